@@ -1,0 +1,37 @@
+//! harvestd keeps a faithful, deduplicated copy of OAI-PMH repositories in SQLite and feeds it to
+//! catalogues.
+//!
+//! # Map
+//!
+//! ```text
+//! cli -> harvest, output -> store, dedup -> oai, record
+//! ```
+//!
+//! - [`oai`]: the protocol: requests, responses, parsing, datestamps, the HTTP client
+//! - [`record`]: what a harvested record means: article model, identifiers, crosswalks
+//! - [`store`]: SQLite: sources, windows, records, versions; the only place with SQL
+//! - [`harvest`]: what to ask next (pure) and the passes that ask it
+//! - [`dedup`]: which records describe one work
+//! - [`output`]: what leaves the store: files, catalogue documents
+//! - [`demo`]: an embedded repository that behaves as DOAJ does, for trials and tests
+//! - [`config`]: TOML as written, and the checked settings made from it
+//! - [`cli`]: one file per command
+//!
+//! # Invariants
+//!
+//! - Harvesting writes only to the store; outputs read it and save only their own position.
+//! - Parsing, planning, crosswalks and matching do no I/O and read no clock.
+//! - SQL lives in [`store`] alone.
+//! - A page's records, their changes and the next token commit in one transaction. The watermark
+//!   moves only in the transaction that completes a list, and only as far as the repository has
+//!   proven.
+
+pub mod cli;
+pub mod config;
+pub mod dedup;
+pub mod demo;
+pub mod harvest;
+pub mod oai;
+pub mod output;
+pub mod record;
+pub mod store;

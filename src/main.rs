@@ -1,0 +1,3 @@
+//! The `harvestd` program: arguments, configuration, logs, one command, exit status.
+
+fn main() {}

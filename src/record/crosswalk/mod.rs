@@ -1,0 +1,1 @@
+//! One file per metadata format: from metadata to the article model.

@@ -1,0 +1,1 @@
+//! DOI normalisation.
