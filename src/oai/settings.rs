@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::client::show_url;
+
 /// A text that never shows: `Debug` and `Display` print `<redacted>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -100,7 +102,7 @@ impl Default for Limits {
 }
 
 /// All that an HTTP client needs to know of one repository.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ClientSettings {
     /// The base URL; a query string that it already has is kept.
     pub url: Url,
@@ -116,6 +118,21 @@ pub struct ClientSettings {
     pub ca_file: Option<PathBuf>,
     /// An HTTP, HTTPS or SOCKS5 proxy for this source.
     pub proxy: Option<Url>,
+}
+
+impl fmt::Debug for ClientSettings {
+    /// Shows both addresses without logins and keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSettings")
+            .field("url", &show_url(&self.url))
+            .field("credentials", &self.credentials)
+            .field("contact", &self.contact)
+            .field("timeouts", &self.timeouts)
+            .field("limits", &self.limits)
+            .field("ca_file", &self.ca_file)
+            .field("proxy", &self.proxy.as_ref().map(show_url))
+            .finish()
+    }
 }
 
 impl ClientSettings {

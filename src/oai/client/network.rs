@@ -1,0 +1,355 @@
+//! Which addresses a redirect may lead to: none of a private network, unless the source is there.
+
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// What is known of where a source lives, shared by the resolver and the check of redirects.
+///
+/// Names are resolved here and the connection is made to just these addresses, so a name cannot
+/// be public when it is checked and private when it is used. With a proxy that resolves names
+/// itself only literal addresses can be checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Neighbourhood {
+    /// Host names that may be anywhere: the source's own and the proxy's.
+    configured: Arc<[String]>,
+    /// Whether the source's own host is in a private network, as far as we know by now.
+    private: Arc<AtomicBool>,
+}
+
+impl Neighbourhood {
+    /// Of a source with this base URL, reached by way of `proxy`.
+    pub(crate) fn new(base: &Url, proxy: Option<&Url>) -> Self {
+        let configured = [Some(base), proxy];
+        Self {
+            configured: configured
+                .into_iter()
+                .flatten()
+                .filter_map(|url| url.host_str().map(canonical))
+                .collect(),
+            private: Arc::new(AtomicBool::new(is_private_host(base))),
+        }
+    }
+
+    /// Whether the source may redirect to `target`, as far as its host name tells: names are
+    /// checked when they are resolved.
+    pub(crate) fn admits(&self, target: &Url) -> bool {
+        let Some(host) = target.host_str() else {
+            return false;
+        };
+        // The proxy's own name is of no use to anyone but us, however public it looks.
+        self.is_source(host) || self.is_private() || !(is_private_host(target) || self.knows(host))
+    }
+
+    fn is_private(&self) -> bool {
+        self.private.load(Ordering::Relaxed)
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        self.configured.contains(&canonical(host))
+    }
+
+    fn is_source(&self, host: &str) -> bool {
+        self.configured.first() == Some(&canonical(host))
+    }
+
+    /// Takes the addresses that `host` resolved to and gives those that may be connected to.
+    fn choose(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ResolveError> {
+        let is_private = |address: &SocketAddr| is_private_address(address.ip());
+        if self.is_source(host) {
+            self.private
+                .store(found.iter().any(is_private), Ordering::Relaxed);
+        }
+        if found.is_empty() {
+            return Err(ResolveError::Failed("it has no address".to_owned()));
+        }
+        if self.knows(host) || self.is_private() {
+            return Ok(found);
+        }
+        let chosen: Vec<_> = found.into_iter().filter(|a| !is_private(a)).collect();
+        if chosen.is_empty() {
+            return Err(ResolveError::Private);
+        }
+        Ok(chosen)
+    }
+}
+
+impl Resolve for Neighbourhood {
+    fn resolve(&self, name: Name) -> Resolving {
+        let this = self.clone();
+        Box::pin(async move {
+            let host = name.as_str();
+            // The port is put in by the caller.
+            let found = tokio::net::lookup_host((host, 0))
+                .await
+                .map_err(|error| ResolveError::Failed(error.to_string()))?;
+            let chosen = this.choose(host, found.collect())?;
+            Ok(Box::new(chosen.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Why a name gave no address to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ResolveError {
+    /// It does not resolve.
+    Failed(String),
+    /// It resolves into a private network, where a redirect may not lead.
+    Private,
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(reason) => f.write_str(reason),
+            Self::Private => f.write_str("the name resolves to a private address"),
+        }
+    }
+}
+
+impl Error for ResolveError {}
+
+fn canonical(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// Whether the host of `url` is private by its looks: a literal address, or `localhost`.
+fn is_private_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_private_address(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_private_address(IpAddr::V6(address)),
+        Some(Host::Domain(name)) => {
+            let name = canonical(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        None => false,
+    }
+}
+
+/// Whether an address is none of the public internet's: loopback, private, link-local, shared,
+/// reserved, multicast or unspecified, also when it is wrapped into IPv6.
+///
+/// Source: the IANA registries of special-purpose addresses.
+fn is_private_address(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_private_v4(address),
+        IpAddr::V6(address) => is_private_v6(address),
+    }
+}
+
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || a == 0
+        || (a == 100 && b & 0xc0 == 64)
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && b & 0xfe == 18)
+        || a >= 224
+}
+
+fn is_private_v6(address: Ipv6Addr) -> bool {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match [a, b, c, d, e, f] {
+        // Unspecified and loopback are of this form too: 0.0.0.0 and 0.0.0.1.
+        [0, 0, 0, 0, 0, 0 | 0xffff] => is_private_v4(v4(g, h)),
+        // NAT64 and 6to4.
+        [0x64, 0xff9b, 0, 0, 0, 0] => is_private_v4(v4(g, h)),
+        [0x2002, high, low, ..] => is_private_v4(v4(high, low)),
+        // NAT64 within a network.
+        [0x64, 0xff9b, 1, ..] => true,
+        // fc00::/7 unique local, fe80::/10 link-local, fec0::/10 site-local, ff00::/8 multicast.
+        _ => a & 0xfe00 == 0xfc00 || a & 0xff80 == 0xfe80 || a & 0xff00 == 0xff00,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        let ip = |text: &&str| SocketAddr::new(text.parse().unwrap(), 0);
+        texts.iter().map(ip).collect()
+    }
+
+    #[test]
+    fn knows_private_addresses() {
+        let private = [
+            "127.0.0.1",
+            "127.9.9.9",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "192.0.0.8",
+            "198.18.0.1",
+            "198.19.255.255",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fc00::1",
+            "fdff::1",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::10.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::1",
+            "2002:a00:1::",
+            "2002:7f00:1::1",
+        ];
+        for address in private {
+            assert!(is_private_address(address.parse().unwrap()), "{address}");
+        }
+        let public = [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.167.0.1",
+            "192.0.1.1",
+            "100.63.0.1",
+            "100.128.0.1",
+            "169.253.0.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2001:db8::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+            "2002:101:101::1",
+            "fbff::1",
+        ];
+        for address in public {
+            assert!(!is_private_address(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn admits_targets_by_their_looks() {
+        let public = "https://x.org/oai";
+        let private = "http://192.168.1.2/oai";
+        let cases = [
+            ("public to public", public, "https://y.org/", true),
+            ("public to loopback", public, "http://127.0.0.1/", false),
+            ("public to localhost", public, "http://localhost./", false),
+            (
+                "public to a name under localhost",
+                public,
+                "http://a.localhost/",
+                false,
+            ),
+            ("public to a number", public, "http://2130706433/", false),
+            ("public to octal", public, "http://0177.0.0.1/", false),
+            ("public to IPv6 loopback", public, "http://[::1]/", false),
+            (
+                "public to mapped",
+                public,
+                "http://[::ffff:10.0.0.1]/",
+                false,
+            ),
+            (
+                "public to metadata service",
+                public,
+                "http://169.254.169.254/",
+                false,
+            ),
+            ("private to private", private, "http://10.0.0.1/", true),
+            ("private to public", private, "http://1.1.1.1/", true),
+            (
+                "localhost to loopback",
+                "http://localhost/",
+                "http://127.0.0.1/",
+                true,
+            ),
+            ("back to itself", "http://x.org/", "https://x.org/", true),
+            ("to the proxy", public, "http://proxy.lan/", false),
+            ("private to the proxy", private, "http://proxy.lan/", true),
+            (
+                "public literal to private",
+                "http://1.1.1.1/",
+                "http://10.0.0.1/",
+                false,
+            ),
+        ];
+        for (case, base, target, expected) in cases {
+            let proxy = url("http://proxy.lan:3128");
+            let around = Neighbourhood::new(&url(base), Some(&proxy));
+            assert_eq!(around.admits(&url(target)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn chooses_among_resolved_addresses() {
+        let around = || {
+            let proxy = url("http://proxy.lan:3128");
+            Neighbourhood::new(&url("https://x.org/oai"), Some(&proxy))
+        };
+        let mixed = addresses(&["10.0.0.1", "1.1.1.1"]);
+        let private = addresses(&["10.0.0.1", "::1"]);
+        let public = addresses(&["1.1.1.1"]);
+        let cases = [
+            ("other host, mixed", "y.org", &mixed, Ok(&public)),
+            (
+                "other host, private",
+                "y.org",
+                &private,
+                Err(ResolveError::Private),
+            ),
+            ("other host, public", "y.org", &public, Ok(&public)),
+            ("source itself, private", "X.org.", &private, Ok(&private)),
+            ("proxy, private", "proxy.lan", &private, Ok(&private)),
+        ];
+        for (case, host, found, expected) in cases {
+            let chosen = around().choose(host, found.clone());
+            assert_eq!(chosen, expected.cloned(), "{case}");
+        }
+        assert!(matches!(
+            around().choose("y.org", Vec::new()),
+            Err(ResolveError::Failed(_))
+        ));
+    }
+
+    #[test]
+    fn a_source_that_resolves_privately_may_redirect_privately() {
+        let around = Neighbourhood::new(&url("http://repository.lan/oai"), None);
+        let private = addresses(&["10.0.0.1"]);
+        assert!(
+            !around.admits(&url("http://10.0.0.2/")),
+            "before it is resolved"
+        );
+        around.choose("repository.lan", private.clone()).unwrap();
+        assert!(
+            around.admits(&url("http://10.0.0.2/")),
+            "once it is resolved"
+        );
+        assert_eq!(around.choose("other.lan", private.clone()), Ok(private));
+        around
+            .choose("repository.lan", addresses(&["1.1.1.1"]))
+            .unwrap();
+        assert!(!around.admits(&url("http://10.0.0.2/")), "after it moved");
+    }
+}

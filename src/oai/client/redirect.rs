@@ -1,0 +1,250 @@
+//! Where a redirect leads: the next base URL, or why it is not followed.
+
+use reqwest::StatusCode;
+use url::Url;
+
+use super::address::{base_of, same_site, without_secrets};
+use super::network::Neighbourhood;
+use super::redact::Redactor;
+use crate::oai::error::RedirectFault;
+
+/// How many redirects are followed for one request.
+pub(crate) const MAX_REDIRECTS: usize = 5;
+
+/// What decides over the redirects of one source.
+pub(crate) struct Rules<'a> {
+    /// The source's base URL.
+    pub(crate) origin: &'a Url,
+    /// Where the source lives.
+    pub(crate) neighbourhood: &'a Neighbourhood,
+    /// What must not be shown, nor told to another site.
+    pub(crate) redactor: &'a Redactor,
+}
+
+/// One place on the way of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hop {
+    /// The base URL to which the request's arguments are attached.
+    pub(crate) base: Url,
+    /// Whether this is the source's own site, which alone gets credentials.
+    pub(crate) own_site: bool,
+    /// Whether every redirect up to here was permanent.
+    pub(crate) permanent: bool,
+}
+
+/// Whether a status is a redirect that we follow: 301, 302, 303, 307 and 308, always with GET.
+pub(crate) fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Finds the hop after `hop`, whose address `asked` was answered with a redirect to `location`.
+///
+/// The target's address is taken apart and put together anew: the arguments of the request are
+/// attached by the caller, whether the target kept, changed or lost them. A target without any
+/// query is given back the arguments of the base URL, those that are secret only on its own site.
+///
+/// # Errors
+/// For a target that is unreadable, neither http nor https, less secure, or private.
+pub(crate) fn next_hop(
+    rules: &Rules<'_>,
+    hop: &Hop,
+    asked: &Url,
+    status: StatusCode,
+    location: &str,
+) -> Result<Hop, RedirectFault> {
+    let target = (!location.trim().is_empty())
+        .then(|| asked.join(location.trim()).ok())
+        .flatten()
+        .ok_or_else(|| RedirectFault::NoTarget {
+            location: rules.redactor.text(location).into_owned(),
+        })?;
+    let to = || rules.redactor.url(&target);
+    match (asked.scheme(), target.scheme()) {
+        ("https", "http") => return Err(RedirectFault::Downgrade { to: to() }),
+        (_, "http" | "https") => {}
+        _ => return Err(RedirectFault::Scheme { to: to() }),
+    }
+    if !rules.neighbourhood.admits(&target) {
+        return Err(RedirectFault::Private { to: to() });
+    }
+    let own_site = same_site(rules.origin, &target);
+    let mut base = base_of(&target, |_, value| !own_site && rules.redactor.hits(value));
+    if target.query().is_none() {
+        let origin = match own_site {
+            true => rules.origin.clone(),
+            false => without_secrets(rules.origin),
+        };
+        base.set_query(origin.query());
+    }
+    Ok(Hop {
+        base,
+        own_site,
+        permanent: hop.permanent && matches!(status.as_u16(), 301 | 308),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oai::settings::{ClientSettings, Secret};
+
+    fn follow(base: &str, asked: &str, status: u16, location: &str) -> Result<Hop, RedirectFault> {
+        let mut settings = ClientSettings::new(Url::parse(base).unwrap());
+        settings.credentials.api_key = Some(Secret::new("s3cret"));
+        let rules = Rules {
+            origin: &settings.url,
+            neighbourhood: &Neighbourhood::new(&settings.url, None),
+            redactor: &Redactor::new(&settings),
+        };
+        let hop = Hop {
+            base: settings.url.clone(),
+            own_site: true,
+            permanent: true,
+        };
+        let asked = Url::parse(asked).unwrap();
+        let status = StatusCode::from_u16(status).unwrap();
+        next_hop(&rules, &hop, &asked, status, location)
+    }
+
+    #[test]
+    fn finds_the_next_base_url() {
+        let http = "http://x.org/oai";
+        let http_asked = "http://x.org/oai?verb=Identify&api_key=s3cret";
+        let query = "http://x.org/i?page=oai&apikey=own";
+        let query_asked = "http://x.org/i?page=oai&apikey=own&verb=Identify";
+        let cases = [
+            (
+                "query kept",
+                (
+                    http,
+                    http_asked,
+                    "https://x.org/oai?verb=Identify&api_key=s3cret",
+                ),
+                ("https://x.org/oai", true),
+            ),
+            (
+                "query lost",
+                (http, http_asked, "https://x.org/oai"),
+                ("https://x.org/oai", true),
+            ),
+            (
+                "relative",
+                (http, http_asked, "/oai/2?a=1"),
+                ("http://x.org/oai/2?a=1", true),
+            ),
+            (
+                "www",
+                (http, http_asked, "http://www.x.org/oai"),
+                ("http://www.x.org/oai", true),
+            ),
+            (
+                "other site, key in its address",
+                (
+                    http,
+                    http_asked,
+                    "https://y.org/o?k=s3cret&a=1&api_key=s3cret&verb=Identify",
+                ),
+                ("https://y.org/o?a=1", false),
+            ),
+            (
+                "login in the target",
+                (http, http_asked, "https://u:p@x.org/oai#f"),
+                ("https://x.org/oai", true),
+            ),
+            (
+                "base URL's arguments come back on the same site",
+                (query, query_asked, "https://x.org/i"),
+                ("https://x.org/i?page=oai&apikey=own", true),
+            ),
+            (
+                "but no secret ones elsewhere",
+                (query, query_asked, "https://y.org/i"),
+                ("https://y.org/i?page=oai", false),
+            ),
+            (
+                "nor those that the target repeats",
+                (
+                    query,
+                    query_asked,
+                    "https://y.org/i?page=oai&apikey=own&verb=Identify",
+                ),
+                ("https://y.org/i?page=oai", false),
+            ),
+        ];
+        for (case, (base, asked, location), (expected, own_site)) in cases {
+            let hop = follow(base, asked, 302, location).unwrap();
+            assert_eq!(hop.base.as_str(), expected, "{case}");
+            assert_eq!(hop.own_site, own_site, "{case}");
+            assert!(!hop.permanent, "{case}");
+        }
+    }
+
+    #[test]
+    fn permanent_means_301_and_308() {
+        for (status, expected) in [
+            (301, true),
+            (302, false),
+            (303, false),
+            (307, false),
+            (308, true),
+        ] {
+            assert!(is_redirect(StatusCode::from_u16(status).unwrap()));
+            let hop = follow("http://x.org/", "http://x.org/", status, "/oai").unwrap();
+            assert_eq!(hop.permanent, expected, "{status}");
+        }
+        for status in [200, 300, 304, 305, 404] {
+            assert!(!is_redirect(StatusCode::from_u16(status).unwrap()));
+        }
+    }
+
+    #[test]
+    fn does_not_follow_everywhere() {
+        let https = "https://x.org/oai";
+        type Check = fn(&RedirectFault) -> bool;
+        let cases: [(_, _, Check); 9] = [
+            ("downgrade", "http://x.org/oai", |f| {
+                matches!(f, RedirectFault::Downgrade { .. })
+            }),
+            ("file", "file:///etc/passwd", |f| {
+                matches!(f, RedirectFault::Scheme { .. })
+            }),
+            ("ftp", "ftp://x.org/", |f| {
+                matches!(f, RedirectFault::Scheme { .. })
+            }),
+            ("data", "data:text/xml,a", |f| {
+                matches!(f, RedirectFault::Scheme { .. })
+            }),
+            ("loopback", "https://127.0.0.1/", |f| {
+                matches!(f, RedirectFault::Private { .. })
+            }),
+            ("localhost", "https://localhost/", |f| {
+                matches!(f, RedirectFault::Private { .. })
+            }),
+            ("mapped", "https://[::ffff:a00:1]/", |f| {
+                matches!(f, RedirectFault::Private { .. })
+            }),
+            ("empty", " ", |f| {
+                matches!(f, RedirectFault::NoTarget { .. })
+            }),
+            ("unreadable", "http://[", |f| {
+                matches!(f, RedirectFault::NoTarget { .. })
+            }),
+        ];
+        for (case, location, expected) in cases {
+            let fault = follow(https, https, 302, location).unwrap_err();
+            assert!(expected(&fault), "{case}: {fault}");
+        }
+    }
+
+    #[test]
+    fn faults_show_no_secret() {
+        for location in [
+            "http://x.org/?api_key=s3cret",
+            "http://[s3cret",
+            "ftp://s3cret@x.org/",
+        ] {
+            let fault = follow("https://x.org/", "https://x.org/", 302, location).unwrap_err();
+            assert!(!format!("{fault} {fault:?}").contains("s3cret"), "{fault}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Turns the settings of one source into the machinery that sends its requests.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
+use reqwest::{Certificate, Proxy, redirect};
+use rustls::crypto::{CryptoProvider, ring};
+use url::Url;
+
+use super::address::{API_KEY, base_of, stray_argument};
+use super::network::Neighbourhood;
+use super::redact::{Redactor, show_url};
+use super::{failure, inflate};
+use crate::oai::error::ClientError;
+use crate::oai::settings::{ClientSettings, Credentials, Secret};
+
+/// Asks for XML; the rest is for servers that would otherwise answer 406.
+const ACCEPTED: &str = "text/xml, application/xml;q=0.9, */*;q=0.1";
+
+/// The base URL without userinfo, and the credentials with what stood in it.
+///
+/// # Errors
+/// For a URL that is not http(s), or that carries an argument of the protocol.
+pub(crate) fn split_url(settings: &ClientSettings) -> Result<(Url, Credentials), ClientError> {
+    let url = &settings.url;
+    let refuse = |reason: String| {
+        let url = Redactor::new(settings).url(url);
+        Err(ClientError::BaseUrl { url, reason })
+    };
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return refuse("it must begin with http:// or https:// and a host name".to_owned());
+    }
+    if let Some(name) = stray_argument(url) {
+        return refuse(format!(
+            "it carries {name:?}, which is sent with each request: leave it out"
+        ));
+    }
+    let mut credentials = settings.credentials.clone();
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let free = credentials.basic.is_none() && credentials.bearer.is_none();
+    if free && (!url.username().is_empty() || url.password().is_some()) {
+        let password = decode(url.password().unwrap_or_default());
+        credentials.basic = Some((decode(url.username()), Secret::new(password)));
+    }
+    if credentials.api_key.is_none() {
+        let key = url.query_pairs().find(|(name, _)| name == API_KEY);
+        credentials.api_key = key
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(_, value)| Secret::new(value));
+    }
+    Ok((base_of(url, |_, _| false), credentials))
+}
+
+/// The `User-Agent` header: our name and version, and whom to write to.
+///
+/// # Errors
+/// For a contact that does not fit into a header, or that would make servers take us for a robot
+/// to be shut out: DOAJ refuses every name with `bot` or `spider` in it.
+pub(crate) fn user_agent(contact: Option<&str>) -> Result<String, ClientError> {
+    let name = concat!("harvestd/", env!("CARGO_PKG_VERSION"));
+    let Some(contact) = contact.map(str::trim).filter(|contact| !contact.is_empty()) else {
+        return Ok(name.to_owned());
+    };
+    let refuse = |reason: &str| {
+        Err(ClientError::Contact {
+            contact: contact.to_owned(),
+            reason: reason.to_owned(),
+        })
+    };
+    if !contact.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return refuse("it must be plain ASCII on one line to be sent as part of the User-Agent");
+    }
+    let lower = contact.to_ascii_lowercase();
+    if lower.contains("bot") || lower.contains("spider") {
+        return refuse(
+            "it contains \"bot\" or \"spider\", and DOAJ and others refuse every User-Agent that \
+             does: use another address",
+        );
+    }
+    Ok(format!("{name} (+{contact})"))
+}
+
+/// The headers that only the source's own site gets.
+pub(crate) fn private_headers(credentials: &Credentials) -> Result<HeaderMap, ClientError> {
+    let refuse = |which: &str, reason: &str| ClientError::Credential {
+        which: which.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let value = |which: &str, text: &str| {
+        let mut value = HeaderValue::from_str(text)
+            .map_err(|_| refuse(which, "its value holds characters that no header can carry"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    let mut headers = HeaderMap::new();
+    if let Some((user, password)) = &credentials.basic {
+        if user.contains(':') {
+            return Err(refuse("user", "a user name cannot contain a colon"));
+        }
+        let login = STANDARD.encode(format!("{user}:{}", password.expose()));
+        headers.insert(AUTHORIZATION, value("password", &format!("Basic {login}"))?);
+    }
+    if let Some(bearer) = &credentials.bearer {
+        if credentials.basic.is_some() {
+            let reason = "user and password are set too, and one request carries only one of them";
+            return Err(refuse("bearer token", reason));
+        }
+        let text = format!("Bearer {}", bearer.expose());
+        headers.insert(AUTHORIZATION, value("bearer token", &text)?);
+    }
+    for (name, secret) in &credentials.headers {
+        let which = format!("header {name:?}");
+        let value = value(&which, secret.expose())?;
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| refuse(&which, "this is no name of a header"))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Makes the HTTP client: our headers, TLS that always verifies, the proxy, no redirects of its
+/// own, and names resolved by way of `neighbourhood`.
+///
+/// Proxies in the environment are not used: all that a client does is in its settings.
+pub(crate) fn http_client(
+    settings: &ClientSettings,
+    user_agent: &str,
+    neighbourhood: &Neighbourhood,
+) -> Result<reqwest::Client, ClientError> {
+    let setup = |reason: String| ClientError::Setup { reason };
+    install_crypto();
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+    headers.insert(
+        ACCEPT_ENCODING,
+        HeaderValue::from_static(inflate::ACCEPT_ENCODING),
+    );
+    let agent = HeaderValue::from_str(user_agent).map_err(|error| setup(error.to_string()))?;
+    headers.insert(USER_AGENT, agent);
+    let mut builder = reqwest::Client::builder()
+        .default_headers(headers)
+        .connect_timeout(settings.timeouts.connect)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .dns_resolver(neighbourhood.clone());
+    builder = match &settings.proxy {
+        Some(proxy) => builder.proxy(make_proxy(proxy)?),
+        None => builder.no_proxy(),
+    };
+    if settings.ca_file.is_some() {
+        builder = builder.tls_certs_merge(read_certificates(settings)?);
+    }
+    builder.build().map_err(|error| {
+        setup(format!(
+            "{}; are the system's certificates (ca-certificates) installed?",
+            failure::error_text(&error)
+        ))
+    })
+}
+
+/// Makes ring the provider of cryptography, unless the program has chosen one already.
+fn install_crypto() {
+    if CryptoProvider::get_default().is_none() {
+        // Fails only if another thread was faster, which is as good.
+        let _ = ring::default_provider().install_default();
+    }
+}
+
+fn make_proxy(proxy: &Url) -> Result<Proxy, ClientError> {
+    let refuse = |reason: String| ClientError::Proxy {
+        proxy: show_url(proxy),
+        reason,
+    };
+    if !matches!(proxy.scheme(), "http" | "https" | "socks5" | "socks5h") {
+        let reason = "it must begin with http://, https://, socks5:// or socks5h://";
+        return Err(refuse(reason.to_owned()));
+    }
+    if proxy.host_str().is_none_or(str::is_empty) {
+        return Err(refuse("it has no host name".to_owned()));
+    }
+    Proxy::all(proxy.as_str()).map_err(|error| refuse(failure::error_text(&error)))
+}
+
+fn read_certificates(settings: &ClientSettings) -> Result<Vec<Certificate>, ClientError> {
+    let path = settings.ca_file.clone().unwrap_or_default();
+    let refuse = |reason: String| ClientError::CaFile {
+        path: path.clone(),
+        reason,
+    };
+    let pem = std::fs::read(&path).map_err(|error| refuse(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| {
+        refuse(format!(
+            "it is no PEM file: {}",
+            failure::error_text(&error)
+        ))
+    })?;
+    match certificates.is_empty() {
+        true => Err(refuse(
+            "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned(),
+        )),
+        false => Ok(certificates),
+    }
+}
