@@ -5,7 +5,7 @@ use url::Url;
 
 use super::address::{base_of, same_site, without_secrets};
 use super::network::Neighbourhood;
-use super::redact::Redactor;
+use super::redact::{Redactor, cut};
 use crate::oai::error::RedirectFault;
 
 /// How many redirects are followed for one request.
@@ -56,7 +56,7 @@ pub(crate) fn next_hop(
         .then(|| asked.join(location.trim()).ok())
         .flatten()
         .ok_or_else(|| RedirectFault::NoTarget {
-            location: rules.redactor.text(location).into_owned(),
+            location: cut(&rules.redactor.text(location), 200),
         })?;
     let to = || rules.redactor.url(&target);
     match (asked.scheme(), target.scheme()) {

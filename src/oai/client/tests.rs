@@ -908,8 +908,8 @@ struct TlsServer {
 }
 
 impl TlsServer {
-    /// Answers one connection, and tells which protocols were offered on it.
-    async fn start(name: &str) -> Self {
+    /// Answers one connection, over HTTP/2 if `http2`, and tells which protocols were offered.
+    async fn start(name: &str, http2: bool) -> Self {
         let mut ca_params = CertificateParams::default();
         ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(ca_params, KeyPair::generate().unwrap()).unwrap();
@@ -918,12 +918,15 @@ impl TlsServer {
         let certificate = params.signed_by(&key, &ca).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
+        if http2 {
+            config.alpn_protocols = vec![b"h2".to_vec()];
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let task = tokio::spawn(async move {
@@ -933,7 +936,10 @@ impl TlsServer {
                 .unwrap();
             let offered = hello.client_hello().alpn().into_iter().flatten();
             let offered = offered.map(<[u8]>::to_vec).collect();
-            if let Ok(stream) = hello.into_stream(Arc::new(config)).await {
+            let stream = hello.into_stream(Arc::new(config)).await;
+            if http2 {
+                serve_http2(stream.unwrap()).await;
+            } else if let Ok(stream) = stream {
                 let replies = Arc::new(Mutex::new(vec![page("200 OK\nConnection: close")]));
                 serve(stream, replies, Arc::default()).await;
             }
@@ -945,6 +951,52 @@ impl TlsServer {
             task,
         }
     }
+}
+
+/// Answers the first request with a page, and breaks off in the answer to the second.
+async fn serve_http2(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let mut number = 0;
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        assert_eq!(request.version(), http::Version::HTTP_2);
+        let mut body = respond
+            .send_response(http::Response::new(()), false)
+            .unwrap();
+        number += 1;
+        match number {
+            1 => body.send_data(PAGE.into(), true).unwrap(),
+            _ => {
+                body.send_data(PAGE[..9].into(), false).unwrap();
+                body.send_reset(h2::Reason::INTERNAL_ERROR);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn speaks_http2() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca_file = directory.path().join("ca.pem");
+    let server = TlsServer::start("localhost", true).await;
+    std::fs::write(&ca_file, &server.ca_pem).unwrap();
+    let mut settings = ClientSettings::new(server.url.clone());
+    settings.ca_file = Some(ca_file);
+    let client = Client::new(&settings).unwrap();
+    let answer = client.send(&Request::Identify).await.unwrap();
+    assert_eq!(answer.body, PAGE.as_bytes());
+    let error = client.send(&Request::Identify).await.unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            FetchError::Retry {
+                fault: Fault::Cut(_) | Fault::Dropped(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    drop(client);
+    server.task.await.unwrap();
 }
 
 #[tokio::test]
@@ -962,7 +1014,7 @@ async fn trusts_an_authority_that_it_is_told_of_and_no_other() {
         ),
     ];
     for (case, name, told, expected) in cases {
-        let server = TlsServer::start(name).await;
+        let server = TlsServer::start(name, false).await;
         let mut settings = ClientSettings::new(server.url.clone());
         std::fs::write(&ca_file, &server.ca_pem).unwrap();
         settings.ca_file = told.then(|| ca_file.clone());
