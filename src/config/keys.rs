@@ -1,0 +1,168 @@
+//! Which keys there are, where each may stand, and which one a misspelt key meant.
+
+/// Keys at the top of the file. Each can also be set as `HARVESTD_<KEY>`.
+pub(crate) const TOP: &[&str] = &["store", "contact", "log", "log_format"];
+
+/// Tables at the top of the file.
+pub(crate) const TABLES: &[&str] = &["defaults", "source"];
+
+/// Keys that only a `[[source]]` has: what one source is, and who we are to it.
+///
+/// Credentials are not taken from `[defaults]`, where they would be sent to every repository.
+pub(crate) const SOURCE_ONLY: &[&str] = &[
+    "name",
+    "url",
+    "api_key",
+    "api_key_file",
+    "api_key_credential",
+    "user",
+    "password",
+    "password_file",
+    "password_credential",
+    "bearer",
+    "bearer_file",
+    "bearer_credential",
+    "headers",
+];
+
+/// Keys of a `[[source]]` that `[defaults]` may give for all.
+pub(crate) const SHARED: &[&str] = &[
+    "metadata_prefix",
+    "sets",
+    "from",
+    "until",
+    "granularity",
+    "overlap",
+    "delay",
+    "window_records",
+    "retries",
+    "retry_pause",
+    "max_wait",
+    "connect_timeout",
+    "first_byte_timeout",
+    "idle_timeout",
+    "total_timeout",
+    "min_bytes_per_second",
+    "max_body_bytes",
+    "max_inflated_bytes",
+    "max_depth",
+    "max_page_records",
+    "ca_file",
+    "proxy",
+];
+
+/// The three kinds of table that a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Before the first table.
+    Top,
+    /// `[defaults]`.
+    Defaults,
+    /// `[[source]]`.
+    Source,
+}
+
+impl Scope {
+    /// The key of this name, if it may stand here.
+    pub(crate) fn find(self, name: &str) -> Option<&'static str> {
+        self.keys().find(|key| *key == name)
+    }
+
+    /// Every key that may stand here.
+    pub(crate) fn keys(self) -> impl Iterator<Item = &'static str> {
+        let lists: [&[&str]; 2] = match self {
+            Self::Top => [TOP, &[]],
+            Self::Defaults => [SHARED, &[]],
+            Self::Source => [SOURCE_ONLY, SHARED],
+        };
+        lists.into_iter().flatten().copied()
+    }
+
+    /// What to tell whoever wrote `name` here, where it is not known.
+    pub(crate) fn unknown(self, name: &str) -> String {
+        if self != Self::Top && TOP.contains(&name) {
+            return "belongs at the top of the file, before the first table".to_owned();
+        }
+        if self == Self::Top && Self::Source.find(name).is_some() {
+            return "belongs in a [[source]] or, for all sources, in [defaults]".to_owned();
+        }
+        if self == Self::Defaults && SOURCE_ONLY.contains(&name) {
+            return "belongs in one [[source]]; [defaults] is for all of them".to_owned();
+        }
+        let tables: &[&str] = if self == Self::Top { TABLES } else { &[] };
+        match nearest(name, self.keys().chain(tables.iter().copied())) {
+            Some(meant) => format!("unknown key; did you mean {meant}?"),
+            None => "unknown key".to_owned(),
+        }
+    }
+}
+
+/// The candidate that `name` is most likely a misspelling of, if one is near.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(4).max(1))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_keys_find_what_was_meant() {
+        let cases = [
+            (
+                "letter",
+                Scope::Source,
+                "overlop",
+                "unknown key; did you mean overlap?",
+            ),
+            (
+                "swapped",
+                Scope::Defaults,
+                "dealy",
+                "unknown key; did you mean delay?",
+            ),
+            (
+                "hyphen",
+                Scope::Source,
+                "api-key",
+                "unknown key; did you mean api_key?",
+            ),
+            (
+                "plural table",
+                Scope::Top,
+                "sources",
+                "unknown key; did you mean source?",
+            ),
+            ("nothing near", Scope::Source, "colour", "unknown key"),
+            (
+                "top key below",
+                Scope::Source,
+                "store",
+                "belongs at the top of the file, before the first table",
+            ),
+            (
+                "source key at top",
+                Scope::Top,
+                "delay",
+                "belongs in a [[source]] or, for all sources, in [defaults]",
+            ),
+            (
+                "secret for all",
+                Scope::Defaults,
+                "api_key",
+                "belongs in one [[source]]; [defaults] is for all of them",
+            ),
+        ];
+        for (case, scope, name, expected) in cases {
+            assert_eq!(scope.unknown(name), expected, "{case}");
+        }
+    }
+}

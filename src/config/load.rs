@@ -1,0 +1,318 @@
+//! Puts the configuration together: finds the file, overlays the environment, checks everything.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::EnvFilter;
+
+use super::checked::{self, Common, Findings};
+use super::env::{self, Environment};
+use super::keys;
+use super::paths;
+use super::problem::{ConfigError, Origin, Problem};
+use super::raw::{self, Entry, Layer, Raw};
+use super::secret;
+use super::values;
+use crate::harvest::settings::SourceSettings;
+
+/// The checked configuration. Its `Debug` shows no secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file that it came from; `None` if there was none, which is no fault.
+    pub file: Option<PathBuf>,
+    /// The store's database file.
+    pub store: PathBuf,
+    /// Mail address or URL for the User-Agent. Every source's client settings have it too.
+    pub contact: Option<String>,
+    /// What to log, as a filter of `tracing-subscriber`.
+    pub log: Option<String>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// The sources, in the order of the file; names are unique.
+    pub sources: Vec<SourceSettings>,
+    /// What is no error but should be logged once.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// The source of this name.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with the names that there are.
+    pub fn source(&self, name: &str) -> Result<&SourceSettings, ConfigError> {
+        if let Some(source) = self.sources.iter().find(|source| source.name == name) {
+            return Ok(source);
+        }
+        let names: Vec<&str> = self
+            .sources
+            .iter()
+            .map(|source| source.name.as_str())
+            .collect();
+        let hint = match keys::nearest(name, names.iter().copied()) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None if names.is_empty() => match &self.file {
+                Some(file) => format!("{} has none", file.display()),
+                None => "there is no configuration file".to_owned(),
+            },
+            None => format!("there is {}", names.join(", ")),
+        };
+        let message = format!("no source {name:?} is configured; {hint}");
+        Err(ConfigError::Invalid(vec![Problem::new(
+            Origin::Program,
+            message,
+        )]))
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object in each line.
+    Json,
+}
+
+/// What to do about secrets that are kept in files or systemd credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Read them; one that cannot be read is an error.
+    Required,
+    /// Read them; one that cannot be read is a warning. For checks outside the service.
+    Reported,
+    /// Leave them alone. For commands that ask no repository, whose user may not read them.
+    Unread,
+}
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--store`.
+    pub store: Option<PathBuf>,
+}
+
+/// Finds, reads and checks the configuration.
+///
+/// A file that the command line or `HARVESTD_CONFIG` names must be there; without one, the usual
+/// places are looked at, and none there means no sources.
+///
+/// # Errors
+/// [`ConfigError`], with every fault of the file and the environment.
+pub fn load(
+    overrides: &Overrides,
+    environment: &Environment,
+    secrets: Secrets,
+) -> Result<Config, ConfigError> {
+    let named = overrides.config.clone().or_else(|| environment.config());
+    let found = match named {
+        Some(path) => {
+            let file = open(&path)?;
+            Some((path, file))
+        }
+        None => find(environment)?,
+    };
+    let mut findings = Findings::default();
+    let (path, raw, open_to_all) = match found {
+        None => (None, Raw::empty(), false),
+        Some((path, mut file)) => {
+            let open_to_all = secret::readable_by_all(&file);
+            let mut text = String::new();
+            file.read_to_string(&mut text)
+                .map_err(|error| unreadable(&path, error))?;
+            match raw::parse(&path, &text, &mut findings.problems) {
+                Some(raw) => (Some(path), raw, open_to_all),
+                None => return Err(ConfigError::Invalid(findings.problems)),
+            }
+        }
+    };
+    if open_to_all {
+        findings.warnings.extend(written_secrets(&raw));
+    }
+    check(path, &raw, overrides, environment, secrets, findings)
+}
+
+/// The first file of the usual places. One that is there and cannot be read is an error: going on
+/// without it would harvest something else than its author wanted.
+fn find(environment: &Environment) -> Result<Option<(PathBuf, File)>, ConfigError> {
+    for path in paths::config_candidates(environment) {
+        match File::open(&path) {
+            Ok(file) => return Ok(Some((path, file))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(&path, error)),
+        }
+    }
+    Ok(None)
+}
+
+fn open(path: &Path) -> Result<File, ConfigError> {
+    File::open(path).map_err(|error| unreadable(path, error))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> ConfigError {
+    ConfigError::Unreadable {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// A warning for each secret that stands in a file which every user can read.
+fn written_secrets(raw: &Raw) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for source in &raw.sources {
+        for key in ["api_key", "password", "bearer"] {
+            if let Some(entry) = source.entries.get(key) {
+                let message = "every user of this machine can read this file; chmod o-r would end \
+                               that";
+                warnings.push(Problem {
+                    source: source.text("name").map(str::to_owned),
+                    ..Problem::new(entry.origin.clone(), message).of_key(key)
+                });
+            }
+        }
+    }
+    warnings
+}
+
+fn check(
+    file: Option<PathBuf>,
+    raw: &Raw,
+    overrides: &Overrides,
+    environment: &Environment,
+    secrets: Secrets,
+    mut findings: Findings,
+) -> Result<Config, ConfigError> {
+    let variables = env::layers(
+        environment,
+        raw,
+        &mut findings.problems,
+        &mut findings.warnings,
+    );
+    let directory = file
+        .as_deref()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""));
+    let mut top = Top {
+        layers: [&variables.top, &raw.top],
+        findings: &mut findings,
+    };
+    let written_store = top.read("store", |entry| {
+        let path = values::text(&entry.value)?;
+        Ok(match entry.origin {
+            Origin::File { .. } => directory.join(path),
+            Origin::Variable(_) | Origin::Program => PathBuf::from(path),
+        })
+    });
+    let contact = top.read("contact", |entry| values::contact(&entry.value));
+    let log = top.read("log", |entry| {
+        let filter = values::text(&entry.value)?;
+        EnvFilter::try_new(&filter).map_err(|error| error.to_string())?;
+        Ok(filter)
+    });
+    let log_format = top.read("log_format", |entry| {
+        match values::text(&entry.value)?.as_str() {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            other => Err(format!("{other:?} is neither \"text\" nor \"json\"")),
+        }
+    });
+    if let Some(contact) = &contact {
+        warn_of_blocked_contact(contact, &mut top);
+    }
+    let credentials_directory = environment.path("CREDENTIALS_DIRECTORY");
+    let common = Common {
+        directory,
+        credentials_directory: credentials_directory.as_deref(),
+        secrets,
+        contact: contact.as_deref(),
+    };
+    checked::defaults(&common, &raw.defaults, &mut findings);
+    let mut sources = Vec::new();
+    for (written, variables) in raw.sources.iter().zip(&variables.sources) {
+        let layers = [variables, written, &raw.defaults];
+        sources.extend(checked::source(&common, layers, &mut findings));
+    }
+    find_duplicates(&raw.sources, &mut findings);
+
+    if !findings.problems.is_empty() {
+        findings.problems.sort();
+        findings.problems.dedup();
+        return Err(ConfigError::Invalid(findings.problems));
+    }
+    let store = overrides.store.clone().or(written_store);
+    let store = match store.or_else(|| paths::default_store(environment, file.as_deref())) {
+        Some(store) => store,
+        None => return Err(ConfigError::NoStore),
+    };
+    Ok(Config {
+        file,
+        store,
+        contact,
+        log,
+        log_format: log_format.unwrap_or_default(),
+        sources,
+        warnings: findings.warnings,
+    })
+}
+
+/// Reads the keys before the first table.
+struct Top<'a> {
+    layers: [&'a Layer; 2],
+    findings: &'a mut Findings,
+}
+
+impl Top<'_> {
+    fn entry(&self, key: &str) -> Option<&Entry> {
+        self.layers.iter().find_map(|layer| layer.entries.get(key))
+    }
+
+    fn read<T>(&mut self, key: &str, parse: impl FnOnce(&Entry) -> Result<T, String>) -> Option<T> {
+        let entry = self.entry(key)?;
+        match parse(entry) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                let problem = Problem::new(entry.origin.clone(), message).of_key(key);
+                self.findings.problems.push(problem);
+                None
+            }
+        }
+    }
+}
+
+/// DOAJ, for one, answers 403 to a User-Agent in which `bot` or `spider` occurs, and the contact is
+/// a part of it.
+fn warn_of_blocked_contact(contact: &str, top: &mut Top<'_>) {
+    let lower = contact.to_ascii_lowercase();
+    if let Some(word) = ["bot", "spider"]
+        .into_iter()
+        .find(|word| lower.contains(word))
+        && let Some(entry) = top.entry("contact")
+    {
+        let message = format!(
+            "holds {word:?}, for which some repositories (DOAJ is one) refuse every request"
+        );
+        let warning = Problem::new(entry.origin.clone(), message).of_key("contact");
+        top.findings.warnings.push(warning);
+    }
+}
+
+fn find_duplicates(sources: &[Layer], findings: &mut Findings) {
+    for (index, source) in sources.iter().enumerate() {
+        let (Some(entry), Some(name)) = (source.entries.get("name"), source.text("name")) else {
+            continue;
+        };
+        let first = sources[..index]
+            .iter()
+            .find(|other| other.text("name") == Some(name));
+        if let Some(first) = first {
+            let message = format!("the source at {} has this name already", first.origin);
+            findings.problems.push(Problem {
+                source: Some(name.to_owned()),
+                ..Problem::new(entry.origin.clone(), message).of_key("name")
+            });
+        }
+    }
+}

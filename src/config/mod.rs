@@ -1,0 +1,25 @@
+//! Configuration: the file as written, what the environment overrides, and the checked settings.
+//!
+//! A value is looked for in this order: command line, environment, `[[source]]`, `[defaults]`, the
+//! built-in default. `config/harvestd.toml` documents each key.
+
+mod checked;
+mod credentials;
+mod direct;
+mod env;
+mod keys;
+mod load;
+mod paths;
+mod problem;
+mod raw;
+#[cfg(test)]
+mod sample;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use direct::source_from_url;
+pub use env::Environment;
+pub use load::{Config, LogFormat, Overrides, Secrets, load};
+pub use problem::{ConfigError, Origin, Problem};

@@ -1,0 +1,510 @@
+//! Whole files and environments: what they are checked into, or exactly what is said of them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+use crate::harvest::settings::SourceSettings;
+use crate::oai::Granularity;
+use crate::oai::settings::{ClientSettings, Secret};
+
+/// The smallest right source, for the cases to add to.
+const SOURCE: &str = "[[source]]\nname = 'a'\nurl = 'https://a.org/oai'\n";
+
+struct Case {
+    directory: tempfile::TempDir,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let private = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, private).unwrap();
+        }
+        path
+    }
+
+    fn load(&self, file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        self.load_with(file, variables, Secrets::Required)
+    }
+
+    fn load_with(
+        &self,
+        file: &str,
+        variables: &[(&str, &str)],
+        secrets: Secrets,
+    ) -> Result<Config, ConfigError> {
+        let overrides = Overrides {
+            config: Some(self.write("c.toml", file)),
+            store: Some("/store.db".into()),
+        };
+        load(&overrides, &environment(variables), secrets)
+    }
+
+    /// The error's lines without the directory.
+    fn error(&self, file: &str, variables: &[(&str, &str)]) -> String {
+        self.shown(self.load(file, variables).unwrap_err())
+    }
+
+    fn shown(&self, text: impl ToString) -> String {
+        let directory = format!("{}/", self.directory.path().display());
+        text.to_string().replace(&directory, "")
+    }
+}
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::new(
+        variables
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    )
+}
+
+fn built_in() -> SourceSettings {
+    let client = ClientSettings::new("https://a.org/oai".parse().unwrap());
+    SourceSettings::new("a", client, "oai_dc")
+}
+
+#[test]
+fn a_small_source_has_all_defaults() {
+    let config = Case::new().load(SOURCE, &[]).unwrap();
+    assert_eq!(config.sources, [built_in()]);
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn every_key_reaches_its_setting() {
+    let case = Case::new();
+    let config = case
+        .load(
+            "store = 'data/h.db'
+             contact = 'mail@library.org'
+             log = 'harvestd=debug'
+             log_format = 'json'
+             [[source]]
+             name = 'a'
+             url = 'https://a.org/oai?x=1'
+             metadata_prefix = 'oai_doaj'
+             sets = ['s1', 's2:t']
+             from = 2020-01-01
+             until = '2020-12-31'
+             granularity = 'day'
+             overlap = '3d'
+             delay = '250ms'
+             window_records = 1000
+             retries = 0
+             retry_pause = '1s'
+             max_wait = '1h'
+             connect_timeout = '1s'
+             first_byte_timeout = '2s'
+             idle_timeout = '3s'
+             total_timeout = '4s'
+             min_bytes_per_second = 0
+             max_body_bytes = '1 MiB'
+             max_inflated_bytes = 2000
+             max_depth = 9
+             max_page_records = 8
+             ca_file = 'ca.pem'
+             proxy = 'socks5://me:hush@proxy:1080'
+             api_key = 'k'
+             user = 'u'
+             password = 'p'
+             headers = { X-A = 'b' }",
+            &[],
+        )
+        .unwrap();
+    let mut expected = built_in();
+    expected.metadata_prefix = "oai_doaj".into();
+    expected.sets = vec!["s1".into(), "s2:t".into()];
+    expected.from = crate::oai::Datestamp::parse("2020-01-01T00:00:00Z").map(|(d, _)| d);
+    expected.until = crate::oai::Datestamp::parse("2020-12-31T23:59:59Z").map(|(d, _)| d);
+    expected.granularity = Some(Granularity::Day);
+    expected.overlap = Duration::from_secs(3 * 86_400);
+    expected.delay = Duration::from_millis(250);
+    expected.window_records = 1000;
+    expected.retries = 0;
+    expected.retry_pause = Duration::from_secs(1);
+    expected.max_wait = Duration::from_secs(3600);
+    let client = &mut expected.client;
+    client.url = "https://a.org/oai?x=1".parse().unwrap();
+    client.contact = Some("mail@library.org".into());
+    client.timeouts.connect = Duration::from_secs(1);
+    client.timeouts.first_byte = Duration::from_secs(2);
+    client.timeouts.idle = Duration::from_secs(3);
+    client.timeouts.total = Duration::from_secs(4);
+    client.limits.bytes_per_second = 0;
+    client.limits.body_bytes = 1 << 20;
+    client.limits.inflated_bytes = 2000;
+    client.limits.depth = 9;
+    client.limits.page_records = 8;
+    client.ca_file = Some(case.directory.path().join("ca.pem"));
+    client.proxy = Some("socks5://me:hush@proxy:1080".parse().unwrap());
+    client.credentials.api_key = Some(Secret::new("k"));
+    client.credentials.basic = Some(("u".into(), Secret::new("p")));
+    client.credentials.headers = vec![("X-A".into(), Secret::new("b"))];
+    assert_eq!(config.sources, [expected]);
+    assert_eq!(
+        config.store,
+        Path::new("/store.db"),
+        "the command line wins"
+    );
+    assert_eq!(config.log.as_deref(), Some("harvestd=debug"));
+    assert_eq!(config.log_format, LogFormat::Json);
+}
+
+#[test]
+fn faults_are_told_exactly() {
+    let cases = [
+        (
+            "no keys",
+            "[[source]]\n",
+            "c.toml:1:1: name: is missing\nc.toml:1:1: url: is missing",
+        ),
+        (
+            "all at once",
+            "contact = 'nobody'\n[defaults]\ndelay = 5\n[[source]]\nname = 'a b'\nurl = 'ftp://x/'\n\
+             max_depth = 0\nretries = -1\nlog = 'info'\n",
+            "c.toml:1:11: contact: \"nobody\" is neither a mail address nor a URL in ASCII\n\
+             c.toml:3:9: delay: 5 has no unit; write a number and a unit, such as \
+             \"250ms\", \"1s\", \"48h\" or \"2d\"\n\
+             c.toml:5:8: source a b: name: \"a b\" must start with a letter or digit and have only \
+             ASCII letters, digits, '-', '_' and '.'\n\
+             c.toml:6:7: source a b: url: scheme \"ftp\" is not one of http, https\n\
+             c.toml:7:13: source a b: max_depth: must be at least 1\n\
+             c.toml:8:11: source a b: retries: -1 is less than 0\n\
+             c.toml:9:1: source a b: log: belongs at the top of the file, before the first table",
+        ),
+        (
+            "same name",
+            "[[source]]\nname = 'a'\nurl = 'https://a.org/'\n[[source]]\nname = 'a'\nurl = \
+             'https://b.org/'\n",
+            "c.toml:5:8: source a: name: the source at c.toml:1:1 has this name already",
+        ),
+        (
+            "empty prefix",
+            "[[source]]\nname = 'a'\nurl = 'https://a.org/'\nmetadata_prefix = ' '\n",
+            "c.toml:4:19: source a: metadata_prefix: must not be empty",
+        ),
+        (
+            "from after until",
+            "[[source]]\nname = 'a'\nurl = 'https://a.org/'\nfrom = '2021-01-01'\nuntil = \
+             '2020-12-31'\n",
+            "c.toml:4:8: source a: from: 2021-01-01T00:00:00Z is after until, which is \
+             2020-12-31T23:59:59Z",
+        ),
+        (
+            "retries too large",
+            "[[source]]\nname = 'a'\nurl = 'https://a.org/'\nretries = 5000000000\n",
+            "c.toml:4:11: source a: retries: 5000000000 is too large",
+        ),
+        (
+            "log filter",
+            "log = 'harvestd=loud'\n",
+            "c.toml:1:7: log: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \
+             \"info\", \"debug\", \"trace\", or a number 0-5",
+        ),
+        (
+            "log format",
+            "log_format = 'xml'\n",
+            "c.toml:1:14: log_format: \"xml\" is neither \"text\" nor \"json\"",
+        ),
+    ];
+    for (name, file, expected) in cases {
+        assert_eq!(Case::new().error(file, &[]), expected, "{name}");
+    }
+}
+
+#[test]
+fn faulty_credentials_are_told_and_never_shown() {
+    let cases = [
+        (
+            "twice",
+            "api_key = 'hush'\napi_key_file = 'hush.txt'",
+            "c.toml:5:16: source a: api_key_file: api_key gives the same secret; keep one of them",
+        ),
+        (
+            "number",
+            "api_key = 12345",
+            "c.toml:4:11: source a: api_key: must be a text in quotes",
+        ),
+        (
+            "empty",
+            "api_key = ''",
+            "c.toml:4:11: source a: api_key: is empty",
+        ),
+        (
+            "two lines",
+            "bearer = \"hush\\nhush\"\nuser = \"a\\nb\"",
+            "c.toml:4:10: source a: bearer: holds control characters, such as a second line\n\
+             c.toml:4:10: source a: bearer: only one of user, bearer and a header Authorization can \
+             be sent\n\
+             c.toml:5:8: source a: user: must not contain control characters\n\
+             c.toml:5:8: source a: user: needs a password beside it",
+        ),
+        (
+            "user alone",
+            "user = 'me'",
+            "c.toml:4:8: source a: user: needs a password beside it",
+        ),
+        (
+            "password alone",
+            "password = 'hush'",
+            "c.toml:4:12: source a: password: needs a user beside it",
+        ),
+        (
+            "colon",
+            "user = 'me:hush'\npassword = 'hush'",
+            "c.toml:4:8: source a: user: must not hold a colon, which ends it (RFC 7617)",
+        ),
+        (
+            "no such file",
+            "api_key_file = 'none.txt'",
+            "c.toml:4:16: source a: api_key_file: cannot read the secret in none.txt: No such file \
+             or directory (os error 2)",
+        ),
+        (
+            "no credentials",
+            "api_key_credential = 'doaj'",
+            "c.toml:4:22: source a: api_key_credential: no credential doaj: $CREDENTIALS_DIRECTORY \
+             is not set, as it is in a systemd unit with LoadCredential=doaj:...",
+        ),
+        (
+            "headers",
+            "headers = { 'X Y' = 'hush', Host = 'hush', X-A = 1, x-a = { file = 'f', credential = \
+             'c' } }",
+            "c.toml:4:21: source a: headers.X Y: is not the name of a header\n\
+             c.toml:4:36: source a: headers.Host: is set by harvestd itself\n\
+             c.toml:4:50: source a: headers.X-A: must be a text, { file = \"...\" } or { credential \
+             = \"...\" }\n\
+             c.toml:4:59: source a: headers.x-a: must hold either file or credential and nothing \
+             else",
+        ),
+    ];
+    for (name, keys, expected) in cases {
+        let shown = Case::new().error(&format!("{SOURCE}{keys}\n"), &[]);
+        assert_eq!(shown, expected, "{name}");
+        assert!(!shown.replace("hush.txt", "").contains("hush"), "{name}");
+    }
+}
+
+#[test]
+fn secrets_come_from_three_places_and_never_show() {
+    let case = Case::new();
+    case.write("key.txt", "hush-file\n");
+    case.write("doaj", "hush-credential\n");
+    let credentials = case.directory.path().to_str().unwrap().to_owned();
+    let cases: [(&str, &str, &[(&str, &str)], &str); 5] = [
+        ("written", "api_key = 'hush-written'", &[], "hush-written"),
+        ("file", "api_key_file = 'key.txt'", &[], "hush-file"),
+        (
+            "credential",
+            "api_key_credential = 'doaj'",
+            &[("CREDENTIALS_DIRECTORY", &credentials)],
+            "hush-credential",
+        ),
+        (
+            "variable",
+            "",
+            &[("HARVESTD_SOURCE_A_API_KEY", "hush-env")],
+            "hush-env",
+        ),
+        (
+            "variable over file",
+            "api_key_file = 'none'",
+            &[("HARVESTD_SOURCE_A_API_KEY", "hush-env")],
+            "hush-env",
+        ),
+    ];
+    for (name, keys, variables, expected) in cases {
+        let config = case.load(&format!("{SOURCE}{keys}\n"), variables).unwrap();
+        let key = config.sources[0].client.credentials.api_key.as_ref();
+        assert_eq!(key.map(Secret::expose), Some(expected), "{name}");
+        let shown = format!("{config:?} {config:#?}");
+        assert!(!shown.contains("hush"), "{name}: {shown}");
+    }
+    let keys = "headers = { X-A = 'hush', X-B = { file = 'key.txt' } }\nbearer = 'hush'\nproxy = \
+                'http://me:hush@p/'";
+    let config = case.load(&format!("{SOURCE}{keys}\n"), &[]).unwrap();
+    let headers: Vec<_> = config.sources[0]
+        .client
+        .credentials
+        .headers
+        .iter()
+        .collect();
+    assert_eq!(headers[1].1.expose(), "hush-file");
+    assert!(!format!("{config:?}").contains("hush"));
+}
+
+#[test]
+fn unreadable_secrets_stop_only_those_who_need_them() {
+    let case = Case::new();
+    let file = format!("{SOURCE}api_key_credential = 'doaj'\n");
+    assert!(case.load_with(&file, &[], Secrets::Required).is_err());
+    let reported = case.load_with(&file, &[], Secrets::Reported).unwrap();
+    assert_eq!(reported.warnings.len(), 1);
+    let unread = case.load_with(&file, &[], Secrets::Unread).unwrap();
+    assert_eq!(unread.warnings, []);
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let case = Case::new();
+    let file = format!(
+        "contact = 'file@a.org'\n[defaults]\ndelay = '5s'\nretries = 1\n{SOURCE}delay = '4s'\n"
+    );
+    let config = case
+        .load(
+            &file,
+            &[
+                ("HARVESTD_CONTACT", "env@a.org"),
+                ("HARVESTD_SOURCE_A_DELAY", "3s"),
+                ("HARVESTD_SOURCE_A_SETS", "s1 s2"),
+                ("HARVESTD_SOURCE_A_MAX_DEPTH", "7"),
+                ("HARVESTD_SOURCE_A_HEADERS", "X-A: b: c\nX-B: d"),
+            ],
+        )
+        .unwrap();
+    let source = &config.sources[0];
+    assert_eq!(config.contact.as_deref(), Some("env@a.org"));
+    assert_eq!(source.client.contact.as_deref(), Some("env@a.org"));
+    assert_eq!(source.delay, Duration::from_secs(3));
+    assert_eq!(source.retries, 1);
+    assert_eq!(source.sets, ["s1", "s2"]);
+    assert_eq!(source.client.limits.depth, 7);
+    let headers = &source.client.credentials.headers;
+    assert_eq!(headers[0], ("X-A".to_owned(), Secret::new("b: c")));
+    assert_eq!(headers[1], ("X-B".to_owned(), Secret::new("d")));
+
+    let error = case.error(
+        &file,
+        &[
+            ("HARVESTD_SOURCE_A_DELAY", "soon"),
+            ("HARVESTD_SOURCE_A_DEALY", "1s"),
+        ],
+    );
+    assert_eq!(
+        error,
+        "environment variable HARVESTD_SOURCE_A_DEALY: a source has no key dealy; did you mean \
+         HARVESTD_SOURCE_A_DELAY?\n\
+         environment variable HARVESTD_SOURCE_A_DELAY: source a: delay: \"soon\" is not a length of \
+         time; write a number and a unit, such as \"250ms\", \"1s\", \"48h\" or \"2d\""
+    );
+}
+
+#[test]
+fn warnings_do_not_stop() {
+    let cases = [
+        (
+            "contact that looks like a robot's",
+            "contact = 'abbott@a.org'\n".to_owned() + SOURCE,
+            "c.toml:1:11: contact: holds \"bot\", for which some repositories (DOAJ is one) refuse \
+             every request",
+        ),
+        (
+            "secret without encryption",
+            SOURCE.replace("https", "http") + "api_key = 'hush'\n",
+            "c.toml:4:11: source a: api_key: is sent unencrypted, since the url is http; use https \
+             if there is one",
+        ),
+    ];
+    for (name, file, expected) in cases {
+        let case = Case::new();
+        let config = case.load(&file, &[]).unwrap();
+        let shown: Vec<String> = config.warnings.iter().map(|w| case.shown(w)).collect();
+        assert_eq!(shown, [expected], "{name}");
+    }
+    let loopback = SOURCE.replace("https://a.org", "http://127.0.0.1:8080") + "api_key = 'k'\n";
+    assert_eq!(Case::new().load(&loopback, &[]).unwrap().warnings, []);
+}
+
+#[cfg(unix)]
+#[test]
+fn written_secrets_in_an_open_file_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let case = Case::new();
+    let path = case.write("open.toml", &format!("{SOURCE}api_key = 'hush'\n"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let overrides = Overrides {
+        config: Some(path),
+        store: Some("/store.db".into()),
+    };
+    let config = load(&overrides, &environment(&[]), Secrets::Required).unwrap();
+    assert_eq!(
+        case.shown(&config.warnings[0]),
+        "open.toml:4:11: source a: api_key: every user of this machine can read this file; chmod \
+         o-r would end that"
+    );
+}
+
+#[test]
+fn files_are_found_by_environment() {
+    let case = Case::new();
+    let home = case.directory.path();
+    let variables = |extra: &[(&str, &str)]| {
+        let home = home.to_str().unwrap();
+        let mut all = vec![("HOME", home), ("XDG_CONFIG_HOME", home)];
+        all.extend(extra);
+        environment(&all)
+    };
+    let none = Overrides::default();
+    std::fs::create_dir(home.join("harvestd")).unwrap();
+    case.write(
+        "harvestd/harvestd.toml",
+        &format!("store = 'h.db'\n{SOURCE}"),
+    );
+    let config = load(&none, &variables(&[]), Secrets::Required).unwrap();
+    assert_eq!(config.file, Some(home.join("harvestd/harvestd.toml")));
+    assert_eq!(config.store, home.join("harvestd/h.db"), "beside its file");
+
+    let other = case.write("other.toml", "");
+    let set = [
+        ("HARVESTD_CONFIG", other.to_str().unwrap()),
+        ("HARVESTD_STORE", "h.db"),
+    ];
+    let config = load(&none, &variables(&set), Secrets::Required).unwrap();
+    assert_eq!(config.file.as_deref(), Some(other.as_path()));
+    assert_eq!(
+        config.store,
+        Path::new("h.db"),
+        "from the working directory"
+    );
+
+    let missing = Overrides {
+        config: Some(home.join("missing.toml")),
+        store: None,
+    };
+    let error = load(&missing, &variables(&[]), Secrets::Required).unwrap_err();
+    assert_eq!(
+        case.shown(error),
+        "cannot read the configuration missing.toml: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn a_source_is_found_by_name() {
+    let config = Case::new()
+        .load(&SOURCE.replace("'a'", "'doaj-articles'"), &[])
+        .unwrap();
+    assert_eq!(
+        config.source("doaj-articles").unwrap().name,
+        "doaj-articles"
+    );
+    assert_eq!(
+        config.source("doaj-article").unwrap_err().to_string(),
+        "command line: no source \"doaj-article\" is configured; did you mean doaj-articles?"
+    );
+    assert_eq!(
+        config.source("x").unwrap_err().to_string(),
+        "command line: no source \"x\" is configured; there is doaj-articles"
+    );
+}
