@@ -1,3 +1,65 @@
 //! The `harvestd` program: arguments, configuration, logs, one command, exit status.
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use harvestd::cli::args::{Cli, Command, Global};
+use harvestd::cli::exit::Exit;
+use harvestd::cli::{check_config, completions, logging, man, progress};
+use harvestd::config::{self, Config, Environment, Secrets};
+use indicatif::MultiProgress;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match run(&cli) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = Exit::after(&error);
+            if exit != Exit::Done {
+                report(&error);
+            }
+            exit
+        }
+    };
+    exit.into()
+}
+
+/// Writes an error to standard error; a configuration has one line for each fault.
+fn report(error: &anyhow::Error) {
+    let mut stderr = io::stderr().lock();
+    for line in format!("{error:#}").lines() {
+        // Without standard error there is nobody to tell.
+        let _ = writeln!(stderr, "error: {line}");
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    let mut out = io::stdout();
+    match &cli.command {
+        Command::Completions(args) => completions::run(args, &mut out)?,
+        Command::Man(args) => man::run(args, &mut out)?,
+        Command::CheckConfig(_) => {
+            let (config, _) = start(&cli.global, Secrets::Reported)?;
+            check_config::run(&config, cli.global.json, &mut out)?;
+        }
+        Command::Harvest(_)
+        | Command::Status(_)
+        | Command::Identify(_)
+        | Command::Export(_)
+        | Command::Show(_) => anyhow::bail!("not built yet"),
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Loads the configuration and starts the log; what is returned with it draws the progress bars.
+fn start(global: &Global, secrets: Secrets) -> anyhow::Result<(Config, MultiProgress)> {
+    let config = config::load(&global.overrides(), &Environment::of_process(), secrets)?;
+    let bars = progress::bars(logging::bars_fit(global, &config));
+    logging::init(global, &config, &bars)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok((config, bars))
+}

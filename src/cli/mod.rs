@@ -1,1 +1,16 @@
-//! To come.
+//! The command line: one file per command, and what all commands share.
+
+pub mod args;
+pub mod check_config;
+pub mod completions;
+pub mod exit;
+pub mod export;
+pub mod harvest;
+pub mod identify;
+pub mod logging;
+pub mod man;
+pub mod progress;
+pub mod show;
+pub mod status;
+pub mod table;
+mod tally;

@@ -52,9 +52,12 @@ fn base(environment: &Environment, variable: &str, below_home: &str) -> Option<P
 mod tests {
     use super::*;
 
+    type Variables = &'static [(&'static str, &'static str)];
+    type Paths = &'static [&'static str];
+
     #[test]
     fn places_follow_the_environment() {
-        let cases: [(&str, &[(&str, &str)], Option<&str>, &[&str], Option<&str>); 6] = [
+        let cases: [(&str, Variables, Option<&str>, Paths, Option<&str>); 6] = [
             (
                 "home",
                 &[("HOME", "/home/me")],

@@ -11,6 +11,9 @@ use crate::oai::settings::{ClientSettings, Secret};
 /// The smallest right source, for the cases to add to.
 const SOURCE: &str = "[[source]]\nname = 'a'\nurl = 'https://a.org/oai'\n";
 
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// A directory for the files of one case.
 struct Case {
     directory: tempfile::TempDir,
 }
@@ -34,14 +37,14 @@ impl Case {
         path
     }
 
-    fn load(&self, file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    fn load(&self, file: &str, variables: Variables<'_>) -> Result<Config, ConfigError> {
         self.load_with(file, variables, Secrets::Required)
     }
 
     fn load_with(
         &self,
         file: &str,
-        variables: &[(&str, &str)],
+        variables: Variables<'_>,
         secrets: Secrets,
     ) -> Result<Config, ConfigError> {
         let overrides = Overrides {
@@ -52,7 +55,7 @@ impl Case {
     }
 
     /// The error's lines without the directory.
-    fn error(&self, file: &str, variables: &[(&str, &str)]) -> String {
+    fn error(&self, file: &str, variables: Variables<'_>) -> String {
         self.shown(self.load(file, variables).unwrap_err())
     }
 
@@ -62,7 +65,7 @@ impl Case {
     }
 }
 
-fn environment(variables: &[(&str, &str)]) -> Environment {
+fn environment(variables: Variables<'_>) -> Environment {
     Environment::new(
         variables
             .iter()
@@ -303,7 +306,7 @@ fn secrets_come_from_three_places_and_never_show() {
     case.write("key.txt", "hush-file\n");
     case.write("doaj", "hush-credential\n");
     let credentials = case.directory.path().to_str().unwrap().to_owned();
-    let cases: [(&str, &str, &[(&str, &str)], &str); 5] = [
+    let cases: [(&str, &str, Variables<'_>, &str); 5] = [
         ("written", "api_key = 'hush-written'", &[], "hush-written"),
         ("file", "api_key_file = 'key.txt'", &[], "hush-file"),
         (

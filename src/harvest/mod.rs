@@ -1,3 +1,28 @@
 //! What to ask a repository next, and the passes that ask it.
+//!
+//! - `plan`: what the next pass reads (pure)
+//! - `reading`: what a page means for its window, and how windows end (pure)
+//! - `proof`: how far a list reaches (pure)
+//! - `span`: cutting windows (pure)
+//! - `adapt`: other ways to put a refused request (pure)
+//! - `learn`: what answers teach about a repository (pure)
+//! - `fetch`: one request with its tries and pauses
+//! - `commit`: the storing thread
+//! - `pass`: one run over one source
 
+mod adapt;
+mod clock;
+mod commit;
+mod fetch;
+mod learn;
+mod pass;
+mod plan;
+pub mod progress;
+mod proof;
+mod reading;
 pub mod settings;
+mod span;
+
+pub use clock::{Clock, Stop, StopSwitch, stop_switch};
+pub use pass::{End, Report, Surroundings, definition, harvest};
+pub use plan::Wishes;

@@ -1,0 +1,240 @@
+//! The arguments that every command has, and the list of commands.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::{check_config, completions, export, harvest, identify, man, show, status};
+use crate::config::{LogFormat, Overrides};
+use crate::oai::{Datestamp, Granularity};
+
+const AFTER_HELP: &str = "\
+Examples:
+  harvestd harvest --demo                 try it, without network or configuration
+  harvestd harvest                        harvest every configured source
+  harvestd harvest https://doaj.org/oai.article --prefix oai_doaj
+  harvestd status                         what is in the store, and how far each source is
+  harvestd export --format jsonl -o all.jsonl
+
+Exit status:
+  0  all done; every source is complete
+  1  something else went wrong
+  2  wrong usage or configuration; trying again will not help
+  3  some source is incomplete; what was stored stays, and the next run goes on
+
+Files:
+  Configuration: ~/.config/harvestd/harvestd.toml, else /etc/harvestd/harvestd.toml
+  Store: ~/.local/share/harvestd/harvestd.db; /var/lib/harvestd/harvestd.db with the
+  configuration in /etc; $STATE_DIRECTORY/harvestd.db as a systemd service
+
+Environment:
+  HARVESTD_CONFIG, HARVESTD_STORE, HARVESTD_CONTACT, HARVESTD_LOG, HARVESTD_LOG_FORMAT, and
+  HARVESTD_SOURCE_<NAME>_<KEY> for each key of a source";
+
+/// Keeps a faithful copy of OAI-PMH repositories and feeds it to catalogues.
+#[derive(Debug, Parser)]
+#[command(name = "harvestd", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// Arguments of all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Arguments that every command has.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The configuration file [env: HARVESTD_CONFIG]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// The store's database file [env: HARVESTD_STORE]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub store: Option<PathBuf>,
+    /// Show only warnings and errors, and no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Show more: -v each page, -vv what the libraries do too
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Write the result to standard output as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How log lines look [default: text] [env: HARVESTD_LOG_FORMAT]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Colours in log lines and progress; NO_COLOR is heeded
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+impl Global {
+    /// What the arguments say about the configuration.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            config: self.config.clone(),
+            store: self.store.clone(),
+        }
+    }
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fetch what is new from the sources into the store
+    Harvest(harvest::Args),
+    /// Show what is in the store, and how far each source is
+    Status(status::Args),
+    /// Ask a repository who it is, which formats and sets it has
+    Identify(identify::Args),
+    /// Write the records of the store to a file
+    Export(export::Args),
+    /// Show one record of the store
+    Show(show::Args),
+    /// Check the configuration and show what would be harvested
+    CheckConfig(check_config::Args),
+    /// Write a completion script for a shell
+    Completions(completions::Args),
+    /// Write the manual pages
+    Man(man::Args),
+}
+
+/// Reads a lower bound: a day (its first second) or an instant.
+pub(crate) fn lower_bound(text: &str) -> Result<Datestamp, String> {
+    bound(text).map(|(datestamp, _)| datestamp)
+}
+
+/// Reads an upper bound, inclusive: a day (its last second) or an instant.
+pub(crate) fn upper_bound(text: &str) -> Result<Datestamp, String> {
+    bound(text).map(|(datestamp, granularity)| match granularity {
+        Granularity::Day => datestamp.day_end(),
+        Granularity::Second => datestamp,
+    })
+}
+
+fn bound(text: &str) -> Result<(Datestamp, Granularity), String> {
+    Datestamp::parse(text).ok_or_else(|| "not YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn command_lines_are_understood_or_refused() {
+        let cases: [(&str, &str, Option<ErrorKind>); 21] = [
+            ("all sources", "harvest", None),
+            (
+                "options after the command",
+                "harvest -vv --store s.db --log-format json",
+                None,
+            ),
+            (
+                "one url",
+                "harvest https://x.org/oai --prefix oai_dc --set a --set b",
+                None,
+            ),
+            ("demo", "harvest --demo --limit 5", None),
+            (
+                "bounds",
+                "harvest a --from 2020-01-01 --until 2020-12-31T00:00:00Z",
+                None,
+            ),
+            (
+                "demo and source",
+                "harvest a --demo",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            (
+                "full and from",
+                "harvest --full --from 2020-01-01",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            (
+                "prefix alone",
+                "harvest --prefix oai_dc",
+                Some(ErrorKind::MissingRequiredArgument),
+            ),
+            (
+                "bad date",
+                "harvest --from yesterday",
+                Some(ErrorKind::ValueValidation),
+            ),
+            (
+                "limit of nothing",
+                "harvest --limit 0",
+                Some(ErrorKind::ValueValidation),
+            ),
+            (
+                "quiet and verbose",
+                "harvest -q -v",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            ("status", "status --json", None),
+            ("identify", "identify https://x.org/oai", None),
+            (
+                "identify nothing",
+                "identify",
+                Some(ErrorKind::MissingRequiredArgument),
+            ),
+            (
+                "export",
+                "export --format xml --since 5 --source a --source b -o f",
+                None,
+            ),
+            (
+                "export format",
+                "export --format pdf",
+                Some(ErrorKind::InvalidValue),
+            ),
+            (
+                "export since",
+                "export --since x",
+                Some(ErrorKind::ValueValidation),
+            ),
+            ("show", "show oai:doaj.org/article:1 --format xml", None),
+            ("completions", "completions bash", None),
+            ("man", "man --dir /tmp", None),
+            ("unknown", "harvests", Some(ErrorKind::InvalidSubcommand)),
+        ];
+        for (case, line, expected) in cases {
+            let arguments = std::iter::once("harvestd").chain(line.split(' '));
+            let kind = Cli::try_parse_from(arguments)
+                .err()
+                .map(|error| error.kind());
+            assert_eq!(kind, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_last_day_is_whole() {
+        let read = |text| upper_bound(text).map(|datestamp| datestamp.to_string());
+        assert_eq!(read("2020-12-31").as_deref(), Ok("2020-12-31T23:59:59Z"));
+        assert_eq!(
+            read("2020-12-31T10:00:00Z").as_deref(),
+            Ok("2020-12-31T10:00:00Z")
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! `harvestd check-config`: what would be harvested, without asking anyone.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::harvest::settings::SourceSettings;
+use crate::oai::Granularity;
+use crate::oai::client::show_url;
+use crate::oai::settings::Credentials;
+
+/// Arguments of `check-config`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Every fault of the file and the environment is told with its place, and the status is then 2. Secrets
+are never shown. Those that cannot be read are only warned of, since a systemd credential is there for
+the service alone.
+
+Examples:
+  harvestd check-config
+  harvestd check-config --config config/harvestd.toml --json")]
+pub struct Args {}
+
+/// Writes the checked configuration to `out`, as text or as one JSON object.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn run(config: &Config, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let described = describe(config);
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &described)?;
+        writeln!(out)?;
+    } else {
+        write_text(&described, out)?;
+    }
+    Ok(())
+}
+
+/// The settings by the names and in the notation of the file; `null` for what is not set.
+fn describe(config: &Config) -> Value {
+    json!({
+        "config": config.file,
+        "store": config.store,
+        "contact": config.contact,
+        "log": config.log,
+        "source": config.sources.iter().map(describe_source).collect::<Vec<_>>(),
+    })
+}
+
+fn describe_source(source: &SourceSettings) -> Value {
+    let client = &source.client;
+    let (timeouts, limits) = (&client.timeouts, &client.limits);
+    let time = |duration: Duration| humantime::format_duration(duration).to_string();
+    json!({
+        "name": source.name,
+        "url": client.url.as_str(),
+        "metadata_prefix": source.metadata_prefix,
+        "sets": source.sets,
+        "from": source.from,
+        "until": source.until,
+        "granularity": source.granularity.map(|granularity| match granularity {
+            Granularity::Day => "day",
+            Granularity::Second => "second",
+        }),
+        "credentials": credentials(&client.credentials),
+        "overlap": time(source.overlap),
+        "delay": time(source.delay),
+        "window_records": source.window_records,
+        "retries": source.retries,
+        "retry_pause": time(source.retry_pause),
+        "max_wait": time(source.max_wait),
+        "connect_timeout": time(timeouts.connect),
+        "first_byte_timeout": time(timeouts.first_byte),
+        "idle_timeout": time(timeouts.idle),
+        "total_timeout": time(timeouts.total),
+        "min_bytes_per_second": limits.bytes_per_second,
+        "max_body_bytes": limits.body_bytes,
+        "max_inflated_bytes": limits.inflated_bytes,
+        "max_depth": limits.depth,
+        "max_page_records": limits.page_records,
+        "ca_file": client.ca_file,
+        "proxy": client.proxy.as_ref().map(show_url),
+    })
+}
+
+/// Which credentials are sent, without what they are.
+fn credentials(credentials: &Credentials) -> Vec<String> {
+    let Credentials {
+        api_key,
+        basic,
+        bearer,
+        headers,
+    } = credentials;
+    let mut kinds = Vec::new();
+    kinds.extend(api_key.as_ref().map(|_| "api_key".to_owned()));
+    kinds.extend(basic.as_ref().map(|(user, _)| format!("user {user}")));
+    kinds.extend(bearer.as_ref().map(|_| "bearer".to_owned()));
+    kinds.extend(headers.iter().map(|(name, _)| format!("header {name}")));
+    kinds
+}
+
+fn write_text(described: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    let none = Vec::new();
+    let sources = described["source"].as_array().unwrap_or(&none);
+    write_fields(described, out)?;
+    for source in sources {
+        writeln!(out)?;
+        write_fields(source, out)?;
+    }
+    if sources.is_empty() {
+        writeln!(out, "\nno sources; only base URLs can be harvested")?;
+    }
+    Ok(())
+}
+
+/// One `key: value` in each line, of those that are set.
+fn write_fields(table: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    for (key, value) in table.as_object().into_iter().flatten() {
+        let shown = match value {
+            Value::String(text) => text.clone(),
+            Value::Array(items) if items.iter().all(Value::is_string) && !items.is_empty() => {
+                let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                texts.join(", ")
+            }
+            Value::Null | Value::Array(_) => continue,
+            other => other.to_string(),
+        };
+        writeln!(out, "{key:<21} {shown}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Overrides, Secrets, load};
+
+    fn checked(json: bool) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c.toml");
+        let file = "[[source]]\nname = 'a'\nurl = 'https://a.org/oai'\nsets = ['s', 't']\n\
+                    api_key = 'hush'\nuser = 'me'\npassword = 'hush'\nheaders = { X-A = 'hush' }\n\
+                    proxy = 'http://me:hush@proxy'\n";
+        std::fs::write(&path, file).unwrap();
+        let overrides = Overrides {
+            config: Some(path),
+            store: Some("/store.db".into()),
+        };
+        let mut config = load(&overrides, &Environment::default(), Secrets::Reported).unwrap();
+        config.file = Some("c.toml".into());
+        let mut out = Vec::new();
+        run(&config, json, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn text_shows_what_would_be_done_and_no_secret() {
+        let text = checked(false);
+        for line in [
+            "config                c.toml",
+            "store                 /store.db",
+            "name                  a",
+            "url                   https://a.org/oai",
+            "sets                  s, t",
+            "credentials           api_key, user me, header X-A",
+            "overlap               2days",
+            "proxy                 http://me:***@proxy/",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
+        }
+        assert!(!text.contains("hush"));
+    }
+
+    #[test]
+    fn json_has_the_keys_of_the_file() {
+        let text = checked(true);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["source"][0]["metadata_prefix"], "oai_dc");
+        assert_eq!(value["source"][0]["max_depth"], 256);
+        assert_eq!(value["source"][0]["from"], Value::Null);
+        assert!(!text.contains("hush"));
+    }
+}

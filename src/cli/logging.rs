@@ -1,0 +1,223 @@
+//! Log lines: which are written, how they look, and how they get past the progress bars.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Context;
+use indicatif::MultiProgress;
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::args::{Color, Global};
+use crate::config::{Config, LogFormat};
+
+/// Without other wishes: our own passes, and of the libraries only what goes wrong.
+const DEFAULT_FILTER: &str = "warn,harvestd=info";
+
+/// What the arguments and the configuration want to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Look {
+    filter: String,
+    format: LogFormat,
+    color: bool,
+    /// Whether lines start with the time. The journal of systemd has its own.
+    time: bool,
+}
+
+/// Sends log lines to standard error from now on, past `bars`.
+///
+/// # Errors
+/// If the filter cannot be read, which a checked configuration rules out, or if this is called
+/// twice.
+pub fn init(global: &Global, config: &Config, bars: &MultiProgress) -> anyhow::Result<()> {
+    let look = Look {
+        filter: filter(global, config.log.as_deref()),
+        format: global.log_format.unwrap_or(config.log_format),
+        color: with_color(
+            global.color,
+            io::stderr().is_terminal(),
+            std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        ),
+        time: std::env::var_os("JOURNAL_STREAM").is_none(),
+    };
+    let subscriber = subscriber(&look, PastBars(bars.clone()))?;
+    tracing::subscriber::set_global_default(subscriber).context("log lines are set up already")
+}
+
+/// Whether progress bars make sense beside the log: for people, unless they want quiet.
+pub fn bars_fit(global: &Global, config: &Config) -> bool {
+    let format = global.log_format.unwrap_or(config.log_format);
+    !global.quiet && format == LogFormat::Text
+}
+
+/// The arguments win over the configuration.
+fn filter(global: &Global, configured: Option<&str>) -> String {
+    match (global.quiet, global.verbose) {
+        (true, _) => "warn",
+        (false, 0) => configured.unwrap_or(DEFAULT_FILTER),
+        (false, 1) => "warn,harvestd=debug",
+        (false, _) => "debug,harvestd=trace",
+    }
+    .to_owned()
+}
+
+/// Source: no-color.org.
+fn with_color(color: Color, terminal: bool, no_color: bool) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && !no_color,
+    }
+}
+
+fn subscriber<W>(look: &Look, writer: W) -> anyhow::Result<Box<dyn Subscriber + Send + Sync>>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&look.filter)
+        .with_context(|| format!("cannot read the log filter {:?}", look.filter))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(look.color);
+    Ok(match (look.format, look.time) {
+        (LogFormat::Json, _) => Box::new(lines.json().flatten_event(true).finish()),
+        (LogFormat::Text, true) => Box::new(lines.compact().with_target(false).finish()),
+        (LogFormat::Text, false) => {
+            Box::new(lines.compact().with_target(false).without_time().finish())
+        }
+    })
+}
+
+/// Writes to standard error while the bars stand aside.
+#[derive(Clone)]
+struct PastBars(MultiProgress);
+
+impl<'a> MakeWriter<'a> for PastBars {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Write for PastBars {
+    /// `tracing-subscriber` writes whole lines, so one call is one line.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().lock().write_all(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    /// Lines in memory.
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl<'a> MakeWriter<'a> for Memory {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    impl Write for Memory {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(look: &Look, work: impl FnOnce()) -> Vec<String> {
+        let memory = Memory::default();
+        let subscriber = subscriber(look, memory.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn look(format: LogFormat) -> Look {
+        Look {
+            filter: DEFAULT_FILTER.to_owned(),
+            format,
+            color: false,
+            time: false,
+        }
+    }
+
+    /// The lines that `work` logs, as text without time.
+    pub(in crate::cli) fn captured(work: impl FnOnce()) -> Vec<String> {
+        written(&look(LogFormat::Text), work)
+    }
+
+    #[test]
+    fn lines_are_for_people_or_programs() {
+        let log = || {
+            tracing::info!(source.id = "a", page = 3, "page stored");
+            tracing::debug!("not shown");
+            tracing::info!(target: "hyper", "not shown");
+        };
+        assert_eq!(
+            written(&look(LogFormat::Text), log),
+            [" INFO page stored source.id=\"a\" page=3"]
+        );
+        let lines = written(&look(LogFormat::Json), log);
+        assert_eq!(lines.len(), 1);
+        let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["message"], "page stored");
+        assert_eq!(line["source.id"], "a");
+        assert_eq!(line["page"], 3);
+    }
+
+    #[test]
+    fn arguments_win_over_the_configured_filter() {
+        let cases = [
+            ("default", "status", None, DEFAULT_FILTER),
+            ("configured", "status", Some("trace"), "trace"),
+            ("quiet", "status -q", Some("trace"), "warn"),
+            ("verbose", "status -v", Some("error"), "warn,harvestd=debug"),
+            ("very verbose", "status -vvv", None, "debug,harvestd=trace"),
+        ];
+        for (case, line, configured, expected) in cases {
+            let line = std::iter::once("harvestd").chain(line.split(' '));
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(filter(&cli.global, configured), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn colours_are_for_terminals() {
+        let cases = [
+            ("terminal", Color::Auto, true, false, true),
+            ("file", Color::Auto, false, false, false),
+            ("NO_COLOR", Color::Auto, true, true, false),
+            ("forced", Color::Always, false, true, true),
+            ("forbidden", Color::Never, true, false, false),
+        ];
+        for (case, color, terminal, no_color, expected) in cases {
+            assert_eq!(with_color(color, terminal, no_color), expected, "{case}");
+        }
+    }
+}

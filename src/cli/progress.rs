@@ -1,0 +1,299 @@
+//! Shows passes while they run: bars on a terminal, log lines elsewhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing::{info, warn};
+
+use super::tally::{Tally, short};
+use crate::harvest::progress::{Ending, Event, Progress};
+
+/// How often a pass says in the log how far it is.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// Where bars are drawn: standard error, or nowhere if it is no terminal or `shown` is false. Log
+/// lines have to be written through the same object, lest they tear the bars.
+pub fn bars(shown: bool) -> MultiProgress {
+    MultiProgress::with_draw_target(if shown {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    })
+}
+
+/// The display that fits: bars if they can be seen, else log lines at level `info`.
+pub fn display(bars: &MultiProgress) -> Arc<dyn Progress> {
+    if bars.is_hidden() {
+        Arc::new(Lines::new(LOG_EVERY))
+    } else {
+        Arc::new(Bars::new(bars.clone()))
+    }
+}
+
+/// One pass that is shown.
+struct Row<B> {
+    tally: Tally,
+    started: Instant,
+    /// What the display itself keeps for it.
+    shown: B,
+}
+
+impl<B> Row<B> {
+    fn new(shown: B) -> Self {
+        Self {
+            tally: Tally::default(),
+            started: Instant::now(),
+            shown,
+        }
+    }
+
+    fn line(&self) -> String {
+        self.tally.line(self.started.elapsed())
+    }
+}
+
+/// The rows, also after a panic in another thread: a display has nothing that could be half done.
+fn lock<B>(rows: &Mutex<HashMap<String, Row<B>>>) -> MutexGuard<'_, HashMap<String, Row<B>>> {
+    rows.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One bar for each source.
+pub struct Bars {
+    bars: MultiProgress,
+    rows: Mutex<HashMap<String, Row<ProgressBar>>>,
+}
+
+impl Bars {
+    /// A display without bars yet.
+    pub fn new(bars: MultiProgress) -> Self {
+        Self {
+            bars,
+            rows: Mutex::default(),
+        }
+    }
+
+    fn row(&self, source: &str) -> Row<ProgressBar> {
+        let bar = self
+            .bars
+            .add(ProgressBar::no_length().with_prefix(source.to_owned()));
+        bar.set_style(style("{prefix} {spinner} {msg}"));
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Row::new(bar)
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("the templates of this file are right")
+        .progress_chars("=> ")
+}
+
+impl Progress for Bars {
+    fn event(&self, source: &str, event: Event) {
+        let mut rows = lock(&self.rows);
+        let row = rows
+            .entry(source.to_owned())
+            .or_insert_with(|| self.row(source));
+        match event {
+            Event::Started { total } => {
+                row.started = Instant::now();
+                row.tally = Tally::default();
+                row.tally.set_total(total);
+                redraw(row);
+            }
+            Event::Page(page) => {
+                row.tally.add(&page);
+                redraw(row);
+            }
+            Event::Total(total) => {
+                row.tally.set_total(total);
+                redraw(row);
+            }
+            Event::Waiting { pause, why } => {
+                let line = format!("{}; waiting {} for {why}", row.line(), short(pause));
+                row.shown.set_message(line);
+            }
+            Event::Note(note) => {
+                // The log line is written through the bars, so their lock must be free.
+                drop(rows);
+                info!(source.id = source, "{note}");
+            }
+            Event::Ended(ending) => {
+                let line = ended(&ending, &row.line());
+                row.shown.set_style(style("{prefix} {msg}"));
+                row.shown.finish_with_message(line);
+                rows.remove(source);
+            }
+        }
+    }
+}
+
+fn redraw(row: &Row<ProgressBar>) {
+    if let Some(total) = row.tally.total() {
+        if row.shown.length().is_none() {
+            row.shown.set_style(style("{prefix} [{bar:20}] {msg}"));
+        }
+        row.shown.set_length(total);
+    } else if row.shown.length().is_some() {
+        row.shown.unset_length();
+        row.shown.set_style(style("{prefix} {spinner} {msg}"));
+    }
+    row.shown.set_position(row.tally.records());
+    row.shown.set_message(row.line());
+}
+
+fn ended(ending: &Ending, line: &str) -> String {
+    match ending {
+        Ending::Complete => format!("complete: {line}"),
+        Ending::Stopped(why) => format!("stopped ({why}): {line}"),
+        Ending::Failed(why) => format!("failed ({why}): {line}"),
+    }
+}
+
+/// Log lines: start, end, waits and, now and then, how far a pass is.
+pub struct Lines {
+    every: Duration,
+    rows: Mutex<HashMap<String, Row<Instant>>>,
+}
+
+impl Lines {
+    /// A display that tells of pages once in `every`.
+    pub fn new(every: Duration) -> Self {
+        Self {
+            every,
+            rows: Mutex::default(),
+        }
+    }
+}
+
+impl Progress for Lines {
+    fn event(&self, source: &str, event: Event) {
+        let mut rows = lock(&self.rows);
+        let row = rows
+            .entry(source.to_owned())
+            .or_insert_with(|| Row::new(Instant::now()));
+        match event {
+            Event::Started { total } => {
+                *row = Row::new(Instant::now());
+                row.tally.set_total(total);
+                info!(source.id = source, "pass started");
+            }
+            Event::Page(page) => {
+                row.tally.add(&page);
+                if row.shown.elapsed() >= self.every {
+                    row.shown = Instant::now();
+                    info!(source.id = source, "{}", row.line());
+                }
+            }
+            Event::Total(total) => row.tally.set_total(total),
+            Event::Waiting { pause, why } => {
+                info!(source.id = source, "waiting {} for {why}", short(pause));
+            }
+            Event::Note(note) => info!(source.id = source, "{note}"),
+            Event::Ended(ending) => {
+                let line = ended(&ending, &row.line());
+                match ending {
+                    Ending::Failed(_) => warn!(source.id = source, "pass {line}"),
+                    Ending::Complete | Ending::Stopped(_) => {
+                        info!(source.id = source, "pass {line}");
+                    }
+                }
+                rows.remove(source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+    use crate::cli::logging;
+    use crate::harvest::progress::Page;
+
+    fn page(records: u64) -> Event {
+        Event::Page(Page {
+            records,
+            new: records,
+            server_wait: Duration::from_secs(2),
+            ..Page::default()
+        })
+    }
+
+    fn memory(term: &InMemoryTerm) -> MultiProgress {
+        // Every change is drawn: without a limit of frames there is nothing to wait for.
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
+        MultiProgress::with_draw_target(target)
+    }
+
+    #[test]
+    fn bars_follow_the_events() {
+        let term = InMemoryTerm::new(10, 120);
+        let display = Bars::new(memory(&term));
+        display.event("a", Event::Started { total: Some(40) });
+        display.event("a", page(10));
+        display.event("a", Event::Total(Some(5)));
+        display.event("b", Event::Started { total: None });
+        display.event("b", page(3));
+        display.event("a", Event::Ended(Ending::Complete));
+        let why = "the limit".to_owned();
+        display.event("b", Event::Ended(Ending::Stopped(why)));
+        assert_eq!(
+            term.contents(),
+            "a complete: 10 records, 10 new; server 2s, own 0s\n\
+             b stopped (the limit): 3 records, 3 new; server 2s, own 0s"
+        );
+    }
+
+    #[test]
+    fn bars_are_drawn_only_for_totals_that_can_be_true() {
+        let term = InMemoryTerm::new(10, 120);
+        let display = Bars::new(memory(&term));
+        let drawn = |event| {
+            display.event("a", event);
+            let rows = lock(&display.rows);
+            rows["a"].shown.force_draw();
+            term.contents()
+        };
+        drawn(Event::Started { total: Some(40) });
+        let shown = drawn(page(20));
+        assert!(
+            shown.starts_with("a [==========>         ] 20 of 40 records"),
+            "{shown}"
+        );
+        let shown = drawn(page(21));
+        assert!(!shown.contains('['), "{shown}");
+        let shown = drawn(Event::Waiting {
+            pause: Duration::from_secs(90),
+            why: "Retry-After".to_owned(),
+        });
+        assert!(shown.ends_with("waiting 1m 30s for Retry-After"), "{shown}");
+    }
+
+    #[test]
+    fn lines_tell_the_same_without_a_terminal() {
+        let lines = logging::tests::captured(|| {
+            let display = display(&bars(false));
+            display.event("a", Event::Started { total: None });
+            display.event("a", page(10));
+            display.event("a", Event::Note("no sets".to_owned()));
+            let why = "HTTP 500".to_owned();
+            display.event("a", Event::Ended(Ending::Failed(why)));
+            let often = Lines::new(Duration::ZERO);
+            often.event("b", page(3));
+        });
+        let expected = [
+            "INFO pass started source.id=\"a\"",
+            "INFO no sets source.id=\"a\"",
+            "WARN pass failed (HTTP 500): 10 records, 10 new; server 2s, own 0s source.id=\"a\"",
+            "INFO 3 records, 3 new; server 2s, own 0s source.id=\"b\"",
+        ];
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.trim_end().ends_with(expected), "{line}");
+        }
+    }
+}

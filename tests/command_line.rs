@@ -1,0 +1,118 @@
+//! The program from outside: exit status, what goes to which stream, and that no secret does.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The program in `home`, with nothing else in its environment.
+fn harvestd(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harvestd"));
+    command.env_clear().env("HOME", home).current_dir(home);
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    (
+        status.code(),
+        text(&stdout).to_owned(),
+        text(&stderr).to_owned(),
+    )
+}
+
+#[test]
+fn a_right_configuration_is_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/harvestd.toml");
+    let (status, out, err) = run(harvestd(home.path())
+        .args(["check-config", "--config"])
+        .arg(&sample));
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    assert!(out.contains("https://doaj.org/oai.article"));
+    let store = home.path().join(".local/share/harvestd/harvestd.db");
+    assert!(out.contains(store.to_str().unwrap()));
+    assert!(!store.exists(), "checking writes nothing");
+}
+
+#[test]
+fn a_wrong_configuration_is_told_line_by_line() {
+    let home = tempfile::tempdir().unwrap();
+    let file =
+        "[[source]]\nname = 'a'\nurl = 'https://me:hush@a.org/'\napi_key = 'hush'\ndealy = 1\n";
+    std::fs::write(home.path().join("c.toml"), file).unwrap();
+    let (status, out, err) =
+        run(harvestd(home.path()).args(["check-config", "--config", "c.toml"]));
+    assert_eq!(status, Some(2));
+    assert_eq!(out, "");
+    assert_eq!(
+        err,
+        "error: c.toml:3:7: source a: url: must not hold a user or password; use the keys user and \
+         password\n\
+         error: c.toml:5:1: source a: dealy: unknown key; did you mean delay?\n"
+    );
+}
+
+#[test]
+fn warnings_go_to_standard_error() {
+    let home = tempfile::tempdir().unwrap();
+    let (status, out, err) = run(harvestd(home.path())
+        .args(["check-config", "--json"])
+        .env("HARVESTD_STOER", "x")
+        .env("HARVESTD_LOG_FORMAT", "json"));
+    assert_eq!(status, Some(0));
+    assert!(out.starts_with('{'), "{out}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(
+        err.starts_with('{') && err.contains("did you mean HARVESTD_STORE?"),
+        "{err}"
+    );
+}
+
+#[test]
+fn wrong_usage_has_its_own_status() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["harvests"][..],
+        &["harvest", "--demo", "a"],
+        &["harvest", "-q", "-v"],
+    ] {
+        let (status, out, err) = run(harvestd(home.path()).args(arguments));
+        assert_eq!(
+            (status, out.as_str()),
+            (Some(2), ""),
+            "{arguments:?}: {err}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = harvestd(home.path())
+        .args(["completions", "bash"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn help_names_every_status() {
+    let home = tempfile::tempdir().unwrap();
+    let (status, out, _) = run(harvestd(home.path()).arg("--help"));
+    assert_eq!(status, Some(0));
+    for line in ["  0  ", "  1  ", "  2  ", "  3  "] {
+        assert!(out.lines().any(|shown| shown.starts_with(line)), "{out}");
+    }
+    let (_, version, _) = run(harvestd(home.path()).arg("--version"));
+    assert_eq!(version, format!("harvestd {}\n", env!("CARGO_PKG_VERSION")));
+}
