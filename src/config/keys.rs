@@ -105,7 +105,9 @@ pub(crate) fn nearest<'a>(
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(4).max(1))
+        .filter(|(distance, candidate)| *distance <= candidate.len() / 4 + 1)
+        // Of one or two letters, everything would be near everything.
+        .filter(|(distance, candidate)| distance * 2 < candidate.len())
         .min()
         .map(|(_, candidate)| candidate)
 }

@@ -52,12 +52,18 @@ fn base(environment: &Environment, variable: &str, below_home: &str) -> Option<P
 mod tests {
     use super::*;
 
-    type Variables = &'static [(&'static str, &'static str)];
-    type Paths = &'static [&'static str];
+    /// Case, variables, configuration, where configurations are looked for, where the store is.
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        Option<&'static str>,
+        &'static [&'static str],
+        Option<&'static str>,
+    );
 
     #[test]
     fn places_follow_the_environment() {
-        let cases: [(&str, Variables, Option<&str>, Paths, Option<&str>); 6] = [
+        let cases: [Case; 6] = [
             (
                 "home",
                 &[("HOME", "/home/me")],
