@@ -1,1 +1,400 @@
-//! To come.
+//! From bytes to text: which encoding a body is in, and what to do with bytes that are not.
+//!
+//! The order is by what can lie least: a byte order mark; whether the body is valid UTF-8, which
+//! other encodings with more than a few accents never are by chance; the XML declaration; the HTTP
+//! header; and else UTF-8 with single bad bytes.
+
+use std::borrow::Cow;
+use std::str::Utf8Chunk;
+
+use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use memchr::{memchr2_iter, memmem};
+
+use super::parse::source::{Edits, Source, Tally};
+use super::response::RepairKind;
+
+/// Decodes a body. Nothing is refused: what cannot be read becomes U+FFFD and is counted.
+///
+/// `charset` is what the HTTP header said, if it did.
+pub(crate) fn decode<'b>(body: &'b [u8], charset: Option<&str>) -> Source<'b> {
+    if let Some((encoding, mark)) = Encoding::for_bom(body) {
+        if encoding == UTF_8 {
+            return utf8(body, mark, charset);
+        }
+        return transcode(body, encoding, mark);
+    }
+    // Without a mark, UTF-16 shows by the zero bytes beside its first `<`.
+    match body {
+        [b'<', 0, ..] => return transcode(body, UTF_16LE, 0),
+        [0, b'<', ..] => return transcode(body, UTF_16BE, 0),
+        _ => {}
+    }
+    if std::str::from_utf8(body).is_ok() {
+        return utf8(body, 0, charset);
+    }
+    match declared(body).or_else(|| charset.and_then(encoding)) {
+        Some(encoding) if encoding != UTF_8 => transcode(body, encoding, 0),
+        _ => utf8(body, 0, None),
+    }
+}
+
+/// Reads UTF-8 from `mark` on, with bad bytes mended one by one: the rest stays as it is.
+fn utf8<'b>(body: &'b [u8], mark: usize, charset: Option<&str>) -> Source<'b> {
+    let mut decoding = Edits::default();
+    if mark > 0 {
+        decoding.push(0..mark, 0, None);
+    }
+    let mut general = Tally::default();
+    let text = match std::str::from_utf8(&body[mark..]) {
+        Ok(text) => {
+            let claim = declared(body).or_else(|| charset.and_then(encoding));
+            if claim.is_some_and(|encoding| encoding != UTF_8) && !text.is_ascii() {
+                general.add(RepairKind::Encoding, 1);
+            }
+            Cow::Borrowed(text)
+        }
+        Err(_) => Cow::Owned(mend_utf8(body, mark, &mut decoding)),
+    };
+    Source {
+        body,
+        text,
+        decoding,
+        mending: Edits::default(),
+        general,
+    }
+}
+
+fn mend_utf8(body: &[u8], mark: usize, edits: &mut Edits) -> String {
+    let mut text = String::with_capacity(body.len() + body.len() / 16);
+    let mut at = mark;
+    for chunk in body[mark..].utf8_chunks() {
+        text.push_str(chunk.valid());
+        at += chunk.valid().len();
+        if !chunk.invalid().is_empty() {
+            let c = mend_bytes(&chunk);
+            text.push(c);
+            let bytes = chunk.invalid().len();
+            edits.push(at..at + bytes, c.len_utf8(), Some(RepairKind::InvalidUtf8));
+            at += bytes;
+        }
+    }
+    text
+}
+
+/// A single byte that no UTF-8 sequence can hold there is most often a letter of Windows-1252; the
+/// remains of a longer sequence are not.
+fn mend_bytes(chunk: &Utf8Chunk<'_>) -> char {
+    let letter = || {
+        let (text, _) = WINDOWS_1252.decode_without_bom_handling(chunk.invalid());
+        text.chars().next().filter(|c| !c.is_control())
+    };
+    match chunk.invalid() {
+        [_] => letter().unwrap_or(char::REPLACEMENT_CHARACTER),
+        _ => char::REPLACEMENT_CHARACTER,
+    }
+}
+
+/// Decodes from `mark` on, piece by piece, so that each tag's place in the body stays known: pieces
+/// end before `<` and after `>`, which no multi-byte sequence of a web encoding holds.
+fn transcode<'b>(body: &'b [u8], encoding: &'static Encoding, mark: usize) -> Source<'b> {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut decoding = Edits::default();
+    if mark > 0 {
+        decoding.push(0..mark, 0, None);
+    }
+    let mut text = String::with_capacity(body.len() + body.len() / 4);
+    let mut from = mark;
+    let inner = boundaries(body, encoding, mark).filter(|at| *at > mark && *at < body.len());
+    let pieces = inner.chain([body.len()]);
+    for to in pieces {
+        let piece = &body[from..to];
+        let start = text.len();
+        let bad = decode_piece(&mut decoder, piece, &mut text, to == body.len());
+        let written = text.len() - start;
+        if bad || written != piece.len() {
+            decoding.push(from..to, written, bad.then_some(RepairKind::InvalidUtf8));
+        }
+        from = to;
+    }
+    Source {
+        body,
+        text: Cow::Owned(text),
+        decoding,
+        mending: Edits::default(),
+        general: Tally::default(),
+    }
+}
+
+/// Whether something in the piece was no text in this encoding.
+fn decode_piece(
+    decoder: &mut encoding_rs::Decoder,
+    mut piece: &[u8],
+    text: &mut String,
+    last: bool,
+) -> bool {
+    let mut bad = false;
+    loop {
+        // Enough for any piece, so that the decoder never stops for want of room.
+        let room = decoder.max_utf8_buffer_length(piece.len());
+        text.reserve(room.unwrap_or(piece.len() * 4 + 16));
+        let (result, read, replaced) = decoder.decode_to_string(piece, text, last);
+        bad |= replaced;
+        piece = &piece[read..];
+        if result == CoderResult::InputEmpty {
+            return bad;
+        }
+    }
+}
+
+/// Offsets at which a tag starts or ends, in order.
+fn boundaries<'a>(
+    body: &'a [u8],
+    encoding: &'static Encoding,
+    mark: usize,
+) -> Box<dyn Iterator<Item = usize> + 'a> {
+    let wide = [UTF_16LE, UTF_16BE].contains(&encoding);
+    if !wide {
+        return Box::new(
+            memchr2_iter(b'<', b'>', body).map(|at| at + usize::from(body[at] == b'>')),
+        );
+    }
+    let big = encoding == UTF_16BE;
+    let units = body[mark..].chunks_exact(2).enumerate();
+    Box::new(units.filter_map(move |(index, unit)| {
+        let at = mark + index * 2;
+        let (high, low) = if big {
+            (unit[0], unit[1])
+        } else {
+            (unit[1], unit[0])
+        };
+        match (high, low) {
+            (0, b'<') => Some(at),
+            (0, b'>') => Some(at + 2),
+            _ => None,
+        }
+    }))
+}
+
+/// The encoding that the XML declaration names, wherever junk has pushed it within the first
+/// kilobyte.
+fn declared(body: &[u8]) -> Option<&'static Encoding> {
+    let head = &body[..body.len().min(1024)];
+    let declaration = &head[memmem::find(head, b"<?xml")?..];
+    let declaration = &declaration[..memmem::find(declaration, b"?>")?];
+    let value = &declaration[memmem::find(declaration, b"encoding")? + b"encoding".len()..];
+    let value = value
+        .trim_ascii_start()
+        .strip_prefix(b"=")?
+        .trim_ascii_start();
+    let (quote, value) = value.split_first()?;
+    let end = memchr::memchr(*quote, value)?;
+    encoding(std::str::from_utf8(&value[..end]).ok()?)
+}
+
+/// The encoding of a label.
+///
+/// ASCII counts as UTF-8, since a body that needs the label is not ASCII; UTF-16 is never meant by
+/// a label that can be read byte by byte.
+fn encoding(label: &str) -> Option<&'static Encoding> {
+    let label = label.trim().trim_matches(['"', '\'']);
+    if ["us-ascii", "ascii"]
+        .iter()
+        .any(|ascii| label.eq_ignore_ascii_case(ascii))
+    {
+        return Some(UTF_8);
+    }
+    let encoding = Encoding::for_label_no_replacement(label.as_bytes())?;
+    (![UTF_16LE, UTF_16BE].contains(&encoding)).then_some(encoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oai::response::Repair;
+
+    fn kinds(source: &Source<'_>) -> Vec<(RepairKind, u64)> {
+        source
+            .all_repairs(source.text.len())
+            .into_repairs()
+            .into_iter()
+            .map(|Repair { kind, count }| (kind, count))
+            .collect()
+    }
+
+    /// Name, body, charset of the HTTP header; text and repairs.
+    type Case = (
+        &'static str,
+        Vec<u8>,
+        Option<&'static str>,
+        &'static str,
+        Vec<(RepairKind, u64)>,
+    );
+
+    fn wide(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(unit).collect()
+    }
+
+    #[test]
+    fn finds_the_encoding() {
+        let latin = b"<?xml version='1.0' encoding='iso-8859-1'?><a>M\xFCller \x80</a>";
+        let latin_text = "<?xml version='1.0' encoding='iso-8859-1'?><a>Müller €</a>";
+        let claimed = "<?xml version='1.0' encoding='ISO-8859-1'?><a>Müller</a>";
+        let marked = "\u{FEFF}<a>é</a>";
+        let encoding = [(RepairKind::Encoding, 1)];
+        let bad = |count| vec![(RepairKind::InvalidUtf8, count)];
+        let cases: Vec<Case> = vec![
+            ("plain", b"<a>b</a>".to_vec(), None, "<a>b</a>", vec![]),
+            (
+                "utf-8",
+                "<a>é</a>".into(),
+                Some("utf-8"),
+                "<a>é</a>",
+                vec![],
+            ),
+            ("mark", marked.into(), None, "<a>é</a>", vec![]),
+            ("declared", latin.to_vec(), None, latin_text, vec![]),
+            (
+                "declared beats header",
+                latin.to_vec(),
+                Some("utf-8"),
+                latin_text,
+                vec![],
+            ),
+            (
+                "declared wrongly",
+                claimed.into(),
+                None,
+                claimed,
+                encoding.to_vec(),
+            ),
+            (
+                "header wrong",
+                "<a>é</a>".into(),
+                Some("latin1"),
+                "<a>é</a>",
+                encoding.to_vec(),
+            ),
+            (
+                "header wrong but harmless",
+                b"<a/>".to_vec(),
+                Some("latin1"),
+                "<a/>",
+                vec![],
+            ),
+            (
+                "header alone",
+                b"<a>\xE9</a>".to_vec(),
+                Some("ISO-8859-15"),
+                "<a>é</a>",
+                vec![],
+            ),
+            (
+                "unknown header",
+                b"<a>\xE9</a>".to_vec(),
+                Some("martian"),
+                "<a>é</a>",
+                bad(1),
+            ),
+            (
+                "one bad byte",
+                b"<a>\xC3\xA9 \xE9</a>".to_vec(),
+                None,
+                "<a>é é</a>",
+                bad(1),
+            ),
+            (
+                "no letter",
+                b"<a>\x81</a>".to_vec(),
+                None,
+                "<a>\u{FFFD}</a>",
+                bad(1),
+            ),
+            (
+                "cut sequence",
+                b"<a>\xE2\x82</a>".to_vec(),
+                None,
+                "<a>\u{FFFD}</a>",
+                bad(1),
+            ),
+            ("two bad bytes", b"\xE9\xE8".to_vec(), None, "éè", bad(2)),
+            (
+                "ascii declared",
+                b"<?xml version='1.0' encoding='us-ascii'?><a>\xC3\xA9\xE9</a>".to_vec(),
+                None,
+                "<?xml version='1.0' encoding='us-ascii'?><a>éé</a>",
+                bad(1),
+            ),
+            (
+                "gbk",
+                b"<?xml version='1.0' encoding='gb2312'?><a>\xD6\xD0</a>".to_vec(),
+                None,
+                "<?xml version='1.0' encoding='gb2312'?><a>中</a>",
+                vec![],
+            ),
+            (
+                "utf-16 le",
+                wide(marked, u16::to_le_bytes),
+                None,
+                "<a>é</a>",
+                vec![],
+            ),
+            (
+                "utf-16 be",
+                wide(marked, u16::to_be_bytes),
+                None,
+                "<a>é</a>",
+                vec![],
+            ),
+            (
+                "utf-16 no mark",
+                wide("<a>é</a>", u16::to_le_bytes),
+                None,
+                "<a>é</a>",
+                vec![],
+            ),
+            (
+                "utf-16 said, utf-8 sent",
+                "<?xml version='1.0' encoding='utf-16'?><a>é</a>".into(),
+                None,
+                "<?xml version='1.0' encoding='utf-16'?><a>é</a>",
+                vec![],
+            ),
+            ("empty", vec![], None, "", vec![]),
+            ("mark alone", b"\xEF\xBB\xBF".to_vec(), None, "", vec![]),
+        ];
+        for (case, body, charset, text, repairs) in cases {
+            let source = decode(&body, charset);
+            assert_eq!(source.text, text, "{case}");
+            assert_eq!(kinds(&source), repairs, "{case}");
+        }
+    }
+
+    #[test]
+    fn tags_keep_their_place_in_the_body() {
+        let text = "<list>é<r>中ü</r>\u{1F600}<r>x</r></list>";
+        let (gbk, _, _) = encoding_rs::GB18030.encode(text);
+        let bodies: [(&str, Vec<u8>, Option<&str>); 3] = [
+            (
+                "utf-16",
+                wide(&format!("\u{FEFF}{text}"), u16::to_le_bytes),
+                None,
+            ),
+            ("gb18030", gbk.to_vec(), Some("gb18030")),
+            (
+                "bad utf-8",
+                b"<list>\xE9<r>\xE4\xB8\xAD\xFC</r>\xF0\x9F\x98\x80<r>x</r></list>".to_vec(),
+                None,
+            ),
+        ];
+        for (case, body, charset) in bodies {
+            let source = decode(&body, charset);
+            assert_eq!(source.text, text, "{case}");
+            for part in ["<r>中ü</r>", "<r>x</r>"] {
+                let start = text.find(part).unwrap();
+                let raw = source.raw(&(start..start + part.len()));
+                let again = decode(raw, charset.or(Some("utf-8")));
+                assert_eq!(again.text, part, "{case}");
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What a record, a header and the other small elements of a list hold.
+
+use super::scan::{Fault, Open, Token};
+use super::source::Tally;
+use super::walk::Walk;
+use crate::oai::Granularity;
+use crate::oai::response::{BadItem, Header, Identify, MetadataFormat, Record, RepairKind, Set};
+
+/// An item, or why it is none.
+pub(super) type Read<T> = Result<Result<T, BadItem>, Fault>;
+
+/// What of a header has been read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Draft {
+    /// The identifier, trimmed, not empty.
+    pub(super) identifier: Option<String>,
+    /// The datestamp, trimmed.
+    pub(super) datestamp: Option<String>,
+}
+
+impl<'t> Walk<'t> {
+    /// Reads the record whose start tag, `open`, was read last.
+    pub(super) fn record(&mut self, open: Open<'t>) -> Read<Record> {
+        self.draft = Draft::default();
+        let undeclared = self.scan.undeclared;
+        let mut header = None;
+        let mut metadata = None;
+        let mut further = String::new();
+        let mut about = String::new();
+        loop {
+            let around = self.scan.surroundings();
+            match self.scan.next()? {
+                Token::Start => match self.child() {
+                    "header" if header.is_none() => header = Some(self.header_parts()?),
+                    "metadata" if metadata.is_none() => {
+                        metadata = self.metadata(&mut further)?;
+                    }
+                    "metadata" => further.push_str(&self.scan.cut(around)?),
+                    "about" => about.push_str(&self.scan.cut(around)?),
+                    _ => self.scan.skip()?,
+                },
+                Token::End => break,
+                Token::Eof => return Err(Fault::End),
+                _ => {}
+            }
+        }
+        let header = match header {
+            Some(Ok(header)) => header,
+            Some(Err(reason)) => return Ok(Err(self.bad_item(open, reason))),
+            None => return Ok(Err(self.bad_item(open, "record without header"))),
+        };
+        if header.deleted {
+            metadata = None;
+            further.clear();
+        }
+        further.push_str(&about);
+        let range = open.start..self.scan.position;
+        let mut repairs = self.source.repairs(&range);
+        let undeclared = self.scan.undeclared - undeclared;
+        repairs.add(RepairKind::UndeclaredPrefix, undeclared);
+        Ok(Ok(Record {
+            header,
+            metadata,
+            extra: (!further.is_empty()).then_some(further),
+            raw: (!Tally::is_empty(&repairs)).then(|| self.source.raw(&range).to_vec()),
+            repairs: repairs.into_repairs(),
+        }))
+    }
+
+    /// Reads the header whose start tag, `open`, was read last, as an item of its own.
+    pub(super) fn header(&mut self, open: Open<'t>) -> Read<Header> {
+        self.draft = Draft::default();
+        let header = self.header_parts()?;
+        Ok(header.map_err(|reason| self.bad_item(open, reason)))
+    }
+
+    fn header_parts(&mut self) -> Result<Result<Header, &'static str>, Fault> {
+        let deleted = self
+            .scan
+            .attribute("status")
+            .is_some_and(|status| status.eq_ignore_ascii_case("deleted"));
+        let mut set_specs = Vec::new();
+        self.each_child(|walk, name| {
+            match name {
+                "identifier" => {
+                    let identifier = walk.filled_text()?;
+                    walk.draft.identifier = walk.draft.identifier.take().or(identifier);
+                }
+                "datestamp" => {
+                    let datestamp = walk.filled_text()?;
+                    walk.draft.datestamp = walk.draft.datestamp.take().or(datestamp);
+                }
+                "setSpec" => set_specs.extend(walk.filled_text()?),
+                _ => walk.scan.skip()?,
+            }
+            Ok(())
+        })?;
+        let Some(identifier) = self.draft.identifier.clone() else {
+            return Ok(Err("header without identifier"));
+        };
+        Ok(Ok(Header {
+            identifier,
+            datestamp: self.draft.datestamp.clone().unwrap_or_default(),
+            set_specs,
+            deleted,
+        }))
+    }
+
+    /// Reads a `<metadata>` container: its first element, and any others into `further`.
+    fn metadata(&mut self, further: &mut String) -> Result<Option<String>, Fault> {
+        let mut metadata = None;
+        loop {
+            let around = self.scan.surroundings();
+            match self.scan.next()? {
+                Token::Start if metadata.is_none() => metadata = Some(self.scan.cut(around)?),
+                Token::Start => further.push_str(&self.scan.cut(around)?),
+                Token::End => return Ok(metadata),
+                Token::Eof => return Err(Fault::End),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads one entry of ListSets.
+    pub(super) fn set(&mut self, open: Open<'t>) -> Read<Set> {
+        self.draft = Draft::default();
+        let mut set_spec = None;
+        let mut set_name = None;
+        self.each_child(|walk, name| {
+            match name {
+                "setSpec" if set_spec.is_none() => set_spec = walk.filled_text()?,
+                "setName" if set_name.is_none() => set_name = walk.filled_text()?,
+                _ => walk.scan.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(match set_spec {
+            Some(set_spec) => Ok(Set { set_spec, set_name }),
+            None => Err(self.bad_item(open, "set without setSpec")),
+        })
+    }
+
+    /// Reads one entry of ListMetadataFormats.
+    pub(super) fn format(&mut self, open: Open<'t>) -> Read<MetadataFormat> {
+        self.draft = Draft::default();
+        let mut format = MetadataFormat::default();
+        self.each_child(|walk, name| {
+            match name {
+                "metadataPrefix" => {
+                    format.metadata_prefix = walk.filled_text()?.unwrap_or_default();
+                }
+                "schema" => format.schema = walk.filled_text()?,
+                "metadataNamespace" => format.metadata_namespace = walk.filled_text()?,
+                _ => walk.scan.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(if format.metadata_prefix.is_empty() {
+            Err(self.bad_item(open, "format without metadataPrefix"))
+        } else {
+            Ok(format)
+        })
+    }
+
+    /// Reads `<Identify>`; `<error>` in it goes to the answer's errors.
+    pub(super) fn identify(&mut self) -> Result<Identify, Fault> {
+        let mut identify = Identify::default();
+        self.each_child(|walk, name| {
+            match name {
+                "repositoryName" => identify.repository_name = walk.filled_text()?,
+                "baseURL" => identify.base_url = walk.filled_text()?,
+                "protocolVersion" => identify.protocol_version = walk.filled_text()?,
+                "earliestDatestamp" => identify.earliest_datestamp = walk.filled_text()?,
+                "deletedRecord" => identify.deleted_record = walk.filled_text()?,
+                "granularity" => {
+                    identify.granularity = walk.filled_text()?.as_deref().and_then(granularity);
+                }
+                "adminEmail" => identify.admin_emails.extend(walk.filled_text()?),
+                "compression" => identify.compressions.extend(walk.filled_text()?),
+                "error" => walk.error()?,
+                _ => walk.scan.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(identify)
+    }
+
+    /// The item that started with `open` and has just ended, as one that cannot be stored.
+    fn bad_item(&mut self, open: Open<'t>, reason: &str) -> BadItem {
+        let end = self.scan.position;
+        self.set_aside(open.start..end, reason.to_owned())
+    }
+}
+
+/// Source: OAI-PMH 2.0, 4.2.
+fn granularity(text: &str) -> Option<Granularity> {
+    if text.eq_ignore_ascii_case("YYYY-MM-DD") {
+        Some(Granularity::Day)
+    } else if text.eq_ignore_ascii_case("YYYY-MM-DDThh:mm:ssZ") {
+        Some(Granularity::Second)
+    } else {
+        None
+    }
+}

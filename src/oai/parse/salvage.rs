@@ -1,0 +1,135 @@
+//! Where a broken item ends, so that the page can go on behind it.
+
+use memchr::memmem;
+
+use super::chars::{is_blank, skip_blanks};
+
+/// An item's surroundings, names as written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'t> {
+    /// The item's element, such as `record` or `oai:record`.
+    pub(super) name: &'t str,
+    /// The list's element, such as `ListRecords`.
+    pub(super) list: &'t str,
+    /// The element that each item starts with, if it has one: a record its `header`.
+    pub(super) first: Option<&'static str>,
+}
+
+/// Finds the end of the broken item that starts at `start`, and the start of the tag after it.
+///
+/// That is the first closing tag of the item's name that another item, the token or the closing tag
+/// of the list follows: metadata may hold elements of the same name, as MARC does, but what follows
+/// those is something else. `None` if there is none, so that the list itself is broken.
+pub(super) fn find_end(text: &str, start: usize, item: Item<'_>) -> Option<(usize, usize)> {
+    let closing = format!("</{}", item.name);
+    let tail = &text[start..];
+    memmem::find_iter(tail.as_bytes(), closing.as_bytes()).find_map(|at| {
+        let rest = skip_blanks(&tail[at + closing.len()..]).strip_prefix('>')?;
+        let next = skip_comments(rest);
+        goes_on(next, item).then(|| (text.len() - rest.len(), text.len() - next.len()))
+    })
+}
+
+fn goes_on(next: &str, item: Item<'_>) -> bool {
+    let prefix = &item.name[..item.name.find(':').map_or(0, |colon| colon + 1)];
+    if next
+        .strip_prefix("</")
+        .is_some_and(|tag| starts_with_name(tag, "", item.list))
+    {
+        return true;
+    }
+    let Some(tag) = next.strip_prefix('<') else {
+        return false;
+    };
+    if starts_with_name(tag, prefix, "resumptionToken") {
+        return true;
+    }
+    if !starts_with_name(tag, "", item.name) {
+        return false;
+    }
+    let inside = tag.split_once('>').map_or("", |(_, inside)| inside);
+    item.first.is_none_or(|first| {
+        skip_comments(inside)
+            .strip_prefix('<')
+            .is_some_and(|tag| starts_with_name(tag, prefix, first))
+    })
+}
+
+fn starts_with_name(tag: &str, prefix: &str, name: &str) -> bool {
+    tag.strip_prefix(prefix)
+        .and_then(|tag| tag.strip_prefix(name))
+        .and_then(|rest| rest.bytes().next())
+        .is_some_and(|byte| is_blank(byte) || matches!(byte, b'>' | b'/'))
+}
+
+fn skip_comments(mut text: &str) -> &str {
+    loop {
+        text = skip_blanks(text);
+        let comment = text
+            .strip_prefix("<!--")
+            .and_then(|comment| comment.split_once("-->"));
+        match comment {
+            Some((_, rest)) => text = rest,
+            None => return text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_end_of_a_broken_item() {
+        let item = Item {
+            name: "record",
+            list: "ListRecords",
+            first: Some("header"),
+        };
+        let cases = [
+            (
+                "next item",
+                "<record><a></record> <record><header/>",
+                Some("<record><a></record>"),
+            ),
+            (
+                "list ends",
+                "<record><a></record ></ListRecords>",
+                Some("<record><a></record >"),
+            ),
+            (
+                "token",
+                "<record></record><!-- --><resumptionToken>",
+                Some("<record></record>"),
+            ),
+            (
+                "inner element of that name",
+                "<record><m><record></record></m></record></ListRecords>",
+                Some("<record><m><record></record></m></record>"),
+            ),
+            (
+                "inner list",
+                "<record><record></record><record><leader/>",
+                None,
+            ),
+            ("longer name", "<record></records></ListRecords>", None),
+            ("never closed", "<record><a></ListRecords>", None),
+            ("nothing follows", "<record></record>", None),
+        ];
+        for (case, text, expected) in cases {
+            let end = find_end(text, 0, item).map(|(end, _)| &text[..end]);
+            assert_eq!(end, expected, "{case}");
+        }
+        let prefixed = Item {
+            name: "o:record",
+            list: "o:ListRecords",
+            first: Some("header"),
+        };
+        let text = "<o:record><a></o:record>\n<o:resumptionToken/>";
+        let (end, next) = find_end(text, 0, prefixed).unwrap();
+        assert_eq!(
+            (&text[end..next], &text[next..]),
+            ("\n", "<o:resumptionToken/>")
+        );
+    }
+}

@@ -1,0 +1,646 @@
+//! What comes next in a document, checked for well-formedness and for declared prefixes.
+//!
+//! The tokens are quick-xml's; all that it leaves to its callers is checked here: names,
+//! attributes, references, nesting, one root, prefixes. Nothing is expanded.
+
+use memchr::{memchr, memchr2, memmem};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use super::chars::{find_forbidden, is_blank, is_name, is_name_start, resolve_reference};
+use super::names::{Binding, Name, WELL_KNOWN};
+
+/// Attributes of one tag and namespace declarations in scope: more is an attack, not a record.
+const MOST_BINDINGS: usize = 1024;
+
+/// Below this many, comparing each with each is cheaper than sorting.
+const FEW_ATTRIBUTES: usize = 16;
+
+/// Why a document cannot be read on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Not well-formed: where, as an offset into the text, and what.
+    Malformed { at: usize, what: String },
+    /// The text ends within an element.
+    End,
+    /// More than the named limit allows.
+    Limit { key: &'static str, limit: usize },
+    /// Something else than a fault of the XML.
+    Other(super::ParseError),
+}
+
+/// How strictly to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// XML 1.0 with namespaces, without a document type declaration.
+    Strict,
+    /// Well-known prefixes need no declaration, and what follows the root is overlooked.
+    Lenient,
+    /// As lenient, but nothing may follow the root, and items that are broken inside are set aside.
+    Salvage,
+}
+
+/// One step through a document. Comments and processing instructions are checked and passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token<'t> {
+    /// A start tag, now on top of the open elements; an empty element's end comes next.
+    Start,
+    /// The end of the element that was on top.
+    End,
+    /// Text as written, without references.
+    Text(&'t str),
+    /// The content of a CDATA section.
+    CData(&'t str),
+    /// A reference, resolved.
+    Reference(char),
+    /// The end of the text, after the root element.
+    Eof,
+}
+
+/// An open element.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Open<'t> {
+    /// Its name as written.
+    pub(super) name: Name<'t>,
+    /// Where its start tag begins.
+    pub(super) start: usize,
+    /// How many namespace declarations were in scope around it.
+    bindings: usize,
+}
+
+/// An attribute of the start tag read last, its value as written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attribute<'t> {
+    name: Name<'t>,
+    value: &'t str,
+}
+
+/// A cursor in a document.
+pub(super) struct Scanner<'t> {
+    pub(super) text: &'t str,
+    reader: Reader<&'t [u8]>,
+    /// Where in the text the reader began.
+    base: usize,
+    /// Where the last token ended.
+    pub(super) position: usize,
+    open: Vec<Open<'t>>,
+    pub(super) bindings: Vec<Binding<'t>>,
+    attributes: Vec<Attribute<'t>>,
+    /// The root element has been closed.
+    rooted: bool,
+    /// The start tag read last was that of an empty element.
+    ending: bool,
+    /// `]]>` occurs somewhere, so that each text must be looked at.
+    section_ends: bool,
+    depth: usize,
+    /// Marks the bindings that are used from now on.
+    pub(super) era: u32,
+    /// Uses of well-known prefixes that were not declared.
+    pub(super) undeclared: u64,
+}
+
+impl<'t> Scanner<'t> {
+    /// Starts at the beginning of `text`; elements may nest `depth` deep.
+    pub(super) fn new(text: &'t str, mode: Mode, depth: usize) -> Result<Self, Fault> {
+        if let Some(at) = find_forbidden(text, 0) {
+            let code = text[at..].chars().next().map_or(0, u32::from);
+            return fault(at, format!("forbidden character U+{code:04X}"));
+        }
+        // The reader would pass over a mark without counting it.
+        if text.starts_with('\u{FEFF}') {
+            return fault(0, "byte order mark within the text");
+        }
+        let bindings = match mode {
+            Mode::Strict => Vec::new(),
+            Mode::Lenient | Mode::Salvage => WELL_KNOWN.iter().map(Binding::well_known).collect(),
+        };
+        Ok(Self {
+            text,
+            reader: reader(text),
+            base: 0,
+            position: 0,
+            open: Vec::new(),
+            bindings,
+            attributes: Vec::new(),
+            rooted: false,
+            ending: false,
+            section_ends: memmem::find(text.as_bytes(), b"]]>").is_some(),
+            depth,
+            era: 0,
+            undeclared: 0,
+        })
+    }
+
+    /// The innermost open element.
+    pub(super) fn top(&self) -> Option<Open<'t>> {
+        self.open.last().copied()
+    }
+
+    /// How many elements are open.
+    pub(super) fn level(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Reads one token.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Token<'t>, Fault> {
+        if self.ending {
+            self.ending = false;
+            return Ok(self.close());
+        }
+        loop {
+            let start = self.position;
+            let event = match self.reader.read_event() {
+                Ok(event) => event,
+                Err(error) => return self.syntax(&error),
+            };
+            let end = self.base + self.reader.buffer_position() as usize;
+            self.position = end;
+            match event {
+                Event::Text(_) => {
+                    let text = &self.text[start..end];
+                    self.check_text(text, start)?;
+                    if !self.open.is_empty() {
+                        return Ok(Token::Text(text));
+                    }
+                }
+                Event::Start(_) => {
+                    self.start_tag(&self.text[start + 1..end - 1], start)?;
+                    return Ok(Token::Start);
+                }
+                Event::End(_) => {
+                    self.end_tag(&self.text[start + 2..end - 1], start)?;
+                    return Ok(self.close());
+                }
+                Event::Empty(_) => {
+                    self.start_tag(&self.text[start + 1..end - 2], start)?;
+                    self.ending = true;
+                    return Ok(Token::Start);
+                }
+                Event::GeneralRef(_) => {
+                    let name = &self.text[start + 1..end - 1];
+                    self.check_within(start)?;
+                    return match resolve_reference(name) {
+                        Some(c) => Ok(Token::Reference(c)),
+                        None => fault(start, format!("undefined reference &{name};")),
+                    };
+                }
+                Event::CData(_) => {
+                    self.check_within(start)?;
+                    return Ok(Token::CData(&self.text[start + 9..end - 3]));
+                }
+                Event::Comment(_) => {}
+                Event::PI(_) => check_instruction(&self.text[start + 2..end - 2], start)?,
+                Event::Decl(_) if start == 0 => {}
+                Event::Decl(_) => return fault(start, "XML declaration within the document"),
+                Event::DocType(_) => return fault(start, "document type declaration"),
+                Event::Eof if self.open.is_empty() && self.rooted => return Ok(Token::Eof),
+                Event::Eof => return Err(Fault::End),
+            }
+        }
+    }
+
+    /// Reads on to the end of the innermost element, which is then no longer open.
+    pub(super) fn skip(&mut self) -> Result<(), Fault> {
+        let level = self.open.len();
+        while self.open.len() >= level {
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    /// Goes on at `position`, with all but the outermost `level` elements closed.
+    pub(super) fn resume(&mut self, position: usize, level: usize) {
+        if let Some(open) = self.open.get(level) {
+            self.bindings.truncate(open.bindings);
+        }
+        self.open.truncate(level);
+        self.ending = false;
+        self.base = position;
+        self.position = position;
+        self.reader = reader(&self.text[position..]);
+    }
+
+    /// The namespace of an open element's name; empty for none.
+    pub(super) fn namespace(&self, name: Name<'_>) -> &'t str {
+        self.bindings
+            .iter()
+            .rev()
+            .find(|binding| binding.prefix == name.prefix())
+            .map_or("", |binding| binding.uri)
+    }
+
+    /// The value of an attribute without prefix of the start tag read last: references resolved,
+    /// white space trimmed.
+    pub(super) fn attribute(&self, name: &str) -> Option<String> {
+        let attribute = self
+            .attributes
+            .iter()
+            .find(|attribute| attribute.name.text == name)?;
+        let value = quick_xml::escape::unescape(attribute.value)
+            .unwrap_or(std::borrow::Cow::Borrowed(attribute.value));
+        Some(value.trim().to_owned())
+    }
+
+    fn close(&mut self) -> Token<'t> {
+        if let Some(open) = self.open.pop() {
+            self.bindings.truncate(open.bindings);
+        }
+        self.rooted = self.open.is_empty();
+        Token::End
+    }
+
+    fn start_tag(&mut self, content: &'t str, start: usize) -> Result<(), Fault> {
+        if self.open.is_empty() && self.rooted {
+            return fault(start, "second root element");
+        }
+        if self.open.len() >= self.depth {
+            return Err(Fault::Limit {
+                key: "max_depth",
+                limit: self.depth,
+            });
+        }
+        let name = name(content, start + 1)?;
+        self.open.push(Open {
+            name,
+            start,
+            bindings: self.bindings.len(),
+        });
+        self.attributes.clear();
+        if name.text.len() < content.len() {
+            self.read_attributes(content, name.text.len(), start + 1)?;
+        }
+        if name.prefix() == "xmlns" {
+            return fault(start, "element with the prefix \"xmlns\"");
+        }
+        self.use_prefix(name.prefix(), start)
+    }
+
+    fn end_tag(&mut self, content: &str, start: usize) -> Result<(), Fault> {
+        let found = content.trim_end_matches([' ', '\t', '\r', '\n']);
+        match self.open.last() {
+            Some(open) if open.name.text == found => Ok(()),
+            Some(open) => {
+                let expected = open.name.text;
+                fault(start, format!("</{found}> where </{expected}> is due"))
+            }
+            None => fault(start, format!("</{found}> closes nothing")),
+        }
+    }
+
+    /// Reads the attributes in `tag`, a start tag's inside at `offset`, from `at` on.
+    fn read_attributes(&mut self, tag: &'t str, mut at: usize, offset: usize) -> Result<(), Fault> {
+        let bytes = tag.as_bytes();
+        let blanks = |from: usize| bytes[from..].iter().take_while(|b| is_blank(**b)).count();
+        let mut prefixed = 0;
+        loop {
+            let gap = blanks(at);
+            at += gap;
+            if at == bytes.len() {
+                break;
+            }
+            if gap == 0 {
+                return fault(offset + at, "attributes not parted by white space");
+            }
+            let name = name(&tag[at..], offset + at)?;
+            at += name.text.len();
+            at += blanks(at);
+            if bytes.get(at) != Some(&b'=') {
+                return fault(
+                    offset + at,
+                    format!("attribute {} without value", name.text),
+                );
+            }
+            at += 1;
+            at += blanks(at);
+            let (Some(quote @ (b'"' | b'\'')), from) = (bytes.get(at), at + 1) else {
+                return fault(
+                    offset + at,
+                    format!("attribute {} without quotes", name.text),
+                );
+            };
+            let Some(length) = memchr(*quote, &bytes[from..]) else {
+                return fault(offset + at, format!("attribute {} never ends", name.text));
+            };
+            let value = &tag[from..from + length];
+            check_value(value, offset + from)?;
+            at = from + length + 1;
+            self.attributes.push(Attribute { name, value });
+            if let Some(prefix) = name.declares() {
+                self.declare(prefix, value, offset + from)?;
+            } else if !name.prefix().is_empty() {
+                prefixed += 1;
+            }
+        }
+        self.check_unique(offset)?;
+        if prefixed > 0 {
+            self.check_prefixes(prefixed, offset)?;
+        }
+        Ok(())
+    }
+
+    fn declare(&mut self, prefix: &'t str, uri: &'t str, at: usize) -> Result<(), Fault> {
+        if prefix == "xmlns" || (prefix == "xml" && uri != "http://www.w3.org/XML/1998/namespace") {
+            return fault(at, format!("declaration of the reserved prefix {prefix:?}"));
+        }
+        if !prefix.is_empty() && uri.is_empty() {
+            return fault(at, format!("empty namespace for the prefix {prefix:?}"));
+        }
+        if self.bindings.len() >= MOST_BINDINGS {
+            return fault(at, "too many namespace declarations");
+        }
+        self.bindings.push(Binding::declared(prefix, uri));
+        Ok(())
+    }
+
+    /// Notes that a prefix, or the default namespace, is used; fails if it is not declared.
+    #[inline]
+    fn use_prefix(&mut self, prefix: &str, at: usize) -> Result<(), Fault> {
+        match self
+            .bindings
+            .iter_mut()
+            .rev()
+            .find(|binding| binding.prefix == prefix)
+        {
+            Some(binding) => {
+                binding.used = self.era;
+                self.undeclared += u64::from(binding.well_known);
+                Ok(())
+            }
+            None if prefix.is_empty() || prefix == "xml" => Ok(()),
+            None => fault(at, format!("undeclared prefix {prefix:?}")),
+        }
+    }
+
+    fn check_unique(&self, at: usize) -> Result<(), Fault> {
+        let twice = if self.attributes.len() <= FEW_ATTRIBUTES {
+            let mut pairs = self.attributes.iter().enumerate();
+            pairs.find_map(|(index, later)| {
+                let text = later.name.text;
+                let mut earlier = self.attributes[..index].iter();
+                earlier
+                    .any(|earlier| earlier.name.text == text)
+                    .then_some(text)
+            })
+        } else {
+            let mut names: Vec<_> = self.attributes.iter().map(|a| a.name.text).collect();
+            names.sort_unstable();
+            names
+                .windows(2)
+                .find(|two| two[0] == two[1])
+                .map(|two| two[0])
+        };
+        match twice {
+            Some(name) => fault(at, format!("attribute {name} twice in one tag")),
+            None => Ok(()),
+        }
+    }
+
+    /// Prefixes of attributes must be declared, and two prefixes of one namespace must not give
+    /// the same attribute twice.
+    fn check_prefixes(&mut self, prefixed: usize, at: usize) -> Result<(), Fault> {
+        for index in 0..self.attributes.len() {
+            let name = self.attributes[index].name;
+            if !name.prefix().is_empty() && name.declares().is_none() {
+                self.use_prefix(name.prefix(), at)?;
+            }
+        }
+        if prefixed < 2 {
+            return Ok(());
+        }
+        let mut names: Vec<_> = self
+            .attributes
+            .iter()
+            .filter(|a| !a.name.prefix().is_empty() && a.name.declares().is_none())
+            .map(|a| (a.name.local(), self.namespace(a.name)))
+            .collect();
+        names.sort_unstable();
+        match names.windows(2).find(|two| two[0] == two[1]) {
+            Some(two) => fault(at, format!("attribute {} twice in one tag", two[0].0)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_text(&self, text: &str, start: usize) -> Result<(), Fault> {
+        if self.section_ends
+            && let Some(at) = memmem::find(text.as_bytes(), b"]]>")
+        {
+            return fault(start + at, "\"]]>\" in text");
+        }
+        if self.open.is_empty()
+            && let Some(at) = text.bytes().position(|byte| !is_blank(byte))
+        {
+            return fault(start + at, "text outside the root element");
+        }
+        Ok(())
+    }
+
+    fn check_within(&self, start: usize) -> Result<(), Fault> {
+        if self.open.is_empty() {
+            return fault(start, "text outside the root element");
+        }
+        Ok(())
+    }
+
+    fn syntax<T>(&self, error: &quick_xml::Error) -> Result<T, Fault> {
+        let at = self.base + self.reader.error_position() as usize;
+        fault(at.min(self.text.len()), error.to_string())
+    }
+}
+
+fn reader(text: &str) -> Reader<&[u8]> {
+    let mut reader = Reader::from_str(text);
+    let config = reader.config_mut();
+    config.check_comments = true;
+    // End tags are checked here, against names that are not copied.
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    reader
+}
+
+/// A fault at an offset of the text.
+pub(super) fn fault<T>(at: usize, what: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Malformed {
+        at,
+        what: what.into(),
+    })
+}
+
+/// Reads the name that `text`, which lies at `offset`, starts with.
+#[inline]
+fn name(text: &str, offset: usize) -> Result<Name<'_>, Fault> {
+    let bytes = text.as_bytes();
+    let mut colon = None;
+    let mut length = 0;
+    while length < bytes.len() && is_name(bytes[length]) {
+        if bytes[length] == b':' && colon.replace(length).is_some() {
+            return fault(offset + length, "name with two colons");
+        }
+        length += 1;
+    }
+    // What follows a name is white space, or the `=` of an attribute.
+    let parted = bytes
+        .get(length)
+        .is_none_or(|byte| is_blank(*byte) || *byte == b'=');
+    let starts = |at: usize| at < length && is_name_start(bytes[at]) && bytes[at] != b':';
+    if !parted || !starts(0) || colon.is_some_and(|colon| !starts(colon + 1)) {
+        return fault(offset, "no name where one is due");
+    }
+    Ok(Name::new(&text[..length], colon))
+}
+
+fn check_value(value: &str, offset: usize) -> Result<(), Fault> {
+    let mut at = 0;
+    while let Some(hit) = memchr2(b'<', b'&', &value.as_bytes()[at..]) {
+        at += hit;
+        if value.as_bytes()[at] == b'<' {
+            return fault(offset + at, "\"<\" in an attribute");
+        }
+        let name = value[at + 1..].split_once(';').map(|(name, _)| name);
+        if name.and_then(resolve_reference).is_none() {
+            return fault(
+                offset + at,
+                "bare \"&\" or undefined reference in an attribute",
+            );
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+fn check_instruction(content: &str, start: usize) -> Result<(), Fault> {
+    let target = content
+        .split([' ', '\t', '\r', '\n'])
+        .next()
+        .unwrap_or_default();
+    name(target, start + 2)?;
+    if target.eq_ignore_ascii_case("xml") {
+        return fault(start, "XML declaration within the document");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, mode: Mode) -> Result<usize, Fault> {
+        let mut scanner = Scanner::new(text, mode, 8)?;
+        let mut tokens = 0;
+        while scanner.next()? != Token::Eof {
+            tokens += 1;
+        }
+        Ok(tokens)
+    }
+
+    #[test]
+    fn accepts_well_formed_documents() {
+        let cases = [
+            ("one element", "<a/>"),
+            ("declaration", "<?xml version='1.0'?>\n<a/>\n"),
+            ("comments", "<!-- a --><a><!-- - --></a><!-- b -->"),
+            (
+                "instructions",
+                "<?xml-stylesheet href='a'?><a><?php 1?></a>",
+            ),
+            ("section", "<a><![CDATA[<b> & ]]></a>"),
+            ("references", "<a b='&lt;&#xE9;'>&amp;&#233;</a>"),
+            ("blanks in tags", "<a b = '1'\n c=\"'\" ></a >"),
+            ("quotes hold >", "<a b='>'/>"),
+            (
+                "prefixes",
+                "<p:a xmlns:p='u' p:b='1' xml:lang='en'><p:c/></p:a>",
+            ),
+            ("declared on the same tag", "<p:a p:b='1' xmlns:p='u'/>"),
+            ("undeclared default", "<a xmlns='u'><b xmlns=''/></a>"),
+            (
+                "same local name",
+                "<a xmlns:p='u' xmlns:q='v' p:b='' q:b='' b=''/>",
+            ),
+            ("letters", "<größe é='1'/>"),
+        ];
+        for (case, text) in cases {
+            assert!(
+                read(text, Mode::Strict).is_ok(),
+                "{case}: {:?}",
+                read(text, Mode::Strict)
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_well_formed() {
+        let many: String = (0..20).map(|i| format!(" a{}=''", i % 19)).collect();
+        let declarations: String = (0..2000).map(|i| format!(" xmlns:p{i}='u'")).collect();
+        let cases: Vec<(&str, String)> = vec![
+            ("empty", String::new()),
+            ("text alone", "a".into()),
+            ("open", "<a>".into()),
+            ("mismatch", "<a></b>".into()),
+            ("crossed", "<a><b></a></b>".into()),
+            ("close only", "</a>".into()),
+            ("two roots", "<a/><b/>".into()),
+            ("text after", "<a/>b".into()),
+            ("text before", "b<a/>".into()),
+            ("reference after", "<a/>&amp;".into()),
+            ("bare &", "<a> & </a>".into()),
+            ("unknown entity", "<a>&eacute;</a>".into()),
+            ("forbidden reference", "<a>&#1;</a>".into()),
+            ("forbidden character", "<a>\u{1}</a>".into()),
+            ("bare <", "<a> < </a>".into()),
+            ("section end", "<a>]]></a>".into()),
+            ("unclosed section", "<a><![CDATA[</a>".into()),
+            ("unclosed comment", "<a><!-- </a>".into()),
+            ("hyphens in comment", "<a><!-- -- --></a>".into()),
+            ("comment ends in hyphen", "<a><!-- ---></a>".into()),
+            ("late declaration", " <?xml version='1.0'?><a/>".into()),
+            ("inner declaration", "<a><?xml version='1.0'?></a>".into()),
+            ("inner declaration, odd case", "<a><?XML a?></a>".into()),
+            ("nameless instruction", "<a><? a?></a>".into()),
+            ("document type", "<!DOCTYPE a><a/>".into()),
+            ("digit name", "<1a/>".into()),
+            ("blank name", "< a/>".into()),
+            ("odd name", "<a(b/>".into()),
+            ("two colons", "<a:b:c xmlns:a='u'/>".into()),
+            ("leading colon", "<:a/>".into()),
+            ("trailing colon", "<a: xmlns:a='u'/>".into()),
+            ("slash apart", "<a / >".into()),
+            ("attribute without value", "<a b/>".into()),
+            ("attribute without quotes", "<a b=1/>".into()),
+            ("attributes not parted", "<a b='1'c='2'/>".into()),
+            ("attribute twice", "<a b='1' b='2'/>".into()),
+            ("attribute twice among many", format!("<a{many}/>")),
+            (
+                "attribute twice by namespace",
+                "<a xmlns:p='u' xmlns:q='u' p:b='' q:b=''/>".into(),
+            ),
+            ("< in attribute", "<a b='<'/>".into()),
+            ("bare & in attribute", "<a b='&'/>".into()),
+            ("undeclared prefix", "<p:a/>".into()),
+            ("undeclared attribute prefix", "<a p:b=''/>".into()),
+            (
+                "prefix out of scope",
+                "<a><b xmlns:p='u'/><p:c/></a>".into(),
+            ),
+            ("empty namespace", "<a xmlns:p=''/>".into()),
+            ("reserved prefix", "<a xmlns:xml='u'/>".into()),
+            ("xmlns element", "<xmlns:a/>".into()),
+            ("too deep", "<a>".repeat(9)),
+            ("too many declarations", format!("<a{declarations}/>")),
+            ("byte order mark", "\u{FEFF}<a/>".into()),
+        ];
+        for (case, text) in cases {
+            assert!(read(&text, Mode::Strict).is_err(), "{case}");
+        }
+    }
+
+    #[test]
+    fn knows_prefixes_when_lenient() {
+        let text = "<a xsi:type='b'><dc:c/></a>";
+        assert!(read(text, Mode::Strict).is_err());
+        let mut scanner = Scanner::new(text, Mode::Lenient, 8).unwrap();
+        while scanner.next().unwrap() != Token::Eof {}
+        assert_eq!(scanner.undeclared, 2);
+        assert!(read("<foo:a/>", Mode::Lenient).is_err());
+    }
+}

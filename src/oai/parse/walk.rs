@@ -1,0 +1,447 @@
+//! What an answer holds: the envelope, element by element, by path and namespace.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::names::OAI;
+use super::record::{Draft, Read};
+use super::salvage::{Item, find_end};
+use super::scan::{Fault, Mode, Open, Scanner, Token, fault};
+use super::source::Source;
+use super::{Hints, ParseError};
+use crate::oai::request::{ResumptionToken, Verb};
+use crate::oai::response::{
+    BadItem, Content, List, OaiError, Paging, RepairKind, RequestEcho, Response,
+};
+use crate::oai::{Datestamp, Record};
+
+/// The elements of the envelope that this parser looks for.
+const ENVELOPE: [&str; 14] = [
+    "OAI-PMH",
+    "responseDate",
+    "request",
+    "error",
+    "resumptionToken",
+    "record",
+    "header",
+    "metadata",
+    "about",
+    "identifier",
+    "datestamp",
+    "setSpec",
+    "set",
+    "metadataFormat",
+];
+
+const VERBS: [Verb; 6] = [
+    Verb::Identify,
+    Verb::ListMetadataFormats,
+    Verb::ListSets,
+    Verb::ListIdentifiers,
+    Verb::ListRecords,
+    Verb::GetRecord,
+];
+
+/// A way through one answer.
+pub(super) struct Walk<'t> {
+    pub(super) scan: Scanner<'t>,
+    pub(super) source: &'t Source<'t>,
+    /// What is known of the item at hand, should it break.
+    pub(super) draft: Draft,
+    hints: Hints<'t>,
+    mode: Mode,
+    root_namespace: &'t str,
+    /// An element of the envelope is in another namespace than it should be.
+    misplaced: bool,
+    errors: Vec<OaiError>,
+    token: Option<ResumptionToken>,
+    paging: Paging,
+}
+
+/// Reads a whole answer.
+///
+/// # Errors
+/// [`Fault::Other`] is final; any other might be mended.
+pub(super) fn response<'t>(
+    source: &'t Source<'t>,
+    hints: &Hints<'t>,
+    mode: Mode,
+) -> Result<Response, Fault> {
+    let mut walk = Walk {
+        scan: Scanner::new(&source.text, mode, hints.depth)?,
+        source,
+        draft: Draft::default(),
+        hints: *hints,
+        mode,
+        root_namespace: "",
+        misplaced: false,
+        errors: Vec::new(),
+        token: None,
+        paging: Paging::default(),
+    };
+    walk.root()?;
+    let mut response = walk.answer()?;
+    let end = walk.scan.position;
+    let trailing = walk.trailing(end)?;
+    let mut repairs = source.all_repairs(end);
+    repairs.add(RepairKind::TrailingJunk, u64::from(trailing));
+    repairs.add(RepairKind::EnvelopeNamespace, u64::from(walk.misplaced));
+    repairs.add(RepairKind::UndeclaredPrefix, walk.scan.undeclared);
+    response.repairs = repairs.into_repairs();
+    Ok(response)
+}
+
+impl<'t> Walk<'t> {
+    /// Reads up to the root's start tag.
+    fn root(&mut self) -> Result<(), Fault> {
+        // Nothing but the root is a token here.
+        while self.scan.next()? != Token::Start {}
+        let Some(root) = self.scan.top() else {
+            return Err(Fault::End);
+        };
+        let namespace = self.scan.namespace(root.name);
+        if root.name.local() != "OAI-PMH" {
+            // Only a whole document of another kind is certain to be one.
+            self.drain()?;
+            return Err(Fault::Other(ParseError::NotOai {
+                root: root.name.text.to_owned(),
+                namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            }));
+        }
+        self.root_namespace = namespace;
+        self.child();
+        Ok(())
+    }
+
+    /// Reads the root's children.
+    fn answer(&mut self) -> Result<Response, Fault> {
+        let mut response_date = None;
+        let mut request = RequestEcho::default();
+        let mut content = None;
+        let mut found = None;
+        self.each_child(|walk, name| {
+            match name {
+                "responseDate" => {
+                    response_date = Datestamp::parse(&walk.text()?).map(|(date, _)| date);
+                }
+                "request" => request = walk.request()?,
+                "error" => walk.error()?,
+                "resumptionToken" => walk.resumption_token()?,
+                _ if name == walk.hints.verb.name() => {
+                    content = Some(walk.content(content.take())?)
+                }
+                _ => {
+                    let open = walk.scan.top();
+                    let other = open.map_or("", |open| open.name.text);
+                    if found.is_none() || VERBS.iter().any(|verb| verb.name() == name) {
+                        found = Some(other.to_owned());
+                    }
+                    walk.scan.skip()?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Response {
+            response_date,
+            request,
+            content: self.settle(content, found)?,
+            repairs: Vec::new(),
+        })
+    }
+
+    /// What the answer amounts to, all being read.
+    fn settle(
+        &mut self,
+        content: Option<Content>,
+        found: Option<String>,
+    ) -> Result<Content, Fault> {
+        if !self.errors.is_empty() {
+            return Ok(Content::Errors(std::mem::take(&mut self.errors)));
+        }
+        let missing = |found| {
+            Err(Fault::Other(ParseError::MissingElement {
+                verb: self.hints.verb,
+                found,
+            }))
+        };
+        let Some(mut content) = content else {
+            return missing(found);
+        };
+        match &mut content {
+            Content::Sets(list) => (list.token, list.paging) = self.take_token(),
+            Content::Identifiers(list) => (list.token, list.paging) = self.take_token(),
+            Content::Records(list) if self.hints.verb == Verb::GetRecord => {
+                if !list.items.is_empty() {
+                    return Ok(Content::Record(Box::new(list.items.swap_remove(0))));
+                }
+                return match list.bad.pop() {
+                    Some(bad) => Err(Fault::Other(ParseError::BadRecord(Box::new(bad)))),
+                    None => missing(Some("GetRecord without a record".to_owned())),
+                };
+            }
+            Content::Records(list) => (list.token, list.paging) = self.take_token(),
+            Content::Identify(_)
+            | Content::MetadataFormats(_)
+            | Content::Record(_)
+            | Content::Errors(_) => {}
+        }
+        Ok(content)
+    }
+
+    fn take_token(&mut self) -> (Option<ResumptionToken>, Paging) {
+        (self.token.take(), std::mem::take(&mut self.paging))
+    }
+
+    /// Reads the verb's element; a second one goes on where the first, `earlier`, ended.
+    fn content(&mut self, earlier: Option<Content>) -> Result<Content, Fault> {
+        Ok(match self.hints.verb {
+            Verb::Identify => Content::Identify(self.identify()?),
+            Verb::ListMetadataFormats => {
+                let mut list = empty();
+                self.items(&mut list, "metadataFormat", None, Self::format)?;
+                let mut formats = match earlier {
+                    Some(Content::MetadataFormats(formats)) => formats,
+                    _ => Vec::new(),
+                };
+                formats.append(&mut list.items);
+                Content::MetadataFormats(formats)
+            }
+            Verb::ListSets => {
+                let mut list = match earlier {
+                    Some(Content::Sets(list)) => list,
+                    _ => empty(),
+                };
+                self.items(&mut list, "set", Some("setSpec"), Self::set)?;
+                Content::Sets(list)
+            }
+            Verb::ListIdentifiers => {
+                let mut list = match earlier {
+                    Some(Content::Identifiers(list)) => list,
+                    _ => empty(),
+                };
+                self.items(&mut list, "header", Some("identifier"), Self::header)?;
+                Content::Identifiers(list)
+            }
+            Verb::ListRecords | Verb::GetRecord => {
+                let mut list: List<Record> = match earlier {
+                    Some(Content::Records(list)) => list,
+                    _ => empty(),
+                };
+                self.items(&mut list, "record", Some("header"), Self::record)?;
+                Content::Records(list)
+            }
+        })
+    }
+
+    /// Reads the children of a list's element.
+    fn items<T>(
+        &mut self,
+        list: &mut List<T>,
+        item: &str,
+        first: Option<&'static str>,
+        read: fn(&mut Self, Open<'t>) -> Read<T>,
+    ) -> Result<(), Fault> {
+        let list_name = self.scan.top().map_or("", |open| open.name.text);
+        let level = self.scan.level();
+        self.each_child(|walk, name| {
+            match name {
+                _ if name == item => {
+                    let Some(open) = walk.scan.top() else {
+                        return Err(Fault::End);
+                    };
+                    if list.len() >= walk.hints.page_records {
+                        return Err(Fault::Limit {
+                            key: "max_page_records",
+                            limit: walk.hints.page_records,
+                        });
+                    }
+                    match read(walk, open) {
+                        Ok(Ok(item)) => list.items.push(item),
+                        Ok(Err(bad)) => list.bad.push(bad),
+                        Err(Fault::Malformed { at, what }) if walk.mode == Mode::Salvage => {
+                            let around = Item {
+                                name: open.name.text,
+                                list: list_name,
+                                first,
+                            };
+                            let Some((end, next)) = find_end(walk.scan.text, open.start, around)
+                            else {
+                                return Err(Fault::Malformed { at, what });
+                            };
+                            let at = walk.source.offset(at);
+                            let reason = format!("malformed XML at byte {at} of the page: {what}");
+                            list.bad.push(walk.set_aside(open.start..end, reason));
+                            walk.scan.resume(next, level);
+                        }
+                        Err(fault) => return Err(fault),
+                    }
+                }
+                "error" => walk.error()?,
+                "resumptionToken" => walk.resumption_token()?,
+                // Some repositories answer ListIdentifiers with records that hold a header alone.
+                "record" if item == "header" => walk.items(list, item, first, read)?,
+                _ => walk.scan.skip()?,
+            }
+            Ok(())
+        })
+    }
+
+    /// The item that `range` of the text holds, as one that cannot be stored.
+    pub(super) fn set_aside(&mut self, range: Range<usize>, reason: String) -> BadItem {
+        let draft = std::mem::take(&mut self.draft);
+        BadItem {
+            identifier: draft.identifier,
+            datestamp: draft.datestamp,
+            reason,
+            raw: self.source.raw(&range).to_vec(),
+        }
+    }
+
+    fn request(&mut self) -> Result<RequestEcho, Fault> {
+        let mut request = RequestEcho {
+            base_url: None,
+            verb: self.scan.attribute("verb"),
+            metadata_prefix: self.scan.attribute("metadataPrefix"),
+            set: self.scan.attribute("set"),
+            from: self.scan.attribute("from"),
+            until: self.scan.attribute("until"),
+            resumption_token: self.scan.attribute("resumptionToken"),
+        };
+        request.base_url = self.filled_text()?;
+        Ok(request)
+    }
+
+    /// Reads an `<error>`.
+    pub(super) fn error(&mut self) -> Result<(), Fault> {
+        let code = self.scan.attribute("code").unwrap_or_default();
+        let message = self.filled_text()?.unwrap_or_default();
+        self.errors.push(OaiError { code, message });
+        Ok(())
+    }
+
+    /// Reads a `<resumptionToken>`; of several, the last that holds something counts.
+    fn resumption_token(&mut self) -> Result<(), Fault> {
+        let number = |name| self.scan.attribute(name)?.parse().ok();
+        let paging = Paging {
+            complete_list_size: number("completeListSize"),
+            cursor: number("cursor"),
+            expiration_date: self
+                .scan
+                .attribute("expirationDate")
+                .and_then(|date| Datestamp::parse(&date))
+                .map(|(date, _)| date),
+        };
+        let token = ResumptionToken::new(&self.text()?);
+        if token.is_some() || self.token.is_none() {
+            self.token = token;
+            self.paging = paging;
+        }
+        Ok(())
+    }
+
+    /// Calls `read` for each child of the innermost element, which ends with it: `read` gets the
+    /// child's [local name](Self::child) and must read the child to its end.
+    pub(super) fn each_child(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &'t str) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        loop {
+            match self.scan.next()? {
+                Token::Start => {
+                    let name = self.child();
+                    read(self, name)?;
+                }
+                Token::End => return Ok(()),
+                Token::Eof => return Err(Fault::End),
+                Token::Text(_) | Token::CData(_) | Token::Reference(_) => {}
+            }
+        }
+    }
+
+    /// The local name of the element whose start tag was read last, if it can belong to the
+    /// envelope; empty if its namespace says that it does not.
+    ///
+    /// Without a namespace, or in the one of a root that has a wrong one, an element still counts,
+    /// and the page is flagged.
+    pub(super) fn child(&mut self) -> &'t str {
+        let Some(open) = self.scan.top() else {
+            return "";
+        };
+        let local = open.name.local();
+        let namespace = self.scan.namespace(open.name);
+        if namespace == OAI {
+            return local;
+        }
+        if namespace.is_empty() || namespace == self.root_namespace || is_nearly_oai(namespace) {
+            let verb = VERBS.iter().any(|verb| verb.name() == local);
+            self.misplaced |= verb || ENVELOPE.contains(&local);
+            return local;
+        }
+        ""
+    }
+
+    /// The text of the innermost element, markup within it left out. It is no longer open then.
+    pub(super) fn text(&mut self) -> Result<Cow<'t, str>, Fault> {
+        let level = self.scan.level();
+        let mut text = Cow::Borrowed("");
+        while self.scan.level() >= level {
+            match self.scan.next()? {
+                Token::Text(part) | Token::CData(part) => text += part,
+                Token::Reference(c) => text.to_mut().push(c),
+                Token::Start | Token::End => {}
+                Token::Eof => return Err(Fault::End),
+            }
+        }
+        Ok(text)
+    }
+
+    /// As [`text`](Self::text), trimmed; `None` if nothing is left.
+    pub(super) fn filled_text(&mut self) -> Result<Option<String>, Fault> {
+        let text = self.text()?;
+        let text = text.trim();
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    /// Reads what follows the root, which ended at `end`; whether it is junk.
+    fn trailing(&mut self, end: usize) -> Result<bool, Fault> {
+        match self.drain() {
+            Ok(()) => Ok(false),
+            Err(Fault::Malformed { .. }) if self.mode == Mode::Lenient => {
+                let rest = &self.scan.text[end..];
+                // A second answer that is an error must not pass as the end of the first.
+                if rest.contains("OAI-PMH") && rest.contains("<error") {
+                    return fault(end, "a second answer with an error follows the first");
+                }
+                Ok(true)
+            }
+            Err(Fault::End) if self.mode == Mode::Lenient => Ok(true),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), Fault> {
+        while self.scan.next()? != Token::Eof {}
+        Ok(())
+    }
+}
+
+/// Whether a namespace is OAI-PMH's but for its scheme, case or closing slash.
+fn is_nearly_oai(uri: &str) -> bool {
+    let uri = uri.trim();
+    let bare = uri
+        .strip_prefix("https://")
+        .or_else(|| uri.strip_prefix("http://"))
+        .unwrap_or(uri);
+    bare.trim_end_matches('/')
+        .trim_start_matches("www.")
+        .eq_ignore_ascii_case("openarchives.org/OAI/2.0")
+}
+
+fn empty<T>() -> List<T> {
+    List {
+        items: Vec::new(),
+        bad: Vec::new(),
+        token: None,
+        paging: Paging::default(),
+    }
+}
