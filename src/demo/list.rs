@@ -70,11 +70,9 @@ impl Model {
             .format(&asked.prefix)
             .ok_or(CANNOT_DISSEMINATE)?;
         let stored = || slice.identifiers.iter().filter_map(|id| self.get(id));
-        let metadata_bytes = |prefix| {
-            move |item: &super::model::Stored| item.item.metadata(prefix).map_or(0, str::len)
-        };
+        let metadata = || stored().filter_map(|found| found.item.metadata(&asked.prefix));
         let bytes: usize = match verb {
-            Verb::ListRecords => stored().map(metadata_bytes(&asked.prefix)).sum(),
+            Verb::ListRecords => metadata().map(str::len).sum(),
             _ => 0,
         };
         out.reserve(bytes + 600 * slice.identifiers.len() + 2_000);
@@ -194,8 +192,14 @@ impl Model {
         {
             return Err(BAD_ARGUMENT);
         }
-        if asked.set.is_some() && !behaviour.sets {
-            return Err(NO_SETS);
+        if let Some(set) = &asked.set {
+            if !behaviour.sets {
+                return Err(NO_SETS);
+            }
+            // DOAJ decodes a setSpec before it looks for it.
+            if behaviour.tokens == Tokens::Doaj && token::read_set_spec(set).is_none() {
+                return Err(BAD_ARGUMENT);
+            }
         }
         Ok((from.map(|from| from.0), until.map(bound_end)))
     }

@@ -50,8 +50,8 @@ pub async fn start() -> io::Result<Server> {
 }
 
 /// The demo repository: [`DEMO_ARTICLES`] articles changed within the three years before `now`,
-/// one in forty deleted, one batch of 100 sharing a second each half year as DOAJ's clean-up
-/// leaves them, and DOAJ's behaviour with [`DEMO_KEY`] as premium key.
+/// one in forty deleted, six batches of 100 that share a second as DOAJ's clean-up leaves them,
+/// and DOAJ's behaviour with [`DEMO_KEY`] as premium key.
 ///
 /// The newest month, about 80 articles, is hidden by the clamp.
 pub fn model(now: Datestamp) -> Model {

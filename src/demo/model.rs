@@ -74,8 +74,8 @@ enum Change {
 struct Index {
     stale: bool,
     order: Vec<(Datestamp, Arc<str>)>,
-    /// Whether each live item has every format, so that a list need not look at each.
-    uniform: bool,
+    /// The formats that each live item has, so that lists in them need not look at each.
+    complete: Vec<String>,
 }
 
 /// Lists taken down for session tokens.
@@ -227,7 +227,12 @@ impl Model {
             order.partition_point(|(at, _)| *at <= until)
         });
         let range = order.get(low..high).unwrap_or_default();
-        if self.index.uniform && selection.set.is_none() {
+        let complete = self
+            .index
+            .complete
+            .iter()
+            .any(|prefix| prefix == selection.prefix);
+        if complete && selection.set.is_none() {
             return (range.len(), cut(range.iter(), newest_first, skip, take));
         }
         let wanted: Vec<&(Datestamp, Arc<str>)> = range
@@ -297,16 +302,18 @@ impl Model {
     }
 
     fn sort(&mut self) {
-        let formats = &self.behaviour.formats;
-        let has_all = |item: &Item| {
-            formats
-                .iter()
-                .all(|format| item.metadata(&format.prefix).is_some())
+        let each_has = |prefix: &str| {
+            let mut items = self.items();
+            items.all(|item| item.deleted || item.metadata(prefix).is_some())
         };
-        let uniform = self.items().all(|item| item.deleted || has_all(item));
+        let prefixes = self.behaviour.formats.iter().map(|format| &format.prefix);
+        let complete = prefixes
+            .filter(|prefix| each_has(prefix))
+            .cloned()
+            .collect();
         self.index = Index {
             stale: false,
-            uniform,
+            complete,
             order: self
                 .stored
                 .iter()

@@ -64,14 +64,14 @@ impl Writer<'_> {
         out
     }
 
-    /// A clause of so many words: two fifths function words, the rest half about the topics.
+    /// A clause of so many words: a third function words, a sixth about the topics.
     fn clause(&self, out: &mut String, words: usize, rng: &mut Rng) {
         let mut function_before = true;
         for place in 0..words {
             let chance = rng.u8(..100);
             let word = match chance {
                 0..45 if !function_before => self.words.function(rng),
-                45..68 => self.topics[rng.usize(..self.topics.len()).min(rng.usize(..60))],
+                45..61 => self.topics[rng.usize(..self.topics.len()).min(rng.usize(..60))],
                 _ => self.words.content(rng),
             };
             function_before = chance < 45 && !function_before;

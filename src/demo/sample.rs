@@ -126,7 +126,7 @@ fn original_article(number: usize, seed: u64, size: Size) -> Article {
         words,
         topics: &topics,
     };
-    let year = 2026 - rng.i32(..14).min(rng.i32(..14));
+    let year = 2012 + rng.u16(..14).max(rng.u16(..14));
     let volume = (year - 1990).to_string();
     let start = rng.u32(1..900);
     let doi = journal
@@ -341,7 +341,12 @@ mod tests {
                 title.chars().any(|c| (low..=high).contains(&c))
             }
         };
-        let cases: [(&str, usize, usize); 9] = [
+        let in_span = |a: &Article| {
+            let year = a.published.as_deref().and_then(|date| date.get(..5));
+            year.is_some_and(|year| ("2012-"..="2025-").contains(&year))
+        };
+        let cases: [(&str, usize, usize); 10] = [
+            ("date in span", 1_900, count(&in_span)),
             ("Cyrillic", 10, count(&title_has('а', 'я'))),
             ("Greek", 3, count(&title_has('α', 'ω'))),
             ("Chinese", 10, count(&title_has('\u{4E00}', '\u{9FFF}'))),
@@ -385,7 +390,7 @@ mod tests {
     }
 
     /// Sizes on disk and on the wire are only worth measuring if the text is no easier than real
-    /// abstracts are, which come to about two fifths.
+    /// abstracts are: the longer records of a page of 2017 come to 41 to 44 percent.
     #[test]
     fn text_compresses_as_real_text_does() {
         let (mut plain, mut packed) = (0, 0);
@@ -395,6 +400,6 @@ mod tests {
             packed += zstd::bulk::compress(xml.as_bytes(), 3).unwrap().len();
         }
         let percent = packed * 100 / plain;
-        assert!((35..=45).contains(&percent), "{percent} %");
+        assert!((38..=45).contains(&percent), "{percent} %");
     }
 }

@@ -253,6 +253,8 @@ impl Language {
         match self {
             Self::English => [
                 &[
+                    "al", "be", "cor", "den", "eq", "fer", "glu", "hom", "is", "jun", "lac", "med",
+                    "nur", "op", "par", "quan", "rec", "sal", "ten", "ur", "vac", "wa", "zy",
                     "con", "re", "pro", "in", "dis", "trans", "micro", "hyper", "bio", "meta",
                     "ex", "per", "sub", "inter", "de", "a", "com", "gen", "car", "ther", "mor",
                     "pol", "neu", "phy", "syn", "cap", "str", "gra", "phen", "tel", "mag", "fla",
@@ -261,6 +263,9 @@ impl Language {
                 &[
                     "ta", "ri", "mo", "ve", "li", "ca", "no", "per", "duc", "si", "gra", "lo",
                     "te", "ma", "ni", "cu", "ro", "pe", "la", "fi", "vo", "tri", "ce", "stru",
+                    "bar", "cen", "dol", "fum", "ger", "jec", "kul", "lam", "men", "nor", "pul",
+                    "quen", "rad", "sec", "tum", "vir", "xan", "zo", "bli", "cro", "dra", "fle",
+                    "gno", "plu", "spe", "thy", "tru", "phro", "o", "i", "e", "u",
                 ],
                 &[
                     "tion", "ing", "al", "ity", "ment", "ed", "ic", "ive", "ous", "er", "ance",
@@ -386,8 +391,8 @@ impl Vocabulary {
         let function = language.function_words();
         Self {
             function,
-            function_slots: zipf_slots(function.len()),
-            content_slots: zipf_slots(WORDS),
+            function_slots: zipf_slots(function.len(), 2.7),
+            content_slots: zipf_slots(WORDS, 20.0),
             content,
         }
     }
@@ -410,9 +415,10 @@ impl Vocabulary {
     }
 }
 
-/// Fills a table of [`SLOTS`] or so with the ranks below `ranks`, at least one slot each.
-fn zipf_slots(ranks: usize) -> Vec<u16> {
-    let weight = |rank: usize| 1.0 / (rank as f64 + 2.7);
+/// Fills a table of [`SLOTS`] or so with the ranks below `ranks`, at least one slot each. The
+/// greater `flatness`, the less the first few stand out (Mandelbrot's addition to Zipf's law).
+fn zipf_slots(ranks: usize, flatness: f64) -> Vec<u16> {
+    let weight = |rank: usize| 1.0 / (rank as f64 + flatness);
     let sum: f64 = (0..ranks).map(weight).sum();
     let share = |rank: usize| ((weight(rank) / sum * SLOTS as f64) as usize).max(1);
     (0..ranks)
