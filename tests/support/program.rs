@@ -1,0 +1,136 @@
+//! Runs the built program.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub struct Output {
+    /// The exit status; `None` if a signal ended it.
+    pub status: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Panics with all that was written unless the program ended well.
+    pub fn success(self) -> Self {
+        assert_eq!(self.status, Some(0), "{self:#?}");
+        self
+    }
+
+    /// Panics with all that was written unless the program ended with `status`.
+    pub fn failure(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "{self:#?}");
+        self
+    }
+}
+
+/// Runs the program with these arguments to its end.
+pub async fn harvestd(arguments: &[&str]) -> Output {
+    Program::new(arguments).run().await
+}
+
+/// The program, before it runs: without the caller's settings and without colours.
+pub struct Program {
+    command: Command,
+}
+
+impl Program {
+    /// The program with these arguments.
+    pub fn new(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harvestd"));
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("HARVESTD_") || name_text.ends_with("_proxy") {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self { command }
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs in this directory.
+    pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
+    /// Starts the program.
+    pub fn spawn(mut self) -> Running {
+        let child = self
+            .command
+            .spawn()
+            .expect("the built program can be started");
+        Running { child: Some(child) }
+    }
+
+    /// Runs the program to its end, without holding up the repository it talks to.
+    pub async fn run(self) -> Output {
+        self.spawn().wait().await
+    }
+}
+
+/// A started program; it is killed with the value.
+pub struct Running {
+    child: Option<Child>,
+}
+
+impl Running {
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// Sends a signal such as `TERM`, `HUP` or `KILL`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status()
+            .expect("the system has a kill command");
+        assert!(sent.success(), "{name} could not be sent");
+    }
+
+    /// Waits for the program's end.
+    pub async fn wait(mut self) -> Output {
+        let child = self
+            .child
+            .take()
+            .expect("only wait takes the child, and takes self");
+        let waiting = tokio::task::spawn_blocking(move || child.wait_with_output());
+        let output = waiting
+            .await
+            .expect("waiting does not panic")
+            .expect("the program ran");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Output {
+            status: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
