@@ -139,9 +139,11 @@ impl Model {
         if let Some((datestamp, count)) = &place.after {
             let at = self.bound(Some(datestamp))?.ok_or(BAD_TOKEN)?;
             if newest_first {
-                selection.until = Some(bound_end(at));
+                // The clamp holds on each page, also for a token that was given to a better key.
+                let end = bound_end(at);
+                selection.until = Some(selection.until.map_or(end, |until| until.min(end)));
             } else {
-                selection.from = Some(at.0);
+                selection.from = Some(selection.from.map_or(at.0, |from| from.max(at.0)));
             }
             skip = *count;
         }

@@ -276,6 +276,35 @@ fn the_premium_key_lifts_the_clamp_and_a_wrong_one_is_no_error() {
 }
 
 #[test]
+fn a_token_got_with_the_key_is_clamped_without_it() {
+    let premium_key = Some("right".to_owned());
+    let mut model = model(
+        Behaviour {
+            premium_key,
+            ..doaj(10)
+        },
+        3,
+    );
+    for number in 100..125 {
+        model.insert(item(number, 10));
+    }
+    let first = ["verb=ListRecords", "metadataPrefix=oai_dc", "api_key=right"];
+    let first = ask(&mut model, now(), &first);
+    let next = format!("resumptionToken={}", token(&first).unwrap());
+    let with = ask(
+        &mut model,
+        now(),
+        &["verb=ListRecords", &next, "api_key=right"],
+    );
+    assert_eq!(numbers(&with), (105..115).rev().collect::<Vec<_>>());
+    let without = ask(&mut model, now(), &["verb=ListRecords", &next]);
+    assert!(
+        numbers(&without).iter().all(|number| *number < 100),
+        "{without}"
+    );
+}
+
+#[test]
 fn get_record_is_not_clamped_and_shows_tombstones() {
     let mut model = model(doaj(10), 0);
     model.insert(item(7, 10));
