@@ -3,12 +3,15 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
-use harvestd::cli::{check_config, completions, logging, man, progress};
+use harvestd::cli::{check_config, completions, harvest, logging, man, progress, status};
 use harvestd::config::{self, Config, Environment, Secrets};
+use harvestd::harvest::Clock;
 use indicatif::MultiProgress;
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -43,11 +46,20 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let (config, _) = start(&cli.global, Secrets::Reported)?;
             check_config::run(&config, cli.global.json, &mut out)?;
         }
-        Command::Harvest(_)
-        | Command::Status(_)
-        | Command::Identify(_)
-        | Command::Export(_)
-        | Command::Show(_) => anyhow::bail!("not built yet"),
+        Command::Harvest(args) => {
+            let (mut config, bars) = start(&cli.global, args.secrets())?;
+            if args.demo && cli.global.store.is_none() {
+                config.store.set_file_name("harvestd-demo.db");
+            }
+            return runtime()?.block_on(harvest::run(args, &cli.global, &config, &bars, &mut out));
+        }
+        Command::Status(_) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            status::run(&config, cli.global.json, Clock::System.now_ms(), &mut out)?;
+        }
+        Command::Identify(_) | Command::Export(_) | Command::Show(_) => {
+            anyhow::bail!("not built yet")
+        }
     }
     out.flush()?;
     Ok(Exit::Done)
@@ -62,4 +74,11 @@ fn start(global: &Global, secrets: Secrets) -> anyhow::Result<(Config, MultiProg
         tracing::warn!("{warning}");
     }
     Ok((config, bars))
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")
 }

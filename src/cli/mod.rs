@@ -11,6 +11,7 @@ pub mod logging;
 pub mod man;
 pub mod progress;
 pub mod show;
+mod signals;
 pub mod status;
 pub mod table;
 mod tally;

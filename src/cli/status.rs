@@ -1,5 +1,17 @@
 //! `harvestd status`: what is in the store, and how far each source is.
 
+use std::fmt::Write as _;
+use std::io::Write;
+
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value, json};
+
+use super::table::{self, Align};
+use crate::config::Config;
+use crate::store::{
+    HostPause, Pass, PassState, QuarantinedItem, Reader, Source, StoreError, Warning, Window,
+};
+
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -7,3 +19,290 @@ Examples:
   harvestd status           a table
   harvestd status --json    the same for programs")]
 pub struct Args {}
+
+/// Passes of a source that are shown as JSON.
+const PASSES: u32 = 10;
+
+/// Items in quarantine that are shown.
+const QUARANTINED: u32 = 5;
+
+/// All that is said of one source.
+struct State {
+    source: Source,
+    passes: Vec<Pass>,
+    pending: Vec<Window>,
+    warnings: Vec<Warning>,
+    quarantined: u64,
+    quarantine: Vec<QuarantinedItem>,
+}
+
+/// Writes the state of the store to `out`.
+///
+/// # Errors
+/// If there is no store, or it cannot be read.
+pub fn run(
+    config: &Config,
+    as_json: bool,
+    now_ms: i64,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let reader = Reader::open(&config.store)?;
+    let states = states(&reader)?;
+    let hosts = reader.host_pauses()?;
+    if as_json {
+        let value = json!({
+            "store": config.store,
+            "last_version": reader.last_version()?,
+            "sources": states.iter().map(as_value).collect::<Vec<_>>(),
+            "hosts": hosts,
+        });
+        writeln!(out, "{value}")?;
+        return Ok(());
+    }
+    if states.is_empty() {
+        writeln!(
+            out,
+            "store {} is empty: no source has been harvested",
+            config.store.display()
+        )?;
+        return Ok(());
+    }
+    out.write_all(overview(&states).as_bytes())?;
+    for state in &states {
+        out.write_all(details(state).as_bytes())?;
+    }
+    out.write_all(waiting(&hosts, now_ms).as_bytes())?;
+    Ok(())
+}
+
+fn states(reader: &Reader) -> Result<Vec<State>, StoreError> {
+    let mut states = Vec::new();
+    for source in reader.sources()? {
+        let passes = reader.passes(source.id, PASSES)?;
+        let pending = match passes.first() {
+            Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
+            _ => Vec::new(),
+        };
+        states.push(State {
+            warnings: reader.warnings(source.id)?,
+            quarantined: reader.count_quarantine(source.id)?,
+            quarantine: reader.quarantine(source.id, QUARANTINED)?,
+            passes,
+            pending,
+            source,
+        });
+    }
+    Ok(states)
+}
+
+fn overview(states: &[State]) -> String {
+    let columns = [
+        ("source", Align::Left),
+        ("live", Align::Right),
+        ("deleted", Align::Right),
+        ("set aside", Align::Right),
+        ("watermark", Align::Left),
+        ("last pass", Align::Left),
+        ("next step", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = states
+        .iter()
+        .map(|state| {
+            let source = &state.source;
+            vec![
+                source.name.clone(),
+                source.live_records.to_string(),
+                source.deleted_records.to_string(),
+                state.quarantined.to_string(),
+                source.least_watermark().map_or_else(
+                    || "none".to_owned(),
+                    |watermark| watermark.datestamp.to_string(),
+                ),
+                state
+                    .passes
+                    .first()
+                    .map_or_else(|| "none".to_owned(), pass_in_words),
+                next_step(state),
+            ]
+        })
+        .collect();
+    table::render(&columns, &rows)
+}
+
+fn pass_in_words(pass: &Pass) -> String {
+    format!(
+        "{} {}",
+        instant(pass.ended_at.unwrap_or(pass.started_at)),
+        pass.state.word()
+    )
+}
+
+fn next_step(state: &State) -> String {
+    match state.passes.first() {
+        Some(pass) if pass.state == PassState::Open => {
+            let begun = state.pending.iter().any(|window| window.token.is_some());
+            format!(
+                "go on with {} windows{}",
+                state.pending.len(),
+                if begun {
+                    ", one of them from its token"
+                } else {
+                    ""
+                }
+            )
+        }
+        _ if state.source.watermarks.is_empty() => "list everything".to_owned(),
+        _ => "list changes".to_owned(),
+    }
+}
+
+fn details(state: &State) -> String {
+    let mut text = String::new();
+    let mut line = |words: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}: {}", state.source.name, printable(words));
+    };
+    if let Some(seconds) = state.source.traits.delayed_seconds {
+        line(&format!(
+            "delayed by {} by the repository",
+            delay_in_words(seconds)
+        ));
+    }
+    if let Some(pass) = state.passes.first() {
+        let counts = &pass.counts;
+        line(&format!(
+            "pass {}: {} new, {} changed, {} unchanged, {} deleted, {} set aside, {} mended; \
+             {} requests, {} pages, {} bytes, {:.1} s of waiting",
+            pass.id.0,
+            counts.new,
+            counts.changed,
+            counts.unchanged,
+            counts.deleted,
+            counts.quarantined,
+            counts.repaired,
+            pass.requests,
+            pass.pages,
+            pass.bytes,
+            std::time::Duration::from_millis(pass.wait_ms).as_secs_f64(),
+        ));
+        if let Some(note) = &pass.note {
+            line(&format!("why it stopped: {note}"));
+        }
+    }
+    for window in state
+        .pending
+        .iter()
+        .filter(|window| window.note.is_some())
+        .take(5)
+    {
+        let note = window.note.as_deref().unwrap_or_default();
+        line(&format!(
+            "window {} {}: {note}",
+            span_in_words(window),
+            window.state.word()
+        ));
+    }
+    for warning in &state.warnings {
+        line(&format!(
+            "warning since {}: {}",
+            instant(warning.since_at),
+            warning.message
+        ));
+    }
+    for item in &state.quarantine {
+        let name = item
+            .identifier
+            .as_deref()
+            .unwrap_or("an item without identifier");
+        line(&format!("set aside: {name}: {}", item.reason));
+    }
+    text
+}
+
+/// Texts from repositories stay one line.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{FFFD}")
+}
+
+fn span_in_words(window: &Window) -> String {
+    let end = |at: Option<crate::oai::Datestamp>, word: &str| {
+        at.map_or_else(|| word.to_owned(), |at| at.to_string())
+    };
+    let span = format!(
+        "{} to {}",
+        end(window.span.from, "the beginning"),
+        end(window.span.until, "now")
+    );
+    match &window.set_spec {
+        Some(set) => format!("{span} of set {set}"),
+        None => span,
+    }
+}
+
+fn waiting(hosts: &[HostPause], now_ms: i64) -> String {
+    let mut text = String::new();
+    for host in hosts.iter().filter(|host| host.not_before_at > now_ms) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "host {}: not asked before {}: {}",
+            host.host,
+            instant(host.not_before_at),
+            printable(&host.reason)
+        );
+    }
+    text
+}
+
+/// `30 days`, `36 hours`: whole days from two days on.
+fn delay_in_words(seconds: i64) -> String {
+    let hours = seconds / 3600;
+    if hours >= 48 {
+        format!("{} days", hours / 24)
+    } else {
+        format!("{hours} hours")
+    }
+}
+
+fn instant(unix_ms: i64) -> String {
+    DateTime::from_timestamp_millis(unix_ms).map_or_else(
+        || "?".to_owned(),
+        |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
+}
+
+fn as_value(state: &State) -> Value {
+    json!({
+        "name": state.source.name,
+        "base_url": state.source.base_url,
+        "metadata_prefix": state.source.metadata_prefix,
+        "sets": state.source.sets,
+        "live_records": state.source.live_records,
+        "deleted_records": state.source.deleted_records,
+        "watermarks": state.source.watermarks,
+        "traits": state.source.traits,
+        "next_step": next_step(state),
+        "pending_windows": state.pending,
+        "passes": state.passes,
+        "warnings": state.warnings,
+        "quarantined": state.quarantined,
+        "quarantine": state.quarantine,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_told_in_days() {
+        let cases = [
+            (30 * 86_400, "30 days"),
+            (36 * 3_600, "36 hours"),
+            (7_200, "2 hours"),
+        ];
+        for (seconds, words) in cases {
+            assert_eq!(delay_in_words(seconds), words);
+        }
+    }
+}

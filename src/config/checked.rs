@@ -114,6 +114,7 @@ pub(crate) fn source(
         retries: retries.unwrap_or(built_in.retries),
         retry_pause: retry_pause.unwrap_or(built_in.retry_pause),
         max_wait: max_wait.unwrap_or(built_in.max_wait),
+        known_as: None,
         name: built_in.name,
         client: built_in.client,
     })

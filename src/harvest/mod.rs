@@ -9,6 +9,8 @@
 //! - `fetch`: one request with its tries and pauses
 //! - `commit`: the storing thread
 //! - `pass`: one run over one source
+//! - `run`: one run over many sources
+//! - `preview`: what a pass would ask, without storing anything
 
 mod adapt;
 mod clock;
@@ -17,12 +19,16 @@ mod fetch;
 mod learn;
 mod pass;
 mod plan;
+mod preview;
 pub mod progress;
 mod proof;
 mod reading;
+mod run;
 pub mod settings;
 mod span;
 
 pub use clock::{Clock, Stop, StopSwitch, stop_switch};
 pub use pass::{End, Report, Surroundings, definition, harvest};
 pub use plan::Wishes;
+pub use preview::{Preview, PreviewedList, preview};
+pub use run::harvest_all;

@@ -34,6 +34,9 @@ pub struct SourceSettings {
     pub max_wait: Duration,
     /// `granularity`: overrides what Identify says.
     pub granularity: Option<Granularity>,
+    /// What the store remembers instead of the URL, where that is another one in each run: the
+    /// port of the demo repository is. `None` for every real repository.
+    pub known_as: Option<String>,
 }
 
 impl SourceSettings {
@@ -53,6 +56,7 @@ impl SourceSettings {
             retry_pause: Duration::from_secs(2),
             max_wait: Duration::from_secs(900),
             granularity: None,
+            known_as: None,
         }
     }
 }

@@ -133,6 +133,19 @@ pub struct Record {
     pub repairs: Vec<Repair>,
 }
 
+impl Record {
+    /// A record of which only its header is known: a deleted one.
+    pub fn tombstone(header: Header) -> Self {
+        Self {
+            header,
+            metadata: None,
+            extra: None,
+            raw: None,
+            repairs: Vec::new(),
+        }
+    }
+}
+
 /// An item that was set aside because it cannot be stored as a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadItem {

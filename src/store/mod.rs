@@ -1,1 +1,37 @@
-//! To come.
+//! The store: one SQLite file that holds what the repositories showed, and how far they proved it.
+//!
+//! - `open`: opening, creating, checking and closing the file
+//! - `schema`: tables and migrations
+//! - `clock`: versions
+//! - `ledger`: passes and windows as types, `passes` as rows
+//! - `apply`: the steps of a pass, written in transactions
+//! - `payload`: compression of metadata
+//! - `sources`: sources, watermarks, traits, warnings
+//! - `records`: reading records and changes
+//! - `hosts`: how long to leave a host alone
+//! - `lock`: one process for each source
+
+mod apply;
+mod clock;
+mod error;
+mod hosts;
+mod ledger;
+mod lock;
+mod open;
+mod passes;
+mod payload;
+mod records;
+mod schema;
+mod sources;
+
+pub use apply::{Applied, Cost, Counts, PageStep, PassWriter, Step};
+pub use clock::Version;
+pub use error::StoreError;
+pub use hosts::HostPause;
+pub use ledger::{
+    Ending, NewWindow, Pass, PassId, PassKind, PassState, Span, Window, WindowId, WindowState,
+};
+pub use lock::SourceLock;
+pub use open::{Reader, Store};
+pub use records::{ChangeFilter, Deletion, Mended, QuarantinedItem, StoredRecord};
+pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};

@@ -1,12 +1,25 @@
 //! `harvestd harvest`: one pass over each source.
 
-use std::num::NonZeroU64;
+mod dry_run;
+mod summary;
 
-use super::args::{lower_bound, upper_bound};
-use super::exit::UsageError;
+use std::io::Write;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::MultiProgress;
+
+use super::args::{Global, lower_bound, upper_bound};
+use super::exit::{Exit, UsageError};
+use super::{progress, signals};
 use crate::config::{Config, Secrets, source_from_url};
+use crate::demo;
 use crate::harvest::settings::SourceSettings;
+use crate::harvest::{Clock, End, Surroundings, Wishes, harvest_all, stop_switch};
 use crate::oai::Datestamp;
+use crate::store::Store;
 
 /// Arguments of `harvest`.
 #[derive(Debug, clap::Args)]
@@ -66,8 +79,8 @@ impl Args {
         }
     }
 
-    /// The sources to harvest, in the order of the arguments or of the configuration, with the
-    /// bounds of the arguments. Not for the demo, whose source is its own.
+    /// The sources to harvest, in the order of the arguments or of the configuration. Not for the
+    /// demo, whose source is its own.
     ///
     /// # Errors
     /// [`UsageError`] or a configuration error if a name is unknown, a URL wrong, a source given
@@ -100,10 +113,10 @@ impl Args {
                     .to_owned(),
             );
         }
-        for source in &mut selected {
-            source.from = self.from.or(source.from);
-            source.until = self.until.or(source.until);
-            if let (Some(from), Some(until)) = (source.from, source.until)
+        for source in &selected {
+            let from = self.from.or(source.from);
+            let until = self.until.or(source.until);
+            if let (Some(from), Some(until)) = (from, until)
                 && from > until
             {
                 return usage(format!(
@@ -118,6 +131,95 @@ impl Args {
 
 fn usage<T>(message: String) -> anyhow::Result<T> {
     Err(UsageError(message).into())
+}
+
+/// The demo repository is in this program: a pause of a second would only make people wait.
+const DEMO_DELAY: Duration = Duration::from_millis(50);
+
+/// Harvests, or with `--dry-run` says what would be harvested, and writes the summary to `out`.
+///
+/// # Errors
+/// Wrong usage, and a store that cannot be opened. What goes wrong with a source is in the summary
+/// and in the exit status.
+pub async fn run(
+    args: &Args,
+    global: &Global,
+    config: &Config,
+    bars: &MultiProgress,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let demo = if args.demo {
+        Some(
+            demo::start()
+                .await
+                .context("starting the demo repository on a loopback port")?,
+        )
+    } else {
+        None
+    };
+    let sources = match &demo {
+        Some(server) => vec![demo_source(&server.base_url())?],
+        None => args.select(config)?,
+    };
+    let wishes = Wishes {
+        full: args.full,
+        from: args.from,
+        until: args.until,
+        limit: args.limit.map(NonZeroU64::get),
+    };
+    let exit = if args.dry_run {
+        dry_run::run(&sources, &wishes, config, global.json, out).await?
+    } else {
+        harvest_and_report(&sources, &wishes, global, config, bars, out).await?
+    };
+    if let Some(server) = demo {
+        server.shutdown().await;
+    }
+    Ok(exit)
+}
+
+fn demo_source(base_url: &str) -> anyhow::Result<SourceSettings> {
+    let source = source_from_url(base_url, Some("oai_doaj"), &[], None)?;
+    Ok(SourceSettings {
+        name: "demo".to_owned(),
+        known_as: Some("http://127.0.0.1/the-demo-repository".to_owned()),
+        delay: DEMO_DELAY,
+        window_records: 1_000,
+        ..source
+    })
+}
+
+async fn harvest_and_report(
+    sources: &[SourceSettings],
+    wishes: &Wishes,
+    global: &Global,
+    config: &Config,
+    bars: &MultiProgress,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let (switch, stop) = stop_switch();
+    signals::stop_on_signal(switch)?;
+    let around = Surroundings {
+        store: Arc::new(Store::open(&config.store)?),
+        clock: Clock::System,
+        stop,
+        progress: progress::display(bars),
+    };
+    let reports = harvest_all(&around, sources, wishes).await;
+    if global.json {
+        writeln!(out, "{}", summary::as_json(&reports))?;
+    } else if !global.quiet {
+        out.write_all(summary::as_text(&reports).as_bytes())?;
+        writeln!(out, "store: {}", config.store.display())?;
+    }
+    for report in &reports {
+        match &report.end {
+            End::Complete => {}
+            End::Incomplete(why) => tracing::warn!(source.id = %report.source, "incomplete: {why}"),
+            End::Broken(why) => tracing::error!(source.id = %report.source, "failed: {why}"),
+        }
+    }
+    Ok(summary::exit(&reports))
 }
 
 #[cfg(test)]
@@ -202,24 +304,6 @@ mod tests {
             assert_eq!(names.as_deref().map_err(String::as_str), expected, "{case}");
         }
         assert!(args("harvest").select(&config(&[])).is_err());
-    }
-
-    #[test]
-    fn arguments_reach_the_settings() {
-        let config = config(&["a"]);
-        let selected = args("harvest a https://y.org/oai --from 2021-01-01")
-            .select(&config)
-            .unwrap();
-        for source in &selected {
-            let from = source.from.map(|from| from.to_string());
-            assert_eq!(
-                from.as_deref(),
-                Some("2021-01-01T00:00:00Z"),
-                "{}",
-                source.name
-            );
-        }
-        assert_eq!(selected[1].client.contact.as_deref(), Some("a@b.org"));
     }
 
     #[test]

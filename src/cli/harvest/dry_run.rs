@@ -1,0 +1,96 @@
+//! `harvestd harvest --dry-run`: what would be asked, and how large the lists are.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::cli::exit::Exit;
+use crate::config::Config;
+use crate::harvest::settings::SourceSettings;
+use crate::harvest::{Preview, Wishes, preview};
+use crate::oai::client::Client;
+use crate::store::{Reader, Source, StoreError};
+
+/// Asks for the first page of each list, and says what a pass would do.
+pub(super) async fn run(
+    sources: &[SourceSettings],
+    wishes: &Wishes,
+    config: &Config,
+    as_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let mut failed = false;
+    let mut previews = Vec::new();
+    for source in sources {
+        let known = known_source(config, &source.name)?;
+        let client = Client::new(&source.client)?;
+        match preview(&client, known.as_ref(), source, wishes).await {
+            Ok(preview) if as_json => previews.push(preview_as_json(source, &preview)),
+            Ok(preview) => out.write_all(preview_as_text(source, &preview).as_bytes())?,
+            Err(why) => {
+                failed = true;
+                tracing::error!(source.id = %source.name, "nothing to list: {why}");
+            }
+        }
+    }
+    if as_json {
+        writeln!(out, "{}", json!({ "sources": previews }))?;
+    }
+    Ok(if failed { Exit::Incomplete } else { Exit::Done })
+}
+
+/// What the store knows of a source; nothing if there is no store yet.
+fn known_source(config: &Config, name: &str) -> Result<Option<Source>, StoreError> {
+    match Reader::open(&config.store) {
+        Ok(reader) => Ok(reader
+            .sources()?
+            .into_iter()
+            .find(|source| source.name == name)),
+        Err(StoreError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn preview_as_text(source: &SourceSettings, preview: &Preview) -> String {
+    let mut text = format!("{} ({} pass)\n", source.name, preview.kind.word());
+    for list in &preview.lists {
+        let size = match (list.list_size, list.ends) {
+            (Some(size), _) => format!("{size} records"),
+            (None, true) => format!("{} records", list.first_page),
+            (None, false) => format!("more than {} records, size not stated", list.first_page),
+        };
+        let bound = list.bound.map_or_else(
+            || "would not move the watermark".to_owned(),
+            |at| format!("proves up to {at}"),
+        );
+        let windows = if list.windows > 1 {
+            format!(", in {} windows or more", list.windows)
+        } else {
+            String::new()
+        };
+        text.push_str(&match &list.refused {
+            Some(error) => format!("  {}\n    the repository answers {error}\n", list.request),
+            None => format!("  {}\n    {size}{windows}; {bound}\n", list.request),
+        });
+    }
+    text
+}
+
+fn preview_as_json(source: &SourceSettings, preview: &Preview) -> serde_json::Value {
+    let lists: Vec<serde_json::Value> = preview
+        .lists
+        .iter()
+        .map(|list| {
+            json!({
+                "request": list.request,
+                "first_page": list.first_page,
+                "list_size": list.list_size,
+                "ends": list.ends,
+                "bound": list.bound,
+                "windows": list.windows,
+                "refused": list.refused,
+            })
+        })
+        .collect();
+    json!({ "source": source.name, "kind": preview.kind, "lists": lists })
+}

@@ -1,0 +1,200 @@
+//! Other ways to put a request that a repository refused, for repositories that read it otherwise
+//! than the protocol says.
+
+use percent_encoding::percent_decode_str;
+
+use super::span;
+use crate::oai::request::Selection;
+use crate::oai::response::ErrorCode;
+use crate::oai::{Granularity, Request, ResumptionToken};
+use crate::store::{Span, Traits};
+
+/// What is learnt when another way works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lesson {
+    /// Dates are taken in this granularity.
+    Granularity(Granularity),
+    /// Tokens are percent-decoded before they are sent.
+    DecodesTokens,
+    /// `metadataPrefix` goes with every token.
+    WantsPrefixWithToken,
+}
+
+impl Lesson {
+    /// Adds the lesson to what is known.
+    pub(super) fn note(self, traits: &mut Traits) {
+        match self {
+            Self::Granularity(granularity) => traits.granularity = Some(granularity),
+            Self::DecodesTokens => traits.decodes_tokens = true,
+            Self::WantsPrefixWithToken => traits.wants_prefix_with_token = true,
+        }
+    }
+}
+
+/// The granularity to write dates in: a day is what every repository must understand.
+pub(super) fn granularity(traits: &Traits) -> Granularity {
+    traits.granularity.unwrap_or(Granularity::Day)
+}
+
+/// The first request of a list.
+pub(super) fn first(
+    metadata_prefix: &str,
+    set: Option<&str>,
+    span: Span,
+    traits: &Traits,
+) -> Selection {
+    let (from, until) = if traits.ignores_dates {
+        (None, None)
+    } else {
+        span::render(span, granularity(traits))
+    };
+    Selection {
+        metadata_prefix: metadata_prefix.to_owned(),
+        set: set.map(str::to_owned),
+        from,
+        until,
+    }
+}
+
+/// The request for a later page, as this repository wants it.
+pub(super) fn resume(
+    verb: crate::oai::request::Verb,
+    token: &ResumptionToken,
+    metadata_prefix: &str,
+    traits: &Traits,
+) -> Request {
+    Request::Resume {
+        verb,
+        token: if traits.decodes_tokens {
+            decoded(token)
+        } else {
+            token.clone()
+        },
+        metadata_prefix: traits
+            .wants_prefix_with_token
+            .then(|| metadata_prefix.to_owned()),
+    }
+}
+
+/// Other ways to put `request`, each to be tried once, after it was refused with `code`.
+pub(super) fn other_ways(
+    request: &Request,
+    code: Option<ErrorCode>,
+    span: Span,
+    metadata_prefix: &str,
+    traits: &Traits,
+) -> Vec<(Request, Lesson)> {
+    match (request, code) {
+        (
+            Request::Resume {
+                verb,
+                token,
+                metadata_prefix: None,
+            },
+            Some(ErrorCode::BadResumptionToken | ErrorCode::BadArgument),
+        ) => {
+            let mut ways = Vec::new();
+            if decoded(token) != *token {
+                let token = decoded(token);
+                let way = Request::Resume {
+                    verb: *verb,
+                    token,
+                    metadata_prefix: None,
+                };
+                ways.push((way, Lesson::DecodesTokens));
+            }
+            let way = Request::Resume {
+                verb: *verb,
+                token: token.clone(),
+                metadata_prefix: Some(metadata_prefix.to_owned()),
+            };
+            ways.push((way, Lesson::WantsPrefixWithToken));
+            ways
+        }
+        (Request::ListRecords(selection), Some(ErrorCode::BadArgument))
+            if selection.from.is_some() || selection.until.is_some() =>
+        {
+            let other = match granularity(traits) {
+                Granularity::Day => Granularity::Second,
+                Granularity::Second => Granularity::Day,
+            };
+            let (from, until) = span::render(span, other);
+            let way = Request::ListRecords(Selection {
+                from,
+                until,
+                ..selection.clone()
+            });
+            vec![(way, Lesson::Granularity(other))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn decoded(token: &ResumptionToken) -> ResumptionToken {
+    percent_decode_str(token.as_str())
+        .decode_utf8()
+        .ok()
+        .and_then(|text| ResumptionToken::new(&text))
+        .unwrap_or_else(|| token.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oai::Datestamp;
+    use crate::oai::request::Verb;
+
+    #[test]
+    fn each_refusal_has_its_other_ways() {
+        let token = |text| ResumptionToken::new(text).unwrap();
+        let resume = |text| {
+            super::resume(
+                Verb::ListRecords,
+                &token(text),
+                "oai_dc",
+                &Traits::default(),
+            )
+        };
+        let span = Span {
+            from: Datestamp::parse("2024-05-01").map(|(at, _)| at),
+            until: None,
+        };
+        let list = Request::ListRecords(first("oai_dc", None, span, &Traits::default()));
+        let open = Request::ListRecords(first("oai_dc", None, Span::default(), &Traits::default()));
+        use ErrorCode::{BadArgument, BadResumptionToken, NoRecordsMatch};
+        use Lesson::{DecodesTokens, WantsPrefixWithToken};
+        let cases = [
+            (
+                "plain token",
+                resume("abc"),
+                BadResumptionToken,
+                vec![WantsPrefixWithToken],
+            ),
+            (
+                "encoded token",
+                resume("%7Ba%7D"),
+                BadResumptionToken,
+                vec![DecodesTokens, WantsPrefixWithToken],
+            ),
+            (
+                "token and arguments",
+                resume("abc"),
+                BadArgument,
+                vec![WantsPrefixWithToken],
+            ),
+            ("end of the list", resume("abc"), NoRecordsMatch, vec![]),
+            (
+                "a day",
+                list,
+                BadArgument,
+                vec![Lesson::Granularity(Granularity::Second)],
+            ),
+            ("no dates", open, BadArgument, vec![]),
+        ];
+        for (case, request, code, expected) in cases {
+            let ways = other_ways(&request, Some(code), span, "oai_dc", &Traits::default());
+            let lessons: Vec<Lesson> = ways.into_iter().map(|(_, lesson)| lesson).collect();
+            assert_eq!(lessons, expected, "{case}");
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! One request, asked until it is answered or there is no point in asking on.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::clock::{Clock, Stop};
+use super::progress::{Event, Progress};
+use super::settings::SourceSettings;
+use crate::oai::client::{Answer, Transport};
+use crate::oai::error::FetchError;
+use crate::oai::parse::{self, Hints, ParseError};
+use crate::oai::request::Verb;
+use crate::oai::settings::Limits;
+use crate::oai::{Datestamp, Request, Response};
+use crate::store::{Cost, HostPause, Store, StoreError};
+
+/// A challenge page says no time; browsers' challenges are lifted by people, not by waiting.
+const CHALLENGE_PAUSE: Duration = Duration::from_secs(6 * 3600);
+
+/// No pause between two tries grows beyond this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// A server that answers "later" this often without a break is not going to answer.
+const MOST_WAITS: u32 = 20;
+
+/// A server that slows us down is asked no less often than this.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// An answer that could be read.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// What the repository says.
+    pub(super) response: Response,
+    /// The repository's clock as HTTP has it.
+    pub(super) http_date: Option<Datestamp>,
+    /// Where the base URL has moved to for good.
+    pub(super) moved_to: Option<String>,
+    /// What it took, failed tries and pauses included.
+    pub(super) cost: Cost,
+    /// From the request to the answer's last byte.
+    pub(super) server_time: Duration,
+    /// Parsing.
+    pub(super) own_time: Duration,
+}
+
+/// Why a request was not answered.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// We were told to stop.
+    Stopped,
+    /// The host wants to be left alone for longer than we wait.
+    Parked {
+        /// Not before this time, in milliseconds since 1970 on our clock.
+        until_ms: i64,
+        /// What it said.
+        why: String,
+    },
+    /// There is no point in asking this repository anything: wrong URL, credentials, certificate.
+    Refused(String),
+    /// This request is not answered, however often it is sent; others may be.
+    Exhausted {
+        /// The last failure.
+        why: String,
+        /// What came, if it was a body that could not be read.
+        body: Option<Vec<u8>>,
+        /// What all the tries took.
+        cost: Cost,
+    },
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Asks one repository, politely: one request at a time, with pauses.
+pub(super) struct Asker<'a, T> {
+    transport: &'a T,
+    settings: &'a SourceSettings,
+    store: &'a Store,
+    clock: &'a Clock,
+    stop: &'a Stop,
+    progress: &'a dyn Progress,
+    host: String,
+    /// The present pause between requests; grows when the server asks us to slow down.
+    delay: Duration,
+    last_end: Option<Instant>,
+    paused_host: bool,
+}
+
+enum Next {
+    Answered(Box<Fetched>),
+    /// Try again after the usual pause.
+    Again {
+        why: String,
+        body: Option<Vec<u8>>,
+        at_least: Duration,
+    },
+    /// Try again when the server is ready, without counting it as a failure.
+    Later {
+        why: String,
+        pause: Option<Duration>,
+    },
+}
+
+impl<'a, T: Transport> Asker<'a, T> {
+    /// An asker for one run over a source.
+    pub(super) fn new(
+        transport: &'a T,
+        settings: &'a SourceSettings,
+        store: &'a Store,
+        clock: &'a Clock,
+        stop: &'a Stop,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self {
+            transport,
+            settings,
+            store,
+            clock,
+            stop,
+            progress,
+            host: host(settings),
+            delay: settings.delay,
+            last_end: None,
+            paused_host: false,
+        }
+    }
+
+    /// Waits out a pause that the host asked for in an earlier run.
+    ///
+    /// # Errors
+    /// `Parked` if that is longer than `max_wait`.
+    pub(super) async fn wait_for_host(&mut self) -> Result<(), Trouble> {
+        let Some(pause) = self.store.host_pause(&self.host)? else {
+            return Ok(());
+        };
+        self.paused_host = true;
+        let left = pause.not_before_at.saturating_sub(self.clock.now_ms());
+        let Ok(left) = u64::try_from(left) else {
+            return Ok(());
+        };
+        let left = Duration::from_millis(left);
+        if left > self.settings.max_wait {
+            return Err(Trouble::Parked {
+                until_ms: pause.not_before_at,
+                why: pause.reason,
+            });
+        }
+        self.sleep(left, &pause.reason).await
+    }
+
+    /// Sends `request` until it is answered.
+    ///
+    /// `tries` is how often it is sent again after a fault.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub(super) async fn ask(&mut self, request: &Request, tries: u32) -> Result<Fetched, Trouble> {
+        let mut cost = Cost::default();
+        let (mut failures, mut waits) = (0, 0);
+        loop {
+            self.keep_distance(&mut cost).await?;
+            if self.stop.is_requested() {
+                return Err(Trouble::Stopped);
+            }
+            let begun = Instant::now();
+            let answer = self.transport.send(request).await;
+            self.last_end = Some(Instant::now());
+            cost.requests += 1;
+            cost.wait_ms += millis(begun.elapsed());
+            let next = match answer {
+                Ok(answer) => self.read(request, answer, &mut cost).await,
+                Err(error) => self.sort(error)?,
+            };
+            let (why, pause) = match next {
+                Next::Answered(fetched) => {
+                    self.speed_up();
+                    if std::mem::take(&mut self.paused_host) {
+                        self.store.clear_host_pause(&self.host)?;
+                    }
+                    return Ok(Fetched { cost, ..*fetched });
+                }
+                Next::Again {
+                    why,
+                    body,
+                    at_least,
+                } => {
+                    failures += 1;
+                    if failures > tries {
+                        return Err(Trouble::Exhausted { why, body, cost });
+                    }
+                    let pause = backoff(self.settings.retry_pause, failures).max(at_least);
+                    (
+                        format!("{why}; try {} of {}", failures + 1, tries + 1),
+                        pause,
+                    )
+                }
+                Next::Later { why, pause } => {
+                    waits += 1;
+                    if waits > MOST_WAITS {
+                        return Err(Trouble::Exhausted {
+                            why,
+                            body: None,
+                            cost,
+                        });
+                    }
+                    self.slow_down();
+                    let own = backoff(self.settings.retry_pause, waits);
+                    (
+                        why,
+                        pause.map_or(own, |pause| pause.max(self.settings.retry_pause)),
+                    )
+                }
+            };
+            if pause > self.settings.max_wait {
+                return Err(self.park(pause, why)?);
+            }
+            cost.wait_ms += millis(pause);
+            self.sleep(pause, &why).await?;
+        }
+    }
+
+    async fn read(&self, request: &Request, answer: Answer, cost: &mut Cost) -> Next {
+        let Answer {
+            body,
+            charset,
+            date,
+            moved_to,
+            times,
+            wire_bytes,
+            ..
+        } = answer;
+        cost.bytes += wire_bytes;
+        let limits = self.settings.client.limits;
+        let verb = request.verb();
+        let begun = Instant::now();
+        // A page of several megabytes would hold up the other sources on this thread.
+        let parsed = tokio::task::spawn_blocking(move || {
+            (read_body(verb, &body, charset.as_deref(), &limits), body)
+        })
+        .await;
+        let (parsed, body) = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let why = format!("reading the answer to {verb}: {error}");
+                return Next::Again {
+                    why,
+                    body: None,
+                    at_least: Duration::ZERO,
+                };
+            }
+        };
+        match parsed {
+            Ok(response) => Next::Answered(Box::new(Fetched {
+                response,
+                http_date: date,
+                moved_to: moved_to.map(String::from),
+                cost: Cost::default(),
+                server_time: times.total,
+                own_time: begun.elapsed(),
+            })),
+            Err(error) => Next::Again {
+                why: format!("{verb}: {error}"),
+                at_least: Duration::ZERO,
+                body: (!matches!(error, ParseError::Empty)).then_some(body),
+            },
+        }
+    }
+
+    /// Sorts a failure by what to do about it.
+    fn sort(&mut self, error: FetchError) -> Result<Next, Trouble> {
+        let why = error.to_string();
+        match error {
+            FetchError::Wait { retry_after, .. } => Ok(Next::Later {
+                why,
+                pause: retry_after,
+            }),
+            FetchError::Retry { retry_after, .. } => Ok(Next::Again {
+                why,
+                body: None,
+                at_least: retry_after.unwrap_or_default(),
+            }),
+            FetchError::TooLarge { .. } | FetchError::Slow { .. } => Ok(Next::Again {
+                why,
+                body: None,
+                at_least: Duration::ZERO,
+            }),
+            FetchError::Challenge { .. } => Err(self.park(CHALLENGE_PAUSE, why)?),
+            FetchError::Refused { .. } | FetchError::Redirect { .. } | FetchError::Tls { .. } => {
+                Err(Trouble::Refused(why))
+            }
+        }
+    }
+
+    /// Leaves the host alone for longer than this run lasts, and remembers it.
+    fn park(&mut self, pause: Duration, why: String) -> Result<Trouble, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let until_ms = now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+        let failures = self
+            .store
+            .host_pause(&self.host)?
+            .map_or(0, |pause| pause.failures)
+            + 1;
+        self.store.set_host_pause(&HostPause {
+            host: self.host.clone(),
+            not_before_at: until_ms,
+            failures,
+            reason: why.clone(),
+        })?;
+        Ok(Trouble::Parked { until_ms, why })
+    }
+
+    async fn keep_distance(&self, cost: &mut Cost) -> Result<(), Trouble> {
+        let Some(last_end) = self.last_end else {
+            return Ok(());
+        };
+        let left = self.delay.saturating_sub(last_end.elapsed());
+        if left.is_zero() {
+            return Ok(());
+        }
+        cost.wait_ms += millis(left);
+        self.sleep_silently(left).await
+    }
+
+    fn slow_down(&mut self) {
+        self.delay = (self.delay * 2).clamp(Duration::from_millis(100), LONGEST_DELAY);
+    }
+
+    fn speed_up(&mut self) {
+        if self.delay > self.settings.delay {
+            self.delay = (self.delay * 15 / 16).max(self.settings.delay);
+        }
+    }
+
+    async fn sleep(&self, pause: Duration, why: &str) -> Result<(), Trouble> {
+        tracing::warn!(
+            source.id = %self.settings.name,
+            "{why}; waiting {:.1} s", pause.as_secs_f64()
+        );
+        let event = Event::Waiting {
+            pause,
+            why: why.to_owned(),
+        };
+        self.progress.event(&self.settings.name, event);
+        self.sleep_silently(pause).await
+    }
+
+    async fn sleep_silently(&self, pause: Duration) -> Result<(), Trouble> {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.stop.requested() => Err(Trouble::Stopped),
+        }
+    }
+}
+
+/// Parses a body as the answer to `verb`, within the limits of its source.
+pub(super) fn read_body(
+    verb: Verb,
+    body: &[u8],
+    charset: Option<&str>,
+    limits: &Limits,
+) -> Result<Response, ParseError> {
+    let hints = Hints {
+        verb,
+        charset,
+        depth: limits.depth,
+        page_records: limits.page_records,
+    };
+    parse::parse(body, hints)
+}
+
+/// The host and port that pauses belong to.
+pub(super) fn host(settings: &SourceSettings) -> String {
+    let url = &settings.client.url;
+    let name = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The pause before the `failures`-th new try: doubling, with a quarter of chance in it so that
+/// harvesters that failed together do not come back together.
+fn backoff(first: Duration, failures: u32) -> Duration {
+    let doubled = first
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(LONGEST_PAUSE);
+    doubled.mul_f64(fastrand::f64().mul_add(0.25, 0.875))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_up_to_its_limit() {
+        let first = Duration::from_secs(2);
+        let cases = [(1, 2.0), (2, 4.0), (3, 8.0), (9, 300.0), (90, 300.0)];
+        for (failures, expected) in cases {
+            let pause = backoff(first, failures).as_secs_f64();
+            assert!(
+                (expected * 0.87..expected * 1.13).contains(&pause),
+                "{failures}: {pause}"
+            );
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! One run over one source: plans a pass, reads its windows, and says how it went.
+
+mod mend;
+mod observe;
+mod windows;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::clock::{Clock, Stop};
+use super::commit::Committer;
+use super::fetch::{Asker, Fetched, Trouble};
+use super::learn;
+use super::plan::{Plan, Wishes, plan};
+use super::progress::{Ending as Ended, Event, Progress};
+use super::settings::SourceSettings;
+use crate::oai::client::Transport;
+use crate::oai::request::Verb;
+use crate::oai::{Content, Request};
+use crate::store::{
+    Counts, Pass, PassKind, PassWriter, Source, SourceDefinition, Store, StoreError, Traits,
+    Watermark, WindowId,
+};
+
+/// What every run needs.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where records go.
+    pub store: Arc<Store>,
+    /// Our clock.
+    pub clock: Clock,
+    /// When to stop.
+    pub stop: Stop,
+    /// Who watches.
+    pub progress: Arc<dyn Progress>,
+}
+
+/// How one run over one source went.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The source.
+    pub source: String,
+    /// How it ended.
+    pub end: End,
+    /// What became of the records of this run.
+    pub counts: Counts,
+    /// Where the watermarks stand now.
+    pub watermarks: Vec<Watermark>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// The report on a run that could not begin.
+    pub(in crate::harvest) fn without_start(settings: &SourceSettings, end: End) -> Self {
+        Self {
+            source: settings.name.clone(),
+            end,
+            counts: Counts::default(),
+            watermarks: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Everything that the repository shows is in the store.
+    Complete,
+    /// Not everything; what came is kept, and the next run goes on.
+    Incomplete(String),
+    /// The store failed, and that will not pass by itself.
+    Broken(String),
+}
+
+/// Why a run stopped before its end.
+enum Halt {
+    Stopped,
+    Limit,
+    Parked {
+        until_ms: i64,
+        why: String,
+    },
+    Refused(String),
+    Down(String),
+    Left(String),
+    Store(StoreError),
+    /// The storing thread has stopped, and knows why.
+    CommitterGone,
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Harvests one source: goes on with a pass that was cut off, and then reads what has changed
+/// since.
+pub async fn harvest<T: Transport>(
+    around: &Surroundings,
+    transport: &T,
+    settings: &SourceSettings,
+    wishes: &Wishes,
+) -> Report {
+    let begun = Instant::now();
+    around
+        .progress
+        .event(&settings.name, Event::Started { total: None });
+    let mut run = Run::new(around, transport, settings, wishes);
+    let result = run.run().await;
+    let end = match result {
+        Ok(()) => End::Complete,
+        Err(halt) => halt.end(&around.store, around.clock.now_ms()),
+    };
+    around.progress.event(
+        &settings.name,
+        Event::Ended(match &end {
+            End::Complete => Ended::Complete,
+            End::Incomplete(why) => Ended::Stopped(why.clone()),
+            End::Broken(why) => Ended::Failed(why.clone()),
+        }),
+    );
+    let watermarks = match around.store.source(&settings.name) {
+        Ok(Some(source)) => source.watermarks,
+        _ => Vec::new(),
+    };
+    Report {
+        source: settings.name.clone(),
+        end,
+        counts: run.counts,
+        watermarks,
+        elapsed: begun.elapsed(),
+    }
+}
+
+impl Halt {
+    fn end(self, store: &Store, now_ms: i64) -> End {
+        let kept = format!(
+            "what came is in {}, the next run goes on",
+            store.path().display()
+        );
+        match self {
+            Self::Stopped => End::Incomplete(format!("stopped; {kept}")),
+            Self::Limit => End::Incomplete(format!("limit reached; {kept}")),
+            Self::Parked { until_ms, why } => {
+                let minutes = until_ms.saturating_sub(now_ms).max(0) / 60_000 + 1;
+                End::Incomplete(format!(
+                    "{why}; not asked again for {minutes} minutes; {kept}"
+                ))
+            }
+            Self::Refused(why) => End::Incomplete(format!("{why}; {kept} once that is mended")),
+            Self::Down(why) => End::Incomplete(format!("{why}; {kept}")),
+            Self::Left(why) => End::Incomplete(format!("{why}; watermark unmoved; {kept}")),
+            Self::Store(error) if error.is_passing() => End::Incomplete(error.to_string()),
+            Self::Store(error @ StoreError::SourceLocked { .. }) => {
+                End::Incomplete(error.to_string())
+            }
+            Self::Store(error) => End::Broken(error.to_string()),
+            Self::CommitterGone => End::Broken("storing stopped without a reason".to_owned()),
+        }
+    }
+}
+
+struct Run<'a, T> {
+    around: &'a Surroundings,
+    settings: &'a SourceSettings,
+    wishes: &'a Wishes,
+    asker: Asker<'a, T>,
+    traits: Traits,
+    saved_traits: Traits,
+    counts: Counts,
+    /// Items that may still be read.
+    left: Option<u64>,
+    /// A resumption has worked, so tokens need no other ways.
+    tokens_work: bool,
+    /// A list that may have been cut off at so many items, and the changes stored until then.
+    probe: Option<(u64, u64)>,
+    failing_cuts: u32,
+    restarts: HashMap<WindowId, u32>,
+}
+
+impl<'a, T: Transport> Run<'a, T> {
+    fn new(
+        around: &'a Surroundings,
+        transport: &'a T,
+        settings: &'a SourceSettings,
+        wishes: &'a Wishes,
+    ) -> Self {
+        let asker = Asker::new(
+            transport,
+            settings,
+            &around.store,
+            &around.clock,
+            &around.stop,
+            &*around.progress,
+        );
+        Self {
+            around,
+            settings,
+            wishes,
+            asker,
+            traits: Traits::default(),
+            saved_traits: Traits::default(),
+            counts: Counts::default(),
+            left: wishes.limit,
+            tokens_work: false,
+            probe: None,
+            failing_cuts: 0,
+            restarts: HashMap::new(),
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), Halt> {
+        let store = &self.around.store;
+        let _lock = store.lock_source(&self.settings.name)?;
+        let (source, change) = store.register_source(&definition(self.settings))?;
+        self.traits.clone_from(&source.traits);
+        self.saved_traits.clone_from(&source.traits);
+        if let Some(change) = change {
+            self.note(&format!("{change}; everything is read again"));
+        }
+        self.asker
+            .wait_for_host()
+            .await
+            .map_err(Halt::from_trouble)?;
+        loop {
+            let source = self.current_source()?;
+            let open = store.open_pass(source.id)?;
+            match plan(&source, open, self.settings, self.wishes) {
+                Plan::Resume(pass) => {
+                    self.note("going on with the pass that was cut off");
+                    self.read_pass(&source, &pass).await?;
+                    // The cut may be old: what has changed since is read as well.
+                }
+                Plan::Begin {
+                    kind,
+                    windows,
+                    moves_watermark,
+                } => {
+                    if kind == PassKind::Full || self.traits.granularity.is_none() {
+                        self.identify(&source).await?;
+                    }
+                    let pass = store.begin_pass(
+                        source.id,
+                        kind,
+                        moves_watermark,
+                        &windows,
+                        self.around.clock.now_ms(),
+                    )?;
+                    let pass = store.pass(pass)?;
+                    return self.read_pass(&source, &pass).await;
+                }
+            }
+        }
+    }
+
+    fn current_source(&self) -> Result<Source, Halt> {
+        self.around
+            .store
+            .source(&self.settings.name)?
+            .ok_or_else(|| {
+                Halt::Left(format!(
+                    "source {} was removed from the store",
+                    self.settings.name
+                ))
+            })
+    }
+
+    /// Asks who the repository is. Its answer only helps: a list can be read without it.
+    async fn identify(&mut self, source: &Source) -> Result<(), Halt> {
+        match self
+            .asker
+            .ask(&Request::Identify, self.settings.retries.min(2))
+            .await
+        {
+            Ok(Fetched {
+                response, moved_to, ..
+            }) => match response.content {
+                Content::Identify(identify) => {
+                    learn::identity(&mut self.traits, identify, moved_to);
+                    self.traits
+                        .failing_verbs
+                        .retain(|verb| verb != Verb::Identify.name());
+                }
+                _ => learn::failing_verb(&mut self.traits, Verb::Identify),
+            },
+            Err(Trouble::Exhausted { why, .. }) => {
+                self.note(&format!(
+                    "Identify does not work ({why}); going on without it"
+                ));
+                learn::failing_verb(&mut self.traits, Verb::Identify);
+            }
+            Err(trouble) => return Err(Halt::from_trouble(trouble)),
+        }
+        if self.settings.granularity.is_some() {
+            self.traits.granularity = self.settings.granularity;
+        }
+        self.save_traits(source)
+    }
+
+    async fn read_pass(&mut self, source: &Source, pass: &Pass) -> Result<(), Halt> {
+        let writer = PassWriter::new(
+            Arc::clone(&self.around.store),
+            source.id,
+            pass.id,
+            &source.metadata_prefix,
+        )?;
+        let committer = Committer::start(
+            writer,
+            self.around.clock.clone(),
+            self.settings.name.clone(),
+            Arc::clone(&self.around.progress),
+        );
+        let read = self.read_windows(source, pass, &committer).await;
+        let stored = committer.finish().await;
+        let now_ms = self.around.clock.now_ms();
+        // Why storing stopped says more than that it did.
+        let totals = stored?;
+        self.counts.add(&totals.counts);
+        self.save_traits(source)?;
+        if let Err(halt) = read {
+            self.around
+                .store
+                .note_pass(pass.id, &halt.in_words(), now_ms)?;
+            return Err(halt);
+        }
+        self.take_stock(source, pass, &totals)
+    }
+
+    pub(super) fn note(&self, message: &str) {
+        tracing::info!(source.id = %self.settings.name, "{message}");
+        self.around
+            .progress
+            .event(&self.settings.name, Event::Note(message.to_owned()));
+    }
+
+    pub(super) fn save_traits(&mut self, source: &Source) -> Result<(), Halt> {
+        if self.traits != self.saved_traits {
+            self.around.store.set_traits(source.id, &self.traits)?;
+            self.saved_traits.clone_from(&self.traits);
+        }
+        Ok(())
+    }
+}
+
+impl Halt {
+    fn from_trouble(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Stopped => Self::Stopped,
+            Trouble::Parked { until_ms, why } => Self::Parked { until_ms, why },
+            Trouble::Refused(why) => Self::Refused(why),
+            Trouble::Exhausted { why, .. } => Self::Down(why),
+            Trouble::Store(error) => Self::Store(error),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Stopped => "stopped".to_owned(),
+            Self::Limit => "limit reached".to_owned(),
+            Self::Parked { why, .. } | Self::Refused(why) | Self::Down(why) | Self::Left(why) => {
+                why.clone()
+            }
+            Self::Store(error) => error.to_string(),
+            Self::CommitterGone => "storing stopped".to_owned(),
+        }
+    }
+}
+
+/// What the store remembers of a source: nothing secret, so user, password and query are left out.
+pub fn definition(settings: &SourceSettings) -> SourceDefinition {
+    let mut url = settings.client.url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Both fail only for URLs without a host, which no client accepts.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    SourceDefinition {
+        name: settings.name.clone(),
+        base_url: settings.known_as.clone().unwrap_or_else(|| url.into()),
+        metadata_prefix: settings.metadata_prefix.clone(),
+        sets: settings.sets.clone(),
+        floor: settings.from,
+    }
+}

@@ -1,0 +1,210 @@
+//! What the next pass over a source reads.
+
+use crate::oai::Datestamp;
+use crate::store::{NewWindow, Pass, PassKind, Source, Span};
+
+use super::settings::SourceSettings;
+
+/// What the caller of one run wishes beyond the source's settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Everything again, whatever the watermark says.
+    pub full: bool,
+    /// From here on, instead of from the watermark.
+    pub from: Option<Datestamp>,
+    /// Up to here.
+    pub until: Option<Datestamp>,
+    /// Stop after this many items; the pass stays open.
+    pub limit: Option<u64>,
+}
+
+/// The next pass over one source.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Plan {
+    /// A pass was cut off: go on with it.
+    Resume(Pass),
+    /// A new pass.
+    Begin {
+        /// Everything, or what changed.
+        kind: PassKind,
+        /// One for each set, or one for the whole.
+        windows: Vec<NewWindow>,
+        /// Whether its end moves the watermark.
+        moves_watermark: bool,
+    },
+}
+
+/// Decides what the next pass reads.
+///
+/// An open pass is gone on with unless the wishes ask for something else. A new one starts at
+/// each list's watermark less the overlap, never below the source's lower bound. It moves the
+/// watermark only if it leaves no gap: a wish to start later than what is proven does not.
+pub(super) fn plan(
+    source: &Source,
+    open: Option<Pass>,
+    settings: &SourceSettings,
+    wishes: &Wishes,
+) -> Plan {
+    let special = wishes.full || wishes.from.is_some() || wishes.until.is_some();
+    if let Some(open) = open.filter(|_| !special) {
+        return Plan::Resume(open);
+    }
+    let lists: Vec<Option<&str>> = if settings.sets.is_empty() {
+        vec![None]
+    } else {
+        settings.sets.iter().map(|set| Some(set.as_str())).collect()
+    };
+    let overlap = i64::try_from(settings.overlap.as_secs()).unwrap_or(i64::MAX);
+    let mut kind = PassKind::Since;
+    let mut moves_watermark = true;
+    let mut windows = Vec::new();
+    for set in lists {
+        let proven = source.watermark(set).map(|watermark| watermark.datestamp);
+        let start = match proven {
+            Some(proven) if !wishes.full => {
+                Some(proven.plus_seconds(overlap.saturating_neg())).max(settings.from)
+            }
+            _ => settings.from,
+        };
+        if start == settings.from {
+            kind = PassKind::Full;
+        }
+        // What lies before this is proven, or is not wanted.
+        let gapless_from = proven.max(settings.from);
+        let from = wishes.from.or(start);
+        if from > gapless_from {
+            moves_watermark = false;
+        }
+        windows.push(NewWindow {
+            set_spec: set.map(str::to_owned),
+            span: Span {
+                from,
+                until: wishes.until.or(settings.until),
+            },
+        });
+    }
+    Plan::Begin {
+        kind,
+        windows,
+        moves_watermark,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oai::settings::ClientSettings;
+    use crate::store::{SourceId, Traits, Version, Watermark};
+
+    fn at(text: &str) -> Datestamp {
+        Datestamp::parse(text).unwrap().0
+    }
+
+    fn source(watermark: Option<&str>) -> Source {
+        Source {
+            id: SourceId(1),
+            name: "doaj".into(),
+            base_url: "https://doaj.org/oai.article".into(),
+            metadata_prefix: "oai_doaj".into(),
+            sets: vec![],
+            floor: None,
+            watermarks: watermark
+                .map(|text| Watermark {
+                    set_spec: None,
+                    datestamp: at(text),
+                    version: Version(7),
+                })
+                .into_iter()
+                .collect(),
+            live_records: 0,
+            deleted_records: 0,
+            traits: Traits::default(),
+        }
+    }
+
+    fn settings(from: Option<&str>) -> SourceSettings {
+        let client = ClientSettings::new("https://doaj.org/oai.article".parse().unwrap());
+        SourceSettings {
+            from: from.map(at),
+            ..SourceSettings::new("doaj", client, "oai_doaj")
+        }
+    }
+
+    #[test]
+    fn starts_where_the_watermark_says() {
+        let full = Wishes {
+            full: true,
+            ..Wishes::default()
+        };
+        let since = |from: &str| Wishes {
+            from: Some(at(from)),
+            ..Wishes::default()
+        };
+        let cases = [
+            (
+                "first pass",
+                None,
+                None,
+                Wishes::default(),
+                (None, PassKind::Full, true),
+            ),
+            (
+                "next pass, two days back",
+                Some("2026-04-03T12:00:00Z"),
+                None,
+                Wishes::default(),
+                (Some("2026-04-01T12:00:00Z"), PassKind::Since, true),
+            ),
+            (
+                "never below the lower bound",
+                Some("2026-04-03T12:00:00Z"),
+                Some("2026-04-03"),
+                Wishes::default(),
+                (Some("2026-04-03"), PassKind::Full, true),
+            ),
+            (
+                "everything again",
+                Some("2026-04-03T12:00:00Z"),
+                None,
+                full,
+                (None, PassKind::Full, true),
+            ),
+            (
+                "a wish that leaves no gap",
+                Some("2026-04-03T12:00:00Z"),
+                None,
+                since("2026-03-01"),
+                (Some("2026-03-01"), PassKind::Since, true),
+            ),
+            (
+                "a wish that leaves a gap",
+                Some("2026-04-03T12:00:00Z"),
+                None,
+                since("2026-05-01"),
+                (Some("2026-05-01"), PassKind::Since, false),
+            ),
+            (
+                "a wish before anything is proven",
+                None,
+                None,
+                since("2026-05-01"),
+                (Some("2026-05-01"), PassKind::Full, false),
+            ),
+        ];
+        for (case, watermark, floor, wishes, (from, kind, moves)) in cases {
+            let plan = plan(&source(watermark), None, &settings(floor), &wishes);
+            let expected = Plan::Begin {
+                kind,
+                windows: vec![NewWindow {
+                    set_spec: None,
+                    span: Span {
+                        from: from.map(at),
+                        until: None,
+                    },
+                }],
+                moves_watermark: moves,
+            };
+            assert_eq!(plan, expected, "{case}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a pass would ask, and how large its lists are: the first request of each, and no writing.
+
+use super::adapt;
+use super::fetch::read_body;
+use super::learn;
+use super::plan::{Plan, Wishes, plan};
+use super::proof::{self, Evidence};
+use super::settings::SourceSettings;
+use crate::oai::client::Transport;
+use crate::oai::{Content, Datestamp, Request, Response};
+use crate::store::{NewWindow, PassKind, Source, Traits};
+
+/// What a pass over one source would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// Everything, or what changed.
+    pub kind: PassKind,
+    /// Its lists.
+    pub lists: Vec<PreviewedList>,
+}
+
+/// The beginning of one list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewedList {
+    /// The request, as its arguments.
+    pub request: String,
+    /// Records on the first page.
+    pub first_page: u64,
+    /// How large the repository says that the list is; `None` if it does not.
+    pub list_size: Option<u64>,
+    /// Whether the list ends with its first page.
+    pub ends: bool,
+    /// How far the watermark would move.
+    pub bound: Option<Datestamp>,
+    /// Into how many windows the list would be cut at least.
+    pub windows: u64,
+    /// What the repository says instead of a list.
+    pub refused: Option<String>,
+}
+
+/// Asks for the first page of each list of the next pass, once, and stores nothing.
+///
+/// `source` is what the store knows, `None` for a new one. A pass that was cut off would be gone
+/// on with first; what is shown is the pass after it.
+///
+/// # Errors
+/// Why the repository gave no list at all.
+pub async fn preview<T: Transport>(
+    transport: &T,
+    source: Option<&Source>,
+    settings: &SourceSettings,
+    wishes: &Wishes,
+) -> Result<Preview, String> {
+    let mut traits = source.map_or_else(Traits::default, |source| source.traits.clone());
+    if traits.granularity.is_none() {
+        // Without it, dates are asked for by the day.
+        if let Ok((response, _)) = ask(transport, settings, &Request::Identify).await
+            && let Content::Identify(identify) = response.content
+        {
+            learn::identity(&mut traits, identify, None);
+        }
+    }
+    let nothing = Source::unknown(settings.name.clone());
+    let Plan::Begin { kind, windows, .. } =
+        plan(source.unwrap_or(&nothing), None, settings, wishes)
+    else {
+        return Err("there is nothing to plan".to_owned());
+    };
+    let mut lists = Vec::new();
+    for window in windows {
+        lists.push(preview_list(transport, settings, &traits, &window).await?);
+    }
+    Ok(Preview { kind, lists })
+}
+
+async fn preview_list<T: Transport>(
+    transport: &T,
+    settings: &SourceSettings,
+    traits: &Traits,
+    window: &NewWindow,
+) -> Result<PreviewedList, String> {
+    let selection = adapt::first(
+        &settings.metadata_prefix,
+        window.set_spec.as_deref(),
+        window.span,
+        traits,
+    );
+    let asked_until = selection.until.clone();
+    let request = Request::ListRecords(selection);
+    let text: Vec<String> = request
+        .arguments()
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let (response, http_date) = ask(transport, settings, &request).await?;
+    let bound = proof::bound(Evidence {
+        asked_until: window.span.until,
+        asked_text: asked_until.as_deref(),
+        echoed_until: response.request.until.as_deref(),
+        response_date: response.response_date.or(http_date),
+    });
+    let mut list = PreviewedList {
+        request: text.join("&"),
+        first_page: 0,
+        list_size: None,
+        ends: true,
+        bound: None,
+        windows: 1,
+        refused: None,
+    };
+    match response.content {
+        Content::Records(records) => {
+            list.first_page = records.len() as u64;
+            list.list_size = records.paging.complete_list_size;
+            list.ends = records.token.is_none();
+            list.bound = bound;
+            let size = list.list_size.unwrap_or(0);
+            if !list.ends && size > settings.window_records {
+                list.windows = size.div_ceil(settings.window_records.max(1));
+            }
+        }
+        Content::Errors(errors) => {
+            list.refused = errors
+                .first()
+                .map(|error| format!("{} ({})", error.code, error.message));
+        }
+        _ => list.refused = Some("an answer to another verb".to_owned()),
+    }
+    Ok(list)
+}
+
+async fn ask<T: Transport>(
+    transport: &T,
+    settings: &SourceSettings,
+    request: &Request,
+) -> Result<(Response, Option<Datestamp>), String> {
+    let answer = transport
+        .send(request)
+        .await
+        .map_err(|error| error.to_string())?;
+    let limits = &settings.client.limits;
+    read_body(
+        request.verb(),
+        &answer.body,
+        answer.charset.as_deref(),
+        limits,
+    )
+    .map(|response| (response, answer.date))
+    .map_err(|error| format!("{}: {error}", request.verb()))
+}

@@ -1,0 +1,219 @@
+//! Cutting spans of datestamps so that the parts cover the whole, on any repository.
+
+use crate::oai::{Datestamp, Granularity};
+use crate::store::Span;
+
+/// A span as the texts of `from` and `until`, in the repository's granularity.
+pub(super) fn render(span: Span, granularity: Granularity) -> (Option<String>, Option<String>) {
+    (
+        span.from.map(|from| from.render(granularity)),
+        span.until.map(|until| until.render(granularity)),
+    )
+}
+
+/// Cuts a span with both ends in two, or `None` if it is a single second (or day) already.
+///
+/// The halves share one second (or day): a repository that keeps fractions of a second holds
+/// records between `12:00:00` and `12:00:01`, and one that takes `until=2024-05-01` for that
+/// day's midnight leaves the rest of the day out. Reading a few records twice costs nothing;
+/// a gap loses them. Two neighbouring seconds (or days) are cut without sharing, since nothing
+/// smaller could be shared.
+pub(super) fn halve(
+    from: Datestamp,
+    until: Datestamp,
+    granularity: Granularity,
+) -> Option<(Span, Span)> {
+    let unit = match granularity {
+        Granularity::Day => 86_400,
+        Granularity::Second => 1,
+    };
+    let first = from.unix().div_euclid(unit);
+    let last = until.unix().div_euclid(unit);
+    if first >= last {
+        return None;
+    }
+    let middle = first + (last - first) / 2;
+    let second_half = if last - first == 1 { last } else { middle };
+    let start = |number: i64| Datestamp::from_unix(number * unit);
+    let end = |number: i64| Datestamp::from_unix(number * unit + unit - 1);
+    Some((
+        Span {
+            from: Some(from),
+            until: Some(end(middle)),
+        },
+        Span {
+            from: Some(start(second_half)),
+            until: Some(until),
+        },
+    ))
+}
+
+/// Cuts any span below `bound`. One without a lower end is cut into all that is older than
+/// `earliest`, and two halves of the rest.
+///
+/// `earliest` is the repository's own hint, or `None`; nothing is lost if it is wrong.
+pub(super) fn cut(
+    span: Span,
+    bound: Datestamp,
+    earliest: Option<Datestamp>,
+    granularity: Granularity,
+) -> Option<Vec<Span>> {
+    let until = span.until.unwrap_or(bound).min(bound);
+    if let Some(from) = span.from {
+        let (first, second) = halve(from, until, granularity)?;
+        return Some(vec![first, second]);
+    }
+    // The web's first repositories; a hint beyond the bound is none.
+    const FIRST_REPOSITORIES: i64 = 946_684_800;
+    let earliest = earliest.unwrap_or(Datestamp::from_unix(FIRST_REPOSITORIES));
+    let Some((first, second)) = halve(earliest, until, granularity) else {
+        // Everything is as old as the hint, or older: go back in doubling steps instead.
+        let year = 366 * 86_400;
+        let (first, second) = halve(until.plus_seconds(-year), until, granularity)?;
+        return Some(vec![
+            Span {
+                from: None,
+                until: first.until,
+            },
+            second,
+        ]);
+    };
+    Some(vec![
+        Span {
+            from: None,
+            until: Some(earliest),
+        },
+        first,
+        second,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Datestamp {
+        Datestamp::parse(text).unwrap().0
+    }
+
+    #[test]
+    fn halves_by_granularity() {
+        let cases = [
+            (
+                "seconds share one",
+                (
+                    "2024-01-01T00:00:00Z",
+                    "2024-01-01T00:00:10Z",
+                    Granularity::Second,
+                ),
+                Some(("2024-01-01T00:00:05Z", "2024-01-01T00:00:05Z")),
+            ),
+            (
+                "two seconds share none",
+                (
+                    "2024-01-01T00:00:00Z",
+                    "2024-01-01T00:00:01Z",
+                    Granularity::Second,
+                ),
+                Some(("2024-01-01T00:00:00Z", "2024-01-01T00:00:01Z")),
+            ),
+            (
+                "one second",
+                (
+                    "2024-01-01T00:00:00Z",
+                    "2024-01-01T00:00:00Z",
+                    Granularity::Second,
+                ),
+                None,
+            ),
+            (
+                "days share one",
+                (
+                    "2024-01-01T00:00:00Z",
+                    "2024-01-03T23:59:59Z",
+                    Granularity::Day,
+                ),
+                Some(("2024-01-02T23:59:59Z", "2024-01-02T00:00:00Z")),
+            ),
+            (
+                "one day",
+                (
+                    "2024-01-01T00:00:00Z",
+                    "2024-01-01T23:59:59Z",
+                    Granularity::Day,
+                ),
+                None,
+            ),
+            (
+                "upside down",
+                (
+                    "2024-01-02T00:00:00Z",
+                    "2024-01-01T00:00:00Z",
+                    Granularity::Second,
+                ),
+                None,
+            ),
+        ];
+        for (case, (from, until, granularity), expected) in cases {
+            let halves = halve(at(from), at(until), granularity);
+            let seams = halves.map(|(first, second)| (first.until.unwrap(), second.from.unwrap()));
+            assert_eq!(
+                seams,
+                expected.map(|(end, start)| (at(end), at(start))),
+                "{case}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_open_span_keeps_what_is_older_than_the_hint() {
+        let bound = at("2024-06-01T12:00:00Z");
+        let spans = cut(
+            Span::default(),
+            bound,
+            Some(at("2010-01-01")),
+            Granularity::Second,
+        )
+        .unwrap();
+        assert_eq!(spans.len(), 3);
+        assert_eq!(
+            spans[0],
+            Span {
+                from: None,
+                until: Some(at("2010-01-01"))
+            }
+        );
+        assert_eq!(spans[2].until, Some(bound));
+        let late = cut(
+            Span::default(),
+            bound,
+            Some(at("2030-01-01")),
+            Granularity::Second,
+        );
+        assert_eq!(late.unwrap()[0].from, None);
+    }
+
+    proptest! {
+        #[test]
+        fn halves_cover_the_whole_and_shrink(
+            from in -1_000_000_i64..2_000_000_000,
+            length in 0_i64..40_000_000,
+            day in any::<bool>(),
+        ) {
+            let granularity = if day { Granularity::Day } else { Granularity::Second };
+            let unit = if day { 86_400 } else { 1 };
+            let (from, until) = (Datestamp::from_unix(from), Datestamp::from_unix(from + length));
+            if let Some((first, second)) = halve(from, until, granularity) {
+                prop_assert_eq!(first.from, Some(from));
+                prop_assert_eq!(second.until, Some(until));
+                let (end, start) = (first.until.unwrap(), second.from.unwrap());
+                prop_assert!(start.unix() <= end.unix() + 1, "no gap");
+                prop_assert!(end < until && start > from, "both are smaller");
+            } else {
+                prop_assert_eq!(from.unix().div_euclid(unit), until.unix().div_euclid(unit));
+            }
+        }
+    }
+}

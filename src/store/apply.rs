@@ -1,0 +1,725 @@
+//! The steps of a pass: what a page brought, and what that makes of its window, in one
+//! transaction.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+
+use super::payload::{Packed, Press, pack_alone};
+use super::{
+    Ending, NewWindow, PassId, SourceId, Store, StoreError, Version, Watermark, Window, WindowId,
+    WindowState, passes,
+};
+use crate::oai::response::BadItem;
+use crate::oai::{Datestamp, Granularity, Record, ResumptionToken};
+
+/// Something that a pass has found out, to be stored.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A page of a window.
+    Page(PageStep),
+    /// A window is replaced by smaller ones.
+    Split {
+        /// The window.
+        window: WindowId,
+        /// What replaces it; together they cover it.
+        into: Vec<NewWindow>,
+        /// Why.
+        note: String,
+    },
+    /// A window is to be read again from its beginning.
+    Restart {
+        /// The window.
+        window: WindowId,
+        /// Why.
+        note: String,
+    },
+    /// A reading of a window has ended without a page that could be stored.
+    End {
+        /// The window.
+        window: WindowId,
+        /// How.
+        ending: Ending,
+        /// What it took.
+        cost: Cost,
+    },
+}
+
+/// What one page brought.
+#[derive(Debug, Clone, Default)]
+pub struct PageStep {
+    /// The window; [`Step::Page`] of another pass's window is an error.
+    pub window: WindowId,
+    /// For the first page of a reading: how far it proves, where that is not the window's own
+    /// `until`. The outer `None` is any later page.
+    pub begins: Option<Option<Datestamp>>,
+    /// The records.
+    pub records: Vec<Record>,
+    /// The items that cannot become records.
+    pub bad: Vec<BadItem>,
+    /// How to go on.
+    pub token: Option<ResumptionToken>,
+    /// `completeListSize` as this page states it.
+    pub list_size: Option<u64>,
+    /// How the window ends with this page, if it does.
+    pub ending: Option<Ending>,
+    /// What it took.
+    pub cost: Cost,
+}
+
+/// What it took to get something from a repository.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Requests sent, failed ones included.
+    pub requests: u64,
+    /// Bytes received over the wire.
+    pub bytes: u64,
+    /// Time spent waiting for the server, pauses included, in milliseconds.
+    pub wait_ms: u64,
+}
+
+impl Cost {
+    /// What both took together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            bytes: self.bytes + other.bytes,
+            wait_ms: self.wait_ms + other.wait_ms,
+        }
+    }
+}
+
+/// What became of the records of a page or a pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Records that the store did not have, tombstones included.
+    pub new: u64,
+    /// Records with other content than before.
+    pub changed: u64,
+    /// Records as they were.
+    pub unchanged: u64,
+    /// Records that were live and are deleted now.
+    pub deleted: u64,
+    /// Items set aside.
+    pub quarantined: u64,
+    /// Records that had to be mended to be read.
+    pub repaired: u64,
+}
+
+impl Counts {
+    /// All records seen.
+    pub fn records(&self) -> u64 {
+        self.new + self.changed + self.unchanged + self.deleted
+    }
+
+    /// Adds another count to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.new += other.new;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.deleted += other.deleted;
+        self.quarantined += other.quarantined;
+        self.repaired += other.repaired;
+    }
+}
+
+/// What a stored step led to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Applied {
+    /// What became of the records.
+    pub counts: Counts,
+    /// The watermark that moved, because the step completed a list.
+    pub watermark: Option<Watermark>,
+    /// Whether the step completed the pass.
+    pub pass_complete: bool,
+}
+
+/// Stores the steps of one pass. Owned by one thread.
+#[derive(Debug)]
+pub struct PassWriter {
+    store: Arc<Store>,
+    source: SourceId,
+    pass: PassId,
+    metadata_prefix: String,
+    press: Press,
+}
+
+impl PassWriter {
+    /// A writer for the steps of `pass`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn new(
+        store: Arc<Store>,
+        source: SourceId,
+        pass: PassId,
+        metadata_prefix: &str,
+    ) -> Result<Self, StoreError> {
+        let press = Press::new(&store, metadata_prefix)?;
+        Ok(Self {
+            store,
+            source,
+            pass,
+            metadata_prefix: metadata_prefix.to_owned(),
+            press,
+        })
+    }
+
+    /// Stores steps in order, in one transaction: all of them, or none.
+    ///
+    /// `now_ms` is our wall clock in milliseconds since 1970; it only dates versions.
+    ///
+    /// # Errors
+    /// As any write; nothing of the steps is stored then.
+    pub fn apply(&mut self, steps: Vec<Step>, now_ms: i64) -> Result<Vec<Applied>, StoreError> {
+        let texts = steps.iter().flat_map(|step| match step {
+            Step::Page(page) => page.records.as_slice(),
+            _ => &[],
+        });
+        self.press.learn(
+            &self.store,
+            &self.metadata_prefix,
+            texts.filter_map(|record| record.metadata.as_deref()),
+        )?;
+        // Compressing is the longer half of the work, and needs no transaction.
+        let steps: Vec<Prepared> = steps
+            .into_iter()
+            .map(|step| Prepared::new(step, &mut self.press))
+            .collect();
+        let (source, pass) = (self.source, self.pass);
+        self.store.write("storing a page", |transaction| {
+            let mut writing = Writing::begin(transaction, source, pass, now_ms)?;
+            let applied = steps
+                .iter()
+                .map(|step| writing.apply(step))
+                .collect::<rusqlite::Result<_>>()?;
+            writing.finish()?;
+            Ok(applied)
+        })
+    }
+}
+
+struct Prepared {
+    step: Step,
+    payloads: Vec<Payload>,
+}
+
+struct Payload {
+    hash: [u8; 16],
+    metadata: Option<Packed>,
+    extra: Option<Packed>,
+}
+
+impl Prepared {
+    fn new(step: Step, press: &mut Press) -> Self {
+        let payloads = match &step {
+            Step::Page(page) => page
+                .records
+                .iter()
+                .map(|record| payload(record, press))
+                .collect(),
+            _ => Vec::new(),
+        };
+        Self { step, payloads }
+    }
+}
+
+fn payload(record: &Record, press: &mut Press) -> Payload {
+    Payload {
+        hash: content_hash(record),
+        metadata: record
+            .metadata
+            .as_ref()
+            .map(|text| press.pack(text.as_bytes())),
+        extra: record
+            .extra
+            .as_ref()
+            .map(|text| press.pack(text.as_bytes())),
+    }
+}
+
+/// Tells two states of a record apart: all but identifier and datestamp.
+fn content_hash(record: &Record) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    // Lengths keep neighbouring parts from running into each other.
+    let mut part = |tag: u8, text: &str| {
+        hasher.update(&[tag]);
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    if record.header.deleted {
+        part(b'd', "");
+    }
+    for set_spec in &record.header.set_specs {
+        part(b's', set_spec);
+    }
+    if let Some(metadata) = &record.metadata {
+        part(b'm', metadata);
+    }
+    if let Some(extra) = &record.extra {
+        part(b'x', extra);
+    }
+    let mut hash = [0; 16];
+    hasher.finalize_xof().fill(&mut hash);
+    hash
+}
+
+/// One write transaction over the steps of a pass.
+struct Writing<'a> {
+    connection: &'a Connection,
+    source: SourceId,
+    pass: PassId,
+    now_ms: i64,
+    version: Version,
+    has_quarantine: bool,
+    live: i64,
+    deleted: i64,
+}
+
+/// What the store knows of a record that arrives again.
+struct Known {
+    id: i64,
+    datestamp: Option<i64>,
+    deleted: bool,
+    hash: [u8; 16],
+    seen_pass: i64,
+}
+
+impl<'a> Writing<'a> {
+    fn begin(
+        transaction: &'a Transaction<'_>,
+        source: SourceId,
+        pass: PassId,
+        now_ms: i64,
+    ) -> rusqlite::Result<Self> {
+        let version = transaction.query_row(
+            "SELECT value FROM meta WHERE key = 'last_version'",
+            [],
+            |row| row.get(0),
+        )?;
+        let has_quarantine = transaction.query_row(
+            "SELECT EXISTS (SELECT 1 FROM quarantine WHERE source_id = ?1)",
+            [source.0],
+            |row| row.get(0),
+        )?;
+        Ok(Self {
+            connection: transaction,
+            source,
+            pass,
+            now_ms,
+            version: Version(version),
+            has_quarantine,
+            live: 0,
+            deleted: 0,
+        })
+    }
+
+    fn finish(self) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_version'")?
+            .execute([self.version.0])?;
+        self.connection
+            .prepare_cached(
+                "UPDATE source SET live_records = live_records + ?2,
+                                   deleted_records = deleted_records + ?3 WHERE id = ?1",
+            )?
+            .execute(params![self.source.0, self.live, self.deleted])?;
+        Ok(())
+    }
+
+    fn next_version(&mut self) -> i64 {
+        self.version = self.version.next(self.now_ms);
+        self.version.0
+    }
+
+    fn apply(&mut self, prepared: &Prepared) -> rusqlite::Result<Applied> {
+        match &prepared.step {
+            Step::Page(page) => self.page(page, &prepared.payloads),
+            Step::Split { window, into, note } => {
+                let window = passes::window(self.connection, *window)?;
+                self.set_state(window.id, WindowState::Split, Some(note))?;
+                passes::insert_windows(self.connection, window.pass_id, into, true)?;
+                Ok(Applied::default())
+            }
+            Step::Restart { window, note } => {
+                self.connection
+                    .prepare_cached(
+                        "UPDATE window SET state = 'open', token = NULL, note = ?2 WHERE id = ?1",
+                    )?
+                    .execute(params![window.0, note])?;
+                Ok(Applied::default())
+            }
+            Step::End {
+                window,
+                ending,
+                cost,
+            } => {
+                self.add_to_pass(0, cost, &Counts::default())?;
+                let window = passes::window(self.connection, *window)?;
+                self.end(&window, ending, Counts::default())
+            }
+        }
+    }
+
+    fn page(&mut self, page: &PageStep, payloads: &[Payload]) -> rusqlite::Result<Applied> {
+        let mut counts = Counts::default();
+        for (record, payload) in page.records.iter().zip(payloads) {
+            self.record(record, payload, &mut counts)?;
+        }
+        for bad in &page.bad {
+            self.quarantine(bad)?;
+            counts.quarantined += 1;
+        }
+        self.add_to_pass(1, &page.cost, &counts)?;
+        if page.begins.is_some() {
+            self.connection
+                .prepare_cached(
+                    "UPDATE window SET last_items = CASE WHEN reads > 0 THEN items END, items = 0,
+                        pages = 0, reads = reads + 1, list_size = NULL, bound = ?2 WHERE id = ?1",
+                )?
+                .execute(params![
+                    page.window.0,
+                    page.begins.flatten().map(Datestamp::unix)
+                ])?;
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE window SET token = ?2, pages = pages + 1, items = items + ?3,
+                    list_size = coalesce(min(list_size, ?4), list_size, ?4) WHERE id = ?1",
+            )?
+            .execute(params![
+                page.window.0,
+                page.token.as_ref().map(ResumptionToken::as_str),
+                page.records.len() + page.bad.len(),
+                page.list_size,
+            ])?;
+        match &page.ending {
+            None => Ok(Applied {
+                counts,
+                ..Applied::default()
+            }),
+            Some(ending) => {
+                let window = passes::window(self.connection, page.window)?;
+                self.end(&window, ending, counts)
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        record: &Record,
+        payload: &Payload,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        if !record.repairs.is_empty() {
+            counts.repaired += 1;
+        }
+        let parsed = Datestamp::parse(&record.header.datestamp);
+        let datestamp = parsed.map(|(datestamp, _)| datestamp.unix());
+        let known = self.known(&record.header.identifier)?;
+        let Some(known) = known else {
+            let version = self.next_version();
+            self.insert(record, datestamp, payload, version)?;
+            counts.new += 1;
+            *if record.header.deleted {
+                &mut self.deleted
+            } else {
+                &mut self.live
+            } += 1;
+            return self.released(record);
+        };
+        let older = matches!((datestamp, known.datestamp), (Some(new), Some(old)) if new < old);
+        if older && known.seen_pass == self.pass.0 {
+            // The list shows two states of one item; the newer one was first.
+            counts.unchanged += 1;
+            return Ok(());
+        }
+        if known.hash == payload.hash {
+            self.connection
+                .prepare_cached(
+                    "UPDATE record SET datestamp = ?2, datestamp_text = ?3, seen_pass = ?4
+                     WHERE id = ?1",
+                )?
+                .execute(params![
+                    known.id,
+                    datestamp,
+                    datestamp_text(&record.header.datestamp),
+                    self.pass.0
+                ])?;
+            counts.unchanged += 1;
+            return self.released(record);
+        }
+        let version = self.next_version();
+        self.update(&known, record, datestamp, payload, version)?;
+        match (known.deleted, record.header.deleted) {
+            (false, true) => {
+                counts.deleted += 1;
+                self.live -= 1;
+                self.deleted += 1;
+            }
+            (true, false) => {
+                counts.changed += 1;
+                self.live += 1;
+                self.deleted -= 1;
+            }
+            _ => counts.changed += 1,
+        }
+        self.released(record)
+    }
+
+    fn known(&self, identifier: &str) -> rusqlite::Result<Option<Known>> {
+        self.connection
+            .prepare_cached(
+                "SELECT id, datestamp, deleted, content_hash, seen_pass FROM record
+                 WHERE identifier = ?1 AND source_id = ?2",
+            )?
+            .query_row(params![identifier, self.source.0], |row| {
+                Ok(Known {
+                    id: row.get(0)?,
+                    datestamp: row.get(1)?,
+                    deleted: row.get::<_, i64>(2)? != 0,
+                    hash: row.get(3)?,
+                    seen_pass: row.get(4)?,
+                })
+            })
+            .optional()
+    }
+
+    fn insert(
+        &self,
+        record: &Record,
+        datestamp: Option<i64>,
+        payload: &Payload,
+        version: i64,
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO record (source_id, identifier, datestamp, datestamp_text, set_specs,
+                    deleted, content_hash, version, created_version, seen_pass)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
+            )?
+            .execute(params![
+                self.source.0,
+                record.header.identifier,
+                datestamp,
+                datestamp_text(&record.header.datestamp),
+                record.header.set_specs.join("\n"),
+                record.header.deleted,
+                payload.hash,
+                version,
+                self.pass.0,
+            ])?;
+        self.put_payload(self.connection.last_insert_rowid(), record, payload)
+    }
+
+    fn update(
+        &self,
+        known: &Known,
+        record: &Record,
+        datestamp: Option<i64>,
+        payload: &Payload,
+        version: i64,
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE record SET datestamp = ?2, datestamp_text = ?3, set_specs = ?4,
+                    deleted = ?5, content_hash = ?6, version = ?7, seen_pass = ?8 WHERE id = ?1",
+            )?
+            .execute(params![
+                known.id,
+                datestamp,
+                datestamp_text(&record.header.datestamp),
+                record.header.set_specs.join("\n"),
+                record.header.deleted,
+                payload.hash,
+                version,
+                self.pass.0,
+            ])?;
+        for statement in [
+            "DELETE FROM payload WHERE record_id = ?1",
+            "DELETE FROM repair WHERE record_id = ?1",
+        ] {
+            self.connection
+                .prepare_cached(statement)?
+                .execute([known.id])?;
+        }
+        self.put_payload(known.id, record, payload)
+    }
+
+    fn put_payload(&self, id: i64, record: &Record, payload: &Payload) -> rusqlite::Result<()> {
+        if payload.metadata.is_some() || payload.extra.is_some() {
+            let packed = payload.metadata.as_ref().or(payload.extra.as_ref());
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO payload (record_id, dictionary_id, metadata, extra)
+                     VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![
+                    id,
+                    packed.map_or(0, |packed| packed.dictionary_id),
+                    payload
+                        .metadata
+                        .as_ref()
+                        .map(|packed| packed.bytes.as_slice()),
+                    payload.extra.as_ref().map(|packed| packed.bytes.as_slice()),
+                ])?;
+        }
+        if let Some(raw) = &record.raw {
+            let repairs = serde_json::to_string(&record.repairs).expect("repairs are plain values");
+            self.connection
+                .prepare_cached("INSERT INTO repair (record_id, repairs, raw) VALUES (?1, ?2, ?3)")?
+                .execute(params![id, repairs, pack_alone(raw)])?;
+        }
+        Ok(())
+    }
+
+    /// A readable state of an item has arrived: earlier unreadable ones have had their time.
+    fn released(&self, record: &Record) -> rusqlite::Result<()> {
+        if self.has_quarantine {
+            self.connection
+                .prepare_cached("DELETE FROM quarantine WHERE source_id = ?1 AND identifier = ?2")?
+                .execute(params![self.source.0, record.header.identifier])?;
+        }
+        Ok(())
+    }
+
+    fn quarantine(&mut self, bad: &BadItem) -> rusqlite::Result<()> {
+        let hash: [u8; 16] = {
+            let mut hash = [0; 16];
+            blake3::Hasher::new()
+                .update(&bad.raw)
+                .finalize_xof()
+                .fill(&mut hash);
+            hash
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO quarantine (source_id, identifier, datestamp_text, reason, raw,
+                    raw_hash, first_at, last_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
+                 ON CONFLICT (source_id, raw_hash)
+                 DO UPDATE SET reason = excluded.reason, last_at = excluded.last_at",
+            )?
+            .execute(params![
+                self.source.0,
+                bad.identifier,
+                bad.datestamp,
+                bad.reason,
+                pack_alone(&bad.raw),
+                hash,
+                self.now_ms,
+            ])?;
+        self.has_quarantine = true;
+        Ok(())
+    }
+
+    fn add_to_pass(&self, pages: u64, cost: &Cost, counts: &Counts) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE pass SET pages = pages + ?2, requests = requests + ?3, bytes = bytes + ?4,
+                    wait_ms = wait_ms + ?5, created = created + ?6, changed = changed + ?7,
+                    unchanged = unchanged + ?8, deleted = deleted + ?9,
+                    quarantined = quarantined + ?10, repaired = repaired + ?11 WHERE id = ?1",
+            )?
+            .execute(params![
+                self.pass.0,
+                pages,
+                cost.requests,
+                cost.bytes,
+                cost.wait_ms,
+                counts.new,
+                counts.changed,
+                counts.unchanged,
+                counts.deleted,
+                counts.quarantined,
+                counts.repaired,
+            ])?;
+        Ok(())
+    }
+
+    /// Ends the reading of a window; if it was the last of its list, moves the watermark, and if
+    /// it was the last of all, ends the pass.
+    fn end(
+        &mut self,
+        window: &Window,
+        ending: &Ending,
+        counts: Counts,
+    ) -> rusqlite::Result<Applied> {
+        let mut applied = Applied {
+            counts,
+            ..Applied::default()
+        };
+        match ending {
+            Ending::Complete => self.set_state(window.id, WindowState::Complete, None)?,
+            Ending::Suspicious(note) => {
+                self.set_state(window.id, WindowState::Suspicious, Some(note))?;
+            }
+            Ending::Failed(note) => self.set_state(window.id, WindowState::Failed, Some(note))?,
+        }
+        let pending = self.connection.query_row(
+            "SELECT count(*), count(*) FILTER (WHERE set_spec IS ?2) FROM window
+             WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed')",
+            params![self.pass.0, window.set_spec],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        )?;
+        if pending.1 == 0 {
+            applied.watermark = self.move_watermark(window.set_spec.as_deref())?;
+        }
+        if pending.0 == 0 {
+            self.connection.execute(
+                "UPDATE pass SET state = 'complete', note = NULL, ended_at = ?2 WHERE id = ?1",
+                params![self.pass.0, self.now_ms],
+            )?;
+            applied.pass_complete = true;
+        }
+        Ok(applied)
+    }
+
+    /// The windows of a list are complete: what they prove together is the least of their bounds.
+    fn move_watermark(&mut self, set: Option<&str>) -> rusqlite::Result<Option<Watermark>> {
+        let (proven, moves): (Option<i64>, bool) = self.connection.query_row(
+            "SELECT (SELECT min(bound) FROM window WHERE pass_id = ?1 AND set_spec IS ?2),
+                    moves_watermark FROM pass WHERE id = ?1",
+            params![self.pass.0, set],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let Some(proven) = proven.filter(|_| moves) else {
+            return Ok(None);
+        };
+        let datestamp: i64 = self.connection.query_row(
+            "INSERT INTO watermark (source_id, set_spec, datestamp, version)
+             VALUES (?1, coalesce(?2, ''), ?3, ?4)
+             ON CONFLICT (source_id, set_spec) DO UPDATE
+             SET datestamp = max(datestamp, excluded.datestamp), version = excluded.version
+             RETURNING datestamp",
+            params![self.source.0, set, proven, self.version.0],
+            |row| row.get(0),
+        )?;
+        Ok(Some(Watermark {
+            set_spec: set.map(str::to_owned),
+            datestamp: Datestamp::from_unix(datestamp),
+            version: self.version,
+        }))
+    }
+
+    fn set_state(
+        &self,
+        window: WindowId,
+        state: WindowState,
+        note: Option<&String>,
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE window SET state = ?2, token = NULL, note = ?3 WHERE id = ?1")?
+            .execute(params![window.0, state.word(), note])?;
+        Ok(())
+    }
+}
+
+/// The datestamp as written, where it says more than its instant in the usual form.
+fn datestamp_text(text: &str) -> Option<&str> {
+    match Datestamp::parse(text) {
+        Some((datestamp, Granularity::Second)) if datestamp.to_string() == text => None,
+        _ => Some(text),
+    }
+}

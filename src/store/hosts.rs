@@ -1,0 +1,91 @@
+//! How long to leave a host alone: shared by its sources, and kept over restarts.
+
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+use super::{Reader, Store, StoreError};
+
+/// A host that is not to be asked for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostPause {
+    /// Host and port.
+    pub host: String,
+    /// Not before this time, in milliseconds since 1970 on our clock.
+    pub not_before_at: i64,
+    /// How many times in a row it could not be harvested.
+    pub failures: u32,
+    /// Why.
+    pub reason: String,
+}
+
+impl Store {
+    /// The pause of a host; `None` if there is none. It may lie in the past.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn host_pause(&self, host: &str) -> Result<Option<HostPause>, StoreError> {
+        self.read("reading the pause of a host", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT host, not_before_at, failures, reason FROM host WHERE host = ?1",
+                )?
+                .query_row([host], from_row)
+                .optional()
+        })
+    }
+
+    /// Remembers a pause.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn set_host_pause(&self, pause: &HostPause) -> Result<(), StoreError> {
+        self.write("storing the pause of a host", |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO host (host, not_before_at, failures, reason)
+                 VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    pause.host,
+                    pause.not_before_at,
+                    pause.failures,
+                    pause.reason
+                ],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Forgets the pause of a host that has answered.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn clear_host_pause(&self, host: &str) -> Result<(), StoreError> {
+        self.write("clearing the pause of a host", |transaction| {
+            transaction.execute("DELETE FROM host WHERE host = ?1", [host])
+        })?;
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// All hosts that are to be left alone, or were until lately.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn host_pauses(&self) -> Result<Vec<HostPause>, StoreError> {
+        self.read("reading the pauses of hosts", |connection| {
+            connection
+                .prepare("SELECT host, not_before_at, failures, reason FROM host ORDER BY host")?
+                .query_map([], from_row)?
+                .collect()
+        })
+    }
+}
+
+fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<HostPause> {
+    Ok(HostPause {
+        host: row.get(0)?,
+        not_before_at: row.get(1)?,
+        failures: row.get(2)?,
+        reason: row.get(3)?,
+    })
+}

@@ -1,0 +1,171 @@
+//! Passes and windows: what a harvest set out to read, and how each part of it ended.
+
+use serde::Serialize;
+
+use super::SourceId;
+use crate::oai::{Datestamp, ResumptionToken};
+
+/// A pass in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PassId(pub i64);
+
+/// A window in the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct WindowId(pub i64);
+
+/// Datestamps from and until, both inclusive, `None` for unbounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize)]
+pub struct Span {
+    /// Lower bound.
+    pub from: Option<Datestamp>,
+    /// Upper bound.
+    pub until: Option<Datestamp>,
+}
+
+/// Closed sets that are stored as words.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// The word that the store and the machine-readable outputs use.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            pub(super) fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+pub(super) use words;
+
+words! {
+    /// Why a pass was run.
+    PassKind {
+        /// Everything, because there is no watermark yet or it was asked for.
+        Full = "full",
+        /// What changed since the watermark.
+        Since = "since",
+    }
+}
+
+words! {
+    /// Where a pass stands.
+    PassState {
+        /// Not at its end; the next run goes on with it.
+        Open = "open",
+        /// Every window of it is complete.
+        Complete = "complete",
+        /// Given up for another one, because what it was to read has changed.
+        Abandoned = "abandoned",
+    }
+}
+
+words! {
+    /// Where a window stands.
+    WindowState {
+        /// To be read, or being read.
+        Open = "open",
+        /// Read to its proper end.
+        Complete = "complete",
+        /// Read to an end that the counts contradict; to be read again.
+        Suspicious = "suspicious",
+        /// Could not be read; to be tried again.
+        Failed = "failed",
+        /// Replaced by smaller ones.
+        Split = "split",
+    }
+}
+
+/// One run over a source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pass {
+    /// Its number.
+    pub id: PassId,
+    /// Its source.
+    pub source_id: SourceId,
+    /// Why it was run.
+    pub kind: PassKind,
+    /// Where it stands.
+    pub state: PassState,
+    /// Whether completing it moves the watermark; not so when it would leave a gap.
+    pub moves_watermark: bool,
+    /// When it began, in milliseconds since 1970 on our clock.
+    pub started_at: i64,
+    /// When it ended.
+    pub ended_at: Option<i64>,
+    /// Why it stopped, if it is not complete.
+    pub note: Option<String>,
+    /// Requests sent.
+    pub requests: u64,
+    /// Pages stored.
+    pub pages: u64,
+    /// Bytes received, as they came over the wire.
+    pub bytes: u64,
+    /// Time spent waiting for the server, pauses included, in milliseconds.
+    pub wait_ms: u64,
+    /// What became of the records.
+    pub counts: super::Counts,
+}
+
+/// One list to be read, whole or a part of a larger one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Window {
+    /// Its number; windows are read in the order of their spans.
+    pub id: WindowId,
+    /// Its pass.
+    pub pass_id: PassId,
+    /// The set, if the source has sets.
+    pub set_spec: Option<String>,
+    /// The datestamps it covers.
+    pub span: Span,
+    /// Whether it was cut from a larger one.
+    pub part: bool,
+    /// Where it stands.
+    pub state: WindowState,
+    /// How to go on with it; `None` to begin.
+    pub token: Option<ResumptionToken>,
+    /// Pages read in this reading.
+    pub pages: u64,
+    /// Items read in this reading, bad ones included.
+    pub items: u64,
+    /// The least `completeListSize` that was stated in this reading.
+    pub list_size: Option<u64>,
+    /// How far its first page proves, if it ends well; `None` where that is its own `until`, or
+    /// where nothing is proven.
+    pub bound: Option<Datestamp>,
+    /// How often it was begun.
+    pub reads: u32,
+    /// Items of the reading before this one.
+    pub last_items: Option<u64>,
+    /// What is wrong with it.
+    pub note: Option<String>,
+}
+
+/// A window to be added to a pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewWindow {
+    /// The set.
+    pub set_spec: Option<String>,
+    /// The datestamps.
+    pub span: Span,
+}
+
+/// How the reading of a window ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// A proper end.
+    Complete,
+    /// A proper end that the counts contradict.
+    Suspicious(String),
+    /// No end.
+    Failed(String),
+}

@@ -1,0 +1,67 @@
+//! One process for each source: a lock that the operating system drops when its holder ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::{Store, StoreError};
+
+/// Held while a source is being harvested; dropping it lets the next process in.
+///
+/// The lock file beside the store is empty and stays: removing it would let two processes hold
+/// locks on two files of one name.
+#[derive(Debug)]
+pub struct SourceLock {
+    _file: File,
+}
+
+impl Store {
+    /// Takes the lock of the source called `name`.
+    ///
+    /// # Errors
+    /// `SourceLocked` if another process has it.
+    pub fn lock_source(&self, name: &str) -> Result<SourceLock, StoreError> {
+        let path = lock_path(self.path(), name);
+        let io = |error| StoreError::Io {
+            path: self.path().to_owned(),
+            doing: format!("locking source {name} with {}", path.display()),
+            error,
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(SourceLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::SourceLocked {
+                source_name: name.to_owned(),
+                path: self.path().to_owned(),
+            }),
+            Err(TryLockError::Error(error)) => Err(io(error)),
+        }
+    }
+}
+
+fn lock_path(store: &Path, name: &str) -> PathBuf {
+    let mut file = store.as_os_str().to_owned();
+    file.push(format!(".{name}.lock"));
+    file.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_comes_too_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let first = store.lock_source("doaj").unwrap();
+        let error = store.lock_source("doaj").unwrap_err();
+        assert!(matches!(error, StoreError::SourceLocked { .. }), "{error}");
+        store.lock_source("another").unwrap();
+        drop(first);
+        store.lock_source("doaj").unwrap();
+    }
+}

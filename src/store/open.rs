@@ -1,0 +1,288 @@
+//! Opening, creating and checking the file; write transactions and readers.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{StoreError, schema};
+
+/// How long a write waits for another process before it is [`StoreError::Locked`].
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Rows of 1 to 1.5 kB waste a fifth of a 4 KiB page and a twentieth of this one.
+const PAGE_BYTES: i64 = 8192;
+
+/// The store, open for writing. Writes go one after the other; readers have connections of their
+/// own and never wait for a writer.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+}
+
+/// A connection that only reads, each call in a snapshot of its own.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) path: PathBuf,
+    pub(super) connection: Connection,
+}
+
+impl Store {
+    /// Opens the store at `path`, creating file and folders where they are missing and bringing an
+    /// older schema up to date.
+    ///
+    /// # Errors
+    /// `NotAStore` and `NewerSchema` leave the file as it is; `ReadOnly`, `Full`, `Locked`,
+    /// `Damaged` as their names say.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder).map_err(|error| StoreError::Io {
+                path: path.to_owned(),
+                doing: format!("creating the folder {}", folder.display()),
+                error,
+            })?;
+        }
+        let fail = |doing: &str, error| StoreError::from_sqlite(path, doing, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection =
+            Connection::open_with_flags(path, flags).map_err(|error| fail("opening", error))?;
+        connection
+            .busy_timeout(BUSY_TIMEOUT)
+            .map_err(|error| fail("opening", error))?;
+        let found = inspect(path, &connection)?;
+        let doing = "preparing the file";
+        if found == Found::Empty {
+            connection
+                .pragma_update(None, "page_size", PAGE_BYTES)
+                .and_then(|()| connection.pragma_update(None, "auto_vacuum", "INCREMENTAL"))
+                .map_err(|error| fail(doing, error))?;
+        }
+        configure(&connection).map_err(|error| fail(doing, error))?;
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| fail(doing, error))?;
+        // Another process may have made or migrated the store since it was looked at.
+        if let Found::Schema(version) = inspect(path, &transaction)? {
+            if version < schema::NEWEST {
+                schema::migrate(&transaction, version).map_err(|error| fail("migrating", error))?;
+            }
+        } else {
+            schema::migrate(&transaction, 0).map_err(|error| fail("creating tables", error))?;
+        }
+        transaction.commit().map_err(|error| fail(doing, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(connection),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a connection for reading beside the writer.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::open(&self.path)
+    }
+
+    /// Runs `work` in one write transaction: all of it is stored, or nothing.
+    pub(super) fn write<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.lock();
+        connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                let value = work(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            })
+            .map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+    }
+
+    /// Runs `work` on the writer's connection without a transaction.
+    pub(super) fn read<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.lock()).map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic in the middle of a write has rolled its transaction back.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// Opens an existing store for reading.
+    ///
+    /// # Errors
+    /// `Missing` if there is no file; `NotAStore` or `NewerSchema` if it is not one that this program
+    /// reads. An older schema is brought up to date first, which needs the right to write.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        let fail = |error| StoreError::from_sqlite(path, "opening", error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+        let found = inspect(path, &connection)?;
+        if found != Found::Schema(schema::NEWEST) {
+            // An older schema is brought up to date by whoever may write.
+            drop(connection);
+            Store::open(path)?;
+            return Self::open(path);
+        }
+        connection
+            .pragma_update(None, "cache_size", -8_000)
+            .map_err(fail)?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+        })
+    }
+
+    /// Runs `work` in one snapshot.
+    pub(super) fn read<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.connection
+            .unchecked_transaction()
+            .and_then(|snapshot| work(&snapshot))
+            .map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// No tables at all.
+    Empty,
+    /// A store of this schema.
+    Schema(i64),
+}
+
+/// Says what the file is, writing nothing.
+fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
+    let number = |sql: &str| -> Result<i64, StoreError> {
+        connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|error| StoreError::from_sqlite(path, "reading the header", error))
+    };
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    let application_id = number("PRAGMA application_id")?;
+    let schema_version = number("PRAGMA user_version")?;
+    if application_id != schema::APPLICATION_ID {
+        if tables == 0 && application_id == 0 && schema_version == 0 {
+            return Ok(Found::Empty);
+        }
+        return Err(StoreError::NotAStore {
+            path: path.to_owned(),
+            found: format!(
+                "an SQLite database of another program, with {tables} tables and indices"
+            ),
+        });
+    }
+    if schema_version > schema::NEWEST {
+        return Err(StoreError::NewerSchema {
+            path: path.to_owned(),
+            found: schema_version,
+            known: schema::NEWEST,
+        });
+    }
+    Ok(Found::Schema(schema_version))
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Committed pages survive a power cut; the pages of a fast list share one commit.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Negative: KiB.
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // In pages: a checkpoint for every 32 MiB of log.
+    connection.pragma_update(None, "wal_autocheckpoint", (32 << 20) / PAGE_BYTES)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn creates_folders_and_reopens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/store.db");
+        Store::open(&path).unwrap();
+        Store::open(&path).unwrap();
+        Reader::open(&path).unwrap();
+    }
+
+    #[test]
+    fn leaves_other_files_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("text.db");
+        std::fs::write(
+            &text,
+            "This is a text about SQLite, long enough for a header.".repeat(40),
+        )
+        .unwrap();
+        let before = std::fs::read(&text).unwrap();
+        let error = Store::open(&text).unwrap_err();
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+        assert_eq!(std::fs::read(&text).unwrap(), before);
+
+        let other = folder.path().join("other.db");
+        Connection::open(&other)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (a)")
+            .unwrap();
+        let before = std::fs::read(&other).unwrap();
+        let error = Store::open(&other).unwrap_err();
+        assert!(
+            error.to_string().contains("not a harvestd store"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(&other).unwrap(), before);
+
+        let missing = Reader::open(&folder.path().join("none.db")).unwrap_err();
+        assert!(matches!(missing, StoreError::Missing { .. }), "{missing}");
+    }
+
+    #[test]
+    fn refuses_a_newer_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        Store::open(&path).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 9999)
+            .unwrap();
+        let error = Store::open(&path).unwrap_err();
+        assert!(
+            matches!(error, StoreError::NewerSchema { found: 9999, .. }),
+            "{error}"
+        );
+    }
+}

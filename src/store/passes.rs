@@ -1,0 +1,237 @@
+//! Passes and windows as rows: beginning a pass, finding the one to go on with, history.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    Counts, NewWindow, Pass, PassId, PassKind, PassState, Reader, SourceId, Span, Store,
+    StoreError, Window, WindowId, WindowState,
+};
+use crate::oai::{Datestamp, ResumptionToken};
+
+const PASS_COLUMNS: &str =
+    "id, source_id, kind, state, moves_watermark, started_at, ended_at, note,
+    requests, pages, bytes, wait_ms, created, changed, unchanged, deleted, quarantined, repaired";
+
+const WINDOW_COLUMNS: &str = "id, pass_id, set_spec, from_datestamp, until_datestamp, state, token,
+    pages, items, list_size, bound, reads, last_items, note, part";
+
+impl Store {
+    /// Begins a pass with its first windows. An open pass of the source is abandoned.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn begin_pass(
+        &self,
+        source: SourceId,
+        kind: PassKind,
+        moves_watermark: bool,
+        windows: &[NewWindow],
+        now_ms: i64,
+    ) -> Result<PassId, StoreError> {
+        self.write("beginning a pass", |transaction| {
+            transaction.execute(
+                "UPDATE pass SET state = 'abandoned', ended_at = ?2
+                 WHERE source_id = ?1 AND state = 'open'",
+                params![source.0, now_ms],
+            )?;
+            transaction.execute(
+                "INSERT INTO pass (source_id, kind, state, moves_watermark, started_at)
+                 VALUES (?1, ?2, 'open', ?3, ?4)",
+                params![source.0, kind.word(), moves_watermark, now_ms],
+            )?;
+            let pass = PassId(transaction.last_insert_rowid());
+            insert_windows(transaction, pass, windows, false)?;
+            Ok(pass)
+        })
+    }
+
+    /// The open pass of a source, if one was cut off.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn open_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
+        self.read("reading the open pass", |connection| {
+            connection
+                .query_row(
+                    &format!(
+                        "SELECT {PASS_COLUMNS} FROM pass
+                         WHERE source_id = ?1 AND state = 'open' ORDER BY id DESC LIMIT 1"
+                    ),
+                    [source.0],
+                    pass_from_row,
+                )
+                .optional()
+        })
+    }
+
+    /// One pass.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn pass(&self, pass: PassId) -> Result<Pass, StoreError> {
+        self.read("reading a pass", |connection| {
+            connection.query_row(
+                &format!("SELECT {PASS_COLUMNS} FROM pass WHERE id = ?1"),
+                [pass.0],
+                pass_from_row,
+            )
+        })
+    }
+
+    /// The windows of a pass that are not at their end, in reading order: a started one first,
+    /// then set by set, oldest first.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
+        self.read("reading the ledger", |connection| {
+            pending_windows(connection, pass)
+        })
+    }
+
+    /// Notes why a pass stopped before its end; it stays open.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn note_pass(&self, pass: PassId, note: &str, now_ms: i64) -> Result<(), StoreError> {
+        self.write("noting why a pass stopped", |transaction| {
+            transaction.execute(
+                "UPDATE pass SET note = ?2, ended_at = ?3 WHERE id = ?1 AND state = 'open'",
+                params![pass.0, note, now_ms],
+            )
+        })?;
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// The last passes of a source, newest first.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn passes(&self, source: SourceId, most: u32) -> Result<Vec<Pass>, StoreError> {
+        self.read("reading the passes", |connection| {
+            connection
+                .prepare(&format!(
+                    "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1
+                     ORDER BY id DESC LIMIT ?2"
+                ))?
+                .query_map(params![source.0, most], pass_from_row)?
+                .collect()
+        })
+    }
+
+    /// The windows of a pass that are not at their end.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
+        self.read("reading the ledger", |connection| {
+            pending_windows(connection, pass)
+        })
+    }
+}
+
+pub(super) fn insert_windows(
+    connection: &Connection,
+    pass: PassId,
+    windows: &[NewWindow],
+    part: bool,
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO window (pass_id, set_spec, from_datestamp, until_datestamp, part, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'open')",
+    )?;
+    for window in windows {
+        insert.execute(params![
+            pass.0,
+            window.set_spec,
+            window.span.from.map(Datestamp::unix),
+            window.span.until.map(Datestamp::unix),
+            part,
+        ])?;
+    }
+    Ok(())
+}
+
+fn pending_windows(connection: &Connection, pass: PassId) -> rusqlite::Result<Vec<Window>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {WINDOW_COLUMNS} FROM window
+             WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed')
+             ORDER BY set_spec, token IS NULL, from_datestamp, id"
+        ))?
+        .query_map([pass.0], window_from_row)?
+        .collect()
+}
+
+pub(super) fn window(connection: &Connection, id: WindowId) -> rusqlite::Result<Window> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {WINDOW_COLUMNS} FROM window WHERE id = ?1"
+        ))?
+        .query_row([id.0], window_from_row)
+}
+
+fn pass_from_row(row: &Row<'_>) -> rusqlite::Result<Pass> {
+    Ok(Pass {
+        id: PassId(row.get(0)?),
+        source_id: SourceId(row.get(1)?),
+        kind: word(row, 2, PassKind::from_word)?,
+        state: word(row, 3, PassState::from_word)?,
+        moves_watermark: row.get(4)?,
+        started_at: row.get(5)?,
+        ended_at: row.get(6)?,
+        note: row.get(7)?,
+        requests: row.get(8)?,
+        pages: row.get(9)?,
+        bytes: row.get(10)?,
+        wait_ms: row.get(11)?,
+        counts: Counts {
+            new: row.get(12)?,
+            changed: row.get(13)?,
+            unchanged: row.get(14)?,
+            deleted: row.get(15)?,
+            quarantined: row.get(16)?,
+            repaired: row.get(17)?,
+        },
+    })
+}
+
+fn window_from_row(row: &Row<'_>) -> rusqlite::Result<Window> {
+    let datestamp = |column| -> rusqlite::Result<Option<Datestamp>> {
+        Ok(row.get::<_, Option<i64>>(column)?.map(Datestamp::from_unix))
+    };
+    Ok(Window {
+        id: WindowId(row.get(0)?),
+        pass_id: PassId(row.get(1)?),
+        set_spec: row.get(2)?,
+        span: Span {
+            from: datestamp(3)?,
+            until: datestamp(4)?,
+        },
+        state: word(row, 5, WindowState::from_word)?,
+        token: row
+            .get::<_, Option<String>>(6)?
+            .and_then(|token| ResumptionToken::new(&token)),
+        pages: row.get(7)?,
+        items: row.get(8)?,
+        list_size: row.get(9)?,
+        bound: datestamp(10)?,
+        reads: row.get(11)?,
+        last_items: row.get(12)?,
+        note: row.get(13)?,
+        part: row.get(14)?,
+    })
+}
+
+fn word<T>(row: &Row<'_>, column: usize, read: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let word: String = row.get(column)?;
+    read(&word).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            format!("{word:?} is no word of this column").into(),
+        )
+    })
+}

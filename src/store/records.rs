@@ -1,0 +1,297 @@
+//! Reading records: one by its identifier, or all that changed, in the order of versions.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+
+use super::payload::Unpress;
+use super::{Reader, SourceId, StoreError, Version};
+use crate::oai::Datestamp;
+use crate::oai::response::Repair;
+
+/// How a record came to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deletion {
+    /// The repository said so.
+    Declared,
+    /// The repository no longer has it, and never said so.
+    Vanished,
+}
+
+/// A record as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The source's name.
+    pub source: String,
+    /// The metadata format.
+    pub metadata_prefix: String,
+    /// The item's identifier.
+    pub identifier: String,
+    /// The header's datestamp as written.
+    pub datestamp: String,
+    /// The sets.
+    pub set_specs: Vec<String>,
+    /// Whether and how it is deleted.
+    pub deletion: Option<Deletion>,
+    /// Its newest change.
+    pub version: Version,
+    /// Its first state in the store.
+    pub created_version: Version,
+    /// The metadata, a document of its own.
+    pub metadata: Option<String>,
+    /// Further parts of the record, as documents one after the other.
+    pub extra: Option<String>,
+}
+
+/// An item that could not become a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuarantinedItem {
+    /// The source's name.
+    pub source: String,
+    /// The identifier, if there was one to be read.
+    pub identifier: Option<String>,
+    /// Why it was set aside.
+    pub reason: String,
+    /// When it came first, in milliseconds since 1970 on our clock.
+    pub first_at: i64,
+    /// When it came last.
+    pub last_at: i64,
+}
+
+/// What was done to read a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// The repairs.
+    pub repairs: Vec<Repair>,
+    /// The record's bytes as they came.
+    pub raw: Vec<u8>,
+}
+
+/// Which changes to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangeFilter {
+    /// Changes after this version; `None` for the whole store.
+    pub since: Option<Version>,
+    /// The sources, by name; empty for all.
+    pub sources: Vec<String>,
+}
+
+const COLUMNS: &str = "record.id, source.name, source.metadata_prefix, record.identifier,
+    record.datestamp, record.datestamp_text, record.set_specs, record.deleted, record.version,
+    record.created_version, payload.dictionary_id, payload.metadata, payload.extra";
+
+impl Reader {
+    /// The newest version in the store; zero for an empty one.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn last_version(&self) -> Result<Version, StoreError> {
+        self.read("reading the last version", last_version)
+    }
+
+    /// The records with this identifier, one for each source that has it.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn find(&self, identifier: &str) -> Result<Vec<StoredRecord>, StoreError> {
+        self.read("reading a record", |connection| {
+            let mut unpress = Unpress::default();
+            let mut statement = connection.prepare(&format!(
+                "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
+                 LEFT JOIN payload ON payload.record_id = record.id
+                 WHERE record.identifier = ?1 ORDER BY source.name"
+            ))?;
+            let mut rows = statement.query([identifier])?;
+            let mut records = Vec::new();
+            while let Some(row) = rows.next()? {
+                records.push(from_row(connection, row, &mut unpress)?);
+            }
+            Ok(records)
+        })
+    }
+
+    /// Calls `each` with every record that changed after `filter.since`, in its last state,
+    /// tombstones included, in the order of versions, all from one snapshot. Gives the version up
+    /// to which the reading went: the `since` of the next one.
+    ///
+    /// With `since` given, tombstones of records that came and went after it are left out: who
+    /// asks has never seen them.
+    ///
+    /// # Errors
+    /// As any read. `each` stops the reading with `Break`; then the version is that of the last
+    /// record given.
+    pub fn changes(
+        &self,
+        filter: &ChangeFilter,
+        mut each: impl FnMut(StoredRecord) -> ControlFlow<()>,
+    ) -> Result<Version, StoreError> {
+        self.read("reading changes", |connection| {
+            let upto = last_version(connection)?;
+            let since = filter.since.unwrap_or_default();
+            let wanted = source_ids(connection, &filter.sources)?;
+            let mut unpress = Unpress::default();
+            let mut statement = connection.prepare(&format!(
+                "SELECT {COLUMNS}, record.source_id FROM record INDEXED BY record_version
+                 JOIN source ON source.id = record.source_id
+                 LEFT JOIN payload ON payload.record_id = record.id
+                 WHERE record.version > ?1
+                   AND NOT (?2 AND record.deleted <> 0 AND record.created_version > ?1)
+                 ORDER BY record.version"
+            ))?;
+            let mut rows = statement.query(params![since.0, filter.since.is_some()])?;
+            while let Some(row) = rows.next()? {
+                let source = SourceId(row.get("source_id")?);
+                if !filter.sources.is_empty() && !wanted.contains(&source) {
+                    continue;
+                }
+                let record = from_row(connection, row, &mut unpress)?;
+                let version = record.version;
+                if each(record).is_break() {
+                    return Ok(version);
+                }
+            }
+            Ok(upto)
+        })
+    }
+
+    /// What was mended to read a record; `None` for one that was read as it came.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn repairs(&self, source: &str, identifier: &str) -> Result<Option<Mended>, StoreError> {
+        self.read("reading the repairs of a record", |connection| {
+            let mut statement = connection.prepare(
+                "SELECT repair.repairs, repair.raw FROM repair
+                 JOIN record ON record.id = repair.record_id
+                 JOIN source ON source.id = record.source_id
+                 WHERE source.name = ?1 AND record.identifier = ?2",
+            )?;
+            let mut rows = statement.query(params![source, identifier])?;
+            let Some(row) = rows.next()? else {
+                return Ok(None);
+            };
+            let repairs: String = row.get(0)?;
+            let repairs = serde_json::from_str(&repairs).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(
+                    0,
+                    rusqlite::types::Type::Text,
+                    Box::new(error),
+                )
+            })?;
+            let raw = Unpress::default().unpack(connection, 0, &row.get::<_, Vec<u8>>(1)?)?;
+            Ok(Some(Mended { repairs, raw }))
+        })
+    }
+
+    /// The items of a source in quarantine, newest first, at most `most`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn quarantine(
+        &self,
+        source: SourceId,
+        most: u32,
+    ) -> Result<Vec<QuarantinedItem>, StoreError> {
+        self.read("reading the quarantine", |connection| {
+            connection
+                .prepare(
+                    "SELECT source.name, identifier, reason, first_at, last_at FROM quarantine
+                     JOIN source ON source.id = source_id
+                     WHERE source_id = ?1 ORDER BY last_at DESC, quarantine.id DESC LIMIT ?2",
+                )?
+                .query_map(params![source.0, most], |row| {
+                    Ok(QuarantinedItem {
+                        source: row.get(0)?,
+                        identifier: row.get(1)?,
+                        reason: row.get(2)?,
+                        first_at: row.get(3)?,
+                        last_at: row.get(4)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// How many items of a source are in quarantine.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn count_quarantine(&self, source: SourceId) -> Result<u64, StoreError> {
+        self.read("counting the quarantine", |connection| {
+            connection.query_row(
+                "SELECT count(*) FROM quarantine WHERE source_id = ?1",
+                [source.0],
+                |row| row.get(0),
+            )
+        })
+    }
+}
+
+fn last_version(connection: &Connection) -> rusqlite::Result<Version> {
+    connection
+        .query_row(
+            "SELECT value FROM meta WHERE key = 'last_version'",
+            [],
+            |row| row.get(0),
+        )
+        .map(Version)
+}
+
+fn source_ids(connection: &Connection, names: &[String]) -> rusqlite::Result<Vec<SourceId>> {
+    let mut statement = connection.prepare("SELECT id FROM source WHERE name = ?1")?;
+    let mut ids = Vec::new();
+    for name in names {
+        ids.extend(
+            statement
+                .query_map([name], |row| row.get(0).map(SourceId))?
+                .collect::<rusqlite::Result<Vec<_>>>()?,
+        );
+    }
+    Ok(ids)
+}
+
+fn from_row(
+    connection: &Connection,
+    row: &Row<'_>,
+    unpress: &mut Unpress,
+) -> rusqlite::Result<StoredRecord> {
+    let instant: Option<i64> = row.get(4)?;
+    let text: Option<String> = row.get(5)?;
+    let set_specs: String = row.get(6)?;
+    let dictionary_id: Option<i64> = row.get(10)?;
+    let mut unpack = |column: usize| -> rusqlite::Result<Option<String>> {
+        let (Some(dictionary_id), Some(bytes)) =
+            (dictionary_id, row.get_ref(column)?.as_blob_or_null()?)
+        else {
+            return Ok(None);
+        };
+        let bytes = unpress.unpack(connection, dictionary_id, bytes)?;
+        String::from_utf8(bytes).map(Some).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(
+                column,
+                rusqlite::types::Type::Blob,
+                Box::new(error),
+            )
+        })
+    };
+    Ok(StoredRecord {
+        metadata: unpack(11)?,
+        extra: unpack(12)?,
+        source: row.get(1)?,
+        metadata_prefix: row.get(2)?,
+        identifier: row.get(3)?,
+        datestamp: text
+            .or_else(|| instant.map(|instant| Datestamp::from_unix(instant).to_string()))
+            .unwrap_or_default(),
+        set_specs: set_specs.lines().map(str::to_owned).collect(),
+        deletion: match row.get(7)? {
+            0 => None,
+            1 => Some(Deletion::Declared),
+            _ => Some(Deletion::Vanished),
+        },
+        version: Version(row.get(8)?),
+        created_version: Version(row.get(9)?),
+    })
+}

@@ -1,0 +1,179 @@
+//! Tables, and the migrations that make them. Migrations are only ever added.
+
+use rusqlite::Connection;
+
+/// Marks the file as a harvestd store: `hvst` in ASCII.
+pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
+
+/// The newest schema that this program knows.
+pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+const MIGRATIONS: [&str; 1] = [INITIAL];
+
+/// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
+pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
+    for (number, migration) in (1_i64..).zip(MIGRATIONS) {
+        if number > from {
+            connection.execute_batch(migration)?;
+        }
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", NEWEST)
+}
+
+// Datestamps are seconds, `*_at` milliseconds, both since 1970 in UTC.
+const INITIAL: &str = "
+-- Single values: the last version given out, what the store is.
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('last_version', 0);
+
+CREATE TABLE source (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    base_url TEXT NOT NULL,
+    metadata_prefix TEXT NOT NULL,
+    sets TEXT NOT NULL,               -- JSON array
+    floor INTEGER,                    -- nothing older is asked for
+    live_records INTEGER NOT NULL DEFAULT 0,
+    deleted_records INTEGER NOT NULL DEFAULT 0,
+    traits TEXT NOT NULL DEFAULT '{}' -- JSON object
+) STRICT;
+
+-- How far completed lists have proven a source: one row for each set, '' for the whole.
+CREATE TABLE watermark (
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    set_spec TEXT NOT NULL,
+    datestamp INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (source_id, set_spec)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE warning (
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    since_at INTEGER NOT NULL,
+    PRIMARY KEY (source_id, kind)
+) STRICT, WITHOUT ROWID;
+
+-- One row for each run over a source.
+CREATE TABLE pass (
+    id INTEGER PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    moves_watermark INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    note TEXT,
+    requests INTEGER NOT NULL DEFAULT 0,
+    pages INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    wait_ms INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL DEFAULT 0,
+    changed INTEGER NOT NULL DEFAULT 0,
+    unchanged INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    quarantined INTEGER NOT NULL DEFAULT 0,
+    repaired INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX pass_source ON pass (source_id, id);
+
+-- The ledger of a pass: what was asked for, and how each part of it ended.
+CREATE TABLE window (
+    id INTEGER PRIMARY KEY,
+    pass_id INTEGER NOT NULL REFERENCES pass ON DELETE CASCADE,
+    set_spec TEXT,
+    from_datestamp INTEGER,
+    until_datestamp INTEGER,
+    part INTEGER NOT NULL,            -- 1 if it was cut from a larger one
+    state TEXT NOT NULL,
+    token TEXT,
+    pages INTEGER NOT NULL DEFAULT 0,
+    items INTEGER NOT NULL DEFAULT 0,
+    list_size INTEGER,                -- the least that the repository stated
+    bound INTEGER,                    -- proven by its first page; NULL where its until is proven
+    reads INTEGER NOT NULL DEFAULT 0, -- how often it was begun
+    last_items INTEGER,               -- items of the reading before this one
+    note TEXT
+) STRICT;
+CREATE INDEX window_pass ON window (pass_id, state);
+
+CREATE TABLE record (
+    id INTEGER PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    identifier TEXT NOT NULL,
+    datestamp INTEGER,                -- NULL if it cannot be read
+    datestamp_text TEXT,              -- as written, where that is not YYYY-MM-DDThh:mm:ssZ
+    set_specs TEXT NOT NULL,          -- one a line
+    deleted INTEGER NOT NULL,         -- 0 live, 1 deleted by the repository, 2 vanished
+    content_hash BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    created_version INTEGER NOT NULL,
+    seen_pass INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX record_identifier ON record (identifier, source_id);
+CREATE UNIQUE INDEX record_version ON record (version);
+
+CREATE TABLE payload (
+    record_id INTEGER PRIMARY KEY REFERENCES record ON DELETE CASCADE,
+    dictionary_id INTEGER NOT NULL,   -- 0 for none
+    metadata BLOB,                    -- zstd
+    extra BLOB                        -- zstd
+) STRICT;
+
+CREATE TABLE dictionary (
+    id INTEGER PRIMARY KEY,
+    metadata_prefix TEXT NOT NULL UNIQUE,
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- What was mended to read a record, with the record as it came.
+CREATE TABLE repair (
+    record_id INTEGER PRIMARY KEY REFERENCES record ON DELETE CASCADE,
+    repairs TEXT NOT NULL,            -- JSON array
+    raw BLOB NOT NULL                 -- zstd
+) STRICT;
+
+-- Items that could not become records.
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    identifier TEXT,
+    datestamp_text TEXT,
+    reason TEXT NOT NULL,
+    raw BLOB NOT NULL,                -- zstd
+    raw_hash BLOB NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    UNIQUE (source_id, raw_hash)
+) STRICT;
+CREATE INDEX quarantine_identifier ON quarantine (source_id, identifier);
+
+-- Hosts that asked to be left alone.
+CREATE TABLE host (
+    host TEXT PRIMARY KEY,
+    not_before_at INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_store_is_at_the_newest_schema() {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate(&connection, 0).unwrap();
+        let version: i64 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(version, NEWEST);
+        migrate(&connection, NEWEST).unwrap();
+    }
+}

@@ -1,0 +1,451 @@
+//! Sources: what is harvested, how far it is proven, what was learnt of it, what is odd about it.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::ledger::words;
+use super::{Reader, Store, StoreError, Version};
+use crate::oai::{Datestamp, Granularity};
+
+/// A source in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SourceId(pub i64);
+
+/// What makes a source the one it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceDefinition {
+    /// Its name, unique in the store.
+    pub name: String,
+    /// The repository, without credentials.
+    pub base_url: String,
+    /// The metadata format.
+    pub metadata_prefix: String,
+    /// The sets; empty for all.
+    pub sets: Vec<String>,
+    /// Nothing older is asked for.
+    pub floor: Option<Datestamp>,
+}
+
+/// How far the lists of a source are proven: of the whole, or of one set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Watermark {
+    /// The set; `None` for a source without sets.
+    pub set_spec: Option<String>,
+    /// Every change that the repository had made visible with a datestamp up to here is stored.
+    pub datestamp: Datestamp,
+    /// The newest change that the proving pass wrote.
+    pub version: Version,
+}
+
+/// One source as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Source {
+    /// Its number.
+    pub id: SourceId,
+    /// Its name.
+    pub name: String,
+    /// The repository, without credentials.
+    pub base_url: String,
+    /// The metadata format.
+    pub metadata_prefix: String,
+    /// The sets; empty for all.
+    pub sets: Vec<String>,
+    /// Nothing older is asked for.
+    pub floor: Option<Datestamp>,
+    /// What is proven, one for each list that has proven anything.
+    pub watermarks: Vec<Watermark>,
+    /// Live records.
+    pub live_records: u64,
+    /// Tombstones.
+    pub deleted_records: u64,
+    /// What was learnt of the repository.
+    pub traits: Traits,
+}
+
+impl Source {
+    /// A source that the store does not have yet.
+    pub fn unknown(name: String) -> Self {
+        Self {
+            id: SourceId(0),
+            name,
+            base_url: String::new(),
+            metadata_prefix: String::new(),
+            sets: Vec::new(),
+            floor: None,
+            watermarks: Vec::new(),
+            live_records: 0,
+            deleted_records: 0,
+            traits: Traits::default(),
+        }
+    }
+
+    /// The watermark of the list of `set`.
+    pub fn watermark(&self, set: Option<&str>) -> Option<&Watermark> {
+        self.watermarks
+            .iter()
+            .find(|watermark| watermark.set_spec.as_deref() == set)
+    }
+
+    /// The least of its watermarks: what holds for the source as a whole.
+    pub fn least_watermark(&self) -> Option<&Watermark> {
+        self.watermarks
+            .iter()
+            .min_by_key(|watermark| watermark.datestamp)
+    }
+}
+
+/// What was learnt of a repository, and is used again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traits {
+    /// `repositoryName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+    /// The granularity that works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granularity: Option<Granularity>,
+    /// `earliestDatestamp`: a hint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Datestamp>,
+    /// `deletedRecord` as declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_record: Option<String>,
+    /// Where the base URL moved to for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
+    /// The repository lowers `until` by this many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delayed_seconds: Option<i64>,
+    /// Tokens work only when percent-decoded first.
+    #[serde(skip_serializing_if = "is_false")]
+    pub decodes_tokens: bool,
+    /// Tokens work only with `metadataPrefix` beside them.
+    #[serde(skip_serializing_if = "is_false")]
+    pub wants_prefix_with_token: bool,
+    /// `from` and `until` have no effect.
+    #[serde(skip_serializing_if = "is_false")]
+    pub ignores_dates: bool,
+    /// Lists of this many items that end without a token have been found to be whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_at: Option<u64>,
+    /// Lists are cut off at this many items, without a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off_at: Option<u64>,
+    /// `completeListSize` does not agree with the lists.
+    #[serde(skip_serializing_if = "is_false")]
+    pub list_size_lies: bool,
+    /// Items on a full page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<u64>,
+    /// Newest first, or oldest first, as far as seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest_first: Option<bool>,
+    /// The verbs that failed where they should not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failing_verbs: Vec<String>,
+    /// The repository's clock less ours, in seconds, when last heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_skew_seconds: Option<i64>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+words! {
+    /// Kinds of warnings. Each stays until its cause has gone.
+    #[derive(PartialOrd, Ord)]
+    WarningKind {
+        /// A key is configured, and the repository serves us as anonymous.
+        CredentialsWithoutEffect = "credentials_without_effect",
+        /// A list proved nothing about how far it reaches.
+        NoProof = "no_proof",
+        /// Far fewer records than before.
+        FewerRecords = "fewer_records",
+        /// A set that had records has none.
+        EmptySet = "empty_set",
+        /// `from` and `until` have no effect.
+        IgnoresDates = "ignores_dates",
+        /// The base URL has moved for good.
+        Moved = "moved",
+        /// The repository's clock is minutes away from ours.
+        ClockSkew = "clock_skew",
+        /// The source's settings changed, so it starts over.
+        StartsOver = "starts_over",
+        /// The source has more than the repository counts, or less.
+        CountsDisagree = "counts_disagree",
+    }
+}
+
+/// A warning about a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Its kind.
+    pub kind: WarningKind,
+    /// What is wrong, and what to do.
+    pub message: String,
+    /// Since when, in milliseconds since 1970 on our clock.
+    pub since_at: i64,
+}
+
+impl Store {
+    /// The source of this name, registered if it is new.
+    ///
+    /// Where its repository (host and path), format or lower bound is no longer what it was, its
+    /// watermarks are dropped, so that the next pass reads everything; records stay. The second
+    /// value says why, in that case.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn register_source(
+        &self,
+        definition: &SourceDefinition,
+    ) -> Result<(Source, Option<String>), StoreError> {
+        let SourceDefinition {
+            name,
+            base_url,
+            metadata_prefix,
+            sets,
+            floor,
+        } = definition;
+        let sets = serde_json::Value::from(sets.clone()).to_string();
+        let floor = floor.map(Datestamp::unix);
+        self.write("registering a source", |transaction| {
+            let known = source_by_name(transaction, name)?;
+            let Some(known) = known else {
+                transaction.execute(
+                    "INSERT INTO source (name, base_url, metadata_prefix, sets, floor)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![name, base_url, metadata_prefix, sets, floor],
+                )?;
+                let source = source_by_name(transaction, name)?
+                    .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                return Ok((source, None));
+            };
+            let change = change_of_source(&known, definition);
+            if change.is_some() || known.sets != definition.sets {
+                transaction.execute(
+                    "UPDATE pass SET state = 'abandoned', note = ?2
+                     WHERE source_id = ?1 AND state = 'open'",
+                    params![
+                        known.id.0,
+                        change.as_deref().unwrap_or("its sets have changed")
+                    ],
+                )?;
+            }
+            if change.is_some() {
+                transaction.execute("DELETE FROM watermark WHERE source_id = ?1", [known.id.0])?;
+                let mut traits = known.traits.clone();
+                if place(&known.base_url) != place(base_url) {
+                    traits = Traits::default();
+                }
+                put_traits(transaction, known.id, &traits)?;
+            }
+            transaction.execute(
+                "UPDATE source SET base_url = ?2, metadata_prefix = ?3, sets = ?4, floor = ?5
+                 WHERE id = ?1",
+                params![known.id.0, base_url, metadata_prefix, sets, floor],
+            )?;
+            let source =
+                source_by_name(transaction, name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            Ok((source, change))
+        })
+    }
+
+    /// Stores what was learnt of a repository.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn set_traits(&self, source: SourceId, traits: &Traits) -> Result<(), StoreError> {
+        self.write("storing traits", |transaction| {
+            put_traits(transaction, source, traits)
+        })
+    }
+
+    /// Raises a warning, or lowers it with `None`. One that stands already keeps its time. Gives
+    /// whether it was raised just now.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn set_warning(
+        &self,
+        source: SourceId,
+        kind: WarningKind,
+        message: Option<&str>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let standing: Option<String> = self.read("reading a warning", |connection| {
+            connection
+                .prepare_cached("SELECT message FROM warning WHERE source_id = ?1 AND kind = ?2")?
+                .query_row(params![source.0, kind.word()], |row| row.get(0))
+                .optional()
+        })?;
+        // Most calls change nothing, and a write would wait for the disk.
+        if standing.as_deref() == message {
+            return Ok(false);
+        }
+        self.write("storing a warning", |transaction| match message {
+            Some(message) => transaction.execute(
+                "INSERT INTO warning (source_id, kind, message, since_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (source_id, kind) DO UPDATE SET message = excluded.message",
+                params![source.0, kind.word(), message, now_ms],
+            ),
+            None => transaction.execute(
+                "DELETE FROM warning WHERE source_id = ?1 AND kind = ?2",
+                params![source.0, kind.word()],
+            ),
+        })?;
+        Ok(standing.is_none())
+    }
+
+    /// The source called `name`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn source(&self, name: &str) -> Result<Option<Source>, StoreError> {
+        self.read("reading a source", |connection| {
+            source_by_name(connection, name)
+        })
+    }
+}
+
+impl Reader {
+    /// All sources, by name.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn sources(&self) -> Result<Vec<Source>, StoreError> {
+        self.read("reading the sources", |connection| {
+            let names: Vec<String> = connection
+                .prepare("SELECT name FROM source ORDER BY name")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            names
+                .iter()
+                .filter_map(|name| source_by_name(connection, name).transpose())
+                .collect()
+        })
+    }
+
+    /// The warnings of a source.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn warnings(&self, source: SourceId) -> Result<Vec<Warning>, StoreError> {
+        self.read("reading warnings", |connection| {
+            let rows: Vec<Option<Warning>> = connection
+                .prepare("SELECT kind, message, since_at FROM warning WHERE source_id = ?1")?
+                .query_map([source.0], |row| {
+                    let kind: String = row.get(0)?;
+                    let (message, since_at) = (row.get(1)?, row.get(2)?);
+                    // A kind that an older program wrote and this one dropped is no warning.
+                    Ok(WarningKind::from_word(&kind).map(|kind| Warning {
+                        kind,
+                        message,
+                        since_at,
+                    }))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(rows.into_iter().flatten().collect())
+        })
+    }
+}
+
+/// Why a source so defined is another one than the stored one; `None` if it is not.
+fn change_of_source(known: &Source, definition: &SourceDefinition) -> Option<String> {
+    if place(&known.base_url) != place(&definition.base_url) {
+        return Some(format!(
+            "its URL was {} and is {}",
+            known.base_url, definition.base_url
+        ));
+    }
+    if known.metadata_prefix != definition.metadata_prefix {
+        return Some(format!(
+            "its metadata prefix was {} and is {}",
+            known.metadata_prefix, definition.metadata_prefix
+        ));
+    }
+    // `None` is the lowest bound of all.
+    if definition.floor < known.floor {
+        let text = |floor: Option<Datestamp>| {
+            floor.map_or_else(|| "the beginning".to_owned(), |floor| floor.to_string())
+        };
+        return Some(format!(
+            "it began at {} and now begins at {}",
+            text(known.floor),
+            text(definition.floor)
+        ));
+    }
+    None
+}
+
+/// Host and path of a URL: a change from http to https is no other place.
+fn place(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
+}
+
+fn put_traits(connection: &Connection, source: SourceId, traits: &Traits) -> rusqlite::Result<()> {
+    let text = serde_json::to_string(traits).expect("traits are plain values");
+    connection.execute(
+        "UPDATE source SET traits = ?2 WHERE id = ?1",
+        params![source.0, text],
+    )?;
+    Ok(())
+}
+
+fn source_by_name(connection: &Connection, name: &str) -> rusqlite::Result<Option<Source>> {
+    let source = connection
+        .prepare_cached(
+            "SELECT id, name, base_url, metadata_prefix, sets, floor, live_records,
+                    deleted_records, traits
+             FROM source WHERE name = ?1",
+        )?
+        .query_row([name], from_row)
+        .optional()?;
+    let Some(mut source) = source else {
+        return Ok(None);
+    };
+    source.watermarks = connection
+        .prepare_cached(
+            "SELECT set_spec, datestamp, version FROM watermark
+             WHERE source_id = ?1 ORDER BY set_spec",
+        )?
+        .query_map([source.id.0], |row| {
+            let set_spec: String = row.get(0)?;
+            Ok(Watermark {
+                set_spec: (!set_spec.is_empty()).then_some(set_spec),
+                datestamp: Datestamp::from_unix(row.get(1)?),
+                version: Version(row.get(2)?),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some(source))
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Source> {
+    let sets: String = row.get(4)?;
+    let traits: String = row.get(8)?;
+    Ok(Source {
+        id: SourceId(row.get(0)?),
+        name: row.get(1)?,
+        base_url: row.get(2)?,
+        metadata_prefix: row.get(3)?,
+        sets: json(4, &sets)?,
+        floor: row.get::<_, Option<i64>>(5)?.map(Datestamp::from_unix),
+        watermarks: Vec::new(),
+        live_records: row.get::<_, i64>(6)?.cast_unsigned(),
+        deleted_records: row.get::<_, i64>(7)?.cast_unsigned(),
+        traits: json(8, &traits)?,
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
+    })
+}
