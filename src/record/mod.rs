@@ -3,5 +3,10 @@
 pub mod article;
 pub mod crosswalk;
 pub mod doi;
+pub mod issn;
+pub mod language;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod xml;
 
-pub use article::{Article, Author, Kind, Link, Subject};
+pub use article::{Article, Author, Kind, LanguageText, Link, Subject};

@@ -1,1 +1,258 @@
 //! One file per metadata format: from metadata to the article model.
+
+mod checks;
+pub mod doaj_json;
+pub mod oai_dc;
+pub mod oai_doaj;
+
+use thiserror::Error;
+
+use crate::record::Article;
+use crate::record::xml::{Element, Namespace, Token, Walker, XmlError};
+
+/// Why metadata could not be read as an article. The record is set aside; its neighbours go on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CrosswalkError {
+    /// Not well-formed.
+    #[error(transparent)]
+    Xml(#[from] XmlError),
+    /// Not JSON, or JSON of another shape.
+    #[error("unreadable DOAJ JSON: {0}")]
+    Json(String),
+    /// A format that no crosswalk is for.
+    #[error("no crosswalk for metadata format {metadata_prefix:?} with {root}")]
+    UnknownFormat {
+        /// The metadataPrefix it came under.
+        metadata_prefix: String,
+        /// What the document begins with, for people.
+        root: String,
+    },
+}
+
+/// The metadata formats that have a crosswalk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// DOAJ's own, `oai_doaj`.
+    OaiDoaj,
+    /// Dublin Core, `oai_dc`.
+    OaiDc,
+    /// DOAJ's JSON: of its API, its public data dump and older ones.
+    DoajJson,
+}
+
+/// Reads a metadata document, whatever its format.
+///
+/// `metadata` is a document of its own, as stored: XML, or a JSON object.
+///
+/// # Errors
+/// [`CrosswalkError`]; never a partial article.
+pub fn article(metadata_prefix: &str, metadata: &str) -> Result<Article, CrosswalkError> {
+    match format(metadata_prefix, metadata)? {
+        Format::OaiDoaj => oai_doaj::article(metadata),
+        Format::OaiDc => oai_dc::article(metadata),
+        Format::DoajJson => doaj_json::article(metadata),
+    }
+}
+
+/// The format of a metadata document.
+///
+/// The document itself decides where it says what it is: repositories name formats as they like
+/// (`dc` for `oai_dc`). `metadata_prefix` decides where the root element is of no known namespace.
+///
+/// # Errors
+/// [`CrosswalkError::Xml`] if there is no root element, [`CrosswalkError::UnknownFormat`] if
+/// neither tells.
+pub fn format(metadata_prefix: &str, metadata: &str) -> Result<Format, CrosswalkError> {
+    if metadata
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('{')
+    {
+        return Ok(Format::DoajJson);
+    }
+    let root = match Walker::new(metadata).next()? {
+        Some(Token::Start(root)) => root,
+        _ => return Err(unknown(metadata_prefix, "no root element".to_owned())),
+    };
+    match (root.namespace, root.local_name()) {
+        (Namespace::OaiDoaj | Namespace::None | Namespace::OaiPmh, "doajArticle") => {
+            Ok(Format::OaiDoaj)
+        }
+        (Namespace::OaiDc, _) => Ok(Format::OaiDc),
+        (
+            Namespace::Dc | Namespace::None | Namespace::OaiPmh | Namespace::Other,
+            "dc" | "qualifieddc",
+        ) => Ok(Format::OaiDc),
+        _ => match metadata_prefix.to_ascii_lowercase().as_str() {
+            "oai_doaj" if is_doaj(&root) => Ok(Format::OaiDoaj),
+            "oai_dc" | "dc" => Ok(Format::OaiDc),
+            _ => Err(unknown(
+                metadata_prefix,
+                format!("root element {:?}", root.local_name()),
+            )),
+        },
+    }
+}
+
+fn unknown(metadata_prefix: &str, root: String) -> CrosswalkError {
+    CrosswalkError::UnknownFormat {
+        metadata_prefix: metadata_prefix.to_owned(),
+        root,
+    }
+}
+
+/// Whether an element may be one of DOAJ's: in its namespace under either scheme, in none, or in
+/// the envelope's, which elements without prefix inherit.
+pub(crate) fn is_doaj(element: &Element<'_>) -> bool {
+    matches!(
+        element.namespace,
+        Namespace::OaiDoaj | Namespace::None | Namespace::OaiPmh
+    )
+}
+
+/// A text without the white space around it; `None` if nothing is left.
+fn non_blank(text: &str) -> Option<String> {
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::record::samples;
+
+    #[test]
+    fn recognises_formats() {
+        let cases = [
+            (
+                "oai_doaj",
+                r#"<d:doajArticle xmlns:d="https://doaj.org/features/oai_doaj/1.0/"/>"#,
+                Format::OaiDoaj,
+            ),
+            (
+                "oai_dc",
+                r#"<oai_dc:dc xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/"/>"#,
+                Format::OaiDc,
+            ),
+            (
+                "dc",
+                r#"<oai_dc:dc xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/"/>"#,
+                Format::OaiDc,
+            ),
+            ("whatever", "<dc/>", Format::OaiDc),
+            ("oai_dc", "<doajArticle/>", Format::OaiDoaj),
+            ("dc", "<metadata/>", Format::OaiDc),
+            ("json", " {}", Format::DoajJson),
+        ];
+        for (prefix, metadata, expected) in cases {
+            assert_eq!(
+                format(prefix, metadata),
+                Ok(expected),
+                "{prefix} {metadata}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_what_it_cannot_read() {
+        let cases = [
+            (
+                "unknown",
+                "marc21",
+                "<record/>",
+                r#"no crosswalk for metadata format "marc21" with root element "record""#,
+            ),
+            ("empty", "oai_dc", "", "malformed XML at byte 0: no element"),
+            (
+                "text",
+                "oai_dc",
+                "hello",
+                "malformed XML at byte 5: text outside of the root element",
+            ),
+            ("cut off", "oai_doaj", "<doajArticle><title>x", "not closed"),
+            (
+                "JSON of another shape",
+                "doaj_json",
+                "{\"a\":1}",
+                "unreadable DOAJ JSON: no bibjson",
+            ),
+            (
+                "broken JSON",
+                "doaj_json",
+                "{\"bibjson\":",
+                "unreadable DOAJ JSON: EOF",
+            ),
+        ];
+        for (case, prefix, metadata, expected) in cases {
+            let error = article(prefix, metadata).expect_err(case).to_string();
+            assert!(error.contains(expected), "{case}: {error}");
+        }
+    }
+
+    /// Every record of the samples in these formats is read, and has a title unless it has none.
+    #[test]
+    fn reads_all_samples() {
+        let pages = [
+            (
+                "oai_doaj",
+                "corpus/doaj-oai/vufindharvest-oai_doaj-2017-page1.xml",
+                100,
+            ),
+            (
+                "oai_doaj",
+                "corpus/doaj-oai/doaj-docs-article-oai_doaj.xml",
+                1,
+            ),
+            ("oai_dc", "corpus/doaj-oai/doaj-docs-journal-oai_dc.xml", 1),
+        ];
+        for (prefix, path, count) in pages {
+            let Some(page) = samples::shared_text(path) else {
+                return;
+            };
+            let records = samples::records(&page);
+            assert_eq!(records.len(), count, "{path}");
+            for record in records {
+                let article = article(prefix, &record.metadata).unwrap();
+                assert!(article.title.is_some(), "{path} {}", record.identifier);
+            }
+        }
+    }
+
+    #[test]
+    fn reads_all_sample_json() {
+        let Some(folder) = samples::shared("corpus/doaj-json") else {
+            return;
+        };
+        let mut read = 0;
+        for path in fs::read_dir(folder).unwrap() {
+            let path = path.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let documents: Vec<serde_json::Value> = match serde_json::from_str(&text) {
+                Ok(document) => vec![document],
+                Err(_) => text
+                    .lines()
+                    .map(|line| serde_json::from_str(line).unwrap())
+                    .collect(),
+            };
+            for mut document in documents {
+                let records = match document.get_mut("results") {
+                    Some(results) => results.as_array().unwrap().clone(),
+                    None => vec![document],
+                };
+                for record in records {
+                    let article = doaj_json::from_value(record).unwrap();
+                    assert!(article.title.is_some(), "{}: {article:?}", path.display());
+                    assert!(
+                        article.issn.is_some() || article.eissn.is_some(),
+                        "{}: {article:?}",
+                        path.display()
+                    );
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 290, "only {read}");
+    }
+}

@@ -1,0 +1,12 @@
+//! VuFind's catalogue documents: what a record becomes in a Solr index.
+
+mod document;
+mod icu;
+mod options;
+mod source;
+pub mod strings;
+mod update;
+
+pub use document::{Document, DocumentError, Field, FieldValues, Input, Tracking, document};
+pub use options::{LanguageMap, LanguageMapError, Options};
+pub use update::{Command, Encoding, Frame, UpdateWriter};

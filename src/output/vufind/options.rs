@@ -1,0 +1,187 @@
+//! What may differ between the catalogues that receive documents?
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use super::strings::WorkKeyRules;
+use crate::record::language;
+
+/// The settings of one output. The defaults are those of a VuFind catalogue with DOAJ's articles,
+/// but for the institution.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Field `institution`; left out if empty.
+    pub institution: String,
+    /// Field `collection`; left out if empty.
+    pub collection: String,
+    /// How identifiers become document ids: the first pair whose first text an identifier begins
+    /// with has that text replaced by the second.
+    pub id_rewrites: Vec<(String, String)>,
+    /// Put before every document id, after the rewriting.
+    pub id_prefix: String,
+    /// Field `record_format`.
+    pub record_format: String,
+    /// Names of languages.
+    pub languages: LanguageMap,
+    /// How work keys are normalised.
+    pub work_keys: WorkKeyRules,
+    /// Fields that every document gets, after all others, in this order.
+    pub extra_fields: Vec<(String, Vec<String>)>,
+    /// Fields to be posted under another name, such as `series` as `container_title`.
+    pub renames: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            institution: String::new(),
+            collection: "DOAJ".to_owned(),
+            id_rewrites: vec![("oai:doaj.org/article:".to_owned(), "doaj-art-".to_owned())],
+            id_prefix: String::new(),
+            record_format: "Article".to_owned(),
+            languages: LanguageMap::default(),
+            work_keys: WorkKeyRules::default(),
+            extra_fields: Vec::new(),
+            renames: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The document id of an OAI identifier; deletions use it too.
+    pub fn document_id(&self, identifier: &str) -> String {
+        let rewritten = self.id_rewrites.iter().find_map(|(from, to)| {
+            let rest = identifier.strip_prefix(from.as_str())?;
+            Some(format!("{}{to}{rest}", self.id_prefix))
+        });
+        rewritten.unwrap_or_else(|| format!("{}{identifier}", self.id_prefix))
+    }
+
+    /// The name under which a field is posted.
+    pub(super) fn field_name(&self, name: &'static str) -> Cow<'static, str> {
+        match self.renames.iter().find(|(from, _)| from == name) {
+            Some((_, to)) => Cow::Owned(to.clone()),
+            None => Cow::Borrowed(name),
+        }
+    }
+}
+
+/// A line of a language map has no separator.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("language map, line {line}: {text:?} is neither `code = name` nor code, tab and name")]
+pub struct LanguageMapError {
+    /// Which line, from 1.
+    pub line: usize,
+    /// The line.
+    pub text: String,
+}
+
+/// How language codes become names.
+#[derive(Debug, Clone, Default)]
+pub struct LanguageMap {
+    /// Read from a file; without one, MARC's codes with their English names.
+    own: Option<HashMap<String, String>>,
+    /// Whether codes of ISO 639-1 and 639-3 are understood too. Catalogues today show these bare
+    /// (`deu`, `EN`), which is why it is off by default.
+    pub any_standard: bool,
+}
+
+impl LanguageMap {
+    /// Reads a map in VuFind's own form, `code = name` a line, or with a tab between the two.
+    /// Blank lines and lines that begin with `#` do not count; of a code given twice the last name
+    /// holds.
+    ///
+    /// # Errors
+    /// [`LanguageMapError`] for the first line that is neither.
+    pub fn parse(text: &str) -> Result<Self, LanguageMapError> {
+        let mut own = HashMap::new();
+        for (at, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.trim_start().starts_with('#') {
+                continue;
+            }
+            let (code, name) = line
+                .split_once('=')
+                .or_else(|| line.split_once('\t'))
+                .ok_or_else(|| LanguageMapError {
+                    line: at + 1,
+                    text: line.to_owned(),
+                })?;
+            own.insert(code.trim().to_owned(), name.trim().to_owned());
+        }
+        Ok(Self {
+            own: Some(own),
+            any_standard: false,
+        })
+    }
+
+    /// The name of a language; a code that is not known stays as it is.
+    pub(super) fn name<'a>(&'a self, code: &'a str) -> &'a str {
+        let look_up = |code| match &self.own {
+            Some(own) => own.get(code).map(String::as_str),
+            None => language::marc_name(code),
+        };
+        if let Some(name) = look_up(code) {
+            return name;
+        }
+        if !self.any_standard {
+            return code;
+        }
+        language::marc_code(code)
+            .and_then(look_up)
+            .or_else(|| language::name(code))
+            .unwrap_or(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_document_ids() {
+        let mut options = Options::default();
+        assert_eq!(
+            options.document_id("oai:doaj.org/article:e07f"),
+            "doaj-art-e07f"
+        );
+        assert_eq!(options.document_id("oai:x:1"), "oai:x:1");
+        options.id_prefix = "x.".to_owned();
+        options.id_rewrites.push(("oai:".to_owned(), String::new()));
+        assert_eq!(
+            options.document_id("oai:doaj.org/article:e07f"),
+            "x.doaj-art-e07f"
+        );
+        assert_eq!(options.document_id("oai:x:1"), "x.x:1");
+    }
+
+    #[test]
+    fn names_languages() {
+        let exact = LanguageMap::default();
+        let proper = LanguageMap {
+            any_standard: true,
+            ..LanguageMap::default()
+        };
+        let mut own = LanguageMap::parse("# ours\neng = Anglais\n\nger\tAllemand\n").unwrap();
+        let cases = [
+            ("eng", "English", "English", "Anglais"),
+            ("deu", "deu", "German", "deu"),
+            ("nld", "nld", "Dutch", "nld"),
+            ("hbs", "hbs", "Serbo-Croatian", "hbs"),
+            ("EN", "EN", "English", "EN"),
+            ("xyz", "xyz", "xyz", "xyz"),
+            ("", "", "", ""),
+        ];
+        for (code, by_exact, by_proper, by_own) in cases {
+            assert_eq!(exact.name(code), by_exact, "{code}");
+            assert_eq!(proper.name(code), by_proper, "{code}");
+            assert_eq!(own.name(code), by_own, "{code}");
+        }
+        own.any_standard = true;
+        assert_eq!(own.name("deu"), "Allemand");
+        assert_eq!(own.name("fra"), "French");
+        let error = LanguageMap::parse("eng = English\nnonsense").unwrap_err();
+        assert_eq!(error.line, 2);
+    }
+}

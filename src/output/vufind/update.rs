@@ -1,0 +1,292 @@
+//! How are documents and deletions written as an update message for Solr?
+//!
+//! One file is one message, whole and valid, that a POST to `/update` takes as it is:
+//!
+//! - JSON, one object whose keys `add` and `delete` recur, a command a line. Solr reads it as a
+//!   stream, and it is the only JSON shape that holds both additions and deletions.
+//! - XML, one `<update>` with `<add>` and `<delete>` in turn.
+//!
+//! Commands are encoded apart from their frame, so that many threads can encode and one can write.
+
+use std::io;
+
+use super::Document;
+use crate::output::xml;
+
+/// How every XML message begins.
+macro_rules! xml_head {
+    () => {
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<update>\n"
+    };
+}
+
+/// The form of an update message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// `application/json`.
+    Json,
+    /// `text/xml`, in UTF-8.
+    Xml,
+}
+
+/// What a command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Adds a document, or replaces the one with its id.
+    Add,
+    /// Deletes the document with an id.
+    Delete,
+}
+
+impl Encoding {
+    /// Appends the command that adds a document, without its frame.
+    ///
+    /// Text comes back as it is from either form. XML cannot hold all control characters; those
+    /// become U+FFFD.
+    pub fn push_add(self, document: &Document, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => {
+                out.extend_from_slice(b"\"add\":{\"doc\":");
+                push_json(document, out);
+                out.push(b'}');
+            }
+            Self::Xml => {
+                out.extend_from_slice(b"<doc>");
+                for field in document.fields() {
+                    for value in field.values.as_slice() {
+                        out.extend_from_slice(b"<field name=\"");
+                        xml::push_attribute(out, &field.name);
+                        out.extend_from_slice(b"\">");
+                        xml::push_text(out, value);
+                        out.extend_from_slice(b"</field>");
+                    }
+                }
+                out.extend_from_slice(b"</doc>\n");
+            }
+        }
+    }
+
+    /// Appends the command that deletes a document by its id, without its frame.
+    pub fn push_delete(self, id: &str, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => {
+                out.extend_from_slice(b"\"delete\":{\"id\":");
+                push_json(id, out);
+                out.push(b'}');
+            }
+            Self::Xml => {
+                xml::push_element(out, "id", id);
+                out.push(b'\n');
+            }
+        }
+    }
+}
+
+/// Appends a value as JSON, without line breaks.
+fn push_json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail, and neither texts nor documents, whose keys are texts, have
+    // anything that JSON cannot hold.
+    serde_json::to_writer(out, value).expect("texts serialise");
+}
+
+/// Puts commands into the frame of a message.
+#[derive(Debug)]
+pub struct Frame {
+    encoding: Encoding,
+    last: Option<Command>,
+}
+
+impl Frame {
+    /// The frame of a message that has no command yet.
+    pub fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            last: None,
+        }
+    }
+
+    /// What must be written before the next command.
+    pub fn before(&mut self, command: Command) -> &'static str {
+        let last = self.last.replace(command);
+        match (self.encoding, last, command) {
+            (Encoding::Json, None, _) => "{\n",
+            (Encoding::Json, Some(_), _) => ",\n",
+            (Encoding::Xml, None, Command::Add) => concat!(xml_head!(), "<add>\n"),
+            (Encoding::Xml, None, Command::Delete) => concat!(xml_head!(), "<delete>\n"),
+            (Encoding::Xml, Some(Command::Add), Command::Delete) => "</add>\n<delete>\n",
+            (Encoding::Xml, Some(Command::Delete), Command::Add) => "</delete>\n<add>\n",
+            (Encoding::Xml, Some(_), _) => "",
+        }
+    }
+
+    /// What must be written after the last command. A message without commands is valid too, and
+    /// changes nothing.
+    pub fn end(self) -> &'static str {
+        match (self.encoding, self.last) {
+            (Encoding::Json, None) => "{}\n",
+            (Encoding::Json, Some(_)) => "\n}\n",
+            (Encoding::Xml, None) => concat!(xml_head!(), "</update>\n"),
+            (Encoding::Xml, Some(Command::Add)) => "</add>\n</update>\n",
+            (Encoding::Xml, Some(Command::Delete)) => "</delete>\n</update>\n",
+        }
+    }
+}
+
+/// Writes one message to `out`, a command at a time.
+#[derive(Debug)]
+pub struct UpdateWriter<W> {
+    out: W,
+    encoding: Encoding,
+    frame: Frame,
+    buffer: Vec<u8>,
+}
+
+impl<W: io::Write> UpdateWriter<W> {
+    /// Begins a message; nothing is written before the first command.
+    pub fn new(out: W, encoding: Encoding) -> Self {
+        Self {
+            out,
+            encoding,
+            frame: Frame::new(encoding),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Adds a document.
+    ///
+    /// # Errors
+    /// Those of the underlying writer, here and below.
+    pub fn add(&mut self, document: &Document) -> io::Result<()> {
+        self.buffer.clear();
+        self.encoding.push_add(document, &mut self.buffer);
+        self.command(Command::Add)
+    }
+
+    /// Deletes a document.
+    ///
+    /// # Errors
+    /// As [`UpdateWriter::add`].
+    pub fn delete(&mut self, id: &str) -> io::Result<()> {
+        self.buffer.clear();
+        self.encoding.push_delete(id, &mut self.buffer);
+        self.command(Command::Delete)
+    }
+
+    fn command(&mut self, command: Command) -> io::Result<()> {
+        self.out.write_all(self.frame.before(command).as_bytes())?;
+        self.out.write_all(&self.buffer)
+    }
+
+    /// Ends the message and hands the writer back, flushed.
+    ///
+    /// # Errors
+    /// As [`UpdateWriter::add`].
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.write_all(self.frame.end().as_bytes())?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::vufind::{Input, Options, document};
+
+    fn message(encoding: Encoding, commands: &[(Command, &str)]) -> String {
+        let mut writer = UpdateWriter::new(Vec::new(), encoding);
+        for (command, text) in commands {
+            match command {
+                Command::Add => {
+                    let metadata =
+                        format!("<doajArticle><abstract>{text}</abstract></doajArticle>");
+                    let options = Options {
+                        collection: String::new(),
+                        ..Options::default()
+                    };
+                    let input = Input {
+                        identifier: "1",
+                        datestamp: "",
+                        metadata_prefix: "oai_doaj",
+                        metadata: &metadata,
+                        tracking: None,
+                    };
+                    writer.add(&document(input, &options).unwrap()).unwrap();
+                }
+                Command::Delete => writer.delete(text).unwrap(),
+            }
+        }
+        String::from_utf8(writer.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn writes_json() {
+        let add = r#""add":{"doc":{"id":"1","record_format":"Article","allfields":["1a"],"format":["Article"],"description":"a\r\n"}}"#;
+        let cases: [(&str, &[_], String); 4] = [
+            ("nothing", &[], "{}\n".to_owned()),
+            (
+                "one",
+                &[(Command::Add, "a&#13;\n")],
+                format!("{{\n{add}\n}}\n"),
+            ),
+            (
+                "delete",
+                &[(Command::Delete, "x\"y")],
+                "{\n\"delete\":{\"id\":\"x\\\"y\"}\n}\n".to_owned(),
+            ),
+            (
+                "both",
+                &[
+                    (Command::Add, "a&#13;\n"),
+                    (Command::Delete, "x"),
+                    (Command::Add, "a&#13;\n"),
+                ],
+                format!("{{\n{add},\n\"delete\":{{\"id\":\"x\"}},\n{add}\n}}\n"),
+            ),
+        ];
+        for (case, commands, expected) in cases {
+            let message = message(Encoding::Json, commands);
+            assert_eq!(message, expected, "{case}");
+            serde_json::from_str::<serde_json::Value>(&message).expect(case);
+        }
+    }
+
+    #[test]
+    fn writes_xml() {
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<update>\n";
+        let add = "<doc><field name=\"id\">1</field><field name=\"record_format\">Article</field>\
+                   <field name=\"allfields\">1a &lt; b</field><field name=\"format\">Article</field>\
+                   <field name=\"description\">a&#13;\n&lt; b</field></doc>\n";
+        let cases: [(&str, &[_], String); 4] = [
+            ("nothing", &[], format!("{head}</update>\n")),
+            (
+                "two",
+                &[
+                    (Command::Add, "a&#13;\n&lt; b"),
+                    (Command::Add, "a&#13;\n&lt; b"),
+                ],
+                format!("{head}<add>\n{add}{add}</add>\n</update>\n"),
+            ),
+            (
+                "deletes",
+                &[(Command::Delete, "x"), (Command::Delete, "y&")],
+                format!("{head}<delete>\n<id>x</id>\n<id>y&amp;</id>\n</delete>\n</update>\n"),
+            ),
+            (
+                "in turn",
+                &[
+                    (Command::Delete, "x"),
+                    (Command::Add, "a&#13;\n&lt; b"),
+                    (Command::Delete, "y"),
+                ],
+                format!(
+                    "{head}<delete>\n<id>x</id>\n</delete>\n<add>\n{add}</add>\n<delete>\n\
+                     <id>y</id>\n</delete>\n</update>\n"
+                ),
+            ),
+        ];
+        for (case, commands, expected) in cases {
+            assert_eq!(message(Encoding::Xml, commands), expected, "{case}");
+        }
+    }
+}
