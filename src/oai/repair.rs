@@ -18,6 +18,9 @@ use super::response::RepairKind;
 /// The longest name of an HTML entity has 31 letters.
 const LONGEST_ENTITY: usize = 32;
 
+/// A text with more to mend than this is left as it is: that is no slip, and memory is bounded.
+const MOST_MENDS: usize = 1 << 20;
+
 /// The local name of an answer's root.
 const ROOT: &[u8] = b"OAI-PMH";
 
@@ -33,7 +36,7 @@ pub(crate) fn mend(mut source: Source<'_>, root: usize) -> Source<'_> {
     }
     find_markup(&source.text, start, &mut found);
     find_characters(&source.text, start, &mut found);
-    if found.is_empty() {
+    if found.is_empty() || found.len() >= MOST_MENDS {
         return source;
     }
     found.sort_by_key(|mend| mend.old.start);
@@ -208,7 +211,9 @@ fn apply(text: &str, found: Vec<Mend>) -> (String, Edits) {
 /// Finds characters that XML forbids, wherever they stand.
 fn find_characters(text: &str, start: usize, found: &mut Vec<Mend>) {
     let mut at = start;
-    while let Some(hit) = find_forbidden(text, at) {
+    while let Some(hit) = find_forbidden(text, at)
+        && found.len() < MOST_MENDS
+    {
         at = hit + text[hit..].chars().next().map_or(1, char::len_utf8);
         found.push(Mend::put(
             hit..at,
@@ -221,11 +226,14 @@ fn find_characters(text: &str, start: usize, found: &mut Vec<Mend>) {
 /// Finds what is wrong with `<` and `&`, from `start` on.
 fn find_markup(text: &str, start: usize, found: &mut Vec<Mend>) {
     let bytes = text.as_bytes();
+    let mut ends = Ends::default();
     let mut at = start;
-    while let Some(hit) = memchr2(b'<', b'&', &bytes[at..]) {
+    while let Some(hit) = memchr2(b'<', b'&', &bytes[at..])
+        && found.len() < MOST_MENDS
+    {
         at += hit;
         let rest = &text[at..];
-        let end_of = |mark: &str| rest.find(mark).map(|end| at + end + mark.len());
+        let mut end_of = |mark| ends.find(text, at, mark);
         if bytes[at] == b'&' {
             at = find_reference(text, at, found);
         } else if rest.starts_with("<!--") {
@@ -239,7 +247,7 @@ fn find_markup(text: &str, start: usize, found: &mut Vec<Mend>) {
             }
             at = end.unwrap_or(at + 2);
         } else if is_document_type(rest) {
-            let end = document_type_end(text, at);
+            let end = ends.of_type(text, at);
             if let Some(end) = end {
                 found.push(Mend::drop(at..end, RepairKind::DocumentType));
             }
@@ -256,6 +264,40 @@ fn find_markup(text: &str, start: usize, found: &mut Vec<Mend>) {
                 }
             }
         }
+    }
+}
+
+/// Ends of sections and the like. What was not found once is not looked for again, so that a text
+/// full of beginnings takes no longer than another.
+#[derive(Debug, Default)]
+struct Ends {
+    missing: Vec<&'static str>,
+}
+
+impl Ends {
+    /// Where the first `mark` at or after `from` ends.
+    fn find(&mut self, text: &str, from: usize, mark: &'static str) -> Option<usize> {
+        if self.missing.contains(&mark) {
+            return None;
+        }
+        let found = memmem::find(&text.as_bytes()[from..], mark.as_bytes());
+        if found.is_none() {
+            self.missing.push(mark);
+        }
+        found.map(|at| from + at + mark.len())
+    }
+
+    /// Where the document type declaration at `from` ends.
+    fn of_type(&mut self, text: &str, from: usize) -> Option<usize> {
+        const MARK: &str = "<!DOCTYPE";
+        if self.missing.contains(&MARK) {
+            return None;
+        }
+        let found = document_type_end(text, from);
+        if found.is_none() {
+            self.missing.push(MARK);
+        }
+        found
     }
 }
 

@@ -1,8 +1,12 @@
 //! Where a broken item ends, so that the page can go on behind it.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use super::chars::{is_blank, skip_blanks};
+
+/// How many closing tags, and how long a comment or a tag in bytes, are looked at before giving up.
+const MOST_TRIES: usize = 10_000;
+const WINDOW_BYTES: usize = 64 << 10;
 
 /// An item's surroundings, names as written.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +27,8 @@ pub(super) struct Item<'t> {
 pub(super) fn find_end(text: &str, start: usize, item: Item<'_>) -> Option<(usize, usize)> {
     let closing = format!("</{}", item.name);
     let tail = &text[start..];
-    memmem::find_iter(tail.as_bytes(), closing.as_bytes()).find_map(|at| {
+    let mut tries = memmem::find_iter(tail.as_bytes(), closing.as_bytes()).take(MOST_TRIES);
+    tries.find_map(|at| {
         let rest = skip_blanks(&tail[at + closing.len()..]).strip_prefix('>')?;
         let next = skip_comments(rest);
         goes_on(next, item).then(|| (text.len() - rest.len(), text.len() - next.len()))
@@ -47,7 +52,8 @@ fn goes_on(next: &str, item: Item<'_>) -> bool {
     if !starts_with_name(tag, "", item.name) {
         return false;
     }
-    let inside = tag.split_once('>').map_or("", |(_, inside)| inside);
+    let window = &tag.as_bytes()[..tag.len().min(WINDOW_BYTES)];
+    let inside = memchr(b'>', window).map_or("", |end| &tag[end + 1..]);
     item.first.is_none_or(|first| {
         skip_comments(inside)
             .strip_prefix('<')
@@ -65,11 +71,12 @@ fn starts_with_name(tag: &str, prefix: &str, name: &str) -> bool {
 fn skip_comments(mut text: &str) -> &str {
     loop {
         text = skip_blanks(text);
-        let comment = text
-            .strip_prefix("<!--")
-            .and_then(|comment| comment.split_once("-->"));
-        match comment {
-            Some((_, rest)) => text = rest,
+        let Some(comment) = text.strip_prefix("<!--") else {
+            return text;
+        };
+        let window = &comment.as_bytes()[..comment.len().min(WINDOW_BYTES)];
+        match memmem::find(window, b"-->") {
+            Some(end) => text = &comment[end + 3..],
             None => return text,
         }
     }

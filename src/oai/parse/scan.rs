@@ -10,8 +10,8 @@ use quick_xml::events::Event;
 use super::chars::{find_forbidden, is_blank, is_name, is_name_start, resolve_reference};
 use super::names::{Binding, Name, WELL_KNOWN};
 
-/// Attributes of one tag and namespace declarations in scope: more is an attack, not a record.
-const MOST_BINDINGS: usize = 1024;
+/// Namespace declarations in scope: more is an attack, not a record.
+const MOST_BINDINGS: usize = 256;
 
 /// Below this many, comparing each with each is cheaper than sorting.
 const FEW_ATTRIBUTES: usize = 16;

@@ -41,7 +41,12 @@ pub(crate) struct Edit {
     pub(crate) old: Range<usize>,
     /// The repair that it is; `None` for mere changes of encoding.
     pub(crate) kind: Option<RepairKind>,
+    /// How many places it stands for.
+    pub(crate) count: u64,
 }
+
+/// Beyond this many edits, places are no longer told apart, so that memory stays bounded.
+const MOST_EDITS: usize = 1 << 20;
 
 /// The edits that made one text from another, in order and disjoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,10 +58,19 @@ impl Edits {
         let start = self.0.last().map_or(old.start, |last| {
             last.new.end + old.start.saturating_sub(last.old.end)
         });
+        if self.0.len() >= MOST_EDITS
+            && let Some(last) = self.0.last_mut()
+        {
+            last.new.end = start + new_len;
+            last.old.end = old.end;
+            last.count += 1;
+            return;
+        }
         self.0.push(Edit {
             new: start..start + new_len,
             old,
             kind,
+            count: 1,
         });
     }
 
@@ -93,7 +107,7 @@ impl Edits {
         {
             let dropped_before = edit.new.is_empty() && edit.new.start == range.start;
             if let Some(kind) = edit.kind.filter(|_| !dropped_before) {
-                tally.add(kind, 1);
+                tally.add(kind, edit.count);
             }
         }
     }
@@ -102,7 +116,7 @@ impl Edits {
     fn count_until(&self, end: usize, tally: &mut Tally) {
         for edit in self.0.iter().take_while(|edit| edit.new.start < end) {
             if let Some(kind) = edit.kind {
-                tally.add(kind, 1);
+                tally.add(kind, edit.count);
             }
         }
     }

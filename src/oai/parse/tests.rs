@@ -899,3 +899,51 @@ fn no_damage_panics() {
         }
     }
 }
+
+/// A body full of beginnings must not be searched to its end from each of them.
+#[test]
+fn hostile_bodies_take_linear_time() {
+    let started = std::time::Instant::now();
+    let bits = [
+        "<!--",
+        "<![CDATA[",
+        "<?x ",
+        "<?xml ",
+        "<!DOCTYPE ",
+        "<!DOCTYPE [",
+        "&",
+        "&#x1;",
+        "<a ",
+        "<a b='",
+        "OAI-PMH",
+        "</OAI-PMH",
+        "x:OAI-PMH",
+        "\u{1}",
+        "</record><!--",
+        "</record><record ",
+        "<",
+        ">",
+        "]]>",
+        "<header",
+        "\n",
+        "<a xmlns='u'/>",
+        "</record>",
+    ];
+    for bit in bits {
+        let filling = bit.repeat(250_000 / bit.len());
+        for body in [
+            filling.clone(),
+            page(&record("a", &filling)),
+            format!("{filling}{}", page("")),
+        ] {
+            // Whether there is something to read in it does not matter here.
+            let _ = parsed(body.as_bytes());
+        }
+    }
+    let attributes: String = (0..100_000)
+        .map(|number| format!(" a{number}=''"))
+        .collect();
+    assert!(parsed(page(&record("a", &format!("<b{attributes}/>"))).as_bytes()).is_ok());
+    let seconds = started.elapsed().as_secs();
+    assert!(seconds < 30, "{seconds} s for 70 bodies of 250 kB");
+}
