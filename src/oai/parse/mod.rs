@@ -73,10 +73,10 @@ pub fn parse(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
     };
     match fault {
         Fault::Limit { .. } => return Err(fatal(fault, &source)),
-        Fault::Other(ParseError::NotOai { .. }) => {
-            return Err(diagnose::not_xml(&source.text).unwrap_or_else(|| fatal(fault, &source)));
+        Fault::Other(error) if matches!(*error, ParseError::NotOai { .. }) => {
+            return Err(diagnose::not_xml(&source.text).unwrap_or(*error));
         }
-        Fault::Other(error) => return Err(error),
+        Fault::Other(error) => return Err(*error),
         Fault::Malformed { .. } | Fault::End => {}
     }
     let Some(root) = find_root(&source.text) else {
@@ -108,13 +108,13 @@ fn fatal(fault: Fault, source: &Source<'_>) -> ParseError {
     match fault {
         Fault::Malformed { at, what } => ParseError::Malformed {
             at: source.offset(at),
-            what,
+            what: what.into(),
         },
         Fault::End => ParseError::Truncated {
             at: source.body.len(),
         },
         Fault::Limit { key, limit } => ParseError::Limit { key, limit },
-        Fault::Other(error) => error,
+        Fault::Other(error) => *error,
     }
 }
 

@@ -20,13 +20,19 @@ const FEW_ATTRIBUTES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Not well-formed: where, as an offset into the text, and what.
-    Malformed { at: usize, what: String },
+    Malformed { at: usize, what: Box<str> },
     /// The text ends within an element.
     End,
     /// More than the named limit allows.
     Limit { key: &'static str, limit: usize },
     /// Something else than a fault of the XML.
-    Other(super::ParseError),
+    Other(Box<super::ParseError>),
+}
+
+impl From<super::ParseError> for Fault {
+    fn from(error: super::ParseError) -> Self {
+        Self::Other(Box::new(error))
+    }
 }
 
 /// How strictly to read.
@@ -462,7 +468,7 @@ fn reader(text: &str) -> Reader<&[u8]> {
 pub(super) fn fault<T>(at: usize, what: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Malformed {
         at,
-        what: what.into(),
+        what: what.into().into_boxed_str(),
     })
 }
 

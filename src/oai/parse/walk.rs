@@ -103,10 +103,11 @@ impl<'t> Walk<'t> {
         if root.name.local() != "OAI-PMH" {
             // Only a whole document of another kind is certain to be one.
             self.drain()?;
-            return Err(Fault::Other(ParseError::NotOai {
+            return Err(ParseError::NotOai {
                 root: root.name.text.to_owned(),
                 namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-            }));
+            }
+            .into());
         }
         self.root_namespace = namespace;
         self.child();
@@ -159,7 +160,7 @@ impl<'t> Walk<'t> {
             return Ok(Content::Errors(std::mem::take(&mut self.errors)));
         }
         let missing = |found| {
-            Err(Fault::Other(ParseError::MissingElement {
+            Err(Fault::from(ParseError::MissingElement {
                 verb: self.hints.verb,
                 found,
             }))
@@ -175,7 +176,7 @@ impl<'t> Walk<'t> {
                     return Ok(Content::Record(Box::new(list.items.swap_remove(0))));
                 }
                 return match list.bad.pop() {
-                    Some(bad) => Err(Fault::Other(ParseError::BadRecord(Box::new(bad)))),
+                    Some(bad) => Err(ParseError::BadRecord(Box::new(bad)).into()),
                     None => missing(Some("GetRecord without a record".to_owned())),
                 };
             }
