@@ -205,6 +205,7 @@ fn authors(writer: &Writer<'_>, rng: &mut Rng) -> Vec<Author> {
                 name,
                 affiliations: with_affiliations.then(affiliation).into_iter().collect(),
                 orcid: (rng.u8(..4) == 0).then(|| orcid(rng)),
+                email: None,
             }
         })
         .collect()

@@ -294,10 +294,12 @@ mod tests {
                     name: "A B".into(),
                     orcid: some("https://orcid.org/0000-0001-1234-1234"),
                     affiliations: vec!["U".into()],
+                    email: None,
                 },
                 Author {
                     name: "C D".into(),
                     ..Author::default()
+                    email: None,
                 },
             ],
             links: vec![Link {

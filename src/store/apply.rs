@@ -1,6 +1,8 @@
 //! The steps of a pass: what a page brought, and what that makes of its window, in one
 //! transaction.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -273,6 +275,8 @@ struct Writing<'a> {
     now_ms: i64,
     version: Version,
     has_quarantine: bool,
+    /// Combinations of sets that this transaction has met.
+    set_lists: RefCell<HashMap<String, i64>>,
     live: i64,
     deleted: i64,
 }
@@ -310,6 +314,7 @@ impl<'a> Writing<'a> {
             now_ms,
             version: Version(version),
             has_quarantine,
+            set_lists: RefCell::default(),
             live: 0,
             deleted: 0,
         })
@@ -495,7 +500,7 @@ impl<'a> Writing<'a> {
     ) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
-                "INSERT INTO record (source_id, identifier, datestamp, datestamp_text, set_specs,
+                "INSERT INTO record (source_id, identifier, datestamp, datestamp_text, set_list_id,
                     deleted, content_hash, version, created_version, seen_pass)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
             )?
@@ -504,7 +509,7 @@ impl<'a> Writing<'a> {
                 record.header.identifier,
                 datestamp,
                 datestamp_text(&record.header.datestamp),
-                record.header.set_specs.join("\n"),
+                self.set_list(&record.header.set_specs)?,
                 record.header.deleted,
                 payload.hash,
                 version,
@@ -523,14 +528,14 @@ impl<'a> Writing<'a> {
     ) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
-                "UPDATE record SET datestamp = ?2, datestamp_text = ?3, set_specs = ?4,
+                "UPDATE record SET datestamp = ?2, datestamp_text = ?3, set_list_id = ?4,
                     deleted = ?5, content_hash = ?6, version = ?7, seen_pass = ?8 WHERE id = ?1",
             )?
             .execute(params![
                 known.id,
                 datestamp,
                 datestamp_text(&record.header.datestamp),
-                record.header.set_specs.join("\n"),
+                self.set_list(&record.header.set_specs)?,
                 record.header.deleted,
                 payload.hash,
                 version,
@@ -545,6 +550,24 @@ impl<'a> Writing<'a> {
                 .execute([known.id])?;
         }
         self.put_payload(known.id, record, payload)
+    }
+
+    /// The number of a combination of sets.
+    fn set_list(&self, set_specs: &[String]) -> rusqlite::Result<i64> {
+        let text = set_specs.join("\n");
+        let mut known = self.set_lists.borrow_mut();
+        if let Some(id) = known.get(&text) {
+            return Ok(*id);
+        }
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO set_list (set_specs) VALUES (?1)")?
+            .execute([&text])?;
+        let id = self
+            .connection
+            .prepare_cached("SELECT id FROM set_list WHERE set_specs = ?1")?
+            .query_row([&text], |row| row.get(0))?;
+        known.insert(text, id);
+        Ok(id)
     }
 
     fn put_payload(&self, id: i64, record: &Record, payload: &Payload) -> rusqlite::Result<()> {

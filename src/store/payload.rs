@@ -7,14 +7,26 @@ use zstd::bulk::{Compressor, Decompressor};
 
 use super::{Store, StoreError};
 
-/// Records of a repository are alike, so a dictionary of this size halves them.
-const DICTIONARY_BYTES: usize = 64 << 10;
-
-/// A dictionary is trained once this much metadata has been seen: about 100 DOAJ articles.
-const SAMPLE_BYTES: usize = 256 << 10;
+/// When to train a dictionary, and how large it may be. A page of 100 DOAJ articles is enough for
+/// a first one, which takes a quarter off; ten pages give one that takes a third off.
+const STAGES: [Stage; 2] = [
+    Stage {
+        sample_bytes: 256 << 10,
+        dictionary_bytes: 32 << 10,
+    },
+    Stage {
+        sample_bytes: 3 << 20,
+        dictionary_bytes: 112 << 10,
+    },
+];
 
 /// Training on fewer records learns their texts, not their form.
 const SAMPLE_RECORDS: usize = 64;
+
+struct Stage {
+    sample_bytes: usize,
+    dictionary_bytes: usize,
+}
 
 const LEVEL: i32 = 3;
 
@@ -29,6 +41,8 @@ pub(super) struct Packed {
 pub(super) struct Press {
     compressor: Compressor<'static>,
     dictionary_id: i64,
+    /// How many of [`STAGES`] are behind it.
+    stage: usize,
     samples: Vec<u8>,
     sample_sizes: Vec<usize>,
 }
@@ -42,67 +56,73 @@ impl std::fmt::Debug for Press {
 }
 
 impl Press {
-    /// A press for `metadata_prefix`, with the store's dictionary if it has one already.
+    /// A press for `metadata_prefix`, with the store's newest dictionary for it, if it has one.
     pub(super) fn new(store: &Store, metadata_prefix: &str) -> Result<Self, StoreError> {
         let dictionary = store.read("reading a dictionary", |connection| {
-            connection
-                .query_row(
-                    "SELECT id, bytes FROM dictionary WHERE metadata_prefix = ?1",
-                    [metadata_prefix],
-                    |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
-                )
-                .optional()
+            newest_dictionary(connection, metadata_prefix)
         })?;
-        let (dictionary_id, bytes) = dictionary.unwrap_or_default();
-        Ok(Self {
-            compressor: compressor(&bytes),
-            dictionary_id,
+        let mut press = Self {
+            compressor: compressor(&[]),
+            dictionary_id: 0,
+            stage: 0,
             samples: Vec::new(),
             sample_sizes: Vec::new(),
-        })
+        };
+        press.take_up(dictionary);
+        Ok(press)
     }
 
-    /// Learns from the texts that are about to be compressed, until it has a dictionary.
+    /// Learns from the texts that are about to be compressed, until it has its best dictionary.
     pub(super) fn learn<'a>(
         &mut self,
         store: &Store,
         metadata_prefix: &str,
         texts: impl Iterator<Item = &'a str>,
     ) -> Result<(), StoreError> {
-        if self.dictionary_id != 0 {
+        let Some(stage) = STAGES.get(self.stage) else {
             return Ok(());
-        }
+        };
         for text in texts {
-            if self.samples.len() >= 4 * SAMPLE_BYTES {
+            if self.samples.len() >= 2 * stage.sample_bytes {
                 break;
             }
             self.samples.extend_from_slice(text.as_bytes());
             self.sample_sizes.push(text.len());
         }
-        if self.samples.len() < SAMPLE_BYTES || self.sample_sizes.len() < SAMPLE_RECORDS {
+        if self.samples.len() < stage.sample_bytes || self.sample_sizes.len() < SAMPLE_RECORDS {
             return Ok(());
         }
-        let samples = std::mem::take(&mut self.samples);
-        let sizes = std::mem::take(&mut self.sample_sizes);
         // Training fails on samples that have nothing in common; then there is nothing to gain.
-        let Ok(trained) = zstd::dict::from_continuous(&samples, &sizes, DICTIONARY_BYTES) else {
+        let trained =
+            zstd::dict::from_continuous(&self.samples, &self.sample_sizes, stage.dictionary_bytes);
+        let number = self.stage + 1;
+        if number == STAGES.len() {
+            self.samples = Vec::new();
+            self.sample_sizes = Vec::new();
+        }
+        let Ok(trained) = trained else {
+            self.stage = number;
             return Ok(());
         };
         // Another process may have been first: its dictionary is as good.
-        let (id, bytes) = store.write("storing a dictionary", |transaction| {
+        let newest = store.write("storing a dictionary", |transaction| {
             transaction.execute(
-                "INSERT OR IGNORE INTO dictionary (metadata_prefix, bytes) VALUES (?1, ?2)",
-                params![metadata_prefix, trained],
+                "INSERT OR IGNORE INTO dictionary (metadata_prefix, stage, bytes)
+                 VALUES (?1, ?2, ?3)",
+                params![metadata_prefix, number, trained],
             )?;
-            transaction.query_row(
-                "SELECT id, bytes FROM dictionary WHERE metadata_prefix = ?1",
-                [metadata_prefix],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
-            )
+            newest_dictionary(transaction, metadata_prefix)
         })?;
-        self.compressor = compressor(&bytes);
-        self.dictionary_id = id;
+        self.take_up(newest);
         Ok(())
+    }
+
+    fn take_up(&mut self, dictionary: Option<Dictionary>) {
+        if let Some(Dictionary { id, stage, bytes }) = dictionary {
+            self.compressor = compressor(&bytes);
+            self.dictionary_id = id;
+            self.stage = stage;
+        }
     }
 
     /// Compresses one text.
@@ -116,6 +136,32 @@ impl Press {
             bytes,
         }
     }
+}
+
+struct Dictionary {
+    id: i64,
+    stage: usize,
+    bytes: Vec<u8>,
+}
+
+fn newest_dictionary(
+    connection: &Connection,
+    metadata_prefix: &str,
+) -> rusqlite::Result<Option<Dictionary>> {
+    connection
+        .query_row(
+            "SELECT id, stage, bytes FROM dictionary
+             WHERE metadata_prefix = ?1 ORDER BY stage DESC LIMIT 1",
+            [metadata_prefix],
+            |row| {
+                Ok(Dictionary {
+                    id: row.get(0)?,
+                    stage: row.get(1)?,
+                    bytes: row.get(2)?,
+                })
+            },
+        )
+        .optional()
 }
 
 fn compressor(dictionary: &[u8]) -> Compressor<'static> {

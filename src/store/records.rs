@@ -79,7 +79,7 @@ pub struct ChangeFilter {
 }
 
 const COLUMNS: &str = "record.id, source.name, source.metadata_prefix, record.identifier,
-    record.datestamp, record.datestamp_text, record.set_specs, record.deleted, record.version,
+    record.datestamp, record.datestamp_text, set_list.set_specs, record.deleted, record.version,
     record.created_version, payload.dictionary_id, payload.metadata, payload.extra";
 
 impl Reader {
@@ -100,6 +100,7 @@ impl Reader {
             let mut unpress = Unpress::default();
             let mut statement = connection.prepare(&format!(
                 "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
+                 JOIN set_list ON set_list.id = record.set_list_id
                  LEFT JOIN payload ON payload.record_id = record.id
                  WHERE record.identifier = ?1 ORDER BY source.name"
             ))?;
@@ -135,6 +136,7 @@ impl Reader {
             let mut statement = connection.prepare(&format!(
                 "SELECT {COLUMNS}, record.source_id FROM record INDEXED BY record_version
                  JOIN source ON source.id = record.source_id
+                 JOIN set_list ON set_list.id = record.set_list_id
                  LEFT JOIN payload ON payload.record_id = record.id
                  WHERE record.version > ?1
                    AND NOT (?2 AND record.deleted <> 0 AND record.created_version > ?1)

@@ -102,13 +102,19 @@ CREATE TABLE window (
 ) STRICT;
 CREATE INDEX window_pass ON window (pass_id, state);
 
+-- Which sets a record is in: a few thousand combinations serve millions of records.
+CREATE TABLE set_list (
+    id INTEGER PRIMARY KEY,
+    set_specs TEXT NOT NULL UNIQUE    -- one a line
+) STRICT;
+
 CREATE TABLE record (
     id INTEGER PRIMARY KEY,
     source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
     identifier TEXT NOT NULL,
     datestamp INTEGER,                -- NULL if it cannot be read
     datestamp_text TEXT,              -- as written, where that is not YYYY-MM-DDThh:mm:ssZ
-    set_specs TEXT NOT NULL,          -- one a line
+    set_list_id INTEGER NOT NULL REFERENCES set_list,
     deleted INTEGER NOT NULL,         -- 0 live, 1 deleted by the repository, 2 vanished
     content_hash BLOB NOT NULL,
     version INTEGER NOT NULL,
@@ -127,8 +133,10 @@ CREATE TABLE payload (
 
 CREATE TABLE dictionary (
     id INTEGER PRIMARY KEY,
-    metadata_prefix TEXT NOT NULL UNIQUE,
-    bytes BLOB NOT NULL
+    metadata_prefix TEXT NOT NULL,
+    stage INTEGER NOT NULL,           -- the newest stage is the one in use
+    bytes BLOB NOT NULL,
+    UNIQUE (metadata_prefix, stage)
 ) STRICT;
 
 -- What was mended to read a record, with the record as it came.

@@ -1,0 +1,113 @@
+//! A whole harvest, as a user runs it: the program, a loopback repository, a new store.
+//!
+//! `cargo bench --bench harvest [-- RECORDS [RUNS]]` serves RECORDS articles (100,000) of 4 kB in
+//! pages of 100 from this process, runs `harvestd harvest` against it RUNS times (3), and prints
+//! for each run: records a second from start to exit, the program's largest resident memory, and
+//! the store's size for each record.
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use harvestd::demo::{Behaviour, Clock, Model, Server, Size, articles};
+use harvestd::oai::Datestamp;
+
+const RECORD_BYTES: usize = 4096;
+const PAGE: usize = 100;
+const NOW: i64 = 1_780_272_000; // 2026-06-01T00:00:00Z
+
+fn main() {
+    // `cargo bench` adds an argument of its own.
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok());
+    let records = numbers.next().unwrap_or(100_000);
+    let runs = numbers.next().unwrap_or(3);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime can be started");
+    let server = runtime.block_on(async {
+        let clock = Clock::at(Datestamp::from_unix(NOW));
+        Server::start(model(records), clock)
+            .await
+            .expect("a loopback port is free")
+    });
+    for run in 1..=runs {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = folder.path().join("store.db");
+        let begun = Instant::now();
+        let mut program = start(&server.base_url(), &store, records);
+        let resident = largest_resident_kib(&mut program);
+        let seconds = begun.elapsed().as_secs_f64();
+        let size = std::fs::metadata(&store).map_or(0, |file| file.len());
+        println!(
+            "run {run}: {records} records in {seconds:.2} s = {:.0}/s, {:.1} MiB resident, \
+             {:.0} bytes of store a record",
+            records as f64 / seconds,
+            resident as f64 / 1024.0,
+            size as f64 / records as f64,
+        );
+    }
+    runtime.block_on(server.shutdown());
+}
+
+fn model(records: usize) -> Model {
+    let behaviour = Behaviour {
+        page_size: PAGE,
+        ..Behaviour::plain()
+    };
+    let mut model = Model::new(behaviour);
+    for (number, sample) in articles(records, 1, Size::Bytes(RECORD_BYTES)).enumerate() {
+        let age = i64::try_from(records - number).unwrap_or(0);
+        let at = Datestamp::from_unix(NOW - 86_400 - age * 60);
+        model.insert(sample.into_item(at, &["oai_doaj"]));
+    }
+    model
+}
+
+fn start(url: &str, store: &Path, records: usize) -> Child {
+    // One list, as metha reads it: windows are for repositories that cannot page deep.
+    let config = store.with_extension("toml");
+    let text = format!(
+        "[[source]]\nname = \"bench\"\nurl = \"{url}\"\nmetadata_prefix = \"oai_doaj\"\n\
+         delay = \"0s\"\nwindow_records = {}\n",
+        records + 1
+    );
+    std::fs::write(&config, text).expect("the temporary folder can be written");
+    Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .args(["harvest", "--quiet", "--config"])
+        .arg(&config)
+        .arg("--store")
+        .arg(store)
+        .spawn()
+        .expect("the program was built before the bench")
+}
+
+/// Waits for the program to end well, and gives the largest resident memory that Linux counted.
+fn largest_resident_kib(program: &mut Child) -> u64 {
+    let path = format!("/proc/{}/status", program.id());
+    let mut largest = 0;
+    loop {
+        if let Some(kib) = std::fs::read_to_string(&path)
+            .ok()
+            .as_deref()
+            .and_then(high_water)
+        {
+            largest = kib;
+        }
+        if let Some(status) = program.try_wait().expect("the program is ours to wait for") {
+            assert!(status.success(), "the harvest ended with {status}");
+            return largest;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn high_water(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
