@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 ///
 /// Texts are as delivered, with markup and odd values kept; only white space at their ends and
 /// blank values are left out. `None` and empty lists mean that the format did not carry the value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+///
+/// Serialised, it has the keys of the JSONL export; see [`crate::record::export`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Article {
     /// What the metadata describes.
     pub kind: Kind,
@@ -157,18 +159,17 @@ pub struct LanguageText {
 }
 
 /// An author.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+///
+/// Serialised, it has the keys of the JSONL export; see [`crate::record::export`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Author {
     /// The name as written; may be blank where the source has a blank one.
     pub name: String,
     /// ORCID iD as written, often a URL.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub orcid: Option<String>,
     /// Affiliations, in document order.
-    #[serde(rename = "affiliation", skip_serializing_if = "Vec::is_empty")]
     pub affiliations: Vec<String>,
     /// Mail address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 pub mod article;
 pub mod crosswalk;
 pub mod doi;
+pub mod export;
 pub mod issn;
 pub mod language;
 #[cfg(test)]
