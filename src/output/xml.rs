@@ -1,19 +1,38 @@
 //! How is text written into an XML document?
 
-use crate::record::xml::is_xml_char;
-
 /// Appends character data: `&`, `<`, `>` and the carriage return as references, so that a reader
 /// gets the same text back; characters that XML 1.0 forbids become U+FFFD.
 pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
-    push_escaped(out, text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r'));
+    const SPECIAL: [bool; 256] = special(b"");
+    push_escaped(out, text, &SPECIAL);
 }
 
 /// Appends an attribute's value, without its quotes: as text, with `"`, tab and line feed as
 /// references too.
 pub(crate) fn push_attribute(out: &mut Vec<u8>, text: &str) {
-    push_escaped(out, text, |byte| {
-        matches!(byte, b'&' | b'<' | b'>' | b'\r' | b'"' | b'\t' | b'\n')
-    });
+    const SPECIAL: [bool; 256] = special(b"\"\t\n");
+    push_escaped(out, text, &SPECIAL);
+}
+
+/// The bytes that cannot be copied without a look at them.
+const fn special(more: &[u8]) -> [bool; 256] {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = control != b'\t' as usize && control != b'\n' as usize;
+        control += 1;
+    }
+    special[b'&' as usize] = true;
+    special[b'<' as usize] = true;
+    special[b'>' as usize] = true;
+    // Begins U+FFFE and U+FFFF, among others.
+    special[0xEF] = true;
+    let mut at = 0;
+    while at < more.len() {
+        special[more[at] as usize] = true;
+        at += 1;
+    }
+    special
 }
 
 /// Appends `<name>text</name>`.
@@ -27,28 +46,25 @@ pub(crate) fn push_element(out: &mut Vec<u8>, name: &str, text: &str) {
     out.push(b'>');
 }
 
-fn push_escaped(out: &mut Vec<u8>, text: &str, is_special: impl Fn(u8) -> bool) {
+fn push_escaped(out: &mut Vec<u8>, text: &str, special: &[bool; 256]) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     let mut at = 0;
-    while at < bytes.len() {
-        let byte = bytes[at];
-        let (replacement, width): (&[u8], _) = match byte {
-            b'&' | b'<' | b'>' | b'"' | b'\t' | b'\n' | b'\r' if is_special(byte) => (
-                match byte {
-                    b'&' => b"&amp;",
-                    b'<' => b"&lt;",
-                    b'>' => b"&gt;",
-                    b'"' => b"&quot;",
-                    b'\t' => b"&#9;",
-                    b'\n' => b"&#10;",
-                    _ => b"&#13;",
-                },
-                1,
-            ),
-            0..=0x1F if !is_xml_char(char::from(byte)) => (REPLACEMENT, 1),
-            // U+FFFE and U+FFFF.
-            0xEF if matches!(bytes[at..], [0xEF, 0xBF, 0xBE | 0xBF, ..]) => (REPLACEMENT, 3),
+    while let Some(plain) = bytes[at..]
+        .iter()
+        .position(|byte| special[usize::from(*byte)])
+    {
+        at += plain;
+        let (replacement, width): (&[u8], _) = match &bytes[at..] {
+            [b'&', ..] => (b"&amp;", 1),
+            [b'<', ..] => (b"&lt;", 1),
+            [b'>', ..] => (b"&gt;", 1),
+            [b'"', ..] => (b"&quot;", 1),
+            [b'\t', ..] => (b"&#9;", 1),
+            [b'\n', ..] => (b"&#10;", 1),
+            [b'\r', ..] => (b"&#13;", 1),
+            [0..=0x1F, ..] => (REPLACEMENT, 1),
+            [0xEF, 0xBF, 0xBE | 0xBF, ..] => (REPLACEMENT, 3),
             _ => {
                 at += 1;
                 continue;
@@ -70,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::xml::{Token, Walker};
+    use crate::record::xml::{Token, Walker, is_xml_char};
 
     #[test]
     fn escapes() {

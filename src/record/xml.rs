@@ -159,12 +159,8 @@ impl<'a> Walker<'a> {
                 }
                 Event::Text(text) => text.xml10_content(),
                 Event::CData(text) => text.xml10_content(),
-                Event::GeneralRef(reference) => {
-                    let resolved = resolve(&reference);
-                    Cow::Owned(resolved.ok_or_else(|| {
-                        self.error(format!("unknown reference &{};", &*reference))
-                    })?)
-                }
+                Event::GeneralRef(reference) => resolve(&reference)
+                    .ok_or_else(|| self.error(format!("unknown reference &{};", &*reference)))?,
                 Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::DocType(_) => continue,
                 Event::Eof if self.depth > 0 => {
                     return Err(self.error(format!("{} elements are not closed", self.depth)));
@@ -248,25 +244,27 @@ impl<'a> Walker<'a> {
 
 /// A character reference or one of the five entities that XML has by itself. Characters that XML
 /// forbids become U+FFFD.
-fn resolve(reference: &str) -> Option<String> {
-    let c = match reference {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
+fn resolve(reference: &str) -> Option<Cow<'static, str>> {
+    let text = match reference {
+        "amp" => "&",
+        "lt" => "<",
+        "gt" => ">",
+        "quot" => "\"",
+        "apos" => "'",
+        "#13" => "\r",
         _ => {
             let number = reference.strip_prefix('#')?;
             let code = match number.strip_prefix('x') {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
                 None => number.parse().ok()?,
             };
-            char::from_u32(code)
-                .filter(|c| is_xml_char(*c))
-                .unwrap_or(char::REPLACEMENT_CHARACTER)
+            let c = char::from_u32(code).filter(|c| is_xml_char(*c));
+            return Some(Cow::Owned(
+                c.unwrap_or(char::REPLACEMENT_CHARACTER).to_string(),
+            ));
         }
     };
-    Some(c.to_string())
+    Some(Cow::Borrowed(text))
 }
 
 /// Whether XML 1.0 allows the character.

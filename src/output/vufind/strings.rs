@@ -56,33 +56,41 @@ pub(crate) struct SpaceFolder {
 impl SpaceFolder {
     /// Appends `piece` to `normal`, which holds what the earlier pieces gave.
     pub(crate) fn push(&mut self, normal: &mut String, piece: &str) {
-        let bytes = piece.as_bytes();
         let mut start = 0;
-        while start < bytes.len() {
-            if is_xml_space(bytes[start]) {
-                self.pending = true;
-                start += 1;
-                continue;
-            }
-            // A run that needs no change is copied at once: up to white space other than a single
-            // blank with something after it.
-            let mut end = start;
-            while end < bytes.len() {
-                if is_xml_space(bytes[end]) {
-                    let single = bytes[end] == b' '
-                        && bytes.get(end + 1).is_some_and(|next| !is_xml_space(*next));
-                    if !single {
-                        break;
-                    }
-                }
-                end += 1;
+        for control in memchr::memchr3_iter(b'\t', b'\r', b'\n', piece.as_bytes()) {
+            self.push_line(normal, &piece[start..control]);
+            self.pending = true;
+            start = control + 1;
+        }
+        self.push_line(normal, &piece[start..]);
+    }
+
+    /// As [`SpaceFolder::push`], where blanks are the only white space.
+    fn push_line(&mut self, normal: &mut String, line: &str) {
+        let mut rest = line;
+        loop {
+            let words = rest.trim_start_matches(' ');
+            self.pending |= words.len() < rest.len();
+            if words.is_empty() {
+                return;
             }
             if self.pending && !normal.is_empty() {
                 normal.push(' ');
             }
             self.pending = false;
-            normal.push_str(&piece[start..end]);
-            start = end;
+            // Single blanks are right as they are.
+            match memchr::memmem::find(words.as_bytes(), b"  ") {
+                Some(end) => {
+                    normal.push_str(&words[..end]);
+                    rest = &words[end..];
+                }
+                None => {
+                    let text = words.strip_suffix(' ').unwrap_or(words);
+                    normal.push_str(text);
+                    self.pending = text.len() < words.len();
+                    return;
+                }
+            }
         }
     }
 }
@@ -149,7 +157,15 @@ fn lower_case(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    text.chars().flat_map(char::to_lowercase).collect()
+    let mut lower = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_ascii() {
+            lower.push(c.to_ascii_lowercase());
+        } else {
+            lower.extend(c.to_lowercase());
+        }
+    }
+    lower
 }
 
 /// How titles and names become parts of work keys.
