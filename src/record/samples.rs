@@ -49,8 +49,8 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 
 /// Adds the declarations of outer tags that the root does not have itself.
 fn with_declarations(metadata: &str, tags: &[&str]) -> String {
-    let name_end = metadata.find([' ', '>', '/', '\n']).unwrap();
-    let (root, _) = metadata.split_once('>').unwrap();
+    let name_end = metadata.find([' ', '>', '/', '\n']).unwrap_or(0);
+    let root = metadata.split('>').next().unwrap();
     let mut added = String::new();
     for declaration in tags.iter().flat_map(|tag| tag.split_whitespace()) {
         if let Some((name, _)) = declaration.split_once('=')

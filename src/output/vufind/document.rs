@@ -295,6 +295,7 @@ impl Post<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -630,5 +631,50 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert_eq!(error, "malformed XML at byte 21: 2 elements are not closed");
+    }
+
+    /// Damage: at a place in a text, so many bytes are replaced by something else.
+    fn damaged(text: &str, at: usize, width: usize, by: &str) -> String {
+        let boundary = |mut at: usize| {
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = boundary(at % text.len());
+        let end = boundary((start + width).min(text.len())).max(start);
+        format!("{}{by}{}", &text[..start], &text[end..])
+    }
+
+    proptest! {
+        /// Whatever arrives, there is a document or an error.
+        #[test]
+        fn survives_damage(
+            json in any::<bool>(),
+            at in any::<usize>(),
+            width in 0_usize..40,
+            by in "[<>/&;#x0-9a-z\"{}\\[\\]:, é]{0,6}",
+        ) {
+            let sound = samples::records(include_str!("../../../tests/fixtures/seed-record.xml"));
+            let (prefix, sound) = match json {
+                true => ("doaj_json", r#"{"bibjson":{"title":"T","month":4,"identifier":[{"type":"doi","id":"10.1/x"}],"author":[{"name":"B"}],"journal":{"issns":["1"],"license":[{}]},"keywords":["s"],"link":[{"type":"fulltext","url":"u"}]}}"#),
+                false => ("oai_doaj", sound[0].metadata.as_str()),
+            };
+            let metadata = damaged(sound, at, width, &by);
+            let input = Input {
+                identifier: "1",
+                datestamp: "",
+                metadata_prefix: prefix,
+                metadata: &metadata,
+                tracking: None,
+            };
+            if let Ok(document) = document(input, &Options::default()) {
+                prop_assert_eq!(document.id(), "1");
+                // What makes a document makes an article too.
+                let article = crosswalk::article(prefix, &metadata);
+                prop_assert!(article.is_ok(), "{article:?}");
+                prop_assert!(crate::output::oai_dc::record(prefix, &metadata).is_ok());
+            }
+        }
     }
 }

@@ -419,6 +419,16 @@ mod tests {
     }
 
     #[test]
+    fn serves_many_threads() {
+        let rows = include_str!("../../../tests/fixtures/vufind-strings.jsonl");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| check_rows(rows));
+            }
+        });
+    }
+
+    #[test]
     fn filters_keys_and_cuts_them() {
         let rules = WorkKeyRules {
             include: Some(Regex::new("[a-z0-9]+").unwrap()),

@@ -66,7 +66,7 @@ pub fn format(metadata_prefix: &str, metadata: &str) -> Result<Format, Crosswalk
     if metadata
         .trim_start_matches('\u{feff}')
         .trim_start()
-        .starts_with('{')
+        .starts_with(['{', '['])
     {
         return Ok(Format::DoajJson);
     }
@@ -218,6 +218,30 @@ mod tests {
                 assert!(article.title.is_some(), "{path} {}", record.identifier);
             }
         }
+    }
+
+    /// Whatever other repositories put into `oai_dc` is read without an error.
+    #[test]
+    fn reads_dublin_core_of_other_repositories() {
+        let Some(folder) = samples::shared("corpus/oai-listrecords") else {
+            return;
+        };
+        let mut read = 0;
+        for path in fs::read_dir(folder).unwrap() {
+            let path = path.unwrap().path();
+            let Ok(page) = fs::read_to_string(&path) else {
+                continue;
+            };
+            for record in samples::records(&page) {
+                if !record.metadata.starts_with("<oai_dc:dc") {
+                    continue;
+                }
+                let article = article("oai_dc", &record.metadata)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                read += usize::from(article.title.is_some());
+            }
+        }
+        assert!(read > 200, "only {read}");
     }
 
     #[test]

@@ -251,7 +251,7 @@ fn source(text: String, article: &mut Article, found: &mut Found) {
         }
         return;
     }
-    if article.journal.is_none() {
+    if article.journal.is_none() && !text.contains("://") {
         let place = ojs_citation(&text).or_else(|| doaj_citation(&text));
         let place = place.unwrap_or_else(|| Place {
             journal: &text,
