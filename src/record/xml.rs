@@ -254,10 +254,16 @@ fn resolve(reference: &str) -> Option<Cow<'static, str>> {
         "#13" => "\r",
         _ => {
             let number = reference.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
+            let (digits, radix) = match number.strip_prefix('x') {
+                Some(hex) => (hex, 16),
+                None => (number, 10),
             };
+            // The parser of numbers would take a sign too.
+            let code = digits
+                .chars()
+                .all(|digit| digit.is_digit(radix))
+                .then_some(digits)?;
+            let code = u32::from_str_radix(code, radix).ok()?;
             let c = char::from_u32(code).filter(|c| is_xml_char(*c));
             return Some(Cow::Owned(
                 c.unwrap_or(char::REPLACEMENT_CHARACTER).to_string(),
@@ -324,6 +330,7 @@ mod tests {
             ("cut off", "<a><b>x", "not closed"),
             ("crossed tags", "<a><b></a></b>", "b"),
             ("unknown entity", "<a>&eacute;</a>", "&eacute;"),
+            ("signed reference", "<a>&#+65;</a>", "&#+65;"),
             ("two roots", "<a/><b/>", "more than one root"),
             ("text alone", "hello", "outside of the root"),
             ("too deep", deep.as_str(), "nested deeper"),

@@ -214,13 +214,7 @@ fn fields(
         post.one("last_indexed", tracking.last_indexed.to_owned());
     }
     for (name, values) in &options.extra_fields {
-        if !values.is_empty() {
-            let values = FieldValues::Many(values.clone());
-            post.fields.push(Field {
-                name: Cow::Owned(name.clone()),
-                values,
-            });
-        }
+        post.extra(name, values);
     }
     Ok(Document {
         fields: post.fields,
@@ -279,6 +273,24 @@ impl Post<'_> {
     fn maybe(&mut self, name: &'static str, value: Option<String>) {
         if let Some(value) = value {
             self.one(name, value);
+        }
+    }
+
+    /// A constant field of the options; its values join those of a field of that name.
+    fn extra(&mut self, name: &str, more: &[String]) {
+        if more.is_empty() {
+            return;
+        }
+        match self.fields.iter_mut().find(|field| field.name == name) {
+            Some(field) => {
+                let mut values = field.values.as_slice().to_vec();
+                values.extend_from_slice(more);
+                field.values = FieldValues::Many(values);
+            }
+            None => self.fields.push(Field {
+                name: Cow::Owned(name.to_owned()),
+                values: FieldValues::Many(more.to_vec()),
+            }),
         }
     }
 
@@ -559,7 +571,10 @@ mod tests {
             institution: String::new(),
             collection: "C".to_owned(),
             record_format: "R".to_owned(),
-            extra_fields: vec![("building".to_owned(), vec!["b".to_owned()])],
+            extra_fields: vec![
+                ("building".to_owned(), vec!["b".to_owned()]),
+                ("format".to_owned(), vec!["Electronic".to_owned()]),
+            ],
             renames: vec![("series".to_owned(), "container_title".to_owned())],
             ..Options::default()
         };
@@ -568,6 +583,7 @@ mod tests {
         assert_eq!(document["record_format"], "R");
         assert_eq!(document["container_title"], json!(["J"]));
         assert_eq!(document["building"], json!(["b"]));
+        assert_eq!(document["format"], json!(["Article", "Electronic"]));
         assert_eq!(document.get("institution"), None);
         assert_eq!(document.get("series"), None);
     }

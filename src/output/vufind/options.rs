@@ -27,7 +27,8 @@ pub struct Options {
     pub languages: LanguageMap,
     /// How work keys are normalised.
     pub work_keys: WorkKeyRules,
-    /// Fields that every document gets, after all others, in this order.
+    /// Fields that every document gets, after all others, in this order; values for a field that
+    /// is there already join its own.
     pub extra_fields: Vec<(String, Vec<String>)>,
     /// Fields to be posted under another name, such as `series` as `container_title`.
     pub renames: Vec<(String, String)>,

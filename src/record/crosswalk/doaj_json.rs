@@ -27,10 +27,10 @@ pub fn from_value(value: Value) -> Result<Article, CrosswalkError> {
     let Value::Object(mut record) = value else {
         return Err(CrosswalkError::Json("not an object".to_owned()));
     };
-    if let Some(Value::Object(source)) = record.remove("_source") {
+    if let Some(Value::Object(source)) = record.shift_remove("_source") {
         record = source;
     }
-    let bibjson = match record.remove("bibjson") {
+    let bibjson = match record.shift_remove("bibjson") {
         Some(Value::Object(bibjson)) => bibjson,
         _ => return Err(CrosswalkError::Json("no bibjson object".to_owned())),
     };
@@ -103,7 +103,7 @@ fn read_bibjson(mut bibjson: Map<String, Value>, article: &mut Article) {
     for licence in take_list(&mut bibjson, "license") {
         read_licence(licence, article);
     }
-    match bibjson.remove("publisher") {
+    match bibjson.shift_remove("publisher") {
         Some(Value::Object(mut publisher)) => {
             article.publisher = take_text(&mut publisher, "name");
             if article.country.is_none() {
@@ -114,7 +114,7 @@ fn read_bibjson(mut bibjson: Map<String, Value>, article: &mut Article) {
         Some(publisher) => article.publisher = text(&publisher),
         None => {}
     }
-    match bibjson.remove("journal") {
+    match bibjson.shift_remove("journal") {
         Some(Value::Object(journal)) => read_journal(journal, article),
         Some(other) => keep(article, "journal", other),
         None => {}
@@ -366,12 +366,12 @@ fn take_text(object: &mut Map<String, Value>, name: &str) -> Option<String> {
     if matches!(value, Value::Array(_) | Value::Object(_)) {
         return None;
     }
-    text(&object.remove(name)?)
+    text(&object.shift_remove(name)?)
 }
 
 /// Takes a list out of an object; a single value counts as a list of one.
 fn take_list(object: &mut Map<String, Value>, name: &str) -> Vec<Value> {
-    match object.remove(name) {
+    match object.shift_remove(name) {
         Some(Value::Array(values)) => values,
         Some(Value::Null) | None => Vec::new(),
         Some(value) => vec![value],
