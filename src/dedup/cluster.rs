@@ -1,0 +1,257 @@
+//! From pairs to clusters: which records end up together.
+//!
+//! # Algorithm
+//!
+//! Input are records in canonical order (by source and identifier), the candidate pairs that a
+//! rule called the same, and the stored decisions of people. Then:
+//!
+//! 1. Must-link decisions are applied in canonical order, but for one that would bring two
+//!    cannot-linked records together.
+//! 2. The pairs are put in order: the stronger rule first, then by the two records' places.
+//! 3. Each pair joins the clusters of its two records, unless the union would hold a pair that is
+//!    cannot-linked, a pair that a rule calls [`Verdict::Different`], or too many members. Pairs
+//!    within one of the two clusters are not looked at again.
+//!
+//! # Invariants
+//!
+//! - The result depends on the set of records, pairs and decisions alone, not on their order of
+//!   arrival: every step walks a sorted list.
+//! - No cluster holds a cannot-linked pair. No cluster holds a pair that the rules call different,
+//!   unless must-links brought the two together.
+//! - A connected component (records linked by pairs or must-links) is clustered without regard to
+//!   any other record. So after a change it is enough to find the components that the changed
+//!   record belonged to and belongs to now ([`component`]) and to cluster their members again; the
+//!   result is that of a rebuild. The one thing that reaches further is a key that grows past the
+//!   cap of the candidate lookup or shrinks back: then all of its holders are to be looked at.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
+
+use super::{
+    description::Description,
+    rules::{Verdict, decide},
+};
+
+/// Most members of a cluster that rules may build.
+///
+/// No work is held by so many records; more is the sign of a broken source, and checking each new
+/// member against all others would take too long.
+pub const MAX_MEMBERS: usize = 256;
+
+/// A pair that a rule called the same; numbers are places in the canonical order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    /// The deciding row's place in the table, the strongest is lowest.
+    pub rank: u8,
+    /// The earlier record.
+    pub a: u32,
+    /// The later record.
+    pub b: u32,
+}
+
+/// A stored decision about a pair; it wins over every rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link {
+    /// The earlier record.
+    pub a: u32,
+    /// The later record.
+    pub b: u32,
+    /// Whether the two must be together or must not.
+    pub must: bool,
+}
+
+/// A pair that was called the same and yet not joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The pair.
+    pub edge: Edge,
+    /// The two records that cannot be together, one in the cluster of each.
+    pub between: (u32, u32),
+}
+
+/// Records grouped into clusters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Partition {
+    /// Clusters in the order of their first members, members in canonical order. Every record is in
+    /// exactly one, most of them alone.
+    pub clusters: Vec<Vec<u32>>,
+    /// Pairs that were called the same and not joined, in the order they were tried.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Clusters records; see the module's head for how.
+///
+/// `records` is in canonical order and `edges` and `links` refer to places in it; pairs out of
+/// range are a caller's error and are left out. `edges` and `links` may come in any order and twice.
+pub fn partition(records: &[&Description], edges: &[Edge], links: &[Link]) -> Partition {
+    let count = records.len() as u32;
+    let mut clusters = Clusters::new(records, links);
+    let must: BTreeSet<(u32, u32)> = links
+        .iter()
+        .filter(|link| link.must)
+        .map(|link| sorted_pair(link.a, link.b))
+        .collect();
+    for (a, b) in must.into_iter().filter(|(_, b)| *b < count) {
+        if clusters.cannot_link_between(a, b).is_none() {
+            clusters.unite(a, b);
+        }
+    }
+    let mut edges: Vec<Edge> = edges
+        .iter()
+        .copied()
+        .filter(|e| e.a.max(e.b) < count)
+        .collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let mut refusals = Vec::new();
+    for edge in edges {
+        if clusters.root(edge.a) == clusters.root(edge.b) {
+            continue;
+        }
+        match clusters.obstacle(edge.a, edge.b) {
+            None => clusters.unite(edge.a, edge.b),
+            Some(between) => refusals.push(Refusal { edge, between }),
+        }
+    }
+    Partition {
+        clusters: clusters.into_sorted(),
+        refusals,
+    }
+}
+
+fn sorted_pair(a: u32, b: u32) -> (u32, u32) {
+    (a.min(b), a.max(b))
+}
+
+/// Clusters under construction.
+struct Clusters<'a> {
+    records: &'a [&'a Description],
+    cannot: HashSet<(u32, u32)>,
+    /// The record that stands for the cluster of each record.
+    root: Vec<u32>,
+    /// Members of clusters of two or more, by root.
+    members: HashMap<u32, Vec<u32>>,
+}
+
+impl<'a> Clusters<'a> {
+    fn new(records: &'a [&'a Description], links: &[Link]) -> Self {
+        let cannot = links
+            .iter()
+            .filter(|link| !link.must)
+            .map(|link| sorted_pair(link.a, link.b))
+            .collect();
+        let root = (0..records.len() as u32).collect();
+        Clusters {
+            records,
+            cannot,
+            root,
+            members: HashMap::new(),
+        }
+    }
+
+    fn root(&self, record: u32) -> u32 {
+        self.root[record as usize]
+    }
+
+    fn members(&self, record: u32) -> Vec<u32> {
+        let root = self.root(record);
+        self.members
+            .get(&root)
+            .cloned()
+            .unwrap_or_else(|| vec![root])
+    }
+
+    /// A cannot-linked pair across the clusters of two records, the first in canonical order.
+    fn cannot_link_between(&self, a: u32, b: u32) -> Option<(u32, u32)> {
+        if self.cannot.is_empty() {
+            return None;
+        }
+        self.across(a, b)
+            .into_iter()
+            .find(|pair| self.cannot.contains(pair))
+    }
+
+    /// A pair that keeps the clusters of two records apart.
+    fn obstacle(&self, a: u32, b: u32) -> Option<(u32, u32)> {
+        if let Some(pair) = self.cannot_link_between(a, b) {
+            return Some(pair);
+        }
+        let pairs = self.across(a, b);
+        if pairs.len() > 1 && self.members(a).len() + self.members(b).len() > MAX_MEMBERS {
+            return Some(sorted_pair(a, b));
+        }
+        pairs
+            .into_iter()
+            .filter(|pair| *pair != sorted_pair(a, b))
+            .find(|(x, y)| {
+                let decision = decide(self.records[*x as usize], self.records[*y as usize]);
+                decision.verdict() == Verdict::Different
+            })
+    }
+
+    /// All pairs across the clusters of two records, sorted.
+    fn across(&self, a: u32, b: u32) -> Vec<(u32, u32)> {
+        let (left, right) = (self.members(a), self.members(b));
+        let mut pairs: Vec<(u32, u32)> = left
+            .iter()
+            .flat_map(|x| right.iter().map(|y| sorted_pair(*x, *y)))
+            .collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    fn unite(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        if a == b {
+            return;
+        }
+        let (keep, give) = sorted_pair(a, b);
+        let moved = self.members.remove(&give).unwrap_or_else(|| vec![give]);
+        for record in &moved {
+            self.root[*record as usize] = keep;
+        }
+        self.members
+            .entry(keep)
+            .or_insert_with(|| vec![keep])
+            .extend(moved);
+    }
+
+    fn into_sorted(mut self) -> Vec<Vec<u32>> {
+        let mut clusters: Vec<Vec<u32>> = Vec::new();
+        for record in 0..self.root.len() as u32 {
+            if self.root[record as usize] == record {
+                let mut members = self.members.remove(&record).unwrap_or_else(|| vec![record]);
+                members.sort_unstable();
+                clusters.push(members);
+            }
+        }
+        clusters.sort_unstable();
+        clusters
+    }
+}
+
+/// All records that are linked to `seeds`, directly or through others, the seeds included.
+///
+/// `neighbours` gives the records that a rule calls the same as the given one or that a must-link
+/// ties to it. The answer is sorted, so with canonical names it is ready for [`partition`].
+///
+/// # Errors
+/// Whatever `neighbours` fails with.
+pub fn component<R, E>(
+    seeds: impl IntoIterator<Item = R>,
+    mut neighbours: impl FnMut(&R) -> Result<Vec<R>, E>,
+) -> Result<Vec<R>, E>
+where
+    R: Clone + Ord + Hash,
+{
+    let mut found: BTreeSet<R> = seeds.into_iter().collect();
+    let mut open: Vec<R> = found.iter().cloned().collect();
+    while let Some(record) = open.pop() {
+        for neighbour in neighbours(&record)? {
+            if found.insert(neighbour.clone()) {
+                open.push(neighbour);
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}

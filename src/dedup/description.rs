@@ -1,0 +1,386 @@
+//! What the rules see of a record: its fields, read and folded once.
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    name::{self, Name},
+    place::{self, Issn, Pages},
+    text::fold,
+    title::{self, Notice},
+};
+use crate::record::{Article, Kind, doi};
+
+/// Authors that are kept; big collaborations have thousands, the first ones tell works apart.
+pub const AUTHORS: usize = 10;
+
+/// The fields of one record that rules look at, normalised.
+///
+/// A pure function of the record, so it may be stored or made anew. Serialised with short names
+/// and without missing fields (about 300 bytes of JSON). `None` and empty mean: not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Description {
+    /// What the record describes.
+    #[serde(rename = "k", skip_serializing_if = "is_default")]
+    pub form: Form,
+    /// Whether it is a notice about another work.
+    #[serde(rename = "n", skip_serializing_if = "is_default")]
+    pub notice: Notice,
+    /// Folded title, without notes of the language or of a retraction.
+    #[serde(rename = "t", skip_serializing_if = "str::is_empty")]
+    pub title: Box<str>,
+    /// Numbers in the title, sorted, with blanks between them.
+    #[serde(rename = "#", skip_serializing_if = "str::is_empty")]
+    pub numbers: Box<str>,
+    /// The first [`AUTHORS`] authors, in order.
+    #[serde(rename = "a", skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<Name>,
+    /// Folded title of the journal or book; of a journal's own record, its publisher.
+    #[serde(rename = "j", skip_serializing_if = "str::is_empty")]
+    pub venue: Box<str>,
+    /// Year of publication, 1000 to 2999.
+    #[serde(rename = "y", skip_serializing_if = "Option::is_none")]
+    pub year: Option<u16>,
+    /// Volume, unless it is just the year again.
+    #[serde(rename = "v", skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Box<str>>,
+    /// Issue.
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Box<str>>,
+    /// Pages or article number.
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    pub pages: Option<Pages>,
+    /// ISSNs, sorted.
+    #[serde(rename = "s", skip_serializing_if = "Vec::is_empty")]
+    pub issns: Vec<Issn>,
+    /// ISBNs as thirteen digits, sorted.
+    #[serde(rename = "b", skip_serializing_if = "Vec::is_empty")]
+    pub isbns: Vec<u64>,
+    /// Normalised DOI.
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
+    pub doi: Option<Box<str>>,
+}
+
+/// What a record describes, as far as it decides which records can be one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A text of unknown form; may be any of the others except a journal.
+    #[default]
+    Unknown,
+    /// A journal.
+    Journal,
+    /// An article, paper, report or preprint.
+    Article,
+    /// A part of a book.
+    Chapter,
+    /// A book or thesis.
+    Book,
+    /// A data set, image or recording.
+    Data,
+    /// A file that belongs to another work.
+    Supplement,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The fields of a record as written, wherever it comes from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Raw<'a> {
+    pub(super) journal: bool,
+    pub(super) document_type: &'a str,
+    pub(super) title: &'a str,
+    pub(super) authors: Vec<&'a str>,
+    pub(super) venue: &'a str,
+    pub(super) year: Option<u16>,
+    pub(super) volume: &'a str,
+    pub(super) issue: &'a str,
+    pub(super) pages: Option<Pages>,
+    pub(super) issns: Vec<&'a str>,
+    pub(super) isbns: Vec<&'a str>,
+    /// Texts that may be a DOI; the first that is one counts.
+    pub(super) dois: Vec<&'a str>,
+}
+
+impl Description {
+    /// Describes a harvested record.
+    pub fn from_article(article: &Article) -> Description {
+        let links = article.links.iter().map(|link| link.url.as_str());
+        let identifiers = article.identifiers.iter().map(String::as_str);
+        let journal = article.kind == Kind::Journal;
+        let venue = if journal {
+            &article.publisher
+        } else {
+            &article.journal
+        };
+        Description::read(Raw {
+            journal,
+            document_type: article.document_type.as_deref().unwrap_or_default(),
+            title: article.title.as_deref().unwrap_or_default(),
+            authors: article
+                .authors
+                .iter()
+                .map(|author| author.name.as_str())
+                .collect(),
+            venue: venue.as_deref().unwrap_or_default(),
+            year: article.published.as_deref().and_then(year),
+            volume: article.volume.as_deref().unwrap_or_default(),
+            issue: article.issue.as_deref().unwrap_or_default(),
+            pages: article
+                .start_page
+                .as_deref()
+                .and_then(|start| place::pages_of(start, article.end_page.as_deref())),
+            issns: article
+                .issn
+                .iter()
+                .chain(&article.eissn)
+                .map(String::as_str)
+                .collect(),
+            isbns: article
+                .identifiers
+                .iter()
+                .filter(|text| text.to_lowercase().contains("isbn"))
+                .map(String::as_str)
+                .collect(),
+            dois: article
+                .doi
+                .as_deref()
+                .into_iter()
+                .chain(identifiers)
+                .chain(links)
+                .collect(),
+        })
+    }
+
+    pub(super) fn read(raw: Raw<'_>) -> Description {
+        let title = title::read(raw.title);
+        let folded_type = fold(raw.document_type);
+        let volume = place::volume(raw.volume).filter(|volume| {
+            // Some sources put the year for a missing volume; it would conflict with the real one.
+            raw.year.is_none_or(|year| **volume != *year.to_string())
+        });
+        Description {
+            form: if raw.journal {
+                Form::Journal
+            } else {
+                form(&folded_type)
+            },
+            notice: match title.notice {
+                _ if raw.journal => Notice::None,
+                Notice::None => title::notice(&folded_type),
+                notice => notice,
+            },
+            title: title.words.into(),
+            numbers: title.numbers.into(),
+            authors: raw
+                .authors
+                .iter()
+                .filter_map(|name| name::read(name))
+                .take(AUTHORS)
+                .collect(),
+            venue: fold(raw.venue).into(),
+            year: raw.year,
+            volume,
+            issue: place::issue(raw.issue),
+            pages: raw.pages,
+            issns: sorted(
+                raw.issns
+                    .iter()
+                    .filter_map(|issn| Issn::read(issn))
+                    .collect(),
+            ),
+            isbns: sorted(
+                raw.isbns
+                    .iter()
+                    .filter_map(|isbn| place::isbn(isbn))
+                    .collect(),
+            ),
+            doi: raw.dois.iter().find_map(|text| normalised_doi(text)),
+        }
+    }
+
+    /// The name of the first author.
+    pub fn first_author(&self) -> Option<&Name> {
+        self.authors.first()
+    }
+
+    /// How many of the fields are known: the measure of completeness.
+    pub fn filled(&self) -> usize {
+        [
+            !self.title.is_empty(),
+            !self.authors.is_empty(),
+            !self.venue.is_empty(),
+            self.year.is_some(),
+            self.volume.is_some(),
+            self.issue.is_some(),
+            self.pages.is_some(),
+            self.pages
+                .as_ref()
+                .is_some_and(|pages| pages.last.is_some()),
+            !self.issns.is_empty(),
+            self.doi.is_some(),
+        ]
+        .into_iter()
+        .filter(|known| *known)
+        .count()
+    }
+}
+
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// The DOI in a text that may have it percent-encoded, as resolver addresses do.
+fn normalised_doi(raw: &str) -> Option<Box<str>> {
+    let decoded = percent_decode_str(raw).decode_utf8_lossy();
+    doi::normalise(&decoded).map(Box::from)
+}
+
+/// The first run of exactly four digits that can be a year.
+pub(super) fn year(text: &str) -> Option<u16> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|run| match run.len() {
+            4 => run.parse().ok(),
+            8 => run[..4].parse().ok(),
+            _ => None,
+        })
+        .find(|year| (1000..3000).contains(year))
+}
+
+/// The form that a folded document type names.
+///
+/// Source: the type vocabularies of COAR, CSL, DRIVER and DataCite.
+fn form(folded: &str) -> Form {
+    const SIGNS: [(&str, Form); 19] = [
+        ("supplement", Form::Supplement),
+        ("component", Form::Supplement),
+        ("bookpart", Form::Chapter),
+        ("book part", Form::Chapter),
+        ("book section", Form::Chapter),
+        ("chapter", Form::Chapter),
+        ("book review", Form::Article),
+        ("dataset", Form::Data),
+        ("data set", Form::Data),
+        ("image", Form::Data),
+        ("graphic", Form::Data),
+        ("sound", Form::Data),
+        ("software", Form::Data),
+        ("thesis", Form::Book),
+        ("book", Form::Book),
+        ("article", Form::Article),
+        ("paper", Form::Article),
+        ("preprint", Form::Article),
+        ("review", Form::Article),
+    ];
+    SIGNS
+        .iter()
+        .find(|(sign, _)| folded.contains(sign))
+        .map_or(Form::Unknown, |(_, form)| *form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Author, Link};
+
+    fn text(value: &str) -> Option<String> {
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn describes_an_article() {
+        let article = Article {
+            title: text("The <i>heart</i>. Part II"),
+            authors: vec![Author {
+                name: "Smith, J.".to_owned(),
+                ..Author::default()
+            }],
+            journal: text("Journal of Hearts"),
+            issn: text("0300-8428"),
+            eissn: text("wrong"),
+            published: text("2005-03-01"),
+            volume: text("2005"),
+            issue: text("3"),
+            start_page: text("139"),
+            end_page: text("54"),
+            identifiers: vec!["ISBN 0-306-40615-2".to_owned()],
+            links: vec![Link {
+                url: "https://doi.org/10.1016/S0008-6363%2896%2900240-4".to_owned(),
+                ..Link::default()
+            }],
+            ..Article::default()
+        };
+        let want = Description {
+            title: "the heart part ii".into(),
+            numbers: "2".into(),
+            authors: vec![Name {
+                family: "smith".into(),
+                given: "j".into(),
+            }],
+            venue: "journal of hearts".into(),
+            year: Some(2005),
+            volume: None,
+            issue: Some("3".into()),
+            pages: place::pages("139-154"),
+            issns: vec![Issn::read("0300-8428").unwrap()],
+            isbns: vec![9_780_306_406_157],
+            doi: Some("10.1016/s0008-6363(96)00240-4".into()),
+            ..Description::default()
+        };
+        assert_eq!(Description::from_article(&article), want);
+        let json = serde_json::to_string(&want).unwrap();
+        assert_eq!(serde_json::from_str::<Description>(&json).unwrap(), want);
+    }
+
+    #[test]
+    fn nothing_known_is_nothing_stored() {
+        let empty = Description::from_article(&Article::default());
+        assert_eq!(serde_json::to_string(&empty).unwrap(), "{}");
+        assert_eq!(empty.filled(), 0);
+    }
+
+    #[test]
+    fn forms() {
+        for (written, want) in [
+            ("journal article", Form::Article),
+            ("article-journal", Form::Article),
+            ("info:eu-repo/semantics/bookPart", Form::Chapter),
+            ("chapter", Form::Chapter),
+            ("book", Form::Book),
+            ("book review", Form::Article),
+            ("Text", Form::Unknown),
+            ("", Form::Unknown),
+        ] {
+            assert_eq!(form(&fold(written)), want, "{written}");
+        }
+    }
+
+    #[test]
+    fn years() {
+        for (written, want) in [
+            ("2005", Some(2005)),
+            ("2005-03-01T00:00:00Z", Some(2005)),
+            ("March 2005", Some(2005)),
+            ("20050301", Some(2005)),
+            ("05/03", None),
+            ("", None),
+        ] {
+            assert_eq!(year(written), want, "{written}");
+        }
+    }
+
+    #[test]
+    fn the_type_tells_of_a_notice_that_the_title_hides() {
+        let article = Article {
+            title: text("The heart"),
+            document_type: text("Erratum"),
+            ..Article::default()
+        };
+        assert_eq!(Description::from_article(&article).notice, Notice::Erratum);
+    }
+}

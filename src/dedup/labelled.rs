@@ -1,0 +1,159 @@
+//! Labelled sets: records with the truth about which of them are one work.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    description::{Description, Raw},
+    place,
+};
+
+/// One record of a set: an object per line of a `records.jsonl`.
+///
+/// Unknown keys are passed over, missing ones are empty.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// The record's name in the set.
+    pub id: String,
+    /// The type, in any vocabulary.
+    #[serde(rename = "type")]
+    pub document_type: Option<String>,
+    /// Title.
+    pub title: Option<String>,
+    /// Subtitle, where the source keeps it apart.
+    pub subtitle: Option<String>,
+    /// Authors in order.
+    pub authors: Vec<Option<String>>,
+    /// Title of the journal or book.
+    pub venue: Option<String>,
+    /// Year, as a number or text.
+    pub year: Value,
+    /// Volume.
+    pub volume: Option<String>,
+    /// Issue.
+    pub issue: Option<String>,
+    /// Pages.
+    pub pages: Option<String>,
+    /// DOI as written.
+    pub doi: Option<String>,
+    /// ISSNs.
+    pub issn: Vec<String>,
+    /// ISBNs.
+    pub isbn: Vec<String>,
+}
+
+/// What is wrong with a set.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    /// A line of records is no such object.
+    #[error("line {line}: not a record: {error}")]
+    Record {
+        /// Counted from 1.
+        line: usize,
+        /// What came back.
+        error: serde_json::Error,
+    },
+    /// A line of the truth lacks a column or has an odd value.
+    #[error("line {line}: {what}")]
+    Truth {
+        /// Counted from 1.
+        line: usize,
+        /// What is missing.
+        what: &'static str,
+    },
+}
+
+impl Record {
+    /// Describes the record for the rules.
+    pub fn describe(&self) -> Description {
+        fn text(field: &Option<String>) -> &str {
+            field.as_deref().unwrap_or_default()
+        }
+        let title = match text(&self.subtitle) {
+            "" => text(&self.title).to_owned(),
+            subtitle => format!("{}: {subtitle}", text(&self.title)),
+        };
+        let year = match &self.year {
+            Value::Number(year) => super::description::year(&year.to_string()),
+            Value::String(year) => super::description::year(year),
+            _ => None,
+        };
+        Description::read(Raw {
+            journal: text(&self.document_type) == "journal",
+            document_type: text(&self.document_type),
+            title: &title,
+            authors: self.authors.iter().flatten().map(String::as_str).collect(),
+            venue: text(&self.venue),
+            year,
+            volume: text(&self.volume),
+            issue: text(&self.issue),
+            pages: place::pages(text(&self.pages)),
+            issns: self.issn.iter().map(String::as_str).collect(),
+            isbns: self.isbn.iter().map(String::as_str).collect(),
+            dois: vec![text(&self.doi)],
+        })
+    }
+}
+
+/// Reads records, one JSON object on each line; blank lines are passed over.
+///
+/// # Errors
+/// [`SetError::Record`] with the first line that is no record.
+pub fn read_records(text: &str) -> Result<Vec<Record>, SetError> {
+    let lines = text
+        .lines()
+        .zip(1..)
+        .filter(|(line, _)| !line.trim().is_empty());
+    lines
+        .map(|(line, number)| {
+            serde_json::from_str(line).map_err(|error| SetError::Record {
+                line: number,
+                error,
+            })
+        })
+        .collect()
+}
+
+/// Reads clusters (`id`, `cluster`, with a head line) into the cluster of each record.
+///
+/// # Errors
+/// [`SetError::Truth`] for a line with fewer than two columns.
+pub fn read_clusters(text: &str) -> Result<HashMap<String, String>, SetError> {
+    let rows = rows(text).map(|(columns, line)| match columns.as_slice() {
+        [id, cluster, ..] => Ok(((*id).to_owned(), (*cluster).to_owned())),
+        _ => Err(SetError::Truth {
+            line,
+            what: "id and cluster expected",
+        }),
+    });
+    rows.collect()
+}
+
+/// Reads pairs (`id1`, `id2`, `label` 0 or 1, with a head line).
+///
+/// # Errors
+/// [`SetError::Truth`] for a line with fewer than three columns or another label.
+pub fn read_pairs(text: &str) -> Result<Vec<(String, String, bool)>, SetError> {
+    let rows = rows(text).map(|(columns, line)| match columns.as_slice() {
+        [a, b, "1", ..] => Ok(((*a).to_owned(), (*b).to_owned(), true)),
+        [a, b, "0", ..] => Ok(((*a).to_owned(), (*b).to_owned(), false)),
+        _ => Err(SetError::Truth {
+            line,
+            what: "id1, id2 and a label of 0 or 1 expected",
+        }),
+    });
+    rows.collect()
+}
+
+/// Columns and number of each line after the head line.
+fn rows(text: &str) -> impl Iterator<Item = (Vec<&str>, usize)> {
+    let lines = text
+        .lines()
+        .zip(1..)
+        .skip(1)
+        .filter(|(line, _)| !line.trim().is_empty());
+    lines.map(|(line, number)| (line.split('\t').collect(), number))
+}

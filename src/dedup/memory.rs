@@ -1,0 +1,150 @@
+//! Deduplication of a whole set in memory: the reference for every other engine.
+
+use std::num::NonZero;
+use std::thread;
+
+use super::{
+    cluster::{Edge, Link, Partition, partition},
+    description::Description,
+    keys::{Key, keys},
+    rules::{Verdict, decide},
+};
+
+/// Most holders of a key that are still compared with each other.
+///
+/// A key that more records share tells nothing (a title that stands in every issue, a DOI on a
+/// whole supplement) and is left out altogether, so that the result does not depend on the order
+/// of arrival.
+pub const KEY_CAP: usize = 64;
+
+/// Candidate keys of a set of records, by key.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Key and record, sorted.
+    entries: Vec<(Key, u32)>,
+    cap: usize,
+}
+
+impl Index {
+    /// Indexes records by their keys; keys held by more than `cap` of them find nothing.
+    pub fn build(records: &[Description], cap: usize) -> Index {
+        let parts = in_parallel(records.len(), |range| {
+            let mut entries = Vec::with_capacity(range.len() * 6);
+            for at in range {
+                entries.extend(keys(&records[at]).into_iter().map(|key| (key, at as u32)));
+            }
+            entries.sort_unstable();
+            entries
+        });
+        let mut entries = parts.concat();
+        // The parts are runs in order, which this sort takes as such and merges.
+        entries.sort();
+        Index { entries, cap }
+    }
+
+    /// The records that share a key with these keys' holder, sorted, the holder included.
+    pub fn candidates(&self, keys: &[Key]) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        for key in keys {
+            let start = self.entries.partition_point(|(other, _)| other < key);
+            let holders = self.entries[start..]
+                .iter()
+                .take_while(|(other, _)| other == key);
+            let holders: Vec<u32> = holders
+                .take(self.cap + 1)
+                .map(|(_, record)| *record)
+                .collect();
+            if holders.len() <= self.cap {
+                found.extend(holders);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// All candidate pairs, each once, the earlier record first, sorted.
+    pub fn pairs(&self) -> Vec<(u32, u32)> {
+        let mut pairs = Vec::with_capacity(self.entries.len() / 4);
+        for holders in self.entries.chunk_by(|(a, _), (b, _)| a == b) {
+            if holders.len() > self.cap {
+                continue;
+            }
+            for (at, (_, a)) in holders.iter().enumerate() {
+                pairs.extend(holders[at + 1..].iter().map(|(_, b)| (*a, *b)));
+            }
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
+    }
+}
+
+/// Clusters a whole set; `records` is in canonical order (by source and identifier).
+pub fn cluster_all(records: &[Description], links: &[Link]) -> Partition {
+    cluster_all_capped(records, links, KEY_CAP)
+}
+
+/// [`cluster_all`] with another cap on the holders of a key.
+pub fn cluster_all_capped(records: &[Description], links: &[Link], cap: usize) -> Partition {
+    let pairs = Index::build(records, cap).pairs();
+    let edges = in_parallel(pairs.len(), |range| {
+        let decided = pairs[range]
+            .iter()
+            .filter_map(|&(a, b)| edge(records, a, b));
+        decided.collect::<Vec<Edge>>()
+    });
+    let records: Vec<&Description> = records.iter().collect();
+    partition(&records, &edges.concat(), links)
+}
+
+/// The edge between two records, if a rule calls them the same.
+pub fn edge(records: &[Description], a: u32, b: u32) -> Option<Edge> {
+    let decision = decide(&records[a as usize], &records[b as usize]);
+    let same = decision.verdict() == Verdict::Same;
+    same.then_some(Edge {
+        rank: decision.rank,
+        a: a.min(b),
+        b: a.max(b),
+    })
+}
+
+/// Describes many records with all cores, in order.
+pub fn describe_all<T: Sync>(
+    records: &[T],
+    describe: impl Fn(&T) -> Description + Sync,
+) -> Vec<Description> {
+    let parts = in_parallel(records.len(), |range| {
+        records[range]
+            .iter()
+            .map(&describe)
+            .collect::<Vec<Description>>()
+    });
+    parts.into_iter().flatten().collect()
+}
+
+/// Works on equal parts of `0..count`, one thread each, and gives the answers in order.
+fn in_parallel<T: Send>(count: usize, work: impl Fn(std::ops::Range<usize>) -> T + Sync) -> Vec<T> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    // A thread costs more than it brings for a few records.
+    let parts = cores.min(count / 512).max(1);
+    let share = count.div_ceil(parts);
+    let range = |part: usize| (part * share).min(count)..((part + 1) * share).min(count);
+    if parts == 1 {
+        return vec![work(0..count)];
+    }
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..parts)
+            .map(|part| scope.spawn(move || work(range(part))))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}

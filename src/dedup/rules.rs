@@ -1,0 +1,328 @@
+//! The rules: when two records are one work, when they are not.
+//!
+//! [`RULES`] is a decision table, read from the top: the first row that holds decides. Rows that
+//! forbid stand before the rows that they can overrule. A pair for which no row holds is
+//! [`Verdict::Unsure`] and stays apart, yet unlike [`Verdict::Different`] it does not keep two
+//! clusters apart that other pairs join.
+//!
+//! Each row is what a cataloguer would say of two entries; none is a weight or a score. A false
+//! merge hurts more than a missed one, so wherever evidence is thin the answer is no.
+
+use super::{
+    compare::Comparison,
+    description::{Description, Form},
+};
+
+/// What a rule says of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// One work.
+    Same,
+    /// Two works; never in one cluster unless a stored decision says so.
+    Different,
+    /// Not enough to say; kept apart.
+    Unsure,
+}
+
+/// A field that a rule looks at, for explanations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the names say it
+pub enum Field {
+    Form,
+    Notice,
+    Title,
+    Numbers,
+    Authors,
+    Year,
+    Venue,
+    Volume,
+    FirstPage,
+    LastPage,
+    Issn,
+    Isbn,
+    Doi,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Rule {
+    /// A short name, stable enough to be stored and searched for.
+    pub name: &'static str,
+    /// What it says when it holds.
+    pub verdict: Verdict,
+    /// The reason, in words.
+    pub why: &'static str,
+    /// The fields that it looks at.
+    pub fields: &'static [Field],
+    /// Whether it holds.
+    pub holds: fn(&Comparison<'_>) -> bool,
+}
+
+/// Likeness of titles that are the same but for slips and spelling.
+const NEARLY_EQUAL: f64 = 0.95;
+
+use Field as F;
+use Verdict::{Different, Same};
+
+/// The table. Of rows that say `Same`, an earlier one is the stronger evidence.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "journal-or-article",
+        verdict: Different,
+        why: "a journal is not an article",
+        fields: &[F::Form],
+        holds: |c| (c.a.form == Form::Journal) != (c.b.form == Form::Journal),
+    },
+    Rule {
+        name: "journals-issn",
+        verdict: Same,
+        why: "two journals with one ISSN and titles that agree",
+        fields: &[F::Form, F::Issn, F::Title],
+        holds: |c| journals(c) && c.issn.same() && alike_or_contained(c),
+    },
+    Rule {
+        name: "journals-no-issn",
+        verdict: Same,
+        why: "two journals of one title and one publisher, one of them without ISSN",
+        fields: &[F::Form, F::Title, F::Venue],
+        holds: |c| journals(c) && c.issn == Agreement::Missing && c.title == 1.0 && c.venue.same(),
+    },
+    Rule {
+        name: "journals-issn-conflict",
+        verdict: Different,
+        why: "two journals without a common ISSN",
+        fields: &[F::Form, F::Issn],
+        holds: |c| journals(c) && c.issn.conflicts(),
+    },
+    Rule {
+        name: "form-conflict",
+        verdict: Different,
+        why: "an article, a chapter, a book, a data set and a supplement are different things",
+        fields: &[F::Form],
+        holds: |c| c.forms_conflict(),
+    },
+    Rule {
+        name: "notice-conflict",
+        verdict: Different,
+        why: "an erratum, a retraction, a reply, a comment or an editorial is not the work itself",
+        fields: &[F::Notice, F::Title],
+        holds: |c| c.a.notice != c.b.notice,
+    },
+    Rule {
+        name: "place-conflict",
+        verdict: Different,
+        why: "other volume and other page",
+        fields: &[F::Volume, F::FirstPage],
+        holds: |c| c.volume.conflicts() && c.page.conflicts(),
+    },
+    Rule {
+        name: "issn-and-place-conflict",
+        verdict: Different,
+        why: "other ISSN, and other volume or page",
+        fields: &[F::Issn, F::Volume, F::FirstPage],
+        holds: |c| c.issn.conflicts() && (c.volume.conflicts() || c.page.conflicts()),
+    },
+    Rule {
+        name: "isbn-conflict",
+        verdict: Different,
+        why: "other ISBN, and not one DOI",
+        fields: &[F::Isbn, F::Doi],
+        holds: |c| c.isbn.conflicts() && !c.doi.same(),
+    },
+    Rule {
+        name: "numbers-conflict",
+        verdict: Different,
+        why: "other numbers in the titles, as of parts of a series, and not one volume and page",
+        fields: &[F::Title, F::Numbers, F::Volume, F::FirstPage],
+        holds: |c| !c.numbers && !c.same_place() && !(c.doi.same() && c.contained),
+    },
+    Rule {
+        name: "doi",
+        verdict: Same,
+        why: "one DOI, and titles that agree",
+        fields: &[F::Doi, F::Title],
+        holds: |c| c.doi.same() && alike_or_contained(c),
+    },
+    Rule {
+        name: "page-conflict",
+        verdict: Different,
+        why: "other first page",
+        fields: &[F::FirstPage],
+        holds: |c| c.page.conflicts(),
+    },
+    Rule {
+        name: "volume-conflict",
+        verdict: Different,
+        why: "other volume, and not one first page",
+        fields: &[F::Volume, F::FirstPage],
+        holds: |c| c.volume.conflicts() && !c.page.same(),
+    },
+    Rule {
+        name: "year-conflict",
+        verdict: Different,
+        why: "years more than one apart, and not one volume and page",
+        fields: &[F::Year, F::Volume, F::FirstPage],
+        holds: |c| c.year.conflicts() && !c.same_place(),
+    },
+    Rule {
+        name: "issn-conflict",
+        verdict: Different,
+        why: "other ISSN, and not one volume and page",
+        fields: &[F::Issn, F::Volume, F::FirstPage],
+        holds: |c| c.issn.conflicts() && !c.same_place(),
+    },
+    Rule {
+        name: "doi-conflict",
+        verdict: Different,
+        why: "other DOI, and not one volume and page",
+        fields: &[F::Doi, F::Volume, F::FirstPage],
+        holds: |c| c.doi.conflicts() && !c.same_place(),
+    },
+    Rule {
+        name: "authors-conflict",
+        verdict: Different,
+        why: "no author in common",
+        fields: &[F::Authors],
+        holds: |c| c.authors.conflicts(),
+    },
+    Rule {
+        name: "title-and-place",
+        verdict: Same,
+        why: "titles that agree, one volume, first page and year or journal",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Volume,
+            F::FirstPage,
+            F::Year,
+            F::Issn,
+            F::Venue,
+        ],
+        holds: |c| alike_or_contained(c) && c.same_place() && (c.year.close() || c.same_journal()),
+    },
+    Rule {
+        name: "title-author-year",
+        verdict: Same,
+        why: "nearly one title of some length, common authors, years at most one apart",
+        fields: &[F::Title, F::Numbers, F::Authors, F::Year],
+        holds: |c| nearly_equal(c) && !c.short && c.authors.same() && c.year.close(),
+    },
+    Rule {
+        name: "short-title-and-page",
+        verdict: Same,
+        why: "nearly one title, common authors, one year, and one page or volume and journal",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Year,
+            F::FirstPage,
+            F::Volume,
+            F::Issn,
+            F::Venue,
+        ],
+        holds: |c| {
+            nearly_equal(c)
+                && c.authors.same()
+                && c.year.close()
+                && (c.page.same() || (c.volume.same() && c.same_journal()))
+        },
+    },
+    Rule {
+        name: "title-page-journal",
+        verdict: Same,
+        why: "titles that agree, one first page, journal and year",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::FirstPage,
+            F::Year,
+            F::Issn,
+            F::Venue,
+        ],
+        holds: |c| alike_or_contained(c) && c.page.same() && c.same_journal() && c.year.same(),
+    },
+    Rule {
+        name: "place-and-author",
+        verdict: Same,
+        why: "one ISSN, volume, first and last page, year and authors: a translated title",
+        fields: &[
+            F::Authors,
+            F::Issn,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+        ],
+        holds: |c| {
+            c.issn.same()
+                && c.same_place()
+                && c.last_page.same()
+                && c.year.same()
+                && c.authors.same()
+                && c.a.authors.len() == c.b.authors.len()
+        },
+    },
+];
+
+/// What stands for the rule when no row holds.
+static NO_RULE: Rule = Rule {
+    name: "no-rule",
+    verdict: Verdict::Unsure,
+    why: "nothing forbids that they are one, but too little says so",
+    fields: &[
+        F::Title,
+        F::Authors,
+        F::Year,
+        F::Volume,
+        F::FirstPage,
+        F::Doi,
+    ],
+    holds: |_| true,
+};
+
+use super::compare::Agreement;
+
+fn journals(c: &Comparison<'_>) -> bool {
+    c.a.form == Form::Journal && c.b.form == Form::Journal
+}
+
+fn alike_or_contained(c: &Comparison<'_>) -> bool {
+    c.title > 0.0 || c.contained
+}
+
+fn nearly_equal(c: &Comparison<'_>) -> bool {
+    c.title >= NEARLY_EQUAL && c.numbers
+}
+
+/// What was decided of a pair, and by which row.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision {
+    /// The row that decided.
+    pub rule: &'static Rule,
+    /// Its place in the table; of two decisions for `Same` the lower one is stronger.
+    pub rank: u8,
+}
+
+impl Decision {
+    /// What was decided.
+    pub fn verdict(&self) -> Verdict {
+        self.rule.verdict
+    }
+}
+
+/// Decides whether two records are one work.
+///
+/// The same with both exchanged, and a function of the two descriptions alone.
+pub fn decide(a: &Description, b: &Description) -> Decision {
+    decide_compared(&Comparison::new(a, b))
+}
+
+/// Decides as [`decide`] does, of a pair already compared.
+pub fn decide_compared(comparison: &Comparison<'_>) -> Decision {
+    let row = RULES
+        .iter()
+        .zip(0..)
+        .find(|(rule, _)| (rule.holds)(comparison));
+    let (rule, rank) = row.unwrap_or((&NO_RULE, u8::MAX));
+    Decision { rule, rank }
+}
