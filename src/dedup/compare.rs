@@ -61,6 +61,8 @@ pub struct Comparison<'a> {
     /// `Same` if the first authors may be one person or half of all authors are shared, `Near` if
     /// any is.
     pub authors: Agreement,
+    /// As many authors are known of both, and each may be the other's in the same place.
+    pub all_authors: bool,
     /// `Near` if one apart.
     pub year: Agreement,
     /// Volume.
@@ -94,6 +96,9 @@ impl<'a> Comparison<'a> {
             }),
             numbers: a.numbers == b.numbers,
             authors: authors(&a.authors, &b.authors),
+            all_authors: !a.authors.is_empty()
+                && a.authors.len() == b.authors.len()
+                && a.authors.iter().zip(&b.authors).all(|(a, b)| a.may_be(b)),
             year: match (a.year, b.year) {
                 (Some(a), Some(b)) => match a.abs_diff(b) {
                     0 => Same,
@@ -122,9 +127,21 @@ impl<'a> Comparison<'a> {
         self.issn.same() || self.venue.close()
     }
 
-    /// One of the records is of this form.
-    pub fn any(&self, form: Form) -> bool {
-        self.a.form == form || self.b.form == form
+    /// Other ISSN, and the journals' titles do not show them to be its print and its electronic
+    /// edition.
+    pub fn journals_conflict(&self) -> bool {
+        self.issn.conflicts() && !self.venue.close()
+    }
+
+    /// One of the records names no journal or book at all, neither by title nor by number.
+    pub fn bare(&self) -> bool {
+        let bare = |d: &Description| d.venue.is_empty() && d.issns.is_empty() && d.isbns.is_empty();
+        bare(self.a) || bare(self.b)
+    }
+
+    /// First and last page are both the same, and not the same page.
+    pub fn same_range(&self) -> bool {
+        self.page.same() && self.last_page.same()
     }
 
     /// Two forms that one work cannot have.

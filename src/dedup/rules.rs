@@ -116,11 +116,11 @@ pub const RULES: &[Rule] = &[
         holds: |c| c.volume.conflicts() && c.page.conflicts(),
     },
     Rule {
-        name: "issn-and-place-conflict",
+        name: "journal-and-place-conflict",
         verdict: Different,
-        why: "other ISSN, and other volume or page",
-        fields: &[F::Issn, F::Volume, F::FirstPage],
-        holds: |c| c.issn.conflicts() && (c.volume.conflicts() || c.page.conflicts()),
+        why: "other journal, and other volume or page",
+        fields: &[F::Issn, F::Venue, F::Volume, F::FirstPage],
+        holds: |c| c.journals_conflict() && (c.volume.conflicts() || c.page.conflicts()),
     },
     Rule {
         name: "isbn-conflict",
@@ -139,9 +139,13 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "doi",
         verdict: Same,
-        why: "one DOI, and titles that agree",
-        fields: &[F::Doi, F::Title],
-        holds: |c| c.doi.same() && alike_or_contained(c),
+        why: "one DOI, and titles that agree; nearly equal ones if the pages do not agree",
+        fields: &[F::Doi, F::Title, F::FirstPage],
+        holds: |c| {
+            c.doi.same()
+                && alike_or_contained(c)
+                && (c.title >= NEARLY_EQUAL || !c.page.conflicts())
+        },
     },
     Rule {
         name: "page-conflict",
@@ -165,11 +169,11 @@ pub const RULES: &[Rule] = &[
         holds: |c| c.year.conflicts() && !c.same_place(),
     },
     Rule {
-        name: "issn-conflict",
+        name: "journal-conflict",
         verdict: Different,
-        why: "other ISSN, and not one volume and page",
-        fields: &[F::Issn, F::Volume, F::FirstPage],
-        holds: |c| c.issn.conflicts() && !c.same_place(),
+        why: "other journal, and not one volume and page",
+        fields: &[F::Issn, F::Venue, F::Volume, F::FirstPage],
+        holds: |c| c.journals_conflict() && !c.same_place(),
     },
     Rule {
         name: "doi-conflict",
@@ -181,85 +185,91 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "authors-conflict",
         verdict: Different,
-        why: "no author in common",
-        fields: &[F::Authors],
-        holds: |c| c.authors.conflicts(),
+        why: "no author in common, and not one long title, volume, first and last page and year",
+        fields: &[F::Authors, F::Title, F::Volume, F::FirstPage, F::LastPage, F::Year],
+        holds: |c| {
+            let one_place = c.volume.same() && c.same_range() && c.year.same();
+            c.authors.conflicts() && !(one_place && nearly_equal(c) && !c.short)
+        },
     },
     Rule {
         name: "title-and-place",
         verdict: Same,
-        why: "titles that agree, one volume, first page and year or journal",
-        fields: &[
-            F::Title,
-            F::Authors,
-            F::Volume,
-            F::FirstPage,
-            F::Year,
-            F::Issn,
-            F::Venue,
-        ],
-        holds: |c| alike_or_contained(c) && c.same_place() && (c.year.close() || c.same_journal()),
+        why: "nearly one title, one volume and first page, and one year or journal",
+        fields: &[F::Title, F::Authors, F::Volume, F::FirstPage, F::Year, F::Issn, F::Venue],
+        holds: |c| nearly_equal(c) && c.same_place() && (c.year.close() || c.same_journal()),
     },
     Rule {
-        name: "title-author-year",
+        name: "title-author-journal",
         verdict: Same,
-        why: "nearly one title of some length, common authors, years at most one apart",
-        fields: &[F::Title, F::Numbers, F::Authors, F::Year],
-        holds: |c| nearly_equal(c) && !c.short && c.authors.same() && c.year.close(),
-    },
-    Rule {
-        name: "short-title-and-page",
-        verdict: Same,
-        why: "nearly one title, common authors, one year, and one page or volume and journal",
-        fields: &[
-            F::Title,
-            F::Authors,
-            F::Year,
-            F::FirstPage,
-            F::Volume,
-            F::Issn,
-            F::Venue,
-        ],
+        why: "nearly one title of some length, common authors, years at most one apart, and one \
+              journal, volume or page",
+        fields: &[F::Title, F::Authors, F::Year, F::Issn, F::Venue, F::Volume, F::FirstPage],
         holds: |c| {
-            nearly_equal(c)
-                && c.authors.same()
-                && c.year.close()
-                && (c.page.same() || (c.volume.same() && c.same_journal()))
+            let somewhere = c.same_journal() || c.volume.same() || c.page.same();
+            nearly_equal(c) && !c.short && c.authors.same() && c.year.close() && somewhere
+        },
+    },
+    Rule {
+        name: "title-alike-and-range",
+        verdict: Same,
+        why: "titles that agree, one volume, first and last page, and one year or journal",
+        fields: &[F::Title, F::Authors, F::Volume, F::FirstPage, F::LastPage, F::Year, F::Issn],
+        holds: |c| {
+            alike_or_contained(c)
+                && c.same_place()
+                && (c.same_range() || c.contained)
+                && (c.year.close() || c.same_journal())
         },
     },
     Rule {
         name: "title-page-journal",
         verdict: Same,
-        why: "titles that agree, one first page, journal and year",
-        fields: &[
-            F::Title,
-            F::Authors,
-            F::FirstPage,
-            F::Year,
-            F::Issn,
-            F::Venue,
-        ],
-        holds: |c| alike_or_contained(c) && c.page.same() && c.same_journal() && c.year.same(),
+        why: "titles that agree, one first page, journal and year, and more than one page or \
+              nearly one title",
+        fields: &[F::Title, F::Authors, F::FirstPage, F::LastPage, F::Year, F::Issn, F::Venue],
+        holds: |c| {
+            alike_or_contained(c)
+                && (c.same_range() || nearly_equal(c))
+                && c.page.same()
+                && c.same_journal()
+                && c.year.same()
+        },
     },
     Rule {
-        name: "place-and-author",
+        name: "short-title-and-volume",
         verdict: Same,
-        why: "one ISSN, volume, first and last page, year and authors: a translated title",
-        fields: &[
-            F::Authors,
-            F::Issn,
-            F::Volume,
-            F::FirstPage,
-            F::LastPage,
-            F::Year,
-        ],
+        why: "one short title, all authors, journal, volume and year, a page missing",
+        fields: &[F::Title, F::Authors, F::Year, F::Volume, F::Issn, F::Venue],
         holds: |c| {
-            c.issn.same()
+            nearly_equal(c)
+                && c.all_authors
+                && c.year.close()
+                && c.volume.same()
+                && c.same_journal()
+        },
+    },
+    Rule {
+        name: "title-author-alone",
+        verdict: Same,
+        why: "nearly one title of some length, all authors and the year, and one record names no \
+              journal",
+        fields: &[F::Title, F::Authors, F::Year, F::Venue, F::Issn],
+        holds: |c| {
+            nearly_equal(c) && !c.short && c.all_authors && c.year.same() && c.bare()
+        },
+    },
+    Rule {
+        name: "range-and-authors",
+        verdict: Same,
+        why: "one journal, volume, first and last page, year and all authors: a translated title",
+        fields: &[F::Authors, F::Issn, F::Volume, F::FirstPage, F::LastPage, F::Year],
+        holds: |c| {
+            (c.issn.same() || c.doi.same())
                 && c.same_place()
-                && c.last_page.same()
+                && c.same_range()
                 && c.year.same()
-                && c.authors.same()
-                && c.a.authors.len() == c.b.authors.len()
+                && c.all_authors
         },
     },
 ];
