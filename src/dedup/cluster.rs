@@ -43,18 +43,18 @@ pub const MAX_MEMBERS: usize = 256;
 pub struct Edge {
     /// The deciding row's place in the table, the strongest is lowest.
     pub rank: u8,
-    /// The earlier record.
+    /// One record.
     pub a: u32,
-    /// The later record.
+    /// The other.
     pub b: u32,
 }
 
 /// A stored decision about a pair; it wins over every rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link {
-    /// The earlier record.
+    /// One record.
     pub a: u32,
-    /// The later record.
+    /// The other.
     pub b: u32,
     /// Whether the two must be together or must not.
     pub must: bool,

@@ -7,6 +7,7 @@ use super::{
     keys::is_short,
     name::Name,
     place::{Pages, split_number},
+    title::numbers,
 };
 
 /// How one field of two records compares.
@@ -50,7 +51,7 @@ pub struct Comparison<'a> {
     /// The other.
     pub b: &'a Description,
     /// Likeness of the titles from [`TITLES_ALIKE`] to 1, by edit distance over the longer one;
-    /// 0 if less.
+    /// 0 if less. Of records with several titles, the two that are most alike.
     pub title: f64,
     /// One title is whole within the other, and not short.
     pub contained: bool,
@@ -84,17 +85,14 @@ pub struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     /// Compares two records; the same with both exchanged, but for `a` and `b`.
     pub fn new(a: &'a Description, b: &'a Description) -> Comparison<'a> {
+        let titles = Titles::new(a, b);
         Comparison {
             a,
             b,
-            title: likeness(&a.title, &b.title),
-            contained: contained(&a.title, &b.title),
-            short: is_short(if a.title.len() < b.title.len() {
-                &a.title
-            } else {
-                &b.title
-            }),
-            numbers: a.numbers == b.numbers,
+            title: titles.alike,
+            contained: titles.contained,
+            short: titles.short,
+            numbers: titles.numbers,
             authors: authors(&a.authors, &b.authors),
             all_authors: !a.authors.is_empty()
                 && a.authors.len() == b.authors.len()
@@ -135,8 +133,18 @@ impl<'a> Comparison<'a> {
 
     /// One of the records names no journal or book at all, neither by title nor by number.
     pub fn bare(&self) -> bool {
-        let bare = |d: &Description| d.venue.is_empty() && d.issns.is_empty() && d.isbns.is_empty();
-        bare(self.a) || bare(self.b)
+        names_nothing(self.a) || names_nothing(self.b)
+    }
+
+    /// Neither record names a journal or book.
+    pub fn both_bare(&self) -> bool {
+        names_nothing(self.a) && names_nothing(self.b)
+    }
+
+    /// The same first page, and the same last page or none in both.
+    pub fn same_pages(&self) -> bool {
+        let open = |d: &Description| d.pages.as_ref().is_some_and(|pages| pages.last.is_none());
+        self.page.same() && (self.last_page.same() || (open(self.a) && open(self.b)))
     }
 
     /// First and last page are both the same, and not the same page.
@@ -149,6 +157,50 @@ impl<'a> Comparison<'a> {
         let (a, b) = (self.a.form, self.b.form);
         a != b && a != Form::Unknown && b != Form::Unknown
     }
+}
+
+/// How the two titles compare that are most alike.
+struct Titles {
+    alike: f64,
+    contained: bool,
+    short: bool,
+    numbers: bool,
+}
+
+impl Titles {
+    fn new(a: &Description, b: &Description) -> Titles {
+        let first = Titles {
+            alike: likeness(&a.title, &b.title),
+            contained: contained(&a.title, &b.title),
+            short: is_short(shorter(&a.title, &b.title)),
+            numbers: a.numbers == b.numbers,
+        };
+        if first.alike == 1.0 || (a.other_titles.is_empty() && b.other_titles.is_empty()) {
+            return first;
+        }
+        let pairs = a.titles().flat_map(|x| b.titles().map(move |y| (x, y)));
+        pairs.fold(first, |best, (x, y)| {
+            let (alike, contained) = (likeness(x, y), contained(x, y));
+            if (alike, contained) <= (best.alike, best.contained) {
+                return best;
+            }
+            let numbers = numbers(x) == numbers(y);
+            Titles {
+                alike,
+                contained,
+                short: is_short(shorter(x, y)),
+                numbers,
+            }
+        })
+    }
+}
+
+fn shorter<'t>(a: &'t str, b: &'t str) -> &'t str {
+    if a.len() < b.len() { a } else { b }
+}
+
+fn names_nothing(d: &Description) -> bool {
+    d.venue.is_empty() && d.issns.is_empty() && d.isbns.is_empty()
 }
 
 fn likeness(a: &str, b: &str) -> f64 {

@@ -14,6 +14,9 @@ use crate::record::{Article, Kind, doi};
 /// Authors that are kept; big collaborations have thousands, the first ones tell works apart.
 pub const AUTHORS: usize = 10;
 
+/// Further titles that are kept.
+pub const OTHER_TITLES: usize = 3;
+
 /// The fields of one record that rules look at, normalised.
 ///
 /// A pure function of the record, so it may be stored or made anew. Serialised with short names
@@ -33,6 +36,9 @@ pub struct Description {
     /// Numbers in the title, sorted, with blanks between them.
     #[serde(rename = "#", skip_serializing_if = "str::is_empty")]
     pub numbers: Box<str>,
+    /// Folded further titles, at most [`OTHER_TITLES`]: translations, mostly.
+    #[serde(rename = "o", skip_serializing_if = "Vec::is_empty")]
+    pub other_titles: Vec<Box<str>>,
     /// The first [`AUTHORS`] authors, in order.
     #[serde(rename = "a", skip_serializing_if = "Vec::is_empty")]
     pub authors: Vec<Name>,
@@ -93,6 +99,7 @@ pub(super) struct Raw<'a> {
     pub(super) journal: bool,
     pub(super) document_type: &'a str,
     pub(super) title: &'a str,
+    pub(super) other_titles: &'a [String],
     pub(super) authors: Vec<&'a str>,
     pub(super) venue: &'a str,
     pub(super) year: Option<u16>,
@@ -120,6 +127,7 @@ impl Description {
             journal,
             document_type: article.document_type.as_deref().unwrap_or_default(),
             title: article.title.as_deref().unwrap_or_default(),
+            other_titles: &article.other_titles,
             authors: article
                 .authors
                 .iter()
@@ -173,6 +181,7 @@ impl Description {
                 Notice::None => title::notice(&folded_type),
                 notice => notice,
             },
+            other_titles: other_titles(&raw, &title.words),
             title: title.words.into(),
             numbers: title.numbers.into(),
             authors: raw
@@ -202,6 +211,15 @@ impl Description {
         }
     }
 
+    /// All titles, the first one first.
+    pub fn titles(&self) -> impl Iterator<Item = &str> + Clone {
+        let first = Some(&self.title).filter(|title| !title.is_empty());
+        first
+            .into_iter()
+            .chain(&self.other_titles)
+            .map(|title| &**title)
+    }
+
     /// The name of the first author.
     pub fn first_author(&self) -> Option<&Name> {
         self.authors.first()
@@ -227,6 +245,19 @@ impl Description {
         .filter(|known| *known)
         .count()
     }
+}
+
+/// Further titles of a record that are not its first one again.
+fn other_titles(raw: &Raw<'_>, first: &str) -> Vec<Box<str>> {
+    let mut titles: Vec<Box<str>> = Vec::new();
+    for other in raw.other_titles {
+        let words = title::read(other).words;
+        let known = words == first || titles.iter().any(|title| **title == *words);
+        if titles.len() < OTHER_TITLES && !words.is_empty() && !known {
+            titles.push(words.into());
+        }
+    }
+    titles
 }
 
 fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
@@ -296,6 +327,7 @@ mod tests {
     fn describes_an_article() {
         let article = Article {
             title: text("The <i>heart</i>. Part II"),
+            other_titles: vec!["Das Herz".to_owned(), "The heart. Part II.".to_owned()],
             authors: vec![Author {
                 name: "Smith, J.".to_owned(),
                 ..Author::default()
@@ -318,6 +350,7 @@ mod tests {
         let want = Description {
             title: "the heart part ii".into(),
             numbers: "2".into(),
+            other_titles: vec!["das herz".into()],
             authors: vec![Name {
                 family: "smith".into(),
                 given: "j".into(),

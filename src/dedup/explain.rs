@@ -107,7 +107,7 @@ fn value(field: Field, record: &Description) -> String {
     match field {
         Field::Form => format!("{:?}", record.form).to_lowercase(),
         Field::Notice => format!("{:?}", record.notice).to_lowercase(),
-        Field::Title => record.title.to_string(),
+        Field::Title => record.titles().collect::<Vec<_>>().join(" = "),
         Field::Numbers => record.numbers.to_string(),
         Field::Authors => {
             let names = record.authors.iter();

@@ -37,9 +37,12 @@ const TITLE_BYTES: usize = 80;
 /// Title words that make a key of head or tail.
 const TITLE_WORDS: usize = 4;
 
+/// ISSNs that make a key.
+const ISSNS: usize = 3;
+
 /// Whether a folded title is too short, or too common in form, to tell works apart by itself.
 pub(super) fn is_short(title: &str) -> bool {
-    title.len() < 25 || title.split(' ').nth(3).is_none() && title.is_ascii()
+    title.len() < 25 || (title.is_ascii() && title.split(' ').nth(3).is_none())
 }
 
 impl Key {
@@ -55,75 +58,180 @@ impl Key {
     }
 }
 
-/// The keys of a record, about five, without repetitions.
+/// The keys of a record, about five, sorted, without repetitions.
 ///
-/// Every pair that a rule can call the same shares at least one of them, but for the odd pair
-/// whose titles differ in their first and last words and whose places are missing.
+/// Nearly every pair that a rule calls the same shares one of them; those are missed whose titles
+/// differ both in their first and in their last words while the places are missing.
 pub fn keys(record: &Description) -> Vec<Key> {
-    let mut keys = Vec::with_capacity(7);
-    let mut add = |kind, parts: &[&str]| keys.push(Key::new(kind, parts));
-    let title: String = record.title.split(' ').collect();
+    let mut keys = Vec::with_capacity(8);
     if record.form == Form::Journal {
-        for issn in &record.issns {
-            add(KeyKind::Journal, &[&issn.to_string()]);
+        keys.extend(
+            record
+                .issns
+                .iter()
+                .map(|issn| Key::new(KeyKind::Journal, &[&issn.to_string()])),
+        );
+        keys.extend(
+            record
+                .titles()
+                .map(|title| Key::new(KeyKind::Title, &["journal", title])),
+        );
+    } else {
+        keys.extend(record.doi.iter().map(|doi| Key::new(KeyKind::Doi, &[doi])));
+        for title in record.titles() {
+            title_keys(record, title, &mut keys);
         }
-        if !title.is_empty() {
-            add(KeyKind::Title, &["journal", &title]);
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        return keys;
-    }
-    let author = record.first_author().map(|name| name.last_word());
-    let page = record.pages.as_ref().map(|pages| &*pages.first);
-    let year = record.year.map(|year| year.to_string());
-    let volume = record.volume.as_deref();
-    if let Some(doi) = &record.doi {
-        add(KeyKind::Doi, &[doi]);
-    }
-    if !title.is_empty() {
-        let end = (0..=TITLE_BYTES.min(title.len()))
-            .rev()
-            .find(|at| title.is_char_boundary(*at));
-        let head = &title[..end.unwrap_or(0)];
-        if !is_short(&record.title) {
-            add(KeyKind::Title, &[head]);
-        } else {
-            // `Editorial` stands in every issue; its place makes it rare.
-            if let Some(page) = page {
-                add(KeyKind::Title, &[head, "page", page]);
-            }
-            if let Some(volume) = volume {
-                add(KeyKind::Title, &[head, "volume", volume]);
-            }
-            if let Some(author) = author {
-                add(KeyKind::Title, &[head, "author", author]);
-            }
-        }
-    }
-    if let (Some(author), Some(page)) = (author, page) {
-        if let Some(volume) = volume {
-            add(KeyKind::AuthorPage, &[author, page, "volume", volume]);
-        } else if let Some(year) = &year {
-            add(KeyKind::AuthorPage, &[author, page, "year", year]);
-        }
-    }
-    if let (Some(volume), Some(page)) = (volume, page) {
-        for issn in record.issns.iter().take(3) {
-            add(KeyKind::IssnPage, &[&issn.to_string(), volume, page]);
-        }
-    }
-    if let Some(author) = author.filter(|_| !is_short(&record.title)) {
-        let mut blanks = record.title.match_indices(' ').map(|(at, _)| at);
-        if let Some(at) = blanks.nth(TITLE_WORDS - 1) {
-            add(KeyKind::TitleHead, &[&record.title[..at], author]);
-        }
-        let mut blanks = record.title.rmatch_indices(' ').map(|(at, _)| at);
-        if let Some(at) = blanks.nth(TITLE_WORDS - 1) {
-            add(KeyKind::TitleTail, &[&record.title[at + 1..], author]);
-        }
+        place_keys(record, &mut keys);
     }
     keys.sort_unstable();
     keys.dedup();
     keys
+}
+
+fn title_keys(record: &Description, title: &str, keys: &mut Vec<Key>) {
+    let compact: String = title.split(' ').collect();
+    let end = (0..=TITLE_BYTES.min(compact.len()))
+        .rev()
+        .find(|at| compact.is_char_boundary(*at));
+    let head = &compact[..end.unwrap_or(0)];
+    let author = record.first_author().map(|name| name.last_word());
+    if is_short(title) {
+        // `Editorial` stands in every issue; together with its place it is rare.
+        let page = record.pages.as_ref().map(|pages| &*pages.first);
+        let places = [
+            ("page", page),
+            ("volume", record.volume.as_deref()),
+            ("author", author),
+        ];
+        for (what, place) in places {
+            keys.extend(place.map(|place| Key::new(KeyKind::Title, &[head, what, place])));
+        }
+        return;
+    }
+    keys.push(Key::new(KeyKind::Title, &[head]));
+    let Some(author) = author else { return };
+    if let Some((at, _)) = title.match_indices(' ').nth(TITLE_WORDS - 1) {
+        keys.push(Key::new(KeyKind::TitleHead, &[&title[..at], author]));
+    }
+    if let Some((at, _)) = title.rmatch_indices(' ').nth(TITLE_WORDS - 1) {
+        keys.push(Key::new(KeyKind::TitleTail, &[&title[at + 1..], author]));
+    }
+}
+
+fn place_keys(record: &Description, keys: &mut Vec<Key>) {
+    let Some(pages) = &record.pages else { return };
+    let volume = record.volume.as_deref();
+    if let Some(author) = record.first_author().map(|name| name.last_word()) {
+        let year = record.year.map(|year| year.to_string());
+        let when = volume
+            .map(|v| ("volume", v))
+            .or(year.as_deref().map(|y| ("year", y)));
+        if let Some((what, when)) = when {
+            keys.push(Key::new(
+                KeyKind::AuthorPage,
+                &[author, &pages.first, what, when],
+            ));
+        }
+    }
+    if let Some(volume) = volume {
+        let issns = record.issns.iter().take(ISSNS);
+        keys.extend(issns.map(|issn| {
+            Key::new(
+                KeyKind::IssnPage,
+                &[&issn.to_string(), volume, &pages.first],
+            )
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::dedup::testing::record;
+
+    fn shared(a: &str, b: &str) -> HashSet<u64> {
+        let of = |text| keys(&record(text)).into_iter().collect::<HashSet<Key>>();
+        of(a).intersection(&of(b)).map(|key| key.0 >> 56).collect()
+    }
+
+    #[test]
+    fn records_meet_by_what_they_share() {
+        let long = "title=The heart of the matter in small mammals";
+        for (case, a, b, want) in [
+            (
+                "doi",
+                "doi=10.1/ab",
+                "doi=https://doi.org/10.1/AB",
+                vec![KeyKind::Doi],
+            ),
+            (
+                "title",
+                long,
+                "title=The Heart of the Matter in Small Mammals!",
+                vec![KeyKind::Title],
+            ),
+            (
+                "title but for its end",
+                "title=The heart of the matter in small mammals; author=Smith, J",
+                "title=The heart of the matter in small rodents; author=Smith",
+                vec![KeyKind::TitleHead],
+            ),
+            (
+                "title but for its beginning",
+                "title=The heart of the matter in small mammals; author=Smith, J",
+                "title=On hearts and the matter in small mammals; author=Smith",
+                vec![KeyKind::TitleTail],
+            ),
+            (
+                "place",
+                "author=Smith; volume=3; pages=7-9; issn=0300-8428",
+                "author=Smith; volume=3; pages=7; issn=0300-8428",
+                vec![KeyKind::AuthorPage, KeyKind::IssnPage],
+            ),
+            (
+                "year for a missing volume",
+                "author=Li; year=2001; pages=7",
+                "author=Li; year=2001; pages=7-8",
+                vec![KeyKind::AuthorPage],
+            ),
+            (
+                "short title alone",
+                "title=Editorial; pages=3",
+                "title=Editorial; pages=4",
+                vec![],
+            ),
+            (
+                "short title and page",
+                "title=Editorial; pages=3",
+                "title=Editorial; pages=3",
+                vec![KeyKind::Title],
+            ),
+            (
+                "journal and article",
+                "type=journal; title=The heart of the matter in small mammals; issn=0300-8428",
+                "title=The heart of the matter in small mammals; issn=0300-8428; volume=1; pages=1",
+                vec![],
+            ),
+            (
+                "journals",
+                "type=journal; title=Heart; issn=0300-8428",
+                "type=journal; title=Hearts; issn=0300-8428",
+                vec![KeyKind::Journal],
+            ),
+        ] {
+            let want: HashSet<u64> = want.into_iter().map(|kind| kind as u64).collect();
+            assert_eq!(shared(a, b), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_stored_key_stays_what_it_is() {
+        // A change here is a change of KEYS_VERSION.
+        assert_eq!(
+            keys(&record("doi=10.1000/182")),
+            [Key(0x0165_6afb_1a0b_2b77)]
+        );
+    }
 }

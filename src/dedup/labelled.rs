@@ -85,6 +85,7 @@ impl Record {
             journal: text(&self.document_type) == "journal",
             document_type: text(&self.document_type),
             title: &title,
+            other_titles: &[],
             authors: self.authors.iter().flatten().map(String::as_str).collect(),
             venue: text(&self.venue),
             year,

@@ -9,7 +9,7 @@
 //! merge hurts more than a missed one, so wherever evidence is thin the answer is no.
 
 use super::{
-    compare::Comparison,
+    compare::{Agreement, Comparison},
     description::{Description, Form},
 };
 
@@ -134,7 +134,10 @@ pub const RULES: &[Rule] = &[
         verdict: Different,
         why: "other numbers in the titles, as of parts of a series, and not one volume and page",
         fields: &[F::Title, F::Numbers, F::Volume, F::FirstPage],
-        holds: |c| !c.numbers && !c.same_place() && !(c.doi.same() && c.contained),
+        holds: |c| {
+            let excused = c.same_place() || (c.doi.same() && c.contained);
+            !c.numbers && !excused
+        },
     },
     Rule {
         name: "doi",
@@ -178,15 +181,22 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "doi-conflict",
         verdict: Different,
-        why: "other DOI, and not one volume and page",
-        fields: &[F::Doi, F::Volume, F::FirstPage],
-        holds: |c| c.doi.conflicts() && !c.same_place(),
+        why: "other DOI, and not one volume and the same pages",
+        fields: &[F::Doi, F::Volume, F::FirstPage, F::LastPage],
+        holds: |c| c.doi.conflicts() && !(c.volume.same() && c.same_pages()),
     },
     Rule {
         name: "authors-conflict",
         verdict: Different,
         why: "no author in common, and not one long title, volume, first and last page and year",
-        fields: &[F::Authors, F::Title, F::Volume, F::FirstPage, F::LastPage, F::Year],
+        fields: &[
+            F::Authors,
+            F::Title,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+        ],
         holds: |c| {
             let one_place = c.volume.same() && c.same_range() && c.year.same();
             c.authors.conflicts() && !(one_place && nearly_equal(c) && !c.short)
@@ -196,25 +206,55 @@ pub const RULES: &[Rule] = &[
         name: "title-and-place",
         verdict: Same,
         why: "nearly one title, one volume and first page, and one year or journal",
-        fields: &[F::Title, F::Authors, F::Volume, F::FirstPage, F::Year, F::Issn, F::Venue],
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Volume,
+            F::FirstPage,
+            F::Year,
+            F::Issn,
+            F::Venue,
+        ],
         holds: |c| nearly_equal(c) && c.same_place() && (c.year.close() || c.same_journal()),
     },
     Rule {
         name: "title-author-journal",
         verdict: Same,
         why: "nearly one title of some length, common authors, years at most one apart, and one \
-              journal, volume or page",
-        fields: &[F::Title, F::Authors, F::Year, F::Issn, F::Venue, F::Volume, F::FirstPage],
+              journal, volume or page; two of these if a year is missing",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Year,
+            F::Issn,
+            F::Venue,
+            F::Volume,
+            F::FirstPage,
+        ],
         holds: |c| {
-            let somewhere = c.same_journal() || c.volume.same() || c.page.same();
-            nearly_equal(c) && !c.short && c.authors.same() && c.year.close() && somewhere
+            let agreeing = [c.same_journal(), c.volume.same(), c.page.same()];
+            let agreeing = agreeing.iter().filter(|agrees| **agrees).count();
+            let enough = match c.year {
+                Agreement::Same | Agreement::Near => agreeing >= 1,
+                Agreement::Missing => agreeing >= 2,
+                Agreement::Conflict => false,
+            };
+            nearly_equal(c) && !c.short && c.authors.same() && enough
         },
     },
     Rule {
         name: "title-alike-and-range",
         verdict: Same,
         why: "titles that agree, one volume, first and last page, and one year or journal",
-        fields: &[F::Title, F::Authors, F::Volume, F::FirstPage, F::LastPage, F::Year, F::Issn],
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+            F::Issn,
+        ],
         holds: |c| {
             alike_or_contained(c)
                 && c.same_place()
@@ -227,7 +267,15 @@ pub const RULES: &[Rule] = &[
         verdict: Same,
         why: "titles that agree, one first page, journal and year, and more than one page or \
               nearly one title",
-        fields: &[F::Title, F::Authors, F::FirstPage, F::LastPage, F::Year, F::Issn, F::Venue],
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+            F::Issn,
+            F::Venue,
+        ],
         holds: |c| {
             alike_or_contained(c)
                 && (c.same_range() || nearly_equal(c))
@@ -252,18 +300,26 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "title-author-alone",
         verdict: Same,
-        why: "nearly one title of some length, all authors and the year, and one record names no \
-              journal",
+        why: "nearly one title of some length and all authors, and one record names no journal \
+              and has the same year, or both name none and are at most one year apart",
         fields: &[F::Title, F::Authors, F::Year, F::Venue, F::Issn],
         holds: |c| {
-            nearly_equal(c) && !c.short && c.all_authors && c.year.same() && c.bare()
+            let alone = (c.year.same() && c.bare()) || (c.year.close() && c.both_bare());
+            nearly_equal(c) && !c.short && c.all_authors && alone
         },
     },
     Rule {
         name: "range-and-authors",
         verdict: Same,
         why: "one journal, volume, first and last page, year and all authors: a translated title",
-        fields: &[F::Authors, F::Issn, F::Volume, F::FirstPage, F::LastPage, F::Year],
+        fields: &[
+            F::Authors,
+            F::Issn,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+        ],
         holds: |c| {
             (c.issn.same() || c.doi.same())
                 && c.same_place()
@@ -289,8 +345,6 @@ static NO_RULE: Rule = Rule {
     ],
     holds: |_| true,
 };
-
-use super::compare::Agreement;
 
 fn journals(c: &Comparison<'_>) -> bool {
     c.a.form == Form::Journal && c.b.form == Form::Journal

@@ -251,11 +251,14 @@ pub fn run(
         };
         fs::write(path, lines).map_err(failed)?;
     }
-    write_report(&score, &sorted, &descriptions, worst, report).map_err(|error| {
-        ScoreError::Write {
-            what: "the report".to_owned(),
-            error,
-        }
+    let set = Scored {
+        records: &sorted,
+        descriptions: &descriptions,
+        partition: &partition,
+    };
+    write_report(&score, &set, worst, report).map_err(|error| ScoreError::Write {
+        what: "the report".to_owned(),
+        error,
     })?;
     Ok(score.counts)
 }
@@ -267,15 +270,21 @@ fn read(path: &Path) -> Result<String, ScoreError> {
     })
 }
 
+/// What a report is about.
+struct Scored<'a> {
+    records: &'a [&'a Record],
+    descriptions: &'a [Description],
+    partition: &'a Partition,
+}
+
 fn write_report(
     score: &Score,
-    records: &[&Record],
-    descriptions: &[Description],
+    set: &Scored<'_>,
     worst: usize,
     report: &mut dyn Write,
 ) -> io::Result<()> {
     let counts = score.counts;
-    writeln!(report, "records    {}", records.len())?;
+    writeln!(report, "records    {}", set.records.len())?;
     writeln!(
         report,
         "precision  {:.4}  ({} wrong)",
@@ -294,11 +303,30 @@ fn write_report(
         counts.f1(),
         counts.found
     )?;
+    let mut pair = |kind: &str, a: u32, b: u32| -> io::Result<()> {
+        let (a, b) = (a as usize, b as usize);
+        writeln!(
+            report,
+            "\n{kind}: {} {}",
+            set.records[a].id, set.records[b].id
+        )?;
+        writeln!(
+            report,
+            "{}",
+            explain(&set.descriptions[a], &set.descriptions[b])
+        )
+    };
     for Disagreement { a, b, wrong } in score.disagreements.iter().take(worst) {
-        let (a, b) = (*a as usize, *b as usize);
-        let kind = if *wrong { "false merge" } else { "missed" };
-        writeln!(report, "\n{kind}: {} {}", records[a].id, records[b].id)?;
-        writeln!(report, "{}", explain(&descriptions[a], &descriptions[b]))?;
+        pair(if *wrong { "false merge" } else { "missed" }, *a, *b)?;
+        // The pair itself may agree and only others in the two clusters be in conflict.
+        let refused = set
+            .partition
+            .refusals
+            .iter()
+            .find(|r| (r.edge.a, r.edge.b) == (*a, *b));
+        if let Some(refusal) = refused {
+            pair("kept apart by", refusal.between.0, refusal.between.1)?;
+        }
     }
     Ok(())
 }
