@@ -55,7 +55,7 @@ pub struct Comparison<'a> {
     pub title: f64,
     /// One title is whole within the other, and not short.
     pub contained: bool,
-    /// The shorter title is too short to tell works apart by itself.
+    /// A title is too short to tell works apart by itself.
     pub short: bool,
     /// The titles have the same numbers.
     pub numbers: bool,
@@ -68,6 +68,8 @@ pub struct Comparison<'a> {
     pub year: Agreement,
     /// Volume.
     pub volume: Agreement,
+    /// Issue.
+    pub issue: Agreement,
     /// First page or article number.
     pub page: Agreement,
     /// Last page.
@@ -106,6 +108,7 @@ impl<'a> Comparison<'a> {
                 _ => Missing,
             },
             volume: equal(a.volume.as_ref(), b.volume.as_ref()),
+            issue: equal(a.issue.as_ref(), b.issue.as_ref()),
             page: first_pages(a.pages.as_ref(), b.pages.as_ref()),
             last_page: last_pages(a.pages.as_ref(), b.pages.as_ref()),
             issn: overlap(&a.issns, &b.issns),
@@ -169,34 +172,31 @@ struct Titles {
 
 impl Titles {
     fn new(a: &Description, b: &Description) -> Titles {
-        let first = Titles {
-            alike: likeness(&a.title, &b.title),
-            contained: contained(&a.title, &b.title),
-            short: is_short(shorter(&a.title, &b.title)),
-            numbers: a.numbers == b.numbers,
-        };
+        let first = Titles::of(&a.title, &b.title, || a.numbers == b.numbers);
         if first.alike == 1.0 || (a.other_titles.is_empty() && b.other_titles.is_empty()) {
             return first;
         }
         let pairs = a.titles().flat_map(|x| b.titles().map(move |y| (x, y)));
-        pairs.fold(first, |best, (x, y)| {
-            let (alike, contained) = (likeness(x, y), contained(x, y));
-            if (alike, contained) <= (best.alike, best.contained) {
-                return best;
-            }
-            let numbers = numbers(x) == numbers(y);
-            Titles {
-                alike,
-                contained,
-                short: is_short(shorter(x, y)),
-                numbers,
+        let all = pairs.map(|(x, y)| Titles::of(x, y, || numbers(x) == numbers(y)));
+        // Every field takes part, so that the choice is the same with the records exchanged.
+        let order = |t: &Titles| (t.alike, t.contained, t.numbers, !t.short);
+        all.fold(first, |best, next| {
+            if order(&next) > order(&best) {
+                next
+            } else {
+                best
             }
         })
     }
-}
 
-fn shorter<'t>(a: &'t str, b: &'t str) -> &'t str {
-    if a.len() < b.len() { a } else { b }
+    fn of(a: &str, b: &str, numbers: impl Fn() -> bool) -> Titles {
+        Titles {
+            alike: likeness(a, b),
+            contained: contained(a, b),
+            short: is_short(a) || is_short(b),
+            numbers: numbers(),
+        }
+    }
 }
 
 fn names_nothing(d: &Description) -> bool {
@@ -234,14 +234,15 @@ fn authors(a: &[Name], b: &[Name]) -> Agreement {
     if first_a.may_be(first_b) {
         return Same;
     }
-    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let shared = few
-        .iter()
-        .filter(|name| many.iter().any(|other| name.may_be(other)))
-        .count();
-    match shared {
+    let found = |some: &[Name], others: &[Name]| {
+        some.iter()
+            .filter(|name| others.iter().any(|other| name.may_be(other)))
+            .count()
+    };
+    // Counted from both sides, since two of one list may be one of the other.
+    match found(a, b).min(found(b, a)) {
         0 => Conflict,
-        _ if shared * 2 >= few.len() => Same,
+        shared if shared * 2 >= a.len().min(b.len()) => Same,
         _ => Near,
     }
 }
@@ -285,9 +286,14 @@ fn first_pages(a: Option<&Pages>, b: Option<&Pages>) -> Agreement {
         true => Same,
         false if a.damaged || b.damaged => Missing,
         // Electronic journals count the pages of each article from 1 and number the articles.
-        false if a.first.as_ref() == "1" || b.first.as_ref() == "1" => Missing,
+        false if counts_from_one(a, b) || counts_from_one(b, a) => Missing,
         false => Conflict,
     }
+}
+
+/// Whether one is a range from page 1 and the other an article number.
+fn counts_from_one(range: &Pages, number: &Pages) -> bool {
+    &*range.first == "1" && range.last.is_some() && number.last.is_none()
 }
 
 fn last_pages(a: Option<&Pages>, b: Option<&Pages>) -> Agreement {

@@ -178,7 +178,7 @@ impl Description {
             },
             notice: match title.notice {
                 _ if raw.journal => Notice::None,
-                Notice::None => title::notice(&folded_type),
+                Notice::None => title::typed_notice(&folded_type),
                 notice => notice,
             },
             other_titles: other_titles(&raw, &title.words),
@@ -190,7 +190,7 @@ impl Description {
                 .filter_map(|name| name::read(name))
                 .take(AUTHORS)
                 .collect(),
-            venue: fold(raw.venue).into(),
+            venue: fold(journal_title(raw.venue)).into(),
             year: raw.year,
             volume,
             issue: place::issue(raw.issue),
@@ -245,6 +245,14 @@ impl Description {
         .filter(|known| *known)
         .count()
     }
+}
+
+/// The title of a journal without what catalogues add to it: a subtitle after a colon between
+/// blanks, a parallel title, a place in brackets.
+fn journal_title(raw: &str) -> &str {
+    let ends = [" : ", " = ", " / ", " ("];
+    let end = ends.iter().filter_map(|mark| raw.find(mark)).min();
+    &raw[..end.unwrap_or(raw.len())]
 }
 
 /// Further titles of a record that are not its first one again.

@@ -60,6 +60,7 @@ fn compared(field: Field, c: &Comparison<'_>) -> Compared {
         Field::Year => ("year", c.year),
         Field::Venue => ("journal", c.venue),
         Field::Volume => ("volume", c.volume),
+        Field::Issue => ("issue", c.issue),
         Field::FirstPage => ("first page", c.page),
         Field::LastPage => ("last page", c.last_page),
         Field::Issn => ("issn", c.issn),
@@ -120,6 +121,7 @@ fn value(field: Field, record: &Description) -> String {
         Field::Year => record.year.map(|year| year.to_string()).unwrap_or_default(),
         Field::Venue => record.venue.to_string(),
         Field::Volume => text(&record.volume),
+        Field::Issue => text(&record.issue),
         Field::FirstPage => record
             .pages
             .as_ref()
@@ -159,5 +161,30 @@ impl fmt::Display for Explanation {
             write!(f, "\n  {field}: {result}: {a:?} / {b:?}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use crate::dedup::testing::record;
+
+    #[test]
+    fn says_which_rule_fields_and_values() {
+        let a = record("title=The heart of the matter in mice; doi=10.1/abc; volume=1; pages=7");
+        let b = record("title=The heart of the matter in mice; doi=10.1/abc; volume=2; pages=9");
+        let c = record("title=The heart of the matter in mice!; doi=10.1/abc");
+        assert_eq!(
+            explain(&a, &b).to_string(),
+            "different by place-conflict: other volume and other page\n  \
+             volume: conflict: \"1\" / \"2\"\n  first page: conflict: \"7\" / \"9\""
+        );
+        assert_eq!(
+            explain(&a, &c).to_string(),
+            "same by doi: one DOI, and titles that agree; nearly equal ones if the pages do not \
+             agree\n  doi: same: \"10.1/abc\" / \"10.1/abc\"\n  title: 100 % alike: \
+             \"the heart of the matter in mice\" / \"the heart of the matter in mice\"\n  \
+             first page: missing: \"7\" / \"\""
+        );
     }
 }

@@ -220,22 +220,28 @@ pub struct Issn(u32);
 impl Issn {
     /// Reads an ISSN with or without its hyphen; `None` if its form or check digit is wrong.
     ///
-    /// A wrong ISSN would make records conflict that are one, so it counts as missing.
+    /// A wrong ISSN would make records conflict that are one, so it counts as missing. Words around
+    /// it (`ISSN`, `(Print)`) are passed over, a leading zero that a spreadsheet took is put back.
     pub fn read(raw: &str) -> Option<Issn> {
-        let text: String = raw
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric())
-            .collect::<String>()
-            .to_uppercase();
-        let text = text.strip_prefix("ISSN").unwrap_or(&text);
-        let (digits, check) = text.split_at_checked(7)?;
-        let issn = Issn(
-            digits
-                .parse()
-                .ok()
-                .filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?,
-        );
-        (issn.0 > 0 && check.len() == 1 && check.starts_with(issn.check())).then_some(issn)
+        let compact = |text: &str| -> String {
+            text.chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_uppercase())
+                .collect()
+        };
+        let parts = raw.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let whole = compact(raw);
+        Issn::of(whole.strip_prefix("ISSN").unwrap_or(&whole))
+            .or_else(|| parts.map(compact).find_map(|part| Issn::of(&part)))
+    }
+
+    /// Reads seven digits and the check digit.
+    fn of(text: &str) -> Option<Issn> {
+        let start = text.len().checked_sub(1)?;
+        let (digits, check) = text.split_at_checked(start)?;
+        let written = matches!(digits.len(), 6 | 7) && digits.bytes().all(|b| b.is_ascii_digit());
+        let issn = Issn(digits.parse().ok().filter(|_| written)?);
+        (issn.0 > 0 && check.starts_with(issn.check())).then_some(issn)
     }
 
     fn check(self) -> char {
@@ -371,7 +377,10 @@ mod tests {
             ("0300-8429", None),
             ("0000-0000", None),
             ("abc", None),
-            ("０300-8428", None),
+            ("1095-8584 (Electronic)", Some("1095-8584")),
+            ("Print: 0300-8428, online", Some("0300-8428")),
+            ("3008428", Some("0300-8428")),
+            ("12345678901", None),
         ] {
             assert_eq!(
                 Issn::read(raw).map(|issn| issn.to_string()).as_deref(),

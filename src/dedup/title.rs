@@ -73,8 +73,8 @@ pub enum Notice {
     Editorial,
 }
 
-/// Beginnings of folded titles and of folded document types, longest first where they overlap.
-const NOTICES: [(&str, Notice); 33] = [
+/// Beginnings of folded titles.
+const NOTICES: [(&str, Notice); 41] = [
     ("erratum", Notice::Erratum),
     ("errata", Notice::Erratum),
     ("corrigendum", Notice::Erratum),
@@ -85,9 +85,14 @@ const NOTICES: [(&str, Notice); 33] = [
     ("publisher correction", Notice::Erratum),
     ("author correction", Notice::Erratum),
     ("addendum", Notice::Erratum),
+    ("fe de errata", Notice::Erratum),
+    ("berichtigung", Notice::Erratum),
+    ("rectificatif", Notice::Erratum),
     ("publishers note", Notice::Erratum),
     ("retraction", Notice::Retraction),
-    ("withdrawal", Notice::Retraction),
+    ("retractacion", Notice::Retraction),
+    ("retratacao", Notice::Retraction),
+    ("withdrawal notice", Notice::Retraction),
     ("expression of concern", Notice::Retraction),
     ("editorial expression of concern", Notice::Retraction),
     ("notice of retraction", Notice::Retraction),
@@ -103,6 +108,9 @@ const NOTICES: [(&str, Notice); 33] = [
     ("comments on", Notice::Comment),
     ("commentary on", Notice::Comment),
     ("letter to the editor", Notice::Comment),
+    ("carta al editor", Notice::Comment),
+    ("cartas al editor", Notice::Comment),
+    ("carta ao editor", Notice::Comment),
     ("re ", Notice::Comment),
     ("editorial", Notice::Editorial),
     ("editors ", Notice::Editorial),
@@ -191,8 +199,23 @@ fn without_language(raw: &str) -> &str {
     raw
 }
 
-/// The notice that a folded title or document type announces by how it begins.
-pub(super) fn notice(folded: &str) -> Notice {
+/// The notice that a folded document type names.
+///
+/// Only those count that may bear the very title of the work they are about; editorials and letters
+/// are typed by some sources and not by others.
+pub(super) fn typed_notice(folded: &str) -> Notice {
+    let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
+    if has(&["erratum", "errata", "corrigend", "correction"]) {
+        Notice::Erratum
+    } else if has(&["retraction"]) {
+        Notice::Retraction
+    } else {
+        Notice::None
+    }
+}
+
+/// The notice that a folded title announces by how it begins.
+fn notice(folded: &str) -> Notice {
     let whole = NOTICE_WORDS.iter().find(|(word, _)| folded == *word);
     let begins = || NOTICES.iter().find(|(start, _)| folded.starts_with(start));
     whole
