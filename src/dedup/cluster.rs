@@ -255,3 +255,133 @@ where
     }
     Ok(found.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedup::testing::record;
+
+    const TITLE: &str = "title=The heart of the matter in small mammals; author=Li, W";
+
+    /// Clusters records by all their pairs, written as `0 1 | 2`.
+    fn clusters(records: &[Description], links: &[Link]) -> (String, Vec<Refusal>) {
+        let count = records.len() as u32;
+        let mut edges = Vec::new();
+        for (a, b) in (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))) {
+            let decision = decide(&records[a as usize], &records[b as usize]);
+            if decision.verdict() == Verdict::Same {
+                // Both ways round and twice, as a careless caller might.
+                edges.extend(
+                    [Edge {
+                        rank: decision.rank,
+                        a: b,
+                        b: a,
+                    }; 2],
+                );
+            }
+        }
+        edges.reverse();
+        let records: Vec<&Description> = records.iter().collect();
+        let partition = partition(&records, &edges, links);
+        let text = |cluster: &Vec<u32>| {
+            cluster
+                .iter()
+                .map(u32::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let clusters: Vec<String> = partition.clusters.iter().map(text).collect();
+        (clusters.join(" | "), partition.refusals)
+    }
+
+    /// Two works in other volumes and a record that is so poor that it fits both.
+    fn chain() -> Vec<Description> {
+        [
+            format!("{TITLE}; year=2001; volume=3; pages=7; venue=Heart"),
+            format!("{TITLE}; year=2001; venue=Heart"),
+            format!("{TITLE}; year=2001; volume=4; pages=9; venue=Heart"),
+        ]
+        .iter()
+        .map(|text| record(text))
+        .collect()
+    }
+
+    fn must(a: u32, b: u32) -> Link {
+        Link { a, b, must: true }
+    }
+
+    fn cannot(a: u32, b: u32) -> Link {
+        Link { a, b, must: false }
+    }
+
+    #[test]
+    fn a_weak_record_does_not_chain_two_works() {
+        let (text, refusals) = clusters(&chain(), &[]);
+        assert_eq!(text, "0 1 | 2");
+        assert_eq!(refusals.len(), 1);
+        assert_eq!((refusals[0].edge.a, refusals[0].edge.b), (1, 2));
+        assert_eq!(refusals[0].between, (0, 2));
+    }
+
+    #[test]
+    fn decisions_win() {
+        for (case, links, want) in [
+            ("split", vec![cannot(1, 0)], "0 | 1 2"),
+            ("join what differs", vec![must(0, 2)], "0 2 | 1"),
+            (
+                "join and all the rest",
+                vec![must(0, 2), must(1, 2)],
+                "0 1 2",
+            ),
+            ("split all", vec![cannot(0, 1), cannot(1, 2)], "0 | 1 | 2"),
+            (
+                "a split wins over joins around it",
+                vec![must(0, 1), must(1, 2), cannot(0, 2)],
+                "0 1 | 2",
+            ),
+            ("out of range", vec![must(0, 9), cannot(8, 9)], "0 1 | 2"),
+        ] {
+            assert_eq!(clusters(&chain(), &links).0, want, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_stronger_rule_goes_first() {
+        let records: Vec<Description> = [
+            format!("{TITLE}; year=2001; volume=3; pages=7; venue=Heart"),
+            format!("{TITLE}; year=2001; venue=Heart; doi=10.1/abc"),
+            format!("{TITLE}; year=2001; volume=4; pages=9; venue=Heart; doi=10.1/abc"),
+        ]
+        .iter()
+        .map(|text| record(text))
+        .collect();
+        assert_eq!(clusters(&records, &[]).0, "0 | 1 2");
+    }
+
+    #[test]
+    fn clusters_do_not_grow_without_end() {
+        let one = record(&format!("{TITLE}; year=2001; doi=10.1/abc"));
+        let records = vec![one; MAX_MEMBERS + 3];
+        let edges: Vec<Edge> = (1..records.len() as u32)
+            .map(|b| Edge { rank: 0, a: 0, b })
+            .collect();
+        let partition = partition(&records.iter().collect::<Vec<_>>(), &edges, &[]);
+        assert_eq!(partition.clusters[0].len(), MAX_MEMBERS);
+        assert_eq!(partition.clusters.len(), 4);
+        assert_eq!(partition.refusals.len(), 3);
+    }
+
+    #[test]
+    fn components_are_followed_to_their_ends() {
+        let neighbours = |record: &u32| match *record {
+            9 => Err("unreadable"),
+            record => Ok([1, 3, 5, 7]
+                .into_iter()
+                .filter(|n| record.abs_diff(*n) == 2)
+                .collect()),
+        };
+        assert_eq!(component([5], neighbours), Ok(vec![1, 3, 5, 7]));
+        assert_eq!(component([4], neighbours), Ok(vec![4]));
+        assert_eq!(component([9], neighbours), Err("unreadable"));
+    }
+}

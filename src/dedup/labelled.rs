@@ -158,3 +158,43 @@ fn rows(text: &str) -> impl Iterator<Item = (Vec<&str>, usize)> {
         .filter(|(line, _)| !line.trim().is_empty());
     lines.map(|(line, number)| (line.split('\t').collect(), number))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_sets() {
+        let line = r#"{"id":"a","type":"article","title":"The heart","subtitle":"a book","authors":["Li, W.",null],"year":2001,"issn":["0300-8428"],"new":1}"#;
+        let records = read_records(&format!(
+            "{line}\n\n{{\"id\":\"b\",\"year\":\"c2003\",\"title\":null}}\n"
+        ));
+        let records = records.unwrap();
+        let described = records[0].describe();
+        assert_eq!(&*described.title, "the heart a book");
+        assert_eq!((described.year, described.authors.len()), (Some(2001), 1));
+        assert_eq!(records[1].describe().year, Some(2003));
+        assert_eq!(read_clusters("id\tcluster\na\tc1\n").unwrap()["a"], "c1");
+        let pairs = read_pairs("id1\tid2\tlabel\twhy\na\tb\t1\tx\na\tc\t0\tx\n").unwrap();
+        assert_eq!(
+            pairs.iter().map(|pair| pair.2).collect::<Vec<_>>(),
+            [true, false]
+        );
+    }
+
+    #[test]
+    fn says_where_a_set_is_wrong() {
+        let error = read_records("{\"id\":\"a\"}\nnonsense\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("line 2: not a record: "), "{error}");
+        let error = read_clusters("id\tcluster\nalone\n")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "line 2: id and cluster expected");
+        let error = read_pairs("id1\tid2\tlabel\na\tb\tmaybe\n")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "line 2: id1, id2 and a label of 0 or 1 expected");
+    }
+}

@@ -148,3 +148,51 @@ fn in_parallel<T: Send>(count: usize, work: impl Fn(std::ops::Range<usize>) -> T
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedup::testing::record;
+
+    fn titles(count: usize) -> Vec<Description> {
+        let one = record("title=The heart of the matter in small mammals; doi=10.1/abc");
+        vec![one; count]
+    }
+
+    #[test]
+    fn a_key_beyond_the_cap_finds_nothing() {
+        let records = titles(3);
+        assert_eq!(Index::build(&records, 3).pairs(), [(0, 1), (0, 2), (1, 2)]);
+        assert_eq!(Index::build(&records, 2).pairs(), []);
+        assert_eq!(
+            Index::build(&records, 3).candidates(&keys(&records[0])),
+            [0, 1, 2]
+        );
+        assert!(
+            Index::build(&records, 2)
+                .candidates(&keys(&records[0]))
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn threads_make_no_difference() {
+        // Enough for several threads; every seventh record is the same work.
+        let mut records = Vec::new();
+        for n in 0..2100 {
+            let n = if n % 7 == 0 { 0 } else { n };
+            records.push(record(&format!(
+                "title=Observations on the matter of number {n} in mammals; pages={n}; volume=3; \
+                 year=2001; author=Li; doi=10.1/{n:06}"
+            )));
+        }
+        let index = Index::build(&records, 400);
+        assert!(index.entries.is_sorted());
+        let partition = cluster_all_capped(&records, &[], 400);
+        assert_eq!(partition.clusters.len(), 1801 - 1 + 300usize.div_ceil(256));
+        assert_eq!(
+            describe_all(&[1, 2, 3], |_| Description::default()).len(),
+            3
+        );
+    }
+}

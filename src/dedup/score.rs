@@ -330,3 +330,119 @@ fn write_report(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(clusters: &[&[u32]]) -> Partition {
+        let clusters = clusters.iter().map(|members| members.to_vec()).collect();
+        Partition {
+            clusters,
+            refusals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn counts_pairs_after_closure() {
+        let truth = [Some("x"), Some("x"), Some("x"), Some("y"), None];
+        let score = against_clusters(&of(&[&[0, 1, 3], &[2], &[4]]), &truth);
+        assert_eq!(
+            score.counts,
+            Counts {
+                found: 1,
+                wrong: 2,
+                missed: 2
+            }
+        );
+        assert_eq!(score.counts.precision(), 1.0 / 3.0);
+        assert_eq!(score.counts.recall(), 1.0 / 3.0);
+        assert_eq!(score.counts.f1(), 1.0 / 3.0);
+        let alone = against_clusters(&of(&[&[0, 1]]), &[None, None]);
+        assert_eq!(
+            alone.counts,
+            Counts {
+                found: 0,
+                wrong: 1,
+                missed: 0
+            }
+        );
+    }
+
+    #[test]
+    fn counts_listed_pairs_alone() {
+        let truth = [(0, 1, true), (0, 2, false), (3, 4, true), (2, 3, false)];
+        let score = against_pairs(&of(&[&[0, 1, 2], &[3], &[4]]), 5, &truth);
+        assert_eq!(
+            score.counts,
+            Counts {
+                found: 1,
+                wrong: 1,
+                missed: 1
+            }
+        );
+        assert_eq!(Counts::default().precision(), 1.0);
+    }
+
+    #[test]
+    fn reports_false_merges_first_and_writes_clusters() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let title = "The heart of the matter in small mammals";
+        let record = |id: &str, volume: &str| {
+            let fields = r#""authors":["Li"],"year":2001,"venue":"Heart""#;
+            format!("{{\"id\":\"{id}\",\"title\":\"{title}\",{fields},\"volume\":\"{volume}\"}}\n")
+        };
+        let records = record("z", "3") + &record("a", "") + &record("m", "4");
+        fs::write(path("records.jsonl"), records).unwrap();
+        fs::write(path("clusters.tsv"), "id\tcluster\na\tc\nm\tc\n").unwrap();
+        let truth = Truth::Clusters(path("clusters.tsv"));
+        let mut report = Vec::new();
+        let out = path("out.tsv");
+        let counts = run(&path("records.jsonl"), &truth, Some(&out), 9, &mut report).unwrap();
+        // The record without a volume goes to the first of the two others.
+        assert_eq!(
+            counts,
+            Counts {
+                found: 1,
+                wrong: 0,
+                missed: 0
+            }
+        );
+        assert_eq!(fs::read_to_string(&out).unwrap(), "z\t1\na\t0\nm\t0\n");
+
+        fs::write(
+            path("pairs.tsv"),
+            "id1\tid2\tlabel\na\tm\t0\na\tz\t1\nq\tz\t1\n",
+        )
+        .unwrap();
+        let truth = Truth::Pairs(path("pairs.tsv"));
+        let mut report = Vec::new();
+        run(&path("records.jsonl"), &truth, None, 9, &mut report).unwrap();
+        let report = String::from_utf8(report).unwrap();
+        let order: Vec<&str> = report
+            .lines()
+            .filter(|line| {
+                ["false merge", "missed", "kept apart"]
+                    .iter()
+                    .any(|k| line.starts_with(k))
+            })
+            .collect();
+        assert_eq!(
+            order,
+            ["false merge: a m", "missed: a z", "kept apart by: m z"]
+        );
+    }
+
+    #[test]
+    fn names_the_file_that_cannot_be_read() {
+        let missing = Path::new("/nonexistent/records.jsonl");
+        let truth = Truth::Pairs(missing.into());
+        let error = run(missing, &truth, None, 0, &mut Vec::new()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("reading /nonexistent/records.jsonl: ")
+        );
+    }
+}
