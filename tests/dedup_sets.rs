@@ -1,0 +1,117 @@
+//! The rules against labelled sets: a small one kept here, and the full ones where present.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harvestd::dedup::{
+    description::Description,
+    labelled::{read_clusters, read_records},
+    memory::cluster_all,
+    score::{Counts, Truth, against_clusters, run},
+};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/dedup")
+        .join(name)
+}
+
+/// A file of the full sets, or `None`, said aloud, where they are not at hand.
+fn full_set(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared/dedup")
+        .join(name);
+    if !path.exists() {
+        eprintln!("SKIPPED: no labelled set at {}", path.display());
+    }
+    path.exists().then_some(path)
+}
+
+fn score(records: &Path, truth: &Truth) -> (Counts, String) {
+    let mut report = Vec::new();
+    let counts = run(records, truth, None, 20, &mut report).unwrap();
+    (counts, String::from_utf8(report).unwrap())
+}
+
+#[test]
+fn small_set() {
+    let truth = Truth::Clusters(fixture("clusters.tsv"));
+    let (counts, report) = score(&fixture("records.jsonl"), &truth);
+    assert_eq!(counts.wrong, 0, "{report}");
+    // Four records of one article in two volumes, by its two DOIs.
+    assert_eq!(counts.missed, 4, "{report}");
+    assert_eq!(counts.found, 22, "{report}");
+}
+
+#[test]
+fn references_from_medical_databases() {
+    let (Some(records), Some(truth)) = (
+        full_set("asysd-cardiac/records.jsonl"),
+        full_set("asysd-cardiac/clusters.tsv"),
+    ) else {
+        return;
+    };
+    let (counts, report) = score(&records, &Truth::Clusters(truth));
+    assert!(counts.precision() >= 0.999, "{report}");
+    assert!(counts.recall() >= 0.99, "{report}");
+}
+
+#[test]
+fn hard_pairs_from_a_catalogue() {
+    let (Some(records), Some(truth)) = (
+        full_set("fuzzycat-verify/records.jsonl"),
+        full_set("fuzzycat-verify/pairs.tsv"),
+    ) else {
+        return;
+    };
+    let (counts, report) = score(&records, &Truth::Pairs(truth));
+    assert!(counts.precision() >= 0.98, "{report}");
+    // "Same work" there takes in preprints and reprints, which are records of their own here.
+    assert!(counts.recall() >= 0.4, "{report}");
+}
+
+/// Fields go missing in every harvest. The poorer the records, the fewer of them can be joined, but
+/// what is joined must stay right.
+#[test]
+fn missing_fields_cost_recall_before_precision() {
+    let (Some(records), Some(truth)) = (
+        full_set("asysd-cardiac/records.jsonl"),
+        full_set("asysd-cardiac/clusters.tsv"),
+    ) else {
+        return;
+    };
+    let mut records = read_records(&fs::read_to_string(records).unwrap()).unwrap();
+    records.sort_by(|a, b| a.id.cmp(&b.id));
+    let truth: HashMap<String, String> =
+        read_clusters(&fs::read_to_string(truth).unwrap()).unwrap();
+    let truth: Vec<Option<&str>> = records
+        .iter()
+        .map(|record| truth.get(&record.id).map(String::as_str))
+        .collect();
+    for (percent, precision, recall) in [(20, 0.999, 0.94), (40, 0.998, 0.85), (70, 0.99, 0.6)] {
+        let mut random = fastrand::Rng::with_seed(percent);
+        let mut lost = || random.u64(..100) < percent;
+        let poorer: Vec<Description> = records
+            .iter()
+            .map(|record| {
+                let mut poorer = record.clone();
+                for field in [
+                    &mut poorer.doi,
+                    &mut poorer.pages,
+                    &mut poorer.volume,
+                    &mut poorer.venue,
+                ] {
+                    field.take_if(|_| lost());
+                }
+                if lost() {
+                    poorer.issn.clear();
+                }
+                poorer.describe()
+            })
+            .collect();
+        let counts = against_clusters(&cluster_all(&poorer, &[]), &truth).counts;
+        assert!(counts.precision() >= precision, "{percent} %: {counts:?}");
+        assert!(counts.recall() >= recall, "{percent} %: {counts:?}");
+    }
+}

@@ -1,0 +1,121 @@
+//! One article as three formats describe it is one cluster.
+
+use harvestd::dedup::{description::Description, memory::cluster_all};
+use harvestd::record::{Article, Author, Kind, Link};
+
+fn text(value: &str) -> Option<String> {
+    Some(value.to_owned())
+}
+
+fn authors(names: &[&str]) -> Vec<Author> {
+    names
+        .iter()
+        .map(|name| Author {
+            name: (*name).to_owned(),
+            ..Author::default()
+        })
+        .collect()
+}
+
+/// From DOAJ's `oai_doaj`: everything in its place.
+fn oai_doaj() -> Article {
+    Article {
+        title: text("Effects of <i>Trichoderma</i> on β-glucan content of oats: Part 2"),
+        authors: authors(&["Anna Müller", "José de la Cruz"]),
+        journal: text("Acta Agronomica"),
+        publisher: text("Example Press"),
+        issn: text("03008428"),
+        eissn: text("14351803"),
+        doi: text("10.1234/Agro.2020.15"),
+        published: text("2020-05-01"),
+        volume: text("12"),
+        issue: text("3"),
+        start_page: text("101"),
+        end_page: text("109"),
+        ..Article::default()
+    }
+}
+
+/// From `oai_dc`: fewer fields, and identifiers that found no place.
+fn oai_dc() -> Article {
+    Article {
+        title: text("Effects of Trichoderma on beta-glucan content of oats: part 2"),
+        authors: authors(&["Müller, Anna", "de la Cruz, José"]),
+        journal: text("Acta Agronomica, Vol 12, Iss 3, Pp 101-109 (2020)"),
+        issn: text("0300-8428"),
+        published: text("2020-05-01T00:00:00Z"),
+        identifiers: vec!["https://doi.org/10.1234/agro.2020.15".to_owned()],
+        ..Article::default()
+    }
+}
+
+/// From DOAJ's JSON: names as typed in, an ISSN of the other edition, the DOI in a link.
+fn doaj_json() -> Article {
+    Article {
+        title: text("Effects of Trichoderma on β-glucan content of oats. Part II"),
+        authors: authors(&["A. Müller", "J. de la Cruz"]),
+        journal: text("Acta Agronomica"),
+        eissn: text("1435-1803"),
+        published: text("2020"),
+        volume: text("12"),
+        start_page: text("101"),
+        links: vec![Link {
+            url: "https://doi.org/10.1234/agro.2020.15".to_owned(),
+            ..Link::default()
+        }],
+        ..Article::default()
+    }
+}
+
+fn clusters(articles: &[Article]) -> Vec<Vec<u32>> {
+    let records: Vec<Description> = articles.iter().map(Description::from_article).collect();
+    cluster_all(&records, &[]).clusters
+}
+
+fn without_doi(article: Article) -> Article {
+    Article {
+        doi: None,
+        identifiers: Vec::new(),
+        links: Vec::new(),
+        ..article
+    }
+}
+
+#[test]
+fn three_shapes_are_one_work() {
+    assert_eq!(clusters(&[oai_doaj(), oai_dc(), doaj_json()]), [[0, 1, 2]]);
+}
+
+#[test]
+fn three_shapes_are_one_work_without_the_doi() {
+    let shapes = [oai_doaj(), oai_dc(), doaj_json()].map(without_doi);
+    assert_eq!(clusters(&shapes), [[0, 1, 2]]);
+}
+
+#[test]
+fn the_other_part_is_another_work() {
+    let first = Article {
+        title: text("Effects of Trichoderma on beta-glucan content of oats: part 1"),
+        start_page: None,
+        end_page: None,
+        ..without_doi(oai_dc())
+    };
+    assert_eq!(clusters(&[oai_doaj(), first]), [[0], [1]]);
+}
+
+#[test]
+fn a_journal_is_no_article() {
+    let journal = Article {
+        kind: Kind::Journal,
+        ..oai_doaj()
+    };
+    let electronic = Article {
+        issn: None,
+        title: journal.title.clone(),
+        ..journal.clone()
+    };
+    assert_eq!(
+        clusters(&[journal, oai_doaj(), electronic]),
+        [vec![0, 2], vec![1]]
+    );
+}
