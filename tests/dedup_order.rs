@@ -196,14 +196,14 @@ fn a_record() -> impl Strategy<Value = Description> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Put(u32, Description),
+    Put(u32, Box<Description>),
     Remove(u32),
     Link(u32, u32, bool),
 }
 
 fn a_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0u32..16, a_record()).prop_map(|(id, record)| Step::Put(id, record)),
+        8 => (0u32..16, a_record()).prop_map(|(id, record)| Step::Put(id, Box::new(record))),
         1 => (0u32..16).prop_map(Step::Remove),
         1 => (0u32..16, 0u32..16, any::<bool>())
             .prop_filter("two records", |(a, b, _)| a != b)
@@ -221,7 +221,7 @@ proptest! {
         let mut engine = Engine::default();
         for step in steps {
             match step {
-                Step::Put(id, record) => engine.put(id, Some(record)),
+                Step::Put(id, record) => engine.put(id, Some(*record)),
                 Step::Remove(id) => engine.put(id, None),
                 Step::Link(a, b, must) => engine.link(a, b, must),
             }
