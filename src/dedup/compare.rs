@@ -155,6 +155,11 @@ impl<'a> Comparison<'a> {
         self.page.same() && self.last_page.same()
     }
 
+    /// One of the records is of this form.
+    pub fn any(&self, form: Form) -> bool {
+        self.a.form == form || self.b.form == form
+    }
+
     /// Two forms that one work cannot have.
     pub fn forms_conflict(&self) -> bool {
         let (a, b) = (self.a.form, self.b.form);

@@ -5,12 +5,9 @@ use super::description::{Description, Form};
 /// One candidate key: records that share one are compared.
 ///
 /// The kind is in the top eight bits, a hash of the value in the others; the number is the same on
-/// every machine and in every release of one [`KEYS_VERSION`], so it may be stored.
+/// every machine and in every release of one [`VERSION`](super::VERSION), so it may be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub u64);
-
-/// Goes up when keys of an unchanged record change, so that stored ones must be made anew.
-pub const KEYS_VERSION: u32 = 1;
 
 /// What a key is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -228,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_stored_key_stays_what_it_is() {
-        // A change here is a change of KEYS_VERSION.
+        // A change here is a change of VERSION.
         assert_eq!(
             keys(&record("doi=10.1000/182")),
             [Key(0x0165_6afb_1a0b_2b77)]

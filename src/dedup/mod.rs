@@ -15,8 +15,13 @@ pub mod place;
 pub mod preferred;
 pub mod rules;
 pub mod score;
+pub mod table;
 pub mod text;
 pub mod title;
+
+/// Goes up with every change of descriptions, keys or rules. Clusters and keys that were stored
+/// under another number are to be made anew.
+pub const VERSION: u32 = 1;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,0 +1,537 @@
+//! The rules: when two records are one work, when they are not.
+//!
+//! A decision table, read from the top: the first row that holds decides. Rows that forbid stand
+//! before the rows that they can overrule.
+//!
+//! Each row is what a cataloguer would say of two entries; none is a weight or a score. A false
+//! merge hurts more than a missed one, so wherever evidence is thin the answer is no.
+
+use super::{
+    compare::{Agreement, Comparison},
+    description::Form,
+    rules::{
+        Field as F, Rule,
+        Verdict::{Different, Same},
+    },
+};
+
+/// Likeness of titles that are the same but for slips and spelling.
+const NEARLY_EQUAL: f64 = 0.95;
+
+/// The table. Of rows that say `Same`, an earlier one is the stronger evidence.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "journal-or-article",
+        verdict: Different,
+        why: "a journal is not an article",
+        fields: &[F::Form],
+        holds: |c| (c.a.form == Form::Journal) != (c.b.form == Form::Journal),
+    },
+    Rule {
+        name: "journals-issn",
+        verdict: Same,
+        why: "two journals with one ISSN and titles that agree",
+        fields: &[F::Form, F::Issn, F::Title],
+        holds: |c| journals(c) && c.issn.same() && alike_or_contained(c),
+    },
+    Rule {
+        name: "journals-no-issn",
+        verdict: Same,
+        why: "two journals of one title and one publisher, one of them without ISSN",
+        fields: &[F::Form, F::Title, F::Venue],
+        holds: |c| journals(c) && c.issn == Agreement::Missing && c.title == 1.0 && c.venue.same(),
+    },
+    Rule {
+        name: "journals-issn-conflict",
+        verdict: Different,
+        why: "two journals without a common ISSN",
+        fields: &[F::Form, F::Issn],
+        holds: |c| journals(c) && c.issn.conflicts(),
+    },
+    Rule {
+        name: "form-conflict",
+        verdict: Different,
+        why: "a text, a data set and a supplement are different things, and so are article, \
+              chapter and book unless one DOI shows that only the label differs",
+        fields: &[F::Form, F::Doi],
+        holds: |c| {
+            let texts = !c.any(Form::Data) && !c.any(Form::Supplement);
+            c.forms_conflict() && !(texts && c.doi.same())
+        },
+    },
+    Rule {
+        name: "notice-conflict",
+        verdict: Different,
+        why: "an erratum, a retraction, a reply, a comment or an editorial is not the work itself",
+        fields: &[F::Notice, F::Title],
+        holds: |c| c.a.notice != c.b.notice,
+    },
+    Rule {
+        name: "place-conflict",
+        verdict: Different,
+        why: "other volume and other page",
+        fields: &[F::Volume, F::FirstPage],
+        holds: |c| c.volume.conflicts() && c.page.conflicts(),
+    },
+    Rule {
+        name: "journal-and-place-conflict",
+        verdict: Different,
+        why: "other journal, and other volume or page",
+        fields: &[F::Issn, F::Venue, F::Volume, F::FirstPage],
+        holds: |c| c.journals_conflict() && (c.volume.conflicts() || c.page.conflicts()),
+    },
+    Rule {
+        name: "isbn-conflict",
+        verdict: Different,
+        why: "other ISBN, and not one DOI",
+        fields: &[F::Isbn, F::Doi],
+        holds: |c| c.isbn.conflicts() && !c.doi.same(),
+    },
+    Rule {
+        name: "numbers-conflict",
+        verdict: Different,
+        why: "other numbers in the titles, as of parts of a series, and not one volume and page",
+        fields: &[F::Title, F::Numbers, F::Volume, F::FirstPage],
+        holds: |c| {
+            let excused = c.same_place() || (c.doi.same() && c.contained);
+            !c.numbers && !excused
+        },
+    },
+    Rule {
+        name: "doi",
+        verdict: Same,
+        why: "one DOI, and titles that agree; nearly equal ones if the pages do not agree",
+        fields: &[F::Doi, F::Title, F::FirstPage],
+        holds: |c| {
+            c.doi.same()
+                && alike_or_contained(c)
+                && (c.title >= NEARLY_EQUAL || !c.page.conflicts())
+        },
+    },
+    Rule {
+        name: "page-conflict",
+        verdict: Different,
+        why: "other first page",
+        fields: &[F::FirstPage],
+        holds: |c| c.page.conflicts(),
+    },
+    Rule {
+        name: "volume-conflict",
+        verdict: Different,
+        why: "other volume, and not one first page",
+        fields: &[F::Volume, F::FirstPage],
+        holds: |c| c.volume.conflicts() && !c.page.same(),
+    },
+    Rule {
+        name: "year-conflict",
+        verdict: Different,
+        why: "years more than one apart, and not one volume and page",
+        fields: &[F::Year, F::Volume, F::FirstPage],
+        holds: |c| c.year.conflicts() && !c.same_place(),
+    },
+    Rule {
+        name: "journal-conflict",
+        verdict: Different,
+        why: "other journal, and not one volume and page",
+        fields: &[F::Issn, F::Venue, F::Volume, F::FirstPage],
+        holds: |c| c.journals_conflict() && !c.same_place(),
+    },
+    Rule {
+        name: "doi-conflict",
+        verdict: Different,
+        why: "other DOI, and not one volume, the same pages and a title of some length",
+        fields: &[F::Doi, F::Volume, F::FirstPage, F::LastPage, F::Title],
+        holds: |c| {
+            let one_place = c.volume.same() && c.same_pages();
+            c.doi.conflicts() && (!one_place || c.short)
+        },
+    },
+    Rule {
+        name: "authors-conflict",
+        verdict: Different,
+        why: "no author in common, and not one long title, volume, first and last page and year",
+        fields: &[
+            F::Authors,
+            F::Title,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+        ],
+        holds: |c| {
+            let one_place = c.volume.same() && c.same_range() && c.year.same();
+            c.authors.conflicts() && !(one_place && nearly_equal(c) && !c.short)
+        },
+    },
+    Rule {
+        name: "title-and-place",
+        verdict: Same,
+        why: "nearly one title of some length, one volume and first page, and one year or journal",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Volume,
+            F::FirstPage,
+            F::Year,
+            F::Issn,
+            F::Venue,
+        ],
+        holds: |c| {
+            let when = c.year.close() || c.same_journal();
+            nearly_equal(c) && !c.short && c.same_place() && when
+        },
+    },
+    Rule {
+        name: "short-title-and-place",
+        verdict: Same,
+        why: "nearly one short title, one volume, first page and year, and common authors or one \
+              journal and last page: two book reviews may share a page",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+            F::Issn,
+        ],
+        holds: |c| {
+            let told_apart = c.authors.same() || (c.same_journal() && c.same_range());
+            nearly_equal(c) && c.short && c.same_place() && c.year.close() && told_apart
+        },
+    },
+    Rule {
+        name: "title-author-journal",
+        verdict: Same,
+        why: "nearly one title of some length, common authors, years at most one apart, and one \
+              journal, volume or page; two of these if a year is missing",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Year,
+            F::Issn,
+            F::Venue,
+            F::Volume,
+            F::FirstPage,
+        ],
+        holds: |c| {
+            let agreeing = [c.same_journal(), c.volume.same(), c.page.same()];
+            let agreeing = agreeing.iter().filter(|agrees| **agrees).count();
+            let enough = match c.year {
+                Agreement::Same | Agreement::Near => agreeing >= 1,
+                Agreement::Missing => agreeing >= 2,
+                Agreement::Conflict => false,
+            };
+            nearly_equal(c) && !c.short && c.authors.same() && enough
+        },
+    },
+    Rule {
+        name: "title-alike-and-range",
+        verdict: Same,
+        why: "titles that agree, one volume, first and last page, and one year or journal",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+            F::Issn,
+        ],
+        holds: |c| {
+            alike_or_contained(c)
+                && c.same_place()
+                && (c.same_range() || c.contained)
+                && (c.year.close() || c.same_journal())
+        },
+    },
+    Rule {
+        name: "title-page-journal",
+        verdict: Same,
+        why: "titles that agree, one first page, journal and year, and more than one page or \
+              nearly one title of some length",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+            F::Issn,
+            F::Venue,
+        ],
+        holds: |c| {
+            alike_or_contained(c)
+                && (c.same_range() || (nearly_equal(c) && !c.short))
+                && c.page.same()
+                && c.same_journal()
+                && c.year.same()
+        },
+    },
+    Rule {
+        name: "short-title-and-volume",
+        verdict: Same,
+        why: "one short title, all authors, journal, volume and year, no other issue, and one \
+              record has no pages",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Year,
+            F::Volume,
+            F::Issue,
+            F::FirstPage,
+            F::Issn,
+        ],
+        holds: |c| {
+            let unpaged = c.a.pages.is_none() || c.b.pages.is_none();
+            let in_volume = c.year.close() && c.volume.same() && c.same_journal();
+            nearly_equal(c) && c.all_authors && in_volume && !c.issue.conflicts() && unpaged
+        },
+    },
+    Rule {
+        name: "title-author-alone",
+        verdict: Same,
+        why: "nearly one title of some length and all authors, and one record names no journal \
+              and has the same year, or both name none and are at most one year apart",
+        fields: &[F::Title, F::Authors, F::Year, F::Venue, F::Issn],
+        holds: |c| {
+            let alone = (c.year.same() && c.bare()) || (c.year.close() && c.both_bare());
+            nearly_equal(c) && !c.short && c.all_authors && alone
+        },
+    },
+    Rule {
+        name: "range-and-authors",
+        verdict: Same,
+        why: "one journal, volume, first and last page, year and all authors: a translated title",
+        fields: &[
+            F::Authors,
+            F::Issn,
+            F::Volume,
+            F::FirstPage,
+            F::LastPage,
+            F::Year,
+        ],
+        holds: |c| {
+            (c.issn.same() || c.doi.same())
+                && c.same_place()
+                && c.same_range()
+                && c.year.same()
+                && c.all_authors
+        },
+    },
+];
+
+fn journals(c: &Comparison<'_>) -> bool {
+    c.a.form == Form::Journal && c.b.form == Form::Journal
+}
+
+fn alike_or_contained(c: &Comparison<'_>) -> bool {
+    c.title > 0.0 || c.contained
+}
+
+fn nearly_equal(c: &Comparison<'_>) -> bool {
+    c.title >= NEARLY_EQUAL && c.numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::dedup::{
+        description::Description,
+        rules::{Verdict, decide},
+        testing::record,
+    };
+
+    const T: &str = "title=The heart of the matter in small mammals";
+    /// One letter off.
+    const NEAR: &str = "title=The heart of the mater in small mammals";
+    /// Alike, no more.
+    const ALIKE: &str = "title=The hearts and the matter in small mammals";
+
+    fn decided(a: &str, b: &str) -> &'static str {
+        let (a, b) = (record(a), record(b));
+        let (there, back) = (decide(&a, &b), decide(&b, &a));
+        assert_eq!(there.rule.name, back.rule.name, "{a:?} {b:?}");
+        there.rule.name
+    }
+
+    /// For each rule a pair that it decides, and the nearest pair that it leaves to another.
+    #[test]
+    fn each_rule_decides_its_pairs_and_no_others() {
+        let with = |title: &str, rest: &str| format!("{title}; {rest}");
+        let j = |rest: &str| format!("type=journal; title=Heart; {rest}");
+        #[rustfmt::skip]
+        let rows: Vec<(&str, [String; 2], &str, [String; 2])> = vec![
+            ("journal-or-article",
+                [j(""), with("title=Heart", "")],
+                "no-rule", [j(""), j("issn=0300-8428")]),
+            ("journals-issn",
+                [j("issn=0300-8428"), j("issn=0300-8428; issn=1435-1803")],
+                "no-rule", [j("issn=0300-8428"), "type=journal; title=Fungi; issn=0300-8428".into()]),
+            ("journals-no-issn",
+                [j("venue=Elsevier"), j("venue=Elsevier; issn=0300-8428")],
+                "no-rule", [j("venue=Elsevier"), j("venue=Wiley; issn=0300-8428")]),
+            ("journals-issn-conflict",
+                [j("issn=0300-8428"), j("issn=1435-1803")],
+                "journals-issn", [j("issn=0300-8428"), j("issn=0300-8428")]),
+            ("form-conflict",
+                [with(T, "type=dataset; doi=10.1/abc"), with(T, "type=article; doi=10.1/abc")],
+                "doi", [with(T, "type=chapter; doi=10.1/abc"), with(T, "type=article; doi=10.1/abc")]),
+            ("notice-conflict",
+                ["title=Erratum: The heart of the matter; doi=10.1/abc".into(),
+                 "title=The heart of the matter; doi=10.1/abc".into()],
+                "doi", ["title=Erratum: The heart of the matter; doi=10.1/abc".into(),
+                        "title=Erratum, The heart of the matter; doi=10.1/abc".into()]),
+            ("place-conflict",
+                [with(T, "doi=10.1/abc; volume=1; pages=7"), with(T, "doi=10.1/abc; volume=2; pages=9")],
+                "doi", [with(T, "doi=10.1/abc; volume=1; pages=7"), with(T, "doi=10.1/abc; volume=2; pages=7")]),
+            ("journal-and-place-conflict",
+                [with(T, "doi=10.1/abc; issn=0300-8428; pages=7"), with(T, "doi=10.1/abc; issn=1435-1803; pages=9")],
+                "doi", [with(T, "doi=10.1/abc; issn=0300-8428; pages=7; venue=Basic Res Cardiol"),
+                        with(T, "doi=10.1/abc; issn=1435-1803; pages=9; venue=Basic research in cardiology")]),
+            ("isbn-conflict",
+                [with(T, "author=Li; year=2001; isbn=0306406152"), with(T, "author=Li; year=2001; isbn=080442957X")],
+                "doi", [with(T, "doi=10.1/abc; isbn=0306406152"), with(T, "doi=10.1/abc; isbn=080442957X")]),
+            ("numbers-conflict",
+                ["title=The heart of the matter, part I; author=Li; year=2001; volume=3; issn=0300-8428".into(),
+                 "title=The heart of the matter, part II; author=Li; year=2001; volume=3; issn=0300-8428".into()],
+                "title-author-journal",
+                ["title=The heart of the whole matter in small mammals, part 2; author=Li; year=2001; volume=3; issn=0300-8428".into(),
+                 "title=The heart of the whole matter in small mammals, part II; author=Li; year=2001; volume=3; issn=0300-8428".into()]),
+            ("doi",
+                [with(T, "doi=10.1/abc"), with(ALIKE, "doi=https://doi.org/10.1/ABC")],
+                "page-conflict", [with(T, "doi=10.1/abc; pages=7"), with(ALIKE, "doi=10.1/abc; pages=9")]),
+            ("page-conflict",
+                [with(T, "author=Li; year=2001; volume=3; pages=7"), with(T, "author=Li; year=2001; volume=3; pages=9")],
+                "title-author-journal",
+                [with(T, "author=Li; year=2001; volume=3; pages=1-3"), with(T, "author=Li; year=2001; volume=3; pages=e9")]),
+            ("volume-conflict",
+                [with(T, "author=Li; year=2001; volume=3"), with(T, "author=Li; year=2001; volume=4")],
+                "title-author-journal",
+                [with(T, "author=Li; year=2001; volume=3; pages=7"), with(T, "author=Li; year=2001; volume=4; pages=7")]),
+            ("year-conflict",
+                [with(T, "author=Li; year=2001; issn=0300-8428"), with(T, "author=Li; year=2003; issn=0300-8428")],
+                "title-author-journal",
+                [with(T, "author=Li; year=2001; issn=0300-8428"), with(T, "author=Li; year=2002; issn=0300-8428")]),
+            ("journal-conflict",
+                [with(T, "author=Li; year=2001; issn=0300-8428"), with(T, "author=Li; year=2001; issn=1435-1803")],
+                "title-author-journal",
+                [with(T, "author=Li; year=2001; issn=0300-8428; venue=Heart"),
+                 with(T, "author=Li; year=2001; issn=1435-1803; venue=Heart")]),
+            ("doi-conflict",
+                [with(T, "author=Li; year=2001; issn=0300-8428; doi=10.1/abc"),
+                 with(T, "author=Li; year=2001; issn=0300-8428; doi=10.1/xyz")],
+                "title-and-place",
+                [with(T, "year=2001; volume=3; pages=7-9; doi=10.1/abc"),
+                 with(T, "year=2001; volume=3; pages=7-9; doi=10.1/xyz")]),
+            ("authors-conflict",
+                [with(T, "author=Koniurev, E; year=2001; volume=3; pages=7"),
+                 with(T, "author=Konorev, E; year=2001; volume=3; pages=7")],
+                "title-and-place",
+                [with(T, "author=Koniurev, E; year=2001; volume=3; pages=7-9"),
+                 with(T, "author=Konorev, E; year=2001; volume=3; pages=7-9")]),
+            ("title-and-place",
+                [with(T, "year=2001; volume=3; pages=7"), with(NEAR, "year=2002; volume=3; pages=7")],
+                "no-rule", [with(T, "year=2001; volume=3; pages=7"), with(NEAR, "volume=3; pages=7")]),
+            ("short-title-and-place",
+                ["title=Book review; author=Li; year=2001; volume=3; pages=7".into(),
+                 "title=Book review; author=Li; year=2001; volume=3; pages=7".into()],
+                "no-rule", ["title=Book review; year=2001; volume=3; pages=7; issn=0300-8428".into(),
+                            "title=Book review; year=2001; volume=3; pages=7; issn=0300-8428".into()]),
+            ("title-author-journal",
+                [with(T, "author=Li; year=2001; issn=0300-8428"), with(NEAR, "author=Li; year=2002; issn=0300-8428")],
+                "no-rule", [with(T, "author=Li; issn=0300-8428"), with(NEAR, "author=Li; year=2002; issn=0300-8428")]),
+            ("title-alike-and-range",
+                [with(T, "year=2001; volume=3; pages=7-19"), with(ALIKE, "year=2001; volume=3; pages=7-19")],
+                "no-rule", [with(T, "year=2001; volume=3; pages=7"), with(ALIKE, "year=2001; volume=3; pages=7")]),
+            ("title-page-journal",
+                [with(T, "year=2001; pages=7-19; venue=Heart"), with(ALIKE, "year=2001; pages=7-19; venue=Heart")],
+                "no-rule", [with(T, "year=2001; pages=7; venue=Heart"), with(ALIKE, "year=2001; pages=7; venue=Heart")]),
+            ("short-title-and-volume",
+                ["title=Rosacea; author=Li, W; year=2001; volume=3; venue=Skin".into(),
+                 "title=Rosacea; author=Li, W; year=2001; volume=3; venue=Skin; pages=7".into()],
+                "no-rule", ["title=Rosacea; author=Li, W; year=2001; venue=Skin".into(),
+                            "title=Rosacea; author=Li, W; year=2001; volume=3; venue=Skin; pages=7".into()]),
+            ("title-author-alone",
+                [with(T, "author=Li, W; author=Smith, J; year=2001"),
+                 with(T, "author=Li, W; author=Smith, J; year=2001; issn=0300-8428; volume=3; pages=7")],
+                "no-rule",
+                [with(T, "author=Li, W; year=2001"),
+                 with(T, "author=Li, W; author=Smith, J; year=2001; issn=0300-8428; volume=3; pages=7")]),
+            ("range-and-authors",
+                ["title=Das Herz der Materie; author=Li, W; year=2001; volume=3; pages=7-19; issn=0300-8428".into(),
+                 with(T, "author=Li, W; year=2001; volume=3; pages=7-19; issn=0300-8428")],
+                "no-rule",
+                ["title=Das Herz der Materie; author=Li, W; year=2001; volume=3; pages=7; issn=0300-8428".into(),
+                 with(T, "author=Li, W; year=2001; volume=3; pages=7; issn=0300-8428")]),
+        ];
+        for (rule, [a, b], other, [c, d]) in &rows {
+            assert_eq!(decided(a, b), *rule, "{a} / {b}");
+            assert_eq!(decided(c, d), *other, "{c} / {d}");
+        }
+        let tested: BTreeSet<&str> = rows.iter().map(|(rule, ..)| *rule).collect();
+        let all: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
+        assert_eq!(tested, all);
+    }
+
+    #[test]
+    fn conference_abstract_and_article_stay_apart() {
+        let article = "title=Opioid-induced preconditioning is dependent on caveolin-3 expression; \
+            author=Tsutsumi, Y. M.; author=Patel, H. H.; year=2010; volume=111; pages=1117-21; \
+            venue=Anesth Analg";
+        let talk = "title=Opioid-induced preconditioning is dependent on caveolin-3 expression; \
+            author=Tsutsumi, Y. M.; author=Patel, H. H.; year=2009; venue=The FASEB Journal";
+        assert_eq!(decided(article, talk), "no-rule");
+    }
+
+    #[test]
+    fn recurring_titles_stay_apart() {
+        let in_issue = |rest: &str| {
+            decided(
+                &format!("title=Editorial; {rest}"),
+                "title=Editorial; year=2001; volume=3; pages=2; venue=Heart",
+            )
+        };
+        assert_eq!(
+            in_issue("year=2001; volume=4; pages=2; venue=Heart"),
+            "no-rule"
+        );
+        assert_eq!(in_issue("year=2001; venue=Heart"), "no-rule");
+        assert_eq!(
+            in_issue("year=2001; volume=3; pages=90; venue=Heart"),
+            "page-conflict"
+        );
+    }
+
+    #[test]
+    fn a_translated_title_is_one_of_several() {
+        use crate::record::{Article, Author};
+        let article = |title: &str, other: &[&str]| {
+            Description::from_article(&Article {
+                title: Some(title.to_owned()),
+                other_titles: other.iter().map(|title| (*title).to_owned()).collect(),
+                authors: vec![Author {
+                    name: "Li, W.".to_owned(),
+                    ..Author::default()
+                }],
+                doi: Some("10.1/abc".to_owned()),
+                ..Article::default()
+            })
+        };
+        let german = article("Das Herz der Materie bei kleinen Tieren", &[]);
+        let both = article(
+            "The heart of the matter",
+            &["Das Herz der Materie bei kleinen Tieren"],
+        );
+        assert_eq!(decide(&german, &both).rule.name, "doi");
+        let english = article("The heart of the matter", &[]);
+        assert_eq!(decide(&german, &english).verdict(), Verdict::Unsure);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
+        assert_eq!(names.len(), RULES.len());
+    }
+}
