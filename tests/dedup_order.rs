@@ -170,10 +170,11 @@ fn a_record() -> impl Strategy<Value = Description> {
         one_of(&["", "19"]),
         one_of(&["", "", "10.1/aaaaaa", "10.1/bbbbbb"]),
         one_of(&["", "0300-8428", "1435-1803"]),
+        one_of(&["", "", "1435-1803"]),
         one_of(&["", "Heart"]),
     )
         .prop_map(
-            |(title, author, year, volume, first, last, doi, issn, journal)| {
+            |(title, author, year, volume, first, last, doi, issn, eissn, journal)| {
                 let author = author.map(|name| Author {
                     name,
                     ..Author::default()
@@ -187,6 +188,7 @@ fn a_record() -> impl Strategy<Value = Description> {
                     end_page: last,
                     doi,
                     issn,
+                    eissn,
                     journal,
                     ..Article::default()
                 })
@@ -259,7 +261,9 @@ proptest! {
             for (at, x) in cluster.iter().enumerate() {
                 for y in &cluster[at + 1..] {
                     let decision = decide(&records[*x as usize], &records[*y as usize]);
-                    prop_assert_ne!(decision.verdict(), Verdict::Different);
+                    // A third member may show two ISSNs to be of one journal.
+                    let journal = decision.rule.name.starts_with("journal-");
+                    prop_assert!(decision.verdict() != Verdict::Different || journal);
                     prop_assert_ne!((*x, *y), (link.a.min(link.b), link.a.max(link.b)));
                 }
             }

@@ -10,7 +10,8 @@
 //! 2. The pairs are put in order: the stronger rule first, then by the two records' places.
 //! 3. Each pair joins the clusters of its two records, unless the union would hold a pair that is
 //!    cannot-linked, a pair that a rule calls [`Verdict::Different`], or too many members. Pairs
-//!    within one of the two clusters are not looked at again.
+//!    within one of the two clusters are not looked at again. Two ISSNs are no conflict here if a
+//!    member of the union has both: they are the print and the electronic edition of one journal.
 //!
 //! # Invariants
 //!
@@ -28,8 +29,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 use super::{
+    compare::{Agreement, Comparison},
     description::Description,
-    rules::{Verdict, decide},
+    rules::{Verdict, decide_compared},
 };
 
 /// Most members of a cluster that rules may build.
@@ -180,17 +182,36 @@ impl<'a> Clusters<'a> {
         if let Some(pair) = self.cannot_link_between(a, b) {
             return Some(pair);
         }
-        let pairs = self.across(a, b);
-        if pairs.len() > 1 && self.members(a).len() + self.members(b).len() > MAX_MEMBERS {
+        let union = [self.members(a), self.members(b)].concat();
+        if union.len() > MAX_MEMBERS {
             return Some(sorted_pair(a, b));
         }
-        pairs
+        let others = self
+            .across(a, b)
             .into_iter()
-            .filter(|pair| *pair != sorted_pair(a, b))
-            .find(|(x, y)| {
-                let decision = decide(self.records[*x as usize], self.records[*y as usize]);
-                decision.verdict() == Verdict::Different
-            })
+            .filter(|pair| *pair != sorted_pair(a, b));
+        others
+            .into_iter()
+            .find(|(x, y)| self.differ(*x, *y, &union))
+    }
+
+    /// Whether a rule calls two records different, given what the others in their cluster say.
+    fn differ(&self, x: u32, y: u32, union: &[u32]) -> bool {
+        let record = |at: u32| self.records[at as usize];
+        let mut comparison = Comparison::new(record(x), record(y));
+        let bridged = |at: &u32| {
+            let has = |of: u32| {
+                record(of)
+                    .issns
+                    .iter()
+                    .any(|issn| record(*at).issns.contains(issn))
+            };
+            has(x) && has(y)
+        };
+        if comparison.issn.conflicts() && union.iter().any(bridged) {
+            comparison.issn = Agreement::Same;
+        }
+        decide_compared(&comparison).verdict() == Verdict::Different
     }
 
     /// All pairs across the clusters of two records, sorted.
@@ -263,7 +284,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dedup::testing::record;
+    use crate::dedup::{rules::decide, testing::record};
 
     const TITLE: &str = "title=The heart of the matter in small mammals; author=Li, W";
 
@@ -325,6 +346,20 @@ mod tests {
         assert_eq!(refusals.len(), 1);
         assert_eq!((refusals[0].edge.a, refusals[0].edge.b), (1, 2));
         assert_eq!(refusals[0].between, (0, 2));
+    }
+
+    #[test]
+    fn a_record_with_both_issns_ties_print_to_electronic() {
+        let print = record(&format!("{TITLE}; year=2001; issn=0300-8428"));
+        let electronic = record(&format!("{TITLE}; year=2001; issn=1435-1803"));
+        let both = record(&format!(
+            "{TITLE}; year=2001; issn=0300-8428; issn=1435-1803"
+        ));
+        assert_eq!(
+            clusters(&[print.clone(), electronic.clone()], &[]).0,
+            "0 | 1"
+        );
+        assert_eq!(clusters(&[print, electronic, both], &[]).0, "0 1 2");
     }
 
     #[test]
