@@ -299,7 +299,6 @@ mod tests {
                 Author {
                     name: "C D".into(),
                     ..Author::default()
-                    email: None,
                 },
             ],
             links: vec![Link {
