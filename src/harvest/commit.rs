@@ -1,4 +1,5 @@
-//! Stores the steps of a pass on a thread of its own, in order, while the next page is fetched.
+//! Stores the steps of a pass in order while the next page is fetched: one thread compresses, one
+//! writes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::progress::{self, Event, Progress};
-use crate::store::{Applied, Counts, PassWriter, Step, StoreError, Watermark};
+use crate::store::{
+    Applied, Counts, PackedStep, PassPacker, PassWriter, Step, StoreError, Watermark,
+};
 
 /// Pages that may wait to be stored; more only take memory.
 const WAITING: usize = 4;
@@ -27,15 +30,16 @@ pub(super) struct Totals {
     pub(super) complete: bool,
 }
 
-/// Hands steps to the storing thread.
+/// Hands steps to the storing threads.
 pub(super) struct Committer {
-    sender: mpsc::Sender<Message>,
-    thread: JoinHandle<Result<Totals, StoreError>>,
+    sender: mpsc::Sender<Message<Step>>,
+    packing: JoinHandle<Result<(), StoreError>>,
+    writing: JoinHandle<Result<Totals, StoreError>>,
 }
 
-enum Message {
+enum Message<S> {
     Step {
-        step: Box<Step>,
+        step: Box<S>,
         server_time: Duration,
         own_time: Duration,
     },
@@ -44,23 +48,30 @@ enum Message {
 }
 
 impl Committer {
-    /// Starts the thread.
+    /// Starts the threads.
     pub(super) fn start(
+        packer: PassPacker,
         writer: PassWriter,
         clock: Clock,
         source: String,
         progress: Arc<dyn Progress>,
     ) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let thread =
-            tokio::task::spawn_blocking(move || run(writer, receiver, &clock, &source, &*progress));
-        Self { sender, thread }
+        let (sender, steps) = mpsc::channel(WAITING);
+        let (packed_sender, packed) = mpsc::channel(WAITING);
+        let packing = tokio::task::spawn_blocking(move || pack(packer, steps, &packed_sender));
+        let writing =
+            tokio::task::spawn_blocking(move || write(writer, packed, &clock, &source, &*progress));
+        Self {
+            sender,
+            packing,
+            writing,
+        }
     }
 
-    /// Hands over one step; waits only if the thread is several pages behind.
+    /// Hands over one step; waits only if the storing is several pages behind.
     ///
     /// # Errors
-    /// `None` if the thread has stopped: [`Committer::finish`] says why.
+    /// `None` if the storing has stopped: [`Committer::finish`] says why.
     pub(super) async fn send(
         &self,
         step: Step,
@@ -80,32 +91,68 @@ impl Committer {
     /// Waits until everything handed over is stored.
     ///
     /// # Errors
-    /// `None` if the thread has stopped: [`Committer::finish`] says why.
+    /// `None` if the storing has stopped: [`Committer::finish`] says why.
     pub(super) async fn flush(&self) -> Option<Totals> {
         let (answer, answered) = oneshot::channel();
         self.sender.send(Message::Flush(answer)).await.ok()?;
         answered.await.ok()
     }
 
-    /// Stores what is still waiting, and ends the thread.
+    /// Stores what is still waiting, and ends the threads.
     ///
     /// # Errors
     /// The first failure of the store; nothing after it was stored.
     pub(super) async fn finish(self) -> Result<Totals, StoreError> {
         drop(self.sender);
-        match self.thread.await {
-            Ok(totals) => totals,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => unreachable!("a blocking task is never cancelled: {error}"),
-            },
-        }
+        let packed = joined(self.packing).await;
+        let totals = joined(self.writing).await?;
+        packed.map(|()| totals)
     }
 }
 
-fn run(
+async fn joined<T>(thread: JoinHandle<T>) -> T {
+    match thread.await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => unreachable!("a blocking task is never cancelled: {error}"),
+        },
+    }
+}
+
+fn pack(
+    mut packer: PassPacker,
+    mut steps: mpsc::Receiver<Message<Step>>,
+    packed: &mpsc::Sender<Message<PackedStep>>,
+) -> Result<(), StoreError> {
+    while let Some(message) = steps.blocking_recv() {
+        let message = match message {
+            Message::Step {
+                step,
+                server_time,
+                own_time,
+            } => {
+                let begun = Instant::now();
+                let step = Box::new(packer.pack(*step)?);
+                Message::Step {
+                    step,
+                    server_time,
+                    own_time: own_time + begun.elapsed(),
+                }
+            }
+            Message::Flush(answer) => Message::Flush(answer),
+        };
+        if packed.blocking_send(message).is_err() {
+            // The writer has stopped, and says why.
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn write(
     mut writer: PassWriter,
-    mut receiver: mpsc::Receiver<Message>,
+    mut receiver: mpsc::Receiver<Message<PackedStep>>,
     clock: &Clock,
     source: &str,
     progress: &dyn Progress,
@@ -135,7 +182,7 @@ fn run(
         if !steps.is_empty() {
             let begun = Instant::now();
             let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
-            let applied = writer.apply(steps, clock.now_ms())?;
+            let applied = writer.apply(&steps, clock.now_ms())?;
             let each = begun.elapsed() / count;
             for (applied, (server_time, own_time)) in applied.into_iter().zip(times) {
                 tell(progress, source, &applied, server_time, own_time + each);

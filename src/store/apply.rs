@@ -14,7 +14,7 @@ use super::{
     WindowState, passes,
 };
 use crate::oai::response::BadItem;
-use crate::oai::{Datestamp, Granularity, Record, ResumptionToken};
+use crate::oai::{Datestamp, Record, ResumptionToken};
 
 /// Something that a pass has found out, to be stored.
 #[derive(Debug, Clone)]
@@ -137,35 +137,77 @@ pub struct Applied {
     pub pass_complete: bool,
 }
 
+/// Readies the steps of one pass for the store: hashes and compresses, which is the longer half of
+/// the work and needs no transaction. Owned by one thread.
+#[derive(Debug)]
+pub struct PassPacker {
+    store: Arc<Store>,
+    metadata_prefix: String,
+    press: Press,
+}
+
 /// Stores the steps of one pass. Owned by one thread.
 #[derive(Debug)]
 pub struct PassWriter {
     store: Arc<Store>,
     source: SourceId,
     pass: PassId,
-    metadata_prefix: String,
-    press: Press,
+}
+
+/// A step that is ready to be stored.
+pub struct PackedStep {
+    step: Step,
+    payloads: Vec<Payload>,
+}
+
+impl PassPacker {
+    /// A packer for metadata of this format.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn new(store: Arc<Store>, metadata_prefix: &str) -> Result<Self, StoreError> {
+        let press = Press::new(&store, metadata_prefix)?;
+        Ok(Self {
+            store,
+            metadata_prefix: metadata_prefix.to_owned(),
+            press,
+        })
+    }
+
+    /// Readies one step.
+    ///
+    /// # Errors
+    /// As any write: the first pages of a format also make the store's dictionary for it.
+    pub fn pack(&mut self, step: Step) -> Result<PackedStep, StoreError> {
+        let Step::Page(page) = &step else {
+            return Ok(PackedStep {
+                step,
+                payloads: Vec::new(),
+            });
+        };
+        let texts = page
+            .records
+            .iter()
+            .filter_map(|record| record.metadata.as_deref());
+        self.press
+            .learn(&self.store, &self.metadata_prefix, texts)?;
+        let payloads = page
+            .records
+            .iter()
+            .map(|record| payload(record, &mut self.press))
+            .collect();
+        Ok(PackedStep { step, payloads })
+    }
 }
 
 impl PassWriter {
     /// A writer for the steps of `pass`.
-    ///
-    /// # Errors
-    /// As any read.
-    pub fn new(
-        store: Arc<Store>,
-        source: SourceId,
-        pass: PassId,
-        metadata_prefix: &str,
-    ) -> Result<Self, StoreError> {
-        let press = Press::new(&store, metadata_prefix)?;
-        Ok(Self {
+    pub fn new(store: Arc<Store>, source: SourceId, pass: PassId) -> Self {
+        Self {
             store,
             source,
             pass,
-            metadata_prefix: metadata_prefix.to_owned(),
-            press,
-        })
+        }
     }
 
     /// Stores steps in order, in one transaction: all of them, or none.
@@ -174,24 +216,9 @@ impl PassWriter {
     ///
     /// # Errors
     /// As any write; nothing of the steps is stored then.
-    pub fn apply(&mut self, steps: Vec<Step>, now_ms: i64) -> Result<Vec<Applied>, StoreError> {
-        let texts = steps.iter().flat_map(|step| match step {
-            Step::Page(page) => page.records.as_slice(),
-            _ => &[],
-        });
-        self.press.learn(
-            &self.store,
-            &self.metadata_prefix,
-            texts.filter_map(|record| record.metadata.as_deref()),
-        )?;
-        // Compressing is the longer half of the work, and needs no transaction.
-        let steps: Vec<Prepared> = steps
-            .into_iter()
-            .map(|step| Prepared::new(step, &mut self.press))
-            .collect();
-        let (source, pass) = (self.source, self.pass);
+    pub fn apply(&mut self, steps: &[PackedStep], now_ms: i64) -> Result<Vec<Applied>, StoreError> {
         self.store.write("storing a page", |transaction| {
-            let mut writing = Writing::begin(transaction, source, pass, now_ms)?;
+            let mut writing = Writing::begin(transaction, self.source, self.pass, now_ms)?;
             let applied = steps
                 .iter()
                 .map(|step| writing.apply(step))
@@ -202,29 +229,10 @@ impl PassWriter {
     }
 }
 
-struct Prepared {
-    step: Step,
-    payloads: Vec<Payload>,
-}
-
 struct Payload {
     hash: [u8; 16],
     metadata: Option<Packed>,
     extra: Option<Packed>,
-}
-
-impl Prepared {
-    fn new(step: Step, press: &mut Press) -> Self {
-        let payloads = match &step {
-            Step::Page(page) => page
-                .records
-                .iter()
-                .map(|record| payload(record, press))
-                .collect(),
-            _ => Vec::new(),
-        };
-        Self { step, payloads }
-    }
 }
 
 fn payload(record: &Record, press: &mut Press) -> Payload {
@@ -246,21 +254,18 @@ fn content_hash(record: &Record) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     // Lengths keep neighbouring parts from running into each other.
     let mut part = |tag: u8, text: &str| {
-        hasher.update(&[tag]);
-        hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(&[tag]);
     };
-    if record.header.deleted {
-        part(b'd', "");
-    }
+    // The longest part first: from its start on, the hash takes several blocks at once.
+    part(b'm', record.metadata.as_deref().unwrap_or_default());
+    part(b'x', record.extra.as_deref().unwrap_or_default());
     for set_spec in &record.header.set_specs {
         part(b's', set_spec);
     }
-    if let Some(metadata) = &record.metadata {
-        part(b'm', metadata);
-    }
-    if let Some(extra) = &record.extra {
-        part(b'x', extra);
+    if record.header.deleted {
+        part(b'd', "");
     }
     let mut hash = [0; 16];
     hasher.finalize_xof().fill(&mut hash);
@@ -338,9 +343,9 @@ impl<'a> Writing<'a> {
         self.version.0
     }
 
-    fn apply(&mut self, prepared: &Prepared) -> rusqlite::Result<Applied> {
-        match &prepared.step {
-            Step::Page(page) => self.page(page, &prepared.payloads),
+    fn apply(&mut self, packed: &PackedStep) -> rusqlite::Result<Applied> {
+        match &packed.step {
+            Step::Page(page) => self.page(page, &packed.payloads),
             Step::Split { window, into, note } => {
                 let window = passes::window(self.connection, *window)?;
                 self.set_state(window.id, WindowState::Split, Some(note))?;
@@ -741,8 +746,5 @@ impl<'a> Writing<'a> {
 
 /// The datestamp as written, where it says more than its instant in the usual form.
 fn datestamp_text(text: &str) -> Option<&str> {
-    match Datestamp::parse(text) {
-        Some((datestamp, Granularity::Second)) if datestamp.to_string() == text => None,
-        _ => Some(text),
-    }
+    Datestamp::canonical(text).is_none().then_some(text)
 }

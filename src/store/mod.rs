@@ -24,7 +24,7 @@ mod records;
 mod schema;
 mod sources;
 
-pub use apply::{Applied, Cost, Counts, PageStep, PassWriter, Step};
+pub use apply::{Applied, Cost, Counts, PackedStep, PageStep, PassPacker, PassWriter, Step};
 pub use clock::Version;
 pub use error::StoreError;
 pub use hosts::HostPause;

@@ -19,8 +19,8 @@ use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::{Content, Request};
 use crate::store::{
-    Counts, Pass, PassKind, PassWriter, Source, SourceDefinition, Store, StoreError, Traits,
-    Watermark, WindowId,
+    Counts, Pass, PassKind, PassPacker, PassWriter, Source, SourceDefinition, Store, StoreError,
+    Traits, Watermark, WindowId,
 };
 
 /// What every run needs.
@@ -302,13 +302,11 @@ impl<'a, T: Transport> Run<'a, T> {
     }
 
     async fn read_pass(&mut self, source: &Source, pass: &Pass) -> Result<(), Halt> {
-        let writer = PassWriter::new(
-            Arc::clone(&self.around.store),
-            source.id,
-            pass.id,
-            &source.metadata_prefix,
-        )?;
+        let store = &self.around.store;
+        let packer = PassPacker::new(Arc::clone(store), &source.metadata_prefix)?;
+        let writer = PassWriter::new(Arc::clone(store), source.id, pass.id);
         let committer = Committer::start(
+            packer,
             writer,
             self.around.clock.clone(),
             self.settings.name.clone(),
