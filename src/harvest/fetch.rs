@@ -21,6 +21,9 @@ const CHALLENGE_PAUSE: Duration = Duration::from_secs(6 * 3600);
 /// No pause between two tries grows beyond this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// An answer that is under way when we are told to stop has this long to arrive.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
 /// A server that answers "later" this often without a break is not going to answer.
 const MOST_WAITS: u32 = 20;
 
@@ -169,7 +172,10 @@ impl<'a, T: Transport> Asker<'a, T> {
                 return Err(Trouble::Stopped);
             }
             let begun = Instant::now();
-            let answer = self.transport.send(request).await;
+            let answer = tokio::select! {
+                answer = self.transport.send(request) => answer,
+                () = self.patience_ends() => return Err(Trouble::Stopped),
+            };
             self.last_end = Some(Instant::now());
             cost.requests += 1;
             cost.wait_ms += millis(begun.elapsed());
@@ -348,6 +354,12 @@ impl<'a, T: Transport> Asker<'a, T> {
         };
         self.progress.event(&self.settings.name, event);
         self.sleep_silently(pause).await
+    }
+
+    /// Waits until we were told to stop, and then a little for the page at hand.
+    async fn patience_ends(&self) {
+        self.stop.requested().await;
+        tokio::time::sleep(STOP_PATIENCE).await;
     }
 
     async fn sleep_silently(&self, pause: Duration) -> Result<(), Trouble> {
