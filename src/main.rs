@@ -7,7 +7,9 @@ use anyhow::Context;
 use clap::Parser;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
-use harvestd::cli::{check_config, completions, harvest, logging, man, progress, status};
+use harvestd::cli::{
+    check_config, completions, harvest, logging, man, progress, reconcile, status,
+};
 use harvestd::config::{self, Config, Environment, Secrets};
 use harvestd::harvest::Clock;
 use indicatif::MultiProgress;
@@ -52,6 +54,11 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
                 config.store.set_file_name("harvestd-demo.db");
             }
             return runtime()?.block_on(harvest::run(args, &cli.global, &config, &bars, &mut out));
+        }
+        Command::Reconcile(args) => {
+            let (config, bars) = start(&cli.global, Secrets::Required)?;
+            let work = reconcile::run(args, &cli.global, &config, &bars, &mut out);
+            return runtime()?.block_on(work);
         }
         Command::Status(_) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;

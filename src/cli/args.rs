@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::{check_config, completions, export, harvest, identify, man, show, status};
+use super::{check_config, completions, export, harvest, identify, man, reconcile, show, status};
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
 
@@ -97,6 +97,8 @@ pub enum Color {
 pub enum Command {
     /// Fetch what is new from the sources into the store
     Harvest(harvest::Args),
+    /// Find the records that vanished without a word, and bury them
+    Reconcile(reconcile::Args),
     /// Show what is in the store, and how far each source is
     Status(status::Args),
     /// Ask a repository who it is, which formats and sets it has

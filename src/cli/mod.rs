@@ -10,6 +10,7 @@ pub mod identify;
 pub mod logging;
 pub mod man;
 pub mod progress;
+pub mod reconcile;
 pub mod show;
 mod signals;
 pub mod status;

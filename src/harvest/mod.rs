@@ -28,7 +28,7 @@ pub mod settings;
 mod span;
 
 pub use clock::{Clock, Stop, StopSwitch, stop_switch};
-pub use pass::{End, Report, Surroundings, definition, harvest};
+pub use pass::{Burial, End, Reconciled, Report, Surroundings, definition, harvest, reconcile};
 pub use plan::Wishes;
 pub use preview::{Preview, PreviewedList, preview};
 pub use run::harvest_all;

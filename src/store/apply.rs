@@ -37,6 +37,15 @@ pub enum Step {
         /// Why.
         note: String,
     },
+    /// Records that a full list did not show have been asked for one by one.
+    Settle {
+        /// Those that the repository has after all.
+        found: Vec<Record>,
+        /// The identifiers of those that it does not have.
+        gone: Vec<String>,
+        /// What it took.
+        cost: Cost,
+    },
     /// A reading of a window has ended without a page that could be stored.
     End {
         /// The window.
@@ -46,6 +55,17 @@ pub enum Step {
         /// What it took.
         cost: Cost,
     },
+}
+
+impl Step {
+    /// The records that the step brings.
+    fn records(&self) -> &[Record] {
+        match self {
+            Self::Page(page) => &page.records,
+            Self::Settle { found, .. } => found,
+            Self::Split { .. } | Self::Restart { .. } | Self::End { .. } => &[],
+        }
+    }
 }
 
 /// What one page brought.
@@ -179,20 +199,14 @@ impl PassPacker {
     /// # Errors
     /// As any write: the first pages of a format also make the store's dictionary for it.
     pub fn pack(&mut self, step: Step) -> Result<PackedStep, StoreError> {
-        let Step::Page(page) = &step else {
-            return Ok(PackedStep {
-                step,
-                payloads: Vec::new(),
-            });
-        };
-        let texts = page
-            .records
+        let texts = step
+            .records()
             .iter()
             .filter_map(|record| record.metadata.as_deref());
         self.press
             .learn(&self.store, &self.metadata_prefix, texts)?;
-        let payloads = page
-            .records
+        let payloads = step
+            .records()
             .iter()
             .map(|record| payload(record, &mut self.press))
             .collect();
@@ -346,6 +360,20 @@ impl<'a> Writing<'a> {
     fn apply(&mut self, packed: &PackedStep) -> rusqlite::Result<Applied> {
         match &packed.step {
             Step::Page(page) => self.page(page, &packed.payloads),
+            Step::Settle { found, gone, cost } => {
+                let mut counts = Counts::default();
+                for (record, payload) in found.iter().zip(&packed.payloads) {
+                    self.record(record, payload, &mut counts)?;
+                }
+                for identifier in gone {
+                    self.bury(identifier, &mut counts)?;
+                }
+                self.add_to_pass(0, cost, &counts)?;
+                Ok(Applied {
+                    counts,
+                    ..Applied::default()
+                })
+            }
             Step::Split { window, into, note } => {
                 let window = passes::window(self.connection, *window)?;
                 self.set_state(window.id, WindowState::Split, Some(note))?;
@@ -478,6 +506,39 @@ impl<'a> Writing<'a> {
         self.released(record)
     }
 
+    /// A live record that the repository no longer has becomes a tombstone, unless a list has shown
+    /// it since.
+    fn bury(&mut self, identifier: &str, counts: &mut Counts) -> rusqlite::Result<()> {
+        let Some(known) = self.known(identifier)? else {
+            return Ok(());
+        };
+        if known.deleted || known.seen_pass >= self.pass.0 {
+            return Ok(());
+        }
+        let version = self.next_version();
+        self.connection
+            .prepare_cached(
+                "UPDATE record SET deleted = 2, content_hash = zeroblob(16), version = ?2,
+                    seen_pass = ?3 WHERE id = ?1",
+            )?
+            .execute(params![known.id, version, self.pass.0])?;
+        self.drop_payload(known.id)?;
+        counts.deleted += 1;
+        self.live -= 1;
+        self.deleted += 1;
+        Ok(())
+    }
+
+    fn drop_payload(&self, id: i64) -> rusqlite::Result<()> {
+        for statement in [
+            "DELETE FROM payload WHERE record_id = ?1",
+            "DELETE FROM repair WHERE record_id = ?1",
+        ] {
+            self.connection.prepare_cached(statement)?.execute([id])?;
+        }
+        Ok(())
+    }
+
     fn known(&self, identifier: &str) -> rusqlite::Result<Option<Known>> {
         self.connection
             .prepare_cached(
@@ -546,14 +607,7 @@ impl<'a> Writing<'a> {
                 version,
                 self.pass.0,
             ])?;
-        for statement in [
-            "DELETE FROM payload WHERE record_id = ?1",
-            "DELETE FROM repair WHERE record_id = ?1",
-        ] {
-            self.connection
-                .prepare_cached(statement)?
-                .execute([known.id])?;
-        }
+        self.drop_payload(known.id)?;
         self.put_payload(known.id, record, payload)
     }
 

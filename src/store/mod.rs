@@ -8,6 +8,7 @@
 //! - `payload`: compression of metadata
 //! - `sources`: sources, watermarks, traits, warnings
 //! - `records`: reading records and changes
+//! - `vanished`: what a full list did not show
 //! - `hosts`: how long to leave a host alone
 //! - `lock`: one process for each source
 
@@ -23,6 +24,7 @@ mod payload;
 mod records;
 mod schema;
 mod sources;
+mod vanished;
 
 pub use apply::{Applied, Cost, Counts, PackedStep, PageStep, PassPacker, PassWriter, Step};
 pub use clock::Version;

@@ -64,6 +64,23 @@ impl Store {
         })
     }
 
+    /// The newest pass of a source.
+    ///
+    /// # Errors
+    /// As any read; also if there was none yet.
+    pub fn last_pass(&self, source: SourceId) -> Result<Pass, StoreError> {
+        self.read("reading the newest pass", |connection| {
+            connection.query_row(
+                &format!(
+                    "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1
+                     ORDER BY id DESC LIMIT 1"
+                ),
+                [source.0],
+                pass_from_row,
+            )
+        })
+    }
+
     /// One pass.
     ///
     /// # Errors

@@ -141,6 +141,9 @@ pub struct Traits {
     /// Newest first, or oldest first, as far as seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest_first: Option<bool>,
+    /// A full pass whose list is complete, and whose missing records are being asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settling: Option<i64>,
     /// The verbs that failed where they should not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failing_verbs: Vec<String>,
@@ -175,6 +178,8 @@ words! {
         StartsOver = "starts_over",
         /// The source has more than the repository counts, or less.
         CountsDisagree = "counts_disagree",
+        /// A list missed so many records that their burial waits for a person.
+        HeldDeletions = "held_deletions",
     }
 }
 

@@ -24,7 +24,7 @@ const MOST_FAILING_CUTS: u32 = 400;
 const MOST_ONE_BY_ONE: usize = 3_000;
 
 /// What asking for one record brought.
-enum Got {
+pub(super) enum Got {
     Record(Box<Record>),
     /// The repository does not have it any more.
     Nothing,
@@ -176,7 +176,7 @@ impl<T: Transport> Run<'_, T> {
         Ok(Ok(page))
     }
 
-    async fn get_record(&mut self, identifier: &str) -> Result<Got, Halt> {
+    pub(super) async fn get_record(&mut self, identifier: &str) -> Result<Got, Halt> {
         let request = Request::GetRecord {
             identifier: identifier.to_owned(),
             metadata_prefix: self.settings.metadata_prefix.clone(),

@@ -2,7 +2,10 @@
 
 mod mend;
 mod observe;
+mod reconcile;
 mod windows;
+
+pub use reconcile::{Burial, Reconciled, reconcile};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,8 +22,8 @@ use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::{Content, Request};
 use crate::store::{
-    Counts, Pass, PassKind, PassPacker, PassWriter, Source, SourceDefinition, Store, StoreError,
-    Traits, Watermark, WindowId,
+    Counts, Pass, PassId, PassKind, PassPacker, PassWriter, Source, SourceDefinition, SourceLock,
+    Store, StoreError, Traits, Watermark, WindowId,
 };
 
 /// What every run needs.
@@ -214,8 +217,14 @@ impl<'a, T: Transport> Run<'a, T> {
     }
 
     async fn run(&mut self) -> Result<(), Halt> {
+        let _lock = self.begin().await?;
+        self.read_all().await
+    }
+
+    /// Takes the source for this process, and waits for its host.
+    async fn begin(&mut self) -> Result<SourceLock, Halt> {
         let store = &self.around.store;
-        let _lock = store.lock_source(&self.settings.name)?;
+        let lock = store.lock_source(&self.settings.name)?;
         let (source, change) = store.register_source(&definition(self.settings))?;
         self.traits.clone_from(&source.traits);
         self.saved_traits.clone_from(&source.traits);
@@ -226,6 +235,12 @@ impl<'a, T: Transport> Run<'a, T> {
             .wait_for_host()
             .await
             .map_err(Halt::from_trouble)?;
+        Ok(lock)
+    }
+
+    /// Goes on with a pass that was cut off, then reads what has changed since.
+    async fn read_all(&mut self) -> Result<(), Halt> {
+        let store = &self.around.store;
         loop {
             let source = self.current_source()?;
             let open = store.open_pass(source.id)?;
@@ -301,17 +316,20 @@ impl<'a, T: Transport> Run<'a, T> {
         self.save_traits(source)
     }
 
-    async fn read_pass(&mut self, source: &Source, pass: &Pass) -> Result<(), Halt> {
+    /// Starts storing the steps of a pass.
+    fn committer(&self, source: &Source, pass: PassId) -> Result<Committer, Halt> {
         let store = &self.around.store;
-        let packer = PassPacker::new(Arc::clone(store), &source.metadata_prefix)?;
-        let writer = PassWriter::new(Arc::clone(store), source.id, pass.id);
-        let committer = Committer::start(
-            packer,
-            writer,
+        Ok(Committer::start(
+            PassPacker::new(Arc::clone(store), &source.metadata_prefix)?,
+            PassWriter::new(Arc::clone(store), source.id, pass),
             self.around.clock.clone(),
             self.settings.name.clone(),
             Arc::clone(&self.around.progress),
-        );
+        ))
+    }
+
+    async fn read_pass(&mut self, source: &Source, pass: &Pass) -> Result<(), Halt> {
+        let committer = self.committer(source, pass.id)?;
         let read = self.read_windows(source, pass, &committer).await;
         let stored = committer.finish().await;
         let now_ms = self.around.clock.now_ms();

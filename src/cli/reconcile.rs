@@ -1,0 +1,229 @@
+//! `harvestd reconcile`: finds the records that vanished without a word.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use indicatif::MultiProgress;
+use serde_json::json;
+
+use super::args::Global;
+use super::exit::{Exit, UsageError};
+use super::table::{self, Align};
+use super::{progress, signals};
+use crate::config::Config;
+use crate::harvest::settings::SourceSettings;
+use crate::harvest::{Burial, Clock, End, Reconciled, Surroundings, reconcile, stop_switch};
+use crate::oai::client::Client;
+use crate::store::{PassKind, PassState, Reader, Store};
+
+/// Arguments of `reconcile`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Lists the whole source, asks for each record that the list did not show, and buries those that the
+repository does not know any more. For repositories that delete without a word, as DOAJ does on the
+2nd of each month; a run each month is enough.
+
+Examples:
+  harvestd reconcile doaj-articles
+  harvestd reconcile doaj-articles --dry-run     what the last full list did not show
+  harvestd reconcile doaj-articles --confirm     bury them, however many they are")]
+pub struct Args {
+    /// Names of configured sources; without any, every configured source
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// Hold everything if more than this share of the live records is missing, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
+    pub max_share: f64,
+    /// Bury however many are missing
+    #[arg(long)]
+    pub confirm: bool,
+    /// Ask nothing and bury nothing: count what the last complete full list did not show
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| "not a number from 0 to 100".to_owned())
+}
+
+/// Reconciles the chosen sources one after the other, and writes a summary to `out`.
+///
+/// # Errors
+/// Wrong usage, and a store that cannot be opened.
+pub async fn run(
+    args: &Args,
+    global: &Global,
+    config: &Config,
+    bars: &MultiProgress,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let sources = chosen(args, config)?;
+    if args.dry_run {
+        return dry_run(&sources, config, global.json, out);
+    }
+    let (switch, stop) = stop_switch();
+    signals::stop_on_signal(switch)?;
+    let around = Surroundings {
+        store: Arc::new(Store::open(&config.store)?),
+        clock: Clock::System,
+        stop,
+        progress: progress::display(bars),
+    };
+    let burial = Burial {
+        most_share: args.max_share / 100.0,
+        confirmed: args.confirm,
+    };
+    let mut outcomes = Vec::new();
+    for source in &sources {
+        let client = Client::new(&source.client)?;
+        let outcome = reconcile(&around, &client, source, burial).await;
+        match &outcome.end {
+            End::Complete => {}
+            End::Incomplete(why) => tracing::warn!(source.id = %source.name, "incomplete: {why}"),
+            End::Broken(why) => tracing::error!(source.id = %source.name, "failed: {why}"),
+        }
+        outcomes.push(outcome);
+    }
+    if global.json {
+        let values: Vec<_> = outcomes.iter().map(as_value).collect();
+        writeln!(out, "{}", json!({ "sources": values }))?;
+    } else if !global.quiet {
+        out.write_all(summary(&outcomes).as_bytes())?;
+    }
+    Ok(exit(&outcomes))
+}
+
+fn chosen(args: &Args, config: &Config) -> anyhow::Result<Vec<SourceSettings>> {
+    if args.sources.is_empty() {
+        if config.sources.is_empty() {
+            return Err(UsageError("no source is configured to be reconciled".to_owned()).into());
+        }
+        return Ok(config.sources.clone());
+    }
+    args.sources
+        .iter()
+        .map(|name| Ok(config.source(name)?.clone()))
+        .collect()
+}
+
+fn exit(outcomes: &[Reconciled]) -> Exit {
+    if outcomes
+        .iter()
+        .any(|outcome| matches!(outcome.end, End::Broken(_)))
+    {
+        Exit::Failed
+    } else if outcomes.iter().any(|outcome| outcome.end != End::Complete) {
+        Exit::Incomplete
+    } else {
+        Exit::Done
+    }
+}
+
+fn summary(outcomes: &[Reconciled]) -> String {
+    let columns = [
+        ("source", Align::Left),
+        ("listed", Align::Right),
+        ("not listed", Align::Right),
+        ("found", Align::Right),
+        ("buried", Align::Right),
+        ("unclear", Align::Right),
+        ("state", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = outcomes
+        .iter()
+        .map(|outcome| {
+            vec![
+                outcome.source.clone(),
+                outcome
+                    .counts
+                    .records()
+                    .saturating_sub(outcome.found + outcome.buried)
+                    .to_string(),
+                outcome.unseen.to_string(),
+                outcome.found.to_string(),
+                outcome.buried.to_string(),
+                outcome.unclear.to_string(),
+                state(&outcome.end).to_owned(),
+            ]
+        })
+        .collect();
+    table::render(&columns, &rows)
+}
+
+fn state(end: &End) -> &'static str {
+    match end {
+        End::Complete => "complete",
+        End::Incomplete(_) => "incomplete",
+        End::Broken(_) => "failed",
+    }
+}
+
+fn as_value(outcome: &Reconciled) -> serde_json::Value {
+    let why = match &outcome.end {
+        End::Complete => None,
+        End::Incomplete(why) | End::Broken(why) => Some(why),
+    };
+    json!({
+        "source": outcome.source,
+        "state": state(&outcome.end),
+        "why": why,
+        "counts": outcome.counts,
+        "not_listed": outcome.unseen,
+        "found": outcome.found,
+        "buried": outcome.buried,
+        "unclear": outcome.unclear,
+    })
+}
+
+/// Identifiers that a dry run shows.
+const SHOWN: u32 = 20;
+
+fn dry_run(
+    sources: &[SourceSettings],
+    config: &Config,
+    as_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let reader = Reader::open(&config.store)?;
+    let store = Store::open(&config.store)?;
+    let mut values = Vec::new();
+    for settings in sources {
+        let known = reader
+            .sources()?
+            .into_iter()
+            .find(|source| source.name == settings.name);
+        let listed = match &known {
+            Some(source) => reader
+                .passes(source.id, u32::MAX)?
+                .into_iter()
+                .find(|pass| pass.kind == PassKind::Full && pass.state == PassState::Complete),
+            None => None,
+        };
+        let (Some(source), Some(pass)) = (known, listed) else {
+            writeln!(out, "{}: no complete full list yet", settings.name)?;
+            continue;
+        };
+        let unseen = store.count_unseen(source.id, pass.id)?;
+        let sample = store.unseen(source.id, pass.id, 0, SHOWN)?;
+        if as_json {
+            let sample: Vec<&String> = sample.iter().map(|(_, identifier)| identifier).collect();
+            values.push(json!({ "source": source.name, "not_listed": unseen, "some": sample }));
+            continue;
+        }
+        writeln!(
+            out,
+            "{}: {unseen} of {} live records were not in the last full list; each would be asked for",
+            source.name, source.live_records
+        )?;
+        for (_, identifier) in &sample {
+            writeln!(out, "  {identifier}")?;
+        }
+    }
+    if as_json {
+        writeln!(out, "{}", json!({ "sources": values }))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,211 @@
+//! Finding records that vanished without a word: a full list, and a question for each record that
+//! it did not show.
+
+use std::time::Instant;
+
+use super::mend::Got;
+use super::windows::{commit, flush};
+use super::{Halt, Run, Surroundings};
+use crate::harvest::End;
+use crate::harvest::commit::Committer;
+use crate::harvest::plan::Wishes;
+use crate::harvest::progress::{Ending as Ended, Event};
+use crate::harvest::settings::SourceSettings;
+use crate::oai::client::Transport;
+use crate::store::{Cost, Counts, Pass, PassId, PassKind, Source, Step, WarningKind};
+
+/// Records asked for between two commits.
+const TOGETHER: u32 = 50;
+
+/// What may be buried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Burial {
+    /// The share of the live records, from 0 to 1, above which a person has to confirm.
+    pub most_share: f64,
+    /// A person has confirmed.
+    pub confirmed: bool,
+}
+
+/// What reconciling one source came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reconciled {
+    /// The source.
+    pub source: String,
+    /// How it ended.
+    pub end: End,
+    /// What became of the records, those of the list included.
+    pub counts: Counts,
+    /// Live records that the list did not show.
+    pub unseen: u64,
+    /// Of those: still there when asked for alone.
+    pub found: u64,
+    /// Of those: buried, because the repository does not know them.
+    pub buried: u64,
+    /// Of those: neither; left as they are.
+    pub unclear: u64,
+}
+
+/// Lists a source from the beginning, and buries what neither the list nor GetRecord shows.
+///
+/// A record that the list does not show may only be hidden: DOAJ hides one that was updated in the
+/// last 30 days from callers without a key, and GetRecord still gives it. What was cut off goes on
+/// where it stood: the list at its token, the questions at the first that is open.
+///
+/// It lists whole records: that costs more than identifiers alone, finds changes whose datestamps
+/// did not move, and works where lists of identifiers cannot be resumed, as on DOAJ.
+pub async fn reconcile<T: Transport>(
+    around: &Surroundings,
+    transport: &T,
+    settings: &SourceSettings,
+    burial: Burial,
+) -> Reconciled {
+    let begun = Instant::now();
+    let wishes = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    around
+        .progress
+        .event(&settings.name, Event::Started { total: None });
+    let mut run = Run::new(around, transport, settings, &wishes);
+    let mut outcome = Reconciled {
+        source: settings.name.clone(),
+        end: End::Complete,
+        counts: Counts::default(),
+        unseen: 0,
+        found: 0,
+        buried: 0,
+        unclear: 0,
+    };
+    if let Err(halt) = run.reconcile(burial, &mut outcome).await {
+        outcome.end = halt.end(&around.store, around.clock.now_ms());
+    }
+    outcome.counts = run.counts;
+    let ended = match &outcome.end {
+        End::Complete => Ended::Complete,
+        End::Incomplete(why) => Ended::Stopped(why.clone()),
+        End::Broken(why) => Ended::Failed(why.clone()),
+    };
+    around.progress.event(&settings.name, Event::Ended(ended));
+    tracing::debug!(source.id = %settings.name, "reconciled in {:?}", begun.elapsed());
+    outcome
+}
+
+impl<T: Transport> Run<'_, T> {
+    async fn reconcile(&mut self, burial: Burial, outcome: &mut Reconciled) -> Result<(), Halt> {
+        let _lock = self.begin().await?;
+        let pass = self.listed_pass().await?;
+        let source = self.current_source()?;
+        outcome.unseen = self.around.store.count_unseen(source.id, pass.id)?;
+        self.hold_too_many(&source, burial, outcome.unseen)?;
+        self.ask_for_unseen(&source, pass.id, outcome).await?;
+        self.traits.settling = None;
+        self.save_traits(&source)
+    }
+
+    /// A full pass whose list is complete: the one whose missing records were being asked for, or
+    /// else a new one.
+    async fn listed_pass(&mut self) -> Result<Pass, Halt> {
+        let store = &self.around.store;
+        if let Some(id) = self.traits.settling {
+            self.note("going on with the questions of an earlier list");
+            return Ok(store.pass(PassId(id))?);
+        }
+        let source = self.current_source()?;
+        let cut_off = store
+            .open_pass(source.id)?
+            .filter(|pass| pass.kind == PassKind::Full);
+        let pass = match cut_off {
+            Some(pass) => {
+                self.read_pass(&source, &pass).await?;
+                pass
+            }
+            None => {
+                self.read_all().await?;
+                store.last_pass(source.id)?
+            }
+        };
+        self.traits.settling = Some(pass.id.0);
+        self.save_traits(&source)?;
+        Ok(pass)
+    }
+
+    /// A list that misses very much is more likely broken than true.
+    fn hold_too_many(&self, source: &Source, burial: Burial, unseen: u64) -> Result<(), Halt> {
+        let share = unseen as f64 / source.live_records.max(1) as f64;
+        let held = !burial.confirmed && share > burial.most_share;
+        let message = format!(
+            "{unseen} of {} live records are not in the list; nothing is buried until that is \
+             confirmed with harvestd reconcile {} --confirm",
+            source.live_records, source.name
+        );
+        self.warn(
+            source,
+            WarningKind::HeldDeletions,
+            held.then_some(message.as_str()),
+        )?;
+        if held {
+            Err(Halt::Left(message))
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn ask_for_unseen(
+        &mut self,
+        source: &Source,
+        pass: PassId,
+        outcome: &mut Reconciled,
+    ) -> Result<(), Halt> {
+        let committer = self.committer(source, pass)?;
+        let asked = self.ask_in_order(source, pass, &committer, outcome).await;
+        let totals = committer.finish().await?;
+        self.counts.add(&totals.counts);
+        asked
+    }
+
+    async fn ask_in_order(
+        &mut self,
+        source: &Source,
+        pass: PassId,
+        committer: &Committer,
+        outcome: &mut Reconciled,
+    ) -> Result<(), Halt> {
+        let mut after = 0;
+        loop {
+            let batch = self.around.store.unseen(source.id, pass, after, TOGETHER)?;
+            let Some((last, _)) = batch.last() else {
+                return Ok(());
+            };
+            after = *last;
+            let mut found = Vec::new();
+            let mut gone = Vec::new();
+            let mut halt = None;
+            for (_, identifier) in batch {
+                match self.get_record(&identifier).await {
+                    Ok(Got::Record(record)) if record.header.identifier == identifier => {
+                        found.push(*record);
+                    }
+                    Ok(Got::Nothing) => gone.push(identifier),
+                    Ok(Got::Record(_) | Got::Unreadable { .. }) => outcome.unclear += 1,
+                    Err(stopped) => {
+                        halt = Some(stopped);
+                        break;
+                    }
+                }
+            }
+            outcome.found += found.len() as u64;
+            outcome.buried += gone.len() as u64;
+            let step = Step::Settle {
+                found,
+                gone,
+                cost: Cost::default(),
+            };
+            commit(committer, step, Default::default()).await?;
+            flush(committer).await?;
+            if let Some(halt) = halt {
+                return Err(halt);
+            }
+        }
+    }
+}

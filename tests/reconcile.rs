@@ -1,0 +1,207 @@
+//! `harvestd reconcile` from outside: what vanished is buried, what is only hidden is not, and
+//! nothing is buried on the word of a broken list.
+
+mod support;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use harvestd::demo::{Size, articles};
+use harvestd::store::{ChangeFilter, Deletion, Reader};
+use serde_json::Value;
+use support::{Fault, Repository, When, harvestd, temp_store};
+
+const DAY: i64 = 86_400;
+
+fn configure(dir: &Path, url: &str) -> String {
+    let file = dir.join("harvestd.toml");
+    let text = format!(
+        "[[source]]\nname = \"doaj\"\nurl = \"{url}\"\nmetadata_prefix = \"oai_doaj\"\n\
+         delay = \"0s\"\nretries = 1\nretry_pause = \"1ms\"\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// DOAJ's ways, with `count` articles that the clamp has passed.
+async fn doaj(count: usize) -> Repository {
+    let repository = Repository::with_records(0)
+        .like_doaj()
+        .page_size(20)
+        .start()
+        .await;
+    let now = repository.clock().now();
+    repository.with_model(|model| {
+        for (sample, age) in articles(count, 5, Size::Demo).zip(40..) {
+            model.insert(sample.into_item(now.plus_seconds(-age * DAY), &["oai_doaj"]));
+        }
+    });
+    repository
+}
+
+fn deletions(store: &Path) -> Vec<(String, Deletion)> {
+    let mut deletions = Vec::new();
+    Reader::open(store)
+        .unwrap()
+        .changes(&ChangeFilter::default(), |record| {
+            deletions.extend(
+                record
+                    .deletion
+                    .map(|deletion| (record.identifier, deletion)),
+            );
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    deletions
+}
+
+fn numbers(json: &str) -> (u64, u64, u64) {
+    let value: Value = serde_json::from_str(json).unwrap();
+    let source = &value["sources"][0];
+    let number = |key: &str| source[key].as_u64().unwrap();
+    (number("not_listed"), number("found"), number("buried"))
+}
+
+#[tokio::test]
+async fn the_vanished_are_buried_and_the_hidden_are_not() {
+    let repository = doaj(100).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
+    harvestd(&harvest).await.success();
+    let identifiers: Vec<String> = repository
+        .visible()
+        .into_iter()
+        .map(|item| item.identifier)
+        .collect();
+    let now = repository.clock().now();
+    repository.with_model(|model| {
+        model.vanish(&identifiers[3], now.plus_seconds(-DAY));
+        // Updated today: the clamp hides it from lists for 30 days.
+        model.restamp_bulk([identifiers[7].clone()], now.plus_seconds(-DAY));
+    });
+    let arguments = [
+        "reconcile",
+        "--json",
+        "--config",
+        config.as_str(),
+        "--store",
+        &store,
+    ];
+    let output = harvestd(&arguments).await.success();
+    assert_eq!(numbers(&output.stdout), (2, 1, 1));
+    assert_eq!(
+        deletions(&place.path()),
+        [(identifiers[3].clone(), Deletion::Vanished)]
+    );
+    // Nothing is left to do.
+    let output = harvestd(&arguments).await.success();
+    assert_eq!(numbers(&output.stdout).2, 0);
+}
+
+#[tokio::test]
+async fn a_record_that_comes_back_lives_again() {
+    let repository = doaj(60).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
+    harvestd(&harvest).await.success();
+    let item = repository.visible().remove(0);
+    let now = repository.clock().now();
+    repository.with_model(|model| model.vanish(&item.identifier, now.plus_seconds(-DAY)));
+    let reconcile = ["reconcile", "--config", config.as_str(), "--store", &store];
+    harvestd(&reconcile).await.success();
+    assert_eq!(deletions(&place.path()).len(), 1);
+    repository.with_model(|model| model.insert(item));
+    harvestd(&[&harvest[..], &["--full"]].concat())
+        .await
+        .success();
+    assert_eq!(deletions(&place.path()), []);
+}
+
+#[tokio::test]
+async fn too_many_are_held_until_someone_confirms() {
+    let repository = doaj(100).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    harvestd(&["harvest", "--config", &config, "--store", &store])
+        .await
+        .success();
+    let gone: Vec<String> = repository
+        .visible()
+        .into_iter()
+        .take(30)
+        .map(|item| item.identifier)
+        .collect();
+    let now = repository.clock().now();
+    repository.with_model(|model| {
+        for identifier in &gone {
+            model.vanish(identifier, now.plus_seconds(-DAY));
+        }
+    });
+    let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
+    let held = harvestd(&arguments).await.failure(3);
+    assert!(
+        held.stderr.contains("30 of 100 live records"),
+        "{}",
+        held.stderr
+    );
+    assert_eq!(deletions(&place.path()), []);
+    let status = harvestd(&["status", "--store", &store, "--config", &config])
+        .await
+        .success();
+    assert!(status.stdout.contains("--confirm"), "{}", status.stdout);
+    let dry = harvestd(&[&arguments[..], &["--dry-run"]].concat())
+        .await
+        .success();
+    assert!(dry.stdout.contains("30 of 100"), "{}", dry.stdout);
+    assert_eq!(deletions(&place.path()), []);
+    // The list is not read again for that: its questions are still open.
+    repository.forget_requests();
+    harvestd(&[&arguments[..], &["--confirm"]].concat())
+        .await
+        .success();
+    assert_eq!(repository.count("ListRecords"), 0);
+    assert_eq!(repository.count("GetRecord"), 30);
+    assert_eq!(deletions(&place.path()).len(), 30);
+}
+
+#[tokio::test]
+async fn a_broken_list_buries_nothing() {
+    let repository = doaj(100).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    harvestd(&["harvest", "--config", &config, "--store", &store])
+        .await
+        .success();
+    let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
+    let second_page = || {
+        When::matching(|request| {
+            request.argument("resumptionToken").is_some()
+                || request.argument("verb") == Some("Identify")
+        })
+    };
+    repository.break_with(second_page(), Fault::html(200));
+    harvestd(&arguments).await.failure(3);
+    assert_eq!(repository.count("GetRecord"), 0);
+    assert_eq!(deletions(&place.path()), []);
+    // GetRecord that fails is no proof either.
+    repository.heal();
+    let item = repository.visible().remove(0);
+    let now = repository.clock().now();
+    repository.with_model(|model| model.vanish(&item.identifier, now.plus_seconds(-DAY)));
+    let one = When::matching(|request| request.argument("verb") == Some("GetRecord"));
+    repository.break_with(one, Fault::html(500));
+    harvestd(&arguments).await.success();
+    assert_eq!(deletions(&place.path()), []);
+    repository.heal();
+    harvestd(&arguments).await.success();
+    assert_eq!(
+        deletions(&place.path()),
+        [(item.identifier, Deletion::Vanished)]
+    );
+}
