@@ -60,7 +60,12 @@ pub(super) enum Trouble {
         why: String,
     },
     /// There is no point in asking this repository anything: wrong URL, credentials, certificate.
-    Refused(String),
+    Refused {
+        /// What came back.
+        why: String,
+        /// The HTTP status, if that is what refuses.
+        status: Option<u16>,
+    },
     /// This request is not answered, however often it is sent; others may be.
     Exhausted {
         /// The last failure.
@@ -72,6 +77,24 @@ pub(super) enum Trouble {
     },
     /// The store failed.
     Store(StoreError),
+}
+
+impl Trouble {
+    /// Why this request alone is refused, where others may not be: by a status that is about what
+    /// was asked for (an expired token, an unknown identifier), not about who asks.
+    pub(super) fn refuses_the_request(&self) -> Option<&str> {
+        match self {
+            Self::Refused {
+                status: Some(401 | 403 | 407 | 451),
+                ..
+            } => None,
+            Self::Refused {
+                why,
+                status: Some(400..=499),
+            } => Some(why),
+            _ => None,
+        }
+    }
 }
 
 impl From<StoreError> for Trouble {
@@ -297,8 +320,12 @@ impl<'a, T: Transport> Asker<'a, T> {
                 at_least: Duration::ZERO,
             }),
             FetchError::Challenge { .. } => Err(self.park(CHALLENGE_PAUSE, why)?),
-            FetchError::Refused { .. } | FetchError::Redirect { .. } | FetchError::Tls { .. } => {
-                Err(Trouble::Refused(why))
+            FetchError::Refused { status, .. } => Err(Trouble::Refused {
+                why,
+                status: Some(status),
+            }),
+            FetchError::Redirect { .. } | FetchError::Tls { .. } => {
+                Err(Trouble::Refused { why, status: None })
             }
         }
     }

@@ -32,6 +32,8 @@ pub(super) enum Plan {
         /// Whether its end moves the watermark.
         moves_watermark: bool,
     },
+    /// What is wished for ends before it begins.
+    Nothing,
 }
 
 /// Decides what the next pass reads.
@@ -75,13 +77,18 @@ pub(super) fn plan(
         if from > gapless_from {
             moves_watermark = false;
         }
+        let until = wishes.until.or(settings.until);
+        // Repositories answer such a request with anything from an error to everything.
+        if from.zip(until).is_some_and(|(from, until)| from > until) {
+            continue;
+        }
         windows.push(NewWindow {
             set_spec: set.map(str::to_owned),
-            span: Span {
-                from,
-                until: wishes.until.or(settings.until),
-            },
+            span: Span { from, until },
         });
+    }
+    if windows.is_empty() {
+        return Plan::Nothing;
     }
     Plan::Begin {
         kind,

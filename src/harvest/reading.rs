@@ -7,13 +7,16 @@ use super::proof::{self, Evidence};
 use super::span;
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
 use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
-use crate::store::{Cost, Ending, NewWindow, PageStep, Window};
+use crate::store::{Cost, Ending, NewWindow, PageStep, Window, WindowState};
 
 /// So many pages without items may follow one another; a list that has more never ends.
 const MOST_EMPTY_PAGES: u32 = 50;
 
-/// A window that keeps ending with other counts is left for a later run after so many readings.
+/// A window that keeps ending with other counts is read no more than so often.
 const MOST_READINGS: u32 = 3;
+
+/// Identifiers that are remembered in one reading to see whether the list moves under it.
+const MOST_SEEN: usize = 1 << 20;
 
 /// What is known of the source, as far as it bears on reading its lists.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,22 @@ pub(super) struct Rules {
     pub(super) whole_at: Option<u64>,
     /// Lists of so many items and no token are cut off.
     pub(super) cut_off_at: Option<u64>,
+    /// A list has ended in this run with so many items, twice, which were fewer than announced.
+    pub(super) short_at: Option<u64>,
+}
+
+/// Why a list that ended in due form may not have been whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Exactly so many items, and no token.
+    RoundCount(u64),
+    /// Fewer items than were announced, each time.
+    Short {
+        /// Items of the list.
+        items: u64,
+        /// Items announced.
+        size: u64,
+    },
 }
 
 /// One reading of a window, from its first page or from the token where it was cut off.
@@ -42,8 +61,18 @@ pub(super) struct Reading {
     /// Whether the next page is the first.
     first: bool,
     items: u64,
+    bad: u64,
     list_size: Option<u64>,
+    /// How far the first page proves.
+    bound: Option<Datestamp>,
+    /// Pages, each as what it lists.
     fingerprints: HashSet<u64>,
+    /// Items, by a hash of their identifiers.
+    seen: HashSet<u64>,
+    /// An item came twice, or the list became smaller: others may have slipped between two pages.
+    moved: bool,
+    /// Most of a page lies outside of what was asked for.
+    strangers: bool,
     empty_pages: u32,
 }
 
@@ -75,8 +104,8 @@ pub(super) enum Verdict {
         into: Vec<NewWindow>,
         /// Why.
         note: String,
-        /// The list may have been cut off at this many items.
-        suspected_at: Option<u64>,
+        /// What the parts are to show.
+        doubt: Option<Doubt>,
     },
     /// The token is dead: read the window again.
     Restart(String),
@@ -95,8 +124,13 @@ impl Reading {
         Self {
             first: !resumed,
             items: if resumed { window.items } else { 0 },
+            bad: 0,
             list_size: if resumed { window.list_size } else { None },
+            bound: window.bound.or(window.span.until),
             fingerprints: HashSet::new(),
+            seen: HashSet::new(),
+            moved: false,
+            strangers: false,
             empty_pages: 0,
             window,
         }
@@ -105,6 +139,11 @@ impl Reading {
     /// Whether the next request is the window's first.
     pub(super) fn is_first(&self) -> bool {
         self.first
+    }
+
+    /// Whether the repository has shown that it ignores `from` and `until`.
+    pub(super) fn has_strangers(&self) -> bool {
+        self.strangers
     }
 
     /// Judges the next page of the window.
@@ -123,7 +162,7 @@ impl Reading {
         } = response;
         let list = match content {
             Content::Records(list) => list,
-            Content::Errors(errors) => return self.judge_errors(errors, cost),
+            Content::Errors(errors) => return self.judge_errors(errors, cost, rules),
             other => {
                 return Verdict::Fail(format!("asked for ListRecords, got {}", name(&other)));
             }
@@ -135,15 +174,24 @@ impl Reading {
             response_date: response_date.or(http_date),
         });
         let first = std::mem::replace(&mut self.first, false);
-        if first && self.window.part && !rules.ignores_dates && self.is_outside(&list) {
-            return Verdict::IgnoresDates;
+        if !rules.ignores_dates && self.is_outside(&list) {
+            self.strangers = true;
+            if self.window.part {
+                return Verdict::IgnoresDates;
+            }
         }
         if let Some(note) = self.goes_in_circles(&list) {
             return Verdict::Fail(note);
         }
+        self.watch_for_moves(&list);
         self.items += list.len() as u64;
+        self.bad += list.bad.len() as u64;
         if let Some(size) = list.paging.complete_list_size {
+            self.moved |= self.list_size.is_some_and(|least| size < least);
             self.list_size = Some(self.list_size.map_or(size, |least| least.min(size)));
+        }
+        if first {
+            self.bound = bound;
         }
         let begins = first.then(|| self.bound_to_keep(bound));
         let cut = if first {
@@ -162,25 +210,22 @@ impl Reading {
             ending: None,
             cost,
         };
-        if let Some((into, note, suspected_at)) = cut {
+        if let Some((into, note, doubt)) = cut {
             page.token = None;
             return Verdict::Cut {
                 page,
                 into,
                 note,
-                suspected_at,
+                doubt,
             };
         }
         match token {
             Some(token) => Verdict::Go(page, token),
-            None => {
-                page.ending = Some(self.ending(&list.paging, rules));
-                Verdict::End(page)
-            }
+            None => self.end(page, End::Token(&list.paging), rules),
         }
     }
 
-    fn judge_errors(&mut self, errors: Vec<OaiError>, cost: Cost) -> Verdict {
+    fn judge_errors(&mut self, errors: Vec<OaiError>, cost: Cost, rules: &Rules) -> Verdict {
         let code = errors.iter().find_map(OaiError::known_code);
         let error = errors.into_iter().next().unwrap_or(OaiError {
             code: "(none)".to_owned(),
@@ -199,62 +244,106 @@ impl Reading {
                     ending: Some(Ending::Complete),
                     ..empty
                 }),
+                // A code of its own is a fault of the server, perhaps of one record in the list.
+                None => Verdict::Fail(format!(
+                    "the repository answers {} ({})",
+                    error.code, error.message
+                )),
                 _ => Verdict::Refused(error),
             };
         }
-        let said = format!("{} ({})", error.code, error.message);
         match code {
             // One token too many: an end, if everything announced has come.
-            Some(ErrorCode::NoRecordsMatch) => {
-                let whole = self.list_size.is_some_and(|size| self.items >= size);
-                let again = self.window.last_items == Some(self.items);
-                let ending = if whole || again {
-                    Ending::Complete
-                } else {
-                    Ending::Suspicious(format!(
-                        "{said} in answer to a token after {} items of {}",
-                        self.items,
-                        size_in_words(self.list_size)
-                    ))
-                };
-                Verdict::End(PageStep {
-                    ending: Some(ending),
-                    ..empty
-                })
-            }
+            Some(ErrorCode::NoRecordsMatch) => self.end(empty, End::NoRecordsMatch, rules),
             _ => Verdict::Restart(format!(
-                "{said} in answer to a token after {} items",
-                self.items
+                "{} ({}) in answer to a token after {} items",
+                error.code, error.message, self.items
             )),
         }
     }
 
-    /// How a list that ended in due form ended, by its counts.
-    fn ending(&self, paging: &Paging, rules: &Rules) -> Ending {
-        let Some(size) = self.list_size.filter(|_| !rules.list_size_lies) else {
-            return Ending::Complete;
+    /// What the end of a list means, by its counts.
+    ///
+    /// Fewer items than announced, or a list that moved, are read again. If the same number comes
+    /// again, either the announcement is wrong or the list is cut off at this number each time;
+    /// smaller windows show which.
+    fn end(&self, mut page: PageStep, end: End<'_>, rules: &Rules) -> Verdict {
+        let size = self.list_size.filter(|_| !rules.list_size_lies);
+        let again = self.items_before() == Some(self.items);
+        let reading = self.window.reads + u32::from(self.window.token.is_none());
+        let in_words = format!("{} items of {}", self.items, size_in_words(size));
+        let ending = if self.bad > self.items / 4 + 3 {
+            Ending::Failed(format!(
+                "{} of {} items cannot be read",
+                self.bad, self.items
+            ))
+        } else if let Some(size) = size.filter(|size| self.items < *size) {
+            let counted = match end {
+                // Lists that are cut off all have the same number of items.
+                End::Token(_) => rules.short_at.is_some_and(|items| items != self.items),
+                End::NoRecordsMatch => false,
+            };
+            let suspected = again || rules.short_at == Some(self.items);
+            if counted {
+                Ending::Complete
+            } else if suspected || reading >= MOST_READINGS {
+                let note = format!("{in_words} announced, again; reading smaller windows");
+                let items = self.items;
+                match self.cut_at(self.bound, rules) {
+                    Some(into) => {
+                        page.token = None;
+                        return Verdict::Cut {
+                            page,
+                            into,
+                            note,
+                            doubt: Some(Doubt::Short { items, size }),
+                        };
+                    }
+                    None if again && end.is_formal(reading) => Ending::Complete,
+                    None if reading > MOST_READINGS => Ending::Failed(note),
+                    None => Ending::Suspicious(note),
+                }
+            } else {
+                Ending::Suspicious(format!("{in_words} announced"))
+            }
+        } else if matches!(end, End::NoRecordsMatch) && size.is_none() && !again {
+            Ending::Suspicious(format!(
+                "noRecordsMatch in answer to a token after {in_words}"
+            ))
+        } else if self.moved && !again && reading < MOST_READINGS {
+            Ending::Suspicious(format!("the list moved while it was read: {in_words}"))
+        } else {
+            Ending::Complete
         };
-        if self.items >= size {
-            return Ending::Complete;
-        }
-        // The same count twice, and a formal end: the announcement is wrong, not the list.
-        if self.window.last_items == Some(self.items) && *paging != Paging::default() {
-            return Ending::Complete;
-        }
-        if self.window.reads >= MOST_READINGS {
-            return Ending::Failed(format!(
-                "{} items of {size} announced, after {MOST_READINGS} readings with other counts",
-                self.items
-            ));
-        }
-        Ending::Suspicious(format!("{} items of {size} announced", self.items))
+        page.ending = Some(ending);
+        Verdict::End(page)
     }
 
-    /// A complete reading whose count contradicts the announcement once more: it lies.
+    /// Items of the reading before this one, if that came to its end.
+    fn items_before(&self) -> Option<u64> {
+        let window = &self.window;
+        let ended = window.state == WindowState::Suspicious;
+        let before = if window.token.is_some() {
+            window.last_items
+        } else {
+            Some(window.items)
+        };
+        before.filter(|_| ended)
+    }
+
+    /// A complete reading whose count contradicts the announcement, by items and announcement.
     pub(super) fn contradicts_size(&self) -> Option<(u64, u64)> {
         self.list_size
             .filter(|size| self.items < *size)
             .map(|size| (self.items, size))
+    }
+
+    fn watch_for_moves(&mut self, list: &List<Record>) {
+        for record in &list.items {
+            if self.seen.len() < MOST_SEEN {
+                self.moved |= !self.seen.insert(hash(&record.header.identifier));
+            }
+        }
     }
 
     /// A part proves its own `until` unless the repository lowered it.
@@ -303,7 +392,7 @@ impl Reading {
         list: &List<Record>,
         bound: Option<Datestamp>,
         rules: &Rules,
-    ) -> Option<(Vec<NewWindow>, String, Option<u64>)> {
+    ) -> Option<(Vec<NewWindow>, String, Option<Doubt>)> {
         let count = list.len() as u64;
         let too_large = list.token.is_some()
             && list
@@ -320,24 +409,50 @@ impl Reading {
                 },
                 |limit| count >= limit,
             );
-        if rules.ignores_dates || !(too_large || cut_off) {
+        if !(too_large || cut_off) {
             return None;
         }
-        let spans = span::cut(self.window.span, bound?, rules.earliest, rules.granularity)?;
-        let into = spans
-            .into_iter()
-            .map(|span| NewWindow {
-                set_spec: self.window.set_spec.clone(),
-                span,
-            })
-            .collect();
+        let into = self.cut_at(bound, rules)?;
         let note = if too_large {
             let size = size_in_words(list.paging.complete_list_size);
             format!("{size} items, more than {} at a time", rules.window_records)
         } else {
             format!("exactly {count} items and no token: the list may be cut off")
         };
-        Some((into, note, cut_off.then_some(count)))
+        Some((into, note, cut_off.then_some(Doubt::RoundCount(count))))
+    }
+
+    /// The window in parts, if it can be cut.
+    fn cut_at(&self, bound: Option<Datestamp>, rules: &Rules) -> Option<Vec<NewWindow>> {
+        if rules.ignores_dates {
+            return None;
+        }
+        let spans = span::cut(self.window.span, bound?, rules.earliest, rules.granularity)?;
+        let part = |span| NewWindow {
+            set_spec: self.window.set_spec.clone(),
+            span,
+        };
+        Some(spans.into_iter().map(part).collect())
+    }
+}
+
+/// What stood at the end of a list.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    /// An empty token with these attributes, or none.
+    Token(&'a Paging),
+    /// An error that says so.
+    NoRecordsMatch,
+}
+
+impl End<'_> {
+    /// Whether this end, which came again in the `reading`-th reading, says more than the counts:
+    /// an empty token does at once, a missing one if it is missing each time.
+    fn is_formal(self, reading: u32) -> bool {
+        match self {
+            Self::Token(paging) => *paging != Paging::default() || reading >= MOST_READINGS,
+            Self::NoRecordsMatch => false,
+        }
     }
 }
 
@@ -345,15 +460,23 @@ fn size_in_words(size: Option<u64>) -> String {
     size.map_or_else(|| "an unknown number".to_owned(), |size| size.to_string())
 }
 
+/// Tells pages apart by the items that they list, in whatever order. Datestamps do not count: some
+/// repositories write the present time.
 fn fingerprint(list: &List<Record>) -> u64 {
+    let items = list
+        .items
+        .iter()
+        .map(|record| hash(&record.header.identifier));
+    let bad = list.bad.iter().map(|bad| match &bad.identifier {
+        Some(identifier) => hash(identifier),
+        None => hash(&bad.raw),
+    });
+    items.chain(bad).fold(0, u64::wrapping_add)
+}
+
+fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for record in &list.items {
-        record.header.identifier.hash(&mut hasher);
-        record.header.datestamp.hash(&mut hasher);
-    }
-    for bad in &list.bad {
-        bad.raw.hash(&mut hasher);
-    }
+    value.hash(&mut hasher);
     hasher.finish()
 }
 

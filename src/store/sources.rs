@@ -180,6 +180,8 @@ words! {
         CountsDisagree = "counts_disagree",
         /// A list missed so many records that their burial waits for a person.
         HeldDeletions = "held_deletions",
+        /// Pages had to be mended to be read.
+        MendedPages = "mended_pages",
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is done about windows that fail: read again, cut smaller, read record by record.
 
+use super::alone::Got;
 use super::windows::{commit, flush};
 use super::{Halt, Run};
 use crate::harvest::adapt;
@@ -8,8 +9,8 @@ use crate::harvest::fetch::Trouble;
 use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
-use crate::oai::response::{BadItem, ErrorCode};
-use crate::oai::{Content, Header, Record, Request};
+use crate::oai::response::BadItem;
+use crate::oai::{Content, Datestamp, Header, Record, Request};
 use crate::store::{
     Cost, Ending, NewWindow, PageStep, Pass, Source, Span, Step, WarningKind, Window,
 };
@@ -20,20 +21,14 @@ const MOST_RESTARTS: u32 = 3;
 /// So many windows are cut because they fail before a run gives up on them.
 const MOST_FAILING_CUTS: u32 = 400;
 
+const IGNORES_DATES: &str = "the repository ignores from and until; each pass reads everything";
+
 /// Records of one second (or day) that are asked for one by one, at the most.
 const MOST_ONE_BY_ONE: usize = 3_000;
 
-/// What asking for one record brought.
-pub(super) enum Got {
-    Record(Box<Record>),
-    /// The repository does not have it any more.
-    Nothing,
-    /// It cannot be had, now.
-    Unreadable {
-        reason: String,
-        body: Option<Vec<u8>>,
-    },
-}
+/// So many windows may fail, one after the other, before the list itself is given up: a single
+/// record that breaks its list is found by halving within as many.
+const MOST_FAILURES_IN_A_ROW: u32 = 40;
 
 impl<T: Transport> Run<'_, T> {
     /// The token is dead: the window begins again, and if that keeps happening it is cut.
@@ -71,14 +66,14 @@ impl<T: Transport> Run<'_, T> {
         cost: Cost,
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
-        let alive = match self.asker.ask(&Request::Identify, 0).await {
-            Ok(fetched) => fetched,
-            // Not this window, but the repository: there is no point in going on.
-            Err(Trouble::Exhausted { .. }) => return Err(Halt::Down(why)),
-            Err(trouble) => return Err(Halt::from_trouble(trouble)),
-        };
+        let now = self.proof_of_life(&why).await?;
         self.failing_cuts += 1;
-        let now = alive.response.response_date.or(alive.http_date);
+        self.failing_in_a_row += 1;
+        if self.failing_in_a_row > MOST_FAILURES_IN_A_ROW {
+            return Err(Halt::Down(format!(
+                "{why}; and so it was with {MOST_FAILURES_IN_A_ROW} windows in a row"
+            )));
+        }
         let spans = now
             .filter(|_| !self.traits.ignores_dates && self.failing_cuts <= MOST_FAILING_CUTS)
             .and_then(|now| {
@@ -109,6 +104,7 @@ impl<T: Transport> Run<'_, T> {
         }
         match self.read_one_by_one(&window, &why).await? {
             Ok(page) => {
+                self.failing_in_a_row = 0;
                 commit(committer, Step::Page(page), Default::default()).await?;
                 flush(committer).await?;
                 Ok(None)
@@ -125,6 +121,26 @@ impl<T: Transport> Run<'_, T> {
                 flush(committer).await?;
                 Ok(Some(why))
             }
+        }
+    }
+
+    /// The repository's clock, from an answer that shows that not everything fails.
+    async fn proof_of_life(&mut self, why: &str) -> Result<Option<Datestamp>, Halt> {
+        // Where Identify never works, its failure shows nothing.
+        let identify = Verb::Identify.name();
+        if self
+            .traits
+            .failing_verbs
+            .iter()
+            .any(|verb| verb == identify)
+        {
+            return Ok(self.heard_at);
+        }
+        match self.asker.ask(&Request::Identify, 0).await {
+            Ok(alive) => Ok(alive.response.response_date.or(alive.http_date)),
+            // Not this window, but the repository: there is no point in going on.
+            Err(Trouble::Exhausted { .. }) => Err(Halt::Down(why.to_owned())),
+            Err(trouble) => Err(Halt::from_trouble(trouble)),
         }
     }
 
@@ -176,33 +192,6 @@ impl<T: Transport> Run<'_, T> {
         Ok(Ok(page))
     }
 
-    pub(super) async fn get_record(&mut self, identifier: &str) -> Result<Got, Halt> {
-        let request = Request::GetRecord {
-            identifier: identifier.to_owned(),
-            metadata_prefix: self.settings.metadata_prefix.clone(),
-        };
-        match self.asker.ask(&request, 1).await {
-            Ok(fetched) => Ok(match fetched.response.content {
-                Content::Record(record) => Got::Record(record),
-                Content::Errors(errors) => match errors.first() {
-                    Some(error) if error.known_code() == Some(ErrorCode::IdDoesNotExist) => {
-                        Got::Nothing
-                    }
-                    error => Got::Unreadable {
-                        reason: error.map_or_else(String::new, |error| error.code.clone()),
-                        body: None,
-                    },
-                },
-                _ => Got::Unreadable {
-                    reason: "no record in the answer".to_owned(),
-                    body: None,
-                },
-            }),
-            Err(Trouble::Exhausted { why, body, .. }) => Ok(Got::Unreadable { reason: why, body }),
-            Err(trouble) => Err(Halt::from_trouble(trouble)),
-        }
-    }
-
     async fn list_identifiers(
         &mut self,
         window: &Window,
@@ -240,6 +229,12 @@ impl<T: Transport> Run<'_, T> {
         }
     }
 
+    /// Learns that `from` and `until` have no effect.
+    pub(super) fn ignores_dates(&mut self, source: &Source) -> Result<(), Halt> {
+        self.traits.ignores_dates = true;
+        self.warn(source, WarningKind::IgnoresDates, Some(IGNORES_DATES))
+    }
+
     /// `from` and `until` have no effect: the parts of a list are all the whole list, so it is read
     /// as one.
     pub(super) async fn read_without_dates(
@@ -249,9 +244,7 @@ impl<T: Transport> Run<'_, T> {
         window: &Window,
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
-        self.traits.ignores_dates = true;
-        let message = "the repository ignores from and until; each pass reads everything";
-        self.warn(source, WarningKind::IgnoresDates, Some(message))?;
+        self.ignores_dates(source)?;
         let pending = self.around.store.pending_windows(pass.id)?;
         for other in pending
             .iter()
@@ -268,7 +261,7 @@ impl<T: Transport> Run<'_, T> {
             let step = Step::Split {
                 window: other.id,
                 into,
-                note: message.to_owned(),
+                note: IGNORES_DATES.to_owned(),
             };
             commit(committer, step, Default::default()).await?;
         }

@@ -1,5 +1,6 @@
 //! One run over one source: plans a pass, reads its windows, and says how it went.
 
+mod alone;
 mod mend;
 mod observe;
 mod reconcile;
@@ -7,7 +8,7 @@ mod windows;
 
 pub use reconcile::{Burial, Reconciled, reconcile};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,14 +18,19 @@ use super::fetch::{Asker, Fetched, Trouble};
 use super::learn;
 use super::plan::{Plan, Wishes, plan};
 use super::progress::{Ending as Ended, Event, Progress};
+use super::reading::Doubt;
 use super::settings::SourceSettings;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
-use crate::oai::{Content, Request};
+use crate::oai::response::RepairKind;
+use crate::oai::{Content, Datestamp, Request};
 use crate::store::{
     Counts, Pass, PassId, PassKind, PassPacker, PassWriter, Source, SourceDefinition, SourceLock,
     Store, StoreError, Traits, Watermark, WindowId,
 };
+
+/// Records that a list shows without metadata are asked for one by one, so many in a run at most.
+const MOST_GAPS: u32 = 50;
 
 /// What every run needs.
 #[derive(Clone)]
@@ -179,9 +185,17 @@ struct Run<'a, T> {
     left: Option<u64>,
     /// A resumption has worked, so tokens need no other ways.
     tokens_work: bool,
-    /// A list that may have been cut off at so many items, and the changes stored until then.
-    probe: Option<(u64, u64)>,
+    /// A list that may not have been whole, and the changes stored until then.
+    probe: Option<(Doubt, u64)>,
     failing_cuts: u32,
+    /// Windows that failed since the last page that was stored.
+    failing_in_a_row: u32,
+    /// The repository's clock when it answered last.
+    heard_at: Option<Datestamp>,
+    /// Records without metadata that may still be asked for one by one.
+    gaps_left: u32,
+    /// What had to be mended in this run.
+    mended: BTreeMap<RepairKind, u64>,
     restarts: HashMap<WindowId, u32>,
 }
 
@@ -212,6 +226,10 @@ impl<'a, T: Transport> Run<'a, T> {
             tokens_work: false,
             probe: None,
             failing_cuts: 0,
+            failing_in_a_row: 0,
+            heard_at: None,
+            gaps_left: MOST_GAPS,
+            mended: BTreeMap::new(),
             restarts: HashMap::new(),
         }
     }
@@ -247,8 +265,12 @@ impl<'a, T: Transport> Run<'a, T> {
             match plan(&source, open, self.settings, self.wishes) {
                 Plan::Resume(pass) => {
                     self.note("going on with the pass that was cut off");
-                    self.read_pass(&source, &pass).await?;
+                    self.read_pass(&source, &pass, false).await?;
                     // The cut may be old: what has changed since is read as well.
+                }
+                Plan::Nothing => {
+                    self.note("nothing lies between the dates asked for");
+                    return Ok(());
                 }
                 Plan::Begin {
                     kind,
@@ -266,7 +288,7 @@ impl<'a, T: Transport> Run<'a, T> {
                         self.around.clock.now_ms(),
                     )?;
                     let pass = store.pass(pass)?;
-                    return self.read_pass(&source, &pass).await;
+                    return self.read_pass(&source, &pass, true).await;
                 }
             }
         }
@@ -295,6 +317,16 @@ impl<'a, T: Transport> Run<'a, T> {
                 response, moved_to, ..
             }) => match response.content {
                 Content::Identify(identify) => {
+                    if let Some(version) = identify
+                        .protocol_version
+                        .as_deref()
+                        .filter(|version| version.starts_with("1."))
+                    {
+                        return Err(Halt::Refused(format!(
+                            "source {}: the repository speaks OAI-PMH {version}, not 2.0",
+                            self.settings.name
+                        )));
+                    }
                     learn::identity(&mut self.traits, identify, moved_to);
                     self.traits
                         .failing_verbs
@@ -302,13 +334,20 @@ impl<'a, T: Transport> Run<'a, T> {
                 }
                 _ => learn::failing_verb(&mut self.traits, Verb::Identify),
             },
-            Err(Trouble::Exhausted { why, .. }) => {
+
+            Err(trouble) => {
+                let why = match &trouble {
+                    Trouble::Exhausted { why, .. } => Some(why.as_str()),
+                    other => other.refuses_the_request(),
+                };
+                let Some(why) = why else {
+                    return Err(Halt::from_trouble(trouble));
+                };
                 self.note(&format!(
                     "Identify does not work ({why}); going on without it"
                 ));
                 learn::failing_verb(&mut self.traits, Verb::Identify);
             }
-            Err(trouble) => return Err(Halt::from_trouble(trouble)),
         }
         if self.settings.granularity.is_some() {
             self.traits.granularity = self.settings.granularity;
@@ -328,9 +367,17 @@ impl<'a, T: Transport> Run<'a, T> {
         ))
     }
 
-    async fn read_pass(&mut self, source: &Source, pass: &Pass) -> Result<(), Halt> {
+    async fn read_pass(&mut self, source: &Source, pass: &Pass, is_new: bool) -> Result<(), Halt> {
         let committer = self.committer(source, pass.id)?;
-        let read = self.read_windows(source, pass, &committer).await;
+        let again = if is_new {
+            self.ask_again_for_bad_items(source, pass, &committer).await
+        } else {
+            Ok(())
+        };
+        let read = match again {
+            Ok(()) => self.read_windows(source, pass, &committer).await,
+            Err(halt) => Err(halt),
+        };
         let stored = committer.finish().await;
         let now_ms = self.around.clock.now_ms();
         // Why storing stopped says more than that it did.
@@ -367,7 +414,7 @@ impl Halt {
         match trouble {
             Trouble::Stopped => Self::Stopped,
             Trouble::Parked { until_ms, why } => Self::Parked { until_ms, why },
-            Trouble::Refused(why) => Self::Refused(why),
+            Trouble::Refused { why, .. } => Self::Refused(why),
             Trouble::Exhausted { why, .. } => Self::Down(why),
             Trouble::Store(error) => Self::Store(error),
         }

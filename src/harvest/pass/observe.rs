@@ -7,8 +7,9 @@ use crate::harvest::fetch::Fetched;
 use crate::harvest::learn;
 use crate::harvest::progress::Event;
 use crate::harvest::proof::{self, Evidence};
-use crate::harvest::reading::Reading;
+use crate::harvest::reading::{Doubt, Reading};
 use crate::oai::client::Transport;
+use crate::oai::response::{Repair, RepairKind};
 use crate::oai::{Content, Request};
 use crate::store::{Counts, Pass, PassKind, Source, WarningKind, Window};
 
@@ -72,15 +73,12 @@ impl<T: Transport> Run<'_, T> {
         reading: &Reading,
         empty: bool,
     ) -> Result<(), Halt> {
+        // Where smaller windows are to show it, they have the last word.
         if let Some((items, size)) = reading.contradicts_size()
             && !self.traits.list_size_lies
+            && self.probe.is_none()
         {
-            self.traits.list_size_lies = true;
-            let message = format!(
-                "the repository announced {size} records and listed {items}, twice; \
-                 its completeListSize is not believed any more"
-            );
-            self.warn(source, WarningKind::CountsDisagree, Some(&message))?;
+            self.list_size_lies(source, items, size)?;
         }
         let Some(set) = &reading.window.set_spec else {
             return Ok(());
@@ -105,14 +103,18 @@ impl<T: Transport> Run<'_, T> {
         pass: &Pass,
         totals: &Totals,
     ) -> Result<(), Halt> {
-        if let Some((count, before)) = self.probe.take() {
-            if changes(&totals.counts) > before {
-                self.traits.cut_off_at = Some(count);
-            } else {
-                self.traits.whole_at = Some(count);
+        if let Some((doubt, before)) = self.probe.take() {
+            let more = changes(&totals.counts) > before;
+            match doubt {
+                Doubt::RoundCount(count) if more => self.traits.cut_off_at = Some(count),
+                Doubt::RoundCount(count) => self.traits.whole_at = Some(count),
+                // Not a trait: each list that is cut off shows it by its own count.
+                Doubt::Short { .. } if more => {}
+                Doubt::Short { items, size } => self.list_size_lies(source, items, size)?,
             }
         }
         self.save_traits(source)?;
+        self.warn_of_mended_pages(source)?;
         let seen = totals.counts.records();
         let stored = source.live_records + source.deleted_records;
         let whole = pass.kind == PassKind::Full && pass.moves_watermark;
@@ -131,6 +133,40 @@ impl<T: Transport> Run<'_, T> {
         self.warn(source, WarningKind::NoProof, unproven.then_some(message))
     }
 
+    fn list_size_lies(&mut self, source: &Source, items: u64, size: u64) -> Result<(), Halt> {
+        self.traits.list_size_lies = true;
+        let message = format!(
+            "the repository announced {size} records and listed {items}, twice; \
+             its completeListSize is not believed any more"
+        );
+        self.warn(source, WarningKind::CountsDisagree, Some(&message))
+    }
+
+    /// Counts what had to be mended to read an answer.
+    pub(super) fn note_repairs(&mut self, repairs: &[Repair]) {
+        for repair in repairs {
+            *self.mended.entry(repair.kind).or_default() += repair.count;
+        }
+    }
+
+    fn warn_of_mended_pages(&mut self, source: &Source) -> Result<(), Halt> {
+        let mended: Vec<String> = self
+            .mended
+            .iter()
+            .map(|(kind, count)| format!("{} ({count})", repair_in_words(*kind)))
+            .collect();
+        let message = format!(
+            "pages had to be mended to be read: {}; tell the repository",
+            mended.join(", ")
+        );
+        let raise = !mended.is_empty();
+        self.warn(
+            source,
+            WarningKind::MendedPages,
+            raise.then_some(message.as_str()),
+        )
+    }
+
     pub(super) fn warn(
         &self,
         source: &Source,
@@ -147,6 +183,23 @@ impl<T: Transport> Run<'_, T> {
             self.note(message);
         }
         Ok(())
+    }
+}
+
+fn repair_in_words(kind: RepairKind) -> &'static str {
+    match kind {
+        RepairKind::LeadingJunk => "text before the document",
+        RepairKind::TrailingJunk => "text after the document",
+        RepairKind::Encoding => "an encoding that is not the declared one",
+        RepairKind::InvalidUtf8 => "bytes that are no UTF-8",
+        RepairKind::ForbiddenCharacter => "characters that XML forbids",
+        RepairKind::BareAmpersand => "bare ampersands",
+        RepairKind::BareLessThan => "bare less-than signs",
+        RepairKind::HtmlEntity => "entities of HTML",
+        RepairKind::InnerDeclaration => "XML declarations in mid-document",
+        RepairKind::DocumentType => "document type declarations",
+        RepairKind::EnvelopeNamespace => "a wrong or missing namespace",
+        RepairKind::UndeclaredPrefix => "prefixes that are not declared",
     }
 }
 

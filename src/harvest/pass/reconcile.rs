@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::mend::Got;
+use super::alone::Got;
 use super::windows::{commit, flush};
 use super::{Halt, Run, Surroundings};
 use crate::harvest::End;
@@ -117,7 +117,7 @@ impl<T: Transport> Run<'_, T> {
             .filter(|pass| pass.kind == PassKind::Full);
         let pass = match cut_off {
             Some(pass) => {
-                self.read_pass(&source, &pass).await?;
+                self.read_pass(&source, &pass, false).await?;
                 pass
             }
             None => {
@@ -183,11 +183,9 @@ impl<T: Transport> Run<'_, T> {
             let mut halt = None;
             for (_, identifier) in batch {
                 match self.get_record(&identifier).await {
-                    Ok(Got::Record(record)) if record.header.identifier == identifier => {
-                        found.push(*record);
-                    }
+                    Ok(Got::Record(record)) => found.push(*record),
                     Ok(Got::Nothing) => gone.push(identifier),
-                    Ok(Got::Record(_) | Got::Unreadable { .. }) => outcome.unclear += 1,
+                    Ok(Got::Unreadable { .. }) => outcome.unclear += 1,
                     Err(stopped) => {
                         halt = Some(stopped);
                         break;

@@ -8,7 +8,7 @@ use super::{Halt, Run};
 use crate::harvest::adapt;
 use crate::harvest::commit::{Committer, Totals};
 use crate::harvest::fetch::{Fetched, Trouble};
-use crate::harvest::reading::{Arrival, Reading, Rules, Verdict};
+use crate::harvest::reading::{Arrival, Doubt, Reading, Rules, Verdict};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::OaiError;
@@ -66,8 +66,19 @@ impl<T: Transport> Run<'_, T> {
                 Err(Trouble::Exhausted { why, cost, .. }) => {
                     return self.mend(reading.window, why, cost, committer).await;
                 }
-                Err(trouble) => return Err(Halt::from_trouble(trouble)),
+                Err(trouble) => {
+                    // Some repositories refuse a dead token by an HTTP status.
+                    if let Some(why) = trouble.refuses_the_request()
+                        && !reading.is_first()
+                    {
+                        let why = why.to_owned();
+                        return self.restart(reading.window, why, committer).await;
+                    }
+                    return Err(Halt::from_trouble(trouble));
+                }
             };
+            self.heard_at = fetched.response.response_date.or(fetched.http_date);
+            self.note_repairs(&fetched.response.repairs);
             let times = (fetched.server_time, fetched.own_time);
             let first = reading.is_first();
             if first {
@@ -81,7 +92,17 @@ impl<T: Transport> Run<'_, T> {
                 http_date: fetched.http_date,
                 cost: fetched.cost,
             };
-            match reading.judge(arrival, &self.rules()) {
+            let mut verdict = reading.judge(arrival, &self.rules());
+            if let Verdict::Go(page, _) | Verdict::End(page) | Verdict::Cut { page, .. } =
+                &mut verdict
+            {
+                self.failing_in_a_row = 0;
+                self.fill_gaps(&mut page.records).await?;
+            }
+            if reading.has_strangers() {
+                self.ignores_dates(source)?;
+            }
+            match verdict {
                 Verdict::Go(page, token) => {
                     let items = (page.records.len() + page.bad.len()) as u64;
                     commit(committer, Step::Page(page), times).await?;
@@ -108,7 +129,7 @@ impl<T: Transport> Run<'_, T> {
                     page,
                     into,
                     note,
-                    suspected_at,
+                    doubt,
                 } => {
                     tracing::debug!(
                         source.id = %self.settings.name, pass.id = pass.id.0,
@@ -119,8 +140,8 @@ impl<T: Transport> Run<'_, T> {
                     let step = Step::Split { window, into, note };
                     commit(committer, step, Default::default()).await?;
                     let totals = flush(committer).await?;
-                    if let Some(count) = suspected_at {
-                        self.probe.get_or_insert((count, changes(&totals.counts)));
+                    if let Some(doubt) = doubt {
+                        self.probe.get_or_insert((doubt, changes(&totals.counts)));
                     }
                     return Ok(None);
                 }
@@ -184,7 +205,13 @@ impl<T: Transport> Run<'_, T> {
         );
         let mut cost = fetched.cost;
         for (way, lesson) in ways {
-            let mut other = self.asker.ask(&way, tries).await?;
+            let mut other = match self.asker.ask(&way, tries).await {
+                Ok(other) => other,
+                // Another way that works even less says nothing about the first.
+                Err(Trouble::Exhausted { .. }) => continue,
+                Err(trouble) if trouble.refuses_the_request().is_some() => continue,
+                Err(trouble) => return Err(trouble),
+            };
             cost = cost.plus(other.cost);
             if !matches!(other.response.content, Content::Errors(_)) {
                 lesson.note(&mut self.traits);
@@ -205,6 +232,10 @@ impl<T: Transport> Run<'_, T> {
             list_size_lies: self.traits.list_size_lies,
             whole_at: self.traits.whole_at,
             cut_off_at: self.traits.cut_off_at,
+            short_at: match self.probe {
+                Some((Doubt::Short { items, .. }, _)) => Some(items),
+                _ => None,
+            },
         }
     }
 

@@ -1,0 +1,137 @@
+//! Asking for records one by one: those that a list shows without metadata, and those that an
+//! earlier pass had to set aside.
+
+use super::windows::{commit, flush};
+use super::{Halt, Run};
+use crate::harvest::commit::Committer;
+use crate::harvest::fetch::Trouble;
+use crate::oai::client::Transport;
+use crate::oai::response::ErrorCode;
+use crate::oai::{Content, Record, Request};
+use crate::store::{PageStep, Pass, Source, Step};
+
+/// Bad items that one pass asks for again, at the most.
+const MOST_BAD_ITEMS: usize = 50;
+
+/// What asking for one record brought.
+pub(super) enum Got {
+    /// The record, live or deleted.
+    Record(Box<Record>),
+    /// The repository says that it does not have it.
+    Nothing,
+    /// It cannot be had, now.
+    Unreadable {
+        /// Why.
+        reason: String,
+        /// What came instead, if anything did.
+        body: Option<Vec<u8>>,
+    },
+}
+
+impl<T: Transport> Run<'_, T> {
+    /// Asks for one record. What it brings never says how far a list reaches.
+    pub(super) async fn get_record(&mut self, identifier: &str) -> Result<Got, Halt> {
+        let request = Request::GetRecord {
+            identifier: identifier.to_owned(),
+            metadata_prefix: self.settings.metadata_prefix.clone(),
+        };
+        let trouble = match self.asker.ask(&request, 1).await {
+            Ok(fetched) => {
+                self.note_repairs(&fetched.response.repairs);
+                return Ok(match fetched.response.content {
+                    // Some repositories answer with another record than was asked for.
+                    Content::Record(record) if record.header.identifier == identifier => {
+                        Got::Record(record)
+                    }
+                    Content::Record(record) => unreadable(format!(
+                        "GetRecord brought {} instead",
+                        record.header.identifier
+                    )),
+                    Content::Errors(errors) => match errors.first() {
+                        Some(error) if error.known_code() == Some(ErrorCode::IdDoesNotExist) => {
+                            Got::Nothing
+                        }
+                        error => {
+                            unreadable(error.map_or_else(String::new, |error| error.code.clone()))
+                        }
+                    },
+                    _ => unreadable("no record in the answer".to_owned()),
+                });
+            }
+            Err(trouble) => trouble,
+        };
+        if let Some(why) = trouble.refuses_the_request() {
+            return Ok(unreadable(why.to_owned()));
+        }
+        match trouble {
+            Trouble::Exhausted { why, body, .. } => Ok(Got::Unreadable { reason: why, body }),
+            trouble => Err(Halt::from_trouble(trouble)),
+        }
+    }
+
+    /// Asks once for each live record that a list shows without metadata. Where that brings none
+    /// either, the record stays as it is: live, a header alone.
+    pub(super) async fn fill_gaps(&mut self, records: &mut [Record]) -> Result<(), Halt> {
+        for record in records {
+            let is_gap = record.metadata.is_none() && !record.header.deleted;
+            if !is_gap || self.gaps_left == 0 {
+                continue;
+            }
+            self.gaps_left -= 1;
+            if let Got::Record(alone) = self.get_record(&record.header.identifier.clone()).await?
+                && alone.metadata.is_some()
+            {
+                *record = *alone;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks again for items that earlier passes had to set aside, as far as they have a name.
+    /// Those that can be read now leave the quarantine.
+    pub(super) async fn ask_again_for_bad_items(
+        &mut self,
+        source: &Source,
+        pass: &Pass,
+        committer: &Committer,
+    ) -> Result<(), Halt> {
+        let reader = self.around.store.reader()?;
+        let mut names: Vec<String> = reader
+            .quarantine(source.id, 1_000)?
+            .into_iter()
+            .filter_map(|item| item.identifier)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        // Not always the same ones, should they be many.
+        fastrand::shuffle(&mut names);
+        let mut records = Vec::new();
+        for name in names.iter().take(MOST_BAD_ITEMS) {
+            if let Got::Record(record) = self.get_record(name).await? {
+                records.push(*record);
+            }
+        }
+        let window = self
+            .around
+            .store
+            .pending_windows(pass.id)?
+            .into_iter()
+            .next();
+        let Some(window) = window.filter(|_| !records.is_empty()) else {
+            return Ok(());
+        };
+        self.note(&format!("{} items are readable now", records.len()));
+        // The window has not begun; beginning it sets its counts to zero.
+        let page = PageStep {
+            window: window.id,
+            records,
+            ..PageStep::default()
+        };
+        commit(committer, Step::Page(page), Default::default()).await?;
+        flush(committer).await.map(|_| ())
+    }
+}
+
+fn unreadable(reason: String) -> Got {
+    Got::Unreadable { reason, body: None }
+}

@@ -1,0 +1,625 @@
+//! A: how lists end, tokens, paging.
+//!
+//! | entry | not tested here |
+//! |---|---|
+//! | A24, shorter pauses before `expirationDate` | the date is read and not acted on: a page is stored while the next is fetched, so nothing but `delay` lies between two requests, and a dead token costs one window |
+//! | A25, pages that come slower and slower | there is no trait for it; the timeouts end it, and a window that fails is cut |
+
+use std::time::Duration;
+
+use harvestd::demo::{CompleteListSize, Cursor, Order, Tokens};
+use harvestd::harvest::{End, Wishes};
+use harvestd::store::WarningKind;
+
+use crate::common::*;
+
+/// Pages by hand for a repository that ignores dates: each with the token that leads to it.
+fn pages(pages: &[(&str, &[usize], Option<&str>)]) -> Builder {
+    let mut builder = six();
+    for (token, numbers, next) in pages {
+        let when = if token.is_empty() {
+            first_page()
+        } else {
+            with_token(token)
+        };
+        builder = builder.always(when, Fault::xml(page(numbers, *next)));
+    }
+    builder
+}
+
+/// Three pages whose tokens are `one` and `two` as they stand in the XML, and are expected back
+/// as `one_back` and `two_back`.
+fn with_tokens(one: &str, one_back: &str, two: &str, two_back: &str) -> Builder {
+    pages(&[
+        ("", &[1, 2], Some(&token(one))),
+        (one_back, &[3, 4], Some(&token(two))),
+        (two_back, &[5, 6], Some("<resumptionToken/>")),
+    ])
+    .always(resumption(), Fault::bad_resumption_token())
+}
+
+#[tokio::test]
+async fn a01_html_page_in_mid_list() {
+    let xhtml = "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><body/></html>";
+    for (case, fault) in [
+        ("html", Fault::html(200)),
+        ("well-formed", Fault::xml(xhtml)),
+        (
+            "login",
+            Fault::xml("<form action='login'><p>Sign in</p></form>"),
+        ),
+    ] {
+        let world = World::of(six().once(When::Page(2), fault.clone())).await;
+        world.assert_whole(&world.run().await);
+        // For ever on each second page: windows of one page each have none.
+        let world = World::of(six().always(When::Page(2), fault.clone())).await;
+        world.assert_whole(&world.run().await);
+        // And when nothing else is answered any more, what came stays, and is no end.
+        let world = World::of(six()).await;
+        let broken = fault.clone();
+        let report = world
+            .run_meddling(3, move |repository| {
+                repository.break_with(When::Always, broken.clone())
+            })
+            .await;
+        world.assert_incomplete(&report, &["ListRecords"]);
+        assert_eq!(world.live(), "1 2", "{case}");
+        world.repository.heal();
+        world.assert_whole(&world.run().await);
+    }
+}
+
+#[tokio::test]
+async fn a02_php_warning_before_the_document() {
+    let warning =
+        Fault::body(|body| [b"<br />\n<b>Warning</b>: foo() in bar.php\n", &body[..]].concat());
+    let world = World::of(six().always(When::Always, warning)).await;
+    world.assert_whole(&world.run().await);
+    let warnings = world.warnings();
+    let message = &warnings[WarningKind::MendedPages.word()];
+    assert!(message.contains("before the document"), "{message}");
+    world.repository.heal();
+    world.run().await;
+    assert!(!world.has_warning(WarningKind::MendedPages));
+}
+
+#[tokio::test]
+async fn a03_blank_lines_mark_and_junk_around_the_document() {
+    for (case, before, after) in [
+        ("blank lines", &b"\n\r\n  \n"[..], &b""[..]),
+        ("byte order mark", b"\xef\xbb\xbf", b""),
+        ("mark and blank line", b"\xef\xbb\xbf\n", b""),
+        ("scripts", b"", b"\n<!-- 0.2 s --><script>x && y</script>\n"),
+        ("notice", b"", b"\n<br />Notice: undefined index\n"),
+    ] {
+        let around = Fault::body(move |body| [before, &body[..], after].concat());
+        let world = World::of(six().always(When::Always, around)).await;
+        let report = world.run().await;
+        assert_eq!(report.end, End::Complete, "{case}");
+        world.assert_whole(&report);
+    }
+}
+
+#[tokio::test]
+async fn a04_body_cut_short_without_a_length() {
+    for framing in [Framing::Close, Framing::Chunked] {
+        for after in [10, 600, 1_000] {
+            let cut = Fault::Cut { after, framing };
+            let world = World::of(six().once(When::Page(2), cut.clone())).await;
+            world.assert_whole(&world.run().await);
+            let world = World::of(six().always(When::Page(2), cut)).await;
+            world.assert_whole(&world.run().await);
+        }
+    }
+    let always = Fault::Cut {
+        after: 900,
+        framing: Framing::Close,
+    };
+    let world = World::of(six().always(lists(), always)).await;
+    world.assert_incomplete(&world.run().await, &["breaks off after 900 bytes"]);
+    assert_eq!(world.live(), "");
+}
+
+#[tokio::test]
+async fn a05_body_shorter_than_announced_or_reset() {
+    for fault in [
+        Fault::Cut {
+            after: 700,
+            framing: Framing::Length,
+        },
+        Fault::Reset { after: Some(700) },
+        Fault::Reset { after: None },
+    ] {
+        let world = World::of(six().once(When::Page(2), fault.clone())).await;
+        world.assert_whole(&world.run().await);
+        let lists = world.repository.count("ListRecords");
+        assert_eq!(lists, 4, "only the broken page is asked for again");
+        let world = World::of(six()).await;
+        let report = world
+            .run_meddling(4, move |repository| {
+                repository.break_with(When::Always, fault.clone())
+            })
+            .await;
+        world.assert_incomplete(&report, &["the next run goes on"]);
+        assert_eq!(world.live(), "1 2 3 4", "pages that came are kept");
+    }
+}
+
+#[tokio::test]
+async fn a06_token_refused_in_mid_list() {
+    let refused = Fault::bad_resumption_token;
+    // Once: the window is read again.
+    let world = World::of(six().once(When::Page(3), refused())).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.repository.count("ListRecords"), 6);
+    // Each time at this depth, and each time at all: smaller windows.
+    for when in [When::Page(3), resumption()] {
+        let world = World::of(six().always(when, refused())).await;
+        world.assert_whole(&world.run().await);
+    }
+    // Where there are none, it ends all the same, and not well.
+    let world = World::of(
+        six()
+            .always(first_page(), Fault::xml(page(&[1, 2], Some(&token("t")))))
+            .always(resumption(), refused()),
+    )
+    .await;
+    world.assert_incomplete(&world.run().await, &["badResumptionToken"]);
+    assert!(world.repository.requests().len() < 60);
+}
+
+#[tokio::test]
+async fn a07_dead_token_reported_as_something_else() {
+    for (case, fault) in [
+        ("noRecordsMatch", Fault::oai_error("noRecordsMatch")),
+        ("badArgument", Fault::oai_error("badArgument")),
+        ("own code", Fault::oai_error("noDataForResultSet")),
+        ("410", Fault::html(410)),
+        ("404", Fault::html(404)),
+        ("400", Fault::html(400)),
+    ] {
+        for builder in [
+            six().once(When::Page(3), fault.clone()),
+            six().always(When::Page(3), fault.clone()),
+            six().always(resumption(), fault.clone()),
+        ] {
+            let world = World::of(builder).await;
+            let report = world.run().await;
+            assert_eq!(report.end, End::Complete, "{case}");
+            world.assert_whole(&report);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a08_one_token_too_many() {
+    let beyond = |builder: Builder| {
+        builder
+            .always(
+                When::Page(3),
+                token_replaced(|element| element.replace("/>", ">beyond</resumptionToken>")),
+            )
+            .always(with_token("beyond"), Fault::oai_error("noRecordsMatch"))
+    };
+    let world = World::of(beyond(six())).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.repository.count("ListRecords"), 4, "the counts agree");
+    let size = |size| beyond(six().behaving(move |how| how.complete_list_size = size));
+    // Nothing is announced: the same again is enough.
+    let world = World::of(size(CompleteListSize::Absent)).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.repository.count("ListRecords"), 8);
+    // More is announced than comes: smaller windows tell.
+    let world = World::of(size(CompleteListSize::Wrong(7))).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn a09_empty_pages_with_tokens() {
+    let world = World::of(pages(&[
+        ("", &[1, 2, 3], Some(&token("a"))),
+        ("a", &[], Some(&token("b"))),
+        ("b", &[], Some(&token("c"))),
+        ("c", &[4, 5, 6], None),
+    ]))
+    .await;
+    world.assert_whole(&world.run().await);
+    // Without an end, in a repository that has no dates either.
+    let endless = page(&[], Some(&token("a")));
+    let world = World::of(
+        six()
+            .always(first_page(), Fault::xml(page(&[1, 2], Some(&token("a")))))
+            .always(resumption(), Fault::xml(endless)),
+    )
+    .await;
+    world.assert_incomplete(&world.run().await, &["pages without records in a row"]);
+}
+
+#[tokio::test]
+async fn a10_page_of_deleted_records_alone() {
+    let world = World::of(six()).await;
+    world.repository.with_model(|model| {
+        model.delete(&id(3), at(3));
+        model.delete(&id(4), at(4));
+    });
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(
+        (world.live(), world.tombstones()),
+        ("1 2 5 6".into(), "3 4".into())
+    );
+}
+
+#[tokio::test]
+async fn a11_same_token_and_same_page_for_ever() {
+    let again = Fault::xml(page(&[1, 2], Some(&token("t"))));
+    // Windows of one page need no token.
+    let world = World::of(six().always(resumption(), again.clone())).await;
+    world.assert_whole(&world.run().await);
+    let world = World::of(six().always(lists(), again)).await;
+    world.assert_incomplete(&world.run().await, &["goes in circles"]);
+    assert!(world.repository.requests().len() < 60);
+    // Datestamps that are always now do not hide it.
+    let ticking = Fault::Transform(std::sync::Arc::new({
+        let count = std::sync::atomic::AtomicUsize::new(10);
+        move |mut reply| {
+            let count = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let now = format!("2026-05-01T{:02}:{:02}:00Z", count / 60 % 24, count % 60);
+            let text = page(&[1, 2], Some(&token("t"))).replace(&at(1).to_string(), &now);
+            reply.body = text.into_bytes();
+            reply
+        }
+    }));
+    let world = World::of(six().always(lists(), ticking)).await;
+    world.assert_incomplete(&world.run().await, &["goes in circles"]);
+}
+
+#[tokio::test]
+async fn a12_same_token_and_new_page() {
+    let world = World::of(six().behaving(|how| how.tokens = Tokens::Session)).await;
+    world.assert_whole(&world.run().await);
+    let tokens = world.asked("resumptionToken");
+    assert!(tokens.len() == 2 && tokens[0] == tokens[1], "{tokens:?}");
+}
+
+#[tokio::test]
+async fn a13_tokens_in_a_cycle() {
+    let world = World::of(pages(&[
+        ("", &[1, 2], Some(&token("a"))),
+        ("a", &[3, 4], Some(&token("b"))),
+        ("b", &[5, 6], Some(&token("a"))),
+    ]))
+    .await;
+    world.assert_incomplete(&world.run().await, &["goes in circles"]);
+    assert_eq!(world.live(), "1 2 3 4 5 6", "what came is kept");
+    assert!(world.repository.requests().len() < 60);
+}
+
+#[tokio::test]
+async fn a14_list_size_lies() {
+    let lying = |size| six().behaving(move |how| how.complete_list_size = size);
+    let world = World::of(lying(CompleteListSize::Wrong(10_000))).await;
+    world.assert_whole(&world.run().await);
+    assert!(world.has_warning(WarningKind::CountsDisagree));
+    assert!(world.source().traits.list_size_lies);
+    // Known by now: the next full pass reads once.
+    world.repository.forget_requests();
+    let full = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    assert_eq!(world.run_with(&full).await.end, End::Complete);
+    assert_eq!(world.repository.count("ListRecords"), 3);
+    // Too low a number stops nothing.
+    let world = World::of(lying(CompleteListSize::Wrong(1))).await;
+    world.assert_whole(&world.run().await);
+    // Other numbers on other pages.
+    let changing = six()
+        .always(
+            When::Page(1),
+            swap("completeListSize=\"6\"", "completeListSize=\"60\""),
+        )
+        .always(
+            When::Page(2),
+            swap("completeListSize=\"6\"", "completeListSize=\"9\""),
+        );
+    let world = World::of(changing).await;
+    world.assert_whole(&world.run().await);
+    // And a list that does stop early, in due form, each time: smaller windows bring the rest.
+    let short = six().always(
+        When::Page(2),
+        token_replaced(|element| {
+            let (open, _) = element.split_once('>').unwrap();
+            format!("{}/>", open.trim_end_matches('/'))
+        }),
+    );
+    let world = World::of(short).await;
+    world.assert_whole(&world.run().await);
+    assert!(!world.source().traits.list_size_lies);
+}
+
+#[tokio::test]
+async fn a15_cursor_is_wrong() {
+    for builder in [
+        six().behaving(|how| how.cursor = Cursor::PageEnd),
+        six().always(When::Always, swap("cursor=\"2\"", "cursor=\"0\"")),
+        six().always(When::Always, swap("cursor=\"2\"", "cursor=\"x\"")),
+    ] {
+        let world = World::of(builder).await;
+        world.assert_whole(&world.run().await);
+        assert_eq!(world.repository.count("ListRecords"), 3);
+    }
+}
+
+#[tokio::test]
+async fn a16_list_cut_off_without_a_token() {
+    let cut_off = Repository::of(model(350, 100)).always(When::Always, without_token());
+    let world = World::of(cut_off).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.source().live_records, 350);
+    assert_eq!(world.source().traits.cut_off_at, Some(100));
+    // A whole list of a round size costs one probe, and none in later passes.
+    let world = World::of(Repository::of(model(100, 100))).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert!(world.repository.count("ListRecords") > 1);
+    assert_eq!(world.source().traits.whole_at, Some(100));
+    world.repository.forget_requests();
+    let full = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    assert_eq!(world.run_with(&full).await.end, End::Complete);
+    assert_eq!(world.repository.count("ListRecords"), 1);
+}
+
+#[tokio::test]
+async fn a17_tokens_with_odd_characters() {
+    for (odd, escaped) in [
+        ("a+b c=d", "a+b c=d"),
+        ("a&b", "a&amp;b"),
+        ("50%#?/;:@,!'()*$~", "50%#?/;:@,!'()*$~"),
+        ("Zürich \u{6f22}", "Z&#xFC;rich \u{6f22}"),
+        ("<x>\"y\"", "&lt;x&gt;\"y\""),
+        ("a%26b", "a%26b"),
+    ] {
+        let second = format!("{odd}2");
+        let world = World::of(with_tokens(escaped, odd, &format!("{escaped}2"), &second)).await;
+        world.assert_whole(&world.run().await);
+        assert_eq!(world.asked("resumptionToken"), [odd, &second]);
+    }
+}
+
+#[tokio::test]
+async fn a18_token_that_is_encoded_already() {
+    // Expects back what the text means, and not the text.
+    let world = World::of(with_tokens("%7Ba%7D", "{a}", "%7Bb%7D", "{b}")).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.asked("resumptionToken"), ["%7Ba%7D", "{a}", "{b}"]);
+    assert!(world.source().traits.decodes_tokens);
+    // Expects back the text as it stands.
+    let world = World::of(with_tokens("%7Ba%7D", "%7Ba%7D", "%7Bb%7D", "%7Bb%7D")).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.asked("resumptionToken"), ["%7Ba%7D", "%7Bb%7D"]);
+}
+
+#[tokio::test]
+async fn a19_white_space_around_a_token() {
+    let world = World::of(with_tokens("\n  a b \t", "a b", " c\r\n", "c")).await;
+    world.assert_whole(&world.run().await);
+    let blank = pages(&[
+        ("", &[1, 2, 3], Some(&token("a"))),
+        ("a", &[4, 5, 6], Some(&token(" \n\t "))),
+    ]);
+    let world = World::of(blank).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(
+        world.repository.count("ListRecords"),
+        2,
+        "nothing but blanks is an end"
+    );
+}
+
+#[tokio::test]
+async fn a20_token_is_zero() {
+    let world = World::of(with_tokens("0", "0", "00", "00")).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn a21_empty_token_on_the_last_page() {
+    for end in [
+        "<resumptionToken/>",
+        "<resumptionToken></resumptionToken>",
+        "<resumptionToken cursor='4'/>",
+    ] {
+        let world = World::of(pages(&[
+            ("", &[1, 2, 3], Some(&token("a"))),
+            ("a", &[4, 5, 6], Some(end)),
+        ]))
+        .await;
+        world.assert_whole(&world.run().await);
+        assert_eq!(world.repository.count("ListRecords"), 2);
+    }
+}
+
+#[tokio::test]
+async fn a22_other_arguments_wanted_with_the_token() {
+    let bare = When::matching(|request| {
+        request.argument("resumptionToken").is_some()
+            && request.argument("metadataPrefix").is_none()
+    });
+    let strict = six().always(bare, Fault::oai_error("badArgument"));
+    let strict = strict
+        .always(first_page(), Fault::xml(page(&[1, 2], Some(&token("a")))))
+        .always(
+            with_token("a"),
+            Fault::xml(page(&[3, 4], Some(&token("b")))),
+        )
+        .always(with_token("b"), Fault::xml(page(&[5, 6], None)));
+    let world = World::of(strict).await;
+    world.assert_whole(&world.run().await);
+    assert!(world.source().traits.wants_prefix_with_token);
+    assert_eq!(
+        world.repository.count("ListRecords"),
+        4,
+        "asked once in vain"
+    );
+}
+
+#[tokio::test]
+async fn a23_single_use_tokens() {
+    // The answer is lost on its way, and the token with it.
+    let cut = Fault::Cut {
+        after: 500,
+        framing: Framing::Length,
+    };
+    let used = six()
+        .once(When::Page(2), cut.clone())
+        .once(When::Page(2), Fault::bad_resumption_token());
+    let world = World::of(used).await;
+    world.assert_whole(&world.run().await);
+    // A cursor on the server that has moved on instead: the retry brings the page after it.
+    let session = six()
+        .behaving(|how| how.tokens = Tokens::Session)
+        .once(When::Page(2), cut);
+    let world = World::of(session).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn a24_short_lived_tokens() {
+    let session = six().behaving(|how| {
+        how.tokens = Tokens::Session;
+        how.token_lifetime = Some(Duration::from_secs(300));
+    });
+    let world = World::of(session).await;
+    let some = Wishes {
+        limit: Some(2),
+        ..Wishes::default()
+    };
+    assert_incomplete(&world.run_with(&some).await, &["limit"]);
+    assert_eq!((world.live(), world.watermark()), ("1 2".into(), None));
+    world.advance(3_600);
+    let report = world.run().await;
+    assert_eq!(
+        (report.end, world.live()),
+        (End::Complete, "1 2 3 4 5 6".into())
+    );
+}
+
+#[tokio::test]
+async fn a25_deep_pages_fail() {
+    for status in [500, 502, 504] {
+        let world = World::of(six().always(When::AfterPage(1), Fault::html(status))).await;
+        world.assert_whole(&world.run().await);
+    }
+    // In windows, no list is deep.
+    let deep = Repository::of(model(60, 5)).always(When::AfterPage(3), Fault::html(500));
+    let world = World::of(deep).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.source().live_records, 60);
+}
+
+#[tokio::test]
+async fn a26_huge_page() {
+    // Too large in one, small enough in windows.
+    let mut world = World::of(Repository::of(model(60, 1_000))).await;
+    world.settings.client.limits.body_bytes = 9_000;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.source().live_records, 60);
+    let mut world = World::of(Repository::of(model(60, 1_000))).await;
+    world.settings.client.limits.page_records = 20;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.source().live_records, 60);
+    // No window is small enough.
+    let mut world = World::of(six()).await;
+    world.settings.client.limits.body_bytes = 900;
+    world.assert_incomplete(&world.run().await, &["larger than max_body_bytes = 900"]);
+}
+
+#[tokio::test]
+async fn a27_text_of_eleven_megabytes() {
+    let long = "long ".repeat(2_200_000);
+    let world = World::of(six().always(When::Always, swap("Title 3", &long))).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    assert_eq!(world.title(3).len(), long.len());
+}
+
+#[tokio::test]
+async fn a28_error_behind_the_records_of_a_list() {
+    for place in ["</ListRecords>", "</OAI-PMH>"] {
+        let broken = swap(
+            place,
+            &format!("<error code=\"internalError\">database</error>{place}"),
+        );
+        for when in [When::Page(1), When::Page(2)] {
+            let world = World::of(six().once(when, broken.clone())).await;
+            world.assert_whole(&world.run().await);
+        }
+        let world = World::of(six().always(When::Page(2), broken.clone())).await;
+        world.assert_whole(&world.run().await);
+        let world = World::of(six().always(lists(), broken)).await;
+        world.assert_incomplete(&world.run().await, &["internalError", "database"]);
+        assert!(world.repository.requests().len() < 200);
+    }
+    // A second document behind the first says so.
+    let second =
+        "<OAI-PMH xmlns='http://www.openarchives.org/OAI/2.0/'><error code='x'/></OAI-PMH>";
+    let behind = Fault::body(move |body| [&body[..], second.as_bytes()].concat());
+    let world = World::of(six().always(When::Page(2), behind)).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn a29_records_change_while_the_list_is_read() {
+    // Oldest first: what changed goes to the end, and all behind it moves up by one.
+    let world = World::of(six()).await;
+    let report = world
+        .run_meddling(3, |repository| {
+            let now = repository.clock().now();
+            repository.with_model(|model| model.restamp_bulk([id(1)], now));
+        })
+        .await;
+    world.assert_whole(&report);
+    // Newest first, and one vanishes that was shown already.
+    let world = World::of(six().behaving(|how| how.order = Order::NewestFirst)).await;
+    let report = world
+        .run_meddling(3, |repository| {
+            let now = repository.clock().now();
+            repository.with_model(|model| model.vanish(&id(6), now));
+        })
+        .await;
+    world.assert_whole(&report);
+    // Newest first, and one is added.
+    let world = World::of(six().behaving(|how| how.order = Order::NewestFirst)).await;
+    let report = world
+        .run_meddling(3, |repository| {
+            let mut new = item(7);
+            new.datestamp = repository.clock().now();
+            repository.with_model(|model| model.insert(new.clone()));
+        })
+        .await;
+    assert_eq!(report.end, End::Complete);
+    world.run().await;
+    assert_eq!(world.live(), "1 2 3 4 5 6 7");
+}
+
+#[tokio::test]
+async fn a30_newest_first() {
+    let world = World::of(six().behaving(|how| how.order = Order::NewestFirst)).await;
+    let some = Wishes {
+        limit: Some(2),
+        ..Wishes::default()
+    };
+    assert_incomplete(&world.run_with(&some).await, &["limit"]);
+    assert_eq!((world.live(), world.watermark()), ("5 6".into(), None));
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.source().traits.newest_first, Some(true));
+    // The token is gone as well: the window is read again.
+    let world = World::of(six().behaving(|how| how.order = Order::NewestFirst)).await;
+    world.run_with(&some).await;
+    world
+        .repository
+        .break_with(resumption(), Fault::bad_resumption_token());
+    world.assert_whole(&world.run().await);
+}
