@@ -758,10 +758,15 @@ impl<'a> Writing<'a> {
         Ok(applied)
     }
 
-    /// The windows of a list are complete: what they prove together is the least of their bounds.
+    /// The windows of a list are complete: what they prove together is the least of their bounds,
+    /// and no more than the last of them that held anything. Behind that one, there may be nothing,
+    /// or nothing that is shown yet.
     fn move_watermark(&mut self, set: Option<&str>) -> rusqlite::Result<Option<Watermark>> {
         let (proven, moves): (Option<i64>, bool) = self.connection.query_row(
-            "SELECT (SELECT min(bound) FROM window WHERE pass_id = ?1 AND set_spec IS ?2),
+            "SELECT (SELECT coalesce(min(least, last), least, last) FROM (
+                        SELECT min(bound) AS least,
+                               max(coalesce(bound, until_datestamp)) FILTER (WHERE items > 0) AS last
+                        FROM window WHERE pass_id = ?1 AND set_spec IS ?2)),
                     moves_watermark FROM pass WHERE id = ?1",
             params![self.pass.0, set],
             |row| Ok((row.get(0)?, row.get(1)?)),

@@ -1,1 +1,566 @@
-//! x
+//! B: dates, windows, watermarks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use harvestd::demo::{Behaviour, Model};
+use harvestd::harvest::{End, Wishes, harvest_all};
+use harvestd::oai::{Datestamp, Granularity};
+use harvestd::store::WarningKind;
+
+use crate::common::*;
+use crate::support::{Program, harvestd as program};
+
+/// A repository that holds back what changed in the last thirty days, and says so.
+fn clamped() -> Builder {
+    six().behaving(|how| {
+        how.clamp = Some(Duration::from_secs(30 * 86_400));
+        how.lenient = true;
+    })
+}
+
+fn put(repository: &Repository, number: usize, datestamp: Datestamp) {
+    let mut item = item(number);
+    item.datestamp = datestamp;
+    repository.with_model(|model| model.insert(item));
+}
+
+#[tokio::test]
+async fn b01_until_is_lowered_silently() {
+    let world = World::of(clamped()).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    let proven = Datestamp::from_unix(NOW - 30 * DAY).to_string();
+    assert_eq!(world.watermark(), Some(proven.clone()));
+    // Each day a record; each day a pass; after two months all that shows is stored.
+    for day in 1..=60 {
+        put(&world.repository, 100 + day, world.repository.clock().now());
+        world.advance(DAY);
+        assert_eq!(world.run().await.end, End::Complete);
+    }
+    let visible: Vec<String> = world
+        .repository
+        .visible()
+        .into_iter()
+        .map(|item| item.identifier)
+        .collect();
+    let stored: Vec<String> = world.stored().into_keys().collect();
+    assert!(visible.len() > 30);
+    assert_eq!(stored, visible);
+    // What lies in the hidden span matches nothing, and moves nothing.
+    let before = world.watermark();
+    let hidden = Wishes {
+        from: Some(world.repository.clock().now().plus_seconds(-DAY)),
+        ..Wishes::default()
+    };
+    assert_eq!(world.run_with(&hidden).await.end, End::Complete);
+    assert_eq!(world.watermark(), before);
+    // Nor when the first page failed, and windows were cut inside the hidden span.
+    let world = World::of(clamped().times(2, first_page(), Fault::html(500))).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    assert!(world.watermark() <= Some(proven), "{:?}", world.watermark());
+}
+
+#[tokio::test]
+async fn b02_index_lags_behind() {
+    let lag = Duration::from_secs(3_600);
+    let world = World::of(six().behaving(move |how| how.index_lag = lag)).await;
+    world.run().await;
+    put(&world.repository, 7, Datestamp::from_unix(NOW));
+    world.advance(1_800);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6", "it does not show yet");
+    // A day of passes in between, then the overlap finds it behind the watermark.
+    world.advance(DAY);
+    world.run().await;
+    assert_eq!(world.live(), "1 2 3 4 5 6 7");
+}
+
+#[tokio::test]
+async fn b03_backdated_bulk_load() {
+    let world = World::of(six()).await;
+    world.run().await;
+    put(&world.repository, 7, at(2));
+    world.advance(DAY);
+    world.run().await;
+    assert_eq!(world.live(), "1 2 3 4 5 6", "no watermark can find it");
+    let full = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    assert_eq!(world.run_with(&full).await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7");
+}
+
+#[tokio::test]
+async fn b04_datestamp_kept_or_always_new() {
+    let world = World::of(six()).await;
+    world.run().await;
+    let before = world.stored();
+    // All get a new datestamp and nothing else: nothing is passed on.
+    world.advance(DAY);
+    let now = world.repository.clock().now();
+    world
+        .repository
+        .with_model(|model| model.restamp_bulk((1..=6).map(id), now));
+    let report = world.run().await;
+    assert_eq!((report.counts.unchanged, report.counts.changed), (6, 0));
+    let after = world.stored();
+    for (identifier, record) in &before {
+        assert_eq!(record.version, after[identifier].version, "{identifier}");
+    }
+    // New content under the old datestamp: a full pass finds it.
+    world
+        .repository
+        .with_model(|model| model.update(&id(2), metadata("New"), at(2)));
+    world.run().await;
+    assert_eq!(world.title(2), "Title 2");
+    let full = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    world.run_with(&full).await;
+    assert_eq!(world.title(2), "New");
+}
+
+#[tokio::test]
+async fn b05_granularity_is_another_than_declared() {
+    // Declares seconds, takes days; declares days, takes seconds.
+    for (declared, other, refused) in [
+        (Granularity::Second, Granularity::Day, true),
+        (Granularity::Day, Granularity::Second, false),
+    ] {
+        let wrong = When::matching(move |request| {
+            let dates = [request.argument("from"), request.argument("until")];
+            dates
+                .into_iter()
+                .flatten()
+                .any(|date| date.contains('T') == refused)
+        });
+        let world = World::of(
+            six()
+                .behaving(|how| how.granularity = Granularity::Second)
+                .always(When::Verb("Identify"), {
+                    let word = match declared {
+                        Granularity::Day => "YYYY-MM-DD",
+                        Granularity::Second => "YYYY-MM-DDThh:mm:ssZ",
+                    };
+                    token_free_swap(word)
+                })
+                .always(wrong, Fault::oai_error("badArgument")),
+        )
+        .await;
+        world.run().await;
+        world.advance(DAY);
+        put(&world.repository, 7, Datestamp::from_unix(NOW + 60));
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.source().traits.granularity, Some(other));
+        assert_eq!(world.live(), "1 2 3 4 5 6 7");
+        // Learnt: not refused again.
+        world.advance(DAY);
+        world.repository.forget_requests();
+        world.run().await;
+        assert_eq!(world.repository.count("ListRecords"), 1);
+    }
+}
+
+/// Identify with this granularity.
+fn token_free_swap(granularity: &str) -> Fault {
+    swap(
+        "<granularity>YYYY-MM-DDThh:mm:ssZ</granularity>",
+        &format!("<granularity>{granularity}</granularity>"),
+    )
+}
+
+#[tokio::test]
+async fn b06_last_day_of_a_window() {
+    // Several records on each day, one of them in its last second, in windows of a few records.
+    for granularity in [Granularity::Day, Granularity::Second] {
+        let mut model = Model::new(Behaviour {
+            page_size: 2,
+            granularity,
+            ..Behaviour::plain()
+        });
+        for number in 1..=40 {
+            let mut item = item(number);
+            let day = at(number / 4).day_start();
+            item.datestamp = match number % 4 {
+                0 => day,
+                1 => day.plus_seconds(1),
+                2 => day.plus_seconds(43_200),
+                _ => day.day_end(),
+            };
+            model.insert(item);
+        }
+        let mut world = World::of(Repository::of(model)).await;
+        world.settings.window_records = 5;
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.source().live_records, 40, "{granularity:?}");
+        let (from, until) = (world.asked("from"), world.asked("until"));
+        assert!(from.len() > 5);
+        assert!(
+            from.iter()
+                .chain(&until)
+                .all(|date| date.contains('T') == (granularity == Granularity::Second))
+        );
+    }
+}
+
+#[tokio::test]
+async fn b07_time_zone_of_the_harvester() {
+    let repository = six().start().await;
+    let mut asked = Vec::new();
+    for zone in [
+        "UTC",
+        "Pacific/Kiritimati",
+        "America/Los_Angeles",
+        "XYZ-13:45",
+    ] {
+        let place = temp_store();
+        let config = place.dir().join("harvestd.toml");
+        let text = format!(
+            "contact = \"a@b.example\"\n[[source]]\nname = \"x\"\nurl = \"{}\"\n\
+             metadata_prefix = \"oai_dc\"\ndelay = \"0s\"\n",
+            repository.base_url()
+        );
+        std::fs::write(&config, text).unwrap();
+        repository.forget_requests();
+        for _ in 0..2 {
+            let arguments = [
+                "harvest",
+                "--config",
+                config.to_str().unwrap(),
+                "--store",
+                &place.argument(),
+            ];
+            Program::new(&arguments)
+                .env("TZ", zone)
+                .run()
+                .await
+                .success();
+        }
+        let from: Vec<String> = repository
+            .requests()
+            .iter()
+            .filter_map(|request| request.argument("from").map(str::to_owned))
+            .collect();
+        asked.push(from);
+    }
+    assert_eq!(asked[0], ["2026-05-30T12:00:00Z"]);
+    assert!(asked.iter().all(|from| *from == asked[0]), "{asked:?}");
+    drop(program(&["--version"]).await.success());
+}
+
+#[tokio::test]
+async fn b08_clocks_differ() {
+    for skew in [-DAY * 40, DAY * 40] {
+        let world = World::of(six()).await;
+        world
+            .now_ms
+            .fetch_add(skew * 1000, std::sync::atomic::Ordering::Relaxed);
+        world.assert_whole(&world.run().await);
+        assert!(world.has_warning(WarningKind::ClockSkew));
+    }
+    let world = World::of(six()).await;
+    world.run().await;
+    assert!(!world.has_warning(WarningKind::ClockSkew));
+}
+
+#[tokio::test]
+async fn b09_response_date_is_missing_or_odd() {
+    let date = format!("<responseDate>{NOON}</responseDate>");
+    for odd in [
+        "<responseDate>2026-06-01T14:00:00+02:00</responseDate>",
+        "<responseDate>2026-06-01T12:00:00.5Z</responseDate>",
+        "<responseDate>2026-06-01 12:00:00</responseDate>",
+        // The Date of the HTTP answer.
+        "<responseDate></responseDate>",
+        "<responseDate>now</responseDate>",
+        "",
+    ] {
+        let world = World::of(six().always(When::Always, swap(&date, odd))).await;
+        world.assert_whole(&world.run().await);
+    }
+    // No clock at all: everything is stored, nothing is proven, and that is told.
+    let body = page(&[1, 2, 3, 4, 5, 6], None).replace(&date, "");
+    let raw = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let world = World::of(six().always(lists(), Fault::Raw(raw.into_bytes()))).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(
+        (world.live(), world.watermark()),
+        ("1 2 3 4 5 6".into(), None)
+    );
+    assert!(world.has_warning(WarningKind::NoProof));
+}
+
+#[tokio::test]
+async fn b10_earliest_datestamp_is_wrong() {
+    let right = format!("<earliestDatestamp>{}</earliestDatestamp>", at(1));
+    for wrong in [
+        "<earliestDatestamp></earliestDatestamp>",
+        "<earliestDatestamp>unknown</earliestDatestamp>",
+        "<earliestDatestamp>2099-01-01T00:00:00Z</earliestDatestamp>",
+        "<earliestDatestamp>0001-01-01T00:00:00Z</earliestDatestamp>",
+        "<earliestDatestamp>2025-05-01T00:00:00Z</earliestDatestamp>",
+        "",
+    ] {
+        for window_records in [50_000, 2] {
+            let mut world =
+                World::of(six().always(When::Verb("Identify"), swap(&right, wrong))).await;
+            world.settings.window_records = window_records;
+            assert_eq!(world.run().await.end, End::Complete, "{wrong}");
+            assert_eq!(world.live(), "1 2 3 4 5 6", "{wrong}");
+            assert_eq!(world.watermark().as_deref(), Some(NOON), "{wrong}");
+        }
+        // Nor is anything asked for from there on in a list that fits.
+        let world = World::of(six().always(When::Verb("Identify"), swap(&right, wrong))).await;
+        world.run().await;
+        assert_eq!(world.asked("from"), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn b11_datestamps_of_all_kinds() {
+    let right = at(3).to_string();
+    for odd in [
+        right.replace('Z', ".123Z"),
+        right.replace('Z', "+02:00"),
+        right.replace('T', " "),
+        format!("  {right}\n"),
+        String::new(),
+        "25-4-9".to_owned(),
+        "yesterday".to_owned(),
+        right[..10].to_owned(),
+    ] {
+        let builder = six().always(
+            When::Always,
+            swap(
+                &format!("<datestamp>{right}<"),
+                &format!("<datestamp>{odd}<"),
+            ),
+        );
+        let world = World::of(builder).await;
+        world.assert_whole(&world.run().await);
+        assert_eq!(
+            world.stored()[&id(3)].datestamp,
+            odd.trim(),
+            "kept as written"
+        );
+    }
+    let none = six().always(
+        When::Always,
+        swap(&format!("<datestamp>{right}</datestamp>"), ""),
+    );
+    let world = World::of(none).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn b12_datestamps_in_the_future() {
+    let world = World::of(six()).await;
+    put(
+        &world.repository,
+        6,
+        Datestamp::parse("2099-12-31T00:00:00Z").unwrap().0,
+    );
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn b13_from_after_until_is_never_sent() {
+    let world = World::of(six()).await;
+    world.run().await;
+    world.repository.forget_requests();
+    let past = Wishes {
+        until: Some(at(3)),
+        ..Wishes::default()
+    };
+    assert_eq!(world.run_with(&past).await.end, End::Complete);
+    assert_eq!(world.repository.count("ListRecords"), 0);
+    assert_eq!(world.watermark().as_deref(), Some(NOON));
+    let twisted = Wishes {
+        from: Some(at(4)),
+        until: Some(at(3)),
+        ..Wishes::default()
+    };
+    assert_eq!(world.run_with(&twisted).await.end, End::Complete);
+    assert_eq!(world.repository.count("ListRecords"), 0);
+    assert_eq!(
+        world.run().await.end,
+        End::Complete,
+        "and it left nothing behind"
+    );
+}
+
+#[tokio::test]
+async fn b14_dates_are_ignored() {
+    let whole = || {
+        six()
+            .always(
+                first_page(),
+                Fault::xml(page(
+                    &[1, 2, 3],
+                    Some("<resumptionToken completeListSize='6'>a</resumptionToken>"),
+                )),
+            )
+            .always(
+                with_token("a"),
+                Fault::xml(page(
+                    &[4, 5, 6],
+                    Some("<resumptionToken completeListSize='6'/>"),
+                )),
+            )
+    };
+    let mut world = World::of(whole()).await;
+    world.settings.window_records = 2;
+    world.assert_whole(&world.run().await);
+    assert!(world.source().traits.ignores_dates);
+    assert!(world.has_warning(WarningKind::IgnoresDates));
+    world.repository.forget_requests();
+    world.assert_whole(&world.run().await);
+    assert!(!world.repository.requests().iter().any(has_dates));
+    // Shown by the second pass alone, where the list was never cut.
+    let world = World::of(whole()).await;
+    world.assert_whole(&world.run().await);
+    assert!(!world.source().traits.ignores_dates);
+    world.assert_whole(&world.run().await);
+    assert!(world.source().traits.ignores_dates);
+    // `from` alone, whichever way the list runs.
+    for order in [
+        harvestd::demo::Order::NewestFirst,
+        harvestd::demo::Order::OldestFirst,
+    ] {
+        let builder = Repository::of(model(40, 3)).behaving(move |how| {
+            how.ignores_from = true;
+            how.order = order;
+        });
+        let mut world = World::of(builder).await;
+        world.settings.window_records = 7;
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.source().live_records, 40);
+        assert!(world.repository.count("ListRecords") < 100);
+    }
+}
+
+#[tokio::test]
+async fn b15_sources_share_nothing() {
+    let world = World::of(six()).await;
+    let base = world.repository.base_url();
+    let mut late = settings("late", &base);
+    late.from = Some(at(4));
+    let mut other = settings("other", &base);
+    other.metadata_prefix = "oai_doaj".to_owned();
+    let all = [late, settings("plain", &base), other];
+    let around = world.surroundings();
+    let reports = harvest_all(&around, &all, &Wishes::default()).await;
+    assert_eq!(reports[0].counts.new, 3);
+    assert_eq!(reports[1].counts.new, 6, "neither from nor prefix leak");
+    assert_eq!(reports[2].watermarks, [], "nothing matches this prefix");
+    let lists: Vec<_> = world
+        .repository
+        .requests()
+        .into_iter()
+        .filter(|request| request.argument("verb") == Some("ListRecords"))
+        .filter_map(|request| request.argument("metadataPrefix").map(str::to_owned))
+        .collect();
+    assert_eq!(lists, ["oai_dc", "oai_dc", "oai_doaj"]);
+}
+
+#[tokio::test]
+async fn b16_failed_window_is_tried_again() {
+    // One record makes each answer that has it fail, alone or in lists.
+    let poison = Fault::Transform(Arc::new(|answer| {
+        let text = String::from_utf8_lossy(&answer.body);
+        if text.contains("<identifier>oai:x:2</identifier>") {
+            html(500)
+        } else {
+            answer
+        }
+    }));
+    let world = World::of(six().always(When::Always, poison)).await;
+    let report = world.run().await;
+    world.assert_incomplete(&report, &["windows could not be read", "HTTP 500"]);
+    assert_eq!(world.live(), "1 3 4 5 6", "all around the hole is stored");
+    // The hole stays known, whatever newer comes.
+    world.advance(DAY);
+    put(&world.repository, 7, Datestamp::from_unix(NOW + 60));
+    world.repository.forget_requests();
+    world.assert_incomplete(&world.run().await, &["could not be read"]);
+    assert_eq!(world.watermark(), None);
+    world.repository.heal();
+    world.repository.forget_requests();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7");
+    assert!(world.watermark().is_some());
+    assert!(
+        world.repository.requests().len() < 10,
+        "only the hole and what is new"
+    );
+}
+
+#[tokio::test]
+async fn b17_watermark_is_from_the_start_of_the_run() {
+    let world = World::of(six()).await;
+    let report = world
+        .run_meddling(3, |repository| {
+            // Two hours later, a record that was listed already has changed.
+            repository.clock().advance(Duration::from_secs(7_200));
+            let now = repository.clock().now();
+            repository.with_model(|model| model.update(&id(1), metadata("Changed"), now));
+        })
+        .await;
+    assert_eq!(report.end, End::Complete);
+    let proven = world.watermark().unwrap();
+    assert!(proven.as_str() <= "2026-06-01T14:00:00Z");
+    world.advance(DAY);
+    world.run().await;
+    assert_eq!(world.title(1), "Changed");
+    // Undisturbed, it is the first page's clock, however long the list took.
+    let world = World::of(six()).await;
+    let report = world
+        .run_meddling(3, |repository| {
+            repository.clock().advance(Duration::from_secs(7_200))
+        })
+        .await;
+    world.assert_whole(&report);
+}
+
+#[tokio::test]
+async fn b18_more_records_in_one_second_than_a_page_holds() {
+    let mut model = model(0, 3);
+    for number in 1..=20 {
+        let mut item = item(number);
+        item.datestamp = at(1);
+        model.insert(item);
+    }
+    let mut world = World::of(Repository::of(model)).await;
+    world.settings.window_records = 4;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.source().live_records, 20);
+    let count = world.repository.count("ListRecords");
+    assert!(count < 100, "{count} requests");
+}
+
+#[tokio::test]
+async fn b19_the_present_day_is_harvested_and_read_again() {
+    let world = World::of(six()).await;
+    world.run().await;
+    for hour in 1..=3 {
+        put(
+            &world.repository,
+            6 + hour,
+            world.repository.clock().now().plus_seconds(60),
+        );
+        world.advance(3_600);
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(
+            world.source().live_records,
+            6 + hour as u64,
+            "at once, not a day later"
+        );
+    }
+    assert!(world.asked("until").is_empty(), "the last window is open");
+}

@@ -1,1 +1,481 @@
-//! x
+//! C: HTTP and the network.
+//!
+//! | entry | not tested here |
+//! |---|---|
+//! | C18, certificates | the scripted repository speaks no TLS; the client's own tests have an authority that is trusted only when named, and there is no switch that turns verification off |
+//! | C21, "gone" after days | one run says what failed and keeps the ledger; slow probes over days belong to a schedule, which `harvest` alone does not have |
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use flate2::Compression;
+use harvestd::harvest::{End, Wishes, harvest_all};
+use harvestd::oai::settings::Secret;
+use harvestd::store::WarningKind;
+
+use crate::common::*;
+use crate::support::Program;
+
+/// The repository's clock, and a second later, as HTTP writes them.
+const NOON_HTTP: &str = "Mon, 01 Jun 2026 12:00:00 GMT";
+const SECOND_LATER: &str = "Mon, 01 Jun 2026 12:00:01 GMT";
+
+#[tokio::test]
+async fn c01_unavailable_until_a_date() {
+    for (until, at_least) in [
+        (SECOND_LATER, Duration::from_millis(950)),
+        // In the past: at once, but for the usual pause.
+        (NOON_HTTP, Duration::ZERO),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", Duration::ZERO),
+    ] {
+        let world = World::of(six().once(When::Page(2), Fault::unavailable(Some(until)))).await;
+        world.assert_whole(&world.run().await);
+        let requests = world.repository.requests();
+        let pause = requests[3].at - requests[2].at;
+        assert!(
+            pause >= at_least && pause < Duration::from_secs(4),
+            "{until}: {pause:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn c02_unavailable_without_a_date() {
+    let world = World::of(six().times(2, When::Page(2), Fault::unavailable(None))).await;
+    world.assert_whole(&world.run().await);
+    // For ever: pauses that double, and an end.
+    let mut world = World::of(six().failing_after_page(1)).await;
+    world.settings.retry_pause = Duration::from_millis(100);
+    world.settings.max_wait = Duration::from_millis(300);
+    world.assert_incomplete(&world.run().await, &["HTTP 503", "not asked again"]);
+    assert_eq!(world.live(), "1 2");
+    assert!(world.repository.requests().len() <= 6);
+}
+
+#[tokio::test]
+async fn c03_pause_of_a_day() {
+    let world = World::of(six()).await;
+    world
+        .run_with(&Wishes {
+            limit: Some(2),
+            ..Wishes::default()
+        })
+        .await;
+    for status in [429, 503] {
+        let ban = Fault::status(status, &[("retry-after", "86400")], "go away");
+        world.repository.break_with(When::Always, ban);
+        world.repository.forget_requests();
+        let report = world.run().await;
+        world.assert_incomplete(&report, &["not asked again for 1441 minutes"]);
+        assert_eq!(world.repository.requests().len(), 1);
+        // Later processes know, and so do other sources of this host.
+        world.repository.heal();
+        world.advance(43_200);
+        let mut other = World::of(six()).await;
+        let own = other.settings.name.clone();
+        assert_incomplete(&world.run().await, &["a pause of 86400 s"]);
+        std::mem::swap(
+            &mut other.settings.client,
+            &mut world.settings.clone().client,
+        );
+        let around = world.surroundings();
+        let second = settings("second", &world.repository.base_url());
+        let reports = harvest_all(&around, &[second], &Wishes::default()).await;
+        assert_incomplete(&reports[0], &["a pause of 86400 s"]);
+        assert_eq!(own, "x");
+        assert_eq!(
+            world.repository.requests().len(),
+            1,
+            "the ban is not prolonged"
+        );
+        let pauses = world.reader().host_pauses().unwrap();
+        assert!(pauses[0].reason.contains(&status.to_string()));
+        world.advance(43_201);
+    }
+    let report = world.run().await;
+    assert_eq!(
+        (report.end, world.live()),
+        (End::Complete, "1 2 3 4 5 6".into())
+    );
+    assert!(world.reader().host_pauses().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn c04_too_many_requests_without_a_time() {
+    let world = World::of(six().times(2, When::Page(2), Fault::too_many_requests())).await;
+    world.assert_whole(&world.run().await);
+    let at: Vec<_> = world
+        .repository
+        .requests()
+        .iter()
+        .map(|request| request.at)
+        .collect();
+    // Identify, page 1, page 2 in vain, again, and then for good; slower from then on.
+    assert_eq!(at.len(), 6);
+    assert!(at[4] - at[3] >= Duration::from_millis(190), "doubled twice");
+    let (slow, last) = (at[4] - at[3], at[5] - at[4]);
+    assert!(
+        last >= Duration::from_millis(170) && last < slow + Duration::from_millis(80),
+        "recovers slowly"
+    );
+}
+
+#[tokio::test]
+async fn c05_server_errors_under_load() {
+    for status in [500, 502, 504, 408, 520] {
+        let world = World::of(six().once(When::Page(2), Fault::html(status))).await;
+        world.assert_whole(&world.run().await);
+        let world = World::of(six().always(When::Page(2), Fault::html(status))).await;
+        world.assert_whole(&world.run().await);
+        let world = World::of(six().always(lists(), Fault::html(status))).await;
+        world.assert_incomplete(&world.run().await, &[&format!("HTTP {status}")]);
+        assert!(world.repository.requests().len() < 250);
+    }
+}
+
+#[tokio::test]
+async fn c06_retry_that_succeeds() {
+    let world = World::of(
+        six()
+            .once(When::Page(1), Fault::html(500))
+            .once(When::Page(2), Fault::html(500))
+            .once(When::Page(3), Fault::html(500)),
+    )
+    .await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.repository.count("ListRecords"), 6);
+}
+
+fn oai_error_with(status: u16, code: &str) -> Fault {
+    match Fault::oai_error(code) {
+        Fault::Reply(mut reply) => {
+            reply.status = status;
+            Fault::Reply(reply)
+        }
+        _ => unreachable!("an error is a reply"),
+    }
+}
+
+#[tokio::test]
+async fn c07_protocol_errors_with_a_status() {
+    for status in [400, 404, 422, 500] {
+        // A quiet day.
+        let world = World::of(six()).await;
+        world.run().await;
+        world.repository.break_with(
+            When::Verb("ListRecords"),
+            oai_error_with(status, "noRecordsMatch"),
+        );
+        world.advance(DAY);
+        assert_eq!(world.run().await.end, End::Complete, "{status}");
+        assert_eq!(
+            world.watermark().as_deref(),
+            Some(NOON),
+            "it proves nothing"
+        );
+        let world =
+            World::of(six().once(When::Page(3), oai_error_with(status, "badResumptionToken")))
+                .await;
+        world.assert_whole(&world.run().await);
+    }
+}
+
+#[tokio::test]
+async fn c08_name_of_the_harvester() {
+    let robots = When::matching(|request| {
+        let name = request
+            .user_agent
+            .clone()
+            .unwrap_or_default()
+            .to_lowercase();
+        [
+            "bot", "spider", "crawler", "python", "go-http", "curl", "reqwest",
+        ]
+        .iter()
+        .any(|word| name.contains(word))
+            || !name.starts_with("harvestd/")
+            || !name.contains("librarian@x.example")
+    });
+    let world = World::of(six().always(robots, Fault::html(403))).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn c09_forbidden() {
+    let world = World::of(six().always(When::Always, Fault::html(403))).await;
+    world.assert_incomplete(&world.run().await, &["HTTP 403", "allow-list"]);
+    // A proxy for one source.
+    let mut world = World::of(six()).await;
+    world.settings.client.proxy = Some(world.repository.base_url().parse().unwrap());
+    world.settings.client.url = "http://repository.invalid/oai".parse().unwrap();
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn c10_challenge_for_browsers() {
+    for (case, status, header) in [
+        ("Cloudflare", 403, ("cf-mitigated", "challenge")),
+        ("AWS WAF", 202, ("x-amzn-waf-action", "challenge")),
+    ] {
+        let world =
+            World::of(six().always(When::AfterPage(1), Fault::status(status, &[header], ""))).await;
+        let report = world.run().await;
+        world.assert_incomplete(
+            &report,
+            &[case, "exempt", "not asked again for 361 minutes"],
+        );
+        let count = world.repository.requests().len();
+        world.advance(3_600);
+        world.run().await;
+        assert_eq!(
+            world.repository.requests().len(),
+            count,
+            "left alone for hours"
+        );
+        world.repository.heal();
+        world.advance(6 * 3_600);
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.live(), "1 2 3 4 5 6");
+    }
+    let world = World::of(six().always(When::Always, Fault::status(202, &[], ""))).await;
+    world.assert_incomplete(&world.run().await, &["HTTP 202", "not ready"]);
+}
+
+#[tokio::test]
+async fn c11_empty_body() {
+    for body in ["", " \r\n", "\u{feff}"] {
+        let empty = Fault::status(200, &[("content-type", "text/xml")], body);
+        let world = World::of(six().once(When::Page(2), empty.clone())).await;
+        world.assert_whole(&world.run().await);
+        let world = World::of(six().always(lists(), empty)).await;
+        world.assert_incomplete(&world.run().await, &["empty"]);
+    }
+}
+
+#[tokio::test]
+async fn c12_redirects() {
+    for (status, moves) in [(301, true), (308, true), (302, false), (307, false)] {
+        let target = six().start().await;
+        // The target loses the arguments.
+        let old = six().always(When::Always, Fault::redirect(status, &target.base_url()));
+        let world = World::of(old).await;
+        world.assert_whole(&world.run().await);
+        assert_eq!(target.count("ListRecords"), 3);
+        assert_eq!(world.has_warning(WarningKind::Moved), moves, "{status}");
+    }
+    let world = World::of(six()).await;
+    let round = Fault::redirect(301, &world.repository.base_url());
+    world.repository.break_with(When::Always, round);
+    world.assert_incomplete(&world.run().await, &["more than 5 redirects"]);
+}
+
+#[tokio::test]
+async fn c13_post_refused() {
+    let post = When::matching(|request| request.method != "GET");
+    let world = World::of(six().always(post, Fault::html(405))).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn c14_order_of_arguments() {
+    let late = When::matching(|request| {
+        request
+            .arguments
+            .first()
+            .is_none_or(|(name, _)| name != "verb")
+    });
+    let world = World::of(six().always(late, Fault::oai_error("badVerb"))).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn c15_base_url_with_arguments() {
+    let without = When::matching(|request| request.argument("apikey") != Some("k 1"));
+    let builder = six()
+        .behaving(|how| how.lenient = true)
+        .always(without, Fault::html(401));
+    let mut world = World::of(builder).await;
+    let url = format!("{}?apikey=k%201", world.repository.base_url());
+    world.settings.client.url = url.parse().unwrap();
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn c16_silence_and_slow_drip() {
+    let drip = Fault::Drip {
+        bytes: 1,
+        pause: Duration::from_millis(40),
+    };
+    for fault in [
+        Fault::Hang { after: None },
+        Fault::Hang { after: Some(300) },
+        drip,
+    ] {
+        let mut world = World::of(six().once(When::Page(2), fault)).await;
+        let timeouts = &mut world.settings.client.timeouts;
+        timeouts.first_byte = Duration::from_millis(300);
+        timeouts.connect = Duration::from_millis(200);
+        timeouts.idle = Duration::from_millis(300);
+        timeouts.total = Duration::from_millis(900);
+        world.assert_whole(&world.run().await);
+    }
+}
+
+#[tokio::test]
+async fn c17_compression_and_its_headers() {
+    let gzip = |body: Vec<u8>| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&body).unwrap();
+        encoder.finish().unwrap()
+    };
+    let deflate = |body: Vec<u8>| {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&body).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zlib = |body: Vec<u8>| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&body).unwrap();
+        encoder.finish().unwrap()
+    };
+    let named = |name: Option<&'static str>, press: fn(Vec<u8>) -> Vec<u8>| {
+        Fault::Transform(Arc::new(move |mut reply| {
+            reply.body = press(reply.body);
+            let header = name.map(|name| ("content-encoding".to_owned(), name.to_owned()));
+            reply.headers.extend(header);
+            reply
+        }))
+    };
+    for (case, fault) in [
+        ("not announced", Fault::unadvertised_gzip()),
+        ("announced and not done", named(Some("gzip"), |body| body)),
+        ("x-gzip", named(Some("x-gzip"), gzip)),
+        ("gzip", named(Some("gzip"), gzip)),
+        ("deflate", named(Some("deflate"), deflate)),
+        ("deflate as zlib", named(Some("deflate"), zlib)),
+    ] {
+        let world = World::of(six().always(When::Always, fault)).await;
+        let report = world.run().await;
+        assert_eq!(report.end, End::Complete, "{case}");
+        world.assert_whole(&report);
+    }
+    // A bomb is no page.
+    let bomb = named(Some("gzip"), |_| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&vec![b' '; 4 << 20]).unwrap();
+        encoder.finish().unwrap()
+    });
+    let mut world = World::of(six().always(lists(), bomb)).await;
+    world.settings.client.limits.inflated_bytes = 1 << 20;
+    world.assert_incomplete(&world.run().await, &["max_inflated_bytes"]);
+}
+
+#[tokio::test]
+async fn c19_credentials() {
+    type Give = fn(&mut harvestd::oai::settings::Credentials);
+    let cases: [(&str, Give, &str); 3] = [
+        (
+            "basic",
+            |own| own.basic = Some(("me".into(), Secret::new("hush:hush"))),
+            "Basic bWU6aHVzaDpodXNo",
+        ),
+        (
+            "bearer",
+            |own| own.bearer = Some(Secret::new("hush-token")),
+            "Bearer hush-token",
+        ),
+        ("key", |own| own.api_key = Some(Secret::new("hush key")), ""),
+    ];
+    for (case, give, header) in cases {
+        let wrong = When::matching(move |request| {
+            if header.is_empty() {
+                request.argument("api_key") != Some("hush key")
+            } else {
+                request.header("authorization") != Some(header)
+            }
+        });
+        let mut world = World::of(six().always(wrong, Fault::html(401))).await;
+        world.assert_incomplete(&world.run().await, &["HTTP 401", "credentials"]);
+        give(&mut world.settings.client.credentials);
+        let report = world.run().await;
+        assert_eq!(report.end, End::Complete, "{case}");
+        world.assert_whole(&report);
+    }
+}
+
+#[tokio::test]
+async fn c20_many_sources_of_one_host() {
+    let world =
+        World::of(six().always(When::Always, Fault::Delay(Duration::from_millis(30)))).await;
+    let base = world.repository.base_url();
+    let mut all = vec![
+        settings("a", &base),
+        settings("b", &base),
+        settings("c", &base),
+    ];
+    all[0].client.contact = Some("a@x.example".to_owned());
+    all[1].client.contact = Some("b@x.example".to_owned());
+    let reports = harvest_all(&world.surroundings(), &all, &Wishes::default()).await;
+    assert!(reports.iter().all(|report| report.end == End::Complete));
+    let requests = world.repository.requests();
+    for pair in requests.windows(2) {
+        assert!(
+            pair[1].at - pair[0].at >= Duration::from_millis(29),
+            "never two at once"
+        );
+    }
+    let mut names: Vec<_> = requests
+        .iter()
+        .map(|request| request.user_agent.clone())
+        .collect();
+    names.dedup();
+    assert_eq!(names.len(), 3, "one source after the other");
+}
+
+#[tokio::test]
+async fn c21_host_is_gone() {
+    let mut world = World::of(six()).await;
+    world.run().await;
+    let (records, proven) = (world.live(), world.watermark());
+    // Nothing listens there, or no such name exists, or the domain is parked.
+    let url = world.settings.client.url.clone();
+    world.now_ms.fetch_add(1, Ordering::Relaxed);
+    world
+        .repository
+        .break_with(When::Always, Fault::Reset { after: None });
+    assert_incomplete(&world.run().await, &["x"]);
+    world.repository.heal();
+    world.repository.break_with(When::Always, Fault::html(200));
+    assert_incomplete(&world.run().await, &["HTML page"]);
+    assert_eq!((world.live(), world.watermark()), (records, proven));
+    world.settings.client.url = "http://repository.invalid/oai".parse().unwrap();
+    assert_incomplete(&world.run().await, &["repository.invalid"]);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    assert_ne!(world.settings.client.url, url);
+}
+
+#[tokio::test]
+async fn c22_forbidden_is_an_answer() {
+    let repository = six().always(When::Always, Fault::html(403)).start().await;
+    let place = temp_store();
+    let arguments = [
+        "harvest",
+        &repository.base_url(),
+        "--store",
+        &place.argument(),
+    ];
+    let output = Program::new(&arguments).run().await.failure(3);
+    assert!(output.stderr.contains("HTTP 403"), "{}", output.stderr);
+    assert!(
+        repository.requests().len() <= 2,
+        "asked once, and not around it"
+    );
+    assert!(
+        repository
+            .requests()
+            .iter()
+            .all(|request| request.argument("verb").is_some())
+    );
+}

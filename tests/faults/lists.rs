@@ -112,11 +112,11 @@ async fn a04_body_cut_short_without_a_length() {
         }
     }
     let always = Fault::Cut {
-        after: 900,
+        after: 300,
         framing: Framing::Close,
     };
     let world = World::of(six().always(lists(), always)).await;
-    world.assert_incomplete(&world.run().await, &["breaks off after 900 bytes"]);
+    world.assert_incomplete(&world.run().await, &["breaks off after 300 bytes"]);
     assert_eq!(world.live(), "");
 }
 
@@ -532,8 +532,8 @@ async fn a26_huge_page() {
     assert_eq!(world.source().live_records, 60);
     // No window is small enough.
     let mut world = World::of(six()).await;
-    world.settings.client.limits.body_bytes = 900;
-    world.assert_incomplete(&world.run().await, &["larger than max_body_bytes = 900"]);
+    world.settings.client.limits.body_bytes = 300;
+    world.assert_incomplete(&world.run().await, &["larger than max_body_bytes = 300"]);
 }
 
 #[tokio::test]
@@ -558,10 +558,15 @@ async fn a28_error_behind_the_records_of_a_list() {
         }
         let world = World::of(six().always(When::Page(2), broken.clone())).await;
         world.assert_whole(&world.run().await);
-        let world = World::of(six().always(lists(), broken)).await;
-        world.assert_incomplete(&world.run().await, &["internalError", "database"]);
-        assert!(world.repository.requests().len() < 200);
     }
+    let broken = swap(
+        "</OAI-PMH>",
+        "<error code=\"internalError\">database</error></OAI-PMH>",
+    );
+    let world = World::of(six().always(lists(), broken)).await;
+    world.assert_incomplete(&world.run().await, &["internalError", "database"]);
+    let count = world.repository.requests().len();
+    assert!(count < 250, "{count} requests");
     // A second document behind the first says so.
     let second =
         "<OAI-PMH xmlns='http://www.openarchives.org/OAI/2.0/'><error code='x'/></OAI-PMH>";
