@@ -226,11 +226,16 @@ impl Reading {
     }
 
     fn judge_errors(&mut self, errors: Vec<OaiError>, cost: Cost, rules: &Rules) -> Verdict {
-        let code = errors.iter().find_map(OaiError::known_code);
-        let error = errors.into_iter().next().unwrap_or(OaiError {
-            code: "(none)".to_owned(),
-            message: String::new(),
-        });
+        // Of several, one that is a fault says more than one that is an answer.
+        let faulty = errors.iter().position(|error| error.known_code().is_none());
+        let error = errors
+            .into_iter()
+            .nth(faulty.unwrap_or(0))
+            .unwrap_or(OaiError {
+                code: "(none)".to_owned(),
+                message: String::new(),
+            });
+        let code = error.known_code();
         let empty = PageStep {
             window: self.window.id,
             cost,

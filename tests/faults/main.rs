@@ -5,6 +5,11 @@
 //! The letters and numbers name the faults; `README.md` beside this file has the table of what
 //! harvestd does about the commonest ones, and `matrix.rs` keeps that table true.
 
+#![allow(
+    unreachable_pub,
+    reason = "what the files of this crate share is seen by them alone"
+)]
+
 mod bytes;
 mod common;
 mod dates;

@@ -96,7 +96,9 @@ impl<T: Transport> Run<'_, T> {
             if let Verdict::Go(page, _) | Verdict::End(page) | Verdict::Cut { page, .. } =
                 &mut verdict
             {
-                self.failing_in_a_row = 0;
+                if !page.records.is_empty() {
+                    self.failing_in_a_row = 0;
+                }
                 self.fill_gaps(&mut page.records).await?;
             }
             if reading.has_strangers() {
