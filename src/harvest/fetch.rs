@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use super::clock::{Clock, Stop};
 use super::progress::{Event, Progress};
 use super::settings::SourceSettings;
-use crate::oai::client::{Answer, Transport};
+use crate::oai::client::{Answer, Redactor, Transport};
 use crate::oai::error::FetchError;
 use crate::oai::parse::{self, Hints, ParseError};
 use crate::oai::request::Verb;
 use crate::oai::settings::Limits;
-use crate::oai::{Datestamp, Request, Response};
+use crate::oai::{Content, Datestamp, Request, Response};
 use crate::store::{Cost, HostPause, Store, StoreError};
 
 /// A challenge page says no time; browsers' challenges are lifted by people, not by waiting.
@@ -112,6 +112,8 @@ pub(super) struct Asker<'a, T> {
     stop: &'a Stop,
     progress: &'a dyn Progress,
     host: String,
+    /// Repositories repeat in their answers what they were asked with.
+    redactor: Redactor,
     /// The present pause between requests; grows when the server asks us to slow down.
     delay: Duration,
     last_end: Option<Instant>,
@@ -151,6 +153,7 @@ impl<'a, T: Transport> Asker<'a, T> {
             stop,
             progress,
             host: host(settings),
+            redactor: Redactor::new(&settings.client),
             delay: settings.delay,
             last_end: None,
             paused_host: false,
@@ -286,19 +289,34 @@ impl<'a, T: Transport> Asker<'a, T> {
         };
         match parsed {
             Ok(response) => Next::Answered(Box::new(Fetched {
-                response,
+                response: self.without_secrets(response),
                 http_date: date,
                 moved_to: moved_to.map(String::from),
                 cost: Cost::default(),
                 server_time: times.total,
                 own_time: begun.elapsed(),
             })),
+            Err(_) if self.redactor.hits(&String::from_utf8_lossy(&body)) => Next::Again {
+                // Neither to be shown nor to be kept.
+                why: format!("{verb}: the body is no answer, and repeats a credential"),
+                at_least: Duration::ZERO,
+                body: None,
+            },
             Err(error) => Next::Again {
                 why: format!("{verb}: {error}"),
                 at_least: Duration::ZERO,
                 body: (!matches!(error, ParseError::Empty)).then_some(body),
             },
         }
+    }
+
+    fn without_secrets(&self, mut response: Response) -> Response {
+        if let Content::Errors(errors) = &mut response.content {
+            for error in errors {
+                error.message = self.redactor.text(&error.message).into_owned();
+            }
+        }
+        response
     }
 
     /// Sorts a failure by what to do about it.

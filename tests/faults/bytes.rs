@@ -1,8 +1,6 @@
 //! D: bytes, characters, XML.
 
-use std::sync::Arc;
-
-use harvestd::harvest::{End, Wishes};
+use harvestd::harvest::End;
 use harvestd::oai::response::RepairKind;
 use harvestd::store::WarningKind;
 
@@ -323,20 +321,7 @@ async fn d14_records_without_header_or_identifier() {
             "{case}"
         );
     }
-    let no_header = Fault::body(|body| {
-        let text = String::from_utf8(body).unwrap();
-        let record = format!(
-            "<record><header xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><identifier>{}</identifier>",
-            id(3)
-        );
-        match part(&text, &record, "</header>") {
-            Some(header) => text
-                .replace(&header.replacen("<record>", "", 1), "")
-                .into_bytes(),
-            None => text.into_bytes(),
-        }
-    });
-    let world = World::of(six().always(When::Always, no_header)).await;
+    let world = World::of(six().always(When::Always, without_header(3))).await;
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.live(), "1 2 4 5 6");
     assert!(world.quarantine()[0].reason.contains("without header"));
@@ -354,36 +339,22 @@ async fn d14_records_without_header_or_identifier() {
     world.assert_whole(&world.run().await);
 }
 
-/// Lists that show record 3 without its metadata.
-fn without_metadata() -> Fault {
-    Fault::body(|body| {
-        let text = String::from_utf8(body).unwrap();
-        let Some(at) = text.find(&id(3)) else {
-            return text.into_bytes();
-        };
-        let metadata = part(&text[at..], "<metadata>", "</metadata>")
-            .unwrap()
-            .to_owned();
-        text.replace(&metadata, "").into_bytes()
-    })
-}
-
 #[tokio::test]
 async fn d15_live_record_without_metadata() {
     // GetRecord has it.
-    let world = World::of(six().always(lists(), without_metadata())).await;
+    let world = World::of(six().always(lists(), without_metadata(3))).await;
     world.assert_whole(&world.run().await);
     assert_eq!(world.repository.count("GetRecord"), 1);
     // Nobody has it: the record is there, alive, a header alone.
     for fault in [
-        without_metadata(),
+        without_metadata(3),
         Fault::html(404),
         Fault::html(500),
         Fault::oai_error("cannotDisseminateFormat"),
     ] {
         let builder = six()
             .always(When::Verb("GetRecord"), fault)
-            .always(lists(), without_metadata());
+            .always(lists(), without_metadata(3));
         let world = World::of(builder).await;
         assert_eq!(world.run().await.end, End::Complete);
         assert_eq!(
@@ -403,11 +374,8 @@ async fn d16_record_that_breaks_each_page_with_it() {
     };
     for (case, reply) in [("500", html(500)), ("unreadable", garbage)] {
         let listed = |builder: Builder| {
-            let poison = match instead_if_listed(&id(3), reply.clone()) {
-                Fault::Transform(change) => change,
-                _ => unreachable!("it transforms"),
-            };
-            builder.always(When::Verb("ListRecords"), Fault::Transform(poison))
+            let poison = instead_if_listed(&id(3), reply.clone());
+            builder.always(When::Verb("ListRecords"), poison)
         };
         // Alone, it can be had.
         let world = World::of(listed(six())).await;
@@ -471,11 +439,10 @@ async fn d17_unreadable_page_is_no_end() {
     }
     // Inside one record, the page around it stands.
     let world = with("Title 3", b"<b>Title</i>").await;
-    let report = world.run_with(&Wishes::default()).await;
+    let report = world.run().await;
     assert_eq!(
         (report.end, world.live()),
         (End::Complete, "1 2 4 5 6".into())
     );
     assert_eq!(world.quarantine()[0].identifier, Some(id(3)));
-    let _ = Arc::strong_count(&world.repository);
 }

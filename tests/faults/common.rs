@@ -186,6 +186,31 @@ pub fn token_replaced(change: impl Fn(&str) -> String + Send + Sync + 'static) -
     })
 }
 
+/// The answer with record `number`, where it has it, stripped of its metadata.
+pub fn without_metadata(number: usize) -> Fault {
+    stripped(number, "<metadata>", "</metadata>")
+}
+
+/// The answer with record `number`, where it has it, stripped of its header.
+pub fn without_header(number: usize) -> Fault {
+    stripped(number, "<header", "</header>")
+}
+
+fn stripped(number: usize, start: &'static str, end: &'static str) -> Fault {
+    let identifier = format!("<identifier>{}</identifier>", id(number));
+    Fault::body(move |body| {
+        let text = String::from_utf8(body).unwrap();
+        let record = text
+            .find(&identifier)
+            .and_then(|at| text[..at].rfind("<record>"));
+        let Some(at) = record else {
+            return text.into_bytes();
+        };
+        let element = part(&text[at..], start, end).unwrap();
+        format!("{}{}", &text[..at], text[at..].replacen(element, "", 1)).into_bytes()
+    })
+}
+
 /// This instead of any answer to a list that shows `identifier`.
 pub fn instead_if_listed(identifier: &str, reply: Reply) -> Fault {
     let wanted = format!("<identifier>{identifier}</identifier>");
@@ -443,4 +468,27 @@ impl Transport for Meddling {
 /// Whether a request asks for dates.
 pub fn has_dates(request: &LoggedRequest) -> bool {
     request.argument("from").is_some() || request.argument("until").is_some()
+}
+
+/// A configuration with one source `x` that waits for nothing, and these further lines for it.
+pub fn config(place: &TempStore, base_url: &str, further: &str) -> String {
+    let path = place.dir().join("harvestd.toml");
+    let text = format!(
+        "contact = \"librarian@x.example\"\n[[source]]\nname = \"x\"\nurl = \"{base_url}\"\n\
+         metadata_prefix = \"oai_dc\"\ndelay = \"0s\"\nretries = 1\nretry_pause = \"1ms\"\n\
+         {further}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Waits until something holds that another task or process is about to bring about.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "{what} did not come to pass");
 }

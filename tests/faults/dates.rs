@@ -9,7 +9,7 @@ use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::WarningKind;
 
 use crate::common::*;
-use crate::support::{Program, harvestd as program};
+use crate::support::Program;
 
 /// A repository that holds back what changed in the last thirty days, and says so.
 fn clamped() -> Builder {
@@ -145,7 +145,7 @@ async fn b05_granularity_is_another_than_declared() {
                         Granularity::Day => "YYYY-MM-DD",
                         Granularity::Second => "YYYY-MM-DDThh:mm:ssZ",
                     };
-                    token_free_swap(word)
+                    identify_with(word)
                 })
                 .always(wrong, Fault::oai_error("badArgument")),
         )
@@ -165,7 +165,7 @@ async fn b05_granularity_is_another_than_declared() {
 }
 
 /// Identify with this granularity.
-fn token_free_swap(granularity: &str) -> Fault {
+fn identify_with(granularity: &str) -> Fault {
     swap(
         "<granularity>YYYY-MM-DDThh:mm:ssZ</granularity>",
         &format!("<granularity>{granularity}</granularity>"),
@@ -217,22 +217,10 @@ async fn b07_time_zone_of_the_harvester() {
         "XYZ-13:45",
     ] {
         let place = temp_store();
-        let config = place.dir().join("harvestd.toml");
-        let text = format!(
-            "contact = \"a@b.example\"\n[[source]]\nname = \"x\"\nurl = \"{}\"\n\
-             metadata_prefix = \"oai_dc\"\ndelay = \"0s\"\n",
-            repository.base_url()
-        );
-        std::fs::write(&config, text).unwrap();
+        let config = config(&place, &repository.base_url(), "");
         repository.forget_requests();
         for _ in 0..2 {
-            let arguments = [
-                "harvest",
-                "--config",
-                config.to_str().unwrap(),
-                "--store",
-                &place.argument(),
-            ];
+            let arguments = ["harvest", "--config", &config, "--store", &place.argument()];
             Program::new(&arguments)
                 .env("TZ", zone)
                 .run()
@@ -248,7 +236,6 @@ async fn b07_time_zone_of_the_harvester() {
     }
     assert_eq!(asked[0], ["2026-05-30T12:00:00Z"]);
     assert!(asked.iter().all(|from| *from == asked[0]), "{asked:?}");
-    drop(program(&["--version"]).await.success());
 }
 
 #[tokio::test]

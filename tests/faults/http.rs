@@ -7,7 +7,6 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flate2::Compression;
@@ -73,18 +72,11 @@ async fn c03_pause_of_a_day() {
         // Later processes know, and so do other sources of this host.
         world.repository.heal();
         world.advance(43_200);
-        let mut other = World::of(six()).await;
-        let own = other.settings.name.clone();
         assert_incomplete(&world.run().await, &["a pause of 86400 s"]);
-        std::mem::swap(
-            &mut other.settings.client,
-            &mut world.settings.clone().client,
-        );
         let around = world.surroundings();
         let second = settings("second", &world.repository.base_url());
         let reports = harvest_all(&around, &[second], &Wishes::default()).await;
         assert_incomplete(&reports[0], &["a pause of 86400 s"]);
-        assert_eq!(own, "x");
         assert_eq!(
             world.repository.requests().len(),
             1,
@@ -440,12 +432,10 @@ async fn c21_host_is_gone() {
     world.run().await;
     let (records, proven) = (world.live(), world.watermark());
     // Nothing listens there, or no such name exists, or the domain is parked.
-    let url = world.settings.client.url.clone();
-    world.now_ms.fetch_add(1, Ordering::Relaxed);
     world
         .repository
         .break_with(When::Always, Fault::Reset { after: None });
-    assert_incomplete(&world.run().await, &["x"]);
+    assert_incomplete(&world.run().await, &["Identify", "the next run goes on"]);
     world.repository.heal();
     world.repository.break_with(When::Always, Fault::html(200));
     assert_incomplete(&world.run().await, &["HTML page"]);
@@ -453,7 +443,6 @@ async fn c21_host_is_gone() {
     world.settings.client.url = "http://repository.invalid/oai".parse().unwrap();
     assert_incomplete(&world.run().await, &["repository.invalid"]);
     assert_eq!(world.live(), "1 2 3 4 5 6");
-    assert_ne!(world.settings.client.url, url);
 }
 
 #[tokio::test]

@@ -1,1 +1,338 @@
-//! x
+//! H: the table of `README.md` beside this file, row by row: six records on three pages, one fault
+//! that stays, one run.
+
+use std::time::Duration;
+
+use harvestd::demo::{Model, Tokens};
+use harvestd::harvest::End;
+
+use crate::common::*;
+
+/// One row: its name, the repository, and what the store has in the end beside "1 2 3 4 5 6".
+struct Row {
+    name: &'static str,
+    builder: Builder,
+    live: &'static str,
+}
+
+fn row(name: &'static str, builder: Builder) -> Row {
+    Row {
+        name,
+        builder,
+        live: "1 2 3 4 5 6",
+    }
+}
+
+/// Three pages by hand, with these tokens in between and this end.
+fn by_hand(first: &str, first_back: &str, second: &str, second_back: &str, end: &str) -> Builder {
+    six()
+        .always(with_token("beyond"), Fault::oai_error("noRecordsMatch"))
+        .always(first_page(), Fault::xml(page(&[1, 2], Some(&token(first)))))
+        .always(
+            with_token(first_back),
+            Fault::xml(page(&[3, 4], Some(&token(second)))),
+        )
+        .always(
+            with_token(second_back),
+            Fault::xml(page(&[5, 6], Some(end))),
+        )
+        .always(resumption(), Fault::bad_resumption_token())
+}
+
+fn title(new: &[u8]) -> Builder {
+    six().always(When::Always, swap_bytes(b"Title 3", new))
+}
+
+fn datestamp(new: &str) -> Builder {
+    let old = format!("<datestamp>{}<", at(3));
+    six().always(When::Always, swap(&old, &format!("<datestamp>{new}<")))
+}
+
+fn before(text: &'static str) -> Builder {
+    six().always(
+        When::Always,
+        Fault::body(move |body| [text.as_bytes(), &body[..]].concat()),
+    )
+}
+
+fn after(text: &'static str) -> Builder {
+    six().always(
+        When::Always,
+        Fault::body(move |body| [&body[..], text.as_bytes()].concat()),
+    )
+}
+
+fn with_deleted() -> Model {
+    let mut model = model(6, 10);
+    model.delete(&id(3), at(3));
+    model
+}
+
+fn quiet_day(status: u16) -> Fault {
+    match Fault::oai_error("noRecordsMatch") {
+        Fault::Reply(mut reply) => {
+            reply.status = status;
+            Fault::Reply(reply)
+        }
+        _ => unreachable!("an error is a reply"),
+    }
+}
+
+async fn rows() -> Vec<Row> {
+    let end = "<resumptionToken/>";
+    let second = || When::Page(2);
+    let cut = |framing| Fault::Cut {
+        after: 700,
+        framing,
+    };
+    let same = Fault::xml(page(&[1, 2], Some(&token("t"))));
+    let inner = |element: &str| swap("</oai_dc:dc>", &format!("{element}</oai_dc:dc>"));
+    let oai = "xmlns=\"http://www.openarchives.org/OAI/2.0/\"";
+    let moved = six().start().await;
+    let to = moved.base_url();
+    // It answers as long as the test runs.
+    std::mem::forget(moved);
+    vec![
+        row(
+            "A1 HTML, 200, page 2",
+            six().always(second(), Fault::html(200)),
+        ),
+        row(
+            "A2 PHP warning first",
+            before("<br />\n<b>Warning</b>: foo()\n"),
+        ),
+        row("A3 blank lines first", before("\n\n \n")),
+        row("A3 junk after root", after("<script>x</script>")),
+        row(
+            "A4 cut, no length",
+            six().always(second(), cut(Framing::Close)),
+        ),
+        row(
+            "A5 shorter than Content-Length",
+            six().always(second(), cut(Framing::Length)),
+        ),
+        row(
+            "A6 badResumptionToken",
+            six().always(second(), Fault::bad_resumption_token()),
+        ),
+        row(
+            "A8 noRecordsMatch at end",
+            by_hand("a", "a", "b", "b", &token("beyond")),
+        ),
+        row(
+            "A9 empty page + token",
+            six()
+                .always(
+                    first_page(),
+                    Fault::xml(page(&[1, 2, 3], Some(&token("a")))),
+                )
+                .always(with_token("a"), Fault::xml(page(&[], Some(&token("b")))))
+                .always(with_token("b"), Fault::xml(page(&[4, 5, 6], Some(end)))),
+        ),
+        row(
+            "A11 same token, same page",
+            six().always(resumption(), same),
+        ),
+        row(
+            "A12 same token, new page",
+            six().behaving(|how| how.tokens = Tokens::Session),
+        ),
+        row("A13 token cycle", by_hand("a", "a", "b", "b", &token("a"))),
+        row(
+            "A17 odd characters in token",
+            by_hand("a+&amp;=%#?/ ü", "a+&=%#?/ ü", "&amp;", "&", end),
+        ),
+        row(
+            "A19 space round token",
+            by_hand(" \na ", "a", "\tb", "b", end),
+        ),
+        row("A20 token `0`", by_hand("0", "0", "00", "00", end)),
+        row(
+            "A21 empty token, last page",
+            by_hand("a", "a", "b", "b", end),
+        ),
+        row(
+            "A27 11 MB text node",
+            six()
+                .always(When::Always, {
+                    swap(
+                        "</oai_dc:dc>",
+                        &format!("<x>{}</x></oai_dc:dc>", "long ".repeat(2_200_000)),
+                    )
+                })
+                .page_size(6),
+        ),
+        row(
+            "A28 error inside list",
+            six().always(
+                second(),
+                swap("</ListRecords>", "<error code=\"x\"/></ListRecords>"),
+            ),
+        ),
+        row(
+            "B11 fraction in datestamp",
+            datestamp("2025-04-30T12:00:00.123Z"),
+        ),
+        row(
+            "B11 offset / empty datestamp",
+            datestamp("").always(When::Always, swap("Z</datestamp>", "+00:00</datestamp>")),
+        ),
+        row(
+            "C1 503, Retry-After date",
+            six().once(
+                second(),
+                Fault::unavailable(Some("Mon, 01 Jun 2026 12:00:01 GMT")),
+            ),
+        ),
+        row(
+            "C3 429, Retry-After",
+            six().once(second(), Fault::status(429, &[("retry-after", "1")], "")),
+        ),
+        row(
+            "C7 noRecordsMatch as 422",
+            six().always(first_page_with_dates(), quiet_day(422)),
+        ),
+        row(
+            "C10 403 challenge page",
+            six().always(
+                second(),
+                Fault::status(403, &[("cf-mitigated", "challenge")], "<html/>"),
+            ),
+        ),
+        row(
+            "C10 202 empty",
+            six().always(lists(), Fault::status(202, &[], "")),
+        ),
+        row(
+            "C12 301 redirect",
+            six().always(When::Always, Fault::redirect(301, &to)),
+        ),
+        row(
+            "C13 POST refused",
+            six().always(
+                When::matching(|request| request.method == "POST"),
+                Fault::html(405),
+            ),
+        ),
+        row(
+            "C17 unadvertised gzip",
+            six().always(When::Always, Fault::unadvertised_gzip()),
+        ),
+        row("D1 raw control character", title(b"Title\x0b3")),
+        row("D1 `&#x1;`", title(b"Title&#x1;3")),
+        row("D2 bad UTF-8 byte", title(b"Title \xfc")),
+        row("D5 bare `&`", title(b"A & B")),
+        row("D6 HTML entity", title(b"caf&eacute;")),
+        row(
+            "D8 DTD",
+            six().always(
+                When::Always,
+                swap("'UTF-8'?>", "'UTF-8'?><!DOCTYPE x [<!ENTITY y \"z\">]>"),
+            ),
+        ),
+        row(
+            "D10 no namespace",
+            six().always(When::Always, swap(oai, "")),
+        ),
+        row(
+            "D11 nested `record`",
+            six().always(
+                When::Always,
+                inner(&format!("<record {oai}><header/></record>")),
+            ),
+        ),
+        row(
+            "D11 inner `error`",
+            six().always(When::Always, inner(&format!("<error {oai} code=\"x\"/>"))),
+        ),
+        Row {
+            live: "1 2 4 5 6",
+            ..row(
+                "D12 deleted record between others",
+                Repository::of(with_deleted()),
+            )
+        },
+        Row {
+            live: "1 2 4 5 6",
+            ..row(
+                "D14 no header",
+                six().always(When::Always, without_header(3)),
+            )
+        },
+        row(
+            "D15 no metadata, not deleted",
+            six().always(lists(), without_metadata(3)),
+        ),
+        row(
+            "E10 duplicate across pages",
+            six()
+                .always(
+                    first_page(),
+                    Fault::xml(page(&[1, 2, 3], Some(&token("a")))),
+                )
+                .always(with_token("a"), Fault::xml(page(&[3, 4, 5, 6], Some(end)))),
+        ),
+    ]
+}
+
+fn first_page_with_dates() -> When {
+    When::matching(has_dates)
+}
+
+/// What the second column of the table says about a row.
+async fn outcome(row: Row) -> String {
+    let quiet_day = row.name.starts_with("C7");
+    let world = World::of(row.builder).await;
+    let mut report = world.run().await;
+    if quiet_day {
+        assert_eq!(report.end, End::Complete);
+        world.advance(DAY);
+        report = world.run().await;
+    }
+    match report.end {
+        End::Complete => {
+            assert_eq!(world.live(), row.live, "{}", row.name);
+            for number in [1, 2, 4, 5, 6] {
+                assert_eq!(
+                    world.title(number),
+                    format!("Title {number}"),
+                    "{}",
+                    row.name
+                );
+            }
+            assert_eq!(world.watermark().as_deref(), Some(NOON), "{}", row.name);
+            "ok".to_owned()
+        }
+        End::Incomplete(_) => {
+            assert_eq!(world.watermark(), None, "{}", row.name);
+            format!("err, {} stored", world.stored().len())
+        }
+        End::Broken(why) => panic!("{}: {why}", row.name),
+    }
+}
+
+#[tokio::test]
+async fn the_table_is_true() {
+    let table = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/README.md");
+    let text = std::fs::read_to_string(table).unwrap();
+    let told: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            Some((cells.next()?, cells.next()?))
+        })
+        .filter(|(name, _)| name.starts_with(|c: char| ('A'..='E').contains(&c)))
+        .collect();
+    let mut found = Vec::new();
+    for row in rows().await {
+        let name = row.name;
+        let outcome = tokio::time::timeout(Duration::from_secs(60), outcome(row));
+        found.push((name, outcome.await.expect("each row ends")));
+    }
+    let found: Vec<(&str, &str)> = found
+        .iter()
+        .map(|(name, outcome)| (*name, outcome.as_str()))
+        .collect();
+    assert_eq!(found.len(), 41);
+    assert_eq!(told, found);
+}

@@ -24,7 +24,9 @@ pub(super) async fn run(
     for source in sources {
         let known = known_source(config, &source.name)?;
         let client = Client::new(&source.client)?;
-        match preview(&client, known.as_ref(), source, wishes).await {
+        let preview = preview(&client, known.as_ref(), source, wishes).await;
+        failed |= preview.as_ref().is_ok_and(is_refused);
+        match preview {
             Ok(preview) if as_json => previews.push(preview_as_json(source, &preview)),
             Ok(preview) => out.write_all(preview_as_text(source, &preview).as_bytes())?,
             Err(why) => {
@@ -49,6 +51,15 @@ fn known_source(config: &Config, name: &str) -> Result<Option<Source>, StoreErro
         Err(StoreError::Missing { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a list would not be given; one that has nothing new would be.
+fn is_refused(preview: &Preview) -> bool {
+    let refusals = preview
+        .lists
+        .iter()
+        .filter_map(|list| list.refused.as_ref());
+    { refusals }.any(|error| !error.starts_with("noRecordsMatch"))
 }
 
 fn preview_as_text(source: &SourceSettings, preview: &Preview) -> String {

@@ -6,6 +6,7 @@ use super::{Halt, Run};
 use crate::harvest::adapt;
 use crate::harvest::commit::Committer;
 use crate::harvest::fetch::Trouble;
+use crate::harvest::learn;
 use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
@@ -126,7 +127,7 @@ impl<T: Transport> Run<'_, T> {
 
     /// The repository's clock, from an answer that shows that not everything fails.
     async fn proof_of_life(&mut self, why: &str) -> Result<Option<Datestamp>, Halt> {
-        // Where Identify never works, its failure shows nothing.
+        // Where Identify never works, its failure shows nothing, and a page shows as much.
         let identify = Verb::Identify.name();
         if self
             .traits
@@ -134,7 +135,10 @@ impl<T: Transport> Run<'_, T> {
             .iter()
             .any(|verb| verb == identify)
         {
-            return Ok(self.heard_at);
+            return match self.heard_at {
+                Some(heard_at) => Ok(Some(heard_at)),
+                None => Err(Halt::Down(why.to_owned())),
+            };
         }
         match self.asker.ask(&Request::Identify, 0).await {
             Ok(alive) => Ok(alive.response.response_date.or(alive.http_date)),
@@ -219,6 +223,10 @@ impl<T: Transport> Run<'_, T> {
                     request = adapt::resume(Verb::ListIdentifiers, &token, &prefix, &self.traits);
                 }
                 Content::Errors(errors) => {
+                    if matches!(request, Request::Resume { .. }) {
+                        // DOAJ does so; ListRecords goes on there all the same.
+                        learn::failing_verb(&mut self.traits, Verb::ListIdentifiers);
+                    }
                     let said = errors
                         .first()
                         .map_or("an error without a code", |e| &e.code);

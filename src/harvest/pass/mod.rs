@@ -190,7 +190,7 @@ struct Run<'a, T> {
     failing_cuts: u32,
     /// Windows that failed since the last page that was stored.
     failing_in_a_row: u32,
-    /// The repository's clock when it answered last.
+    /// The repository's clock at the last page.
     heard_at: Option<Datestamp>,
     /// Records without metadata that may still be asked for one by one.
     gaps_left: u32,

@@ -77,7 +77,9 @@ impl<T: Transport> Run<'_, T> {
                     return Err(Halt::from_trouble(trouble));
                 }
             };
-            self.heard_at = fetched.response.response_date.or(fetched.http_date);
+            if matches!(fetched.response.content, Content::Records(_)) {
+                self.heard_at = fetched.response.response_date.or(fetched.http_date);
+            }
             self.note_repairs(&fetched.response.repairs);
             let times = (fetched.server_time, fetched.own_time);
             let first = reading.is_first();

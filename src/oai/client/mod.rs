@@ -28,13 +28,12 @@ use reqwest::header::{HeaderMap, LOCATION};
 use tokio::time::timeout;
 use url::Url;
 
-pub(crate) use redact::show_url;
+pub(crate) use redact::{Redactor, show_url};
 
 use self::body::{Body, BodyFailure};
 use self::failure::ConnectionFailure;
 use self::judge::Head;
 use self::network::Neighbourhood;
-use self::redact::Redactor;
 use self::redirect::{Hop, MAX_REDIRECTS, Rules};
 use crate::oai::error::{ClientError, Exchange, Fault, FetchError, RedirectFault};
 use crate::oai::settings::{ClientSettings, Limits, Secret, Timeouts};
