@@ -11,6 +11,7 @@ use crate::oai::client::{Answer, Redactor, Transport};
 use crate::oai::error::FetchError;
 use crate::oai::parse::{self, Hints, ParseError};
 use crate::oai::request::Verb;
+use crate::oai::response::OaiError;
 use crate::oai::settings::Limits;
 use crate::oai::{Content, Datestamp, Request, Response};
 use crate::store::{Cost, HostPause, Store, StoreError};
@@ -23,6 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// An answer that is under way when we are told to stop has this long to arrive.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// A pause that a server asks for is remembered from this length on: whoever is started meanwhile
+/// keeps it too.
+const WORTH_REMEMBERING: Duration = Duration::from_secs(5);
 
 /// A server that answers "later" this often without a break is not going to answer.
 const MOST_WAITS: u32 = 20;
@@ -242,6 +247,10 @@ impl<'a, T: Transport> Asker<'a, T> {
                         });
                     }
                     self.slow_down();
+                    if let Some(pause) = pause.filter(|pause| *pause >= WORTH_REMEMBERING) {
+                        self.remember(pause, &why)?;
+                        self.paused_host = true;
+                    }
                     let own = backoff(self.settings.retry_pause, waits);
                     (
                         why,
@@ -288,14 +297,27 @@ impl<'a, T: Transport> Asker<'a, T> {
             }
         };
         match parsed {
-            Ok(response) => Next::Answered(Box::new(Fetched {
-                response: self.without_secrets(response),
-                http_date: date,
-                moved_to: moved_to.map(String::from),
-                cost: Cost::default(),
-                server_time: times.total,
-                own_time: begun.elapsed(),
-            })),
+            Ok(response) => {
+                let response = self.without_secrets(response);
+                if let Some(fault) = fault_of_the_server(request, &response) {
+                    return Next::Again {
+                        why: format!(
+                            "{verb}: the repository answers {} ({})",
+                            fault.code, fault.message
+                        ),
+                        body: None,
+                        at_least: Duration::ZERO,
+                    };
+                }
+                Next::Answered(Box::new(Fetched {
+                    response,
+                    http_date: date,
+                    moved_to: moved_to.map(String::from),
+                    cost: Cost::default(),
+                    server_time: times.total,
+                    own_time: begun.elapsed(),
+                }))
+            }
             Err(_) if self.redactor.hits(&String::from_utf8_lossy(&body)) => Next::Again {
                 // Neither to be shown nor to be kept.
                 why: format!("{verb}: the body is no answer, and repeats a credential"),
@@ -350,6 +372,12 @@ impl<'a, T: Transport> Asker<'a, T> {
 
     /// Leaves the host alone for longer than this run lasts, and remembers it.
     fn park(&mut self, pause: Duration, why: String) -> Result<Trouble, StoreError> {
+        let until_ms = self.remember(pause, &why)?;
+        Ok(Trouble::Parked { until_ms, why })
+    }
+
+    /// Stores until when the host wants to be left alone, for whoever asks it next.
+    fn remember(&self, pause: Duration, why: &str) -> Result<i64, StoreError> {
         let now_ms = self.clock.now_ms();
         let until_ms = now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
         let failures = self
@@ -361,9 +389,9 @@ impl<'a, T: Transport> Asker<'a, T> {
             host: self.host.clone(),
             not_before_at: until_ms,
             failures,
-            reason: why.clone(),
+            reason: why.to_owned(),
         })?;
-        Ok(Trouble::Parked { until_ms, why })
+        Ok(until_ms)
     }
 
     async fn keep_distance(&self, cost: &mut Cost) -> Result<(), Trouble> {
@@ -412,6 +440,18 @@ impl<'a, T: Transport> Asker<'a, T> {
             () = tokio::time::sleep(pause) => Ok(()),
             () = self.stop.requested() => Err(Trouble::Stopped),
         }
+    }
+}
+
+/// The error with a code of the repository's own: a fault of the server, perhaps of one record in
+/// the list. In answer to a token it may as well mean that the token is dead, which is for the
+/// caller to judge.
+fn fault_of_the_server<'r>(request: &Request, response: &'r Response) -> Option<&'r OaiError> {
+    match &response.content {
+        Content::Errors(errors) if !matches!(request, Request::Resume { .. }) => {
+            errors.iter().find(|error| error.known_code().is_none())
+        }
+        _ => None,
     }
 }
 

@@ -107,7 +107,7 @@ pub(super) enum Verdict {
         /// What the parts are to show.
         doubt: Option<Doubt>,
     },
-    /// The token is dead, or the repository has a fault: read the window again.
+    /// The token is dead: read the window again.
     Restart(String),
     /// The window cannot be read like this.
     Fail(String),
@@ -249,11 +249,6 @@ impl Reading {
                     ending: Some(Ending::Complete),
                     ..empty
                 }),
-                // A code of its own is a fault of the server, perhaps of one record in the list.
-                None => Verdict::Restart(format!(
-                    "the repository answers {} ({})",
-                    error.code, error.message
-                )),
                 _ => Verdict::Refused(error),
             };
         }

@@ -95,6 +95,27 @@ async fn c03_pause_of_a_day() {
 }
 
 #[tokio::test]
+async fn c03_pause_is_kept_by_whoever_is_started_meanwhile() {
+    let mut world = World::of(six()).await;
+    let busy = Fault::unavailable(Some("40"));
+    world.repository.break_with(When::Page(2), busy);
+    world.settings.max_wait = Duration::from_secs(60);
+    // Killed while it waits.
+    let cut = tokio::time::timeout(Duration::from_millis(500), world.run()).await;
+    assert!(cut.is_err(), "it waits");
+    assert_eq!(world.live(), "1 2");
+    let count = world.repository.requests().len();
+    world.repository.heal();
+    world.settings.max_wait = Duration::from_secs(5);
+    world.assert_incomplete(&world.run().await, &["HTTP 503", "not asked again"]);
+    assert_eq!(world.repository.requests().len(), count);
+    world.advance(41);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    assert!(world.reader().host_pauses().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn c04_too_many_requests_without_a_time() {
     let world = World::of(six().times(2, When::Page(2), Fault::too_many_requests())).await;
     world.assert_whole(&world.run().await);
@@ -435,7 +456,7 @@ async fn c21_host_is_gone() {
     world
         .repository
         .break_with(When::Always, Fault::Reset { after: None });
-    assert_incomplete(&world.run().await, &["Identify", "the next run goes on"]);
+    assert_incomplete(&world.run().await, &["connection", "the next run goes on"]);
     world.repository.heal();
     world.repository.break_with(When::Always, Fault::html(200));
     assert_incomplete(&world.run().await, &["HTML page"]);

@@ -150,7 +150,8 @@ async fn f09_wrong_endpoint() {
             let mut arguments = vec!["harvest", "--config", &config, "--store", &store];
             arguments.extend(further);
             let output = Program::new(&arguments).run().await.failure(3);
-            assert!(output.stderr.contains(words), "{}", output.stderr);
+            let all = output.stderr + &output.stdout;
+            assert!(all.contains(words), "{all}");
         }
     }
 }
