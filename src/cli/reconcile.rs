@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{Burial, Clock, End, Reconciled, Surroundings, reconcile, stop_switch};
 use crate::oai::client::Client;
-use crate::store::{PassKind, PassState, Reader, Store};
+use crate::store::{Reader, Store};
 
 /// Arguments of `reconcile`.
 #[derive(Debug, clap::Args)]
@@ -196,10 +196,7 @@ fn dry_run(
             .into_iter()
             .find(|source| source.name == settings.name);
         let listed = match &known {
-            Some(source) => reader
-                .passes(source.id, u32::MAX)?
-                .into_iter()
-                .find(|pass| pass.kind == PassKind::Full && pass.state == PassState::Complete),
+            Some(source) => store.last_full_pass(source.id)?,
             None => None,
         };
         let (Some(source), Some(pass)) = (known, listed) else {

@@ -21,6 +21,16 @@ pub(super) enum Lesson {
 }
 
 impl Lesson {
+    /// What worked instead.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::Granularity(Granularity::Day) => "dates by the day work",
+            Self::Granularity(Granularity::Second) => "dates by the second work",
+            Self::DecodesTokens => "tokens work when they are percent-decoded first",
+            Self::WantsPrefixWithToken => "tokens work with metadataPrefix beside them",
+        }
+    }
+
     /// Adds the lesson to what is known.
     pub(super) fn note(self, traits: &mut Traits) {
         match self {

@@ -19,6 +19,10 @@ use crate::store::{Cost, HostPause, Store, StoreError};
 /// A challenge page says no time; browsers' challenges are lifted by people, not by waiting.
 const CHALLENGE_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
+/// A host is left alone for a day at most, whatever it says: one wrong number must not silence it
+/// for years.
+const LONGEST_PARKING: Duration = Duration::from_secs(24 * 3600);
+
 /// No pause between two tries grows beyond this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -378,6 +382,7 @@ impl<'a, T: Transport> Asker<'a, T> {
 
     /// Stores until when the host wants to be left alone, for whoever asks it next.
     fn remember(&self, pause: Duration, why: &str) -> Result<i64, StoreError> {
+        let pause = pause.min(LONGEST_PARKING);
         let now_ms = self.clock.now_ms();
         let until_ms = now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
         let failures = self
@@ -417,10 +422,6 @@ impl<'a, T: Transport> Asker<'a, T> {
     }
 
     async fn sleep(&self, pause: Duration, why: &str) -> Result<(), Trouble> {
-        tracing::warn!(
-            source.id = %self.settings.name,
-            "{why}; waiting {:.1} s", pause.as_secs_f64()
-        );
         let event = Event::Waiting {
             pause,
             why: why.to_owned(),

@@ -24,6 +24,8 @@ pub(super) enum Plan {
     /// A pass was cut off: go on with it.
     Resume(Pass),
     /// A new pass.
+    ///
+    /// A part that is wished for leaves an open pass as it is: that goes on afterwards.
     Begin {
         /// Everything, or what changed.
         kind: PassKind,
@@ -31,6 +33,8 @@ pub(super) enum Plan {
         windows: Vec<NewWindow>,
         /// Whether its end moves the watermark.
         moves_watermark: bool,
+        /// Whether an open pass is given up for it.
+        replaces_open: bool,
     },
     /// What is wished for ends before it begins.
     Nothing,
@@ -47,8 +51,10 @@ pub(super) fn plan(
     settings: &SourceSettings,
     wishes: &Wishes,
 ) -> Plan {
-    let special = wishes.full || wishes.from.is_some() || wishes.until.is_some();
-    if let Some(open) = open.filter(|_| !special) {
+    let is_part = wishes.from.is_some() || wishes.until.is_some();
+    // A full list that was cut off is what a wish for a full list goes on with.
+    let fits = |open: &Pass| !is_part && (!wishes.full || open.kind == PassKind::Full);
+    if let Some(open) = open.filter(fits) {
         return Plan::Resume(open);
     }
     let lists: Vec<Option<&str>> = if settings.sets.is_empty() {
@@ -90,10 +96,14 @@ pub(super) fn plan(
     if windows.is_empty() {
         return Plan::Nothing;
     }
+    if is_part {
+        kind = PassKind::Part;
+    }
     Plan::Begin {
         kind,
         windows,
         moves_watermark,
+        replaces_open: !is_part,
     }
 }
 
@@ -181,21 +191,21 @@ mod tests {
                 Some("2026-04-03T12:00:00Z"),
                 None,
                 since("2026-03-01"),
-                (Some("2026-03-01"), PassKind::Since, true),
+                (Some("2026-03-01"), PassKind::Part, true),
             ),
             (
                 "a wish that leaves a gap",
                 Some("2026-04-03T12:00:00Z"),
                 None,
                 since("2026-05-01"),
-                (Some("2026-05-01"), PassKind::Since, false),
+                (Some("2026-05-01"), PassKind::Part, false),
             ),
             (
                 "a wish before anything is proven",
                 None,
                 None,
                 since("2026-05-01"),
-                (Some("2026-05-01"), PassKind::Full, false),
+                (Some("2026-05-01"), PassKind::Part, false),
             ),
         ];
         for (case, watermark, floor, wishes, (from, kind, moves)) in cases {
@@ -210,6 +220,7 @@ mod tests {
                     },
                 }],
                 moves_watermark: moves,
+                replaces_open: kind != PassKind::Part,
             };
             assert_eq!(plan, expected, "{case}");
         }

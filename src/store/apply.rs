@@ -275,7 +275,10 @@ fn content_hash(record: &Record) -> [u8; 16] {
     // The longest part first: from its start on, the hash takes several blocks at once.
     part(b'm', record.metadata.as_deref().unwrap_or_default());
     part(b'x', record.extra.as_deref().unwrap_or_default());
-    for set_spec in &record.header.set_specs {
+    // A repository may name them in another order each time.
+    let mut set_specs: Vec<&String> = record.header.set_specs.iter().collect();
+    set_specs.sort_unstable();
+    for set_spec in set_specs {
         part(b's', set_spec);
     }
     if record.header.deleted {
@@ -675,6 +678,15 @@ impl<'a> Writing<'a> {
                 .fill(&mut hash);
             hash
         };
+        if let Some(identifier) = &bad.identifier {
+            // Its latest state is what counts; a failing page may look different each time.
+            self.connection
+                .prepare_cached(
+                    "DELETE FROM quarantine
+                     WHERE source_id = ?1 AND identifier = ?2 AND raw_hash <> ?3",
+                )?
+                .execute(params![self.source.0, identifier, hash])?;
+        }
         self.connection
             .prepare_cached(
                 "INSERT INTO quarantine (source_id, identifier, datestamp_text, reason, raw,

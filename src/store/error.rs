@@ -76,16 +76,6 @@ pub enum StoreError {
         /// What SQLite said.
         reason: String,
     },
-    /// Something that no run of the program writes.
-    #[error("store {path}: {what} holds {found}, which no harvestd writes; restore it from a copy")]
-    Inconsistent {
-        /// The file.
-        path: PathBuf,
-        /// Table, column and row.
-        what: String,
-        /// The value.
-        found: String,
-    },
     /// Anything else.
     #[error("store {path}: {doing}: {error}")]
     Sqlite {

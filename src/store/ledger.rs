@@ -54,6 +54,8 @@ words! {
         Full = "full",
         /// What changed since the watermark.
         Since = "since",
+        /// A span that was asked for.
+        Part = "part",
     }
 }
 

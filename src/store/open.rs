@@ -222,6 +222,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // In pages: a checkpoint for every 32 MiB of log.
     connection.pragma_update(None, "wal_autocheckpoint", (32 << 20) / PAGE_BYTES)?;
+    // A long export keeps the log from being reset; afterwards it shrinks again.
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

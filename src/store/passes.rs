@@ -16,7 +16,8 @@ const WINDOW_COLUMNS: &str = "id, pass_id, set_spec, from_datestamp, until_dates
     pages, items, list_size, bound, reads, last_items, note, part";
 
 impl Store {
-    /// Begins a pass with its first windows. An open pass of the source is abandoned.
+    /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are
+    /// abandoned; without, they are gone on with after it.
     ///
     /// # Errors
     /// As any write.
@@ -25,14 +26,15 @@ impl Store {
         source: SourceId,
         kind: PassKind,
         moves_watermark: bool,
+        replaces_open: bool,
         windows: &[NewWindow],
         now_ms: i64,
     ) -> Result<PassId, StoreError> {
         self.write("beginning a pass", |transaction| {
             transaction.execute(
                 "UPDATE pass SET state = 'abandoned', ended_at = ?2
-                 WHERE source_id = ?1 AND state = 'open'",
-                params![source.0, now_ms],
+                 WHERE source_id = ?1 AND state = 'open' AND ?3",
+                params![source.0, now_ms, replaces_open],
             )?;
             transaction.execute(
                 "INSERT INTO pass (source_id, kind, state, moves_watermark, started_at)
@@ -64,20 +66,22 @@ impl Store {
         })
     }
 
-    /// The newest pass of a source.
+    /// The newest complete pass over everything of a source.
     ///
     /// # Errors
-    /// As any read; also if there was none yet.
-    pub fn last_pass(&self, source: SourceId) -> Result<Pass, StoreError> {
-        self.read("reading the newest pass", |connection| {
-            connection.query_row(
-                &format!(
-                    "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1
-                     ORDER BY id DESC LIMIT 1"
-                ),
-                [source.0],
-                pass_from_row,
-            )
+    /// As any read.
+    pub fn last_full_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
+        self.read("reading the newest full pass", |connection| {
+            connection
+                .query_row(
+                    &format!(
+                        "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1
+                            AND kind = 'full' AND state = 'complete' ORDER BY id DESC LIMIT 1"
+                    ),
+                    [source.0],
+                    pass_from_row,
+                )
+                .optional()
         })
     }
 

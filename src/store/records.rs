@@ -76,6 +76,9 @@ pub struct ChangeFilter {
     pub since: Option<Version>,
     /// The sources, by name; empty for all.
     pub sources: Vec<String>,
+    /// Also tombstones of records that came and went after `since`. For whoever may have got the
+    /// record without remembering it: an output that was cut off before its position was stored.
+    pub every_tombstone: bool,
 }
 
 const COLUMNS: &str = "record.id, source.name, source.metadata_prefix, record.identifier,
@@ -117,8 +120,8 @@ impl Reader {
     /// tombstones included, in the order of versions, all from one snapshot. Gives the version up
     /// to which the reading went: the `since` of the next one.
     ///
-    /// With `since` given, tombstones of records that came and went after it are left out: who
-    /// asks has never seen them.
+    /// With `since` given, tombstones of records that came and went after it are left out unless
+    /// they are asked for: who asks has never seen them.
     ///
     /// # Errors
     /// As any read. `each` stops the reading with `Break`; then the version is that of the last
@@ -142,7 +145,10 @@ impl Reader {
                    AND NOT (?2 AND record.deleted <> 0 AND record.created_version > ?1)
                  ORDER BY record.version"
             ))?;
-            let mut rows = statement.query(params![since.0, filter.since.is_some()])?;
+            let mut rows = statement.query(params![
+                since.0,
+                filter.since.is_some() && !filter.every_tombstone
+            ])?;
             while let Some(row) = rows.next()? {
                 let source = SourceId(row.get("source_id")?);
                 if !filter.sources.is_empty() && !wanted.contains(&source) {

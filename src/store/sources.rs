@@ -87,10 +87,14 @@ impl Source {
             .find(|watermark| watermark.set_spec.as_deref() == set)
     }
 
-    /// The least of its watermarks: what holds for the source as a whole.
+    /// The least of the watermarks of its present sets: what holds for the source as a whole.
     pub fn least_watermark(&self) -> Option<&Watermark> {
         self.watermarks
             .iter()
+            .filter(|watermark| match &watermark.set_spec {
+                Some(set) => self.sets.contains(set),
+                None => self.sets.is_empty(),
+            })
             .min_by_key(|watermark| watermark.datestamp)
     }
 }
@@ -174,8 +178,6 @@ words! {
         Moved = "moved",
         /// The repository's clock is minutes away from ours.
         ClockSkew = "clock_skew",
-        /// The source's settings changed, so it starts over.
-        StartsOver = "starts_over",
         /// The source has more than the repository counts, or less.
         CountsDisagree = "counts_disagree",
         /// A list missed so many records that their burial waits for a person.

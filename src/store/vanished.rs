@@ -1,6 +1,6 @@
 //! Records that a full list did not show: candidates for burial, and their counting.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{PassId, SourceId, Store, StoreError};
 
@@ -20,6 +20,24 @@ impl Store {
                     params![source.0, pass.0],
                     |row| row.get(0),
                 )
+            })
+    }
+
+    /// A live record that `pass` did show, any.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn some_seen(&self, source: SourceId, pass: PassId) -> Result<Option<String>, StoreError> {
+        self.reader()?
+            .read("reading a record that a list did show", |connection| {
+                connection
+                    .query_row(
+                        "SELECT identifier FROM record
+                     WHERE source_id = ?1 AND deleted = 0 AND seen_pass >= ?2 LIMIT 1",
+                        params![source.0, pass.0],
+                        |row| row.get(0),
+                    )
+                    .optional()
             })
     }
 

@@ -27,6 +27,9 @@ const IGNORES_DATES: &str = "the repository ignores from and until; each pass re
 /// Records of one second (or day) that are asked for one by one, at the most.
 const MOST_ONE_BY_ONE: usize = 3_000;
 
+/// Pages that such a list of identifiers may have; one that has more goes in circles.
+const MOST_PAGES_OF_IDENTIFIERS: u32 = 300;
+
 /// So many windows may fail, one after the other, before the list itself is given up: a single
 /// record that breaks its list is found by halving within as many.
 const MOST_FAILURES_IN_A_ROW: u32 = 40;
@@ -175,8 +178,12 @@ impl<T: Transport> Run<'_, T> {
             }
             match self.get_record(&header.identifier).await? {
                 Got::Record(record) => page.records.push(*record),
-                Got::Nothing => {}
-                Got::Unreadable { reason, body } => {
+                answer => {
+                    // A list shows it, so that it is not known alone is no better than a fault.
+                    let (reason, body) = match answer {
+                        Got::Unreadable { reason, body } => (reason, body),
+                        _ => ("GetRecord does not know it".to_owned(), None),
+                    };
                     page.bad.push(BadItem {
                         reason: format!("its page: {why}; alone: {reason}"),
                         // Without a body the item is still told from others by its name.
@@ -205,7 +212,7 @@ impl<T: Transport> Run<'_, T> {
         let mut request =
             Request::ListIdentifiers(adapt::first(&prefix, set, window.span, &self.traits));
         let mut headers = Vec::new();
-        loop {
+        for _ in 0..MOST_PAGES_OF_IDENTIFIERS {
             let fetched = match self.asker.ask(&request, 1).await {
                 Ok(fetched) => fetched,
                 Err(Trouble::Exhausted { why, .. }) => return Ok(Err(why)),
@@ -213,6 +220,9 @@ impl<T: Transport> Run<'_, T> {
             };
             match fetched.response.content {
                 Content::Identifiers(list) => {
+                    if let Some(bad) = list.bad.first() {
+                        return Ok(Err(format!("ListIdentifiers: {}", bad.reason)));
+                    }
                     headers.extend(list.items);
                     if headers.len() > MOST_ONE_BY_ONE {
                         return Ok(Err(format!("more than {MOST_ONE_BY_ONE} identifiers")));
@@ -235,6 +245,9 @@ impl<T: Transport> Run<'_, T> {
                 _ => return Ok(Err("ListIdentifiers brought no identifiers".to_owned())),
             }
         }
+        Ok(Err(format!(
+            "more than {MOST_PAGES_OF_IDENTIFIERS} pages of identifiers"
+        )))
     }
 
     /// Learns that `from` and `until` have no effect.

@@ -20,7 +20,7 @@ use super::plan::{Plan, Wishes, plan};
 use super::progress::{Ending as Ended, Event, Progress};
 use super::reading::Doubt;
 use super::settings::SourceSettings;
-use crate::oai::client::Transport;
+use crate::oai::client::{Transport, show_url};
 use crate::oai::request::Verb;
 use crate::oai::response::RepairKind;
 use crate::oai::{Content, Datestamp, Request};
@@ -246,6 +246,9 @@ impl<'a, T: Transport> Run<'a, T> {
         let (source, change) = store.register_source(&definition(self.settings))?;
         self.traits.clone_from(&source.traits);
         self.saved_traits.clone_from(&source.traits);
+        if self.settings.granularity.is_some() {
+            self.traits.granularity = self.settings.granularity;
+        }
         if let Some(change) = change {
             self.note(&format!("{change}; everything is read again"));
         }
@@ -259,14 +262,17 @@ impl<'a, T: Transport> Run<'a, T> {
     /// Goes on with a pass that was cut off, then reads what has changed since.
     async fn read_all(&mut self) -> Result<(), Halt> {
         let store = &self.around.store;
+        let mut wishes = self.wishes.clone();
         loop {
             let source = self.current_source()?;
             let open = store.open_pass(source.id)?;
-            match plan(&source, open, self.settings, self.wishes) {
+            match plan(&source, open, self.settings, &wishes) {
                 Plan::Resume(pass) => {
                     self.note("going on with the pass that was cut off");
                     self.read_pass(&source, &pass, false).await?;
-                    // The cut may be old: what has changed since is read as well.
+                    // The cut may be old: what has changed since is read as well, but not
+                    // everything once more.
+                    wishes.full = false;
                 }
                 Plan::Nothing => {
                     self.note("nothing lies between the dates asked for");
@@ -276,6 +282,7 @@ impl<'a, T: Transport> Run<'a, T> {
                     kind,
                     windows,
                     moves_watermark,
+                    replaces_open,
                 } => {
                     if kind == PassKind::Full || self.traits.granularity.is_none() {
                         self.identify(&source).await?;
@@ -284,6 +291,7 @@ impl<'a, T: Transport> Run<'a, T> {
                         source.id,
                         kind,
                         moves_watermark,
+                        replaces_open,
                         &windows,
                         self.around.clock.now_ms(),
                     )?;
@@ -394,7 +402,6 @@ impl<'a, T: Transport> Run<'a, T> {
     }
 
     pub(super) fn note(&self, message: &str) {
-        tracing::info!(source.id = %self.settings.name, "{message}");
         self.around
             .progress
             .event(&self.settings.name, Event::Note(message.to_owned()));
@@ -433,17 +440,15 @@ impl Halt {
     }
 }
 
-/// What the store remembers of a source: nothing secret, so user, password and query are left out.
+/// What the store remembers of a source: nothing secret. The other arguments of its URL stay, since
+/// they may choose the repository.
 pub fn definition(settings: &SourceSettings) -> SourceDefinition {
-    let mut url = settings.client.url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // Both fail only for URLs without a host, which no client accepts.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
     SourceDefinition {
         name: settings.name.clone(),
-        base_url: settings.known_as.clone().unwrap_or_else(|| url.into()),
+        base_url: settings
+            .known_as
+            .clone()
+            .unwrap_or_else(|| show_url(&settings.client.url)),
         metadata_prefix: settings.metadata_prefix.clone(),
         sets: settings.sets.clone(),
         floor: settings.from,

@@ -115,10 +115,10 @@ impl<T: Transport> Run<'_, T> {
         }
         self.save_traits(source)?;
         self.warn_of_mended_pages(source)?;
-        let seen = totals.counts.records();
+        // Of the whole pass, also of the runs in which it was cut off.
+        let seen = self.around.store.pass(pass.id)?.counts.records();
         let stored = source.live_records + source.deleted_records;
-        let whole = pass.kind == PassKind::Full && pass.moves_watermark;
-        if whole {
+        if pass.kind == PassKind::Full {
             let fewer = seen * 2 < stored;
             let message = format!("a full list showed {seen} records, the store has {stored}");
             self.warn(

@@ -12,7 +12,11 @@ use crate::harvest::plan::Wishes;
 use crate::harvest::progress::{Ending as Ended, Event};
 use crate::harvest::settings::SourceSettings;
 use crate::oai::client::Transport;
-use crate::store::{Cost, Counts, Pass, PassId, PassKind, Source, Step, WarningKind};
+use crate::store::{Cost, Counts, Pass, PassId, Source, Step, WarningKind};
+
+/// So many questions without a clear answer, one after the other, mean that there is no point in
+/// asking on.
+const MOST_UNCLEAR: u32 = 20;
 
 /// Records asked for between two commits.
 const TOGETHER: u32 = 50;
@@ -100,34 +104,34 @@ impl<T: Transport> Run<'_, T> {
         self.hold_too_many(&source, burial, outcome.unseen)?;
         self.ask_for_unseen(&source, pass.id, outcome).await?;
         self.traits.settling = None;
-        self.save_traits(&source)
+        self.save_traits(&source)?;
+        if outcome.unclear > 0 {
+            return Err(Halt::Left(format!(
+                "{} records were neither found nor denied, and stay as they are",
+                outcome.unclear
+            )));
+        }
+        Ok(())
     }
 
     /// A full pass whose list is complete: the one whose missing records were being asked for, or
     /// else a new one.
     async fn listed_pass(&mut self) -> Result<Pass, Halt> {
         let store = &self.around.store;
-        if let Some(id) = self.traits.settling {
-            self.note("going on with the questions of an earlier list");
-            return Ok(store.pass(PassId(id))?);
-        }
         let source = self.current_source()?;
-        let cut_off = store
-            .open_pass(source.id)?
-            .filter(|pass| pass.kind == PassKind::Full);
-        let pass = match cut_off {
-            Some(pass) => {
-                self.read_pass(&source, &pass, false).await?;
-                pass
-            }
-            None => {
-                self.read_all().await?;
-                store.last_pass(source.id)?
-            }
-        };
-        self.traits.settling = Some(pass.id.0);
+        let newest = store.last_full_pass(source.id)?;
+        // Its questions are still open, and no newer list knows better.
+        if let Some(newest) = newest.filter(|newest| self.traits.settling == Some(newest.id.0)) {
+            self.note("going on with the questions of an earlier list");
+            return Ok(newest);
+        }
+        self.read_all().await?;
+        let listed = store.last_full_pass(source.id)?.ok_or_else(|| {
+            Halt::Left(format!("source {} has no complete full list", source.name))
+        })?;
+        self.traits.settling = Some(listed.id.0);
         self.save_traits(&source)?;
-        Ok(pass)
+        Ok(listed)
     }
 
     /// A list that misses very much is more likely broken than true.
@@ -164,6 +168,29 @@ impl<T: Transport> Run<'_, T> {
         asked
     }
 
+    /// While a repository's index is being built, its list is short and GetRecord denies what it
+    /// has. So before anything is buried, a record that the list did show has to be known.
+    async fn check_that_records_are_known(
+        &mut self,
+        source: &Source,
+        pass: PassId,
+    ) -> Result<(), Halt> {
+        let Some(listed) = self.around.store.some_seen(source.id, pass)? else {
+            return Err(Halt::Left(
+                "the list showed no live record at all".to_owned(),
+            ));
+        };
+        match self.get_record(&listed).await? {
+            Got::Record(_) => Ok(()),
+            Got::Nothing => Err(Halt::Left(format!(
+                "GetRecord does not know {listed}, which the list has just shown; nothing is buried"
+            ))),
+            Got::Unreadable { reason, .. } => Err(Halt::Left(format!(
+                "GetRecord of {listed}, which the list has just shown: {reason}; nothing is buried"
+            ))),
+        }
+    }
+
     async fn ask_in_order(
         &mut self,
         source: &Source,
@@ -172,6 +199,7 @@ impl<T: Transport> Run<'_, T> {
         outcome: &mut Reconciled,
     ) -> Result<(), Halt> {
         let mut after = 0;
+        let mut unclear_in_a_row = 0;
         loop {
             let batch = self.around.store.unseen(source.id, pass, after, TOGETHER)?;
             let Some((last, _)) = batch.last() else {
@@ -183,14 +211,30 @@ impl<T: Transport> Run<'_, T> {
             let mut halt = None;
             for (_, identifier) in batch {
                 match self.get_record(&identifier).await {
-                    Ok(Got::Record(record)) => found.push(*record),
-                    Ok(Got::Nothing) => gone.push(identifier),
-                    Ok(Got::Unreadable { .. }) => outcome.unclear += 1,
+                    Ok(Got::Record(record)) => {
+                        unclear_in_a_row = 0;
+                        found.push(*record);
+                    }
+                    Ok(Got::Nothing) => {
+                        unclear_in_a_row = 0;
+                        gone.push(identifier);
+                    }
+                    Ok(Got::Unreadable { reason, .. }) => {
+                        outcome.unclear += 1;
+                        unclear_in_a_row += 1;
+                        if unclear_in_a_row >= MOST_UNCLEAR {
+                            halt = Some(Halt::Down(format!("GetRecord keeps failing: {reason}")));
+                            break;
+                        }
+                    }
                     Err(stopped) => {
                         halt = Some(stopped);
                         break;
                     }
                 }
+            }
+            if !gone.is_empty() {
+                self.check_that_records_are_known(source, pass).await?;
             }
             outcome.found += found.len() as u64;
             outcome.buried += gone.len() as u64;

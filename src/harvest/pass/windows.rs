@@ -11,7 +11,7 @@ use crate::harvest::fetch::{Fetched, Trouble};
 use crate::harvest::reading::{Arrival, Doubt, Reading, Rules, Verdict};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
-use crate::oai::response::OaiError;
+use crate::oai::response::{ErrorCode, OaiError};
 use crate::oai::{Content, Request, ResumptionToken};
 use crate::store::{Cost, Ending, Pass, Source, Step, Window, WindowId};
 
@@ -82,6 +82,7 @@ impl<T: Transport> Run<'_, T> {
             }
             self.note_repairs(&fetched.response.repairs);
             let times = (fetched.server_time, fetched.own_time);
+            let cost = fetched.cost;
             let first = reading.is_first();
             if first {
                 self.learn_from_first_page(source, &reading.window, &request_sent, &fetched)?;
@@ -100,6 +101,7 @@ impl<T: Transport> Run<'_, T> {
             {
                 if !page.records.is_empty() {
                     self.failing_in_a_row = 0;
+                    self.failing_cuts = 0;
                 }
                 self.fill_gaps(&mut page.records).await?;
             }
@@ -140,6 +142,7 @@ impl<T: Transport> Run<'_, T> {
                         "cut into {} windows: {note}", into.len()
                     );
                     let window = page.window;
+                    let items = (page.records.len() + page.bad.len()) as u64;
                     commit(committer, Step::Page(page), times).await?;
                     let step = Step::Split { window, into, note };
                     commit(committer, step, Default::default()).await?;
@@ -147,6 +150,7 @@ impl<T: Transport> Run<'_, T> {
                     if let Some(doubt) = doubt {
                         self.probe.get_or_insert((doubt, changes(&totals.counts)));
                     }
+                    self.spend(items)?;
                     return Ok(None);
                 }
                 Verdict::Restart(note) => {
@@ -162,7 +166,23 @@ impl<T: Transport> Run<'_, T> {
                         .read_without_dates(source, pass, &reading.window, committer)
                         .await;
                 }
-                Verdict::Refused(error) => return Err(self.refused(&request_sent, &error)),
+                Verdict::Refused(error) => {
+                    let why = self.refused(&request_sent, &error);
+                    // Other windows and other sets may be answered.
+                    let alone = !reading.window.part && self.settings.sets.len() < 2;
+                    if alone || error.known_code() == Some(ErrorCode::CannotDisseminateFormat) {
+                        return Err(Halt::Refused(why));
+                    }
+                    let ending = Ending::Failed(why.clone());
+                    let step = Step::End {
+                        window: reading.window.id,
+                        ending,
+                        cost,
+                    };
+                    commit(committer, step, times).await?;
+                    flush(committer).await?;
+                    return Ok(Some(why));
+                }
             }
         }
     }
@@ -219,7 +239,7 @@ impl<T: Transport> Run<'_, T> {
             cost = cost.plus(other.cost);
             if !matches!(other.response.content, Content::Errors(_)) {
                 lesson.note(&mut self.traits);
-                self.note(&format!("{:?}: learnt from a refused request", lesson));
+                self.note(&format!("a request was refused, and {}", lesson.in_words()));
                 other.cost = cost;
                 return Ok((way, other));
             }
@@ -252,7 +272,7 @@ impl<T: Transport> Run<'_, T> {
         if *left == 0 { Err(Halt::Limit) } else { Ok(()) }
     }
 
-    fn refused(&self, request: &Request, error: &OaiError) -> Halt {
+    fn refused(&self, request: &Request, error: &OaiError) -> String {
         let arguments: Vec<String> = request
             .arguments()
             .iter()
@@ -268,7 +288,7 @@ impl<T: Transport> Run<'_, T> {
         if !error.message.is_empty() {
             why.push_str(&format!(" ({})", error.message));
         }
-        Halt::Refused(why)
+        why
     }
 }
 
