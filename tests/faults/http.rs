@@ -101,9 +101,15 @@ async fn c03_pause_is_kept_by_whoever_is_started_meanwhile() {
     world.repository.break_with(When::Page(2), busy);
     world.settings.max_wait = Duration::from_secs(60);
     // Killed while it waits.
-    let cut = tokio::time::timeout(Duration::from_millis(500), world.run()).await;
-    assert!(cut.is_err(), "it waits");
-    assert_eq!(world.live(), "1 2");
+    let waits = || {
+        let reader = harvestd::store::Reader::open(&world.place.path());
+        reader.is_ok_and(|reader| reader.host_pauses().is_ok_and(|pauses| !pauses.is_empty()))
+    };
+    tokio::select! {
+        report = world.run() => panic!("it does not wait: {report:?}"),
+        () = until("the pause", waits) => {}
+    }
+    until("the first page is stored", || world.live() == "1 2").await;
     let count = world.repository.requests().len();
     world.repository.heal();
     world.settings.max_wait = Duration::from_secs(5);
@@ -128,9 +134,8 @@ async fn c04_too_many_requests_without_a_time() {
     // Identify, page 1, page 2 in vain, again, and then for good; slower from then on.
     assert_eq!(at.len(), 6);
     assert!(at[4] - at[3] >= Duration::from_millis(190), "doubled twice");
-    let (slow, last) = (at[4] - at[3], at[5] - at[4]);
     assert!(
-        last >= Duration::from_millis(170) && last < slow + Duration::from_millis(80),
+        at[5] - at[4] >= Duration::from_millis(170),
         "recovers slowly"
     );
 }
@@ -328,10 +333,10 @@ async fn c16_silence_and_slow_drip() {
     ] {
         let mut world = World::of(six().once(When::Page(2), fault)).await;
         let timeouts = &mut world.settings.client.timeouts;
-        timeouts.first_byte = Duration::from_millis(300);
-        timeouts.connect = Duration::from_millis(200);
-        timeouts.idle = Duration::from_millis(300);
-        timeouts.total = Duration::from_millis(900);
+        timeouts.first_byte = Duration::from_millis(700);
+        timeouts.connect = Duration::from_millis(300);
+        timeouts.idle = Duration::from_millis(1_000);
+        timeouts.total = Duration::from_millis(2_000);
         world.assert_whole(&world.run().await);
     }
 }

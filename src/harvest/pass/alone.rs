@@ -13,6 +13,10 @@ use crate::store::{PageStep, Pass, Source, Step};
 /// Bad items that one pass asks for again, at the most.
 const MOST_BAD_ITEMS: usize = 50;
 
+/// So many of them that cannot be had, one after the other, end the asking: the host may be down,
+/// and each costs its whole timeout then.
+const MOST_IN_VAIN: u32 = 5;
+
 /// What asking for one record brought.
 pub(super) enum Got {
     /// The record, live or deleted.
@@ -106,9 +110,18 @@ impl<T: Transport> Run<'_, T> {
         // Not always the same ones, should they be many.
         fastrand::shuffle(&mut names);
         let mut records = Vec::new();
+        let mut in_vain = 0;
         for name in names.iter().take(MOST_BAD_ITEMS) {
-            if let Got::Record(record) = self.get_record(name).await? {
-                records.push(*record);
+            match self.get_record(name).await? {
+                Got::Record(record) => {
+                    records.push(*record);
+                    in_vain = 0;
+                }
+                Got::Nothing => in_vain = 0,
+                Got::Unreadable { .. } => in_vain += 1,
+            }
+            if in_vain == MOST_IN_VAIN {
+                break;
             }
         }
         let window = self

@@ -1,22 +1,17 @@
 //! What a page means for the window it belongs to: whether to go on, and how the window ended.
 
+mod ends;
+mod watch;
+
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+
+use ends::End;
 
 use super::proof::{self, Evidence};
 use super::span;
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
 use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
-use crate::store::{Cost, Ending, NewWindow, PageStep, Window, WindowState};
-
-/// So many pages without items may follow one another; a list that has more never ends.
-const MOST_EMPTY_PAGES: u32 = 50;
-
-/// A window that keeps ending with other counts is read no more than so often.
-const MOST_READINGS: u32 = 3;
-
-/// Identifiers that are remembered in one reading to see whether the list moves under it.
-const MOST_SEEN: usize = 1 << 20;
+use crate::store::{Cost, Ending, NewWindow, PageStep, Window};
 
 /// What is known of the source, as far as it bears on reading its lists.
 #[derive(Debug, Clone, Copy)]
@@ -262,88 +257,11 @@ impl Reading {
         }
     }
 
-    /// What the end of a list means, by its counts.
-    ///
-    /// Fewer items than announced, or a list that moved, are read again. If the same number comes
-    /// again, either the announcement is wrong or the list is cut off at this number each time;
-    /// smaller windows show which.
-    fn end(&self, mut page: PageStep, end: End<'_>, rules: &Rules) -> Verdict {
-        let size = self.list_size.filter(|_| !rules.list_size_lies);
-        let again = self.items_before() == Some(self.items);
-        let reading = self.window.reads + u32::from(self.window.token.is_none());
-        let in_words = format!("{} items of {}", self.items, size_in_words(size));
-        let ending = if self.bad > self.items / 4 + 3 {
-            Ending::Failed(format!(
-                "{} of {} items cannot be read",
-                self.bad, self.items
-            ))
-        } else if let Some(size) = size.filter(|size| self.items < *size) {
-            let counted = match end {
-                // Lists that are cut off all have the same number of items.
-                End::Token(_) => rules.short_at.is_some_and(|items| items != self.items),
-                End::NoRecordsMatch => false,
-            };
-            let suspected = again || rules.short_at == Some(self.items);
-            if counted {
-                Ending::Complete
-            } else if suspected || reading >= MOST_READINGS {
-                let note = format!("{in_words} announced, again; reading smaller windows");
-                let items = self.items;
-                match self.cut_at(self.bound, rules) {
-                    Some(into) => {
-                        page.token = None;
-                        return Verdict::Cut {
-                            page,
-                            into,
-                            note,
-                            doubt: Some(Doubt::Short { items, size }),
-                        };
-                    }
-                    None if again && end.is_formal(reading) => Ending::Complete,
-                    None if reading > MOST_READINGS => Ending::Failed(note),
-                    None => Ending::Suspicious(note),
-                }
-            } else {
-                Ending::Suspicious(format!("{in_words} announced"))
-            }
-        } else if matches!(end, End::NoRecordsMatch) && size.is_none() && !again {
-            Ending::Suspicious(format!(
-                "noRecordsMatch in answer to a token after {in_words}"
-            ))
-        } else if self.moved && !again && reading < MOST_READINGS {
-            Ending::Suspicious(format!("the list moved while it was read: {in_words}"))
-        } else {
-            Ending::Complete
-        };
-        page.ending = Some(ending);
-        Verdict::End(page)
-    }
-
-    /// Items of the reading before this one, if that came to its end.
-    fn items_before(&self) -> Option<u64> {
-        let window = &self.window;
-        let ended = window.state == WindowState::Suspicious;
-        let before = if window.token.is_some() {
-            window.last_items
-        } else {
-            Some(window.items)
-        };
-        before.filter(|_| ended)
-    }
-
     /// A complete reading whose count contradicts the announcement, by items and announcement.
     pub(super) fn contradicts_size(&self) -> Option<(u64, u64)> {
         self.list_size
             .filter(|size| self.items < *size)
             .map(|size| (self.items, size))
-    }
-
-    fn watch_for_moves(&mut self, list: &List<Record>) {
-        for record in &list.items {
-            if self.seen.len() < MOST_SEEN {
-                self.moved |= !self.seen.insert(hash(&record.header.identifier));
-            }
-        }
     }
 
     /// A part proves its own `until` unless the repository lowered it.
@@ -352,38 +270,6 @@ impl Reading {
             (Some(bound), Some(until)) if self.window.part && bound >= until => None,
             _ => bound,
         }
-    }
-
-    /// Most of the items lie more than a day outside of what was asked for.
-    fn is_outside(&self, list: &List<Record>) -> bool {
-        const DAY: i64 = 86_400;
-        let span = self.window.span;
-        let outside = |at: Datestamp| {
-            span.from.is_some_and(|from| at < from.plus_seconds(-DAY))
-                || span.until.is_some_and(|until| at > until.plus_seconds(DAY))
-        };
-        let strangers = list
-            .items
-            .iter()
-            .filter(|record| record.header.instant().is_some_and(outside))
-            .count();
-        strangers * 2 > list.items.len()
-    }
-
-    fn goes_in_circles(&mut self, list: &List<Record>) -> Option<String> {
-        if list.is_empty() {
-            self.empty_pages += 1;
-            return (self.empty_pages > MOST_EMPTY_PAGES)
-                .then(|| format!("{MOST_EMPTY_PAGES} pages without records in a row"));
-        }
-        self.empty_pages = 0;
-        // A list that ends here goes in no circle, whatever it repeats.
-        (!self.fingerprints.insert(fingerprint(list)) && list.token.is_some()).then(|| {
-            format!(
-                "the list goes in circles: a page came again after {} items",
-                self.items
-            )
-        })
     }
 
     /// Smaller windows, if the list is too large to be read in one go, or may have been cut off.
@@ -436,48 +322,8 @@ impl Reading {
     }
 }
 
-/// What stood at the end of a list.
-#[derive(Clone, Copy)]
-enum End<'a> {
-    /// An empty token with these attributes, or none.
-    Token(&'a Paging),
-    /// An error that says so.
-    NoRecordsMatch,
-}
-
-impl End<'_> {
-    /// Whether this end, which came again in the `reading`-th reading, says more than the counts:
-    /// an empty token does at once, a missing one if it is missing each time.
-    fn is_formal(self, reading: u32) -> bool {
-        match self {
-            Self::Token(paging) => *paging != Paging::default() || reading >= MOST_READINGS,
-            Self::NoRecordsMatch => false,
-        }
-    }
-}
-
 fn size_in_words(size: Option<u64>) -> String {
     size.map_or_else(|| "an unknown number".to_owned(), |size| size.to_string())
-}
-
-/// Tells pages apart by the items that they list, in whatever order. Datestamps do not count: some
-/// repositories write the present time.
-fn fingerprint(list: &List<Record>) -> u64 {
-    let items = list
-        .items
-        .iter()
-        .map(|record| hash(&record.header.identifier));
-    let bad = list.bad.iter().map(|bad| match &bad.identifier {
-        Some(identifier) => hash(identifier),
-        None => hash(&bad.raw),
-    });
-    items.chain(bad).fold(0, u64::wrapping_add)
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn name(content: &Content) -> &'static str {

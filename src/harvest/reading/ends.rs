@@ -1,0 +1,388 @@
+//! What the end of a list means: whether all that was announced has come.
+
+use super::{Doubt, Reading, Rules, Verdict, size_in_words};
+use crate::oai::response::Paging;
+use crate::store::{Ending, PageStep, WindowState};
+
+/// A window that keeps ending with other counts is read no more than so often.
+const MOST_READINGS: u32 = 3;
+
+/// What stood at the end of a list.
+#[derive(Clone, Copy)]
+pub(super) enum End<'a> {
+    /// An empty token with these attributes, or none.
+    Token(&'a Paging),
+    /// An error that says so.
+    NoRecordsMatch,
+}
+
+impl End<'_> {
+    /// Whether this end, which came again in the `reading`-th reading, says more than the counts:
+    /// an empty token does at once, a missing one if it is missing each time.
+    fn is_formal(self, reading: u32) -> bool {
+        match self {
+            Self::Token(paging) => *paging != Paging::default() || reading >= MOST_READINGS,
+            Self::NoRecordsMatch => false,
+        }
+    }
+}
+
+impl Reading {
+    /// What the end of a list means, by its counts.
+    ///
+    /// Fewer items than announced, or a list that moved, are read again. If the same number comes
+    /// again, either the announcement is wrong or the list is cut off at this number each time;
+    /// smaller windows show which.
+    pub(super) fn end(&self, mut page: PageStep, end: End<'_>, rules: &Rules) -> Verdict {
+        let size = self.list_size.filter(|_| !rules.list_size_lies);
+        let again = self.items_before() == Some(self.items);
+        let reading = self.number();
+        let in_words = format!("{} items of {}", self.items, size_in_words(size));
+        let ending = if self.bad > self.items / 4 + 3 {
+            Ending::Failed(format!(
+                "{} of {} items cannot be read",
+                self.bad, self.items
+            ))
+        } else if let Some(size) = size.filter(|size| self.items < *size) {
+            let counted = match end {
+                // Lists that are cut off all have the same number of items.
+                End::Token(_) => rules.short_at.is_some_and(|items| items != self.items),
+                End::NoRecordsMatch => false,
+            };
+            let suspected = again || rules.short_at == Some(self.items);
+            if counted {
+                Ending::Complete
+            } else if suspected || reading >= MOST_READINGS {
+                let note = format!("{in_words} announced, again; reading smaller windows");
+                let items = self.items;
+                match self.cut_at(self.bound, rules) {
+                    Some(into) => {
+                        page.token = None;
+                        return Verdict::Cut {
+                            page,
+                            into,
+                            note,
+                            doubt: Some(Doubt::Short { items, size }),
+                        };
+                    }
+                    None if again && end.is_formal(reading) => Ending::Complete,
+                    None if reading > MOST_READINGS => Ending::Failed(note),
+                    None => Ending::Suspicious(note),
+                }
+            } else {
+                Ending::Suspicious(format!("{in_words} announced"))
+            }
+        } else if matches!(end, End::NoRecordsMatch) && size.is_none() && !again {
+            let note = format!("noRecordsMatch in answer to a token after {in_words}");
+            if reading > MOST_READINGS {
+                Ending::Failed(note)
+            } else {
+                Ending::Suspicious(note)
+            }
+        } else if self.moved && !again && reading < MOST_READINGS {
+            Ending::Suspicious(format!("the list moved while it was read: {in_words}"))
+        } else {
+            Ending::Complete
+        };
+        page.ending = Some(ending);
+        Verdict::End(page)
+    }
+
+    /// The how-manieth reading this is; after a failure, they are counted anew.
+    fn number(&self) -> u32 {
+        let window = &self.window;
+        if window.token.is_some() {
+            window.reads
+        } else if window.state == WindowState::Failed {
+            1
+        } else {
+            window.reads + 1
+        }
+    }
+
+    /// Items of the reading before this one, if that came to its end.
+    fn items_before(&self) -> Option<u64> {
+        let window = &self.window;
+        let ended = window.state == WindowState::Suspicious;
+        let before = if window.token.is_some() {
+            window.last_items
+        } else {
+            Some(window.items)
+        };
+        before.filter(|_| ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oai::{Datestamp, Granularity};
+    use crate::store::{PassId, Span, Window, WindowId};
+
+    fn window(state: WindowState, reads: u32, items: u64) -> Window {
+        Window {
+            id: WindowId(1),
+            pass_id: PassId(1),
+            set_spec: None,
+            span: Span {
+                from: Some(Datestamp::from_unix(0)),
+                until: None,
+            },
+            part: false,
+            state,
+            token: None,
+            pages: 1,
+            items,
+            list_size: None,
+            bound: None,
+            reads,
+            last_items: None,
+            note: None,
+        }
+    }
+
+    const RULES: Rules = Rules {
+        granularity: Granularity::Second,
+        window_records: 50_000,
+        earliest: None,
+        ignores_dates: false,
+        list_size_lies: false,
+        whole_at: None,
+        cut_off_at: None,
+        short_at: None,
+    };
+
+    #[test]
+    fn counts_say_how_a_list_ended() {
+        use WindowState::{Failed, Open, Suspicious};
+        let formal = Paging {
+            cursor: Some(0),
+            ..Paging::default()
+        };
+        let (empty, none) = (End::Token(&formal), End::Token(&Paging::default()));
+        let lies = Rules {
+            list_size_lies: true,
+            ..RULES
+        };
+        let undated = Rules {
+            ignores_dates: true,
+            ..RULES
+        };
+        let short_at = |items| Rules {
+            short_at: Some(items),
+            ..RULES
+        };
+        type Case<'a> = (
+            &'a str,
+            Window,
+            (u64, Option<u64>, bool),
+            End<'a>,
+            Rules,
+            &'a str,
+        );
+        let new = || window(Open, 0, 0);
+        let cases: Vec<Case<'_>> = vec![
+            (
+                "nothing announced",
+                new(),
+                (4, None, false),
+                none,
+                RULES,
+                "complete",
+            ),
+            (
+                "as announced",
+                new(),
+                (4, Some(4), false),
+                empty,
+                RULES,
+                "complete",
+            ),
+            (
+                "more than announced",
+                new(),
+                (4, Some(3), false),
+                empty,
+                RULES,
+                "complete",
+            ),
+            (
+                "fewer",
+                new(),
+                (4, Some(6), false),
+                empty,
+                RULES,
+                "suspicious",
+            ),
+            (
+                "fewer, and that is known",
+                new(),
+                (4, Some(6), false),
+                empty,
+                lies,
+                "complete",
+            ),
+            (
+                "fewer again",
+                window(Suspicious, 1, 4),
+                (4, Some(6), false),
+                empty,
+                RULES,
+                "cut",
+            ),
+            (
+                "fewer by another number",
+                window(Suspicious, 1, 5),
+                (4, Some(6), false),
+                empty,
+                RULES,
+                "suspicious",
+            ),
+            (
+                "fewer by a third number",
+                window(Suspicious, 2, 5),
+                (4, Some(6), false),
+                empty,
+                RULES,
+                "cut",
+            ),
+            (
+                "another number than is suspected",
+                new(),
+                (3, Some(6), false),
+                empty,
+                short_at(4),
+                "complete",
+            ),
+            (
+                "the suspected number",
+                new(),
+                (4, Some(6), false),
+                empty,
+                short_at(4),
+                "cut",
+            ),
+            (
+                "no dates, an empty token",
+                window(Suspicious, 1, 4),
+                (4, Some(6), false),
+                empty,
+                undated,
+                "complete",
+            ),
+            (
+                "no dates, no token",
+                window(Suspicious, 1, 4),
+                (4, Some(6), false),
+                none,
+                undated,
+                "suspicious",
+            ),
+            (
+                "no dates, no token, again",
+                window(Suspicious, 2, 4),
+                (4, Some(6), false),
+                none,
+                undated,
+                "complete",
+            ),
+            (
+                "no dates, never the same",
+                window(Suspicious, 3, 5),
+                (4, Some(6), false),
+                none,
+                undated,
+                "failed",
+            ),
+            (
+                "after a failure",
+                window(Failed, 4, 5),
+                (4, Some(6), false),
+                none,
+                undated,
+                "suspicious",
+            ),
+            (
+                "moved",
+                new(),
+                (4, Some(4), true),
+                empty,
+                RULES,
+                "suspicious",
+            ),
+            (
+                "moved, to the same end",
+                window(Suspicious, 1, 4),
+                (4, Some(4), true),
+                empty,
+                RULES,
+                "complete",
+            ),
+            (
+                "keeps moving",
+                window(Suspicious, 2, 5),
+                (4, Some(4), true),
+                empty,
+                RULES,
+                "complete",
+            ),
+            (
+                "one token too many",
+                new(),
+                (4, Some(4), false),
+                End::NoRecordsMatch,
+                RULES,
+                "complete",
+            ),
+            (
+                "one token too many, unannounced",
+                new(),
+                (4, None, false),
+                End::NoRecordsMatch,
+                RULES,
+                "suspicious",
+            ),
+            (
+                "the same again",
+                window(Suspicious, 1, 4),
+                (4, None, false),
+                End::NoRecordsMatch,
+                RULES,
+                "complete",
+            ),
+            (
+                "never the same",
+                window(Suspicious, 3, 5),
+                (4, None, false),
+                End::NoRecordsMatch,
+                RULES,
+                "failed",
+            ),
+            (
+                "dead token, same place",
+                window(Suspicious, 1, 4),
+                (4, Some(6), false),
+                End::NoRecordsMatch,
+                short_at(3),
+                "cut",
+            ),
+        ];
+        for (case, window, (items, list_size, moved), end, rules, expected) in cases {
+            let mut reading = Reading::new(window);
+            reading.items = items;
+            reading.list_size = list_size;
+            reading.moved = moved;
+            reading.bound = Some(Datestamp::from_unix(1_000_000));
+            let said = match reading.end(PageStep::default(), end, &rules) {
+                Verdict::Cut { .. } => "cut",
+                Verdict::End(page) => match page.ending.unwrap() {
+                    Ending::Complete => "complete",
+                    Ending::Suspicious(_) => "suspicious",
+                    Ending::Failed(_) => "failed",
+                },
+                other => panic!("{case}: {other:?}"),
+            };
+            assert_eq!(said, expected, "{case}");
+        }
+    }
+}

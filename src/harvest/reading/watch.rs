@@ -1,0 +1,77 @@
+//! What shows while a list is read: that it goes in circles, that it moves, that it is not the list
+//! that was asked for.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::Reading;
+use crate::oai::response::List;
+use crate::oai::{Datestamp, Record};
+
+/// So many pages without items may follow one another; a list that has more never ends.
+const MOST_EMPTY_PAGES: u32 = 50;
+
+/// Identifiers that are remembered in one reading to see whether the list moves under it.
+const MOST_SEEN: usize = 1 << 20;
+
+impl Reading {
+    pub(super) fn goes_in_circles(&mut self, list: &List<Record>) -> Option<String> {
+        if list.is_empty() {
+            self.empty_pages += 1;
+            return (self.empty_pages > MOST_EMPTY_PAGES)
+                .then(|| format!("{MOST_EMPTY_PAGES} pages without records in a row"));
+        }
+        self.empty_pages = 0;
+        // A list that ends here goes in no circle, whatever it repeats.
+        (!self.fingerprints.insert(fingerprint(list)) && list.token.is_some()).then(|| {
+            format!(
+                "the list goes in circles: a page came again after {} items",
+                self.items
+            )
+        })
+    }
+
+    /// Notes whether an item came before: then others may have slipped between two pages.
+    pub(super) fn watch_for_moves(&mut self, list: &List<Record>) {
+        for record in &list.items {
+            if self.seen.len() < MOST_SEEN {
+                self.moved |= !self.seen.insert(hash(&record.header.identifier));
+            }
+        }
+    }
+
+    /// Most of the items lie more than a day outside of what was asked for.
+    pub(super) fn is_outside(&self, list: &List<Record>) -> bool {
+        const DAY: i64 = 86_400;
+        let span = self.window.span;
+        let outside = |at: Datestamp| {
+            span.from.is_some_and(|from| at < from.plus_seconds(-DAY))
+                || span.until.is_some_and(|until| at > until.plus_seconds(DAY))
+        };
+        let strangers = list
+            .items
+            .iter()
+            .filter(|record| record.header.instant().is_some_and(outside))
+            .count();
+        strangers * 2 > list.items.len()
+    }
+}
+
+/// Tells pages apart by the items that they list, in whatever order. Datestamps do not count: some
+/// repositories write the present time.
+fn fingerprint(list: &List<Record>) -> u64 {
+    let items = list
+        .items
+        .iter()
+        .map(|record| hash(&record.header.identifier));
+    let bad = list.bad.iter().map(|bad| match &bad.identifier {
+        Some(identifier) => hash(identifier),
+        None => hash(&bad.raw),
+    });
+    items.chain(bad).fold(0, u64::wrapping_add)
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
