@@ -166,7 +166,7 @@ mod tests {
             "sets                  s, t",
             "credentials           api_key, user me, header X-A",
             "overlap               2days",
-            "proxy                 http://me:***@proxy/",
+            "proxy                 http://proxy/",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
         }
