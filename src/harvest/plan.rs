@@ -148,6 +148,21 @@ mod tests {
     }
 
     #[test]
+    fn a_wished_end_before_the_watermark_does_not_turn_the_span_upside_down() {
+        let end = at("2026-03-01T00:00:00Z");
+        let wishes = Wishes {
+            until: Some(end),
+            ..Wishes::default()
+        };
+        let source = source(Some("2026-04-03T12:00:00Z"));
+        let Plan::Begin { windows, .. } = plan(&source, None, &settings(None), &wishes) else {
+            panic!("no pass is open");
+        };
+        let span = windows[0].span;
+        assert_eq!((span.from, span.until), (Some(end), Some(end)));
+    }
+
+    #[test]
     fn starts_where_the_watermark_says() {
         let full = Wishes {
             full: true,
