@@ -43,6 +43,13 @@ impl Reading {
                 "{} of {} items cannot be read",
                 self.bad, self.items
             ))
+        } else if self.doubtful && !self.tokens_differ && self.list_size != Some(self.items) {
+            let note = format!("{in_words}, and a page may have been lost");
+            if reading > MOST_READINGS {
+                Ending::Failed(note)
+            } else {
+                Ending::Suspicious(note)
+            }
         } else if let Some(size) = size.filter(|size| self.items < *size) {
             let counted = match end {
                 // Lists that are cut off all have the same number of items.

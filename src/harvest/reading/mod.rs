@@ -69,6 +69,12 @@ pub(super) struct Reading {
     /// Most of a page lies outside of what was asked for.
     strangers: bool,
     empty_pages: u32,
+    /// The token that the next page answers.
+    sent: Option<ResumptionToken>,
+    /// The text of tokens has changed from page to page, so that a token names its page.
+    tokens_differ: bool,
+    /// A page may have been sent to us and lost on the way.
+    doubtful: bool,
 }
 
 /// A page as it came.
@@ -127,6 +133,10 @@ impl Reading {
             moved: false,
             strangers: false,
             empty_pages: 0,
+            sent: window.token.clone(),
+            tokens_differ: false,
+            // Whoever was cut off may have asked for a page already.
+            doubtful: resumed,
             window,
         }
     }
@@ -169,7 +179,10 @@ impl Reading {
             response_date: response_date.or(http_date),
         });
         let first = std::mem::replace(&mut self.first, false);
-        if !rules.ignores_dates && self.is_outside(&list) {
+        // A part that has to be cut again is looked at more closely: where only `from` is ignored
+        // and the newest come first, the page begins within the part, and each cut brings another.
+        let closely = first && self.window.part && is_too_large(&list, rules);
+        if !rules.ignores_dates && self.is_outside(&list, closely) {
             self.strangers = true;
             if self.window.part {
                 return Verdict::IgnoresDates;
@@ -177,6 +190,10 @@ impl Reading {
         }
         if let Some(note) = self.goes_in_circles(&list) {
             return Verdict::Fail(note);
+        }
+        if let Some(note) = self.may_have_lost_a_page(list.token.as_ref(), cost.requests > 1, first)
+        {
+            return Verdict::Restart(note);
         }
         self.watch_for_moves(&list);
         self.items += list.len() as u64;
@@ -280,11 +297,7 @@ impl Reading {
         rules: &Rules,
     ) -> Option<(Vec<NewWindow>, String, Option<Doubt>)> {
         let count = list.len() as u64;
-        let too_large = list.token.is_some()
-            && list
-                .paging
-                .complete_list_size
-                .is_some_and(|size| size > rules.window_records);
+        let too_large = is_too_large(list, rules);
         let cut_off = list.token.is_none()
             && list.paging == Paging::default()
             && rules.cut_off_at.map_or_else(
@@ -320,6 +333,12 @@ impl Reading {
         };
         Some(spans.into_iter().map(part).collect())
     }
+}
+
+/// A list of several pages that is to be read in parts.
+fn is_too_large(list: &List<Record>, rules: &Rules) -> bool {
+    let size = list.paging.complete_list_size;
+    list.token.is_some() && size.is_some_and(|size| size > rules.window_records)
 }
 
 fn size_in_words(size: Option<u64>) -> String {

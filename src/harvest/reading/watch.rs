@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Reading;
 use crate::oai::response::List;
-use crate::oai::{Datestamp, Record};
+use crate::oai::{Datestamp, Granularity, Record, ResumptionToken};
 
 /// So many pages without items may follow one another; a list that has more never ends.
 const MOST_EMPTY_PAGES: u32 = 50;
@@ -39,18 +39,47 @@ impl Reading {
         }
     }
 
-    /// Most of the items lie more than a day outside of what was asked for.
-    pub(super) fn is_outside(&self, list: &List<Record>) -> bool {
+    /// Where each page has the same token, the repository keeps the place: a request that is sent
+    /// again after its answer was lost brings the page after, and nothing in it says so.
+    pub(super) fn may_have_lost_a_page(
+        &mut self,
+        token: Option<&ResumptionToken>,
+        asked_again: bool,
+        first: bool,
+    ) -> Option<String> {
+        let sent = self.sent.take();
+        self.sent = token.cloned();
+        if first {
+            return None;
+        }
+        self.doubtful |= asked_again;
+        let same = token.is_some() && token == sent.as_ref();
+        self.tokens_differ |= token.is_some() && !same;
+        (self.doubtful && same).then(|| {
+            format!(
+                "a page may have been lost after {} items, and the repository alone knows the place",
+                self.items
+            )
+        })
+    }
+
+    /// Most of the items lie outside of what was asked for: by more than a day, or `closely`, at
+    /// all.
+    pub(super) fn is_outside(&self, list: &List<Record>, closely: bool) -> bool {
         const DAY: i64 = 86_400;
         let span = self.window.span;
-        let outside = |at: Datestamp| {
-            span.from.is_some_and(|from| at < from.plus_seconds(-DAY))
-                || span.until.is_some_and(|until| at > until.plus_seconds(DAY))
+        let outside = |(at, granularity): (Datestamp, Granularity)| {
+            let slack = match granularity {
+                Granularity::Second if closely => 0,
+                _ => DAY,
+            };
+            span.from.is_some_and(|from| at < from.plus_seconds(-slack))
+                || span.until.is_some_and(|until| at > until.plus_seconds(slack))
         };
         let strangers = list
             .items
             .iter()
-            .filter(|record| record.header.instant().is_some_and(outside))
+            .filter(|record| Datestamp::parse(&record.header.datestamp).is_some_and(outside))
             .count();
         strangers * 2 > list.items.len()
     }
