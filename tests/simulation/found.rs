@@ -1,0 +1,105 @@
+//! What the simulation has found, as small as it can be shown.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use harvestd::demo::{Behaviour, CompleteListSize, Order, Tokens};
+use harvestd::harvest::settings::SourceSettings;
+use harvestd::harvest::{End, Wishes};
+use harvestd::oai::settings::ClientSettings;
+
+use crate::faults::Fault;
+use crate::oracle::Memory;
+use crate::repository::{Repository, START};
+use crate::scenario::{Member, Outcome, memory_folder, run, settle};
+use crate::wire::{Cut, Site};
+
+/// A source over a repository of `records` records, one in each minute.
+fn member(behaviour: Behaviour, records: usize) -> Member {
+    let mut rng = Rng::with_seed(1);
+    let mut repository = Repository::empty(behaviour, "oai_dc");
+    for _ in 0..records {
+        repository.now += 60;
+        repository.insert(&mut rng);
+    }
+    let clock = Arc::new(AtomicI64::new(START * 1_000));
+    let url = "http://repository.example/oai".parse().unwrap();
+    Member {
+        site: Arc::new(Mutex::new(Site::undisturbed(repository, rng, clock))),
+        settings: SourceSettings {
+            delay: Duration::ZERO,
+            retry_pause: Duration::ZERO,
+            // What a pass misses is not to come with the next one.
+            overlap: Duration::ZERO,
+            ..SourceSettings::new("source", ClientSettings::new(url), "oai_dc")
+        },
+        memory: Memory::default(),
+    }
+}
+
+/// The same token on each page, and no word on how many records there are.
+fn sessions() -> Behaviour {
+    Behaviour {
+        tokens: Tokens::Session,
+        complete_list_size: CompleteListSize::Absent,
+        page_size: 10,
+        ..Behaviour::plain()
+    }
+}
+
+#[test]
+fn a_lost_page_behind_a_session_token_is_read_all_the_same() {
+    // Identify is the first request; a list of two pages has one token, which says nothing yet.
+    for (case, records, lost) in [
+        ("amid a list", 55, 4),
+        ("next to last", 30, 3),
+        ("last", 20, 3),
+    ] {
+        let mut member = member(sessions(), records);
+        let folder = memory_folder();
+        let path = folder.path().join("store.db");
+        member.site.lock().unwrap().script = HashMap::from([(lost, Fault::Lost)]);
+        let mut outcome = Outcome::default();
+        run(&mut member, &path, &Wishes::default(), &mut outcome)
+            .and_then(|_| settle(&mut member, &path, &mut outcome))
+            .unwrap_or_else(|why| panic!("{case}: {why}"));
+    }
+}
+
+#[test]
+fn a_page_that_died_with_the_process_behind_a_session_token_is_read_all_the_same() {
+    for call in 2..7 {
+        let mut member = member(sessions(), 55);
+        let folder = memory_folder();
+        let path = folder.path().join("store.db");
+        member.site.lock().unwrap().cut = Some(Cut::After(call));
+        let mut outcome = Outcome::default();
+        run(&mut member, &path, &Wishes::default(), &mut outcome)
+            .and_then(|_| settle(&mut member, &path, &mut outcome))
+            .unwrap_or_else(|why| panic!("after request {call}: {why}"));
+    }
+}
+
+#[test]
+fn newest_first_and_from_ignored_is_not_cut_into_single_seconds() {
+    let behaviour = Behaviour {
+        ignores_from: true,
+        order: Order::NewestFirst,
+        page_size: 10,
+        ..Behaviour::plain()
+    };
+    let mut member = member(behaviour, 300);
+    member.settings.window_records = 20;
+    let folder = memory_folder();
+    let path = folder.path().join("store.db");
+    let mut outcome = Outcome::default();
+    let report = run(&mut member, &path, &Wishes::default(), &mut outcome)
+        .unwrap()
+        .unwrap();
+    assert_eq!(report.end, End::Complete);
+    let requests = member.site.lock().unwrap().calls;
+    assert!(requests < 100, "{requests} requests");
+}

@@ -1,0 +1,89 @@
+//! The real engine and the real store against simulated repositories, in the same process, with
+//! one number deciding everything that happens: what the repositories hold and how they behave
+//! and change, every fault on the way, every crash, every jump of our clock.
+//!
+//! After each run, cut off or not, the oracle compares the store with the truth. In the end the
+//! faults stop, and the store must have exactly what the repositories show.
+//!
+//! - `SIMULATION_SEED=n` replays one seed and prints what happens
+//! - `SIMULATION_SEEDS=n` runs so many seeds, from `SIMULATION_FIRST` (0) on
+//! - `SIMULATION_THREADS=n` runs them on so many threads (1)
+
+mod faults;
+mod found;
+mod oracle;
+mod repository;
+mod scenario;
+mod wire;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use scenario::{Outcome, play};
+
+/// What fits into a minute on one core.
+const SEEDS: u64 = 1_000;
+
+/// So many failing seeds are enough to look at.
+const MOST_FAILURES: usize = 20;
+
+fn setting<T: FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    let value = text
+        .parse()
+        .unwrap_or_else(|_| panic!("{name}={text} is no number"));
+    Some(value)
+}
+
+#[test]
+fn every_seed_ends_with_what_the_repositories_show() {
+    if let Some(seed) = setting("SIMULATION_SEED") {
+        let mut log = Vec::new();
+        let result = play(seed, Some(&mut log));
+        for line in log {
+            println!("{line}");
+        }
+        println!("{result:#?}");
+        result.unwrap_or_else(|why| panic!("SIMULATION_SEED={seed}: {why}"));
+        return;
+    }
+    let first: u64 = setting("SIMULATION_FIRST").unwrap_or(0);
+    let count: u64 = setting("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let threads: usize = setting("SIMULATION_THREADS").unwrap_or(1);
+    let next = AtomicU64::new(first);
+    let failures = Mutex::new(Vec::new());
+    let total = Mutex::new(Outcome::default());
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count || failures.lock().unwrap().len() >= MOST_FAILURES {
+                        return;
+                    }
+                    let played = catch_unwind(AssertUnwindSafe(|| play(seed, None)));
+                    match played.unwrap_or_else(|_| Err("panicked".to_owned())) {
+                        Ok(outcome) => total.lock().unwrap().add(&outcome),
+                        Err(why) => {
+                            println!("SIMULATION_SEED={seed}: {why}");
+                            failures.lock().unwrap().push(seed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let total = total.into_inner().unwrap();
+    println!("{total:?} in {:.1} s", begun.elapsed().as_secs_f64());
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "seeds {failures:?} failed; replay one with\n  \
+         SIMULATION_SEED={} cargo test --test simulation -- --nocapture",
+        failures[0]
+    );
+}

@@ -1,0 +1,401 @@
+//! What must hold of the store, whatever happened: compares it with the truth after each run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use harvestd::harvest::{End, Report};
+use harvestd::oai::Datestamp;
+use harvestd::store::{ChangeFilter, Deletion, Reader, Source, Version};
+
+use crate::repository::{Current, Repository, State};
+
+/// A record as the store had it after the last run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stored {
+    version: Version,
+    state: State,
+}
+
+/// How far a list of a source was proven, and what that promises.
+#[derive(Debug, Clone, Copy)]
+struct Proof {
+    datestamp: Datestamp,
+    version: Version,
+    /// Everything that showed by then, and has not changed since, must be stored.
+    since: i64,
+}
+
+/// What the oracle remembers of one source.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    records: BTreeMap<String, Stored>,
+    proofs: BTreeMap<Option<String>, Proof>,
+    /// When the open pass began, on the repository's clock.
+    pub(crate) open_since: Option<i64>,
+}
+
+/// How the last run over a source went.
+pub(crate) struct Ran<'a> {
+    /// `None` if it was cut off.
+    pub(crate) report: Option<&'a Report>,
+    /// The repository's clock when it began.
+    pub(crate) began: i64,
+    /// Whether the repository changed meanwhile.
+    pub(crate) changed: bool,
+}
+
+/// What the oracle could not hold the store to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Excused {
+    /// Records that vanished without a tombstone and are still live in the store.
+    pub(crate) vanished: u64,
+    /// Records that are set aside, for people to see.
+    pub(crate) quarantined: u64,
+}
+
+macro_rules! demand {
+    ($holds:expr, $($why:tt)+) => {
+        if !$holds {
+            return Err(format!($($why)+));
+        }
+    };
+}
+
+/// Checks everything that must hold after any run, and remembers what the next check needs.
+pub(crate) fn check(
+    memory: &mut Memory,
+    repository: &Repository,
+    name: &str,
+    path: &Path,
+    ran: &Ran<'_>,
+) -> Result<(), String> {
+    let reader = Reader::open(path).map_err(|error| error.to_string())?;
+    let records = stored(&reader, name)?;
+    let sources = reader.sources().map_err(|error| error.to_string())?;
+    let Some(source) = sources.iter().find(|source| source.name == name) else {
+        return Ok(());
+    };
+    let before = std::mem::take(&mut memory.records);
+    let moved = check_records(&before, &records, repository)?;
+    check_counts(&before, &records, source, moved, ran)?;
+    check_end(&reader, source, ran)?;
+    check_watermarks(memory, &records, repository, source, &reader, ran)?;
+    memory.records = records;
+    let open = open_pass(&reader, source)?;
+    memory.open_since = open.then(|| memory.open_since.unwrap_or(ran.began));
+    Ok(())
+}
+
+/// Whether a pass of the source is open.
+fn open_pass(reader: &Reader, source: &Source) -> Result<bool, String> {
+    let passes = reader
+        .passes(source.id, 1)
+        .map_err(|error| error.to_string())?;
+    Ok(passes
+        .iter()
+        .any(|pass| pass.state == harvestd::store::PassState::Open))
+}
+
+/// Every record is as the item once was; versions move with the content, and only with it. Gives
+/// how many moved.
+fn check_records(
+    before: &BTreeMap<String, Stored>,
+    records: &BTreeMap<String, Stored>,
+    repository: &Repository,
+) -> Result<u64, String> {
+    let mut moved = 0;
+    for (identifier, stored) in records {
+        let known = before.get(identifier);
+        if known == Some(stored) {
+            continue;
+        }
+        demand!(
+            repository.ever(identifier, &stored.state),
+            "{identifier} is stored as it never was: {:?}",
+            stored.state
+        );
+        let Some(known) = known else {
+            moved += 1;
+            continue;
+        };
+        demand!(
+            stored.version >= known.version,
+            "{identifier}: version went from {} back to {}",
+            known.version,
+            stored.version
+        );
+        let same = content(&stored.state) == content(&known.state);
+        if stored.version == known.version {
+            demand!(
+                same,
+                "{identifier} changed and kept version {}",
+                stored.version
+            );
+        } else {
+            moved += 1;
+            demand!(
+                !same || repository.contents(identifier) > 1,
+                "{identifier} never changed and got version {} after {}",
+                stored.version,
+                known.version
+            );
+        }
+    }
+    for identifier in before.keys() {
+        demand!(
+            records.contains_key(identifier),
+            "{identifier} is gone from the store"
+        );
+    }
+    Ok(moved)
+}
+
+fn content(state: &State) -> (bool, &[String], Option<&str>) {
+    (state.deleted, &state.set_specs, state.metadata.as_deref())
+}
+
+fn check_counts(
+    before: &BTreeMap<String, Stored>,
+    records: &BTreeMap<String, Stored>,
+    source: &Source,
+    moved: u64,
+    ran: &Ran<'_>,
+) -> Result<(), String> {
+    let deleted = records
+        .values()
+        .filter(|stored| stored.state.deleted)
+        .count() as u64;
+    let live = records.len() as u64 - deleted;
+    demand!(
+        (source.live_records, source.deleted_records) == (live, deleted),
+        "the source counts {} live and {} deleted records, the store has {live} and {deleted}",
+        source.live_records,
+        source.deleted_records
+    );
+    let Some(report) = ran.report else {
+        return Ok(());
+    };
+    let new = (records.len() - before.len()) as u64;
+    let counts = report.counts;
+    demand!(
+        counts.new == new,
+        "{} new records reported, {new} stored",
+        counts.new
+    );
+    let reported = counts.new + counts.changed + counts.deleted;
+    demand!(
+        reported == moved || (ran.changed && reported > moved),
+        "{reported} changes reported, {moved} versions moved"
+    );
+    Ok(())
+}
+
+fn check_end(reader: &Reader, source: &Source, ran: &Ran<'_>) -> Result<(), String> {
+    let Some(report) = ran.report else {
+        return Ok(());
+    };
+    match &report.end {
+        End::Complete => {
+            demand!(
+                !open_pass(reader, source)?,
+                "a complete run leaves its pass open"
+            );
+            for pass in reader
+                .passes(source.id, 50)
+                .map_err(|error| error.to_string())?
+            {
+                if pass.state == harvestd::store::PassState::Complete {
+                    let pending = reader
+                        .pending_windows(pass.id)
+                        .map_err(|error| error.to_string())?;
+                    demand!(
+                        pending.is_empty(),
+                        "a complete pass has pending windows: {pending:?}"
+                    );
+                }
+            }
+            Ok(())
+        }
+        End::Incomplete(why) if why.trim().is_empty() => Err("no reason for the end".to_owned()),
+        End::Incomplete(_) => Ok(()),
+        End::Broken(why) => Err(format!("broken: {why}")),
+    }
+}
+
+/// Watermarks move forward only, never beyond what is proven, and what they promise is there.
+fn check_watermarks(
+    memory: &mut Memory,
+    records: &BTreeMap<String, Stored>,
+    repository: &Repository,
+    source: &Source,
+    reader: &Reader,
+    ran: &Ran<'_>,
+) -> Result<(), String> {
+    let since = memory.open_since.unwrap_or(ran.began).min(ran.began);
+    let limit = repository.now
+        - repository
+            .model
+            .behaviour
+            .clamp
+            .map_or(0, |clamp| clamp.as_secs().cast_signed());
+    for set in memory.proofs.keys() {
+        demand!(
+            source.watermark(set.as_deref()).is_some(),
+            "the watermark of {set:?} is gone"
+        );
+    }
+    for watermark in &source.watermarks {
+        demand!(
+            watermark.datestamp.unix() <= limit,
+            "the watermark {} lies beyond {}",
+            watermark.datestamp,
+            Datestamp::from_unix(limit)
+        );
+        let proof = memory
+            .proofs
+            .entry(watermark.set_spec.clone())
+            .or_insert(Proof {
+                datestamp: watermark.datestamp,
+                version: watermark.version,
+                since,
+            });
+        demand!(
+            watermark.datestamp >= proof.datestamp && watermark.version >= proof.version,
+            "the watermark went back from {proof:?} to {watermark:?}"
+        );
+        let moved = watermark.datestamp > proof.datestamp;
+        if moved {
+            *proof = Proof {
+                datestamp: watermark.datestamp,
+                version: watermark.version,
+                since,
+            };
+        }
+    }
+    let aside = set_aside(reader, source)?;
+    for (set, proof) in &memory.proofs {
+        for (identifier, current) in &repository.current {
+            let promised = current.visible_at <= proof.since
+                && current.item.datestamp <= proof.datestamp
+                && repository.listed(&current.item, set.as_deref());
+            if !promised || aside.contains(identifier) {
+                continue;
+            }
+            let state = repository.state(&current.item);
+            let stored = records.get(identifier);
+            demand!(
+                stored.is_some_and(|stored| stored.state == state),
+                "{identifier} lies before the watermark {} of {set:?} proven by a pass of {}, shows since {}, and is \
+                 not stored as {state:?} but as {stored:?}",
+                proof.datestamp,
+                Datestamp::from_unix(proof.since),
+                Datestamp::from_unix(current.visible_at)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// When all is quiet: the store has what the repository shows, and nothing else.
+pub(crate) fn check_equal(
+    repository: &mut Repository,
+    name: &str,
+    path: &Path,
+) -> Result<Excused, String> {
+    let reader = Reader::open(path).map_err(|error| error.to_string())?;
+    let sources = reader.sources().map_err(|error| error.to_string())?;
+    let source = sources
+        .iter()
+        .find(|source| source.name == name)
+        .ok_or("the source is not in the store")?;
+    let mut records = stored(&reader, name)?;
+    let aside = set_aside(&reader, source)?;
+    let mut excused = Excused::default();
+    let now = Datestamp::from_unix(repository.now);
+    for item in repository.model.visible(now) {
+        if !repository.listed(&item, None) {
+            continue;
+        }
+        let expected = repository.state(&item);
+        let found = records.remove(&item.identifier);
+        if found
+            .as_ref()
+            .is_some_and(|stored| stored.state == expected)
+        {
+            continue;
+        }
+        if aside.contains(&item.identifier) {
+            excused.quarantined += 1;
+            continue;
+        }
+        return Err(format!(
+            "{} shows as {expected:?} and is stored as {found:?}",
+            item.identifier
+        ));
+    }
+    for (identifier, stored) in records {
+        // A tombstone shows in every format, and when it lives again, only in those it has; a list
+        // taken down before shows it once more, without metadata.
+        let hidden = |current: &Current| !repository.listed(&current.item, None);
+        let revived = stored.state.metadata.is_none()
+            && repository.current.get(&identifier).is_some_and(hidden);
+        demand!(
+            revived || repository.vanished.contains_key(&identifier),
+            "{identifier} does not show and is stored as {stored:?}"
+        );
+        excused.vanished += 1;
+    }
+    Ok(excused)
+}
+
+fn stored(reader: &Reader, name: &str) -> Result<BTreeMap<String, Stored>, String> {
+    let mut records = BTreeMap::new();
+    let mut versions = BTreeSet::new();
+    let mut fault = None;
+    let filter = ChangeFilter {
+        since: None,
+        sources: vec![name.to_owned()],
+    };
+    let upto = reader
+        .changes(&filter, |record| {
+            if record.deletion == Some(Deletion::Vanished) {
+                fault = Some(format!(
+                    "{} was buried without being asked for",
+                    record.identifier
+                ));
+            }
+            if !versions.insert(record.version) || record.created_version > record.version {
+                fault = Some(format!("{} has an odd version", record.identifier));
+            }
+            let state = State {
+                datestamp: record.datestamp,
+                deleted: record.deletion.is_some(),
+                set_specs: record.set_specs,
+                metadata: record.metadata,
+            };
+            records.insert(
+                record.identifier,
+                Stored {
+                    version: record.version,
+                    state,
+                },
+            );
+            ControlFlow::Continue(())
+        })
+        .map_err(|error| error.to_string())?;
+    let beyond = records.values().any(|stored| stored.version > upto);
+    demand!(!beyond, "a record's version is beyond the store's last");
+    fault.map_or(Ok(records), Err)
+}
+
+/// The identifiers in quarantine.
+fn set_aside(reader: &Reader, source: &Source) -> Result<BTreeSet<String>, String> {
+    let items = reader
+        .quarantine(source.id, 10_000)
+        .map_err(|error| error.to_string())?;
+    Ok(items
+        .into_iter()
+        .filter_map(|item| item.identifier)
+        .collect())
+}

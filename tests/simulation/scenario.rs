@@ -1,0 +1,352 @@
+//! One seed: which runs there are, how each is cut off, and how it all ends.
+
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use harvestd::harvest::settings::SourceSettings;
+use harvestd::harvest::{Clock, End, Report, Surroundings, Wishes, harvest, stop_switch};
+use harvestd::oai::Datestamp;
+use harvestd::oai::settings::ClientSettings;
+use harvestd::store::Store;
+use tokio::sync::Notify;
+
+use crate::oracle::{self, Memory, Ran};
+use crate::repository::START;
+use crate::wire::{Cut, Site, Watch, Wire};
+
+/// Once nothing disturbs them, this many runs bring a source to its end.
+const MOST_QUIET_RUNS: u32 = 6;
+
+/// What became of the seeds that were played.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outcome {
+    seeds: u64,
+    runs: u64,
+    complete: u64,
+    crashes: u64,
+    requests: u64,
+    vanished: u64,
+    quarantined: u64,
+}
+
+impl Outcome {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.runs += other.runs;
+        self.complete += other.complete;
+        self.crashes += other.crashes;
+        self.requests += other.requests;
+        self.vanished += other.vanished;
+        self.quarantined += other.quarantined;
+    }
+}
+
+/// One source of the store, and its repository.
+pub(crate) struct Member {
+    pub(crate) site: Arc<Mutex<Site>>,
+    pub(crate) settings: SourceSettings,
+    pub(crate) memory: Memory,
+}
+
+/// Plays one seed.
+///
+/// # Errors
+/// What did not hold. `log` tells what happened until then.
+pub(crate) fn play(seed: u64, mut log: Option<&mut Vec<String>>) -> Result<Outcome, String> {
+    let mut rng = Rng::with_seed(seed);
+    // The engine's pauses have chance in them.
+    fastrand::seed(seed);
+    let folder = memory_folder();
+    let path = folder.path().join("store.db");
+    let clock = Arc::new(AtomicI64::new(START * 1000 + rng.i64(-20..20) * 86_400_000));
+    let mut members: Vec<Member> = (0..1 + usize::from(rng.u8(0..4) == 0))
+        .map(|number| member(number, &clock, log.is_some(), &mut rng))
+        .collect();
+    let mut outcome = Outcome {
+        seeds: 1,
+        ..Outcome::default()
+    };
+    let result = play_all(&mut members, &path, &mut outcome, &mut rng);
+    if let Some(log) = &mut log {
+        for member in &members {
+            let mut site = member.site.lock().unwrap();
+            log.push(format!(
+                "source {}: {:#?}",
+                member.settings.name, member.settings
+            ));
+            log.push(format!("{:#?}", site.repository.model.behaviour));
+            log.push(format!(
+                "format {}, sets {:?}, late {}",
+                site.repository.prefix, site.repository.sets, site.repository.late
+            ));
+            log.append(&mut site.log.take().unwrap_or_default());
+        }
+    }
+    result.map(|()| outcome)
+}
+
+fn play_all(
+    members: &mut [Member],
+    path: &Path,
+    outcome: &mut Outcome,
+    rng: &mut Rng,
+) -> Result<(), String> {
+    for _ in 0..rng.usize(1..8) {
+        let number = rng.usize(0..members.len());
+        let member = &mut members[number];
+        let wishes = prepare(member, rng);
+        run(member, path, &wishes, outcome)?;
+    }
+    for member in members {
+        settle(member, path, outcome)?;
+    }
+    Ok(())
+}
+
+fn member(number: usize, clock: &Arc<AtomicI64>, logs: bool, rng: &mut Rng) -> Member {
+    let mut site = Site::new(rng, Arc::clone(clock));
+    site.log = logs.then(Vec::new);
+    let repository = &site.repository;
+    let host = if rng.bool() { 0 } else { number };
+    let url = format!("http://host{host}.example/oai{number}")
+        .parse()
+        .unwrap();
+    let overlap = repository.late
+        + if rng.bool() {
+            0
+        } else {
+            rng.i64(0..3 * 86_400)
+        };
+    let settings = SourceSettings {
+        delay: Duration::ZERO,
+        retry_pause: Duration::from_secs(rng.u64(0..3)),
+        retries: rng.u32(0..4),
+        sets: repository.sets.clone(),
+        overlap: Duration::from_secs(overlap.cast_unsigned()),
+        window_records: [3, 20, 100, 50_000][rng.usize(0..4)],
+        ..SourceSettings::new(
+            format!("source{number}"),
+            ClientSettings::new(url),
+            repository.prefix,
+        )
+    };
+    Member {
+        site: Arc::new(Mutex::new(site)),
+        settings,
+        memory: Memory::default(),
+    }
+}
+
+/// Lets time pass before a run, and decides how that run is cut off.
+fn prepare(member: &mut Member, rng: &mut Rng) -> Wishes {
+    let mut site = member.site.lock().unwrap();
+    let listed = member.memory.open_since.is_some();
+    if !listed {
+        site.repository.forget_pages();
+    }
+    for _ in 0..rng.usize(0..5) {
+        let seconds = rng.i64(0..4 * 86_400);
+        site.advance(seconds);
+        if rng.u8(0..3) > 0 {
+            site.repository.change(listed, rng);
+        }
+    }
+    if rng.u8(0..8) == 0 {
+        let days = rng.i64(-20..20);
+        site.clock.fetch_add(days * 86_400_000, Ordering::Relaxed);
+    }
+    let call = if rng.bool() {
+        rng.u32(1..6)
+    } else {
+        rng.u32(1..60)
+    };
+    site.cut = match rng.u8(0..8) {
+        0 | 1 => Some(Cut::Before(call)),
+        2 | 3 => Some(Cut::After(call)),
+        4 => Some(Cut::Stop(call)),
+        _ => None,
+    };
+    let some_time = Datestamp::from_unix(START + rng.i64(0..site.repository.now - START + 86_400));
+    let mut wishes = Wishes {
+        limit: (rng.u8(0..8) == 0).then(|| rng.u64(1..50)),
+        ..Wishes::default()
+    };
+    match rng.u8(0..16) {
+        0 => wishes.full = true,
+        1 => wishes.from = Some(some_time),
+        2 => wishes.until = Some(some_time),
+        _ => {}
+    }
+    wishes
+}
+
+/// Heals everything, and runs the source until it is at its end and equal to its repository.
+pub(crate) fn settle(
+    member: &mut Member,
+    path: &Path,
+    outcome: &mut Outcome,
+) -> Result<(), String> {
+    {
+        let mut site = member.site.lock().unwrap();
+        site.heal();
+        site.cut = None;
+        let seconds = site.repository.settled_after();
+        site.advance(seconds);
+        // A pause of a host is kept by our clock, which may have been set back since.
+        site.clock.fetch_add(60 * 86_400_000, Ordering::Relaxed);
+        site.say(|| "from here on nothing disturbs".to_owned());
+    }
+    let mut complete = 0;
+    for _ in 0..MOST_QUIET_RUNS {
+        let report = run(member, path, &Wishes::default(), outcome)?
+            .ok_or("an undisturbed run was cut off")?;
+        complete = if report.end == End::Complete {
+            complete + 1
+        } else {
+            0
+        };
+        member.site.lock().unwrap().advance(86_400);
+        if complete == 2 {
+            break;
+        }
+    }
+    if complete == 0 {
+        return Err(format!(
+            "{MOST_QUIET_RUNS} undisturbed runs, and the last is not complete"
+        ));
+    }
+    let excused = oracle::check_equal(
+        &mut member.site.lock().unwrap().repository,
+        &member.settings.name,
+        path,
+    )?;
+    outcome.vanished += excused.vanished;
+    outcome.quarantined += excused.quarantined;
+    if excused.quarantined > 0 {
+        let full = Wishes {
+            full: true,
+            ..Wishes::default()
+        };
+        run(member, path, &full, outcome)?;
+        let excused = oracle::check_equal(
+            &mut member.site.lock().unwrap().repository,
+            &member.settings.name,
+            path,
+        )?;
+        if excused.quarantined > 0 {
+            return Err("readable records stay in quarantine after a full pass".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// One run, and the oracle's word on it. `None` if it was cut off.
+pub(crate) fn run(
+    member: &mut Member,
+    path: &Path,
+    wishes: &Wishes,
+    outcome: &mut Outcome,
+) -> Result<Option<Report>, String> {
+    let (began, changes) = {
+        let mut site = member.site.lock().unwrap();
+        site.calls = 0;
+        let cut = site.cut;
+        site.say(|| format!("run with {wishes:?}, cut off {cut:?}"));
+        (site.repository.now, site.repository.changes)
+    };
+    let report = harvest_once(member, path, wishes)?;
+    let mut site = member.site.lock().unwrap();
+    outcome.runs += 1;
+    outcome.requests += u64::from(site.calls);
+    match &report {
+        Some(report) => outcome.complete += u64::from(report.end == End::Complete),
+        None => outcome.crashes += 1,
+    }
+    site.say(|| {
+        format!(
+            "{:?}",
+            report
+                .as_ref()
+                .map(|report| (&report.end, report.counts, &report.watermarks))
+        )
+    });
+    if site.endless {
+        return Err("a run goes round and round".to_owned());
+    }
+    let ran = Ran {
+        report: report.as_ref(),
+        began,
+        changed: site.repository.changes > changes,
+    };
+    oracle::check(
+        &mut member.memory,
+        &site.repository,
+        &member.settings.name,
+        path,
+        &ran,
+    )?;
+    Ok(report)
+}
+
+fn harvest_once(member: &Member, path: &Path, wishes: &Wishes) -> Result<Option<Report>, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let (switch, stop) = stop_switch();
+    let (death, waits) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let wire = Wire {
+        site: Arc::clone(&member.site),
+        switch,
+        death: Arc::clone(&death),
+    };
+    let around = Surroundings {
+        store: Arc::new(Store::open(path).map_err(|error| error.to_string())?),
+        clock: Clock::Manual(Arc::clone(&member.site.lock().unwrap().clock)),
+        stop,
+        progress: Arc::new(Watch {
+            site: Arc::clone(&member.site),
+            waits: Arc::clone(&waits),
+        }),
+    };
+    let report = runtime.block_on(async {
+        let mut harvest = pin!(harvest(&around, &wire, &member.settings, wishes));
+        tokio::select! {
+            biased;
+            report = &mut harvest => Some(report),
+            () = death.notified() => None,
+            () = pass_time(&waits) => None,
+        }
+    });
+    // The storing thread is left to end its work, as the disk would: what was handed to it before
+    // a crash is stored, and what was not is what the crash takes. So each crash can be replayed.
+    drop(runtime);
+    Ok(report)
+}
+
+/// Lets the runtime's time run as soon as somebody waits for it.
+///
+/// By itself a paused clock stands as long as a thread is at work, which the storing one always is.
+async fn pass_time(waits: &Notify) {
+    waits.notified().await;
+    loop {
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        std::thread::yield_now();
+    }
+}
+
+/// Memory, where the system has a folder for it: nothing here is about power cuts.
+pub(crate) fn memory_folder() -> tempfile::TempDir {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir()
+        && let Ok(folder) = tempfile::tempdir_in(shared)
+    {
+        return folder;
+    }
+    tempfile::tempdir().expect("a temporary folder can be made")
+}

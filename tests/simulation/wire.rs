@@ -1,0 +1,377 @@
+//! The way between harvester and repository: faults, lost answers, crashes, and the clocks that
+//! go on meanwhile.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use harvestd::demo::{CompleteListSize, Tokens};
+use harvestd::harvest::progress::{Event, Progress};
+use harvestd::oai::client::{Answer, Times, Transport};
+use harvestd::oai::error::FetchError;
+use harvestd::oai::request::Verb;
+use harvestd::oai::{Datestamp, Granularity, Request};
+use tokio::sync::Notify;
+
+use crate::faults::{self, Fault};
+use crate::repository::Repository;
+
+/// A run that asks more often than this goes round and round.
+const MOST_CALLS: u32 = 4_000;
+
+/// When a run is cut off, by the number of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The process dies before the request reaches the repository.
+    Before(u32),
+    /// It dies when the repository has answered.
+    After(u32),
+    /// The switch is turned while the request is on its way.
+    Stop(u32),
+}
+
+/// One source's repository and the way to it.
+pub(crate) struct Site {
+    pub(crate) repository: Repository,
+    pub(crate) rng: Rng,
+    /// Our clock, in milliseconds since 1970.
+    pub(crate) clock: Arc<AtomicI64>,
+    /// How many requests of a thousand meet a fault; 0 once faults have healed.
+    pub(crate) fault_rate: u32,
+    /// How many requests of a thousand find the repository changed.
+    pub(crate) change_rate: u32,
+    /// How many requests of a thousand find our clock set.
+    pub(crate) jump_rate: u32,
+    /// When the present run is cut off.
+    pub(crate) cut: Option<Cut>,
+    pub(crate) calls: u32,
+    /// What happened, for a replay.
+    pub(crate) log: Option<Vec<String>>,
+    /// Faults that certain requests of a run meet, by the number of the request.
+    pub(crate) script: HashMap<u32, Fault>,
+    outage: Option<(Fault, u32)>,
+    /// Tokens that are refused, so many times more.
+    dead_tokens: HashMap<String, u32>,
+    /// Items that no page can be made with.
+    poison: Vec<String>,
+    /// Answers that only a count can tell from the truth. A harvester that gets the same wrong
+    /// count twice believes it, so there is one of these at most.
+    deceits_left: u32,
+    /// The pages since the list began.
+    pages: Vec<Vec<u8>>,
+    /// Whether a run asked more than [`MOST_CALLS`] times.
+    pub(crate) endless: bool,
+}
+
+impl Site {
+    /// A repository of random behaviour, and a way to it with random faults.
+    pub(crate) fn new(rng: &mut Rng, clock: Arc<AtomicI64>) -> Self {
+        let repository = Repository::new(rng);
+        let names: Vec<String> = repository.current.keys().cloned().collect();
+        let mut site = Self::undisturbed(repository, rng.fork(), clock);
+        if !names.is_empty() && rng.u8(0..6) == 0 {
+            let poisoned = |_| names[rng.usize(0..names.len())].clone();
+            site.poison = (0..2).map(poisoned).collect();
+        }
+        site.fault_rate = [0, 10, 50, 200][rng.usize(0..4)];
+        site.change_rate = [0, 50, 300][rng.usize(0..3)];
+        site.jump_rate = [0, 10][rng.usize(0..2)];
+        site
+    }
+
+    /// A repository that nothing happens to.
+    pub(crate) fn undisturbed(repository: Repository, rng: Rng, clock: Arc<AtomicI64>) -> Self {
+        Self {
+            repository,
+            rng,
+            clock,
+            fault_rate: 0,
+            change_rate: 0,
+            jump_rate: 0,
+            cut: None,
+            calls: 0,
+            log: None,
+            script: HashMap::new(),
+            outage: None,
+            dead_tokens: HashMap::new(),
+            poison: Vec::new(),
+            deceits_left: 1,
+            pages: Vec::new(),
+            endless: false,
+        }
+    }
+
+    /// From here on everything works, and nothing changes.
+    pub(crate) fn heal(&mut self) {
+        self.fault_rate = 0;
+        self.change_rate = 0;
+        self.jump_rate = 0;
+        self.outage = None;
+        self.dead_tokens.clear();
+        self.poison.clear();
+    }
+
+    /// Lets both clocks go on.
+    pub(crate) fn advance(&mut self, seconds: i64) {
+        self.repository.now += seconds;
+        self.clock.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            log.push(line());
+        }
+    }
+
+    fn chance(&mut self, of_a_thousand: u32) -> bool {
+        self.rng.u32(0..1_000) < of_a_thousand
+    }
+
+    /// What the request brings; `None` if the process dies of it.
+    fn take(&mut self, request: &Request, stop: &dyn Fn()) -> Option<Result<Answer, FetchError>> {
+        self.calls += 1;
+        if self.calls > MOST_CALLS {
+            self.endless = true;
+            return None;
+        }
+        if self.cut == Some(Cut::Before(self.calls)) {
+            self.say(|| "crash before the request".to_owned());
+            return None;
+        }
+        if self.cut == Some(Cut::Stop(self.calls)) {
+            self.say(|| "switch turned".to_owned());
+            stop();
+        }
+        let seconds = 1 + self.rng.i64(0..40);
+        self.advance(seconds);
+        if self.chance(self.jump_rate) {
+            let days = self.rng.i64(-9..10);
+            self.clock.fetch_add(days * 86_400_000, Ordering::Relaxed);
+            self.say(|| format!("our clock jumps by {days} days"));
+        }
+        // A repository that grows as fast as it is read has no end to come to.
+        if self.calls < 100 && self.chance(self.change_rate) {
+            let before = self.repository.changes;
+            let mut rng = self.rng.fork();
+            self.repository.change(true, &mut rng);
+            let count = self.repository.changes - before;
+            self.say(|| format!("{count} records change"));
+        }
+        let fault = self.fault(request);
+        let result = self.exchange(request, fault);
+        if self.log.is_some() {
+            let now = Datestamp::from_unix(self.repository.now);
+            let arguments = request.arguments();
+            let what = match &result {
+                Ok(answer) => format!("{} bytes", answer.body.len()),
+                Err(error) => error.to_string(),
+            };
+            self.say(|| format!("{now} {arguments:?} fault {fault:?}: {what}"));
+        }
+        if self.cut == Some(Cut::After(self.calls)) {
+            self.say(|| "crash after the answer".to_owned());
+            return None;
+        }
+        Some(result)
+    }
+
+    /// The fault that this request meets.
+    fn fault(&mut self, request: &Request) -> Option<Fault> {
+        if let Some(fault) = self.script.remove(&self.calls) {
+            return Some(fault);
+        }
+        if let Some((fault, left)) = self.outage {
+            self.outage = (left > 1).then(|| (fault, left - 1));
+            return Some(fault);
+        }
+        if let Request::Resume { token, .. } = request
+            && let Some(left) = self.dead_tokens.get_mut(token.as_str())
+            && *left > 0
+        {
+            *left -= 1;
+            return Some(Fault::DeadToken);
+        }
+        if !self.chance(self.fault_rate) {
+            return None;
+        }
+        let fault = Fault::any(&mut self.rng);
+        match fault {
+            Fault::DeadToken => {
+                if let Request::Resume { token, .. } = request {
+                    let times = self.rng.u32(0..6);
+                    self.dead_tokens.insert(token.as_str().to_owned(), times);
+                }
+            }
+            Fault::NothingMore | Fault::NoToken => {
+                let exact =
+                    self.repository.model.behaviour.complete_list_size == CompleteListSize::Exact;
+                if self.deceits_left == 0 || (fault == Fault::NoToken && !exact) {
+                    return None;
+                }
+                self.deceits_left -= 1;
+            }
+            _ if self.rng.u8(0..6) == 0 => self.outage = Some((fault, self.rng.u32(1..30))),
+            _ => {}
+        }
+        Some(fault)
+    }
+
+    fn exchange(&mut self, request: &Request, fault: Option<Fault>) -> Result<Answer, FetchError> {
+        let resumed = matches!(request, Request::Resume { .. });
+        let lists = request.verb() == Verb::ListRecords;
+        if let Some(fault) = fault
+            && fault.before_the_repository()
+        {
+            return self.reply(fault, request);
+        }
+        if fault == Some(Fault::Repeated) && resumed && lists && !self.pages.is_empty() {
+            let again = self.pages[self.rng.usize(0..self.pages.len())].clone();
+            return Ok(answer(again, Datestamp::from_unix(self.repository.now)));
+        }
+        if fault == Some(Fault::Restarted) {
+            self.repository.model.expire_sessions();
+        }
+        let arguments: Vec<(String, String)> = request
+            .arguments()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let now = Datestamp::from_unix(self.repository.now);
+        let body = self.repository.model.answer(&arguments, now).body;
+        let text = String::from_utf8_lossy(&body);
+        if lists {
+            self.repository.note_page(&text);
+        }
+        if self
+            .poison
+            .iter()
+            .any(|name| text.contains(&format!("{name}<")))
+            && request.verb() != Verb::ListIdentifiers
+        {
+            return Err(faults::server_error(500));
+        }
+        if lists && !resumed {
+            self.pages.clear();
+        }
+        let received = matches!(fault, None | Some(Fault::Restarted))
+            && self.cut != Some(Cut::After(self.calls));
+        let result = match fault {
+            None | Some(Fault::Restarted) => Ok(answer(body.clone(), now)),
+            Some(fault) => match faults::spoil(fault, &body, resumed && lists, &mut self.rng) {
+                Some(body) => Ok(answer(body, now)),
+                None => self.reply(fault, request),
+            },
+        };
+        // Only what was received can come again.
+        if lists && received {
+            self.pages.push(body);
+        }
+        result
+    }
+
+    /// An answer that owes nothing to what the repository holds.
+    fn reply(&mut self, fault: Fault, request: &Request) -> Result<Answer, FetchError> {
+        let now = Datestamp::from_unix(self.repository.now);
+        let page = |inner: &str| {
+            let date = now.render(Granularity::Second);
+            let text = format!(
+                "<?xml version=\"1.0\"?><OAI-PMH xmlns=\"http://www.openarchives.org/OAI/2.0/\">\
+                 <responseDate>{date}</responseDate><request>http://repository.example/oai</request>\
+                 {inner}</OAI-PMH>"
+            );
+            Ok(answer(text.into_bytes(), now))
+        };
+        let stateless = self.repository.model.behaviour.tokens != Tokens::Session;
+        match (fault, request) {
+            (Fault::DeadToken, Request::Resume { .. }) => {
+                page("<error code=\"badResumptionToken\">gone</error>")
+            }
+            (Fault::NothingMore, Request::Resume { .. }) => {
+                page("<error code=\"noRecordsMatch\">nothing more</error>")
+            }
+            (
+                Fault::EmptyPage,
+                Request::Resume {
+                    verb: Verb::ListRecords,
+                    token,
+                    ..
+                },
+            ) if stateless => page(&format!(
+                "<ListRecords><resumptionToken>{}</resumptionToken></ListRecords>",
+                token.as_str()
+            )),
+            (Fault::OtherVerb, _) => page(
+                "<ListMetadataFormats><metadataFormat><metadataPrefix>oai_dc</metadataPrefix>\
+                 <schema>x</schema><metadataNamespace>x</metadataNamespace></metadataFormat>\
+                 </ListMetadataFormats>",
+            ),
+            _ => Err(faults::failure(fault, &mut self.rng)),
+        }
+    }
+}
+
+fn answer(body: Vec<u8>, now: Datestamp) -> Answer {
+    Answer {
+        wire_bytes: body.len() as u64,
+        body,
+        status: 200,
+        content_type: None,
+        charset: None,
+        date: Some(now),
+        moved_to: None,
+        times: Times::default(),
+    }
+}
+
+/// The transport of one run.
+pub(crate) struct Wire {
+    pub(crate) site: Arc<Mutex<Site>>,
+    pub(crate) switch: harvestd::harvest::StopSwitch,
+    /// Told when the process is to die.
+    pub(crate) death: Arc<Notify>,
+}
+
+impl Transport for Wire {
+    async fn send(&self, request: &Request) -> Result<Answer, FetchError> {
+        let taken = self
+            .site
+            .lock()
+            .unwrap()
+            .take(request, &|| self.switch.stop());
+        match taken {
+            Some(result) => result,
+            None => {
+                self.death.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+/// Watches one run: pauses take their time on both clocks.
+pub(crate) struct Watch {
+    pub(crate) site: Arc<Mutex<Site>>,
+    /// Told when a run waits, which it does on the runtime's own clock.
+    pub(crate) waits: Arc<Notify>,
+}
+
+impl Progress for Watch {
+    fn event(&self, _: &str, event: Event) {
+        match event {
+            Event::Waiting { pause, .. } => {
+                let mut site = self.site.lock().unwrap();
+                site.advance(
+                    pause
+                        .min(Duration::from_secs(3_600))
+                        .as_secs()
+                        .cast_signed(),
+                );
+                self.waits.notify_one();
+            }
+            Event::Note(note) => self.site.lock().unwrap().say(|| format!("note: {note}")),
+            _ => {}
+        }
+    }
+}
