@@ -397,6 +397,10 @@ impl<'a> Writing<'a> {
                 cost,
             } => {
                 self.add_to_pass(0, cost, &Counts::default())?;
+                // What was read of it counts for nothing: only readings to an end are compared.
+                self.connection
+                    .prepare_cached("UPDATE window SET items = 0 WHERE id = ?1")?
+                    .execute([window.0])?;
                 let window = passes::window(self.connection, *window)?;
                 self.end(&window, ending, Counts::default())
             }
@@ -416,8 +420,9 @@ impl<'a> Writing<'a> {
         if page.begins.is_some() {
             self.connection
                 .prepare_cached(
-                    "UPDATE window SET last_items = CASE WHEN reads > 0 THEN items END, items = 0,
-                        pages = 0, reads = reads + 1, list_size = NULL, bound = ?2 WHERE id = ?1",
+                    "UPDATE window SET items = 0, pages = 0,
+                        last_items = CASE WHEN state IN ('suspicious', 'failed') THEN items END,
+                        reads = reads + 1, list_size = NULL, bound = ?2 WHERE id = ?1",
                 )?
                 .execute(params![
                     page.window.0,

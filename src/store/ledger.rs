@@ -146,7 +146,8 @@ pub struct Window {
     pub bound: Option<Datestamp>,
     /// How often it was begun.
     pub reads: u32,
-    /// Items of the reading before this one.
+    /// Items of the reading before this one, if that came to an end: a broken-off one says nothing
+    /// about how long the list is.
     pub last_items: Option<u64>,
     /// What is wrong with it.
     pub note: Option<String>,

@@ -103,3 +103,26 @@ fn newest_first_and_from_ignored_is_not_cut_into_single_seconds() {
     let requests = member.site.lock().unwrap().calls;
     assert!(requests < 100, "{requests} requests");
 }
+
+#[test]
+fn readings_that_broke_off_at_one_place_do_not_make_an_end() {
+    let behaviour = Behaviour {
+        complete_list_size: CompleteListSize::Exact,
+        ..sessions()
+    };
+    let mut member = member(behaviour, 55);
+    let folder = memory_folder();
+    let path = folder.path().join("store.db");
+    // Identify, then three times a page and its token: dead (which is tried in another way as
+    // well), dead, and then answered with noRecordsMatch.
+    let faults = [
+        (3, Fault::DeadToken),
+        (6, Fault::DeadToken),
+        (9, Fault::NothingMore),
+    ];
+    member.site.lock().unwrap().script = HashMap::from(faults);
+    let mut outcome = Outcome::default();
+    run(&mut member, &path, &Wishes::default(), &mut outcome)
+        .and_then(|_| settle(&mut member, &path, &mut outcome))
+        .unwrap();
+}
