@@ -113,12 +113,12 @@ fn readings_that_broke_off_at_one_place_do_not_make_an_end() {
     let mut member = member(behaviour, 55);
     let folder = memory_folder();
     let path = folder.path().join("store.db");
-    // Identify, then three times a page and its token: dead (which is tried in another way as
-    // well), dead, and then answered with noRecordsMatch.
+    // Identify, then three times a page and its token: dead (which is put in another way as well,
+    // once), dead, and then answered with noRecordsMatch.
     let faults = [
         (3, Fault::DeadToken),
         (6, Fault::DeadToken),
-        (9, Fault::NothingMore),
+        (8, Fault::NothingMore),
     ];
     member.site.lock().unwrap().script = HashMap::from(faults);
     let mut outcome = Outcome::default();

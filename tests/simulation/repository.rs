@@ -185,7 +185,9 @@ impl Repository {
         let kind = match kind {
             _ if !free && (offset || lag) => Change::Insert,
             Change::Vanish if keeps_all => Change::Delete,
-            Change::CleanUp if lag || self.late == 0 => Change::Restamp,
+            // A pass that reads a window again takes an older datestamp for an older state, and a
+            // pass may last for longer than any overlap.
+            Change::CleanUp if lag || listed || self.late == 0 => Change::Restamp,
             kind => kind,
         };
         if kind == Change::Insert {
