@@ -356,6 +356,7 @@ fn stored(reader: &Reader, name: &str) -> Result<BTreeMap<String, Stored>, Strin
     let filter = ChangeFilter {
         since: None,
         sources: vec![name.to_owned()],
+        ..ChangeFilter::default()
     };
     let upto = reader
         .changes(&filter, |record| {
