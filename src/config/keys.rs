@@ -4,7 +4,7 @@
 pub(crate) const TOP: &[&str] = &["store", "contact", "log", "log_format"];
 
 /// Tables at the top of the file.
-pub(crate) const TABLES: &[&str] = &["defaults", "source"];
+pub(crate) const TABLES: &[&str] = &["defaults", "source", "vufind"];
 
 /// Keys that only a `[[source]]` has: what one source is, and who we are to it.
 ///
@@ -51,7 +51,23 @@ pub(crate) const SHARED: &[&str] = &[
     "proxy",
 ];
 
-/// The three kinds of table that a file has.
+/// Keys of `[vufind]`.
+pub(crate) const VUFIND: &[&str] = &[
+    "institution",
+    "collection",
+    "record_format",
+    "id_rewrites",
+    "id_prefix",
+    "language_map",
+    "any_language_code",
+    "track_changes",
+    "work_key_include",
+    "work_key_exclude",
+    "extra_fields",
+    "rename_fields",
+];
+
+/// The kinds of table that a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Before the first table.
@@ -60,6 +76,8 @@ pub(crate) enum Scope {
     Defaults,
     /// `[[source]]`.
     Source,
+    /// `[vufind]`.
+    Vufind,
 }
 
 impl Scope {
@@ -74,6 +92,7 @@ impl Scope {
             Self::Top => [TOP, &[]],
             Self::Defaults => [SHARED, &[]],
             Self::Source => [SOURCE_ONLY, SHARED],
+            Self::Vufind => [VUFIND, &[]],
         };
         lists.into_iter().flatten().copied()
     }
@@ -85,6 +104,9 @@ impl Scope {
         }
         if self == Self::Top && Self::Source.find(name).is_some() {
             return "belongs in a [[source]] or, for all sources, in [defaults]".to_owned();
+        }
+        if self != Self::Vufind && VUFIND.contains(&name) {
+            return "belongs in the table [vufind]".to_owned();
         }
         if self == Self::Defaults && SOURCE_ONLY.contains(&name) {
             return "belongs in one [[source]]; [defaults] is for all of them".to_owned();
@@ -155,6 +177,12 @@ mod tests {
                 Scope::Top,
                 "delay",
                 "belongs in a [[source]] or, for all sources, in [defaults]",
+            ),
+            (
+                "catalogue key of a source",
+                Scope::Source,
+                "institution",
+                "belongs in the table [vufind]",
             ),
             (
                 "secret for all",

@@ -13,8 +13,9 @@ use super::paths;
 use super::problem::{ConfigError, Origin, Problem};
 use super::raw::{self, Entry, Layer, Raw};
 use super::secret;
-use super::values;
+use super::{values, vufind};
 use crate::harvest::settings::SourceSettings;
+use crate::output::vufind::Settings;
 
 /// The checked configuration. Its `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The sources, in the order of the file; names are unique.
     pub sources: Vec<SourceSettings>,
+    /// `[vufind]`: what is particular to the catalogue that receives documents.
+    pub vufind: Settings,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
 }
@@ -236,6 +239,7 @@ fn check(
         sources.extend(checked::source(&common, layers, &mut findings));
     }
     find_duplicates(&raw.sources, &mut findings);
+    let vufind = vufind::settings(&raw.vufind, directory, &mut findings);
 
     if !findings.problems.is_empty() {
         findings.problems.sort();
@@ -254,6 +258,7 @@ fn check(
         log,
         log_format: log_format.unwrap_or_default(),
         sources,
+        vufind,
         warnings: findings.warnings,
     })
 }

@@ -18,6 +18,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 mod values;
+mod vufind;
 
 pub use direct::source_from_url;
 pub use env::Environment;

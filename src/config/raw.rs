@@ -21,6 +21,8 @@ pub(crate) enum Value {
     Text(String),
     /// A whole number.
     Integer(i64),
+    /// A boolean.
+    Boolean(bool),
     /// A date, time or both, in TOML's own notation.
     Datetime(String),
     /// An array.
@@ -74,6 +76,8 @@ pub(crate) struct Raw {
     pub(crate) top: Layer,
     /// `[defaults]`.
     pub(crate) defaults: Layer,
+    /// `[vufind]`.
+    pub(crate) vufind: Layer,
     /// Each `[[source]]`, in the order of the file.
     pub(crate) sources: Vec<Layer>,
 }
@@ -84,6 +88,7 @@ impl Raw {
         Self {
             top: Layer::empty(),
             defaults: Layer::empty(),
+            vufind: Layer::empty(),
             sources: Vec::new(),
         }
     }
@@ -112,6 +117,13 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
         match (key.get_ref().as_ref(), value.get_ref()) {
             ("defaults", DeValue::Table(table)) => {
                 raw.defaults = file.layer(Scope::Defaults, value.span(), table, problems);
+            }
+            ("vufind", DeValue::Table(table)) => {
+                raw.vufind = file.layer(Scope::Vufind, value.span(), table, problems);
+            }
+            ("vufind", _) => {
+                let origin = file.origin(key.span());
+                problems.push(Problem::new(origin, "must be a table: [vufind]").of_key("vufind"));
             }
             ("defaults", _) => {
                 let origin = file.origin(key.span());
@@ -209,7 +221,7 @@ impl File<'_> {
                 .map_or(Value::Other("integer beyond 64 bits"), Value::Integer),
             DeValue::Datetime(instant) => Value::Datetime(instant.to_string()),
             DeValue::Float(_) => Value::Other("float"),
-            DeValue::Boolean(_) => Value::Other("boolean"),
+            DeValue::Boolean(truth) => Value::Boolean(*truth),
             DeValue::Array(items) => {
                 Value::List(items.iter().map(|item| self.value(item)).collect())
             }

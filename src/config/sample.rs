@@ -70,6 +70,7 @@ fn it_has_each_key_in_its_table() {
         match line {
             "[defaults]" => scope = Scope::Defaults,
             "[[source]]" => scope = Scope::Source,
+            "[vufind]" => scope = Scope::Vufind,
             _ => {
                 if let Some(key) = setting(line) {
                     assert!(scope.find(key).is_some(), "{key} in {scope:?}");
@@ -78,7 +79,7 @@ fn it_has_each_key_in_its_table() {
             }
         }
     }
-    let known: BTreeSet<&str> = [keys::TOP, keys::SHARED, keys::SOURCE_ONLY]
+    let known: BTreeSet<&str> = [keys::TOP, keys::SHARED, keys::SOURCE_ONLY, keys::VUFIND]
         .into_iter()
         .flatten()
         .copied()

@@ -233,6 +233,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Text(_) => "text",
         Value::Integer(_) => "a number",
         Value::Datetime(_) => "a date",
+        Value::Boolean(_) => "true or false",
         Value::List(_) => "a list",
         Value::Table(_) => "a table",
         Value::Other(kind) => kind,

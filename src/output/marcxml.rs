@@ -297,6 +297,27 @@ impl Fields<'_> {
     }
 }
 
+/// Appends a record that says of one that was there before that it is deleted (leader 05 `d`), with
+/// its namespace, and a line feed.
+///
+/// Source: MARC 21 Format for Bibliographic Data, leader.
+pub fn push_deleted(item: Item<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<record xmlns=\"http://www.loc.gov/MARC21/slim\">");
+    push_element(out, "leader", "00000dab a2200000uu 4500");
+    let mut fields = Fields { out };
+    fields.control("001", item.identifier);
+    fields.control("003", item.source);
+    if let Some((at, _)) = Datestamp::parse(item.datestamp) {
+        let digits: String = at
+            .to_string()
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
+        fields.control("005", &format!("{digits}.0"));
+    }
+    out.extend_from_slice(b"</record>\n");
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

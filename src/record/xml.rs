@@ -110,6 +110,16 @@ impl Namespace {
     }
 }
 
+/// Reads a document to its end.
+///
+/// # Errors
+/// If it is malformed anywhere.
+pub fn check(document: &str) -> Result<(), XmlError> {
+    let mut walker = Walker::new(document);
+    while walker.next()?.is_some() {}
+    Ok(())
+}
+
 /// Walks through a document.
 pub(crate) struct Walker<'a> {
     reader: Reader<&'a [u8]>,

@@ -254,6 +254,7 @@ mod tests {
             log: None,
             log_format: LogFormat::Text,
             sources: names.iter().map(source).collect(),
+            vufind: Default::default(),
             warnings: Vec::new(),
         }
     }

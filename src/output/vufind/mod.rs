@@ -3,10 +3,12 @@
 mod document;
 mod icu;
 mod options;
+mod settings;
 mod source;
 pub mod strings;
 mod update;
 
 pub use document::{Document, DocumentError, Field, FieldValues, Input, Tracking, document};
 pub use options::{LanguageMap, LanguageMapError, Options};
+pub use settings::{Settings, SettingsError};
 pub use update::{Command, Encoding, Frame, UpdateWriter};

@@ -93,6 +93,7 @@ fn push_json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
 #[derive(Debug)]
 pub struct Frame {
     encoding: Encoding,
+    one_line: bool,
     last: Option<Command>,
 }
 
@@ -101,7 +102,16 @@ impl Frame {
     pub fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
+            one_line: false,
             last: None,
+        }
+    }
+
+    /// The same; in JSON, the whole message is one line.
+    pub fn in_one_line(encoding: Encoding) -> Self {
+        Self {
+            one_line: true,
+            ..Self::new(encoding)
         }
     }
 
@@ -109,6 +119,8 @@ impl Frame {
     pub fn before(&mut self, command: Command) -> &'static str {
         let last = self.last.replace(command);
         match (self.encoding, last, command) {
+            (Encoding::Json, None, _) if self.one_line => "{",
+            (Encoding::Json, Some(_), _) if self.one_line => ",",
             (Encoding::Json, None, _) => "{\n",
             (Encoding::Json, Some(_), _) => ",\n",
             (Encoding::Xml, None, Command::Add) => concat!(xml_head!(), "<add>\n"),
@@ -124,6 +136,7 @@ impl Frame {
     pub fn end(self) -> &'static str {
         match (self.encoding, self.last) {
             (Encoding::Json, None) => "{}\n",
+            (Encoding::Json, Some(_)) if self.one_line => "}\n",
             (Encoding::Json, Some(_)) => "\n}\n",
             (Encoding::Xml, None) => concat!(xml_head!(), "</update>\n"),
             (Encoding::Xml, Some(Command::Add)) => "</add>\n</update>\n",

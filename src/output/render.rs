@@ -1,0 +1,382 @@
+//! What is a record of the store in each format?
+
+use super::vufind::{self, Command, Encoding, Input, Options, Tracking};
+use super::xml::push_attribute;
+use super::{Format, Item, Tombstones, csv, jsonl, marcxml, oai_dc, ris};
+use crate::oai::Datestamp;
+use crate::record::{Article, crosswalk, xml};
+use crate::store::{StoredRecord, Version};
+
+/// Writes records in one format. Without state: many threads can share it.
+#[derive(Debug, Clone, Copy)]
+pub struct Renderer<'a> {
+    /// The format.
+    pub format: Format,
+    /// What is particular to a catalogue.
+    pub vufind: &'a Options,
+    /// Whether catalogue documents have `first_indexed` and `last_indexed`.
+    pub track_changes: bool,
+    /// Whether what was there before is known to be there: tombstones are written also by formats
+    /// that can only take away ([`Tombstones::TakenAway`]).
+    pub changes: bool,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rendered {
+    /// It was written, as this command.
+    Written(Command),
+    /// It was written, but its metadata cannot be read, and why.
+    Flawed(String),
+    /// It cannot be written, and why; the buffer is as it was.
+    Failed(String),
+    /// It is a tombstone that has no place here; the buffer is as it was.
+    LeftOut,
+}
+
+impl Renderer<'_> {
+    /// Appends the record to `out`, without what stands around it.
+    ///
+    /// In formats `xml` and `oai_dc` a record is
+    /// `<record source="" identifier="" datestamp="" version="" metadata_prefix="">`, its metadata
+    /// as a document of its own in it, `deleted="true"` on a tombstone, which is empty.
+    pub fn push(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Rendered {
+        let begin = out.len();
+        let rendered = if record.deletion.is_some() {
+            self.tombstone(record, out)
+        } else {
+            self.live(record, out)
+        };
+        if matches!(rendered, Rendered::Failed(_) | Rendered::LeftOut) {
+            out.truncate(begin);
+        }
+        rendered
+    }
+
+    fn tombstone(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Rendered {
+        match self.format.tombstones() {
+            Tombstones::Unspoken => return Rendered::LeftOut,
+            Tombstones::TakenAway if !self.changes => return Rendered::LeftOut,
+            Tombstones::TakenAway | Tombstones::Listed => {}
+        }
+        let item = item(record);
+        match self.format {
+            Format::Jsonl => jsonl::push_line(item, jsonl::Content::None, out),
+            Format::Xml => push_wrapped(item, None, out),
+            Format::OaiDc => push_wrapped(dublin_core(item), None, out),
+            Format::VufindJson | Format::VufindXml => {
+                let id = self.vufind.document_id(&record.identifier);
+                encoding(self.format).push_delete(&id, out);
+            }
+            Format::Marcxml => marcxml::push_deleted(item, out),
+            Format::Csv => push_with(out, |text| csv::push_row(item, None, text)),
+            Format::Ris => {}
+        }
+        Rendered::Written(Command::Delete)
+    }
+
+    fn live(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Rendered {
+        let item = item(record);
+        let Some(metadata) = record.metadata.as_deref() else {
+            match self.format {
+                Format::Jsonl => jsonl::push_line(item, jsonl::Content::None, out),
+                Format::Xml => push_wrapped(item, None, out),
+                Format::Csv => push_with(out, |text| csv::push_row(item, None, text)),
+                _ => return Rendered::Failed("the record has no metadata".to_owned()),
+            }
+            return Rendered::Written(Command::Add);
+        };
+        let written = match self.format {
+            Format::Jsonl => return push_line(item, metadata, out),
+            Format::Xml => checked(metadata).map(|()| push_wrapped(item, Some(metadata), out)),
+            Format::OaiDc => oai_dc::record(&record.metadata_prefix, metadata)
+                .map_err(|error| error.to_string())
+                .and_then(|dc| {
+                    checked(&dc)?;
+                    push_wrapped(dublin_core(item), Some(&dc), out);
+                    Ok(())
+                }),
+            Format::VufindJson | Format::VufindXml => self.document(record, metadata, out),
+            Format::Marcxml => {
+                article(item, metadata).map(|article| marcxml::push_record(item, &article, out))
+            }
+            Format::Csv => article(item, metadata)
+                .map(|article| push_with(out, |text| csv::push_row(item, Some(&article), text))),
+            Format::Ris => article(item, metadata)
+                .map(|article| push_with(out, |text| ris::push_reference(item, &article, text))),
+        };
+        match written {
+            Ok(()) => Rendered::Written(Command::Add),
+            Err(reason) => Rendered::Failed(reason),
+        }
+    }
+
+    fn document(
+        &self,
+        record: &StoredRecord,
+        metadata: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let tracked = self
+            .track_changes
+            .then(|| (second(record.created_version), second(record.version)));
+        let input = Input {
+            identifier: &record.identifier,
+            datestamp: &record.datestamp,
+            metadata_prefix: &record.metadata_prefix,
+            metadata,
+            tracking: tracked.as_ref().map(|(first, last)| Tracking {
+                first_indexed: first,
+                last_indexed: last,
+            }),
+        };
+        let document = vufind::document(input, self.vufind).map_err(|error| error.to_string())?;
+        encoding(self.format).push_add(&document, out);
+        Ok(())
+    }
+}
+
+/// The record as the outputs see it.
+pub fn item(record: &StoredRecord) -> Item<'_> {
+    Item {
+        source: &record.source,
+        identifier: &record.identifier,
+        datestamp: &record.datestamp,
+        deleted: record.deletion.is_some(),
+        version: u64::try_from(record.version.0).unwrap_or_default(),
+        metadata_prefix: &record.metadata_prefix,
+        set_specs: &record.set_specs,
+    }
+}
+
+/// When a version was made, as `YYYY-MM-DDThh:mm:ssZ`.
+pub fn second(version: Version) -> String {
+    Datestamp::from_unix(version.unix_ms().div_euclid(1000)).to_string()
+}
+
+fn encoding(format: Format) -> Encoding {
+    match format {
+        Format::VufindXml => Encoding::Xml,
+        _ => Encoding::Json,
+    }
+}
+
+fn article(item: Item<'_>, metadata: &str) -> Result<Article, String> {
+    crosswalk::article(item.metadata_prefix, metadata).map_err(|error| error.to_string())
+}
+
+fn push_line(item: Item<'_>, metadata: &str, out: &mut Vec<u8>) -> Rendered {
+    match article(item, metadata) {
+        Ok(article) => {
+            jsonl::push_line(item, jsonl::Content::Article(&article), out);
+            Rendered::Written(Command::Add)
+        }
+        Err(reason) => {
+            jsonl::push_line(item, jsonl::Content::Unreadable(&reason), out);
+            Rendered::Flawed(reason)
+        }
+    }
+}
+
+/// Lets what writes text write bytes.
+fn push_with(out: &mut Vec<u8>, write: impl FnOnce(&mut String)) {
+    let mut text = String::new();
+    write(&mut text);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// The same record, as it is in Dublin Core.
+fn dublin_core(item: Item<'_>) -> Item<'_> {
+    Item {
+        metadata_prefix: "oai_dc",
+        ..item
+    }
+}
+
+fn push_wrapped(item: Item<'_>, metadata: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<record");
+    let version = item.version.to_string();
+    let deleted = item.deleted.then_some("true");
+    for (name, value) in [
+        ("source", Some(item.source)),
+        ("identifier", Some(item.identifier)),
+        ("datestamp", Some(item.datestamp)),
+        ("version", Some(version.as_str())),
+        ("metadata_prefix", Some(item.metadata_prefix)),
+        ("deleted", deleted),
+    ] {
+        if let Some(value) = value {
+            out.push(b' ');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"=\"");
+            push_attribute(out, value);
+            out.push(b'"');
+        }
+    }
+    match metadata {
+        Some(metadata) => {
+            out.push(b'>');
+            out.extend_from_slice(metadata.as_bytes());
+            out.extend_from_slice(b"</record>\n");
+        }
+        None => out.extend_from_slice(b"/>\n"),
+    }
+}
+
+/// Whether a document can stand within another one: well-formed, and without what only stands at
+/// the start of a file.
+fn checked(metadata: &str) -> Result<(), String> {
+    let start = metadata.trim_start();
+    if start.starts_with("<?") || start.starts_with("<!") {
+        return Err("the metadata does not begin with its root element".to_owned());
+    }
+    xml::check(metadata).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Deletion;
+
+    fn record(metadata: Option<&str>, deletion: Option<Deletion>) -> StoredRecord {
+        StoredRecord {
+            source: "a".to_owned(),
+            metadata_prefix: "oai_doaj".to_owned(),
+            identifier: "oai:doaj.org/article:1&2".to_owned(),
+            datestamp: "2020-01-01T00:00:00Z".to_owned(),
+            set_specs: Vec::new(),
+            deletion,
+            version: Version(1_849_320_778_264_215_552),
+            created_version: Version(1_763_649_729_000 << 20),
+            metadata: metadata.map(str::to_owned),
+            extra: None,
+        }
+    }
+
+    fn rendered(format: Format, changes: bool, record: &StoredRecord) -> (Rendered, String) {
+        let options = Options::default();
+        let renderer = Renderer {
+            format,
+            vufind: &options,
+            track_changes: true,
+            changes,
+        };
+        let mut out = b"before".to_vec();
+        let rendered = renderer.push(record, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        (rendered, text.strip_prefix("before").unwrap().to_owned())
+    }
+
+    #[test]
+    fn live_records_have_their_form() {
+        let live = record(Some("<doajArticle><title>T</title></doajArticle>"), None);
+        let cases = [
+            (Format::Jsonl, "\"title\":\"T\""),
+            (
+                Format::Xml,
+                "<record source=\"a\" identifier=\"oai:doaj.org/article:1&amp;2\" \
+                 datestamp=\"2020-01-01T00:00:00Z\" version=\"1849320778264215552\" \
+                 metadata_prefix=\"oai_doaj\"><doajArticle><title>T</title></doajArticle></record>\n",
+            ),
+            (Format::OaiDc, "metadata_prefix=\"oai_dc\"><oai_dc:dc "),
+            (
+                Format::VufindJson,
+                "\"first_indexed\":\"2025-11-20T14:42:09Z\",\
+                 \"last_indexed\":\"2025-11-20T14:42:09Z\"",
+            ),
+            (Format::VufindXml, "<field name=\"title\">T</field>"),
+            (
+                Format::Marcxml,
+                "<controlfield tag=\"001\">oai:doaj.org/article:1&amp;2<",
+            ),
+            (Format::Csv, "a,oai:doaj.org/article:1&2,"),
+            (Format::Ris, "TI  - T\r\n"),
+        ];
+        for (format, part) in cases {
+            let (outcome, text) = rendered(format, false, &live);
+            assert_eq!(outcome, Rendered::Written(Command::Add), "{format:?}");
+            assert!(text.contains(part), "{format:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn tombstones_are_written_where_they_mean_something() {
+        let gone = record(None, Some(Deletion::Declared));
+        let cases = [
+            (Format::Jsonl, Some("\"deleted\":true"), true),
+            (Format::Xml, Some("deleted=\"true\"/>\n"), true),
+            (Format::OaiDc, Some("deleted=\"true\"/>\n"), true),
+            (Format::Csv, Some(",true,"), true),
+            (
+                Format::VufindJson,
+                Some("\"delete\":{\"id\":\"doaj-art-1&2\"}"),
+                false,
+            ),
+            (Format::VufindXml, Some("<id>doaj-art-1&amp;2</id>"), false),
+            (Format::Marcxml, Some("<leader>00000dab "), false),
+            (Format::Ris, None, false),
+        ];
+        for (format, part, also_whole) in cases {
+            for changes in [true, false] {
+                let (outcome, text) = rendered(format, changes, &gone);
+                match part.filter(|_| changes || also_whole) {
+                    Some(part) => {
+                        assert_eq!(outcome, Rendered::Written(Command::Delete), "{format:?}");
+                        assert!(text.contains(part), "{format:?}: {text}");
+                    }
+                    None => assert_eq!((outcome, text), (Rendered::LeftOut, String::new())),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_leaves_nothing_behind() {
+        let cases = [
+            ("unknown format", Some("<mets/>"), "no crosswalk for", false),
+            ("cut off", Some("<doajArticle><title>T"), "not closed", true),
+            ("text", Some("T"), "text outside", true),
+            ("no metadata", None, "the record has no metadata", false),
+            (
+                "declaration",
+                Some("<?xml version=\"1.0\"?><doajArticle/>"),
+                "does not begin with its root",
+                true,
+            ),
+        ];
+        for (case, metadata, reason, also_xml) in cases {
+            let broken = record(metadata, None);
+            let declared = case == "declaration";
+            for format in [
+                Format::VufindJson,
+                Format::OaiDc,
+                Format::Marcxml,
+                Format::Ris,
+            ] {
+                if declared {
+                    continue;
+                }
+                let (outcome, text) = rendered(format, false, &broken);
+                assert!(
+                    matches!(&outcome, Rendered::Failed(told) if told.contains(reason)),
+                    "{case} as {format:?}: {outcome:?}"
+                );
+                assert_eq!(text, "", "{case} as {format:?}");
+            }
+            let (outcome, text) = rendered(Format::Xml, false, &broken);
+            assert_eq!(
+                matches!(outcome, Rendered::Failed(_)),
+                also_xml,
+                "{case}: {outcome:?}"
+            );
+            assert_eq!(text.is_empty(), also_xml, "{case}");
+        }
+        let broken = record(Some("<mets/>"), None);
+        let (outcome, text) = rendered(Format::Jsonl, false, &broken);
+        assert!(matches!(outcome, Rendered::Flawed(_)), "{outcome:?}");
+        assert!(
+            text.contains("\"article\":null,\"error\":\"no crosswalk"),
+            "{text}"
+        );
+    }
+}
