@@ -8,7 +8,7 @@ use clap::Parser;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
-    check_config, completions, harvest, logging, man, progress, reconcile, status,
+    check_config, completions, export, harvest, logging, man, progress, reconcile, show, status,
 };
 use harvestd::config::{self, Config, Environment, Secrets};
 use harvestd::harvest::Clock;
@@ -64,7 +64,17 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
             status::run(&config, cli.global.json, Clock::System.now_ms(), &mut out)?;
         }
-        Command::Identify(_) | Command::Export(_) | Command::Show(_) => {
+        Command::Export(args) => {
+            let (config, bars) = start(&cli.global, Secrets::Unread)?;
+            return runtime()?.block_on(export::run(args, &cli.global, &config, &bars, &mut out));
+        }
+        Command::Show(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            let exit = show::run(args, cli.global.json, &config, &mut out)?;
+            out.flush()?;
+            return Ok(exit);
+        }
+        Command::Identify(_) => {
             anyhow::bail!("not built yet")
         }
     }

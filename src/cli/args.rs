@@ -20,7 +20,8 @@ Exit status:
   0  all done; every source is complete
   1  something else went wrong
   2  wrong usage or configuration; trying again will not help
-  3  some source is incomplete; what was stored stays, and the next run goes on
+  3  some source is incomplete; what was stored stays, and the next run goes on;
+     or some records could not be exported, and all others were
 
 Files:
   Configuration: ~/.config/harvestd/harvestd.toml, else /etc/harvestd/harvestd.toml

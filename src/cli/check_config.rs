@@ -10,6 +10,7 @@ use crate::harvest::settings::SourceSettings;
 use crate::oai::Granularity;
 use crate::oai::client::show_url;
 use crate::oai::settings::Credentials;
+use crate::output::vufind::Settings;
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,33 @@ fn describe(config: &Config) -> Value {
         "store": config.store,
         "contact": config.contact,
         "log": config.log,
+        "vufind": describe_vufind(&config.vufind),
         "source": config.sources.iter().map(describe_source).collect::<Vec<_>>(),
+    })
+}
+
+fn describe_vufind(settings: &Settings) -> Value {
+    let pairs = |pairs: &[(String, String)]| -> Value {
+        let pairs = pairs
+            .iter()
+            .map(|(from, to)| (from.clone(), to.clone().into()));
+        Value::Object(pairs.collect())
+    };
+    let lists = settings.extra_fields.iter();
+    let lists = lists.map(|(name, values)| (name.clone(), values.clone().into()));
+    json!({
+        "institution": settings.institution,
+        "collection": settings.collection,
+        "record_format": settings.record_format,
+        "id_rewrites": pairs(&settings.id_rewrites),
+        "id_prefix": settings.id_prefix,
+        "language_map": settings.language_map,
+        "any_language_code": settings.any_language_code,
+        "track_changes": settings.track_changes,
+        "work_key_include": settings.work_key_include,
+        "work_key_exclude": settings.work_key_exclude,
+        "extra_fields": Value::Object(lists.collect()),
+        "rename_fields": pairs(&settings.rename_fields),
     })
 }
 
@@ -109,6 +136,10 @@ fn write_text(described: &Value, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out)?;
         write_fields(source, out)?;
     }
+    if described["vufind"] != describe_vufind(&Settings::default()) {
+        writeln!(out, "\n[vufind]")?;
+        write_fields(&described["vufind"], out)?;
+    }
     if sources.is_empty() {
         writeln!(out, "\nno sources; only base URLs can be harvested")?;
     }
@@ -125,6 +156,7 @@ fn write_fields(table: &Value, out: &mut dyn Write) -> std::io::Result<()> {
                 texts.join(", ")
             }
             Value::Null | Value::Array(_) => continue,
+            Value::Object(_) if key == "vufind" => continue,
             other => other.to_string(),
         };
         writeln!(out, "{key:<21} {shown}")?;

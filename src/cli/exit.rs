@@ -17,7 +17,8 @@ pub enum Exit {
     Failed,
     /// 2: wrong usage or configuration; trying again will not help.
     Usage,
-    /// 3: some source is incomplete; what was stored stays, and the next run goes on.
+    /// 3: some source is incomplete, and what was stored stays for the next run to go on; or some
+    /// records could not be written, and all others were.
     Incomplete,
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command, and what all commands share.
 
 pub mod args;
+pub mod catalogue;
 pub mod check_config;
 pub mod completions;
 pub mod exit;

@@ -16,12 +16,20 @@ const ENDED_BY_SIGNAL: i32 = 143;
 /// # Errors
 /// If the system does not let us listen to signals.
 pub(super) fn stop_on_signal(switch: StopSwitch) -> anyhow::Result<()> {
+    stop_at_signal(switch, "stopping after the page at hand")
+}
+
+/// The same, with what to say at the first signal.
+///
+/// # Errors
+/// If the system does not let us listen to signals.
+pub(super) fn stop_at_signal(switch: StopSwitch, words: &'static str) -> anyhow::Result<()> {
     let listen = |kind| signal(kind).context("listening to signals");
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     tokio::spawn(async move {
         either(&mut terminate, &mut interrupt).await;
-        tracing::warn!("stopping after the page at hand; once more to stop at once");
+        tracing::warn!("{words}; once more to stop at once");
         switch.stop();
         either(&mut terminate, &mut interrupt).await;
         std::process::exit(ENDED_BY_SIGNAL);

@@ -35,7 +35,8 @@ pub fn render(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
         .collect()
 }
 
-fn printable(text: &str) -> String {
+/// A text of a repository, fit for a terminal: control characters become `\u{FFFD}`.
+pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{FFFD}")
 }
 

@@ -333,7 +333,12 @@ mod tests {
     #[test]
     fn what_cannot_be_read_leaves_nothing_behind() {
         let cases = [
-            ("unknown format", Some("<mets/>"), "no crosswalk for", false),
+            (
+                "unknown format",
+                Some("<mets xmlns=\"http://www.loc.gov/METS/\"/>"),
+                "no crosswalk for",
+                false,
+            ),
             ("cut off", Some("<doajArticle><title>T"), "not closed", true),
             ("text", Some("T"), "text outside", true),
             ("no metadata", None, "the record has no metadata", false),
@@ -371,7 +376,7 @@ mod tests {
             );
             assert_eq!(text.is_empty(), also_xml, "{case}");
         }
-        let broken = record(Some("<mets/>"), None);
+        let broken = record(Some("<mets xmlns=\"http://www.loc.gov/METS/\"/>"), None);
         let (outcome, text) = rendered(Format::Jsonl, false, &broken);
         assert!(matches!(outcome, Rendered::Flawed(_)), "{outcome:?}");
         assert!(

@@ -60,6 +60,21 @@ impl Options {
         rewritten.unwrap_or_else(|| format!("{}{identifier}", self.id_prefix))
     }
 
+    /// The OAI identifiers whose document id this may be, in the order of the rewrites.
+    pub fn identifiers(&self, document_id: &str) -> Vec<String> {
+        let Some(rest) = document_id.strip_prefix(self.id_prefix.as_str()) else {
+            return Vec::new();
+        };
+        let rewritten = self.id_rewrites.iter().filter_map(|(from, to)| {
+            let rest = rest.strip_prefix(to.as_str())?;
+            Some(format!("{from}{rest}"))
+        });
+        rewritten
+            .chain([rest.to_owned()])
+            .filter(|identifier| self.document_id(identifier) == document_id)
+            .collect()
+    }
+
     /// The name under which a field is posted.
     pub(super) fn field_name(&self, name: &'static str) -> Cow<'static, str> {
         match self.renames.iter().find(|(from, _)| from == name) {
@@ -155,6 +170,21 @@ mod tests {
             "x.doaj-art-e07f"
         );
         assert_eq!(options.document_id("oai:x:1"), "x.x:1");
+        let cases = [
+            (
+                "x.doaj-art-e07f",
+                vec![
+                    "oai:doaj.org/article:e07f",
+                    "oai:doaj-art-e07f",
+                    "doaj-art-e07f",
+                ],
+            ),
+            ("x.x:1", vec!["oai:x:1", "x:1"]),
+            ("doaj-art-e07f", vec![]),
+        ];
+        for (id, identifiers) in cases {
+            assert_eq!(options.identifiers(id), identifiers, "{id}");
+        }
     }
 
     #[test]

@@ -1,0 +1,380 @@
+//! `harvestd export`: the records of the store as a file.
+
+mod pipeline;
+mod report;
+mod target;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use self::pipeline::{Batch, PipelineError, Reading};
+use self::report::Tally;
+use self::target::Target;
+use super::args::Global;
+use super::catalogue::{self, CatalogueArgs};
+use super::exit::{Exit, UsageError};
+use super::signals;
+use crate::config::Config;
+use crate::harvest::{Stop, stop_switch};
+pub use crate::output::Format as ExportFormat;
+use crate::output::vufind::Options;
+use crate::output::{Container, Renderer};
+use crate::store::{ChangeFilter, Reader, Source, Version};
+
+/// Arguments of `export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Records come in the order of their versions, each in its last state. An export ends by telling the
+version to give as --since next time; then only what changed since comes, deletions among it, and a
+record that came and went in between does not. A whole export has tombstones in the formats jsonl,
+xml, oai_dc and csv; the other formats tell of deletions only with --since, and ris never does.
+
+A record whose metadata cannot be read is told on standard error and makes the exit status 3; all
+others are written.
+
+With --follow, every look at the store that finds changes appends to the output: lines, rows or
+references; a document (xml, oai_dc, marcxml, vufind-xml); or a line that is a whole update message
+(vufind-json). Documents and messages hold at most 1,000 records.
+
+Examples:
+  harvestd export --format jsonl -o all.jsonl
+  harvestd export --format xml --source doaj-articles | zstd > articles.xml.zst
+  harvestd export --format vufind-json --institution 'My Library' -o solr.json
+  harvestd export --since 1849320778264215552    what changed after this version
+  harvestd export --follow | my-consumer         and what changes from now on")]
+pub struct Args {
+    /// How records are written
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    pub format: ExportFormat,
+    /// Only changes after this version, deletions among them
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub since: Option<u64>,
+    /// Only records of this source; can be repeated
+    #[arg(long = "source", value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// Go on with what changes, until a signal
+    #[arg(long)]
+    pub follow: bool,
+    /// How often to look for changes
+    #[arg(long, value_name = "TIME", default_value = "5s", requires = "follow")]
+    #[arg(value_parser = some_time)]
+    pub interval: Duration,
+    /// The file to write, which is replaced only by a whole export, or appended to with --follow;
+    /// without it or as -, standard output
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// What is particular to a catalogue.
+    #[command(flatten)]
+    pub catalogue: CatalogueArgs,
+}
+
+/// Reads a length of time that is longer than none.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than 0s".to_owned()),
+        Ok(time) => Ok(time),
+        Err(_) => Err("not a number and a unit, such as 5s or 1m".to_owned()),
+    }
+}
+
+/// Records in one document or message with `--follow`, so that whoever reads it needs little memory.
+const MESSAGE_RECORDS: usize = 1_000;
+
+/// Writes the records to the file of the arguments, or to `out`.
+///
+/// # Errors
+/// Wrong usage, a store that cannot be read, and a target that cannot be written. What is wrong with
+/// single records is in the log and in the exit status.
+pub async fn run(
+    args: &Args,
+    global: &Global,
+    config: &Config,
+    bars: &MultiProgress,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let settings = args.catalogue.over(&config.vufind);
+    let options = match args.format {
+        ExportFormat::VufindJson | ExportFormat::VufindXml => catalogue::options(&settings)?,
+        _ => Options::default(),
+    };
+    let mut reader = Reader::open(&config.store)?;
+    let sources = reader.sources()?;
+    check_sources(&args.sources, &sources, config)?;
+    let since = args.since.map(|since| {
+        // The parser keeps it within the span.
+        Version(i64::try_from(since).unwrap_or(i64::MAX))
+    });
+    let newest = reader.last_version()?;
+    if let Some(since) = since.filter(|since| *since > newest) {
+        return Err(UsageError(format!(
+            "--since {since} is newer than the newest version of store {}, {newest}; it must be of \
+             another store",
+            config.store.display()
+        ))
+        .into());
+    }
+    let (switch, stop) = stop_switch();
+    signals::stop_at_signal(switch, "stopping after the records at hand")?;
+    let file = args
+        .output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"));
+    let total = since.is_none().then(|| count(&sources, &args.sources));
+    let export = Export {
+        args,
+        global,
+        bars,
+        file,
+        stop,
+        bar: bar(bars, file, total, args.follow),
+        filter: ChangeFilter {
+            since,
+            sources: args.sources.clone(),
+        },
+        renderer: Renderer {
+            format: args.format,
+            vufind: &options,
+            track_changes: settings.track_changes,
+            changes: since.is_some(),
+        },
+        tally: Tally::default(),
+    };
+    if args.follow {
+        export.follow(&mut reader, out).await
+    } else {
+        export.once(&mut reader, out)
+    }
+}
+
+/// Refuses a name that neither the store nor the configuration knows.
+fn check_sources(wanted: &[String], stored: &[Source], config: &Config) -> Result<(), UsageError> {
+    for name in wanted {
+        let known = stored.iter().any(|source| source.name == *name)
+            || config.sources.iter().any(|source| source.name == *name);
+        if !known {
+            let names: Vec<&str> = stored.iter().map(|source| source.name.as_str()).collect();
+            let there = match names.as_slice() {
+                [] => "the store has none".to_owned(),
+                names => format!("the store has {}", names.join(", ")),
+            };
+            return Err(UsageError(format!("no source is called {name:?}; {there}")));
+        }
+    }
+    Ok(())
+}
+
+fn count(sources: &[Source], wanted: &[String]) -> u64 {
+    sources
+        .iter()
+        .filter(|source| wanted.is_empty() || wanted.contains(&source.name))
+        .map(|source| source.live_records + source.deleted_records)
+        .sum()
+}
+
+/// A bar, unless it would tear what is written to the same terminal.
+fn bar(
+    bars: &MultiProgress,
+    file: Option<&Path>,
+    total: Option<u64>,
+    follow: bool,
+) -> Option<ProgressBar> {
+    if bars.is_hidden() || follow || (file.is_none() && io::stdout().is_terminal()) {
+        return None;
+    }
+    let template = match total {
+        Some(_) => "[{bar:20}] {human_pos} of {human_len} records, {per_sec}, {eta} left",
+        None => "{spinner} {human_pos} records, {per_sec}",
+    };
+    let style = ProgressStyle::with_template(template)
+        .expect("both templates are right")
+        .progress_chars("=> ");
+    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    Some(bars.add(bar.with_style(style)))
+}
+
+/// An export that is going on.
+struct Export<'a> {
+    args: &'a Args,
+    global: &'a Global,
+    bars: &'a MultiProgress,
+    file: Option<&'a Path>,
+    stop: Stop,
+    bar: Option<ProgressBar>,
+    filter: ChangeFilter,
+    renderer: Renderer<'a>,
+    tally: Tally,
+}
+
+impl Export<'_> {
+    /// Writes one file.
+    fn once(mut self, reader: &mut Reader, out: &mut impl Write) -> anyhow::Result<Exit> {
+        let mut target = match self.file {
+            Some(path) => Target::replacing(path)?,
+            None => Target::stream(&mut *out),
+        };
+        let mut container = Container::new(self.args.format);
+        let Reading { version, stopped } = self.read(reader, |batch| {
+            write_batch(batch, &mut container, &mut target)
+        })?;
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.tally.close();
+        if stopped && let Some(path) = self.file {
+            tracing::warn!("stopped by a signal; {} is as it was", path.display());
+            return Ok(Exit::Incomplete);
+        }
+        target.write_all(container.end().as_bytes())?;
+        target.finish()?;
+        self.tell(version, !stopped, out)?;
+        Ok(self.exit(stopped))
+    }
+
+    /// Writes messages, until a signal.
+    async fn follow(mut self, reader: &mut Reader, out: &mut impl Write) -> anyhow::Result<Exit> {
+        let (mut target, mut first) = match self.file {
+            Some(path) => Target::appending(path)?,
+            None => (Target::stream(&mut *out), true),
+        };
+        let format = self.args.format;
+        loop {
+            let newest = reader.last_version()?;
+            if self.filter.since.is_none_or(|since| newest > since) {
+                let mut messages = Messages {
+                    format,
+                    any: false,
+                    container: Container::message(format, first),
+                    records: 0,
+                };
+                let reading = self.read(reader, |batch| messages.write(batch, &mut target))?;
+                messages.end(&mut target)?;
+                target.flush()?;
+                self.filter.since = Some(reading.version);
+                self.renderer.changes = true;
+                if messages.any {
+                    first = false;
+                    let line = self.tally.as_text(reading.version);
+                    tracing::info!("so far {line}");
+                }
+            }
+            if self.stop.is_requested() {
+                break;
+            }
+            let stop = self.stop.clone();
+            // Either way it is time to look again.
+            let _ = tokio::time::timeout(self.args.interval, stop.requested()).await;
+            if self.stop.is_requested() {
+                break;
+            }
+        }
+        target.finish()?;
+        self.tally.close();
+        let version = self.filter.since.unwrap_or_default();
+        self.tell(version, true, out)?;
+        Ok(self.exit(false))
+    }
+
+    /// Reads what the filter lets through and hands each batch to `write`, counted.
+    fn read(
+        &mut self,
+        reader: &mut Reader,
+        mut write: impl FnMut(&Batch) -> io::Result<()>,
+    ) -> anyhow::Result<Reading> {
+        let (tally, bar) = (&mut self.tally, &self.bar);
+        let reading = pipeline::run(reader, &self.filter, self.renderer, &self.stop, |batch| {
+            write(&batch)?;
+            tally.add(&batch);
+            if let Some(bar) = bar {
+                bar.inc(batch.records);
+            }
+            Ok(())
+        });
+        reading.map_err(|error| match error {
+            PipelineError::Store(error) => error.into(),
+            PipelineError::Write(error) => {
+                let written = self
+                    .file
+                    .map_or("standard output".into(), Path::to_string_lossy);
+                anyhow::Error::from(error).context(format!("writing {written}"))
+            }
+        })
+    }
+
+    fn exit(&self, stopped: bool) -> Exit {
+        if stopped || self.tally.failed() > 0 {
+            Exit::Incomplete
+        } else {
+            Exit::Done
+        }
+    }
+
+    /// Tells the sums and the version to go on with: on standard output where that is free for it.
+    fn tell(&self, next: Version, complete: bool, out: &mut impl Write) -> anyhow::Result<()> {
+        if self.global.json {
+            let line = self
+                .tally
+                .as_json(self.args.format, self.file, next, complete)
+                .to_string();
+            if self.file.is_some() {
+                writeln!(out, "{line}").context("writing the summary")?;
+            } else {
+                report::tell(self.bars, &line);
+            }
+        } else if !self.global.quiet {
+            report::tell(self.bars, &self.tally.as_text(next));
+        }
+        Ok(())
+    }
+}
+
+/// Writes a batch, each record with what belongs before it.
+fn write_batch(
+    batch: &Batch,
+    container: &mut Container,
+    target: &mut impl Write,
+) -> io::Result<()> {
+    let mut begin = 0;
+    for (command, end) in &batch.pieces {
+        target.write_all(container.before(*command).as_bytes())?;
+        target.write_all(&batch.bytes[begin..*end])?;
+        begin = *end;
+    }
+    Ok(())
+}
+
+/// Documents or messages in a row, none of them empty.
+struct Messages {
+    format: ExportFormat,
+    /// Whether one was written.
+    any: bool,
+    container: Container,
+    /// In the present one.
+    records: usize,
+}
+
+impl Messages {
+    fn write(&mut self, batch: &Batch, target: &mut impl Write) -> io::Result<()> {
+        write_batch(batch, &mut self.container, target)?;
+        self.records += batch.pieces.len();
+        if self.records + pipeline::BATCH_RECORDS > MESSAGE_RECORDS {
+            self.end(target)?;
+            self.records = 0;
+        }
+        Ok(())
+    }
+
+    /// Ends the present message, if it has begun.
+    fn end(&mut self, target: &mut impl Write) -> io::Result<()> {
+        if !self.container.begun() {
+            return Ok(());
+        }
+        self.any = true;
+        let next = Container::message(self.format, false);
+        let ended = std::mem::replace(&mut self.container, next);
+        target.write_all(ended.end().as_bytes())
+    }
+}

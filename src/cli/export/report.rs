@@ -1,0 +1,157 @@
+//! What an export tells about itself: records that went wrong, sums, the version to go on with.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use indicatif::{HumanCount, MultiProgress};
+use serde_json::{Value, json};
+
+use super::pipeline::{Batch, Fault};
+use crate::output::Format;
+use crate::output::vufind::Command;
+use crate::store::Version;
+
+/// Records that went wrong are named up to this many.
+const NAMED: u64 = 20;
+
+/// Sums over the batches of an export.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    written: u64,
+    deletions: u64,
+    left_out: u64,
+    failed: u64,
+}
+
+impl Tally {
+    /// Counts a batch, and names what went wrong in it in the log.
+    pub(super) fn add(&mut self, batch: &Batch) {
+        let deletions = batch
+            .pieces
+            .iter()
+            .filter(|(command, _)| *command == Command::Delete)
+            .count() as u64;
+        self.deletions += deletions;
+        self.written += batch.pieces.len() as u64 - deletions;
+        self.left_out += batch.left_out;
+        for fault in &batch.faults {
+            self.failed += 1;
+            if self.failed <= NAMED {
+                let Fault {
+                    source,
+                    identifier,
+                    reason,
+                } = fault;
+                tracing::warn!(source.id = %source, "record {identifier}: {reason}");
+            }
+        }
+    }
+
+    /// Says how many records went wrong beside those that were named.
+    pub(super) fn close(&self) {
+        if self.failed > NAMED {
+            tracing::warn!("{} more records like these", self.failed - NAMED);
+        }
+    }
+
+    /// Records that went wrong.
+    pub(super) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// The sums in one line, with the version to go on with.
+    pub(super) fn as_text(&self, next: Version) -> String {
+        let mut line = format!("{} records", HumanCount(self.written));
+        for (count, word) in [
+            (self.deletions, "deletions"),
+            (self.left_out, "tombstones left out"),
+            (self.failed, "with unreadable metadata"),
+        ] {
+            if count > 0 {
+                line.push_str(&format!(", {} {word}", HumanCount(count)));
+            }
+        }
+        format!("{line}; next time: --since {next}")
+    }
+
+    /// The same for programs. `complete` is whether nothing newer was left behind.
+    pub(super) fn as_json(
+        &self,
+        format: Format,
+        file: Option<&Path>,
+        next: Version,
+        complete: bool,
+    ) -> Value {
+        json!({
+            "format": format_name(format),
+            "file": file,
+            "records": self.written,
+            "deletions": self.deletions,
+            "left_out": self.left_out,
+            "failed": self.failed,
+            "complete": complete,
+            "since": next,
+        })
+    }
+}
+
+fn format_name(format: Format) -> String {
+    clap::ValueEnum::to_possible_value(&format)
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+/// Writes a line to standard error, past the bars.
+pub(super) fn tell(bars: &MultiProgress, line: &str) {
+    // Without standard error there is nobody to tell.
+    let _ = bars.suspend(|| writeln!(io::stderr().lock(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::logging;
+
+    #[test]
+    fn names_some_and_counts_all() {
+        let fault = |number: u32| Fault {
+            source: "a".to_owned(),
+            identifier: format!("oai:{number}"),
+            reason: "no metadata".to_owned(),
+        };
+        let batch = Batch {
+            pieces: vec![(Command::Add, 1), (Command::Delete, 2), (Command::Add, 3)],
+            faults: (0..23).map(fault).collect(),
+            left_out: 1_000,
+            ..Batch::default()
+        };
+        let mut tally = Tally::default();
+        let lines = logging::tests::captured(|| {
+            tally.add(&batch);
+            tally.close();
+        });
+        assert_eq!(lines.len(), 21, "{lines:?}");
+        assert!(
+            lines[0].contains("record oai:0: no metadata source.id=a"),
+            "{}",
+            lines[0]
+        );
+        assert!(
+            lines[20].contains("3 more records like these"),
+            "{}",
+            lines[20]
+        );
+        assert_eq!(
+            tally.as_text(Version(7)),
+            "2 records, 1 deletions, 1,000 tombstones left out, 23 with unreadable metadata; \
+             next time: --since 7"
+        );
+        assert_eq!(
+            tally
+                .as_json(Format::OaiDc, None, Version(7), true)
+                .to_string(),
+            "{\"format\":\"oai_dc\",\"file\":null,\"records\":2,\"deletions\":1,\"left_out\":1000,\
+             \"failed\":23,\"complete\":true,\"since\":7}"
+        );
+    }
+}

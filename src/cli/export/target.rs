@@ -1,0 +1,188 @@
+//! Where an export goes: a stream, a file that is replaced when it is whole, or one that grows.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tempfile::NamedTempFile;
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// An open target.
+pub(super) enum Target<W: Write> {
+    /// Standard output.
+    Stream(BufWriter<W>),
+    /// A device, a pipe, or a file that is followed: written as it is.
+    Direct(BufWriter<File>),
+    /// A file beside the one that it replaces in the end.
+    Replaced(BufWriter<NamedTempFile>, PathBuf),
+}
+
+impl<W: Write> Target<W> {
+    /// Standard output.
+    pub(super) fn stream(out: W) -> Self {
+        Self::Stream(BufWriter::with_capacity(BUFFER_BYTES, out))
+    }
+
+    /// The file at `path`, to be written whole. What is there already stays until
+    /// [`Target::finish`], unless it is a device or a pipe.
+    ///
+    /// # Errors
+    /// If the file, or one beside it, cannot be created.
+    pub(super) fn replacing(path: &Path) -> anyhow::Result<Self> {
+        // A link stays one: what it leads to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if path
+            .metadata()
+            .is_ok_and(|found| !found.is_file() && !found.is_dir())
+        {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .with_context(|| format!("opening {}", path.display()))?;
+            return Ok(Self::Direct(BufWriter::with_capacity(BUFFER_BYTES, file)));
+        }
+        anyhow::ensure!(!path.is_dir(), "{} is a folder", path.display());
+        let file = beside(&path).with_context(|| format!("creating {}", path.display()))?;
+        Ok(Self::Replaced(
+            BufWriter::with_capacity(BUFFER_BYTES, file),
+            path,
+        ))
+    }
+
+    /// The file at `path`, to be written at its end, and whether nothing is in it yet.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(super) fn appending(path: &Path) -> anyhow::Result<(Self, bool)> {
+        let open = || {
+            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            let empty = file.metadata()?.len() == 0;
+            io::Result::Ok((file, empty))
+        };
+        let (file, empty) = open().with_context(|| format!("opening {}", path.display()))?;
+        let target = Self::Direct(BufWriter::with_capacity(BUFFER_BYTES, file));
+        Ok((target, empty))
+    }
+
+    /// Ends the writing; now a file takes its place.
+    ///
+    /// # Errors
+    /// If something could not be written; then what was there before stays.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Stream(mut out) => out.flush()?,
+            Self::Direct(mut out) => out.flush()?,
+            Self::Replaced(out, path) => {
+                let doing = || format!("writing {}", path.display());
+                let file = out
+                    .into_inner()
+                    .map_err(io::IntoInnerError::into_error)
+                    .with_context(doing)?;
+                file.as_file().sync_all().with_context(doing)?;
+                file.persist(&path).with_context(doing)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A temporary file in the folder of `path`, with the rights of any new file.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().unwrap_or_default();
+    let mut prefix = std::ffi::OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The system takes away what the umask forbids.
+        builder.permissions(Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+impl<W: Write> Write for Target<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(out) => out.write(bytes),
+            Self::Direct(out) => out.write(bytes),
+            Self::Replaced(out, _) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stream(out) => out.flush(),
+            Self::Direct(out) => out.flush(),
+            Self::Replaced(out, _) => out.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type OfFile = Target<Vec<u8>>;
+
+    #[test]
+    fn a_file_is_replaced_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        std::fs::write(&path, "old").unwrap();
+        let mut given_up = OfFile::replacing(&path).unwrap();
+        given_up.write_all(b"half").unwrap();
+        drop(given_up);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        let mut target = OfFile::replacing(&path).unwrap();
+        target.write_all(b"new").unwrap();
+        target.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("out"), folder.path().join("link"));
+        std::fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let mut target = OfFile::replacing(&link).unwrap();
+        target.write_all(b"new").unwrap();
+        target.finish().unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn devices_are_written_and_folders_refused() {
+        OfFile::replacing(Path::new("/dev/null"))
+            .unwrap()
+            .finish()
+            .unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+        assert!(OfFile::replacing(Path::new("/")).is_err());
+        assert!(OfFile::replacing(Path::new("/no/such/folder/out")).is_err());
+    }
+
+    #[test]
+    fn a_followed_file_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        for (text, first) in [("a", true), ("b", false)] {
+            let (mut target, empty) = OfFile::appending(&path).unwrap();
+            assert_eq!(empty, first);
+            target.write_all(text.as_bytes()).unwrap();
+            target.finish().unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "ab");
+    }
+}
