@@ -8,7 +8,8 @@ use clap::Parser;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
-    check_config, completions, export, harvest, logging, man, progress, reconcile, show, status,
+    check_config, completions, export, harvest, identify, logging, man, progress, reconcile, show,
+    status,
 };
 use harvestd::config::{self, Config, Environment, Secrets};
 use harvestd::harvest::Clock;
@@ -74,8 +75,11 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             out.flush()?;
             return Ok(exit);
         }
-        Command::Identify(_) => {
-            anyhow::bail!("not built yet")
+        Command::Identify(args) => {
+            let (config, _) = start(&cli.global, args.secrets())?;
+            let exit = runtime()?.block_on(identify::run(args, &cli.global, &config, &mut out))?;
+            out.flush()?;
+            return Ok(exit);
         }
     }
     out.flush()?;

@@ -1,0 +1,248 @@
+//! What was found out, for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::odd::token_form;
+use super::survey::{Answer, Sample, Sets, Survey};
+use crate::cli::table::{self, Align, printable};
+use crate::oai::Granularity;
+use crate::oai::response::{Identify, MetadataFormat};
+use crate::record::Kind;
+
+/// Sets that are shown.
+const SHOWN_SETS: usize = 20;
+
+/// The findings as text: a part for each question, and what is odd.
+pub(super) fn as_text(url: &str, survey: &Survey, odd: &[String]) -> String {
+    let mut text = format!("{}\n", printable(url));
+    match &survey.identify {
+        Answer::Given(identify) => identity(identify, &mut text),
+        other => unanswered("Identify", other.why_not(), &mut text),
+    }
+    text.push_str("\nformats\n");
+    match &survey.formats {
+        Answer::Given(formats) => push_indented(&format_table(formats), &mut text),
+        other => unanswered("ListMetadataFormats", other.why_not(), &mut text),
+    }
+    match &survey.sets {
+        Answer::Given(sets) => push_sets(sets, &mut text),
+        Answer::Refused(code, _) if code == "noSetHierarchy" => text.push_str("\nno sets\n"),
+        other => {
+            text.push_str("\nsets\n");
+            unanswered("ListSets", other.why_not(), &mut text);
+        }
+    }
+    match &survey.sample {
+        Answer::Given(sample) => push_sample(sample, &mut text),
+        other => {
+            text.push_str("\nrecords\n");
+            unanswered("ListRecords", other.why_not(), &mut text);
+        }
+    }
+    if odd.is_empty() {
+        text.push_str("\nnothing odd was seen\n");
+    } else {
+        text.push_str("\nodd\n");
+        for sentence in odd {
+            // Infallible, as all writing to strings.
+            let _ = writeln!(text, "  - {}", printable(sentence));
+        }
+    }
+    text
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {name:<13} {}", printable(value));
+}
+
+fn unanswered(verb: &str, why: Option<String>, text: &mut String) {
+    field(
+        text,
+        verb,
+        &format!("no answer: {}", why.unwrap_or_default()),
+    );
+}
+
+fn identity(identify: &Identify, text: &mut String) {
+    let granularity = identify.granularity.map(granularity_name);
+    let emails = identify.admin_emails.join(", ");
+    let compressions = identify.compressions.join(", ");
+    for (name, value) in [
+        ("name", identify.repository_name.as_deref()),
+        ("base URL", identify.base_url.as_deref()),
+        ("protocol", identify.protocol_version.as_deref()),
+        ("earliest", identify.earliest_datestamp.as_deref()),
+        ("deletions", identify.deleted_record.as_deref()),
+        ("granularity", granularity),
+        ("mail", Some(emails.as_str())),
+        ("compression", Some(compressions.as_str())),
+    ] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            field(text, name, value);
+        }
+    }
+}
+
+fn granularity_name(granularity: Granularity) -> &'static str {
+    match granularity {
+        Granularity::Day => "day",
+        Granularity::Second => "second",
+    }
+}
+
+fn format_table(formats: &[MetadataFormat]) -> String {
+    let columns = [("prefix", Align::Left), ("namespace", Align::Left)];
+    let rows: Vec<Vec<String>> = formats
+        .iter()
+        .map(|format| {
+            let namespace = format.metadata_namespace.clone();
+            vec![
+                format.metadata_prefix.clone(),
+                namespace.unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table::render(&columns, &rows)
+}
+
+fn push_indented(lines: &str, text: &mut String) {
+    for line in lines.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+}
+
+fn push_sets(sets: &Sets, text: &mut String) {
+    let count = sets.sets.len();
+    let whole = match (sets.complete, sets.list_size) {
+        (true, _) => count.to_string(),
+        (false, Some(size)) => format!("more than {count}, {size} are said to be there"),
+        (false, None) => format!("more than {count}"),
+    };
+    let shown = if count > SHOWN_SETS {
+        format!("; the first {SHOWN_SETS}")
+    } else {
+        String::new()
+    };
+    let _ = writeln!(text, "\nsets: {whole}{shown}");
+    let columns = [("spec", Align::Left), ("name", Align::Left)];
+    let rows: Vec<Vec<String>> = sets
+        .sets
+        .iter()
+        .take(SHOWN_SETS)
+        .map(|set| {
+            vec![
+                set.set_spec.clone(),
+                set.set_name.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        push_indented(&table::render(&columns, &rows), text);
+    }
+}
+
+fn push_sample(sample: &Sample, text: &mut String) {
+    let _ = writeln!(text, "\nfirst page of {}", printable(&sample.prefix));
+    let size = match sample.list_size {
+        Some(size) => format!("{} of {size}", sample.records),
+        None => sample.records.to_string(),
+    };
+    field(text, "records", &size);
+    if let Some((oldest, newest)) = &sample.datestamps {
+        field(text, "datestamps", &format!("{oldest} to {newest}"));
+    }
+    let token = sample.token.as_deref().map(token_form);
+    field(
+        text,
+        "token",
+        token.as_deref().unwrap_or("none: the list ends here"),
+    );
+    let Some(first) = &sample.first else { return };
+    field(text, "first record", &first.identifier);
+    match &first.article {
+        Ok((kind, title)) => {
+            field(text, "type", kind_name(*kind));
+            field(text, "title", title.as_deref().unwrap_or("none"));
+        }
+        Err(why) => field(text, "unreadable", why),
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Article => "article",
+        Kind::Journal => "journal",
+    }
+}
+
+/// The same as one JSON object. What was not answered is `null`, with the reason under `failed`.
+pub(super) fn as_json(url: &str, survey: &Survey, odd: &[String]) -> Value {
+    let identify = survey.identify.given().map(|identify| {
+        json!({
+            "repository_name": identify.repository_name,
+            "base_url": identify.base_url,
+            "protocol_version": identify.protocol_version,
+            "earliest_datestamp": identify.earliest_datestamp,
+            "deleted_record": identify.deleted_record,
+            "granularity": identify.granularity.map(granularity_name),
+            "admin_emails": identify.admin_emails,
+            "compressions": identify.compressions,
+        })
+    });
+    let sets = survey.sets.given().map(|sets| {
+        json!({
+            "count": sets.sets.len(),
+            "complete": sets.complete,
+            "first": &sets.sets[..sets.sets.len().min(SHOWN_SETS)],
+        })
+    });
+    let failed: serde_json::Map<String, Value> = [
+        ("identify", survey.identify.why_not()),
+        ("formats", survey.formats.why_not()),
+        ("sets", survey.sets.why_not()),
+        ("sample", survey.sample.why_not()),
+    ]
+    .into_iter()
+    .filter_map(|(name, why)| Some((name.to_owned(), why?.into())))
+    .collect();
+    json!({
+        "url": url,
+        "identify": identify,
+        "formats": survey.formats.given(),
+        "sets": sets,
+        "sample": survey.sample.given().map(sample_as_json),
+        "clock_skew_seconds": survey.skew_seconds,
+        "moved_to": survey.moved_to,
+        "odd": odd,
+        "failed": failed,
+    })
+}
+
+fn sample_as_json(sample: &Sample) -> Value {
+    let first = sample.first.as_ref().map(|first| {
+        let article = first.article.as_ref();
+        json!({
+            "identifier": first.identifier,
+            "datestamp": first.datestamp,
+            "kind": article.ok().map(|(kind, _)| kind_name(*kind)),
+            "title": article.ok().and_then(|(_, title)| title.as_ref()),
+            "error": article.err(),
+            "namespace": first.namespace,
+        })
+    });
+    json!({
+        "metadata_prefix": sample.prefix,
+        "records": sample.records,
+        "deleted": sample.deleted,
+        "unreadable": sample.bad,
+        "list_size": sample.list_size,
+        "token": sample.token,
+        "echoed_until": sample.echo.until,
+        "response_date": sample.response_date,
+        "oldest_datestamp": sample.datestamps.map(|(oldest, _)| oldest),
+        "newest_datestamp": sample.datestamps.map(|(_, newest)| newest),
+        "first": first,
+    })
+}

@@ -1,0 +1,248 @@
+//! What `identify` tells of repositories, sound and odd ones.
+
+mod support;
+
+use std::time::Duration;
+
+use harvestd::demo::{Behaviour, CompleteListSize, DeletedRecord, Tokens};
+use serde_json::{Value, json};
+
+use support::{Fault, Program, Repository, When, fixture, temp_store};
+
+/// Runs `identify` on a configured source without a pause between requests.
+async fn identify(repository: &Repository, arguments: &[&str]) -> support::Output {
+    let folder = temp_store();
+    let config = folder.dir().join("c.toml");
+    let text = format!(
+        "[[source]]\nname = \"a\"\nurl = \"{}\"\nmetadata_prefix = \"oai_doaj\"\ndelay = \"0s\"\n\
+         retry_pause = \"10ms\"\n",
+        repository.base_url()
+    );
+    std::fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap();
+    let store = folder.argument();
+    let arguments = [
+        &["identify", "a", "--config", config, "--store", &store],
+        arguments,
+    ]
+    .concat();
+    let output = Program::new(&arguments).run().await;
+    assert!(!folder.path().exists(), "nothing is to be stored");
+    output
+}
+
+fn odd(output: &support::Output) -> Vec<String> {
+    let value: Value = serde_json::from_str(&output.stdout).unwrap();
+    let sentences = value["odd"].as_array().unwrap();
+    sentences
+        .iter()
+        .map(|sentence| sentence.as_str().unwrap().to_owned())
+        // The clock of a scripted repository stands still.
+        .filter(|sentence| !sentence.starts_with("its clock is "))
+        .collect()
+}
+
+#[tokio::test]
+async fn tells_people_what_there_is() {
+    let repository = Repository::with_records(250).start().await;
+    let output = identify(&repository, &[]).await.success();
+    let text = &output.stdout;
+    for part in [
+        "  name          A repository by the book\n",
+        "  protocol      2.0\n",
+        "  deletions     persistent\n",
+        "  granularity   second\n",
+        "  oai_doaj  https://doaj.org/features/oai_doaj/1.0/\n",
+        "\nfirst page of oai_doaj\n  records       100 of 250\n",
+        "  token         15 characters, text\n",
+        "  type          article\n",
+        "\n  - oai_doaj is announced with the namespace https://doaj.org/features/oai_doaj/1.0/ and \
+         served with http://doaj.org/features/oai_doaj/1.0/\n",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    assert!(text.contains("\nsets: "), "{text}");
+    let verbs: Vec<String> = repository
+        .requests()
+        .iter()
+        .map(|request| request.argument("verb").unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        verbs,
+        ["Identify", "ListMetadataFormats", "ListSets", "ListRecords"]
+    );
+}
+
+#[tokio::test]
+async fn tells_programs_the_same() {
+    let repository = Repository::with_records(3).start().await;
+    let output = identify(&repository, &["--json", "--prefix", "oai_dc"])
+        .await
+        .success();
+    let value: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(value["url"], json!(repository.base_url()));
+    assert_eq!(value["identify"]["protocol_version"], "2.0");
+    assert_eq!(value["formats"][1]["metadata_prefix"], "oai_doaj");
+    assert_eq!(value["sample"]["metadata_prefix"], "oai_dc");
+    assert_eq!(value["sample"]["records"], 3);
+    assert_eq!(value["sample"]["first"]["kind"], "article");
+    assert!(value["sample"]["first"]["title"].is_string());
+    assert_eq!(value["failed"], json!({}));
+    assert_eq!(odd(&output), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_repository_like_doaj_is_seen_through() {
+    let repository = Repository::with_records(700).like_doaj().start().await;
+    let output = identify(&repository, &["--json"]).await.success();
+    let odd = odd(&output);
+    let expected = [
+        "it may forget deletions",
+        "lists end at 2026-05-02T12:00:00Z, 30 days before its clock",
+        "cursor counts to the end of a page",
+        "oai_doaj is announced with the namespace https://",
+    ];
+    assert_eq!(odd.len(), expected.len(), "{odd:#?}");
+    for (odd, expected) in odd.iter().zip(expected) {
+        assert!(odd.starts_with(expected), "{odd}");
+    }
+    let text = identify(&repository, &[]).await.success().stdout;
+    assert!(text.contains("JSON in base64"), "{text}");
+}
+
+#[tokio::test]
+async fn each_question_stands_for_itself() {
+    let page = || Fault::html(500);
+    for (verb, name) in [
+        ("Identify", "identify"),
+        ("ListMetadataFormats", "formats"),
+        ("ListSets", "sets"),
+        ("ListRecords", "sample"),
+    ] {
+        let repository = Repository::with_records(3)
+            .always(When::Verb(verb), page())
+            .start()
+            .await;
+        let output = identify(&repository, &["--json"]).await.success();
+        let value: Value = serde_json::from_str(&output.stdout).unwrap();
+        let failed = value["failed"].as_object().unwrap();
+        assert_eq!(failed.keys().collect::<Vec<_>>(), [name], "{verb}");
+        assert!(
+            failed[name].as_str().unwrap().contains("HTTP 500"),
+            "{failed:?}"
+        );
+        assert_eq!(value[name], Value::Null, "{verb}");
+        // A fault of the server is given a second chance, and no third one.
+        assert_eq!(repository.count(verb), 2, "{verb}");
+    }
+    let repository = Repository::with_records(3)
+        .always(When::Verb("Identify"), page())
+        .start()
+        .await;
+    let output = identify(&repository, &["--json"]).await.success();
+    assert!(
+        odd(&output)[0].starts_with("Identify fails although lists work"),
+        "{:?}",
+        odd(&output)
+    );
+}
+
+#[tokio::test]
+async fn odd_behaviour_is_told() {
+    type Change = fn(&mut Behaviour);
+    let cases: [(&str, Change, &str); 3] = [
+        (
+            "deletions",
+            |b| b.deleted_record = DeletedRecord::No,
+            "it does not tell of deletions",
+        ),
+        (
+            "size",
+            |b| b.complete_list_size = CompleteListSize::Wrong(5),
+            "completeListSize is 5",
+        ),
+        ("session tokens", |b| b.tokens = Tokens::Session, ""),
+    ];
+    for (case, change, expected) in cases {
+        let repository = Repository::with_records(250).behaving(change).start().await;
+        let output = identify(&repository, &["--json", "--prefix", "oai_dc"])
+            .await
+            .success();
+        let odd = odd(&output);
+        match expected {
+            "" => assert_eq!(odd, [""; 0], "{case}"),
+            expected => {
+                assert_eq!(odd.len(), 1, "{case}: {odd:?}");
+                assert!(odd[0].starts_with(expected), "{case}: {odd:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_repository_is_told() {
+    let repository = Repository::with_records(0)
+        .always(
+            When::Always,
+            Fault::status(
+                200,
+                &[("content-type", "text/html")],
+                "<html><title>Welcome</title></html>",
+            ),
+        )
+        .start()
+        .await;
+    let output = identify(&repository, &[]).await.failure(1);
+    assert!(
+        output
+            .stdout
+            .contains("nothing at this address speaks OAI-PMH"),
+        "{}",
+        output.stdout
+    );
+    assert!(output.stdout.contains("no answer: "), "{}", output.stdout);
+    let unknown = support::harvestd(&["identify", "nobody"]).await.failure(2);
+    assert!(
+        unknown
+            .stderr
+            .contains("no source \"nobody\" is configured"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[tokio::test]
+async fn a_whole_request_is_cut_down_to_its_base_url() {
+    let file = fixture("doaj-2017-page.xml");
+    let repository = Repository::serving_file(file).start().await;
+    let url = format!(
+        "{}?verb=ListRecords&metadataPrefix=oai_doaj",
+        repository.base_url()
+    );
+    let folder = temp_store();
+    let begun = std::time::Instant::now();
+    let output = Program::new(&["identify", &url, "--store", &folder.argument()])
+        .run()
+        .await
+        .success();
+    // Three pauses of a second lie between the four requests.
+    assert!(begun.elapsed() >= Duration::from_secs(3));
+    let base_url = repository.base_url();
+    let note = format!("the address was a whole request; its base URL {base_url} was asked");
+    assert!(output.stdout.contains(&note), "{}", output.stdout);
+    assert!(
+        output
+            .stdout
+            .contains("Authorship and affiliation as an indicator"),
+        "{}",
+        output.stdout
+    );
+    assert!(repository.requests().iter().all(|request| {
+        request
+            .arguments
+            .iter()
+            .filter(|(name, _)| name == "verb")
+            .count()
+            == 1
+    }));
+}
