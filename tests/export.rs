@@ -592,6 +592,26 @@ async fn followers_get_messages_that_are_valid_each() {
 }
 
 #[tokio::test]
+async fn a_reader_may_stop_reading() {
+    let store = temp_store();
+    serving("doaj-2017-page.xml", &store).await;
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .args(["export", "--format", "vufind-xml", "--store", &store.argument()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 5];
+    let mut stdout = program.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut stdout, &mut first).unwrap();
+    drop(stdout);
+    let output = program.wait_with_output().unwrap();
+    assert_eq!(&first, b"<?xml");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[tokio::test]
 async fn shows_a_record_by_either_name() {
     let store = temp_store();
     serving("doaj-seed-record.xml", &store).await;

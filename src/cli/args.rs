@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn command_lines_are_understood_or_refused() {
-        let cases: [(&str, &str, Option<ErrorKind>); 21] = [
+        let cases: [(&str, &str, Option<ErrorKind>); 25] = [
             ("all sources", "harvest", None),
             (
                 "options after the command",
@@ -206,6 +206,26 @@ mod tests {
                 "export",
                 "export --format xml --since 5 --source a --source b -o f",
                 None,
+            ),
+            (
+                "export that follows",
+                "export --follow --interval 1m --institution X",
+                None,
+            ),
+            (
+                "interval alone",
+                "export --interval 5s",
+                Some(ErrorKind::MissingRequiredArgument),
+            ),
+            (
+                "interval of nothing",
+                "export --follow --interval 0s",
+                Some(ErrorKind::ValueValidation),
+            ),
+            (
+                "version beyond all",
+                "export --since 18446744073709551615",
+                Some(ErrorKind::ValueValidation),
             ),
             (
                 "export format",

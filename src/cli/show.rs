@@ -44,24 +44,24 @@ pub struct Args {
 /// What is shown of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ShowFormat {
-    /// Its state and content, for people
+    /// Its state and content, for people.
     Text,
-    /// The same as a JSON object, as `export` writes it
+    /// The same as a JSON object, as `export` writes it.
     Json,
-    /// Its metadata as the repository sent it
+    /// Its metadata as the repository sent it.
     Xml,
-    /// Its catalogue document, as an update message for Solr in JSON
+    /// Its catalogue document, as an update message for Solr in JSON.
     VufindJson,
-    /// Its catalogue document, as an update message for Solr in XML
+    /// Its catalogue document, as an update message for Solr in XML.
     VufindXml,
-    /// Dublin Core
+    /// Dublin Core.
     #[value(name = "oai_dc")]
     OaiDc,
-    /// MARC 21, as MARCXML
+    /// MARC 21, as MARCXML.
     Marcxml,
-    /// A row, with a heading
+    /// A row, with a heading.
     Csv,
-    /// A reference for reference managers
+    /// A reference for reference managers.
     Ris,
 }
 

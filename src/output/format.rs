@@ -5,22 +5,22 @@ use clap::ValueEnum;
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One JSON object for each record, one in each line
+    /// One JSON object for each record, one in each line.
     Jsonl,
-    /// The metadata as the repositories sent it, in one XML document
+    /// The metadata as the repositories sent it, in one XML document.
     Xml,
-    /// Catalogue documents as an update message for Solr, in JSON
+    /// Catalogue documents as an update message for Solr, in JSON.
     VufindJson,
-    /// Catalogue documents as an update message for Solr, in XML
+    /// Catalogue documents as an update message for Solr, in XML.
     VufindXml,
-    /// Dublin Core, in one XML document
+    /// Dublin Core, in one XML document.
     #[value(name = "oai_dc")]
     OaiDc,
-    /// MARC 21, as one MARCXML collection
+    /// MARC 21, as one MARCXML collection.
     Marcxml,
-    /// One row for each record, with a heading
+    /// One row for each record, with a heading.
     Csv,
-    /// References for reference managers
+    /// References for reference managers.
     Ris,
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -44,7 +45,8 @@ impl<W: Write> Target<W> {
             return Ok(Self::Direct(BufWriter::with_capacity(BUFFER_BYTES, file)));
         }
         anyhow::ensure!(!path.is_dir(), "{} is a folder", path.display());
-        let file = beside(&path).with_context(|| format!("creating {}", path.display()))?;
+        let rights = path.metadata().ok().map(|found| found.permissions());
+        let file = beside(&path, rights).with_context(|| format!("creating {}", path.display()))?;
         Ok(Self::Replaced(
             BufWriter::with_capacity(BUFFER_BYTES, file),
             path,
@@ -88,8 +90,9 @@ impl<W: Write> Target<W> {
     }
 }
 
-/// A temporary file in the folder of `path`, with the rights of any new file.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
+/// A temporary file in the folder of `path`, with the rights of the file that is there, or of any
+/// new file.
+fn beside(path: &Path, rights: Option<Permissions>) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -100,12 +103,8 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     prefix.push(".");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The system takes away what the umask forbids.
-        builder.permissions(Permissions::from_mode(0o666));
-    }
+    // The system takes away what the umask forbids.
+    builder.permissions(rights.unwrap_or_else(|| Permissions::from_mode(0o666)));
     builder.tempfile_in(folder)
 }
 
@@ -146,6 +145,11 @@ mod tests {
         target.write_all(b"new").unwrap();
         target.finish().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode() & 0o400, 0o400);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        OfFile::replacing(&path).unwrap().finish().unwrap();
+        assert_eq!(mode(), 0o600, "what only its owner could read stays so");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
