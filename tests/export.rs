@@ -596,7 +596,13 @@ async fn a_reader_may_stop_reading() {
     let store = temp_store();
     serving("doaj-2017-page.xml", &store).await;
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_harvestd"))
-        .args(["export", "--format", "vufind-xml", "--store", &store.argument()])
+        .args([
+            "export",
+            "--format",
+            "vufind-xml",
+            "--store",
+            &store.argument(),
+        ])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

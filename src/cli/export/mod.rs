@@ -4,12 +4,13 @@ mod pipeline;
 mod report;
 mod target;
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use self::pipeline::{Batch, PipelineError, Reading};
 use self::report::Tally;
@@ -186,11 +187,15 @@ fn bar(
         return None;
     }
     let template = match total {
-        Some(_) => "[{bar:20}] {human_pos} of {human_len} records, {per_sec}, {eta} left",
-        None => "{spinner} {human_pos} records, {per_sec}",
+        Some(_) => "[{bar:20}] {human_pos} of {human_len} records, {rate}, {eta} left",
+        None => "{spinner} {human_pos} records, {rate}",
     };
     let style = ProgressStyle::with_template(template)
         .expect("both templates are right")
+        .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // Infallible, as all writing to strings.
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        })
         .progress_chars("=> ");
     let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
     Some(bars.add(bar.with_style(style)))
@@ -376,5 +381,62 @@ impl Messages {
         let next = Container::message(self.format, false);
         let ended = std::mem::replace(&mut self.container, next);
         target.write_all(ended.end().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::vufind::Command;
+
+    #[test]
+    fn messages_are_whole_and_bounded() {
+        let records = pipeline::BATCH_RECORDS;
+        let batch = Batch {
+            bytes: b"#".repeat(records),
+            pieces: (1..=records).map(|end| (Command::Add, end)).collect(),
+            ..Batch::default()
+        };
+        for (format, begin, end) in [
+            (ExportFormat::Xml, "<records>\n", "</records>\n"),
+            (ExportFormat::VufindJson, "{", "}\n"),
+            (ExportFormat::VufindXml, "<update>\n", "</update>\n"),
+        ] {
+            let mut messages = Messages {
+                format,
+                any: false,
+                container: Container::message(format, true),
+                records: 0,
+            };
+            let mut out = Vec::new();
+            messages.end(&mut out).unwrap();
+            assert_eq!(out, b"", "{format:?}: a message of nothing is none");
+            for _ in 0..40 {
+                messages.write(&batch, &mut out).unwrap();
+            }
+            messages.end(&mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.matches('#').count(), 40 * records, "{format:?}");
+            let whole: Vec<&str> = text.split_inclusive(end).collect();
+            assert_eq!(whole.len(), 3, "{format:?}");
+            for message in whole {
+                assert!(
+                    message.matches('#').count() <= MESSAGE_RECORDS,
+                    "{format:?}"
+                );
+                assert!(
+                    message.contains(begin) && message.ends_with(end),
+                    "{format:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn intervals_are_longer_than_nothing() {
+        assert_eq!(some_time("1m"), Ok(Duration::from_secs(60)));
+        for text in ["0s", "5", "soon", ""] {
+            assert!(some_time(text).is_err(), "{text}");
+        }
     }
 }

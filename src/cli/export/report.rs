@@ -61,14 +61,26 @@ impl Tally {
 
     /// The sums in one line, with the version to go on with.
     pub(super) fn as_text(&self, next: Version) -> String {
-        let mut line = format!("{} records", HumanCount(self.written));
-        for (count, word) in [
-            (self.deletions, "deletions"),
-            (self.left_out, "tombstones left out"),
-            (self.failed, "with unreadable metadata"),
+        let counted = |count: u64, one: &str, many: &str| {
+            format!(
+                "{} {}",
+                HumanCount(count),
+                if count == 1 { one } else { many }
+            )
+        };
+        let mut line = counted(self.written, "record", "records");
+        for (count, one, many) in [
+            (self.deletions, "deletion", "deletions"),
+            (self.left_out, "tombstone left out", "tombstones left out"),
+            (
+                self.failed,
+                "with unreadable metadata",
+                "with unreadable metadata",
+            ),
         ] {
             if count > 0 {
-                line.push_str(&format!(", {} {word}", HumanCount(count)));
+                line.push_str(", ");
+                line.push_str(&counted(count, one, many));
             }
         }
         format!("{line}; next time: --since {next}")
@@ -143,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             tally.as_text(Version(7)),
-            "2 records, 1 deletions, 1,000 tombstones left out, 23 with unreadable metadata; \
+            "2 records, 1 deletion, 1,000 tombstones left out, 23 with unreadable metadata; \
              next time: --since 7"
         );
         assert_eq!(
