@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use harvestd::demo::{Sample, Size, articles};
 use harvestd::oai::{Datestamp, Header, Record};
 use harvestd::store::{
-    Ending, NewWindow, PageStep, PassKind, PassWriter, SourceDefinition, Span, Step, Store,
+    Ending, NewWindow, PageStep, PassKind, PassPacker, PassWriter, SourceDefinition, Span, Step,
+    Store,
 };
 
 const RECORD_BYTES: usize = 4096;
@@ -77,11 +78,13 @@ fn fill(path: &Path, records: usize) {
         span: Span::default(),
     };
     let pass = store
-        .begin_pass(source.id, PassKind::Full, true, &[whole], NOW_MS)
+        .begin_pass(source.id, PassKind::Full, true, true, &[whole], NOW_MS)
         .expect("a pass can begin");
     let windows = store.pending_windows(pass).expect("the store can be read");
     let window = windows.first().expect("the pass has a window").id;
-    let mut writer = PassWriter::new(store, source.id, pass, "oai_doaj").expect("the pass is open");
+    let mut packer =
+        PassPacker::new(Arc::clone(&store), "oai_doaj").expect("the store can be read");
+    let mut writer = PassWriter::new(store, source.id, pass);
     let mut samples = articles(records, 1, Size::Bytes(RECORD_BYTES)).enumerate();
     let mut begins = Some(None);
     loop {
@@ -95,8 +98,12 @@ fn fill(path: &Path, records: usize) {
             ending,
             ..PageStep::default()
         };
-        let applied = writer.apply(vec![Step::Page(step)], NOW_MS);
-        applied.expect("a page can be stored");
+        let packed = packer
+            .pack(Step::Page(step))
+            .expect("a dictionary can be stored");
+        writer
+            .apply(&[packed], NOW_MS)
+            .expect("a page can be stored");
         if last {
             break;
         }

@@ -281,6 +281,7 @@ pub(crate) fn run(
         report: report.as_ref(),
         began,
         changed: site.repository.changes > changes,
+        part: wishes.from.is_some() || wishes.until.is_some(),
     };
     oracle::check(
         &mut member.memory,

@@ -135,6 +135,7 @@ pub async fn run(
         filter: ChangeFilter {
             since,
             sources: args.sources.clone(),
+            ..ChangeFilter::default()
         },
         renderer: Renderer {
             format: args.format,

@@ -74,7 +74,9 @@ impl Reading {
                 _ => DAY,
             };
             span.from.is_some_and(|from| at < from.plus_seconds(-slack))
-                || span.until.is_some_and(|until| at > until.plus_seconds(slack))
+                || span
+                    .until
+                    .is_some_and(|until| at > until.plus_seconds(slack))
         };
         let strangers = list
             .items
