@@ -8,8 +8,8 @@ use clap::Parser;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
-    check_config, completions, export, harvest, identify, logging, man, progress, reconcile, show,
-    status,
+    check_config, completions, dedup, export, harvest, identify, logging, man, progress, reconcile,
+    show, status,
 };
 use harvestd::config::{self, Config, Environment, Secrets};
 use harvestd::harvest::Clock;
@@ -80,6 +80,16 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let exit = runtime()?.block_on(identify::run(args, &cli.global, &config, &mut out))?;
             out.flush()?;
             return Ok(exit);
+        }
+        Command::Dedup(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            dedup::run(
+                args,
+                &config,
+                cli.global.json,
+                Clock::System.now_ms(),
+                &mut out,
+            )?;
         }
     }
     out.flush()?;

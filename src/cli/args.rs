@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::{check_config, completions, export, harvest, identify, man, reconcile, show, status};
+use super::{
+    check_config, completions, dedup, export, harvest, identify, man, reconcile, show, status,
+};
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
 
@@ -108,6 +110,8 @@ pub enum Command {
     Export(export::Args),
     /// Show one record of the store
     Show(show::Args),
+    /// Show and decide which records describe one work
+    Dedup(dedup::Args),
     /// Check the configuration and show what would be harvested
     CheckConfig(check_config::Args),
     /// Write a completion script for a shell
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn command_lines_are_understood_or_refused() {
-        let cases: [(&str, &str, Option<ErrorKind>); 25] = [
+        let cases: [(&str, &str, Option<ErrorKind>); 30] = [
             ("all sources", "harvest", None),
             (
                 "options after the command",
@@ -238,6 +242,23 @@ mod tests {
                 Some(ErrorKind::ValueValidation),
             ),
             ("show", "show oai:doaj.org/article:1 --format xml", None),
+            ("dedup explain", "dedup explain a doaj/b", None),
+            (
+                "dedup explain three",
+                "dedup explain a b c",
+                Some(ErrorKind::TooManyValues),
+            ),
+            (
+                "dedup decision without a reason",
+                "dedup join a b",
+                Some(ErrorKind::MissingRequiredArgument),
+            ),
+            (
+                "dedup score without truth",
+                "dedup score --records r",
+                Some(ErrorKind::MissingRequiredArgument),
+            ),
+            ("dedup list", "dedup list --min-size 3 --json", None),
             ("completions", "completions bash", None),
             ("man", "man --dir /tmp", None),
             ("unknown", "harvests", Some(ErrorKind::InvalidSubcommand)),

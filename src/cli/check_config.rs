@@ -47,6 +47,8 @@ fn describe(config: &Config) -> Value {
         "contact": config.contact,
         "log": config.log,
         "vufind": describe_vufind(&config.vufind),
+        "dedup": config.dedup.enabled,
+        "dedup_sources": config.dedup.sources,
         "source": config.sources.iter().map(describe_source).collect::<Vec<_>>(),
     })
 }

@@ -4,6 +4,7 @@ pub mod args;
 pub mod catalogue;
 pub mod check_config;
 pub mod completions;
+pub mod dedup;
 pub mod exit;
 pub mod export;
 pub mod harvest;

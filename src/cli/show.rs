@@ -180,7 +180,8 @@ fn write_rendered(
 fn as_text(record: &StoredRecord, mended: Option<&Mended>) -> String {
     let mut text = String::new();
     let state = match record.deletion {
-        None => "live",
+        // A record is shown for itself, whichever one stands for its work.
+        None | Some(Deletion::Represented) => "live",
         Some(Deletion::Declared) => "deleted, as the repository says",
         Some(Deletion::Vanished) => "deleted: the repository no longer has it",
     };

@@ -4,7 +4,10 @@
 pub(crate) const TOP: &[&str] = &["store", "contact", "log", "log_format"];
 
 /// Tables at the top of the file.
-pub(crate) const TABLES: &[&str] = &["defaults", "source", "vufind"];
+pub(crate) const TABLES: &[&str] = &["defaults", "dedup", "source", "vufind"];
+
+/// Keys of `[dedup]`.
+pub(crate) const DEDUP: &[&str] = &["enabled", "sources"];
 
 /// Keys that only a `[[source]]` has: what one source is, and who we are to it.
 ///
@@ -74,6 +77,8 @@ pub(crate) enum Scope {
     Top,
     /// `[defaults]`.
     Defaults,
+    /// `[dedup]`.
+    Dedup,
     /// `[[source]]`.
     Source,
     /// `[vufind]`.
@@ -91,6 +96,7 @@ impl Scope {
         let lists: [&[&str]; 2] = match self {
             Self::Top => [TOP, &[]],
             Self::Defaults => [SHARED, &[]],
+            Self::Dedup => [DEDUP, &[]],
             Self::Source => [SOURCE_ONLY, SHARED],
             Self::Vufind => [VUFIND, &[]],
         };

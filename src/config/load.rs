@@ -16,6 +16,7 @@ use super::secret;
 use super::{values, vufind};
 use crate::harvest::settings::SourceSettings;
 use crate::output::vufind::Settings;
+use crate::store::Clustering;
 
 /// The checked configuration. Its `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub sources: Vec<SourceSettings>,
     /// `[vufind]`: what is particular to the catalogue that receives documents.
     pub vufind: Settings,
+    /// How records are clustered; the order of sources is that of the file unless it says another.
+    pub dedup: Clustering,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
 }
@@ -240,6 +243,7 @@ fn check(
     }
     find_duplicates(&raw.sources, &mut findings);
     let vufind = vufind::settings(&raw.vufind, directory, &mut findings);
+    let dedup = clustering(raw, &mut findings);
 
     if !findings.problems.is_empty() {
         findings.problems.sort();
@@ -259,6 +263,7 @@ fn check(
         log_format: log_format.unwrap_or_default(),
         sources,
         vufind,
+        dedup,
         warnings: findings.warnings,
     })
 }
@@ -301,6 +306,38 @@ fn warn_of_blocked_contact(contact: &str, top: &mut Top<'_>) {
         );
         let warning = Problem::new(entry.origin.clone(), message).of_key("contact");
         top.findings.warnings.push(warning);
+    }
+}
+
+/// How records are clustered.
+fn clustering(raw: &Raw, findings: &mut Findings) -> Clustering {
+    let written = &raw.dedup;
+    let mut table = Top {
+        layers: [written, written],
+        findings,
+    };
+    let enabled = table.read("enabled", |entry| values::truth(&entry.value));
+    let order = table.read("sources", |entry| values::texts(&entry.value));
+    let names: Vec<&str> = raw
+        .sources
+        .iter()
+        .filter_map(|source| source.text("name"))
+        .collect();
+    if let Some(entry) = written.entries.get("sources") {
+        // It may be in the store from earlier times, so this is no error.
+        for name in order.iter().flatten() {
+            if !names.contains(&name.as_str()) {
+                let hint = keys::nearest(name, names.iter().copied())
+                    .map_or(String::new(), |meant| format!("; did you mean {meant}?"));
+                let message = format!("no source {name:?} is configured{hint}");
+                let warning = Problem::new(entry.origin.clone(), message).of_key("sources");
+                table.findings.warnings.push(warning);
+            }
+        }
+    }
+    Clustering {
+        enabled: enabled.unwrap_or(true),
+        sources: order.unwrap_or_else(|| names.iter().map(|name| (*name).to_owned()).collect()),
     }
 }
 

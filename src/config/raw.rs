@@ -78,6 +78,8 @@ pub(crate) struct Raw {
     pub(crate) defaults: Layer,
     /// `[vufind]`.
     pub(crate) vufind: Layer,
+    /// `[dedup]`.
+    pub(crate) dedup: Layer,
     /// Each `[[source]]`, in the order of the file.
     pub(crate) sources: Vec<Layer>,
 }
@@ -89,6 +91,7 @@ impl Raw {
             top: Layer::empty(),
             defaults: Layer::empty(),
             vufind: Layer::empty(),
+            dedup: Layer::empty(),
             sources: Vec::new(),
         }
     }
@@ -129,6 +132,13 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
                 let origin = file.origin(key.span());
                 problems
                     .push(Problem::new(origin, "must be a table: [defaults]").of_key("defaults"));
+            }
+            ("dedup", DeValue::Table(table)) => {
+                raw.dedup = file.layer(Scope::Dedup, value.span(), table, problems);
+            }
+            ("dedup", _) => {
+                let origin = file.origin(key.span());
+                problems.push(Problem::new(origin, "must be a table: [dedup]").of_key("dedup"));
             }
             ("source", DeValue::Array(tables)) => {
                 for table in tables.iter() {

@@ -69,6 +69,7 @@ fn it_has_each_key_in_its_table() {
     for line in sample.lines() {
         match line {
             "[defaults]" => scope = Scope::Defaults,
+            "[dedup]" => scope = Scope::Dedup,
             "[[source]]" => scope = Scope::Source,
             "[vufind]" => scope = Scope::Vufind,
             _ => {
@@ -79,11 +80,17 @@ fn it_has_each_key_in_its_table() {
             }
         }
     }
-    let known: BTreeSet<&str> = [keys::TOP, keys::SHARED, keys::SOURCE_ONLY, keys::VUFIND]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
+    let known: BTreeSet<&str> = [
+        keys::TOP,
+        keys::DEDUP,
+        keys::SHARED,
+        keys::SOURCE_ONLY,
+        keys::VUFIND,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .collect();
     assert_eq!(found, known);
 }
 

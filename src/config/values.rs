@@ -66,6 +66,16 @@ pub(crate) fn texts(value: &Value) -> Result<Vec<String>, String> {
     Ok(texts)
 }
 
+/// True or false.
+pub(crate) fn truth(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Boolean(truth) => Ok(*truth),
+        Value::Text(text) if text.trim() == "true" => Ok(true),
+        Value::Text(text) if text.trim() == "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
 /// A length of time, such as `48h` or `1m 30s`.
 pub(crate) fn duration(value: &Value) -> Result<Duration, String> {
     const RIGHT: &str = "write a number and a unit, such as \"250ms\", \"1s\", \"48h\" or \"2d\"";
@@ -232,8 +242,8 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Text(_) => "text",
         Value::Integer(_) => "a number",
+        Value::Boolean(_) => "boolean",
         Value::Datetime(_) => "a date",
-        Value::Boolean(_) => "true or false",
         Value::List(_) => "a list",
         Value::Table(_) => "a table",
         Value::Other(kind) => kind,

@@ -124,7 +124,10 @@ pub fn describe_all<T: Sync>(
 }
 
 /// Works on equal parts of `0..count`, one thread each, and gives the answers in order.
-fn in_parallel<T: Send>(count: usize, work: impl Fn(std::ops::Range<usize>) -> T + Sync) -> Vec<T> {
+pub(crate) fn in_parallel<T: Send>(
+    count: usize,
+    work: impl Fn(std::ops::Range<usize>) -> T + Sync,
+) -> Vec<T> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     // A thread costs more than it brings for a few records.
     let parts = cores.min(count / 512).max(1);

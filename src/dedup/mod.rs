@@ -11,6 +11,7 @@ pub mod keys;
 pub mod labelled;
 pub mod memory;
 pub mod name;
+pub mod packed;
 pub mod place;
 pub mod preferred;
 pub mod rules;

@@ -235,6 +235,16 @@ impl Issn {
             .or_else(|| parts.map(compact).find_map(|part| Issn::of(&part)))
     }
 
+    /// The first seven digits as a number, for storing.
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// What [`Issn::number`] was taken from.
+    pub(super) fn from_number(number: u32) -> Issn {
+        Issn(number)
+    }
+
     /// Reads seven digits and the check digit.
     fn of(text: &str) -> Option<Issn> {
         let start = text.len().checked_sub(1)?;

@@ -1,6 +1,6 @@
 //! Which member of a cluster stands for it.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 /// A member as far as the choice depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,16 +24,21 @@ pub fn preferred<'m, R: Ord>(
     members: &'m [Member<'_, R>],
     order: &[String],
 ) -> Option<&'m Member<'m, R>> {
+    members.iter().min_by(|a, b| by_preference(a, b, order))
+}
+
+/// Orders the members of a cluster: the one that stands for it, then who would come next.
+///
+/// The order of [`preferred`]; total if records are distinct.
+pub fn by_preference<R: Ord>(a: &Member<'_, R>, b: &Member<'_, R>, order: &[String]) -> Ordering {
     let rank = |member: &Member<'_, R>| {
         order
             .iter()
             .position(|source| source == member.source)
             .unwrap_or(order.len())
     };
-    members.iter().min_by(|a, b| {
-        let key = |m: &Member<'_, R>| (rank(m), Reverse(m.filled), m.since);
-        key(a).cmp(&key(b)).then_with(|| a.record.cmp(&b.record))
-    })
+    let key = |m: &Member<'_, R>| (rank(m), Reverse(m.filled), m.since);
+    key(a).cmp(&key(b)).then_with(|| a.record.cmp(&b.record))
 }
 
 #[cfg(test)]

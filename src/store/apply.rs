@@ -8,10 +8,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
+use super::cluster::{self, Clusters, Recent, Seen, Touched};
 use super::payload::{Packed, Press, pack_alone};
 use super::{
-    Ending, NewWindow, PassId, SourceId, Store, StoreError, Version, Watermark, Window, WindowId,
-    WindowState, passes,
+    ClusterState, Ending, NewWindow, PassId, SourceId, Store, StoreError, Version, Watermark,
+    Window, WindowId, WindowState, passes,
 };
 use crate::oai::response::BadItem;
 use crate::oai::{Datestamp, Record, ResumptionToken};
@@ -162,7 +163,7 @@ pub struct Applied {
 #[derive(Debug)]
 pub struct PassPacker {
     store: Arc<Store>,
-    metadata_prefix: String,
+    metadata_prefix: Arc<str>,
     press: Press,
 }
 
@@ -178,6 +179,7 @@ pub struct PassWriter {
 pub struct PackedStep {
     step: Step,
     payloads: Vec<Payload>,
+    metadata_prefix: Arc<str>,
 }
 
 impl PassPacker {
@@ -189,7 +191,7 @@ impl PassPacker {
         let press = Press::new(&store, metadata_prefix)?;
         Ok(Self {
             store,
-            metadata_prefix: metadata_prefix.to_owned(),
+            metadata_prefix: metadata_prefix.into(),
             press,
         })
     }
@@ -205,12 +207,27 @@ impl PassPacker {
             .filter_map(|record| record.metadata.as_deref());
         self.press
             .learn(&self.store, &self.metadata_prefix, texts)?;
+        let mut seen = match self.store.cluster_state()? {
+            ClusterState::Current => {
+                let records: Vec<&Record> = step.records().iter().collect();
+                Some(cluster::describe_all(&self.metadata_prefix, &records).into_iter())
+            }
+            ClusterState::Off | ClusterState::Due => None,
+        };
         let payloads = step
             .records()
             .iter()
-            .map(|record| payload(record, &mut self.press))
+            .map(|record| {
+                let seen = seen.as_mut().map(|seen| seen.next().flatten());
+                payload(record, &mut self.press, seen)
+            })
             .collect();
-        Ok(PackedStep { step, payloads })
+        let metadata_prefix = self.metadata_prefix.clone();
+        Ok(PackedStep {
+            step,
+            payloads,
+            metadata_prefix,
+        })
     }
 }
 
@@ -231,13 +248,20 @@ impl PassWriter {
     /// # Errors
     /// As any write; nothing of the steps is stored then.
     pub fn apply(&mut self, steps: &[PackedStep], now_ms: i64) -> Result<Vec<Applied>, StoreError> {
-        self.store.write("storing a page", |transaction| {
-            let mut writing = Writing::begin(transaction, self.source, self.pass, now_ms)?;
+        let (store, source, pass) = (&self.store, self.source, self.pass);
+        store.write("storing a page", |transaction| {
+            let clusters = Clusters::begin(transaction, store.take_recent())?;
+            let mut writing = Writing::begin(transaction, source, pass, now_ms)?;
+            writing.clusters = clusters;
+            // The steps of a pass are all of one format.
+            writing.metadata_prefix = steps.first().map_or("", |step| &step.metadata_prefix);
             let applied = steps
                 .iter()
                 .map(|step| writing.apply(step))
                 .collect::<rusqlite::Result<_>>()?;
-            writing.finish()?;
+            if let Some(recent) = writing.finish()? {
+                store.keep_recent(recent);
+            }
             Ok(applied)
         })
     }
@@ -247,9 +271,11 @@ struct Payload {
     hash: [u8; 16],
     metadata: Option<Packed>,
     extra: Option<Packed>,
+    /// What deduplication sees of it; the outer `None` if that was not asked for.
+    seen: Option<Option<Seen>>,
 }
 
-fn payload(record: &Record, press: &mut Press) -> Payload {
+fn payload(record: &Record, press: &mut Press, seen: Option<Option<Seen>>) -> Payload {
     Payload {
         hash: content_hash(record),
         metadata: record
@@ -260,6 +286,7 @@ fn payload(record: &Record, press: &mut Press) -> Payload {
             .extra
             .as_ref()
             .map(|text| press.pack(text.as_bytes())),
+        seen,
     }
 }
 
@@ -301,6 +328,10 @@ struct Writing<'a> {
     set_lists: RefCell<HashMap<String, i64>>,
     live: i64,
     deleted: i64,
+    clusters: Option<Clusters<'a>>,
+    metadata_prefix: &'a str,
+    /// Records of the current page that have other content than before.
+    touched: Vec<Touched>,
 }
 
 /// What the store knows of a record that arrives again.
@@ -339,10 +370,13 @@ impl<'a> Writing<'a> {
             set_lists: RefCell::default(),
             live: 0,
             deleted: 0,
+            clusters: None,
+            metadata_prefix: "",
+            touched: Vec::new(),
         })
     }
 
-    fn finish(self) -> rusqlite::Result<()> {
+    fn finish(self) -> rusqlite::Result<Option<Recent>> {
         self.connection
             .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_version'")?
             .execute([self.version.0])?;
@@ -352,7 +386,7 @@ impl<'a> Writing<'a> {
                                    deleted_records = deleted_records + ?3 WHERE id = ?1",
             )?
             .execute(params![self.source.0, self.live, self.deleted])?;
-        Ok(())
+        self.clusters.map(Clusters::finish).transpose()
     }
 
     fn next_version(&mut self) -> i64 {
@@ -371,6 +405,7 @@ impl<'a> Writing<'a> {
                 for identifier in gone {
                     self.bury(identifier, &mut counts)?;
                 }
+                self.settle_clusters()?;
                 self.add_to_pass(0, cost, &counts)?;
                 Ok(Applied {
                     counts,
@@ -412,6 +447,7 @@ impl<'a> Writing<'a> {
         for (record, payload) in page.records.iter().zip(payloads) {
             self.record(record, payload, &mut counts)?;
         }
+        self.settle_clusters()?;
         for bad in &page.bad {
             self.quarantine(bad)?;
             counts.quarantined += 1;
@@ -466,7 +502,8 @@ impl<'a> Writing<'a> {
         let known = self.known(&record.header.identifier)?;
         let Some(known) = known else {
             let version = self.next_version();
-            self.insert(record, datestamp, payload, version)?;
+            let id = self.insert(record, datestamp, payload, version)?;
+            self.touch(id, false, record, payload);
             counts.new += 1;
             *if record.header.deleted {
                 &mut self.deleted
@@ -498,6 +535,7 @@ impl<'a> Writing<'a> {
         }
         let version = self.next_version();
         self.update(&known, record, datestamp, payload, version)?;
+        self.touch(known.id, true, record, payload);
         match (known.deleted, record.header.deleted) {
             (false, true) => {
                 counts.deleted += 1;
@@ -531,6 +569,13 @@ impl<'a> Writing<'a> {
             )?
             .execute(params![known.id, version, self.pass.0])?;
         self.drop_payload(known.id)?;
+        if self.clusters.is_some() {
+            self.touched.push(Touched {
+                record: known.id,
+                known: true,
+                seen: None,
+            });
+        }
         counts.deleted += 1;
         self.live -= 1;
         self.deleted += 1;
@@ -544,6 +589,29 @@ impl<'a> Writing<'a> {
         ] {
             self.connection.prepare_cached(statement)?.execute([id])?;
         }
+        Ok(())
+    }
+
+    /// Notes a record that has other content than before.
+    fn touch(&mut self, id: i64, known: bool, record: &Record, payload: &Payload) {
+        if self.clusters.is_some() {
+            let describe = || cluster::describe(self.metadata_prefix, record.metadata.as_deref());
+            self.touched.push(Touched {
+                record: id,
+                known,
+                seen: payload.seen.clone().unwrap_or_else(describe),
+            });
+        }
+    }
+
+    /// Brings the clusters up to date with the records of a page.
+    fn settle_clusters(&mut self) -> rusqlite::Result<()> {
+        let touched = std::mem::take(&mut self.touched);
+        let Some(clusters) = &mut self.clusters else {
+            return Ok(());
+        };
+        let moved = clusters.settle(touched)?;
+        cluster::stamp(self.connection, moved, || self.next_version())?;
         Ok(())
     }
 
@@ -571,7 +639,7 @@ impl<'a> Writing<'a> {
         datestamp: Option<i64>,
         payload: &Payload,
         version: i64,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<i64> {
         self.connection
             .prepare_cached(
                 "INSERT INTO record (source_id, identifier, datestamp, datestamp_text, set_list_id,
@@ -589,7 +657,9 @@ impl<'a> Writing<'a> {
                 version,
                 self.pass.0,
             ])?;
-        self.put_payload(self.connection.last_insert_rowid(), record, payload)
+        let id = self.connection.last_insert_rowid();
+        self.put_payload(id, record, payload)?;
+        Ok(id)
     }
 
     fn update(

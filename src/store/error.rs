@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::ClusterState;
+
 /// A failure of the store. Nothing was written by the operation that returned it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -75,6 +77,20 @@ pub enum StoreError {
         path: PathBuf,
         /// What SQLite said.
         reason: String,
+    },
+    /// Clusters are asked for that are not up to date.
+    #[error(
+        "store {path}: {}", match state {
+            ClusterState::Off => "records are not clustered; set enabled = true under [dedup] and \
+                                  run `harvestd dedup rebuild`",
+            _ => "its clusters are not up to date; run `harvestd dedup rebuild`",
+        }
+    )]
+    NotClustered {
+        /// The file.
+        path: PathBuf,
+        /// How far they are.
+        state: ClusterState,
     },
     /// Anything else.
     #[error("store {path}: {doing}: {error}")]

@@ -6,6 +6,7 @@
 //! - `ledger`: passes and windows as types, `passes` as rows
 //! - `apply`: the steps of a pass, written in transactions
 //! - `payload`: compression of metadata
+//! - `cluster`: which records are one work
 //! - `sources`: sources, watermarks, traits, warnings
 //! - `records`: reading records and changes
 //! - `vanished`: what a full list did not show
@@ -14,6 +15,7 @@
 
 mod apply;
 mod clock;
+mod cluster;
 mod error;
 mod hosts;
 mod ledger;
@@ -28,6 +30,10 @@ mod vanished;
 
 pub use apply::{Applied, Cost, Counts, PackedStep, PageStep, PassPacker, PassWriter, Step};
 pub use clock::Version;
+pub use cluster::{
+    Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering, Decision,
+    Judgement, Member, Rebuilt, RecordId,
+};
 pub use error::StoreError;
 pub use hosts::HostPause;
 pub use ledger::{
@@ -35,5 +41,5 @@ pub use ledger::{
 };
 pub use lock::SourceLock;
 pub use open::{Reader, Store};
-pub use records::{ChangeFilter, Deletion, Mended, QuarantinedItem, StoredRecord};
+pub use records::{ChangeFilter, Deletion, Mended, Per, QuarantinedItem, StoredRecord};
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};

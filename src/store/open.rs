@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::cluster::Recent;
 use super::{StoreError, schema};
 
 /// How long a write waits for another process before it is [`StoreError::Locked`].
@@ -20,6 +21,8 @@ const PAGE_BYTES: i64 = 8192;
 pub struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
+    /// What the last transaction knew of match keys, for the next one.
+    recent: Mutex<Option<Recent>>,
 }
 
 /// A connection that only reads, each call in a snapshot of its own.
@@ -80,6 +83,7 @@ impl Store {
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(connection),
+            recent: Mutex::default(),
         })
     }
 
@@ -120,6 +124,18 @@ impl Store {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         work(&self.lock()).map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+    }
+
+    /// What an earlier transaction of this process kept.
+    pub(super) fn take_recent(&self) -> Option<Recent> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.take()
+    }
+
+    /// Keeps something for the next transaction.
+    pub(super) fn keep_recent(&self, kept: Recent) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        *recent = Some(kept);
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
+use super::cluster::{preferred_of, require_current};
 use super::payload::Unpress;
 use super::{Reader, SourceId, StoreError, Version};
 use crate::oai::Datestamp;
@@ -18,6 +19,8 @@ pub enum Deletion {
     Declared,
     /// The repository no longer has it, and never said so.
     Vanished,
+    /// It is there, but another record stands for its work: only with [`Per::Cluster`].
+    Represented,
 }
 
 /// A record as the store has it.
@@ -79,6 +82,21 @@ pub struct ChangeFilter {
     /// Also tombstones of records that came and went after `since`. For whoever may have got the
     /// record without remembering it: an output that was cut off before its position was stored.
     pub every_tombstone: bool,
+    /// What one item is.
+    pub per: Per,
+}
+
+/// What one item of a reading is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// A record.
+    #[default]
+    Record,
+    /// A work: the preferred one of the records that describe it, among those of the filter's
+    /// sources. The others are given as deleted ([`Deletion::Represented`]), since a reader may have
+    /// got them when they still stood for a work.
+    Cluster,
 }
 
 const COLUMNS: &str = "record.id, source.name, source.metadata_prefix, record.identifier,
@@ -121,16 +139,22 @@ impl Reader {
     /// to which the reading went: the `since` of the next one.
     ///
     /// With `since` given, tombstones of records that came and went after it are left out unless
-    /// they are asked for: who asks has never seen them.
+    /// they are asked for: who asks has never seen them. With [`Per::Cluster`], a record that no
+    /// longer stands for its work comes as deleted and the one that does now as itself, each with a
+    /// version of its own.
     ///
     /// # Errors
-    /// As any read. `each` stops the reading with `Break`; then the version is that of the last
+    /// As any read; with [`Per::Cluster`], [`StoreError::NotClustered`] if the clusters are not up to
+    /// date. `each` stops the reading with `Break`; then the version is that of the last
     /// record given.
     pub fn changes(
         &self,
         filter: &ChangeFilter,
         mut each: impl FnMut(StoredRecord) -> ControlFlow<()>,
     ) -> Result<Version, StoreError> {
+        if filter.per == Per::Cluster {
+            require_current(self)?;
+        }
         self.read("reading changes", |connection| {
             let upto = last_version(connection)?;
             let since = filter.since.unwrap_or_default();
@@ -154,7 +178,23 @@ impl Reader {
                 if !filter.sources.is_empty() && !wanted.contains(&source) {
                     continue;
                 }
-                let record = from_row(connection, row, &mut unpress)?;
+                let represented = filter.per == Per::Cluster
+                    && row.get::<_, i64>("deleted")? == 0
+                    && !preferred_of(connection, row.get(0)?, &wanted)?;
+                let created: i64 = row.get("created_version")?;
+                if represented
+                    && filter.since.is_some()
+                    && !filter.every_tombstone
+                    && created > since.0
+                {
+                    continue;
+                }
+                let mut record = from_row(connection, row, &mut unpress)?;
+                if represented {
+                    record.deletion = Some(Deletion::Represented);
+                    record.metadata = None;
+                    record.extra = None;
+                }
                 let version = record.version;
                 if each(record).is_break() {
                     return Ok(version);

@@ -8,7 +8,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 1] = [INITIAL];
+const MIGRATIONS: [&str; 2] = [INITIAL, CLUSTERS];
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
@@ -168,6 +168,74 @@ CREATE TABLE host (
     failures INTEGER NOT NULL,
     reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const CLUSTERS: &str = "
+-- How far deduplication is; one row.
+CREATE TABLE dedup (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    state TEXT NOT NULL,              -- off, due (to be rebuilt), current
+    rules_version INTEGER NOT NULL,   -- what made the rows below; 0 for nothing yet
+    sources TEXT NOT NULL,            -- JSON array: whose records are preferred
+    recent_token INTEGER NOT NULL     -- another number after each change of recent_keys
+) STRICT;
+INSERT INTO dedup VALUES (1, 'off', 0, '[]', 0);
+
+-- What the rules see of a live record.
+CREATE TABLE description (
+    record_id INTEGER PRIMARY KEY REFERENCES record ON DELETE CASCADE,
+    packed BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE match_key (
+    key INTEGER NOT NULL,
+    record_id INTEGER NOT NULL,
+    PRIMARY KEY (key, record_id)
+) STRICT, WITHOUT ROWID;
+
+-- Keys that are not in match_key yet: put there one by one, each would write a page of its own.
+CREATE TABLE recent_keys (
+    record_id INTEGER PRIMARY KEY,
+    keys BLOB NOT NULL                -- eight bytes each, the least first
+) STRICT;
+
+-- A cluster's name is a record and a number. A record that is alone and was never named after
+-- another one has no rows here: its cluster is (record, 0).
+CREATE TABLE cluster (
+    id INTEGER PRIMARY KEY,
+    record_id INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    UNIQUE (record_id, generation)
+) STRICT;
+
+CREATE TABLE cluster_member (
+    record_id INTEGER PRIMARY KEY,
+    cluster_id INTEGER NOT NULL,
+    rank INTEGER NOT NULL             -- 0 for the preferred one, then who would come next
+) STRICT;
+CREATE INDEX cluster_member_cluster ON cluster_member (cluster_id, rank);
+
+-- Names of clusters that were merged away.
+CREATE TABLE cluster_redirect (
+    record_id INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    to_record_id INTEGER NOT NULL,
+    to_generation INTEGER NOT NULL,
+    PRIMARY KEY (record_id, generation)
+) STRICT, WITHOUT ROWID;
+
+-- What people decided about two records; wins over every rule.
+CREATE TABLE decision (
+    a INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
+    b INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
+    must INTEGER NOT NULL,            -- 1 together, 0 apart
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    decided_at INTEGER NOT NULL,
+    PRIMARY KEY (a, b),
+    CHECK (a < b)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX decision_b ON decision (b);
 ";
 
 #[cfg(test)]

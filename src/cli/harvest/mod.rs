@@ -13,7 +13,7 @@ use indicatif::MultiProgress;
 
 use super::args::{Global, lower_bound, upper_bound};
 use super::exit::{Exit, UsageError};
-use super::{progress, signals};
+use super::{dedup, progress, signals};
 use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
 use crate::harvest::settings::SourceSettings;
@@ -199,8 +199,10 @@ async fn harvest_and_report(
 ) -> anyhow::Result<Exit> {
     let (switch, stop) = stop_switch();
     signals::stop_on_signal(switch)?;
+    let store = Store::open(&config.store)?;
+    dedup::prepare(&store, &config.dedup, Clock::System.now_ms())?;
     let around = Surroundings {
-        store: Arc::new(Store::open(&config.store)?),
+        store: Arc::new(store),
         clock: Clock::System,
         stop,
         progress: progress::display(bars),
@@ -230,6 +232,7 @@ mod tests {
     use crate::cli::args::{Cli, Command};
     use crate::cli::exit::Exit;
     use crate::config::LogFormat;
+    use crate::store::Clustering;
 
     fn args(line: &str) -> Args {
         let words = std::iter::once("harvestd").chain(line.split_whitespace());
@@ -255,6 +258,7 @@ mod tests {
             log_format: LogFormat::Text,
             sources: names.iter().map(source).collect(),
             vufind: Default::default(),
+            dedup: Clustering::default(),
             warnings: Vec::new(),
         }
     }

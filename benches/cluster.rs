@@ -1,0 +1,156 @@
+//! What clusters cost: storing records with and without them, and making them anew.
+//!
+//! `cargo bench --bench cluster [-- RECORDS [BYTES]]` stores RECORDS (100,000) articles of BYTES
+//! (3,000) of `oai_doaj` in pages of 100, sixteen pages a transaction, as a fast harvest does; without
+//! clusters, with them, and then rebuilds them. It prints records a second, for each step from one
+//! power of ten to the next, the time in which the articles are made left out; and what the clusters
+//! take of the file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use harvestd::demo::{Size, articles};
+use harvestd::oai::Record;
+use harvestd::oai::response::Header;
+use harvestd::store::{
+    Clustering, NewWindow, PackedStep, PageStep, PassKind, PassPacker, PassWriter, Reader,
+    SourceDefinition, Span, Step, Store,
+};
+
+const PAGE: usize = 100;
+const PAGES_TOGETHER: usize = 16;
+const NOW_MS: i64 = 1_780_272_000_000;
+
+fn main() {
+    // `cargo bench` adds an argument of its own.
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok());
+    let records: usize = numbers.next().unwrap_or(100_000);
+    let size = numbers.next().unwrap_or(3_000);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let plain = fill(&folder.path().join("plain.db"), records, size, false);
+    let path = folder.path().join("clusters.db");
+    let clustered = fill(&path, records, size, true);
+    println!(
+        "storing with clusters takes {:.2} times as long, {:.0} more bytes a record",
+        clustered.time.as_secs_f64() / plain.time.as_secs_f64(),
+        (clustered.bytes as f64 - plain.bytes as f64) / records as f64,
+    );
+    let store = Store::open(&path).expect("the store was there");
+    let begun = Instant::now();
+    let rebuilt = store
+        .rebuild_clusters(NOW_MS, |_| ())
+        .expect("the store can be written");
+    let time = begun.elapsed();
+    println!(
+        "rebuild: {:.0} records a second, {} moved",
+        rebuilt.records as f64 / time.as_secs_f64(),
+        rebuilt.moved
+    );
+    let stats = Reader::open(&path)
+        .and_then(|reader| reader.cluster_stats())
+        .expect("the store can be read");
+    println!("{stats:?}");
+}
+
+struct Filled {
+    time: Duration,
+    bytes: u64,
+}
+
+fn fill(path: &Path, records: usize, size: usize, enabled: bool) -> Filled {
+    let store = Arc::new(Store::open(path).expect("the folder can be written"));
+    let wanted = Clustering {
+        enabled,
+        sources: Vec::new(),
+    };
+    store.set_clustering(&wanted).expect("the store is new");
+    let (mut packer, mut writer, step) = writer(&store);
+    let mut samples = articles(records, 3, Size::Bytes(size));
+    let (mut time, mut stored, mut mark) = (Duration::ZERO, 0, (Duration::ZERO, 0));
+    let mut next = 1_000;
+    while stored < records {
+        let mut steps = Vec::new();
+        for _ in 0..PAGES_TOGETHER {
+            let page: Vec<Record> = samples
+                .by_ref()
+                .take(PAGE)
+                .map(|sample| Record {
+                    metadata: sample.metadata("oai_doaj"),
+                    ..Record::tombstone(Header {
+                        identifier: sample.identifier,
+                        datestamp: "2026-05-01T00:00:00Z".to_owned(),
+                        set_specs: sample.set_specs,
+                        deleted: false,
+                    })
+                })
+                .collect();
+            stored += page.len();
+            steps.push(Step::Page(PageStep {
+                records: page,
+                ..step.clone()
+            }));
+        }
+        let begun = Instant::now();
+        let packed: Vec<PackedStep> = steps
+            .into_iter()
+            .map(|step| packer.pack(step).expect("the store can be written"))
+            .collect();
+        writer
+            .apply(&packed, NOW_MS)
+            .expect("the store can be written");
+        time += begun.elapsed();
+        if stored >= next || stored >= records {
+            println!(
+                "{} {:>9} to {stored:>9}: {:>6.0} records a second, {:.1} µs each",
+                if enabled { "clusters" } else { "without " },
+                mark.1,
+                (stored - mark.1) as f64 / (time - mark.0).as_secs_f64(),
+                (time - mark.0).as_secs_f64() * 1e6 / (stored - mark.1) as f64,
+            );
+            mark = (time, stored);
+            next = if stored < 100_000 {
+                next * 10
+            } else {
+                stored + 100_000
+            };
+        }
+    }
+    drop(writer);
+    drop(store);
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    Filled { time, bytes }
+}
+
+fn writer(store: &Arc<Store>) -> (PassPacker, PassWriter, PageStep) {
+    let definition = SourceDefinition {
+        name: "bench".to_owned(),
+        base_url: "http://bench.example/oai".to_owned(),
+        metadata_prefix: "oai_doaj".to_owned(),
+        sets: Vec::new(),
+        floor: None,
+    };
+    let (source, _) = store
+        .register_source(&definition)
+        .expect("the store is new");
+    let whole = NewWindow {
+        set_spec: None,
+        span: Span {
+            from: None,
+            until: None,
+        },
+    };
+    let pass = store
+        .begin_pass(source.id, PassKind::Full, false, true, &[whole], NOW_MS)
+        .expect("the store is new");
+    let window = store.pending_windows(pass).expect("a pass was begun")[0].id;
+    let packer = PassPacker::new(Arc::clone(store), "oai_doaj").expect("the store is new");
+    let writer = PassWriter::new(Arc::clone(store), source.id, pass);
+    let step = PageStep {
+        window,
+        ..PageStep::default()
+    };
+    (packer, writer, step)
+}

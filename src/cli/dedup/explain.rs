@@ -1,0 +1,334 @@
+//! Why records are one work, or are not.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value, json};
+
+use super::find::{self, name};
+use crate::cli::exit::UsageError;
+use crate::dedup::description::Description;
+use crate::dedup::explain::{Explanation, explain};
+use crate::dedup::rules::Verdict;
+use crate::store::{Cluster, Decision, Judgement, Member, Reader};
+
+/// Writes the cluster of a record, or of a name of a cluster, and why each member is in it.
+pub(super) fn one(
+    reader: &Reader,
+    text: &str,
+    as_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let clusters = clusters(reader, text)?;
+    for (at, cluster) in clusters.iter().enumerate() {
+        let told = Told::read(reader, cluster)?;
+        if as_json {
+            writeln!(out, "{}", told.as_value())?;
+        } else {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            told.write(out)?;
+        }
+    }
+    Ok(())
+}
+
+/// The clusters that a text can mean: more than one if it is an identifier in several sources.
+fn clusters(reader: &Reader, text: &str) -> anyhow::Result<Vec<Cluster>> {
+    let mut records = find::all(reader, text)?;
+    let mut generation = 0;
+    if records.is_empty()
+        && let Some((record, number)) = text.rsplit_once('~')
+        && let Ok(number) = number.parse()
+    {
+        records = find::all(reader, record)?;
+        generation = number;
+    }
+    if records.is_empty() {
+        return Err(UsageError(format!("no record {text:?} in the store")).into());
+    }
+    let mut found: Vec<Cluster> = Vec::new();
+    for member in &records {
+        let own = match generation {
+            0 => reader.cluster_of(member.record)?,
+            _ => None,
+        };
+        let cluster = match own {
+            Some(own) => Some(own),
+            None => reader.cluster_named(member.record, generation)?,
+        };
+        found
+            .extend(cluster.filter(|cluster| found.iter().all(|other| other.name != cluster.name)));
+    }
+    if found.is_empty() {
+        return Err(
+            UsageError(format!("record {text:?} is deleted, and so is its cluster")).into(),
+        );
+    }
+    Ok(found)
+}
+
+/// A cluster and all there is to say about it.
+struct Told<'a> {
+    cluster: &'a Cluster,
+    preference: String,
+    /// Of each member the strongest reason to be with another one; `None` where people joined it.
+    reasons: Vec<(&'a Member, Option<(&'a Member, Explanation)>)>,
+    decisions: Vec<Decision>,
+}
+
+impl<'a> Told<'a> {
+    fn read(reader: &Reader, cluster: &'a Cluster) -> anyhow::Result<Self> {
+        let mut described = Vec::new();
+        let mut decisions: Vec<Decision> = Vec::new();
+        for member in &cluster.members {
+            described.push((
+                member,
+                reader.description(member.record)?.unwrap_or_default(),
+            ));
+            let new = reader.decisions(member.record)?;
+            for new in new {
+                // Each stands with both of its records.
+                if !decisions.contains(&new) {
+                    decisions.push(new);
+                }
+            }
+        }
+        let mut reasons = Vec::new();
+        for (member, description) in described.iter().skip(1) {
+            let others = described.iter().filter(|(other, _)| other != member);
+            let strongest = others
+                .map(|(other, there)| (*other, explain(description, there)))
+                .filter(|(_, explanation)| explanation.decision.verdict() == Verdict::Same)
+                .min_by_key(|(_, explanation)| explanation.decision.rank);
+            reasons.push((*member, strongest));
+        }
+        Ok(Self {
+            cluster,
+            preference: preference(&described, &reader.preferred_sources()?),
+            reasons,
+            decisions,
+        })
+    }
+
+    fn write(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let count = self.cluster.members.len();
+        let title = self.cluster.name.to_string();
+        let title = title.replace(char::is_control, "\u{FFFD}");
+        let records = if count == 1 { "record" } else { "records" };
+        writeln!(out, "cluster {title}, {count} {records}")?;
+        if let Some(first) = self.cluster.members.first() {
+            writeln!(out, "preferred {}: {}", name(first), self.preference)?;
+        }
+        for (member, reason) in &self.reasons {
+            writeln!(out, "member {}", name(member))?;
+            match reason {
+                Some((other, explanation)) => {
+                    writeln!(out, "  with {}", name(other))?;
+                    for line in explanation.to_string().lines() {
+                        writeln!(out, "  {line}")?;
+                    }
+                }
+                None => writeln!(out, "  by decision")?,
+            }
+        }
+        write_decisions(&self.decisions, out)
+    }
+
+    fn as_value(&self) -> Value {
+        let reasons = self.reasons.iter().map(|(member, reason)| {
+            json!({
+                "record": name(member),
+                "with": reason.as_ref().map(|(other, _)| name(other)),
+                "reason": reason.as_ref().map(|(_, explanation)| as_value(explanation)),
+            })
+        });
+        json!({
+            "cluster": self.cluster.name.to_string(),
+            "members": self.cluster.members.iter().map(name).collect::<Vec<_>>(),
+            "preferred": self.preference,
+            "reasons": reasons.collect::<Vec<_>>(),
+            "decisions": self.decisions,
+        })
+    }
+}
+
+/// Why the first of some records is the preferred one.
+fn preference(members: &[(&Member, Description)], order: &[String]) -> String {
+    let [(first, description), others @ ..] = members else {
+        return String::new();
+    };
+    if others.is_empty() {
+        return "the only one".to_owned();
+    }
+    let place = |member: &Member| order.iter().position(|source| *source == member.source);
+    if place(first).is_some() && others.iter().all(|(other, _)| place(other) != place(first)) {
+        return format!(
+            "of the sources here, {} is the most preferred",
+            first.source
+        );
+    }
+    let filled = description.filled();
+    // Of other sources only those can be fuller that are less preferred.
+    let rivals: Vec<_> = others
+        .iter()
+        .filter(|(other, _)| place(other) == place(first))
+        .collect();
+    if rivals.iter().all(|(_, rival)| rival.filled() < filled) {
+        return format!("{filled} fields are known, more than of the others of its preference");
+    }
+    format!("{filled} fields are known, of no other more, and it was stored first")
+}
+
+/// Writes why two records are one work or not, and what keeps them apart if the rules do not.
+pub(super) fn pair(
+    reader: &Reader,
+    a: &str,
+    b: &str,
+    as_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let (a, b) = (find::one(reader, a)?, find::one(reader, b)?);
+    let described = |member: &Member| -> anyhow::Result<Description> {
+        let description = reader.description(member.record)?;
+        description.with_context(|| {
+            let name = name(member);
+            match member.deleted {
+                true => format!("record {name} is deleted, so there is nothing to compare"),
+                false => format!("record {name} is of a format that cannot be compared"),
+            }
+        })
+    };
+    let explanation = explain(&described(&a)?, &described(&b)?);
+    let mut decisions = reader.decisions(a.record)?;
+    decisions.retain(|decision| [decision.a.record, decision.b.record].contains(&b.record));
+    let together = together(reader, &a, &b)?;
+    if as_json {
+        let value = json!({
+            "a": name(&a),
+            "b": name(&b),
+            "rules": as_value(&explanation),
+            "decisions": decisions,
+            "one_cluster": together.is_none(),
+            "apart_because": together.as_ref().map(Apart::to_string),
+        });
+        writeln!(out, "{value}")?;
+        return Ok(());
+    }
+    writeln!(out, "{}\n{}\n{explanation}", name(&a), name(&b))?;
+    write_decisions(&decisions, out)?;
+    match together {
+        None => writeln!(out, "they are in one cluster")?,
+        Some(apart) => writeln!(out, "they are in two clusters: {apart}")?,
+    }
+    Ok(())
+}
+
+/// What keeps two records apart.
+enum Apart {
+    /// No rule and no decision brings them together.
+    Nothing,
+    /// Two records of their clusters, or they themselves, that cannot be together.
+    Veto(String, String, &'static str),
+    /// Their clusters would be one if a rule saw them as candidates: too common keys, or too many
+    /// members.
+    Unseen,
+}
+
+impl std::fmt::Display for Apart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nothing => write!(f, "nothing says that they are one"),
+            Self::Veto(a, b, why) => write!(f, "{a} and {b} cannot be together ({why})"),
+            Self::Unseen => write!(
+                f,
+                "what they share is shared by too many records to be compared, or their cluster \
+                 would be too large"
+            ),
+        }
+    }
+}
+
+/// `None` if two records are in one cluster, else why not.
+fn together(reader: &Reader, a: &Member, b: &Member) -> anyhow::Result<Option<Apart>> {
+    let (Some(left), Some(right)) = (reader.cluster_of(a.record)?, reader.cluster_of(b.record)?)
+    else {
+        return Ok(Some(Apart::Nothing));
+    };
+    if left.name == right.name {
+        return Ok(None);
+    }
+    let mut describe = Vec::new();
+    for member in left.members.iter().chain(&right.members) {
+        describe.push(reader.description(member.record)?.unwrap_or_default());
+    }
+    let (there, here) = (describe.split_off(left.members.len()), describe);
+    let mut split = BTreeSet::new();
+    for member in &left.members {
+        for decision in reader.decisions(member.record)? {
+            if decision.judgement == Judgement::Split {
+                split.insert((decision.a.record, decision.b.record));
+            }
+        }
+    }
+    let mut same = false;
+    for (x, one) in left.members.iter().zip(&here) {
+        for (y, other) in right.members.iter().zip(&there) {
+            let pair = (x.record.min(y.record), x.record.max(y.record));
+            if split.contains(&pair) {
+                return Ok(Some(Apart::Veto(name(x), name(y), "a decision")));
+            }
+            let decision = explain(one, other).decision;
+            match decision.verdict() {
+                Verdict::Different => {
+                    return Ok(Some(Apart::Veto(name(x), name(y), decision.rule.why)));
+                }
+                Verdict::Same => same = true,
+                Verdict::Unsure => {}
+            }
+        }
+    }
+    Ok(Some(if same { Apart::Unseen } else { Apart::Nothing }))
+}
+
+fn write_decisions(decisions: &[Decision], out: &mut impl Write) -> anyhow::Result<()> {
+    for decision in decisions {
+        let verb = match decision.judgement {
+            Judgement::Join => "joined",
+            Judgement::Split => "split",
+        };
+        let at = DateTime::from_timestamp_millis(decision.at).map_or_else(
+            || "?".to_owned(),
+            |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        );
+        writeln!(
+            out,
+            "decision: {} and {} {verb} by {} at {at}: {}",
+            name(&decision.a),
+            name(&decision.b),
+            decision.who,
+            decision.why
+        )?;
+    }
+    Ok(())
+}
+
+fn as_value(explanation: &Explanation) -> Value {
+    let verdict = match explanation.decision.verdict() {
+        Verdict::Same => "same",
+        Verdict::Different => "different",
+        Verdict::Unsure => "unsure",
+    };
+    let fields = explanation.fields.iter().map(
+        |field| json!({ "field": field.field, "a": field.a, "b": field.b, "result": field.result }),
+    );
+    json!({
+        "verdict": verdict,
+        "rule": explanation.decision.rule.name,
+        "why": explanation.decision.rule.why,
+        "fields": fields.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,185 @@
+//! Which records the rules call the same as a record, and which ones people tied to it.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::keys::Index;
+use super::seen::{Seen, keys_of};
+use crate::dedup::description::Description;
+use crate::dedup::memory::KEY_CAP;
+use crate::dedup::packed;
+use crate::dedup::rules::{Verdict, decide};
+
+/// A record that a rule calls the same as another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Same {
+    pub(super) record: i64,
+    /// [`crate::dedup::rules::Decision::rank`].
+    pub(super) rank: u8,
+}
+
+/// The pairs of one state of the store, found as they are asked for.
+pub(super) struct Graph<'a, 'i> {
+    connection: &'a Connection,
+    index: &'i Index<'a>,
+    has_decisions: bool,
+    descriptions: HashMap<i64, Option<Arc<Description>>>,
+    /// Holders by key; `None` for a key with too many of them to tell anything.
+    holders: HashMap<u64, Option<Rc<[i64]>>>,
+    same: HashMap<i64, Rc<[Same]>>,
+    /// Keys by record, where they are known without making them again.
+    keys: HashMap<i64, Arc<[u64]>>,
+}
+
+impl<'a, 'i> Graph<'a, 'i> {
+    pub(super) fn new(connection: &'a Connection, index: &'i Index<'a>) -> rusqlite::Result<Self> {
+        let has_decisions = connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM decision)")?
+            .query_row([], |row| row.get(0))?;
+        Ok(Self {
+            connection,
+            index,
+            has_decisions,
+            descriptions: HashMap::new(),
+            holders: HashMap::new(),
+            same: HashMap::new(),
+            keys: HashMap::new(),
+        })
+    }
+
+    /// The connection that it reads from.
+    pub(super) fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
+    /// Tells what is known of a record already; `None` for one that is not live.
+    pub(super) fn knows(&mut self, record: i64, seen: Option<&Seen>) {
+        let description = seen.map(|seen| Arc::clone(&seen.description));
+        self.descriptions.insert(record, description);
+        if let Some(seen) = seen {
+            self.keys.insert(record, Arc::clone(&seen.keys));
+        }
+    }
+
+    /// Tells what is known of a key already: all its holders, sorted, or more than count.
+    pub(super) fn knows_holders(&mut self, key: u64, holders: Vec<i64>) {
+        let few = (holders.len() <= KEY_CAP).then(|| holders.into());
+        self.holders.insert(key, few);
+    }
+
+    /// What the rules see of a record; `None` for one that is not live or cannot be read.
+    pub(super) fn description(
+        &mut self,
+        record: i64,
+    ) -> rusqlite::Result<Option<Arc<Description>>> {
+        if let Some(known) = self.descriptions.get(&record) {
+            return Ok(known.clone());
+        }
+        let found = description(self.connection, record)?.map(Arc::new);
+        self.descriptions.insert(record, found.clone());
+        Ok(found)
+    }
+
+    /// Live records that a rule calls the same as this one.
+    pub(super) fn same(&mut self, record: i64) -> rusqlite::Result<Rc<[Same]>> {
+        if let Some(known) = self.same.get(&record) {
+            return Ok(Rc::clone(known));
+        }
+        let mut found = Vec::new();
+        if let Some(description) = self.description(record)? {
+            for other in self.candidates(record, &description)? {
+                let Some(candidate) = self.description(other)? else {
+                    continue;
+                };
+                let decision = decide(&description, &candidate);
+                if decision.verdict() == Verdict::Same {
+                    found.push(Same {
+                        record: other,
+                        rank: decision.rank,
+                    });
+                }
+            }
+        }
+        let found: Rc<[Same]> = found.into();
+        self.same.insert(record, Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// [`Graph::same`], and those that people tied to this one.
+    pub(super) fn neighbours(&mut self, record: i64) -> rusqlite::Result<Vec<i64>> {
+        let mut found: Vec<i64> = self.same(record)?.iter().map(|same| same.record).collect();
+        if self.has_decisions && self.description(record)?.is_some() {
+            for link in self.decisions(record)? {
+                if link.must && self.description(link.other)?.is_some() {
+                    found.push(link.other);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What people decided about a record.
+    pub(super) fn decisions(&self, record: i64) -> rusqlite::Result<Vec<Tie>> {
+        if !self.has_decisions {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare_cached(
+                "SELECT b, must FROM decision WHERE a = ?1
+                 UNION ALL SELECT a, must FROM decision WHERE b = ?1",
+            )?
+            .query_map([record], |row| {
+                Ok(Tie {
+                    other: row.get(0)?,
+                    must: row.get(1)?,
+                })
+            })?
+            .collect()
+    }
+
+    /// Records that share a telling key with this one, sorted.
+    fn candidates(&mut self, record: i64, description: &Description) -> rusqlite::Result<Vec<i64>> {
+        let mut found = Vec::new();
+        let keys = match self.keys.get(&record) {
+            Some(known) => Arc::clone(known),
+            None => keys_of(description),
+        };
+        for &key in keys.iter() {
+            if !self.holders.contains_key(&key) {
+                let holders = self.index.holders(key, KEY_CAP + 1)?;
+                self.knows_holders(key, holders);
+            }
+            if let Some(Some(holders)) = self.holders.get(&key) {
+                found.extend(holders.iter().filter(|other| **other != record));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+/// A decision of people as one of its records sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tie {
+    pub(super) other: i64,
+    pub(super) must: bool,
+}
+
+/// The stored description of a record.
+pub(super) fn description(
+    connection: &Connection,
+    record: i64,
+) -> rusqlite::Result<Option<Description>> {
+    // What cannot be unpacked is of an older layout, and rebuilt before it is used.
+    let unpacked = connection
+        .prepare_cached("SELECT packed FROM description WHERE record_id = ?1")?
+        .query_row([record], |row| {
+            Ok(packed::unpack(row.get_ref(0)?.as_blob()?))
+        })
+        .optional()?;
+    Ok(unpacked.flatten())
+}

@@ -1,0 +1,377 @@
+//! Clusters for people and outputs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+use super::seen::describe;
+use super::state::{ClusterState, Stored};
+use crate::dedup::description::Description;
+use crate::store::payload::Unpress;
+use crate::store::{Reader, SourceId, StoreError};
+
+/// A record's row in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RecordId(pub i64);
+
+/// A record of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// Its row.
+    #[serde(skip)]
+    pub record: RecordId,
+    /// The source's name.
+    pub source: String,
+    /// The item's identifier.
+    pub identifier: String,
+    /// Whether it is deleted; then it is in no cluster.
+    pub deleted: bool,
+}
+
+/// What a cluster is called: the record that it was first named after, which it may have lost
+/// since, and how often that name had been given before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterName {
+    /// The record's source.
+    pub source: String,
+    /// The record's identifier.
+    pub identifier: String,
+    /// Counted from 0, which is nearly always the one.
+    pub generation: u32,
+}
+
+impl fmt::Display for ClusterName {
+    /// `source/identifier`, with `~1` and so on for other generations than the first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source, self.identifier)?;
+        match self.generation {
+            0 => Ok(()),
+            generation => write!(f, "~{generation}"),
+        }
+    }
+}
+
+/// The records of one work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cluster {
+    /// What it is called.
+    pub name: ClusterName,
+    /// The preferred record first, then who would take its place.
+    pub members: Vec<Member>,
+}
+
+/// Which clusters to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterFilter {
+    /// Only those with a record of this source.
+    pub source: Option<String>,
+    /// Only those with at least so many records; fewer than 2 is 2.
+    pub min_size: u32,
+    /// At most so many clusters.
+    pub limit: Option<u32>,
+}
+
+/// Clusters counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterStats {
+    /// How far they are.
+    pub state: ClusterState,
+    /// Live records that can be compared with others.
+    pub described: u64,
+    /// Works among them: clusters, and records that are alone.
+    pub works: u64,
+    /// Clusters of two records or more.
+    pub clusters: u64,
+    /// Records in them.
+    pub clustered: u64,
+    /// The records of the largest one.
+    pub largest: u64,
+    /// Clusters of records of two sources or more.
+    pub across_sources: u64,
+    /// Names that lead to another cluster.
+    pub redirects: u64,
+    /// Decisions of people.
+    pub decisions: u64,
+}
+
+impl Reader {
+    /// The records with this identifier, one for each source that has it, by source.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn members(&self, identifier: &str) -> Result<Vec<Member>, StoreError> {
+        self.read("reading a record", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT record.id FROM record JOIN source ON source.id = record.source_id
+                 WHERE identifier = ?1 ORDER BY source.name",
+            )?;
+            let rows = statement.query_map([identifier], |row| row.get(0))?;
+            rows.map(|record| member(connection, record?)).collect()
+        })
+    }
+
+    /// The cluster of a record; `None` for a deleted one. A record that is alone is a cluster too.
+    ///
+    /// # Errors
+    /// As any read; [`StoreError::NotClustered`] if the clusters are not up to date.
+    pub fn cluster_of(&self, record: RecordId) -> Result<Option<Cluster>, StoreError> {
+        require_current(self)?;
+        self.read("reading a cluster", |connection| {
+            if let Some(row) = super::naming::cluster_of(connection, record.0)? {
+                return cluster(connection, row).map(Some);
+            }
+            let alone = member(connection, record.0)?;
+            Ok((!alone.deleted).then(|| Cluster {
+                name: ClusterName {
+                    source: alone.source.clone(),
+                    identifier: alone.identifier.clone(),
+                    generation: 0,
+                },
+                members: vec![alone],
+            }))
+        })
+    }
+
+    /// The cluster that a name leads to, which may be that of another name meanwhile; given by the
+    /// record of the name and its generation. `None` if nothing is left of it.
+    ///
+    /// # Errors
+    /// As any read; [`StoreError::NotClustered`] if the clusters are not up to date.
+    pub fn cluster_named(
+        &self,
+        record: RecordId,
+        generation: u32,
+    ) -> Result<Option<Cluster>, StoreError> {
+        require_current(self)?;
+        let target = self.read("following a name", |connection| {
+            resolve(connection, (record.0, generation))
+        })?;
+        match target {
+            Some(Target::Row(row)) => self
+                .read("reading a cluster", |connection| cluster(connection, row))
+                .map(Some),
+            Some(Target::Alone(record)) => self.cluster_of(RecordId(record)),
+            None => Ok(None),
+        }
+    }
+
+    /// Clusters of two records or more, in the order in which they came to be.
+    ///
+    /// # Errors
+    /// As any read; [`StoreError::NotClustered`] if the clusters are not up to date.
+    pub fn clusters(&self, filter: &ClusterFilter) -> Result<Vec<Cluster>, StoreError> {
+        require_current(self)?;
+        self.read("reading clusters", |connection| {
+            let mut statement = connection.prepare(
+                "SELECT cluster.id FROM cluster
+                 WHERE (SELECT count(*) FROM cluster_member WHERE cluster_id = cluster.id) >= ?1
+                   AND (?2 IS NULL OR EXISTS (
+                        SELECT 1 FROM cluster_member
+                        JOIN record ON record.id = cluster_member.record_id
+                        JOIN source ON source.id = record.source_id
+                        WHERE cluster_id = cluster.id AND source.name = ?2))
+                 ORDER BY cluster.id LIMIT ?3",
+            )?;
+            let limit = filter.limit.map_or(-1, i64::from);
+            let rows = statement.query_map(
+                params![filter.min_size.max(2), filter.source, limit],
+                |row| row.get(0),
+            )?;
+            rows.map(|row| cluster(connection, row?)).collect()
+        })
+    }
+
+    /// Counts clusters, whether up to date or not.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn cluster_stats(&self) -> Result<ClusterStats, StoreError> {
+        self.read("counting clusters", |connection| {
+            let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
+            let described = number("SELECT count(*) FROM description")?;
+            let (clusters, clustered, largest, across_sources) = connection.query_row(
+                "SELECT count(*), coalesce(sum(size), 0), coalesce(max(size), 0),
+                        count(*) FILTER (WHERE sources > 1)
+                 FROM (SELECT count(*) AS size, count(DISTINCT record.source_id) AS sources
+                       FROM cluster_member JOIN record ON record.id = cluster_member.record_id
+                       GROUP BY cluster_id HAVING size > 1)",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )?;
+            Ok(ClusterStats {
+                state: Stored::read(connection)?.state,
+                described,
+                works: described.saturating_sub(clustered) + clusters,
+                clusters,
+                clustered,
+                largest,
+                across_sources,
+                redirects: number("SELECT count(*) FROM cluster_redirect")?,
+                decisions: number("SELECT count(*) FROM decision")?,
+            })
+        })
+    }
+
+    /// What the rules see of a record; `None` if it is deleted or no crosswalk reads it. Made anew
+    /// from its metadata, so it is there for stores without clusters too.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn description(&self, record: RecordId) -> Result<Option<Description>, StoreError> {
+        self.read("reading a description", |connection| {
+            let row = connection
+                .prepare_cached(
+                    "SELECT source.metadata_prefix, payload.dictionary_id, payload.metadata
+                     FROM record JOIN source ON source.id = record.source_id
+                     JOIN payload ON payload.record_id = record.id
+                     WHERE record.id = ?1 AND record.deleted = 0
+                       AND payload.metadata IS NOT NULL",
+                )?
+                .query_row([record.0], |row| {
+                    let packed: Vec<u8> = row.get(2)?;
+                    Ok((row.get::<_, String>(0)?, row.get(1)?, packed))
+                })
+                .optional()?;
+            let Some((prefix, dictionary, packed)) = row else {
+                return Ok(None);
+            };
+            let text = Unpress::default().unpack(connection, dictionary, &packed)?;
+            let seen = describe(&prefix, std::str::from_utf8(&text).ok());
+            Ok(seen.map(|seen| Arc::unwrap_or_clone(seen.description)))
+        })
+    }
+
+    /// The sources whose records are preferred, the best first.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn preferred_sources(&self) -> Result<Vec<String>, StoreError> {
+        self.read("reading the state of clusters", |connection| {
+            Ok(Stored::read(connection)?.sources)
+        })
+    }
+}
+
+/// Refuses to read clusters that are not up to date.
+pub(in crate::store) fn require_current(reader: &Reader) -> Result<(), StoreError> {
+    match reader.cluster_state()? {
+        ClusterState::Current => Ok(()),
+        state => Err(StoreError::NotClustered {
+            path: reader.path.clone(),
+            state,
+        }),
+    }
+}
+
+/// Whether a record stands for its work among the records of `sources` (all, if empty), which it
+/// is one of.
+pub(in crate::store) fn preferred_of(
+    connection: &Connection,
+    record: i64,
+    sources: &[SourceId],
+) -> rusqlite::Result<bool> {
+    let place: Option<(i64, i64)> = connection
+        .prepare_cached("SELECT cluster_id, rank FROM cluster_member WHERE record_id = ?1")?
+        .query_row([record], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((cluster, rank)) = place.filter(|(_, rank)| *rank > 0) else {
+        return Ok(true);
+    };
+    if sources.is_empty() {
+        return Ok(false);
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT record.source_id FROM cluster_member
+         JOIN record ON record.id = cluster_member.record_id
+         WHERE cluster_id = ?1 AND rank < ?2",
+    )?;
+    let mut rows = statement.query([cluster, rank])?;
+    while let Some(row) = rows.next()? {
+        if sources.contains(&SourceId(row.get(0)?)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What a name leads to.
+enum Target {
+    /// A cluster with rows.
+    Row(i64),
+    /// A record that is alone under its own name.
+    Alone(i64),
+}
+
+fn resolve(connection: &Connection, name: (i64, u32)) -> rusqlite::Result<Option<Target>> {
+    let mut seen = vec![name];
+    let mut current = name;
+    loop {
+        let row = connection
+            .prepare_cached("SELECT id FROM cluster WHERE record_id = ?1 AND generation = ?2")?
+            .query_row(params![current.0, current.1], |row| row.get(0))
+            .optional()?;
+        if let Some(row) = row {
+            return Ok(Some(Target::Row(row)));
+        }
+        let next: Option<(i64, u32)> = connection
+            .prepare_cached(
+                "SELECT to_record_id, to_generation FROM cluster_redirect
+                 WHERE record_id = ?1 AND generation = ?2",
+            )?
+            .query_row(params![current.0, current.1], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        match next {
+            Some(next) if !seen.contains(&next) => {
+                seen.push(next);
+                current = next;
+            }
+            // No run of the program writes a circle.
+            Some(_) => return Ok(None),
+            None => break,
+        }
+    }
+    let alone = current.1 == 0 && super::naming::cluster_of(connection, current.0)?.is_none();
+    Ok(alone.then_some(Target::Alone(current.0)))
+}
+
+fn cluster(connection: &Connection, row: i64) -> rusqlite::Result<Cluster> {
+    let (named_after, generation) = connection
+        .prepare_cached("SELECT record_id, generation FROM cluster WHERE id = ?1")?
+        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let named_after = member(connection, named_after)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT record_id FROM cluster_member WHERE cluster_id = ?1 ORDER BY rank",
+    )?;
+    let rows = statement.query_map([row], |row| row.get(0))?;
+    Ok(Cluster {
+        name: ClusterName {
+            source: named_after.source,
+            identifier: named_after.identifier,
+            generation,
+        },
+        members: rows
+            .map(|record| member(connection, record?))
+            .collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+pub(super) fn member(connection: &Connection, record: i64) -> rusqlite::Result<Member> {
+    connection
+        .prepare_cached(
+            "SELECT source.name, record.identifier, record.deleted FROM record
+             JOIN source ON source.id = record.source_id WHERE record.id = ?1",
+        )?
+        .query_row([record], |row| {
+            Ok(Member {
+                record: RecordId(record),
+                source: row.get(0)?,
+                identifier: row.get(1)?,
+                deleted: row.get::<_, i64>(2)? != 0,
+            })
+        })
+}

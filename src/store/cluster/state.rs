@@ -1,0 +1,167 @@
+//! Whether clusters are kept, and whether those in the store are up to date.
+
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+use crate::dedup::VERSION;
+use crate::store::{Reader, Store, StoreError};
+
+/// How records are to be clustered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Clustering {
+    /// Whether at all.
+    pub enabled: bool,
+    /// The sources whose records are preferred, the best first; others come after them.
+    pub sources: Vec<String>,
+}
+
+/// How far the clusters of a store are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterState {
+    /// Records are stored without being clustered.
+    Off,
+    /// They were stored so, or under other rules or another order of sources: a rebuild is due.
+    /// Until then records are stored without being clustered.
+    Due,
+    /// Every record is in the cluster that it belongs to.
+    Current,
+}
+
+impl Store {
+    /// Sets how records are clustered from now on, and says what comes of it.
+    ///
+    /// `Due` after a change that leaves the clusters of stored records behind; an empty store has
+    /// none. Does not rebuild by itself, as that takes its time: see [`Store::rebuild_clusters`].
+    ///
+    /// # Errors
+    /// As any write; nothing is written where nothing changes.
+    pub fn set_clustering(&self, wanted: &Clustering) -> Result<ClusterState, StoreError> {
+        self.write("setting up clusters", |transaction| {
+            let found = Stored::read(transaction)?;
+            let state = if !wanted.enabled {
+                ClusterState::Off
+            } else if is_empty(transaction)?
+                || (found.state == ClusterState::Current
+                    && same_order(transaction, &found.sources, &wanted.sources)?)
+            {
+                ClusterState::Current
+            } else {
+                ClusterState::Due
+            };
+            let stored = Stored {
+                state,
+                sources: match state {
+                    ClusterState::Off => found.sources.clone(),
+                    _ => wanted.sources.clone(),
+                },
+                ..found.clone()
+            };
+            if stored != found {
+                stored.write(transaction)?;
+            }
+            Ok(state)
+        })
+    }
+
+    /// How far the clusters are.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn cluster_state(&self) -> Result<ClusterState, StoreError> {
+        self.read("reading the state of clusters", |connection| {
+            Ok(Stored::read(connection)?.state)
+        })
+    }
+}
+
+impl Reader {
+    /// How far the clusters are.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn cluster_state(&self) -> Result<ClusterState, StoreError> {
+        self.read("reading the state of clusters", |connection| {
+            Ok(Stored::read(connection)?.state)
+        })
+    }
+}
+
+/// The row of the table `dedup`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) state: ClusterState,
+    pub(super) sources: Vec<String>,
+    pub(super) recent_token: i64,
+}
+
+impl Stored {
+    /// Clusters of other rules count as due.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        connection
+            .prepare_cached("SELECT state, rules_version, sources, recent_token FROM dedup")?
+            .query_row([], |row| {
+                let version: u32 = row.get(1)?;
+                let sources: String = row.get(2)?;
+                Ok(Self {
+                    state: match row.get_ref(0)?.as_str()? {
+                        "current" if version == VERSION => ClusterState::Current,
+                        "off" => ClusterState::Off,
+                        _ => ClusterState::Due,
+                    },
+                    // Unreadable is another order than any that is wanted, so a rebuild is due.
+                    sources: serde_json::from_str(&sources).unwrap_or_default(),
+                    recent_token: row.get(3)?,
+                })
+            })
+    }
+
+    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "UPDATE dedup SET state = ?1, rules_version = ?2, sources = ?3, recent_token = ?4",
+            )?
+            .execute(params![
+                match self.state {
+                    ClusterState::Off => "off",
+                    ClusterState::Due => "due",
+                    ClusterState::Current => "current",
+                },
+                VERSION,
+                serde_json::to_string(&self.sources).expect("a list of texts is plain JSON"),
+                self.recent_token,
+            ])?;
+        Ok(())
+    }
+}
+
+/// Whether two orders are one for the sources that have records: a source that is only configured
+/// yet is preferred to nobody.
+fn same_order(connection: &Connection, a: &[String], b: &[String]) -> rusqlite::Result<bool> {
+    if a == b {
+        return Ok(true);
+    }
+    let filled: Vec<String> = connection
+        .prepare("SELECT name FROM source WHERE live_records + deleted_records > 0")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let with_records = |order: &[String]| -> Vec<String> {
+        let names = order.iter().filter(|name| filled.contains(name));
+        names.cloned().collect()
+    };
+    let (a, b) = (with_records(a), with_records(b));
+    // One that is named last, or not at all, comes after all others either way.
+    let trimmed = |order: &[String]| -> Vec<String> {
+        match order.split_last() {
+            Some((_, rest)) if order.len() == filled.len() => rest.to_vec(),
+            _ => order.to_vec(),
+        }
+    };
+    Ok(trimmed(&a) == trimmed(&b))
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM record)", [], |row| {
+        row.get(0)
+    })
+}

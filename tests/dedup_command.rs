@@ -1,0 +1,123 @@
+//! `harvestd dedup` as a user runs it, over a harvest of the demo repository.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn harvestd(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .env_clear()
+        .env("HOME", folder)
+        .env("USER", "librarian")
+        .args(arguments)
+        .arg("--store")
+        .arg(folder.join("store.db"))
+        .output()
+        .unwrap()
+}
+
+fn text(folder: &Path, arguments: &[&str]) -> String {
+    let output = harvestd(folder, arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let arguments = [arguments, &["--json"]].concat();
+    serde_json::from_str(&text(folder, &arguments)).unwrap()
+}
+
+#[test]
+fn clusters_are_listed_explained_and_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let missing = harvestd(folder, &["dedup", "stats"]);
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("no such file"));
+
+    // Stopped at its limit, a pass is incomplete, which is told by the status.
+    let harvest = harvestd(folder, &["harvest", "--demo", "--limit", "1500"]);
+    assert_eq!(harvest.status.code(), Some(3));
+    let stats = json(folder, &["dedup", "stats"]);
+    assert_eq!(stats["state"], "current");
+    let clusters = stats["clusters"].as_u64().unwrap();
+    assert!(clusters > 3, "{stats}");
+    assert!(text(folder, &["dedup", "stats"]).contains("up to date"));
+
+    let listed = text(folder, &["dedup", "list", "--json"]);
+    assert_eq!(listed.lines().count() as u64, clusters);
+    let first: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let member = |at: usize| {
+        first["members"][at]["identifier"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (a, b) = (member(0), member(1));
+    let shown = text(
+        folder,
+        &["dedup", "list", "--limit", "1", "--source", "demo"],
+    );
+    assert!(shown.contains(&format!("preferred  demo/{a}")), "{shown}");
+
+    let told = text(folder, &["dedup", "explain", &b]);
+    assert!(told.contains(&format!("preferred demo/{a}: ")), "{told}");
+    assert!(told.contains("same by "), "{told}");
+    let told = json(folder, &["dedup", "explain", &a, &format!("demo/{b}")]);
+    assert_eq!(told["rules"]["verdict"], "same");
+    assert_eq!(told["one_cluster"], true);
+
+    let unknown = harvestd(folder, &["dedup", "split", "nobody", "--why", "x"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    text(folder, &["dedup", "split", &a, "--why", "two editions"]);
+    let told = text(folder, &["dedup", "explain", &a, &b]);
+    assert!(told.contains("split by librarian"), "{told}");
+    assert!(told.contains("cannot be together (a decision)"), "{told}");
+    let rebuilt = json(folder, &["dedup", "rebuild"]);
+    assert_eq!(rebuilt["moved"], 0, "{rebuilt}");
+    assert_eq!(rebuilt["clusters"]["decisions"], 1);
+    text(
+        folder,
+        &[
+            "dedup",
+            "join",
+            &a,
+            &b,
+            "--why",
+            "one after all",
+            "--who",
+            "me",
+        ],
+    );
+    let told = json(folder, &["dedup", "explain", &a]);
+    assert_eq!(told["members"].as_array().unwrap().len(), 2);
+    assert_eq!(told["decisions"][0]["who"], "me");
+}
+
+#[test]
+fn rules_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let records = folder.join("records.jsonl");
+    let record = |id: &str, title: &str| {
+        format!("{{\"id\":\"{id}\",\"title\":\"{title}\",\"doi\":\"10.1/abcdef\"}}\n")
+    };
+    let title = "The heart of the matter in small mammals";
+    std::fs::write(&records, record("a", title) + &record("b", title)).unwrap();
+    let truth = folder.join("clusters.tsv");
+    std::fs::write(&truth, "id\tcluster\na\t1\nb\t1\n").unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let report = text(
+        folder,
+        &[
+            "dedup",
+            "score",
+            "--records",
+            &path(&records),
+            "--clusters",
+            &path(&truth),
+        ],
+    );
+    assert!(report.contains("precision"), "{report}");
+}

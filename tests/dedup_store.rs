@@ -1,0 +1,708 @@
+//! Clusters in the store: across sources, with each change, by decision, and as outputs see them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use harvestd::dedup::memory::KEY_CAP;
+use harvestd::demo::{Sample, Size, articles};
+use harvestd::oai::Record;
+use harvestd::oai::response::Header;
+use harvestd::record::Kind;
+use harvestd::record::crosswalk;
+use harvestd::store::{
+    ChangeFilter, ClusterFilter, ClusterState, Clustering, Deletion, Judgement, NewWindow,
+    PageStep, PassKind, PassPacker, PassWriter, Per, Reader, RecordId, SourceDefinition, Span,
+    Step, Store, StoreError, Version,
+};
+use proptest::prelude::*;
+
+const NOW: i64 = 1_780_272_000_000;
+
+/// A store that clusters, in a folder of its own.
+struct World {
+    store: Arc<Store>,
+    reader: Reader,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new(order: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Arc::new(Store::open(&path).unwrap());
+        let state = store.set_clustering(&clustering(order)).unwrap();
+        assert_eq!(state, ClusterState::Current);
+        Self {
+            reader: Reader::open(&path).unwrap(),
+            store,
+            _folder: folder,
+        }
+    }
+
+    /// Harvests one page of a source; its name is its metadata format, after an optional `x-`.
+    fn put(&self, source: &str, records: Vec<Record>) {
+        put(&self.store, source, records);
+    }
+
+    fn id(&self, source: &str, identifier: &str) -> RecordId {
+        let members = self.reader.members(identifier).unwrap();
+        let member = members.iter().find(|member| member.source == source);
+        member.unwrap().record
+    }
+
+    /// The cluster of a record: its name, then its members, the preferred one first.
+    fn cluster(&self, source: &str, identifier: &str) -> (String, Vec<String>) {
+        let id = self.id(source, identifier);
+        let cluster = self.reader.cluster_of(id).unwrap().unwrap();
+        let members = cluster.members.iter();
+        let members = members.map(|member| format!("{}/{}", member.source, member.identifier));
+        (cluster.name.to_string(), members.collect())
+    }
+
+    /// All clusters of two or more.
+    fn clusters(&self) -> BTreeSet<BTreeSet<(String, String)>> {
+        let clusters = self.reader.clusters(&ClusterFilter::default()).unwrap();
+        let members = clusters.into_iter().map(|cluster| {
+            let members = cluster.members.into_iter();
+            members
+                .map(|member| (member.source, member.identifier))
+                .collect()
+        });
+        members.collect()
+    }
+
+    /// What a reader that was at `since` gets, as `+name` or `-name`, and its next position.
+    fn changes(&self, since: Option<Version>, per: Per) -> (BTreeSet<String>, Version) {
+        let filter = ChangeFilter {
+            since,
+            per,
+            ..ChangeFilter::default()
+        };
+        let mut items = BTreeSet::new();
+        let upto = self
+            .reader
+            .changes(&filter, |record| {
+                let sign = if record.deletion.is_some() { '-' } else { '+' };
+                assert_eq!(record.metadata.is_none(), record.deletion.is_some());
+                items.insert(format!("{sign}{}/{}", record.source, record.identifier));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        (items, upto)
+    }
+}
+
+fn clustering(order: &[&str]) -> Clustering {
+    Clustering {
+        enabled: true,
+        sources: order.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+fn put(store: &Arc<Store>, source: &str, records: Vec<Record>) {
+    let definition = SourceDefinition {
+        name: source.to_owned(),
+        base_url: format!("http://{source}.example/oai"),
+        metadata_prefix: source.trim_start_matches("x-").to_owned(),
+        sets: Vec::new(),
+        floor: None,
+    };
+    let (source, _) = store.register_source(&definition).unwrap();
+    let whole = NewWindow {
+        set_spec: None,
+        span: Span {
+            from: None,
+            until: None,
+        },
+    };
+    let pass = store
+        .begin_pass(source.id, PassKind::Full, false, true, &[whole], NOW)
+        .unwrap();
+    let window = store.pending_windows(pass).unwrap()[0].id;
+    let prefix = &source.metadata_prefix;
+    let mut packer = PassPacker::new(Arc::clone(store), prefix).unwrap();
+    let mut writer = PassWriter::new(Arc::clone(store), source.id, pass);
+    let page = PageStep {
+        window,
+        records,
+        ..PageStep::default()
+    };
+    let packed = packer.pack(Step::Page(page)).unwrap();
+    writer.apply(&[packed], NOW).unwrap();
+}
+
+fn header(identifier: &str, deleted: bool) -> Header {
+    Header {
+        identifier: identifier.to_owned(),
+        datestamp: "2026-05-01T00:00:00Z".to_owned(),
+        set_specs: Vec::new(),
+        deleted,
+    }
+}
+
+fn live(identifier: &str, metadata: String) -> Record {
+    Record {
+        metadata: Some(metadata),
+        ..Record::tombstone(header(identifier, false))
+    }
+}
+
+fn gone(identifier: &str) -> Record {
+    Record::tombstone(header(identifier, true))
+}
+
+fn samples(count: usize) -> Vec<Sample> {
+    articles(count, 5, Size::Bytes(2_000)).collect()
+}
+
+fn rendered(samples: &[Sample], prefix: &str) -> Vec<Record> {
+    let records = samples
+        .iter()
+        .map(|sample| live(&sample.identifier, sample.metadata(prefix).unwrap()));
+    records.collect()
+}
+
+const TITLE: &str = "The heart of the matter in small mammals";
+
+/// An article as `oai_dc`, which many details fit into; parts without `name=` are left out.
+fn dc(title: &str, doi: &str, extra: &str) -> String {
+    format!(
+        "<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
+         xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><dc:title>{title}</dc:title>\
+         <dc:creator>Li, Wei</dc:creator><dc:date>2001</dc:date>\
+         <dc:identifier>{doi}</dc:identifier>{extra}</oai_dc:dc>"
+    )
+}
+
+#[test]
+fn one_work_in_two_sources_is_one_cluster() {
+    let world = World::new(&["oai_doaj"]);
+    let samples = samples(300);
+    world.put("oai_doaj", rendered(&samples, "oai_doaj"));
+    let within = world.clusters().len();
+    assert!(within > 2, "the duplicates within one source: {within}");
+    world.put("oai_dc", rendered(&samples, "oai_dc"));
+    let together = samples
+        .iter()
+        .filter(|sample| {
+            let (_, members) = world.cluster("oai_doaj", &sample.identifier);
+            members.contains(&format!("oai_dc/{}", sample.identifier))
+        })
+        .count();
+    assert!(together * 100 >= samples.len() * 98, "{together} of 300");
+    let stats = world.reader.cluster_stats().unwrap();
+    assert_eq!(stats.described, 600);
+    assert!(stats.across_sources as usize + within >= 290, "{stats:?}");
+    assert_eq!(stats.works + stats.clustered - stats.clusters, 600);
+
+    let all = ChangeFilter {
+        per: Per::Cluster,
+        ..ChangeFilter::default()
+    };
+    let mut works = BTreeMap::new();
+    world
+        .reader
+        .changes(&all, |record| {
+            if record.deletion.is_none() {
+                *works.entry(record.source).or_insert(0_u64) += 1;
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(works.values().sum::<u64>(), stats.works);
+    assert!(works["oai_doaj"] > 280 && works.get("oai_dc").copied().unwrap_or(0) < 10);
+}
+
+#[test]
+fn a_journal_is_no_article() {
+    let world = World::new(&[]);
+    let issn = "<dc:identifier>0300-8428</dc:identifier>";
+    let journal = dc(TITLE, "", &format!("<dc:type>journal</dc:type>{issn}"));
+    let article = dc(TITLE, "10.1000/182", issn);
+    assert_eq!(
+        crosswalk::article("oai_dc", &journal).unwrap().kind,
+        Kind::Journal
+    );
+    world.put(
+        "oai_dc",
+        vec![live("j", journal.clone()), live("a", article.clone())],
+    );
+    world.put("x-oai_dc", vec![live("j", journal), live("a", article)]);
+    let (_, journals) = world.cluster("oai_dc", "j");
+    let (_, articles) = world.cluster("oai_dc", "a");
+    assert_eq!(journals, ["oai_dc/j", "x-oai_dc/j"]);
+    assert_eq!(articles, ["oai_dc/a", "x-oai_dc/a"]);
+}
+
+#[test]
+fn a_changed_record_leaves_and_comes_back_under_stable_names() {
+    let world = World::new(&[]);
+    let one = |title: &str| dc(title, "10.1000/182", "");
+    world.put("oai_dc", vec![live("a", one(TITLE))]);
+    world.put("oai_dc", vec![live("b", one(TITLE))]);
+    world.put("oai_dc", vec![live("c", one(TITLE))]);
+    assert_eq!(
+        world.cluster("oai_dc", "c"),
+        (
+            "oai_dc/a".into(),
+            vec!["oai_dc/a".into(), "oai_dc/b".into(), "oai_dc/c".into()]
+        )
+    );
+    let (_, position) = world.changes(None, Per::Record);
+
+    // The namesake becomes another work: the name stays with the others.
+    let other = dc(
+        "Quite another thing on the soil of rivers",
+        "10.1000/999",
+        "",
+    );
+    world.put("oai_dc", vec![live("a", other)]);
+    assert_eq!(
+        world.cluster("oai_dc", "b"),
+        (
+            "oai_dc/a".into(),
+            vec!["oai_dc/b".into(), "oai_dc/c".into()]
+        )
+    );
+    assert_eq!(
+        world.cluster("oai_dc", "a"),
+        ("oai_dc/a~1".into(), vec!["oai_dc/a".into()])
+    );
+    // Whoever moved up has a version of its own.
+    let (changed, position) = world.changes(Some(position), Per::Record);
+    assert_eq!(
+        changed,
+        BTreeSet::from(["+oai_dc/a", "+oai_dc/b", "+oai_dc/c"].map(str::to_owned))
+    );
+
+    world.put("oai_dc", vec![live("a", one(TITLE))]);
+    let (name, members) = world.cluster("oai_dc", "a");
+    assert_eq!((name.as_str(), members.len()), ("oai_dc/a", 3));
+    let a = world.id("oai_dc", "a");
+    let led = world.reader.cluster_named(a, 1).unwrap().unwrap();
+    assert_eq!(led.name.to_string(), "oai_dc/a");
+
+    world.put("oai_dc", vec![gone("a"), gone("b")]);
+    assert_eq!(
+        world.cluster("oai_dc", "c"),
+        ("oai_dc/a".into(), vec!["oai_dc/c".into()])
+    );
+    assert_eq!(world.reader.cluster_of(a).unwrap(), None);
+    let (changed, position) = world.changes(Some(position), Per::Cluster);
+    assert_eq!(
+        changed,
+        BTreeSet::from(["-oai_dc/a", "-oai_dc/b", "+oai_dc/c"].map(str::to_owned))
+    );
+    // The same again is no change.
+    world.put("oai_dc", vec![live("c", one(TITLE))]);
+    assert_eq!(world.changes(Some(position), Per::Cluster).0.len(), 0);
+    world.put("oai_dc", vec![gone("c")]);
+    assert_eq!(world.clusters().len(), 0);
+    assert_eq!(world.reader.cluster_named(a, 0).unwrap(), None);
+}
+
+#[test]
+fn decisions_win_and_stay() {
+    let world = World::new(&[]);
+    let one = || dc(TITLE, "10.1000/182", "");
+    let other = || {
+        dc(
+            "Quite another thing on the soil of rivers",
+            "10.1000/999",
+            "",
+        )
+    };
+    world.put(
+        "oai_dc",
+        vec![live("a", one()), live("b", one()), live("z", other())],
+    );
+    let [a, b, z] = ["a", "b", "z"].map(|id| world.id("oai_dc", id));
+    let (_, position) = world.changes(None, Per::Cluster);
+
+    let moved = world
+        .store
+        .judge(&[(b, a)], Judgement::Split, "me", "two editions", NOW);
+    assert_eq!(moved.unwrap(), 2);
+    assert_eq!(world.clusters().len(), 0);
+    let (changed, position) = world.changes(Some(position), Per::Cluster);
+    assert_eq!(
+        changed,
+        BTreeSet::from(["+oai_dc/a", "+oai_dc/b"].map(str::to_owned))
+    );
+    // Later harvests and a rebuild change nothing about it.
+    world.put(
+        "oai_dc",
+        vec![live(
+            "b",
+            dc(TITLE, "10.1000/182", "<dc:subject>s</dc:subject>"),
+        )],
+    );
+    world.put(
+        "oai_dc",
+        vec![live("a", dc(&format!("{TITLE}."), "10.1000/182", ""))],
+    );
+    assert_eq!(world.clusters().len(), 0);
+    world.store.rebuild_clusters(NOW, |_| ()).unwrap();
+    assert_eq!(world.clusters().len(), 0);
+
+    world
+        .store
+        .judge(&[(a, z)], Judgement::Join, "me", "the same", NOW + 1)
+        .unwrap();
+    let (name, members) = world.cluster("oai_dc", "z");
+    assert_eq!((name.as_str(), members.len()), ("oai_dc/a", 2));
+    world.put(
+        "oai_dc",
+        vec![live(
+            "z",
+            dc("Something else again, and more of it", "", ""),
+        )],
+    );
+    assert_eq!(world.cluster("oai_dc", "z").1.len(), 2);
+    let (changed, _) = world.changes(Some(position), Per::Cluster);
+    assert!(changed.contains("-oai_dc/z"), "{changed:?}");
+
+    // A later decision about a pair takes the place of the earlier one.
+    world
+        .store
+        .judge(&[(a, b)], Judgement::Join, "me", "one after all", NOW + 2)
+        .unwrap();
+    assert_eq!(world.cluster("oai_dc", "b").1.len(), 3);
+    let decisions = world.reader.decisions(a).unwrap();
+    let told: Vec<_> = decisions
+        .iter()
+        .map(|d| (d.why.as_str(), d.judgement))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("one after all", Judgement::Join),
+            ("the same", Judgement::Join)
+        ]
+    );
+}
+
+#[test]
+fn another_preferred_record_is_a_deletion_and_an_addition() {
+    let world = World::new(&["oai_dc", "x-oai_dc"]);
+    let one = || dc(TITLE, "10.1000/182", "");
+    world.put("x-oai_dc", vec![live("b", one())]);
+    let (items, position) = world.changes(None, Per::Cluster);
+    assert_eq!(items, BTreeSet::from(["+x-oai_dc/b".to_owned()]));
+
+    world.put("oai_dc", vec![live("a", one())]);
+    assert_eq!(world.cluster("oai_dc", "a").1, ["oai_dc/a", "x-oai_dc/b"]);
+    let (items, position) = world.changes(Some(position), Per::Cluster);
+    let switched = BTreeSet::from(["+oai_dc/a", "-x-oai_dc/b"].map(str::to_owned));
+    assert_eq!(items, switched);
+
+    world.put("oai_dc", vec![gone("a")]);
+    let (items, position) = world.changes(Some(position), Per::Cluster);
+    let back = BTreeSet::from(["-oai_dc/a", "+x-oai_dc/b"].map(str::to_owned));
+    assert_eq!(items, back);
+
+    // One that was never preferred is not heard of, nor is its end.
+    world.put("x-oai_dc", vec![live("c", one())]);
+    let (items, position) = world.changes(Some(position), Per::Cluster);
+    assert_eq!(items, BTreeSet::from(["+x-oai_dc/b".to_owned()]));
+    world.put("x-oai_dc", vec![gone("c")]);
+    let (items, _) = world.changes(Some(position), Per::Cluster);
+    assert_eq!(
+        items,
+        BTreeSet::from(["-x-oai_dc/c", "+x-oai_dc/b"].map(str::to_owned))
+    );
+}
+
+#[test]
+fn among_some_sources_the_best_of_them_stands_for_a_work() {
+    let world = World::new(&["oai_dc", "x-oai_dc"]);
+    let one = || dc(TITLE, "10.1000/182", "");
+    world.put("oai_dc", vec![live("a", one())]);
+    world.put("x-oai_dc", vec![live("b", one()), live("c", one())]);
+    let filter = ChangeFilter {
+        sources: vec!["x-oai_dc".to_owned()],
+        per: Per::Cluster,
+        ..ChangeFilter::default()
+    };
+    let mut items = Vec::new();
+    world
+        .reader
+        .changes(&filter, |record| {
+            items.push((record.identifier, record.deletion));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    items.sort_by(|(a, _), (b, _)| a.cmp(b));
+    assert_eq!(
+        items,
+        [
+            ("b".to_owned(), None),
+            ("c".to_owned(), Some(Deletion::Represented))
+        ]
+    );
+}
+
+/// Follows a reader's documents through its changes.
+fn follow(world: &World, documents: &mut BTreeSet<String>, position: &mut Option<Version>) {
+    let (items, upto) = world.changes(*position, Per::Cluster);
+    for item in items {
+        let (sign, name) = item.split_at(1);
+        if sign == "+" {
+            documents.insert(name.to_owned());
+        } else {
+            documents.remove(name);
+        }
+    }
+    *position = Some(upto);
+}
+
+#[test]
+fn a_store_that_was_not_clustered_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = Arc::new(Store::open(&path).unwrap());
+    let one = || dc(TITLE, "10.1000/182", "");
+    put(&store, "oai_dc", vec![live("a", one())]);
+    let state = |enabled, order: &[&str]| {
+        let wanted = Clustering {
+            enabled,
+            ..clustering(order)
+        };
+        store.set_clustering(&wanted).unwrap()
+    };
+    assert_eq!(state(true, &["oai_dc"]), ClusterState::Due);
+    // Until the rebuild, records are stored and clusters are refused.
+    put(&store, "oai_dc", vec![live("b", one())]);
+    let reader = Reader::open(&path).unwrap();
+    let refused = reader.clusters(&ClusterFilter::default()).unwrap_err();
+    assert!(matches!(refused, StoreError::NotClustered { .. }));
+    assert!(refused.to_string().contains("dedup rebuild"), "{refused}");
+
+    let mut told = 0;
+    let rebuilt = store
+        .rebuild_clusters(NOW, |records| told = records)
+        .unwrap();
+    assert_eq!((rebuilt.records, rebuilt.moved, told), (2, 2, 2));
+    assert_eq!(state(true, &["oai_dc"]), ClusterState::Current);
+    assert_eq!(reader.clusters(&ClusterFilter::default()).unwrap().len(), 1);
+    put(&store, "oai_dc", vec![live("c", one())]);
+    assert_eq!(
+        reader.clusters(&ClusterFilter::default()).unwrap()[0]
+            .members
+            .len(),
+        3
+    );
+    // An order that matters to no record is no reason for a rebuild; one that does is.
+    assert_eq!(state(true, &["x-oai_dc", "oai_dc"]), ClusterState::Current);
+    put(&store, "x-oai_dc", vec![live("d", one())]);
+    assert_eq!(state(true, &["x-oai_dc"]), ClusterState::Current);
+    assert_eq!(state(true, &["oai_dc"]), ClusterState::Due);
+    assert_eq!(state(false, &[]), ClusterState::Off);
+    let all = ChangeFilter {
+        per: Per::Cluster,
+        ..ChangeFilter::default()
+    };
+    let refused = reader
+        .changes(&all, |_| ControlFlow::Continue(()))
+        .unwrap_err();
+    assert!(refused.to_string().contains("enabled = true"), "{refused}");
+}
+
+#[test]
+fn what_too_many_records_share_tells_nothing() {
+    let world = World::new(&[]);
+    let same = |number: usize| live(&number.to_string(), dc(TITLE, "10.1000/182", ""));
+    let largest = || world.reader.cluster_stats().unwrap().largest;
+    let as_rebuilt = || world.store.rebuild_clusters(NOW, |_| ()).unwrap().moved == 0;
+    world.put("oai_dc", (0..KEY_CAP).map(same).collect());
+    assert_eq!(largest(), KEY_CAP as u64);
+    let (_, position) = world.changes(None, Per::Record);
+    world.put("oai_dc", vec![same(KEY_CAP)]);
+    assert_eq!(largest(), 0);
+    assert!(as_rebuilt());
+    let (changed, _) = world.changes(Some(position), Per::Cluster);
+    assert_eq!(changed.len(), KEY_CAP + 1);
+    world.put("oai_dc", vec![gone("7")]);
+    assert_eq!(largest(), KEY_CAP as u64);
+    assert!(as_rebuilt());
+}
+
+#[test]
+fn another_process_is_noticed() {
+    let world = World::new(&[]);
+    let one = || dc(TITLE, "10.1000/182", "");
+    world.put("oai_dc", vec![live("a", one())]);
+    let second = Arc::new(Store::open(world.store.path()).unwrap());
+    put(&second, "x-oai_dc", vec![live("b", one())]);
+    assert_eq!(world.cluster("oai_dc", "a").1.len(), 2);
+    world.put("oai_dc", vec![live("c", one())]);
+    put(&second, "x-oai_dc", vec![live("d", one())]);
+    assert_eq!(world.cluster("oai_dc", "a").1.len(), 4);
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    /// A record takes the content of a sample, in one of the two formats.
+    Put(usize, usize),
+    Remove(usize),
+    Judge(usize, usize, bool),
+}
+
+fn a_change(records: usize, samples: usize) -> impl Strategy<Value = Change> {
+    prop_oneof![
+        8 => (0..records, 0..samples).prop_map(|(record, sample)| Change::Put(record, sample)),
+        1 => (0..records).prop_map(Change::Remove),
+        1 => (0..records, 0..records, any::<bool>())
+            .prop_filter("two records", |(a, b, _)| a != b)
+            .prop_map(|(a, b, must)| Change::Judge(a, b, must)),
+    ]
+}
+
+/// Some articles, with those that tell one work several times first.
+fn few_samples() -> Vec<Sample> {
+    let all = samples(400);
+    let mut by_title: HashMap<String, Vec<Sample>> = HashMap::new();
+    for sample in all {
+        let title = sample
+            .article
+            .title
+            .clone()
+            .unwrap_or_default()
+            .to_lowercase();
+        let title = title.trim_end_matches('.').to_owned();
+        by_title.entry(title).or_default().push(sample);
+    }
+    let mut groups: Vec<Vec<Sample>> = by_title.into_values().collect();
+    groups.sort_by_key(|group| (usize::MAX - group.len(), group[0].identifier.clone()));
+    groups.into_iter().flatten().take(10).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Whatever happens, in whatever order: the clusters are those of a rebuild, and whoever reads
+    /// the changes has one document for each work, the preferred one's.
+    #[test]
+    fn changes_one_by_one_give_what_a_rebuild_gives(
+        changes in proptest::collection::vec(
+            proptest::collection::vec(a_change(14, 10), 1..6), 1..8),
+    ) {
+        let samples = few_samples();
+        let world = World::new(&["oai_doaj"]);
+        let source = |record: usize| if record % 2 == 0 { "oai_doaj" } else { "oai_dc" };
+        let mut known = BTreeSet::new();
+        let (mut documents, mut position) = (BTreeSet::new(), None);
+        for page in changes {
+            for side in ["oai_doaj", "oai_dc"] {
+                let mut records = Vec::new();
+                for change in &page {
+                    match change {
+                        Change::Put(record, sample) if source(*record) == side => {
+                            let metadata = samples[*sample].metadata(side).unwrap();
+                            known.insert(*record);
+                            records.push(live(&record.to_string(), metadata));
+                        }
+                        Change::Remove(record) if source(*record) == side => {
+                            known.insert(*record);
+                            records.push(gone(&record.to_string()));
+                        }
+                        _ => {}
+                    }
+                }
+                if !records.is_empty() {
+                    world.put(side, records);
+                }
+            }
+            for change in &page {
+                let Change::Judge(a, b, must) = change else { continue };
+                if known.contains(a) && known.contains(b) {
+                    let id = |record: usize| world.id(source(record), &record.to_string());
+                    let judgement = if *must { Judgement::Join } else { Judgement::Split };
+                    world.store.judge(&[(id(*a), id(*b))], judgement, "me", "", NOW).unwrap();
+                }
+            }
+            follow(&world, &mut documents, &mut position);
+            let incremental = world.clusters();
+            let named = world.reader.clusters(&ClusterFilter::default()).unwrap();
+            let rebuilt = world.store.rebuild_clusters(NOW, |_| ()).unwrap();
+            prop_assert_eq!(&world.clusters(), &incremental);
+            prop_assert_eq!(rebuilt.moved, 0);
+            prop_assert_eq!(world.reader.clusters(&ClusterFilter::default()).unwrap(), named);
+            let (all, _) = world.changes(None, Per::Cluster);
+            let wanted: BTreeSet<String> = all
+                .iter()
+                .filter_map(|item| item.strip_prefix('+').map(str::to_owned))
+                .collect();
+            prop_assert_eq!(&documents, &wanted);
+        }
+    }
+
+    #[test]
+    fn the_order_of_arrival_makes_no_difference(
+        order in Just((0..60).collect::<Vec<usize>>()).prop_shuffle(),
+        pages in 1_usize..20,
+    ) {
+        let samples = few_samples();
+        // Three records of each sample on each side.
+        let record = |number: usize| {
+            let prefix = if number % 2 == 0 { "oai_doaj" } else { "oai_dc" };
+            let metadata = samples[number % samples.len()].metadata(prefix).unwrap();
+            (prefix, live(&number.to_string(), metadata))
+        };
+        let shuffled = World::new(&["oai_doaj"]);
+        for page in order.chunks(order.len().div_ceil(pages)) {
+            for side in ["oai_doaj", "oai_dc"] {
+                let records: Vec<Record> = page
+                    .iter()
+                    .map(|number| record(*number))
+                    .filter(|(prefix, _)| *prefix == side)
+                    .map(|(_, record)| record)
+                    .collect();
+                shuffled.put(side, records);
+            }
+        }
+        let sorted = World::new(&["oai_doaj"]);
+        for side in ["oai_dc", "oai_doaj"] {
+            let records = (0..60).map(record).filter(|(prefix, _)| *prefix == side);
+            sorted.put(side, records.map(|(_, record)| record).collect());
+        }
+        prop_assert_eq!(shuffled.clusters(), sorted.clusters());
+        prop_assert!(sorted.clusters().len() > 1);
+    }
+}
+
+#[test]
+fn a_store_of_the_first_schema_is_brought_up_to_date() {
+    fn version(path: &Path) -> i64 {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        let read = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+        read.unwrap()
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = Arc::new(Store::open(&path).unwrap());
+    put(
+        &store,
+        "oai_dc",
+        vec![live("a", dc(TITLE, "10.1000/182", ""))],
+    );
+    drop(store);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE dedup; DROP TABLE description; DROP TABLE match_key;
+             DROP TABLE recent_keys; DROP TABLE cluster; DROP TABLE cluster_member;
+             DROP TABLE cluster_redirect; DROP TABLE decision; PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(connection);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(version(&path), 2);
+    assert_eq!(
+        store.set_clustering(&clustering(&[])).unwrap(),
+        ClusterState::Due
+    );
+    assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().described, 1);
+}
