@@ -4,7 +4,7 @@
 //! # Map
 //!
 //! ```text
-//! cli -> harvest, output -> store, dedup -> oai, record
+//! cli -> daemon -> harvest, output -> store, dedup -> oai, record
 //! ```
 //!
 //! - [`oai`]: the protocol: requests, responses, parsing, datestamps, the HTTP client
@@ -13,6 +13,7 @@
 //! - [`harvest`]: what to ask next (pure) and the passes that ask it
 //! - [`dedup`]: which records describe one work
 //! - [`output`]: what leaves the store: files, catalogue documents
+//! - [`daemon`]: the service: schedule, signals, HTTP
 //! - [`demo`]: an embedded repository that behaves as DOAJ does, for trials and tests
 //! - [`config`]: TOML as written, and the checked settings made from it
 //! - [`cli`]: one file per command
@@ -28,6 +29,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod dedup;
 pub mod demo;
 pub mod harvest;

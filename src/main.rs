@@ -8,8 +8,8 @@ use clap::Parser;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
-    check_config, completions, dedup, export, harvest, identify, logging, man, progress, reconcile,
-    show, status,
+    backup, check_config, completions, daemon, dedup, export, harvest, identify, logging, man,
+    progress, reconcile, show, status, verify,
 };
 use harvestd::config::{self, Config, Environment, Secrets};
 use harvestd::harvest::Clock;
@@ -90,6 +90,20 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
                 Clock::System.now_ms(),
                 &mut out,
             )?;
+        }
+        Command::Daemon(_) => {
+            let (config, _) = start(&cli.global, Secrets::Required)?;
+            return runtime()?.block_on(daemon::run(&cli.global, config));
+        }
+        Command::Backup(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            backup::run(args, &config, cli.global.json, &mut out)?;
+        }
+        Command::Verify(_) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            let exit = verify::run(&config, cli.global.json, &mut out)?;
+            out.flush()?;
+            return Ok(exit);
         }
     }
     out.flush()?;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
-    check_config, completions, dedup, export, harvest, identify, man, reconcile, show, status,
+    backup, check_config, completions, daemon, dedup, export, harvest, identify, man, reconcile,
+    show, status, verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -31,8 +32,9 @@ Files:
   configuration in /etc; $STATE_DIRECTORY/harvestd.db as a systemd service
 
 Environment:
-  HARVESTD_CONFIG, HARVESTD_STORE, HARVESTD_CONTACT, HARVESTD_LOG, HARVESTD_LOG_FORMAT, and
-  HARVESTD_SOURCE_<NAME>_<KEY> for each key of a source";
+  HARVESTD_CONFIG, HARVESTD_STORE, HARVESTD_CONTACT, HARVESTD_LOG, HARVESTD_LOG_FORMAT,
+  HARVESTD_DAEMON_<KEY> for each key of [daemon], and HARVESTD_SOURCE_<NAME>_<KEY> for each key
+  of a source";
 
 /// Keeps a faithful copy of OAI-PMH repositories and feeds it to catalogues.
 #[derive(Debug, Parser)]
@@ -102,6 +104,8 @@ pub enum Command {
     Harvest(harvest::Args),
     /// Find the records that vanished without a word, and bury them
     Reconcile(reconcile::Args),
+    /// Harvest by schedule, as a service with a status page
+    Daemon(daemon::Args),
     /// Show what is in the store, and how far each source is
     Status(status::Args),
     /// Ask a repository who it is, which formats and sets it has
@@ -112,6 +116,10 @@ pub enum Command {
     Show(show::Args),
     /// Show and decide which records describe one work
     Dedup(dedup::Args),
+    /// Write a copy of the store while it is in use
+    Backup(backup::Args),
+    /// Check that the store is still what was written into it
+    Verify(verify::Args),
     /// Check the configuration and show what would be harvested
     CheckConfig(check_config::Args),
     /// Write a completion script for a shell

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::daemon::schedule::Schedule;
+use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::oai::Granularity;
 use crate::oai::client::show_url;
@@ -49,7 +51,23 @@ fn describe(config: &Config) -> Value {
         "vufind": describe_vufind(&config.vufind),
         "dedup": config.dedup.enabled,
         "dedup_sources": config.dedup.sources,
-        "source": config.sources.iter().map(describe_source).collect::<Vec<_>>(),
+        "daemon": describe_daemon(&config.daemon),
+        "source": config
+            .sources
+            .iter()
+            .map(|source| describe_source(source, config.schedules.get(&source.name)))
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn describe_daemon(daemon: &DaemonSettings) -> Value {
+    json!({
+        "listen": daemon.listen,
+        "max_hosts": daemon.max_hosts,
+        "history_days": daemon.history_days,
+        "grace": humantime::format_duration(daemon.grace).to_string(),
+        "alert": daemon.alert,
+        "token": if daemon.token.is_some() { "set" } else { "not set" },
     })
 }
 
@@ -78,7 +96,8 @@ fn describe_vufind(settings: &Settings) -> Value {
     })
 }
 
-fn describe_source(source: &SourceSettings) -> Value {
+fn describe_source(source: &SourceSettings, schedule: Option<&Schedule>) -> Value {
+    let schedule = schedule.cloned().unwrap_or_default();
     let client = &source.client;
     let (timeouts, limits) = (&client.timeouts, &client.limits);
     let time = |duration: Duration| humantime::format_duration(duration).to_string();
@@ -109,6 +128,12 @@ fn describe_source(source: &SourceSettings) -> Value {
         "max_inflated_bytes": limits.inflated_bytes,
         "max_depth": limits.depth,
         "max_page_records": limits.page_records,
+        "schedule": schedule
+            .ticks
+            .map_or_else(|| "never".to_owned(), |cron| cron.pattern.to_string()),
+        "time_zone": schedule.time_zone.name(),
+        "spread": time(schedule.spread),
+        "hours": schedule.hours.to_string(),
         "ca_file": client.ca_file,
         "proxy": client.proxy.as_ref().map(show_url),
     })
@@ -134,6 +159,8 @@ fn write_text(described: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     let none = Vec::new();
     let sources = described["source"].as_array().unwrap_or(&none);
     write_fields(described, out)?;
+    writeln!(out)?;
+    write_fields(&described["daemon"], out)?;
     for source in sources {
         writeln!(out)?;
         write_fields(source, out)?;
@@ -200,6 +227,9 @@ mod tests {
             "sets                  s, t",
             "credentials           api_key, user me, header X-A",
             "overlap               2days",
+            "listen                127.0.0.1:8017",
+            "schedule              0 3 * * *",
+            "hours                 0-24",
             "proxy                 http://proxy/",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");

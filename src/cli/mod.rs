@@ -1,9 +1,11 @@
 //! The command line: one file per command, and what all commands share.
 
 pub mod args;
+pub mod backup;
 pub mod catalogue;
 pub mod check_config;
 pub mod completions;
+pub mod daemon;
 pub mod dedup;
 pub mod exit;
 pub mod export;
@@ -18,3 +20,4 @@ mod signals;
 pub mod status;
 pub mod table;
 mod tally;
+pub mod verify;

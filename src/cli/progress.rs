@@ -26,10 +26,15 @@ pub fn bars(shown: bool) -> MultiProgress {
 /// The display that fits: bars if they can be seen, else log lines at level `info`.
 pub fn display(bars: &MultiProgress) -> Arc<dyn Progress> {
     if bars.is_hidden() {
-        Arc::new(Lines::new(LOG_EVERY))
+        lines()
     } else {
         Arc::new(Bars::new(bars.clone()))
     }
+}
+
+/// Log lines at level `info`, also on a terminal.
+pub fn lines() -> Arc<dyn Progress> {
+    Arc::new(Lines::new(LOG_EVERY))
 }
 
 /// One pass that is shown.

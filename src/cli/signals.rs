@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::harvest::StopSwitch;
 
@@ -42,4 +43,19 @@ async fn either(first: &mut Signal, second: &mut Signal) {
         _ = first.recv() => {}
         _ = second.recv() => {}
     }
+}
+
+/// From now on, each SIGHUP is told; those that come while one waits to be heard count as one.
+///
+/// # Errors
+/// If the system does not let us listen to signals.
+pub(super) fn tell_hangups(hangups: mpsc::Sender<()>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup()).context("listening to signals")?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // Full means that one waits already.
+            let _ = hangups.try_send(());
+        }
+    });
+    Ok(())
 }

@@ -7,6 +7,8 @@ use super::load::Secrets;
 use super::problem::{Origin, Problem};
 use super::raw::{Entry, Layer, Value};
 use super::values;
+use crate::daemon::schedule::{Hours, Schedule, ticks};
+use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::oai::settings::{ClientSettings, Limits, Timeouts};
 
@@ -47,7 +49,7 @@ pub(crate) fn source(
     common: &Common<'_>,
     layers: [&Layer; 3],
     findings: &mut Findings,
-) -> Option<SourceSettings> {
+) -> Option<(SourceSettings, Schedule)> {
     let found_before = findings.problems.len();
     let name = layers[1].text("name").map(str::to_owned);
     let mut reader = Reader {
@@ -80,6 +82,7 @@ pub(crate) fn source(
     let retries = reader.read("retries", |value| values::narrow(values::count(value)?));
     let retry_pause = reader.read("retry_pause", values::timeout);
     let max_wait = reader.read("max_wait", values::duration);
+    let schedule = read_schedule(&mut reader);
     if let (Some(key), Some(url)) = (reader.secret_key, &url)
         && url.scheme() == "http"
         && !is_loopback(url)
@@ -102,7 +105,7 @@ pub(crate) fn source(
         ..ClientSettings::new(url?)
     };
     let built_in = SourceSettings::new(name?, client, super::direct::DEFAULT_PREFIX);
-    Some(SourceSettings {
+    let settings = SourceSettings {
         metadata_prefix: prefix.unwrap_or(built_in.metadata_prefix),
         sets: sets.unwrap_or(built_in.sets),
         from: from.or(built_in.from),
@@ -117,7 +120,69 @@ pub(crate) fn source(
         known_as: None,
         name: built_in.name,
         client: built_in.client,
-    })
+    };
+    Some((settings, schedule))
+}
+
+fn read_schedule(reader: &mut Reader<'_>) -> Schedule {
+    let built_in = Schedule::default();
+    Schedule {
+        ticks: reader
+            .read("schedule", |value| ticks(&values::text(value)?))
+            .unwrap_or(built_in.ticks),
+        time_zone: reader
+            .read("time_zone", values::time_zone)
+            .unwrap_or(built_in.time_zone),
+        spread: reader
+            .read("spread", values::duration)
+            .unwrap_or(built_in.spread),
+        hours: reader
+            .read("hours", |value| Hours::parse(&values::text(value)?))
+            .unwrap_or(built_in.hours),
+    }
+}
+
+/// Checks `[daemon]`; best layer first. What is wrong is among the findings.
+pub(crate) fn daemon(
+    common: &Common<'_>,
+    layers: [&Layer; 2],
+    findings: &mut Findings,
+) -> DaemonSettings {
+    let nothing = Layer::empty();
+    let mut reader = Reader {
+        common,
+        layers: [layers[0], layers[1], &nothing],
+        source: None,
+        findings,
+        secret_key: None,
+    };
+    let built_in = DaemonSettings::default();
+    let listen = reader.read("listen", values::address);
+    let count = |value: &Value| values::narrow(values::some_count(value)?);
+    let max_hosts = reader.read("max_hosts", count);
+    let history_days = reader.read("history_days", |value| {
+        values::narrow(values::count(value)?)
+    });
+    let grace = reader.read("grace", values::duration);
+    let alert = reader.path("alert");
+    let token = credentials::read_secret(&mut reader, &credentials::TOKEN);
+    if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback())
+        && let Some(entry) = reader.entry("listen").cloned()
+    {
+        let message = format!(
+            "{listen} can be reached from other machines, without encryption; what is shown there \
+             is for everyone who can"
+        );
+        reader.warn("listen", &entry, message);
+    }
+    DaemonSettings {
+        listen: listen.unwrap_or(built_in.listen),
+        max_hosts: max_hosts.unwrap_or(built_in.max_hosts),
+        history_days: history_days.unwrap_or(built_in.history_days),
+        grace: grace.unwrap_or(built_in.grace),
+        alert,
+        token,
+    }
 }
 
 /// Checks `[defaults]` by themselves, so that a fault is found even if every source overrides it.

@@ -12,7 +12,7 @@ use super::values;
 use crate::oai::settings::{Credentials, Secret};
 
 /// The three keys that can give one secret.
-struct SecretKeys {
+pub(crate) struct SecretKeys {
     inline: &'static str,
     file: &'static str,
     credential: &'static str,
@@ -32,6 +32,13 @@ const BEARER: SecretKeys = SecretKeys {
     inline: "bearer",
     file: "bearer_file",
     credential: "bearer_credential",
+};
+
+/// What requests to the daemon that change something have to bring.
+pub(crate) const TOKEN: SecretKeys = SecretKeys {
+    inline: "token",
+    file: "token_file",
+    credential: "token_credential",
 };
 
 /// Headers that the client itself has to set.
@@ -97,7 +104,7 @@ fn given_key(reader: &Reader<'_>, keys: &SecretKeys) -> Option<&'static str> {
 }
 
 /// The one secret of three keys. The environment overrides all three of the file.
-fn read_secret(reader: &mut Reader<'_>, keys: &SecretKeys) -> Option<Secret> {
+pub(crate) fn read_secret(reader: &mut Reader<'_>, keys: &SecretKeys) -> Option<Secret> {
     let names = [keys.inline, keys.file, keys.credential];
     let given = reader.first_layer(&names);
     if let [first, second, ..] = given.as_slice() {

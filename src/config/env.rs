@@ -12,6 +12,7 @@ use super::raw::{Entry, Layer, Raw, Value};
 const CONFIG: &str = "HARVESTD_CONFIG";
 const PREFIX: &str = "HARVESTD_";
 const SOURCE_PREFIX: &str = "HARVESTD_SOURCE_";
+const DAEMON_PREFIX: &str = "HARVESTD_DAEMON_";
 
 /// Environment variables, taken once and passed on, so that nothing below reads the process's.
 #[derive(Clone, Default)]
@@ -56,6 +57,8 @@ impl Environment {
 pub(crate) struct EnvironmentLayers {
     /// `HARVESTD_<KEY>`.
     pub(crate) top: Layer,
+    /// `HARVESTD_DAEMON_<KEY>`.
+    pub(crate) daemon: Layer,
     /// `HARVESTD_SOURCE_<NAME>_<KEY>`, one layer for each source of the file.
     pub(crate) sources: Vec<Layer>,
 }
@@ -78,6 +81,7 @@ pub(crate) fn layers(
         .collect();
     let mut layers = EnvironmentLayers {
         top: Layer::empty(),
+        daemon: Layer::empty(),
         sources: vec![Layer::empty(); names.len()],
     };
     for (variable, value) in &environment.0 {
@@ -93,8 +97,9 @@ pub(crate) fn layers(
                     None
                 }
             },
-            None => match Scope::Top.find(&rest.to_ascii_lowercase()) {
-                Some(key) => Some((&mut layers.top, key)),
+            None => match global_key(variable, rest) {
+                Some((Scope::Daemon, key)) => Some((&mut layers.daemon, key)),
+                Some((_, key)) => Some((&mut layers.top, key)),
                 None => {
                     let near = keys::nearest(&rest.to_ascii_lowercase(), Scope::Top.keys());
                     let hint = near.map_or(String::new(), |key| {
@@ -116,6 +121,15 @@ pub(crate) fn layers(
         }
     }
     layers
+}
+
+/// The key outside the sources that a variable can set, and its table.
+fn global_key(variable: &str, rest: &str) -> Option<(Scope, &'static str)> {
+    let find = |scope: Scope, name: &str| Some((scope, scope.find(&name.to_ascii_lowercase())?));
+    variable
+        .strip_prefix(DAEMON_PREFIX)
+        .and_then(|rest| find(Scope::Daemon, rest))
+        .or_else(|| find(Scope::Top, rest))
 }
 
 /// A source's name as a part of a variable's: upper case, `_` for all else.

@@ -3,8 +3,20 @@
 /// Keys at the top of the file. Each can also be set as `HARVESTD_<KEY>`.
 pub(crate) const TOP: &[&str] = &["store", "contact", "log", "log_format"];
 
+/// Keys of `[daemon]`. Each can also be set as `HARVESTD_DAEMON_<KEY>`.
+pub(crate) const DAEMON: &[&str] = &[
+    "listen",
+    "max_hosts",
+    "history_days",
+    "grace",
+    "alert",
+    "token",
+    "token_file",
+    "token_credential",
+];
+
 /// Tables at the top of the file.
-pub(crate) const TABLES: &[&str] = &["defaults", "dedup", "source", "vufind"];
+pub(crate) const TABLES: &[&str] = &["daemon", "defaults", "dedup", "source", "vufind"];
 
 /// Keys of `[dedup]`.
 pub(crate) const DEDUP: &[&str] = &["enabled", "sources"];
@@ -52,6 +64,10 @@ pub(crate) const SHARED: &[&str] = &[
     "max_page_records",
     "ca_file",
     "proxy",
+    "schedule",
+    "time_zone",
+    "spread",
+    "hours",
 ];
 
 /// Keys of `[vufind]`.
@@ -79,6 +95,8 @@ pub(crate) enum Scope {
     Defaults,
     /// `[dedup]`.
     Dedup,
+    /// `[daemon]`.
+    Daemon,
     /// `[[source]]`.
     Source,
     /// `[vufind]`.
@@ -97,6 +115,7 @@ impl Scope {
             Self::Top => [TOP, &[]],
             Self::Defaults => [SHARED, &[]],
             Self::Dedup => [DEDUP, &[]],
+            Self::Daemon => [DAEMON, &[]],
             Self::Source => [SOURCE_ONLY, SHARED],
             Self::Vufind => [VUFIND, &[]],
         };
@@ -108,7 +127,10 @@ impl Scope {
         if self != Self::Top && TOP.contains(&name) {
             return "belongs at the top of the file, before the first table".to_owned();
         }
-        if self == Self::Top && Self::Source.find(name).is_some() {
+        if self != Self::Daemon && DAEMON.contains(&name) {
+            return "belongs in [daemon]".to_owned();
+        }
+        if matches!(self, Self::Top | Self::Daemon) && Self::Source.find(name).is_some() {
             return "belongs in a [[source]] or, for all sources, in [defaults]".to_owned();
         }
         if self != Self::Vufind && VUFIND.contains(&name) {

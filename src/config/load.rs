@@ -1,5 +1,6 @@
 //! Puts the configuration together: finds the file, overlays the environment, checks everything.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::raw::{self, Entry, Layer, Raw};
 use super::secret;
 use super::{values, vufind};
+use crate::daemon::schedule::Schedule;
+use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::output::vufind::Settings;
 use crate::store::Clustering;
@@ -37,6 +40,10 @@ pub struct Config {
     pub vufind: Settings,
     /// How records are clustered; the order of sources is that of the file unless it says another.
     pub dedup: Clustering,
+    /// When the daemon harvests each of them, by name.
+    pub schedules: BTreeMap<String, Schedule>,
+    /// What the daemon itself is told.
+    pub daemon: DaemonSettings,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
 }
@@ -168,8 +175,9 @@ fn unreadable(path: &Path, error: std::io::Error) -> ConfigError {
 /// A warning for each secret that stands in a file which every user can read.
 fn written_secrets(raw: &Raw) -> Vec<Problem> {
     let mut warnings = Vec::new();
-    for source in &raw.sources {
-        for key in ["api_key", "password", "bearer"] {
+    let tables = raw.sources.iter().chain([&raw.daemon]);
+    for source in tables {
+        for key in ["api_key", "password", "bearer", "token"] {
             if let Some(entry) = source.entries.get(key) {
                 let message = "every user of this machine can read this file; chmod o-r would end \
                                that";
@@ -237,10 +245,15 @@ fn check(
     };
     checked::defaults(&common, &raw.defaults, &mut findings);
     let mut sources = Vec::new();
+    let mut schedules = BTreeMap::new();
     for (written, variables) in raw.sources.iter().zip(&variables.sources) {
         let layers = [variables, written, &raw.defaults];
-        sources.extend(checked::source(&common, layers, &mut findings));
+        if let Some((source, schedule)) = checked::source(&common, layers, &mut findings) {
+            schedules.insert(source.name.clone(), schedule);
+            sources.push(source);
+        }
     }
+    let daemon = checked::daemon(&common, [&variables.daemon, &raw.daemon], &mut findings);
     find_duplicates(&raw.sources, &mut findings);
     let vufind = vufind::settings(&raw.vufind, directory, &mut findings);
     let dedup = clustering(raw, &mut findings);
@@ -264,6 +277,8 @@ fn check(
         sources,
         vufind,
         dedup,
+        schedules,
+        daemon,
         warnings: findings.warnings,
     })
 }

@@ -80,6 +80,8 @@ pub(crate) struct Raw {
     pub(crate) vufind: Layer,
     /// `[dedup]`.
     pub(crate) dedup: Layer,
+    /// `[daemon]`.
+    pub(crate) daemon: Layer,
     /// Each `[[source]]`, in the order of the file.
     pub(crate) sources: Vec<Layer>,
 }
@@ -92,6 +94,7 @@ impl Raw {
             defaults: Layer::empty(),
             vufind: Layer::empty(),
             dedup: Layer::empty(),
+            daemon: Layer::empty(),
             sources: Vec::new(),
         }
     }
@@ -128,10 +131,13 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
                 let origin = file.origin(key.span());
                 problems.push(Problem::new(origin, "must be a table: [vufind]").of_key("vufind"));
             }
-            ("defaults", _) => {
+            ("daemon", DeValue::Table(table)) => {
+                raw.daemon = file.layer(Scope::Daemon, value.span(), table, problems);
+            }
+            (name @ ("defaults" | "daemon"), _) => {
                 let origin = file.origin(key.span());
-                problems
-                    .push(Problem::new(origin, "must be a table: [defaults]").of_key("defaults"));
+                let message = format!("must be a table: [{name}]");
+                problems.push(Problem::new(origin, message).of_key(name));
             }
             ("dedup", DeValue::Table(table)) => {
                 raw.dedup = file.layer(Scope::Dedup, value.span(), table, problems);

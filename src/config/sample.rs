@@ -70,6 +70,7 @@ fn it_has_each_key_in_its_table() {
         match line {
             "[defaults]" => scope = Scope::Defaults,
             "[dedup]" => scope = Scope::Dedup,
+            "[daemon]" => scope = Scope::Daemon,
             "[[source]]" => scope = Scope::Source,
             "[vufind]" => scope = Scope::Vufind,
             _ => {
@@ -82,6 +83,7 @@ fn it_has_each_key_in_its_table() {
     }
     let known: BTreeSet<&str> = [
         keys::TOP,
+        keys::DAEMON,
         keys::DEDUP,
         keys::SHARED,
         keys::SOURCE_ONLY,
@@ -105,7 +107,7 @@ fn its_defaults_are_the_built_in_ones() {
 #[test]
 fn its_defaults_are_complete() {
     // Keys whose built-in value is "none"; each other key of all sources must show its default.
-    let without = ["from", "until", "granularity", "ca_file", "proxy"];
+    let without = ["from", "until", "granularity", "ca_file", "proxy", "hours"];
     let sample = sample();
     let shown: BTreeSet<&str> = sample
         .lines()

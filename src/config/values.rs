@@ -3,6 +3,7 @@
 //! Every function takes texts too where the file would have a number, since environment variables
 //! are texts. Errors say what would be right.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::Url;
@@ -236,6 +237,25 @@ pub(crate) fn contact(value: &Value) -> Result<String, String> {
         ));
     }
     Ok(contact)
+}
+
+/// A time zone by its name in the IANA database.
+pub(crate) fn time_zone(value: &Value) -> Result<chrono_tz::Tz, String> {
+    let name = text(value)?;
+    name.parse().map_err(|_| {
+        format!("{name:?} is not a time zone; write a name such as \"Europe/Berlin\" or \"UTC\"")
+    })
+}
+
+/// An IP address and port to listen on.
+pub(crate) fn address(value: &Value) -> Result<SocketAddr, String> {
+    let address = text(value)?;
+    address.parse().map_err(|_| {
+        format!(
+            "{address:?} is not an address and port; write \"127.0.0.1:8017\" or \"[::1]:8017\", \
+             for example"
+        )
+    })
 }
 
 fn kind(value: &Value) -> &'static str {

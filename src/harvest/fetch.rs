@@ -473,7 +473,7 @@ pub(super) fn read_body(
 }
 
 /// The host and port that pauses belong to.
-pub(super) fn host(settings: &SourceSettings) -> String {
+pub fn host(settings: &SourceSettings) -> String {
     let url = &settings.client.url;
     let name = url.host_str().unwrap_or_default();
     match url.port() {

@@ -28,6 +28,7 @@ pub mod settings;
 mod span;
 
 pub use clock::{Clock, Stop, StopSwitch, stop_switch};
+pub use fetch::host;
 pub use pass::{Burial, End, Reconciled, Report, Surroundings, definition, harvest, reconcile};
 pub use plan::Wishes;
 pub use preview::{Preview, PreviewedList, preview};

@@ -292,6 +292,21 @@ fn payload(record: &Record, press: &mut Press, seen: Option<Option<Seen>>) -> Pa
 
 /// Tells two states of a record apart: all but identifier and datestamp.
 fn content_hash(record: &Record) -> [u8; 16] {
+    content_hash_of(
+        record.header.deleted,
+        &record.header.set_specs,
+        record.metadata.as_deref(),
+        record.extra.as_deref(),
+    )
+}
+
+/// The hash of these parts of a record, also to check what was stored.
+pub(super) fn content_hash_of(
+    deleted: bool,
+    set_specs: &[String],
+    metadata: Option<&str>,
+    extra: Option<&str>,
+) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     // Lengths keep neighbouring parts from running into each other.
     let mut part = |tag: u8, text: &str| {
@@ -300,15 +315,15 @@ fn content_hash(record: &Record) -> [u8; 16] {
         hasher.update(&[tag]);
     };
     // The longest part first: from its start on, the hash takes several blocks at once.
-    part(b'm', record.metadata.as_deref().unwrap_or_default());
-    part(b'x', record.extra.as_deref().unwrap_or_default());
+    part(b'm', metadata.unwrap_or_default());
+    part(b'x', extra.unwrap_or_default());
     // A repository may name them in another order each time.
-    let mut set_specs: Vec<&String> = record.header.set_specs.iter().collect();
+    let mut set_specs: Vec<&String> = set_specs.iter().collect();
     set_specs.sort_unstable();
     for set_spec in set_specs {
         part(b's', set_spec);
     }
-    if record.header.deleted {
+    if deleted {
         part(b'd', "");
     }
     let mut hash = [0; 16];

@@ -12,6 +12,7 @@
 //! - `vanished`: what a full list did not show
 //! - `hosts`: how long to leave a host alone
 //! - `lock`: one process for each source
+//! - `upkeep`: copies, checks, history
 
 mod apply;
 mod clock;
@@ -26,6 +27,7 @@ mod payload;
 mod records;
 mod schema;
 mod sources;
+mod upkeep;
 mod vanished;
 
 pub use apply::{Applied, Cost, Counts, PackedStep, PageStep, PassPacker, PassWriter, Step};
@@ -43,3 +45,4 @@ pub use lock::SourceLock;
 pub use open::{Reader, Store};
 pub use records::{ChangeFilter, Deletion, Mended, Per, QuarantinedItem, StoredRecord};
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
+pub use upkeep::Verified;

@@ -99,7 +99,8 @@ pub enum Per {
     Cluster,
 }
 
-const COLUMNS: &str = "record.id, source.name, source.metadata_prefix, record.identifier,
+pub(super) const COLUMNS: &str =
+    "record.id, source.name, source.metadata_prefix, record.identifier,
     record.datestamp, record.datestamp_text, set_list.set_specs, record.deleted, record.version,
     record.created_version, payload.dictionary_id, payload.metadata, payload.extra";
 
@@ -300,7 +301,7 @@ fn source_ids(connection: &Connection, names: &[String]) -> rusqlite::Result<Vec
     Ok(ids)
 }
 
-fn from_row(
+pub(super) fn from_row(
     connection: &Connection,
     row: &Row<'_>,
     unpress: &mut Unpress,

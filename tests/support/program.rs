@@ -70,6 +70,13 @@ impl Program {
         self
     }
 
+    /// Writes standard error to a new file, so that it can be read while the program runs.
+    pub fn log_to(mut self, path: impl AsRef<Path>) -> Self {
+        let file = std::fs::File::create(path).expect("the test's directory can be written");
+        self.command.stderr(file);
+        self
+    }
+
     /// Starts the program.
     pub fn spawn(mut self) -> Running {
         let child = self

@@ -259,6 +259,8 @@ mod tests {
             sources: names.iter().map(source).collect(),
             vufind: Default::default(),
             dedup: Clustering::default(),
+            schedules: std::collections::BTreeMap::new(),
+            daemon: crate::daemon::settings::DaemonSettings::default(),
             warnings: Vec::new(),
         }
     }

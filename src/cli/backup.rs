@@ -1,0 +1,47 @@
+//! `harvestd backup`: a copy of the store, made while it is in use.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::config::Config;
+use crate::store::Reader;
+
+/// Arguments of `backup`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The copy is whole and of one moment, also while the daemon harvests. It takes its name only when it is
+complete, and replaces what had that name. To go back to it, stop the daemon and put the copy in the
+place of the store, without the files that end in -wal and -shm.
+
+Examples:
+  harvestd backup /backup/harvestd.db
+  harvestd backup \"/backup/harvestd-$(date +%F).db\"")]
+pub struct Args {
+    /// The file to write
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+}
+
+/// Writes the copy and tells its size.
+///
+/// # Errors
+/// If there is no store, or the copy cannot be written.
+pub fn run(
+    args: &Args,
+    config: &Config,
+    as_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let reader = Reader::open(&config.store)?;
+    reader.backup(&args.file)?;
+    let bytes = std::fs::metadata(&args.file)?.len();
+    if as_json {
+        let value = json!({ "store": config.store, "backup": args.file, "bytes": bytes });
+        writeln!(out, "{value}")?;
+    } else {
+        writeln!(out, "{}: {bytes} bytes", args.file.display())?;
+    }
+    Ok(())
+}

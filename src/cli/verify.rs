@@ -1,0 +1,57 @@
+//! `harvestd verify`: whether the store is still what was written into it.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::exit::Exit;
+use crate::config::Config;
+use crate::store::Reader;
+
+/// Arguments of `verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Reads the whole store: the file's structure, the references between its tables, the counts of each
+source, and each record's content against the hash that was stored with it. Each fault is a line, and
+the status is then 1. Other commands can run meanwhile.
+
+Examples:
+  harvestd verify
+  harvestd verify --store /backup/harvestd.db")]
+pub struct Args {}
+
+/// Records between two lines of the log.
+const TELL_EVERY: u64 = 1_000_000;
+
+/// Checks the store and tells what is wrong.
+///
+/// # Errors
+/// If there is no store, or it cannot be read at all.
+pub fn run(config: &Config, as_json: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let reader = Reader::open(&config.store)?;
+    let verified = reader.verify(|records| {
+        if records % TELL_EVERY == 0 {
+            tracing::info!("{records} records checked");
+        }
+    })?;
+    if as_json {
+        let value = json!({
+            "store": config.store,
+            "records": verified.records,
+            "faults": verified.faults,
+        });
+        writeln!(out, "{value}")?;
+    } else {
+        for fault in &verified.faults {
+            writeln!(out, "{}", fault.replace(char::is_control, "\u{FFFD}"))?;
+        }
+        let store = config.store.display();
+        let (records, faults) = (verified.records, verified.faults.len());
+        writeln!(out, "{store}: {records} records checked, {faults} faults")?;
+    }
+    Ok(if verified.faults.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}

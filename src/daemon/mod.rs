@@ -1,0 +1,125 @@
+//! The service: `harvestd daemon` from its start to its end.
+//!
+//! - `schedule`: when a source is due (pure)
+//! - `conductor`: which passes run now
+//! - `standing`: what is known of the last pass
+//! - `wish`: what someone may want of a source
+//! - `nudge`: ticks
+//! - `alert`: who is told of failures
+//! - `board`: what everybody may see of what goes on
+//! - `overview`: the same with what the store has
+//! - `http`: status page, metrics, API; the only place with types of the HTTP server
+//! - `upkeep`: what is done once a day
+//! - `systemd`: what the service manager is told
+//! - `settings`: the keys of `[daemon]`
+
+mod alert;
+mod board;
+mod conductor;
+mod http;
+mod nudge;
+mod overview;
+pub mod schedule;
+pub mod settings;
+mod standing;
+mod systemd;
+mod upkeep;
+mod wish;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::harvest::progress::Progress;
+use crate::harvest::{Clock, Stop};
+use crate::store::Store;
+use board::{Board, Watch};
+use conductor::Conductor;
+
+/// Wishes that may wait for the conductor.
+const WAITING_WISHES: usize = 16;
+
+/// What the service is given by whoever starts it.
+pub struct Service {
+    /// Our clock.
+    pub clock: Clock,
+    /// Who watches the passes.
+    pub progress: Arc<dyn Progress>,
+    /// Reads the configuration again, or says what is wrong with it.
+    pub reload: Box<dyn Fn() -> Result<Config, String>>,
+}
+
+/// Runs the service until `stop`: harvests by schedule, serves HTTP, reads the configuration again
+/// whenever `reload` has something.
+///
+/// # Errors
+/// If it cannot start: the store or the address cannot be had. Once it runs, troubles are told and
+/// not given up over.
+pub async fn run(
+    config: Config,
+    mut service: Service,
+    stop: Stop,
+    reload: mpsc::Receiver<()>,
+) -> anyhow::Result<()> {
+    let listen = config.daemon.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("listening on {listen}"))?;
+    let address = listener.local_addr().context("asking for our address")?;
+    let store = Arc::new(Store::open(&config.store)?);
+    let path = config.store.clone();
+    let board = Arc::new(Board::new(service.clock.clone()));
+    service.progress = Arc::new(Watch {
+        board: Arc::clone(&board),
+        next: Arc::clone(&service.progress),
+    });
+    let (alerts, failures) = mpsc::channel(alert::WAITING);
+    let conductor = Conductor::new(
+        config,
+        Arc::clone(&store),
+        Arc::clone(&board),
+        service,
+        alerts,
+    )?;
+
+    let (wishes, commands) = mpsc::channel(WAITING_WISHES);
+    let (look, upkeep_due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let mut ticks = nudge::start(Arc::clone(&look), Arc::clone(&upkeep_due))
+        .await
+        .context("starting the scheduler")?;
+    let mut helpers = JoinSet::new();
+    helpers.spawn(upkeep::run(
+        Arc::clone(&store),
+        Arc::clone(&board),
+        upkeep_due,
+    ));
+    helpers.spawn(alert::tell(failures, Arc::clone(&board)));
+    helpers.spawn(systemd::feed_watchdog(Arc::clone(&board), path.clone()));
+    helpers.spawn(http::serve(
+        listener,
+        http::Shared {
+            board: Arc::clone(&board),
+            store: path,
+            wishes,
+            stop: stop.clone(),
+        },
+    ));
+    tracing::info!("ready; status at http://{address}/");
+    systemd::ready();
+
+    conductor.run(stop, look, commands, reload).await;
+
+    if let Err(error) = ticks.shutdown().await {
+        tracing::warn!("ending the scheduler: {error}");
+    }
+    helpers.shutdown().await;
+    if let Err(error) = store.checkpoint() {
+        tracing::warn!("{error}");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}

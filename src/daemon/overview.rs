@@ -1,0 +1,160 @@
+//! Everything that is known of the sources at one moment: what the store has, and what the daemon is
+//! doing. Status page, metrics and API show it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::board::{Attempt, Board, Counters, Reload, State};
+use crate::oai::Datestamp;
+use crate::store::{
+    HostPause, Pass, PassState, QuarantinedItem, Reader, Source, StoreError, Traits, Version,
+    Warning, Watermark, Window,
+};
+
+/// Passes of a source that are told.
+const PASSES: u32 = 30;
+
+/// Items in quarantine that are told.
+const QUARANTINED: u32 = 20;
+
+/// See the module. Times are milliseconds since 1970 on our clock.
+#[derive(Debug, Serialize)]
+pub(super) struct Overview {
+    /// The program's version.
+    pub(super) version: &'static str,
+    /// When this was so.
+    pub(super) now_ms: i64,
+    /// When the daemon began.
+    pub(super) started_ms: i64,
+    /// The newest version in the store.
+    pub(super) last_version: Version,
+    /// Size of the database file.
+    pub(super) store_bytes: u64,
+    /// Size of its write-ahead log.
+    pub(super) log_bytes: u64,
+    /// The last reading of the configuration after the first.
+    pub(super) reload: Option<Reload>,
+    /// Why the daemon cannot do its work now.
+    pub(super) trouble: Option<String>,
+    /// Hosts to be left alone.
+    pub(super) hosts: Vec<HostPause>,
+    /// The sources, by name.
+    pub(super) sources: Vec<SourceView>,
+}
+
+/// One source.
+#[derive(Debug, Serialize)]
+pub(super) struct SourceView {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether the configuration has it.
+    pub(super) configured: bool,
+    /// What it is doing, if it is configured.
+    #[serde(flatten)]
+    pub(super) state: Option<State>,
+    /// Its last run in this process.
+    pub(super) last_run: Option<Attempt>,
+    /// The repository, without credentials.
+    pub(super) base_url: String,
+    /// The metadata format.
+    pub(super) metadata_prefix: String,
+    /// The sets; empty for all.
+    pub(super) sets: Vec<String>,
+    /// Live records.
+    pub(super) live_records: u64,
+    /// Tombstones.
+    pub(super) deleted_records: u64,
+    /// Up to where all its lists are proven.
+    pub(super) watermark: Option<Datestamp>,
+    /// How long ago that is on our clock, in seconds.
+    pub(super) behind_seconds: Option<i64>,
+    /// One for each list.
+    pub(super) watermarks: Vec<Watermark>,
+    /// What was learnt of the repository.
+    pub(super) traits: Traits,
+    /// Windows of the open pass that are not at their end.
+    pub(super) pending_windows: Vec<Window>,
+    /// The last passes, newest first.
+    pub(super) passes: Vec<Pass>,
+    /// What is odd about it.
+    pub(super) warnings: Vec<Warning>,
+    /// Items in quarantine.
+    pub(super) quarantined: u64,
+    /// The newest of them.
+    pub(super) quarantine: Vec<QuarantinedItem>,
+    /// What this process has done for it.
+    #[serde(skip)]
+    pub(super) counters: Counters,
+}
+
+/// Looks at the store and the board.
+///
+/// # Errors
+/// As any read.
+pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreError> {
+    let reader = Reader::open(store)?;
+    let now_ms = board.now_ms();
+    let mut seen = board.sources();
+    let mut sources = Vec::new();
+    for source in reader.sources()? {
+        let view = seen.remove(&source.name);
+        sources.push((source, view));
+    }
+    // Configured, and never harvested.
+    for (name, view) in seen {
+        sources.push((Source::unknown(name), Some(view)));
+    }
+    let mut views = Vec::new();
+    for (source, seen) in sources {
+        let passes = reader.passes(source.id, PASSES)?;
+        let pending_windows = match passes.first() {
+            Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
+            _ => Vec::new(),
+        };
+        let watermark = source.least_watermark().map(|least| least.datestamp);
+        let (state, last_run, counters) = seen
+            .map(|seen| (seen.state, seen.attempt, seen.counters))
+            .map_or(
+                (None, None, Counters::default()),
+                |(state, run, counters)| (Some(state), run, counters),
+            );
+        views.push(SourceView {
+            configured: state.is_some(),
+            state,
+            last_run,
+            watermark,
+            behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),
+            pending_windows,
+            passes,
+            warnings: reader.warnings(source.id)?,
+            quarantined: reader.count_quarantine(source.id)?,
+            quarantine: reader.quarantine(source.id, QUARANTINED)?,
+            counters,
+            name: source.name,
+            base_url: source.base_url,
+            metadata_prefix: source.metadata_prefix,
+            sets: source.sets,
+            live_records: source.live_records,
+            deleted_records: source.deleted_records,
+            watermarks: source.watermarks,
+            traits: source.traits,
+        });
+    }
+    views.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut log = store.as_os_str().to_owned();
+    log.push("-wal");
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    Ok(Overview {
+        version: env!("CARGO_PKG_VERSION"),
+        now_ms,
+        started_ms: board.started_ms(),
+        last_version: reader.last_version()?,
+        store_bytes: bytes(store),
+        log_bytes: bytes(Path::new(&log)),
+        reload: board.reload(),
+        trouble: board.trouble(),
+        hosts: reader.host_pauses()?,
+        sources: views,
+    })
+}

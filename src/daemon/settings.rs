@@ -1,0 +1,37 @@
+//! What the daemon itself can be told: the keys of `[daemon]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::oai::settings::Secret;
+
+/// The checked keys of `[daemon]`. Its `Debug` shows no secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DaemonSettings {
+    /// `listen`: where HTTP is served; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// `max_hosts`: at most so many hosts are harvested at a time; from 1 on.
+    pub max_hosts: usize,
+    /// `history_days`: ended passes are forgotten after so many days; 0 keeps them all.
+    pub history_days: u32,
+    /// `grace`: how long the page at hand may take once the daemon is to stop.
+    pub grace: Duration,
+    /// `alert`: the program that is run when a source begins to fail or works again.
+    pub alert: Option<PathBuf>,
+    /// `token`: what requests that change something have to bring; `None` refuses them all.
+    pub token: Option<Secret>,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 8017).into(),
+            max_hosts: 4,
+            history_days: 400,
+            grace: Duration::from_secs(5),
+            alert: None,
+            token: None,
+        }
+    }
+}

@@ -1,0 +1,712 @@
+//! The service as a process: its schedule, its signals, its HTTP, and what the service manager hears.
+
+mod support;
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use harvestd::demo::{Behaviour, Item, Model};
+use harvestd::oai::Datestamp;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::Value;
+use support::program::Running;
+use support::{Fault, NOW, Output, Program, Repository, TempStore, When, harvestd, temp_store};
+
+/// Nothing here takes as long, so whoever waits longer waits in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running daemon.
+struct Daemon {
+    process: Running,
+    base: String,
+    http: Client,
+}
+
+/// The configuration of a daemon with these sources.
+fn write_config(store: &TempStore, daemon: &str, sources: &[String]) -> PathBuf {
+    let path = store.dir().join("harvestd.toml");
+    let text = format!(
+        "store = '{}'\n[daemon]\nlisten = '127.0.0.1:0'\ngrace = '1s'\n{daemon}\n{}",
+        store.argument(),
+        sources.concat()
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A source with this schedule; the keys of `more` go with it.
+fn source(name: &str, url: &str, schedule: &str, more: &str) -> String {
+    format!(
+        "[[source]]\nname = '{name}'\nurl = '{url}'\nmetadata_prefix = 'oai_doaj'\ndelay = '0s'\n\
+         retries = 0\nretry_pause = '10ms'\nspread = '0s'\nschedule = '{schedule}'\n{more}\n"
+    )
+}
+
+impl Daemon {
+    /// Starts the program and waits until it serves.
+    async fn start(store: &TempStore, config: &std::path::Path) -> Self {
+        Self::of(
+            Program::new(&["daemon", "--config", config.to_str().unwrap()]),
+            store,
+        )
+        .await
+    }
+
+    async fn of(program: Program, store: &TempStore) -> Self {
+        // Its address is known only from its log, which the program writes to standard error.
+        let log = store.dir().join("log");
+        let process = program.log_to(&log).spawn();
+        // Another test of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder().no_proxy().build().unwrap();
+        let base = eventually("the daemon is ready", async || {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let (_, rest) = text.rsplit_once("status at ")?;
+            Some(
+                rest.split_once('\n')?
+                    .0
+                    .trim()
+                    .trim_end_matches('/')
+                    .to_owned(),
+            )
+        })
+        .await;
+        Self {
+            process,
+            base,
+            http,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// The status of the answer to a wish, such as `a/run`.
+    async fn wish(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
+        let path = format!("/api/v1/sources/{path}");
+        let response = self.send(Method::POST, &path, headers).await;
+        response.status().as_u16()
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert!(
+            response.status().is_success(),
+            "{path}: {}",
+            response.status()
+        );
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
+    }
+
+    async fn source(&self, name: &str) -> Value {
+        self.json(&format!("/api/v1/sources/{name}")).await
+    }
+
+    /// Waits until the source has a complete pass, and gives it.
+    async fn complete(&self, name: &str) -> Value {
+        eventually("a pass is complete", async || {
+            // A new configuration may not have it yet.
+            let response = self.get(&format!("/api/v1/sources/{name}")).await;
+            let source: Value = serde_json::from_str(&response.text().await.ok()?).ok()?;
+            (source["passes"][0]["state"] == "complete").then_some(source)
+        })
+        .await
+    }
+
+    /// Ends the daemon as a service manager does.
+    async fn terminate(self) -> Output {
+        self.process.signal("TERM");
+        self.process.wait().await
+    }
+}
+
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// Asks until there is an answer.
+async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn it_harvests_by_schedule_and_leaves_with_success() {
+    let repository = Repository::with_records(250).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let config = write_config(&store, "", &[source("a", &url, "*/1 * * * * *", "")]);
+    let daemon = Daemon::start(&store, &config).await;
+    daemon.complete("a").await;
+    let item = repository.visible().remove(0);
+    repository.with_model(|model| {
+        let at = Datestamp::from_unix(NOW - 10);
+        model.delete(&item.identifier, at);
+    });
+    let state = eventually("the deletion arrives with a later pass", async || {
+        let state = daemon.source("a").await;
+        (state["deleted_records"] == 1).then_some(state)
+    })
+    .await;
+    assert_eq!(state["live_records"], 249);
+    assert!(state["passes"].as_array().unwrap().len() >= 2);
+    let output = daemon.terminate().await;
+    assert_eq!(output.status, Some(0));
+}
+
+#[tokio::test]
+async fn ticks_during_a_pass_start_no_second_one() {
+    let slow = Fault::Delay(Duration::from_millis(700));
+    let repository = Repository::with_records(500)
+        .always(When::Verb("ListRecords"), slow)
+        .start()
+        .await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let twice = [
+        source("a", &url, "*/1 * * * * *", ""),
+        source("b", &url, "*/1 * * * * *", ""),
+    ];
+    let config = write_config(&store, "", &twice);
+    let daemon = Daemon::start(&store, &config).await;
+    let waiting = eventually("one waits for the other", async || {
+        let sources = daemon.json("/api/v1/sources").await;
+        let sources = sources["sources"].as_array()?.clone();
+        let due = sources.iter().find(|source| source["state"] == "due")?;
+        Some(due["why"].as_str()?.to_owned())
+    })
+    .await;
+    assert!(
+        waiting.ends_with(", which is at the same host"),
+        "{waiting}"
+    );
+    for name in ["a", "b"] {
+        let state = daemon.complete(name).await;
+        assert_eq!(state["live_records"], 500, "{name}");
+    }
+    daemon.terminate().await;
+    // Requests that overlap would have come while another was being answered.
+    let times: Vec<Instant> = repository
+        .requests()
+        .iter()
+        .filter(|request| request.argument("verb") == Some("ListRecords"))
+        .map(|request| request.at)
+        .collect();
+    assert!(times.len() >= 10, "two lists of five pages");
+    for pair in times.windows(2) {
+        assert!(pair[1] - pair[0] >= Duration::from_millis(650));
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_hangs_does_not_hold_up_the_end() {
+    let repository = Repository::with_records(250)
+        .always(When::AfterPage(1), Fault::Hang { after: None })
+        .start()
+        .await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let config = write_config(&store, "", &[source("a", &url, "0 3 * * *", "")]);
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("the second page is asked for", async || {
+        (repository.count("ListRecords") == 2).then_some(())
+    })
+    .await;
+    let begun = Instant::now();
+    let output = daemon.terminate().await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(output.status, Some(0));
+
+    repository.heal();
+    repository.forget_requests();
+    let daemon = Daemon::start(&store, &config).await;
+    let state = daemon.complete("a").await;
+    assert_eq!(state["live_records"], 250);
+    daemon.terminate().await;
+    let requests = repository.requests();
+    let mut lists = requests
+        .iter()
+        .filter(|request| request.argument("verb") == Some("ListRecords"));
+    let first = lists.next().unwrap();
+    assert!(
+        first.argument("resumptionToken").is_some(),
+        "it goes on with the token: {:?}",
+        first.arguments
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_refused_and_a_right_one_taken_over() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let old = [source("a", &url, "never", "")];
+    let config = write_config(&store, "", &old);
+    let daemon = Daemon::start(&store, &config).await;
+    let reloaded = async |at: &mut i64| {
+        let before = *at;
+        daemon.process.signal("HUP");
+        let reload = eventually("the configuration is read", async || {
+            let status = daemon.json("/api/v1/status").await;
+            let reload = status["reload"].clone();
+            (reload["at_ms"].as_i64()? > before).then_some(reload)
+        })
+        .await;
+        *at = reload["at_ms"].as_i64().unwrap();
+        reload["refused"].as_str().unwrap_or_default().to_owned()
+    };
+    let mut at = 0;
+
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("delay = '0s'", "delay = 'soon'")).unwrap();
+    let why = reloaded(&mut at).await;
+    assert!(why.contains("\"soon\" is not a length of time"), "{why}");
+    let page = daemon.get("/").await.text().await.unwrap();
+    assert!(page.contains("was refused, the old one is in force"));
+
+    std::fs::write(&config, text.replace(":0'", ":1'")).unwrap();
+    let why = reloaded(&mut at).await;
+    assert!(why.contains("which needs a restart"), "{why}");
+    assert_eq!(daemon.source("a").await["state"], "on_demand");
+
+    let new = [
+        source("a", &url, "never", ""),
+        source("b", &url, "0 3 * * *", ""),
+    ];
+    write_config(&store, "", &new);
+    assert_eq!(reloaded(&mut at).await, "");
+    let state = daemon.complete("b").await;
+    assert_eq!(state["live_records"], 10);
+    assert_eq!(daemon.source("a").await["passes"], Value::Array(vec![]));
+
+    write_config(&store, "", &new[1..]);
+    assert_eq!(reloaded(&mut at).await, "");
+    assert_eq!(
+        daemon.get("/api/v1/sources/a").await.status(),
+        StatusCode::NOT_FOUND
+    );
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn a_new_configuration_leaves_alone_what_it_does_not_change() {
+    let slow = Fault::Delay(Duration::from_millis(600));
+    let repository = Repository::with_records(1_000)
+        .always(When::Verb("ListRecords"), slow)
+        .start()
+        .await;
+    let other = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let first = source("a", &repository.base_url(), "0 3 * * *", "");
+    let config = write_config(&store, "", std::slice::from_ref(&first));
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("the first page is stored", async || {
+        (daemon.source("a").await["pages"].as_u64()? > 0).then_some(())
+    })
+    .await;
+    let second = source("b", &other.base_url(), "0 3 * * *", "");
+    write_config(&store, "", &[first, second]);
+    daemon.process.signal("HUP");
+    daemon.complete("b").await;
+    assert_eq!(daemon.source("a").await["state"], "running");
+    daemon.complete("a").await;
+    daemon.terminate().await;
+    let requests = repository.requests();
+    let begun = requests.iter().filter(|request| {
+        request.argument("verb") == Some("ListRecords")
+            && request.argument("resumptionToken").is_none()
+    });
+    assert_eq!(begun.count(), 1, "the pass was not begun again");
+    assert_eq!(repository.count("ListRecords"), 10);
+}
+
+#[tokio::test]
+async fn a_paused_source_rests_and_goes_on_where_it_was() {
+    let slow = Fault::Delay(Duration::from_millis(500));
+    let repository = Repository::with_records(1_000)
+        .always(When::Verb("ListRecords"), slow)
+        .start()
+        .await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let sources = [source("a", &url, "*/1 * * * * *", "")];
+    let config = write_config(&store, "token = 'let-me-in'", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    let right = ("authorization", "Bearer let-me-in");
+    eventually("the first page is stored", async || {
+        (daemon.source("a").await["pages"].as_u64()? > 0).then_some(())
+    })
+    .await;
+    assert_eq!(daemon.wish("a/pause", &[right]).await, 202);
+    let paused = eventually("it rests", async || {
+        let state = daemon.source("a").await;
+        (state["state"] == "paused").then_some(state)
+    })
+    .await;
+    assert_eq!(paused["passes"][0]["state"], "open");
+    let asked = repository.requests().len();
+    // Two ticks pass without a request.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(repository.requests().len(), asked);
+    assert_eq!(daemon.wish("a/resume", &[right]).await, 202);
+    let state = daemon.complete("a").await;
+    assert_eq!(state["live_records"], 1_000);
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn wishes_need_the_token_and_are_obeyed() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    std::fs::write(store.dir().join("token"), "let-me-in\n").unwrap();
+    let sources = [source("a", &url, "never", "")];
+    let config = write_config(&store, "token_file = 'token'", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    let right = ("authorization", "Bearer let-me-in");
+    let cases: [(&str, &str, Headers<'_>, u16); 5] = [
+        ("without", "a/run", &[], 401),
+        (
+            "wrong",
+            "a/run",
+            &[("authorization", "Bearer let-me-out")],
+            401,
+        ),
+        (
+            "another site",
+            "a/run",
+            &[right, ("origin", "https://evil.example")],
+            403,
+        ),
+        ("no such source", "c/run", &[right], 404),
+        ("pause", "a/pause", &[right], 202),
+    ];
+    for (case, path, headers, status) in cases {
+        assert_eq!(daemon.wish(path, headers).await, status, "{case}");
+    }
+    assert_eq!(repository.requests().len(), 0);
+    assert_eq!(daemon.source("a").await["state"], "paused");
+    assert_eq!(daemon.get("/api/v1/sources/a/run").await.status(), 405);
+    daemon.terminate().await;
+
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("it is paused after a restart too", async || {
+        (daemon.source("a").await["state"] == "paused").then_some(())
+    })
+    .await;
+    assert_eq!(daemon.wish("a/run", &[right]).await, 202);
+    daemon.complete("a").await;
+    assert_eq!(daemon.wish("a/resume", &[right]).await, 202);
+    eventually("it waits for the next wish", async || {
+        (daemon.source("a").await["state"] == "on_demand").then_some(())
+    })
+    .await;
+    daemon.terminate().await;
+
+    let config = write_config(&store, "", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    let status = daemon.wish("a/run", &[right]).await;
+    assert_eq!(status, 403, "no token is configured");
+    daemon.terminate().await;
+}
+
+/// What a repository might send to those who look.
+const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
+
+#[tokio::test]
+async fn pages_are_safe_whatever_a_repository_sends() {
+    let mut model = Model::new(Behaviour::plain());
+    let escaped = HOSTILE
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    let metadata = format!("<doajArticle><title>{escaped}</title></doajArticle>");
+    model.insert(Item {
+        identifier: "oai:example.org:<b>1".to_owned(),
+        datestamp: Datestamp::from_unix(NOW - 86_400),
+        set_specs: Vec::new(),
+        deleted: false,
+        metadata: vec![("oai_doaj".to_owned(), metadata.into())],
+    });
+    let repository = Repository::of(model).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let config = write_config(&store, "", &[source("a", &url, "0 3 * * *", "")]);
+    let daemon = Daemon::start(&store, &config).await;
+    daemon.complete("a").await;
+    for path in [
+        "/",
+        "/source/a",
+        "/source/%3Cscript%3E",
+        "/record?identifier=oai%3Aexample.org%3A%3Cb%3E1",
+        "/record?identifier=%3Cscript%3E",
+        "/nothing",
+        "/healthz",
+        "/metrics",
+        "/style.css",
+    ] {
+        let response = daemon.get(path).await;
+        let headers = response.headers().clone();
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(headers[name], value, "{path}");
+        }
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.starts_with("default-src 'none';"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        let body = response.text().await.unwrap();
+        for tag in ["<script", "<img"] {
+            assert!(!body.contains(tag), "{path}: {body}");
+        }
+        if path.starts_with("/record?identifier=oai") {
+            assert!(body.contains("<h1>&lt;script&gt;alert(1)"), "{body}");
+        }
+    }
+    let found = daemon
+        .json("/api/v1/records?identifier=oai%3Aexample.org%3A%3Cb%3E1")
+        .await;
+    assert_eq!(found["records"][0]["article"]["title"], HOSTILE);
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn the_change_feed_tells_everything_once_and_waits_for_more() {
+    let repository = Repository::with_records(250).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let config = write_config(&store, "", &[source("a", &url, "*/1 * * * * *", "")]);
+    let daemon = Daemon::start(&store, &config).await;
+    daemon.complete("a").await;
+
+    let mut seen = std::collections::BTreeSet::new();
+    let mut since = 0_u64;
+    loop {
+        let response = daemon
+            .get(&format!("/api/v1/changes?since={since}&limit=100"))
+            .await;
+        let header = response.headers()["harvestd-next"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let text = response.text().await.unwrap();
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let (last, records) = lines.split_last().unwrap();
+        for record in records {
+            assert!(record["version"].as_u64().unwrap() > since);
+            seen.insert(record["identifier"].as_str().unwrap().to_owned());
+        }
+        since = last["next"].as_u64().unwrap();
+        assert_eq!(header, since.to_string());
+        if last["more"] == false {
+            break;
+        }
+        assert_eq!(records.len(), 100);
+    }
+    assert_eq!(seen.len(), 250);
+
+    let gone = seen.first().unwrap().clone();
+    let path = format!("/api/v1/changes?since={since}&wait=60");
+    let (answer, ()) = tokio::join!(daemon.get(&path), async {
+        repository.with_model(|model| model.delete(&gone, Datestamp::from_unix(NOW - 10)));
+    });
+    let text = answer.text().await.unwrap();
+    let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(first["identifier"], *gone);
+    assert_eq!(first["deleted"], true);
+
+    let unknown = daemon.get("/api/v1/changes?sinse=1").await;
+    assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
+    let none = daemon
+        .get(&format!("/api/v1/changes?since={}&source=b", u64::MAX / 4))
+        .await;
+    assert_eq!(none.text().await.unwrap().lines().count(), 1);
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn the_service_manager_hears_everything() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let config = write_config(&store, "", &[source("a", &url, "0 3 * * *", "")]);
+    let path = store.dir().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut heard: Vec<String> = Vec::new();
+    let mut hears = async |wanted: &str| {
+        eventually(wanted, async || {
+            let mut message = [0; 4096];
+            while let Ok(length) = socket.recv(&mut message) {
+                let text = String::from_utf8_lossy(&message[..length]);
+                heard.extend(text.lines().map(str::to_owned));
+            }
+            // What comes after it is for those that ask next.
+            let found = heard.iter().position(|line| line.starts_with(wanted))?;
+            heard.drain(..=found);
+            Some(())
+        })
+        .await;
+    };
+    let program = Program::new(&["daemon", "--config", config.to_str().unwrap()])
+        .env("NOTIFY_SOCKET", path.to_str().unwrap())
+        .env("WATCHDOG_USEC", "400000");
+    let daemon = Daemon::of(program, &store).await;
+    hears("READY=1").await;
+    hears("STATUS=harvesting a").await;
+    hears("STATUS=1 source, none is being harvested").await;
+    hears("WATCHDOG=1").await;
+    hears("WATCHDOG=1").await;
+    daemon.process.signal("HUP");
+    hears("RELOADING=1").await;
+    hears("READY=1").await;
+    daemon.process.signal("TERM");
+    hears("STOPPING=1").await;
+    assert_eq!(daemon.process.wait().await.status, Some(0));
+}
+
+#[tokio::test]
+async fn someone_is_told_when_a_source_fails_and_when_it_works_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let repository = Repository::with_records(10)
+        .always(When::Verb("ListRecords"), Fault::oai_error("badArgument"))
+        .start()
+        .await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let heard = store.dir().join("heard");
+    let program = store.dir().join("tell");
+    let script = format!(
+        "#!/bin/sh\necho \"$HARVESTD_ALERT_SOURCE $HARVESTD_ALERT_STATE\" >> '{}'\n",
+        heard.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let sources = [source("a", &url, "*/1 * * * * *", "")];
+    let config = write_config(&store, "alert = 'tell'", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    let told = async |expected: &str| {
+        eventually(expected, async || {
+            let text = std::fs::read_to_string(&heard).unwrap_or_default();
+            (text == expected).then_some(())
+        })
+        .await;
+    };
+    told("a failing\n").await;
+    let page = daemon.get("/").await.text().await.unwrap();
+    assert!(page.contains("The last run was not complete"), "{page}");
+    repository.heal();
+    told("a failing\na working\n").await;
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn metrics_are_well_formed() {
+    let repository = Repository::with_records(250).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let config = write_config(&store, "", &[source("a", &url, "0 3 * * *", "")]);
+    let daemon = Daemon::start(&store, &config).await;
+    daemon.complete("a").await;
+    let text = eventually("the end of the pass is counted", async || {
+        let text = daemon.get("/metrics").await.text().await.unwrap();
+        text.contains("harvestd_passes_total{source=\"a\",result=\"complete\"} 1")
+            .then_some(text)
+    })
+    .await;
+    for line in [
+        "harvestd_source_records{source=\"a\",kind=\"live\"} 250",
+        "harvestd_records_total{source=\"a\",result=\"new\"} 250",
+        "harvestd_pages_total{source=\"a\"} 3",
+        "harvestd_source_state{source=\"a\",state=\"waiting\"} 1",
+        "harvestd_ready 1",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
+    }
+    let mut families = std::collections::BTreeSet::new();
+    let mut family = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            family = rest.split(' ').next().unwrap();
+            assert!(families.insert(family), "{family} comes twice");
+        } else if !line.starts_with("# TYPE ") {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert_eq!(name.split('{').next().unwrap(), family, "{line}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+    assert_eq!(daemon.json("/readyz").await["status"], "ready");
+    assert_eq!(daemon.json("/healthz").await["status"], "ok");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_copied_and_damage_is_found() {
+    let repository = Repository::with_records(250).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let config = write_config(&store, "", &[source("a", &url, "*/1 * * * * *", "")]);
+    let daemon = Daemon::start(&store, &config).await;
+    daemon.complete("a").await;
+    let copy = store.dir().join("copy.db");
+    let copy = copy.to_str().unwrap();
+    harvestd(&["backup", copy, "--store", &store.argument()])
+        .await
+        .success();
+    daemon.terminate().await;
+    let verified = harvestd(&["verify", "--store", copy, "--json"])
+        .await
+        .success();
+    let verified: Value = serde_json::from_str(&verified.stdout).unwrap();
+    assert_eq!(verified["records"], 250);
+
+    let connection = rusqlite::Connection::open(copy).unwrap();
+    let changed = connection
+        .execute(
+            "UPDATE payload SET metadata = (SELECT metadata FROM payload WHERE record_id = 2)
+             WHERE record_id = 1",
+            [],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+    drop(connection);
+    let found = harvestd(&["verify", "--store", copy]).await.failure(1);
+    assert!(
+        found.stdout.contains("its content does not fit its hash"),
+        "{found:?}"
+    );
+    assert!(
+        found.stdout.ends_with("250 records checked, 1 faults\n"),
+        "{found:?}"
+    );
+}
