@@ -591,7 +591,7 @@ proptest! {
     ) {
         let samples = few_samples();
         let world = World::new(&["oai_doaj"]);
-        let source = |record: usize| if record % 2 == 0 { "oai_doaj" } else { "oai_dc" };
+        let source = |record: usize| if record.is_multiple_of(2) { "oai_doaj" } else { "oai_dc" };
         let mut known = BTreeSet::new();
         let (mut documents, mut position) = (BTreeSet::new(), None);
         for page in changes {
@@ -647,7 +647,7 @@ proptest! {
         let samples = few_samples();
         // Three records of each sample on each side.
         let record = |number: usize| {
-            let prefix = if number % 2 == 0 { "oai_doaj" } else { "oai_dc" };
+            let prefix = if number.is_multiple_of(2) { "oai_doaj" } else { "oai_dc" };
             let metadata = samples[number % samples.len()].metadata(prefix).unwrap();
             (prefix, live(&number.to_string(), metadata))
         };
