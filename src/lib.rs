@@ -12,7 +12,7 @@
 //! - [`store`]: SQLite: sources, windows, records, versions; the only place with SQL
 //! - [`harvest`]: what to ask next (pure) and the passes that ask it
 //! - [`dedup`]: which records describe one work
-//! - [`output`]: what leaves the store: files, catalogue documents
+//! - [`output`]: what leaves the store: files, catalogue documents, indices that follow it
 //! - [`daemon`]: the service: schedule, signals, HTTP
 //! - [`demo`]: an embedded repository that behaves as DOAJ does, for trials and tests
 //! - [`config`]: TOML as written, and the checked settings made from it

@@ -8,8 +8,8 @@ use clap::Parser;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
-    backup, check_config, completions, daemon, dedup, export, harvest, identify, logging, man,
-    progress, reconcile, show, status, verify,
+    audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, logging,
+    man, progress, push, reconcile, rejected, show, status, verify,
 };
 use harvestd::config::{self, Config, Environment, Secrets};
 use harvestd::harvest::Clock;
@@ -45,9 +45,16 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Completions(args) => completions::run(args, &mut out)?,
         Command::Man(args) => man::run(args, &mut out)?,
-        Command::CheckConfig(_) => {
+        Command::CheckConfig(args) => {
             let (config, _) = start(&cli.global, Secrets::Reported)?;
-            check_config::run(&config, cli.global.json, &mut out)?;
+            // As JSON there is one object: what was asked for.
+            if !(args.online && cli.global.json) {
+                check_config::run(&config, cli.global.json, &mut out)?;
+            }
+            if args.online {
+                let asked = check_config::ask_outputs(&config, cli.global.json, &mut out);
+                return runtime()?.block_on(asked);
+            }
         }
         Command::Harvest(args) => {
             let (mut config, bars) = start(&cli.global, args.secrets())?;
@@ -60,6 +67,19 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let (config, bars) = start(&cli.global, Secrets::Required)?;
             let work = reconcile::run(args, &cli.global, &config, &bars, &mut out);
             return runtime()?.block_on(work);
+        }
+        // The secrets of sources may be for another user; one that the output lacks is told by it.
+        Command::Push(args) => {
+            let (config, bars) = start(&cli.global, Secrets::Reported)?;
+            return runtime()?.block_on(push::run(args, &cli.global, &config, &bars, &mut out));
+        }
+        Command::Rejected(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            rejected::run(args, &config, cli.global.json, &mut out)?;
+        }
+        Command::Audit(args) => {
+            let (config, bars) = start(&cli.global, Secrets::Reported)?;
+            return runtime()?.block_on(audit::run(args, &cli.global, &config, &bars, &mut out));
         }
         Command::Status(_) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;

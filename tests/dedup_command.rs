@@ -29,10 +29,18 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text(folder, &arguments)).unwrap()
 }
 
+/// Clusters are made only where they are wished for.
+fn enable(folder: &Path) {
+    let place = folder.join(".config/harvestd");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("harvestd.toml"), "[dedup]\nenabled = true\n").unwrap();
+}
+
 #[test]
 fn clusters_are_listed_explained_and_decided() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
+    enable(folder);
     let missing = harvestd(folder, &["dedup", "stats"]);
     assert!(String::from_utf8_lossy(&missing.stderr).contains("no such file"));
 
@@ -44,6 +52,16 @@ fn clusters_are_listed_explained_and_decided() {
     let clusters = stats["clusters"].as_u64().unwrap();
     assert!(clusters > 3, "{stats}");
     assert!(text(folder, &["dedup", "stats"]).contains("up to date"));
+
+    // One line for each work: what several records describe comes once.
+    let lines = |unit: &str| {
+        let lines = text(folder, &["export", "--per", unit]);
+        lines
+            .lines()
+            .filter(|line| line.contains("\"deleted\":false"))
+            .count() as u64
+    };
+    assert!(lines("cluster") < lines("record"), "{stats}");
 
     let listed = text(folder, &["dedup", "list", "--json"]);
     assert_eq!(listed.lines().count() as u64, clusters);

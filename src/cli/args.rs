@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
-    backup, check_config, completions, daemon, dedup, export, harvest, identify, man, reconcile,
-    show, status, verify,
+    audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, man, push,
+    reconcile, rejected, show, status, verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -17,13 +17,14 @@ Examples:
   harvestd harvest                        harvest every configured source
   harvestd harvest https://doaj.org/oai.article --prefix oai_doaj
   harvestd status                         what is in the store, and how far each source is
+  harvestd push                           send what has changed to the configured outputs
   harvestd export --format jsonl -o all.jsonl
 
 Exit status:
-  0  all done; every source is complete
+  0  all done; every source and output is complete
   1  something else went wrong
   2  wrong usage or configuration; trying again will not help
-  3  some source is incomplete; what was stored stays, and the next run goes on;
+  3  some source or output is incomplete; what was done stays, and the next run goes on;
      or some records could not be exported, and all others were
 
 Files:
@@ -33,8 +34,8 @@ Files:
 
 Environment:
   HARVESTD_CONFIG, HARVESTD_STORE, HARVESTD_CONTACT, HARVESTD_LOG, HARVESTD_LOG_FORMAT,
-  HARVESTD_DAEMON_<KEY> for each key of [daemon], and HARVESTD_SOURCE_<NAME>_<KEY> for each key
-  of a source";
+  HARVESTD_DAEMON_<KEY> for each key of [daemon], HARVESTD_SOURCE_<NAME>_<KEY> for each key of a
+  source, and HARVESTD_OUTPUT_<NAME>_<KEY> for each key of an output";
 
 /// Keeps a faithful copy of OAI-PMH repositories and feeds it to catalogues.
 #[derive(Debug, Parser)]
@@ -106,7 +107,13 @@ pub enum Command {
     Reconcile(reconcile::Args),
     /// Harvest by schedule, as a service with a status page
     Daemon(daemon::Args),
-    /// Show what is in the store, and how far each source is
+    /// Send what has changed to the outputs
+    Push(push::Args),
+    /// Show which documents an output did not take, and why
+    Rejected(rejected::Args),
+    /// Compare an index with the store, and repair it
+    Audit(audit::Args),
+    /// Show what is in the store, and how far each source and output is
     Status(status::Args),
     /// Ask a repository who it is, which formats and sets it has
     Identify(identify::Args),
@@ -159,7 +166,7 @@ mod tests {
 
     #[test]
     fn command_lines_are_understood_or_refused() {
-        let cases: [(&str, &str, Option<ErrorKind>); 30] = [
+        let cases: [(&str, &str, Option<ErrorKind>); 35] = [
             ("all sources", "harvest", None),
             (
                 "options after the command",
@@ -267,6 +274,19 @@ mod tests {
                 Some(ErrorKind::MissingRequiredArgument),
             ),
             ("dedup list", "dedup list --min-size 3 --json", None),
+            ("push", "push a b --retry-rejected --since 5", None),
+            (
+                "push all and since",
+                "push --all --since 5",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            (
+                "push since before all",
+                "push --since=-1",
+                Some(ErrorKind::ValueValidation),
+            ),
+            ("rejected", "rejected a --json", None),
+            ("audit", "audit a --repair", None),
             ("completions", "completions bash", None),
             ("man", "man --dir /tmp", None),
             ("unknown", "harvests", Some(ErrorKind::InvalidSubcommand)),

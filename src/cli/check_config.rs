@@ -1,17 +1,21 @@
-//! `harvestd check-config`: what would be harvested, without asking anyone.
+//! `harvestd check-config`: what would be harvested and pushed, without asking anyone unless told to.
 
 use std::io::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::exit::Exit;
 use crate::config::Config;
 use crate::daemon::schedule::Schedule;
 use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
+use crate::harvest::stop_switch;
 use crate::oai::Granularity;
 use crate::oai::client::show_url;
 use crate::oai::settings::Credentials;
+use crate::output::solr::settings::SolrSettings;
+use crate::output::solr::{self, Client};
 use crate::output::vufind::Settings;
 
 /// Arguments of `check-config`.
@@ -23,8 +27,13 @@ the service alone.
 
 Examples:
   harvestd check-config
+  harvestd check-config --online           ask the outputs too: are they there, do the fields fit?
   harvestd check-config --config config/harvestd.toml --json")]
-pub struct Args {}
+pub struct Args {
+    /// Ask each output whether it is there and has every field that documents have
+    #[arg(long)]
+    pub online: bool,
+}
 
 /// Writes the checked configuration to `out`, as text or as one JSON object.
 ///
@@ -57,6 +66,7 @@ fn describe(config: &Config) -> Value {
             .iter()
             .map(|source| describe_source(source, config.schedules.get(&source.name)))
             .collect::<Vec<_>>(),
+        "output": config.outputs.iter().map(describe_output).collect::<Vec<_>>(),
     })
 }
 
@@ -139,6 +149,103 @@ fn describe_source(source: &SourceSettings, schedule: Option<&Schedule>) -> Valu
     })
 }
 
+fn describe_output(output: &SolrSettings) -> Value {
+    let documents = &output.documents;
+    let time = |duration: Duration| humantime::format_duration(duration).to_string();
+    let pairs = |pairs: &[(String, String)]| -> Value {
+        pairs
+            .iter()
+            .map(|(from, to)| (from.clone(), json!(to)))
+            .collect()
+    };
+    let pattern = |regex: &Option<regex::Regex>| regex.as_ref().map(|regex| regex.to_string());
+    json!({
+        "name": output.name,
+        "type": "solr",
+        "urls": output.urls.iter().map(show_url).collect::<Vec<_>>(),
+        "credentials": credentials(&output.client.credentials),
+        "sources": output.sources,
+        "batch_documents": output.batch_documents,
+        "batch_bytes": output.batch_bytes,
+        "commit_within": output.commit_within.map_or_else(|| "none".to_owned(), time),
+        "retries": output.retries,
+        "retry_pause": time(output.retry_pause),
+        "connect_timeout": time(output.client.timeouts.connect),
+        "total_timeout": time(output.client.timeouts.total),
+        "ca_file": output.client.ca_file,
+        "proxy": output.client.proxy.as_ref().map(show_url),
+        "track_changes": output.track_changes,
+        "version_field": output.version_field,
+        "audit_filter": output.audit_filter,
+        "compare_fields": output.compare_fields,
+        "institution": documents.institution,
+        "collection": documents.collection,
+        "id_rewrites": pairs(&documents.id_rewrites),
+        "id_prefix": documents.id_prefix,
+        "record_format": documents.record_format,
+        "any_language_code": documents.languages.any_standard,
+        "work_key_include": pattern(&documents.work_keys.include),
+        "work_key_exclude": pattern(&documents.work_keys.exclude),
+        "extra_fields": documents.extra_fields.iter().cloned().map(|(name, values)| {
+            (name, json!(values))
+        }).collect::<Value>(),
+        "renames": pairs(&documents.renames),
+    })
+}
+
+/// Asks every output whether it is there and fits, and writes what each said to `out`.
+///
+/// # Errors
+/// When `out` cannot be written. An output that does not answer or does not fit makes the exit
+/// status 1.
+pub async fn ask_outputs(
+    config: &Config,
+    json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
+    let (_switch, stop) = stop_switch();
+    let mut answers = Vec::new();
+    for output in &config.outputs {
+        // Whoever checks wants to know how it is now.
+        let settings = SolrSettings {
+            retries: 0,
+            ..output.clone()
+        };
+        let found = match Client::new(&settings, stop.clone()) {
+            Ok(client) => solr::check(&client, &settings)
+                .await
+                .unwrap_or_else(|error| vec![error.to_string()]),
+            Err(error) => vec![error.to_string()],
+        };
+        if !found.is_empty() {
+            exit = Exit::Failed;
+        }
+        answers.push((&output.name, found));
+    }
+    if json {
+        let answers: Value = answers
+            .iter()
+            .map(|(name, found)| ((*name).clone(), json!(found)))
+            .collect();
+        writeln!(out, "{}", json!({ "online": answers }))?;
+        return Ok(exit);
+    }
+    writeln!(out)?;
+    for (name, found) in &answers {
+        if found.is_empty() {
+            writeln!(
+                out,
+                "output {name}: answers, and has every field of the documents"
+            )?;
+        }
+        for line in found {
+            writeln!(out, "output {name}: {line}")?;
+        }
+    }
+    Ok(exit)
+}
+
 /// Which credentials are sent, without what they are.
 fn credentials(credentials: &Credentials) -> Vec<String> {
     let Credentials {
@@ -169,6 +276,10 @@ fn write_text(described: &Value, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "\n[vufind]")?;
         write_fields(&described["vufind"], out)?;
     }
+    for output in described["output"].as_array().unwrap_or(&none) {
+        writeln!(out)?;
+        write_fields(output, out)?;
+    }
     if sources.is_empty() {
         writeln!(out, "\nno sources; only base URLs can be harvested")?;
     }
@@ -186,6 +297,7 @@ fn write_fields(table: &Value, out: &mut dyn Write) -> std::io::Result<()> {
             }
             Value::Null | Value::Array(_) => continue,
             Value::Object(_) if key == "vufind" => continue,
+            Value::Object(fields) if fields.is_empty() => continue,
             other => other.to_string(),
         };
         writeln!(out, "{key:<21} {shown}")?;

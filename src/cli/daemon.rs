@@ -4,10 +4,11 @@ use tokio::sync::mpsc;
 
 use super::args::Global;
 use super::exit::{Exit, UsageError};
-use super::{progress, signals};
+use super::{dedup, progress, signals};
 use crate::config::{self, Config, Environment, Secrets};
 use crate::daemon::{self, Service};
 use crate::harvest::{Clock, stop_switch};
+use crate::store::Store;
 
 /// Arguments of `daemon`.
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,11 @@ pub async fn run(global: &Global, config: Config) -> anyhow::Result<Exit> {
                 .map_err(|error| error.to_string())
         }),
     };
+    dedup::prepare(
+        &Store::open(&config.store)?,
+        &config.dedup,
+        Clock::System.now_ms(),
+    )?;
     daemon::run(config, service, stop, reload).await?;
     Ok(Exit::Done)
 }

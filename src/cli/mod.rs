@@ -1,6 +1,7 @@
 //! The command line: one file per command, and what all commands share.
 
 pub mod args;
+pub mod audit;
 pub mod backup;
 pub mod catalogue;
 pub mod check_config;
@@ -14,7 +15,9 @@ pub mod identify;
 pub mod logging;
 pub mod man;
 pub mod progress;
+pub mod push;
 pub mod reconcile;
+pub mod rejected;
 pub mod show;
 mod signals;
 pub mod status;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::Global;
 use super::exit::{Exit, UsageError};
 use super::table::{self, Align};
-use super::{progress, signals};
+use super::{dedup, progress, signals};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{Burial, Clock, End, Reconciled, Surroundings, reconcile, stop_switch};
@@ -66,8 +66,10 @@ pub async fn run(
     }
     let (switch, stop) = stop_switch();
     signals::stop_on_signal(switch)?;
+    let store = Store::open(&config.store)?;
+    dedup::prepare(&store, &config.dedup, Clock::System.now_ms())?;
     let around = Surroundings {
-        store: Arc::new(Store::open(&config.store)?),
+        store: Arc::new(store),
         clock: Clock::System,
         stop,
         progress: progress::display(bars),

@@ -1,4 +1,4 @@
-//! `harvestd status`: what is in the store, and how far each source is.
+//! `harvestd status`: what is in the store, and how far each source and output is.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::table::{self, Align};
 use crate::config::Config;
+use crate::output::solr::settings::REBUILD;
 use crate::store::{
-    HostPause, Pass, PassState, QuarantinedItem, Reader, Source, StoreError, Warning, Window,
+    ChangeFilter, HostPause, Output, Pass, PassState, QuarantinedItem, Reader, Source, StoreError,
+    Warning, Window,
 };
 
 /// Arguments of `status`.
@@ -49,11 +51,13 @@ pub fn run(
     let reader = Reader::open(&config.store)?;
     let states = states(&reader)?;
     let hosts = reader.host_pauses()?;
+    let outputs = outputs(&reader, config)?;
     if as_json {
         let value = json!({
             "store": config.store,
             "last_version": reader.last_version()?,
             "sources": states.iter().map(as_value).collect::<Vec<_>>(),
+            "outputs": outputs.iter().map(output_as_value).collect::<Vec<_>>(),
             "hosts": hosts,
         });
         writeln!(out, "{value}")?;
@@ -71,6 +75,7 @@ pub fn run(
     for state in &states {
         out.write_all(details(state).as_bytes())?;
     }
+    out.write_all(outputs_as_text(&outputs).as_bytes())?;
     out.write_all(waiting(&hosts, now_ms).as_bytes())?;
     Ok(())
 }
@@ -93,6 +98,96 @@ fn states(reader: &Reader) -> Result<Vec<State>, StoreError> {
         });
     }
     Ok(states)
+}
+
+/// All that is said of one output, whether it was ever pushed to or not.
+struct OutputState {
+    output: Output,
+    /// Changes that it has not confirmed; `None` if it is no longer configured, so that nobody knows
+    /// which changes it wants.
+    behind: Option<u64>,
+    rejected: u64,
+}
+
+fn outputs(reader: &Reader, config: &Config) -> Result<Vec<OutputState>, StoreError> {
+    let mut states = Vec::new();
+    let mut known = reader.outputs()?;
+    for settings in &config.outputs {
+        if known.iter().all(|output| output.name != settings.name) {
+            known.push(Output::unknown(settings.name.clone()));
+        }
+    }
+    for output in known {
+        // A rebuild wants what its output wants.
+        let name = output.name.strip_suffix(REBUILD).unwrap_or(&output.name);
+        let behind = match config.output(name) {
+            Ok(settings) => Some(reader.count_changes(&ChangeFilter {
+                since: Some(output.position),
+                sources: settings.sources.clone(),
+                ..ChangeFilter::default()
+            })?),
+            Err(_) => None,
+        };
+        states.push(OutputState {
+            behind,
+            rejected: reader.count_rejected(output.id)?,
+            output,
+        });
+    }
+    Ok(states)
+}
+
+fn outputs_as_text(states: &[OutputState]) -> String {
+    if states.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        ("output", Align::Left),
+        ("behind", Align::Right),
+        ("set aside", Align::Right),
+        ("added", Align::Right),
+        ("deleted", Align::Right),
+        ("confirmed", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = states
+        .iter()
+        .map(|state| {
+            let output = &state.output;
+            vec![
+                output.name.clone(),
+                state
+                    .behind
+                    .map_or_else(|| "?".to_owned(), |behind| behind.to_string()),
+                state.rejected.to_string(),
+                output.added.to_string(),
+                output.deleted.to_string(),
+                output
+                    .confirmed_at
+                    .map_or_else(|| "never".to_owned(), instant),
+            ]
+        })
+        .collect();
+    let mut text = format!("\n{}", table::render(&columns, &rows));
+    for OutputState { output, behind, .. } in states {
+        let mut line = |words: &str| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}: {}", output.name, printable(words));
+        };
+        if behind.is_none() {
+            line("is not configured any more");
+        }
+        if let (Some(error), Some(at)) = (&output.last_error, output.error_at) {
+            line(&format!("stopped {}: {error}", instant(at)));
+        }
+    }
+    text
+}
+
+fn output_as_value(state: &OutputState) -> Value {
+    let mut value = json!(state.output);
+    value["behind"] = json!(state.behind);
+    value["rejected"] = json!(state.rejected);
+    value
 }
 
 fn overview(states: &[State]) -> String {
@@ -220,7 +315,7 @@ fn details(state: &State) -> String {
 }
 
 /// Texts from repositories stay one line.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{FFFD}")
 }
 
@@ -264,7 +359,7 @@ fn delay_in_words(seconds: i64) -> String {
     }
 }
 
-fn instant(unix_ms: i64) -> String {
+pub(super) fn instant(unix_ms: i64) -> String {
     DateTime::from_timestamp_millis(unix_ms).map_or_else(
         || "?".to_owned(),
         |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),

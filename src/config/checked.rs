@@ -38,10 +38,21 @@ pub(crate) struct Reader<'a> {
     common: &'a Common<'a>,
     /// Best first: environment, `[[source]]`, `[defaults]`.
     layers: [&'a Layer; 3],
-    source: Option<String>,
+    table: Table,
+    /// The table's name, if it has one.
+    name: Option<String>,
     findings: &'a mut Findings,
     /// The key that a secret was first found under.
     secret_key: Option<&'static str>,
+}
+
+/// Of what kind the table is whose keys are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// `[[source]]`, or what all of them share.
+    Source,
+    /// `[[output]]`.
+    Output,
 }
 
 /// Checks one source; `None` if something in it is wrong, which is then among the findings.
@@ -51,14 +62,7 @@ pub(crate) fn source(
     findings: &mut Findings,
 ) -> Option<(SourceSettings, Schedule)> {
     let found_before = findings.problems.len();
-    let name = layers[1].text("name").map(str::to_owned);
-    let mut reader = Reader {
-        common,
-        layers,
-        source: name,
-        findings,
-        secret_key: None,
-    };
+    let mut reader = Reader::new(common, layers, Table::Source, findings);
     let name = reader.required("name", values::name);
     let url = reader.required("url", values::base_url);
     let credentials = credentials::read(&mut reader);
@@ -83,15 +87,7 @@ pub(crate) fn source(
     let retry_pause = reader.read("retry_pause", values::timeout);
     let max_wait = reader.read("max_wait", values::duration);
     let schedule = read_schedule(&mut reader);
-    if let (Some(key), Some(url)) = (reader.secret_key, &url)
-        && url.scheme() == "http"
-        && !is_loopback(url)
-    {
-        let message = "is sent unencrypted, since the url is http; use https if there is one";
-        if let Some(entry) = reader.entry(key).cloned() {
-            reader.warn(key, &entry, message.to_owned());
-        }
-    }
+    reader.warn_of_unencrypted(url.as_slice());
     if findings.problems.len() > found_before {
         return None;
     }
@@ -149,13 +145,9 @@ pub(crate) fn daemon(
     findings: &mut Findings,
 ) -> DaemonSettings {
     let nothing = Layer::empty();
-    let mut reader = Reader {
-        common,
-        layers: [layers[0], layers[1], &nothing],
-        source: None,
-        findings,
-        secret_key: None,
-    };
+    let layers = [layers[0], layers[1], &nothing];
+    // It has no name, so its problems name the key alone.
+    let mut reader = Reader::new(common, layers, Table::Source, findings);
     let built_in = DaemonSettings::default();
     let listen = reader.read("listen", values::address);
     let count = |value: &Value| values::narrow(values::some_count(value)?);
@@ -239,6 +231,35 @@ fn is_loopback(url: &url::Url) -> bool {
 }
 
 impl<'a> Reader<'a> {
+    /// A reader of one table's keys, best layer first; the second one is the table itself.
+    pub(crate) fn new(
+        common: &'a Common<'a>,
+        layers: [&'a Layer; 3],
+        table: Table,
+        findings: &'a mut Findings,
+    ) -> Self {
+        Self {
+            common,
+            layers,
+            table,
+            name: layers[1].text("name").map(str::to_owned),
+            findings,
+            secret_key: None,
+        }
+    }
+
+    /// Warns if a secret would go over the network as it is.
+    pub(crate) fn warn_of_unencrypted(&mut self, urls: &[url::Url]) {
+        let is_open = |url: &url::Url| url.scheme() == "http" && !is_loopback(url);
+        if let Some(key) = self.secret_key
+            && urls.iter().any(is_open)
+            && let Some(entry) = self.entry(key).cloned()
+        {
+            let message = "is sent unencrypted, since the url is http; use https if there is one";
+            self.warn(key, &entry, message.to_owned());
+        }
+    }
+
     /// What `key` holds in the best layer that has it.
     pub(crate) fn entry(&self, key: &str) -> Option<&'a Entry> {
         self.layers.iter().find_map(|layer| layer.entries.get(key))
@@ -266,7 +287,7 @@ impl<'a> Reader<'a> {
         self.take(key, entry, parse(&entry.value))
     }
 
-    fn required<T>(
+    pub(crate) fn required<T>(
         &mut self,
         key: &str,
         parse: impl FnOnce(&Value) -> Result<T, String>,
@@ -278,7 +299,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A path, absolute or from the directory of the file that names it.
-    fn path(&mut self, key: &str) -> Option<PathBuf> {
+    pub(crate) fn path(&mut self, key: &str) -> Option<PathBuf> {
         let entry = self.entry(key)?;
         let path = self.take(key, entry, values::text(&entry.value))?;
         Some(self.resolve(&entry.origin, Path::new(&path)))
@@ -340,8 +361,14 @@ impl<'a> Reader<'a> {
         // A fault of [defaults] is told once and not for each source.
         let shared = self.layers[2].entries.get(key);
         let is_shared = shared.is_some_and(|entry| entry.origin == origin);
+        let name = self.name.clone().filter(|_| !is_shared);
+        let (source, output) = match self.table {
+            Table::Source => (name, None),
+            Table::Output => (None, name),
+        };
         Problem {
-            source: self.source.clone().filter(|_| !is_shared),
+            source,
+            output,
             ..Problem::new(origin, message).of_key(key)
         }
     }

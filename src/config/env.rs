@@ -13,6 +13,7 @@ const CONFIG: &str = "HARVESTD_CONFIG";
 const PREFIX: &str = "HARVESTD_";
 const SOURCE_PREFIX: &str = "HARVESTD_SOURCE_";
 const DAEMON_PREFIX: &str = "HARVESTD_DAEMON_";
+const OUTPUT_PREFIX: &str = "HARVESTD_OUTPUT_";
 
 /// Environment variables, taken once and passed on, so that nothing below reads the process's.
 #[derive(Clone, Default)]
@@ -61,6 +62,8 @@ pub(crate) struct EnvironmentLayers {
     pub(crate) daemon: Layer,
     /// `HARVESTD_SOURCE_<NAME>_<KEY>`, one layer for each source of the file.
     pub(crate) sources: Vec<Layer>,
+    /// `HARVESTD_OUTPUT_<NAME>_<KEY>`, one layer for each output of the file.
+    pub(crate) outputs: Vec<Layer>,
 }
 
 /// Sorts the `HARVESTD_*` variables to the keys of `raw`'s sources.
@@ -74,29 +77,39 @@ pub(crate) fn layers(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) -> EnvironmentLayers {
-    let names: Vec<Option<String>> = raw
-        .sources
-        .iter()
-        .map(|source| source.text("name").map(variable_part))
-        .collect();
+    let names = |tables: &[Layer]| -> Vec<Option<String>> {
+        tables
+            .iter()
+            .map(|table| table.text("name").map(variable_part))
+            .collect()
+    };
+    let (source_names, output_names) = (names(&raw.sources), names(&raw.outputs));
     let mut layers = EnvironmentLayers {
         top: Layer::empty(),
         daemon: Layer::empty(),
-        sources: vec![Layer::empty(); names.len()],
+        sources: vec![Layer::empty(); source_names.len()],
+        outputs: vec![Layer::empty(); output_names.len()],
     };
     for (variable, value) in &environment.0 {
         let Some(rest) = variable.strip_prefix(PREFIX).filter(|_| variable != CONFIG) else {
             continue;
         };
         let origin = Origin::Variable(variable.clone());
-        let target = match variable.strip_prefix(SOURCE_PREFIX) {
-            Some(rest) => match source_key(rest, &names) {
-                Ok((index, key)) => Some((&mut layers.sources[index], key)),
-                Err(message) => {
-                    problems.push(Problem::new(origin.clone(), message));
-                    None
-                }
-            },
+        let of_table = if let Some(rest) = variable.strip_prefix(SOURCE_PREFIX) {
+            let found = table_key(Scope::Source, rest, &source_names);
+            Some(found.map(|(index, key)| (&mut layers.sources[index], key)))
+        } else {
+            variable.strip_prefix(OUTPUT_PREFIX).map(|rest| {
+                let found = table_key(Scope::Output, rest, &output_names);
+                found.map(|(index, key)| (&mut layers.outputs[index], key))
+            })
+        };
+        let target = match of_table {
+            Some(Ok(target)) => Some(target),
+            Some(Err(message)) => {
+                problems.push(Problem::new(origin.clone(), message));
+                None
+            }
             None => match global_key(variable, rest) {
                 Some((Scope::Daemon, key)) => Some((&mut layers.daemon, key)),
                 Some((_, key)) => Some((&mut layers.top, key)),
@@ -145,14 +158,24 @@ fn variable_part(name: &str) -> String {
         .collect()
 }
 
-/// The keys of a source that a variable can set: all but the name, which it is found by.
-fn settable() -> impl Iterator<Item = &'static str> {
-    Scope::Source.keys().filter(|key| *key != "name")
+/// The keys of a table that a variable can set: all but the name, which it is found by.
+fn settable(scope: Scope) -> impl Iterator<Item = &'static str> {
+    scope.keys().filter(|key| *key != "name")
 }
 
-/// The source and key that `rest` (`<NAME>_<KEY>`) speaks of. Since both may hold `_`, the longest
+/// The source (or output, by `scope`) and key that `rest` (`<NAME>_<KEY>`) speaks of. Since both may hold `_`, the longest
 /// name that leaves a key wins.
-fn source_key(rest: &str, names: &[Option<String>]) -> Result<(usize, &'static str), String> {
+fn table_key(
+    scope: Scope,
+    rest: &str,
+    names: &[Option<String>],
+) -> Result<(usize, &'static str), String> {
+    let what = scope.table();
+    let prefix = if scope == Scope::Output {
+        OUTPUT_PREFIX
+    } else {
+        SOURCE_PREFIX
+    };
     let mut found: Vec<(usize, usize, &'static str)> = Vec::new();
     let mut unknown = None;
     for (index, name) in names.iter().enumerate() {
@@ -164,7 +187,7 @@ fn source_key(rest: &str, names: &[Option<String>]) -> Result<(usize, &'static s
             continue;
         };
         let key = key.to_ascii_lowercase();
-        match settable().find(|known| *known == key) {
+        match settable(scope).find(|known| *known == key) {
             Some(key) => found.push((name.len(), index, key)),
             None => unknown = Some((name, key)),
         }
@@ -173,27 +196,33 @@ fn source_key(rest: &str, names: &[Option<String>]) -> Result<(usize, &'static s
     found.retain(|(length, ..)| Some(*length) == longest);
     match (found.as_slice(), unknown) {
         ([(_, index, key)], _) => Ok((*index, key)),
-        ([_, ..], _) => Err("could mean more than one source; rename one of them".to_owned()),
+        ([_, ..], _) => Err(format!(
+            "could mean more than one {what}; rename one of them"
+        )),
         ([], Some((name, key))) => {
-            let near = keys::nearest(&key, settable());
+            let near = keys::nearest(&key, settable(scope));
             let hint = near.map_or(String::new(), |key| {
                 format!(
-                    "; did you mean {SOURCE_PREFIX}{name}_{}?",
+                    "; did you mean {prefix}{name}_{}?",
                     key.to_ascii_uppercase()
                 )
             });
-            Err(format!("a source has no key {key}{hint}"))
+            Err(format!("{} {what} has no key {key}{hint}", article(what)))
         }
         ([], None) => {
             let known: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
             let known = if known.is_empty() {
-                "no source at all".into()
+                format!("no {what} at all")
             } else {
                 known.join(", ")
             };
-            Err(format!("speaks of no configured source; there is {known}"))
+            Err(format!("speaks of no configured {what}; there is {known}"))
         }
     }
+}
+
+fn article(what: &str) -> &'static str {
+    if what.starts_with('o') { "an" } else { "a" }
 }
 
 #[cfg(test)]
@@ -246,7 +275,7 @@ mod tests {
             .map(|source| source.text("name").map(variable_part))
             .collect();
         for (case, rest, expected) in cases {
-            let found = source_key(rest, &names);
+            let found = table_key(Scope::Source, rest, &names);
             assert_eq!(found, expected.map_err(str::to_owned), "{case}");
         }
     }

@@ -16,7 +16,7 @@ pub(crate) const DAEMON: &[&str] = &[
 ];
 
 /// Tables at the top of the file.
-pub(crate) const TABLES: &[&str] = &["daemon", "defaults", "dedup", "source", "vufind"];
+pub(crate) const TABLES: &[&str] = &["daemon", "defaults", "dedup", "output", "source", "vufind"];
 
 /// Keys of `[dedup]`.
 pub(crate) const DEDUP: &[&str] = &["enabled", "sources"];
@@ -86,6 +86,35 @@ pub(crate) const VUFIND: &[&str] = &[
     "rename_fields",
 ];
 
+/// Keys of an `[[output]]`, beside those of [`documents::KEYS`](super::documents::KEYS).
+pub(crate) const OUTPUT: &[&str] = &[
+    "name",
+    "type",
+    "urls",
+    "user",
+    "password",
+    "password_file",
+    "password_credential",
+    "bearer",
+    "bearer_file",
+    "bearer_credential",
+    "headers",
+    "sources",
+    "batch_documents",
+    "batch_bytes",
+    "commit_within",
+    "retries",
+    "retry_pause",
+    "connect_timeout",
+    "total_timeout",
+    "ca_file",
+    "proxy",
+    "track_changes",
+    "version_field",
+    "audit_filter",
+    "compare_fields",
+];
+
 /// The kinds of table that a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -101,9 +130,24 @@ pub(crate) enum Scope {
     Source,
     /// `[vufind]`.
     Vufind,
+    /// `[[output]]`.
+    Output,
 }
 
 impl Scope {
+    /// The name of its table; of the keys before the first one, what they are part of.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Self::Top => "file",
+            Self::Defaults => "defaults",
+            Self::Dedup => "dedup",
+            Self::Daemon => "daemon",
+            Self::Source => "source",
+            Self::Vufind => "vufind",
+            Self::Output => "output",
+        }
+    }
+
     /// The key of this name, if it may stand here.
     pub(crate) fn find(self, name: &str) -> Option<&'static str> {
         self.keys().find(|key| *key == name)
@@ -118,6 +162,7 @@ impl Scope {
             Self::Daemon => [DAEMON, &[]],
             Self::Source => [SOURCE_ONLY, SHARED],
             Self::Vufind => [VUFIND, &[]],
+            Self::Output => [OUTPUT, super::documents::KEYS],
         };
         lists.into_iter().flatten().copied()
     }
@@ -142,6 +187,9 @@ impl Scope {
         let tables: &[&str] = if self == Self::Top { TABLES } else { &[] };
         match nearest(name, self.keys().chain(tables.iter().copied())) {
             Some(meant) => format!("unknown key; did you mean {meant}?"),
+            None if self == Self::Top && Self::Output.find(name).is_some() => {
+                "belongs in an [[output]]".to_owned()
+            }
             None => "unknown key".to_owned(),
         }
     }

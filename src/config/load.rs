@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::checked::{self, Common, Findings};
 use super::env::{self, Environment};
 use super::keys;
+use super::output;
 use super::paths;
 use super::problem::{ConfigError, Origin, Problem};
 use super::raw::{self, Entry, Layer, Raw};
@@ -18,6 +19,7 @@ use super::{values, vufind};
 use crate::daemon::schedule::Schedule;
 use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
+use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::Settings;
 use crate::store::Clustering;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub schedules: BTreeMap<String, Schedule>,
     /// What the daemon itself is told.
     pub daemon: DaemonSettings,
+    /// The outputs, in the order of the file; names are unique.
+    pub outputs: Vec<SolrSettings>,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
 }
@@ -57,11 +61,23 @@ impl Config {
         if let Some(source) = self.sources.iter().find(|source| source.name == name) {
             return Ok(source);
         }
-        let names: Vec<&str> = self
-            .sources
-            .iter()
-            .map(|source| source.name.as_str())
-            .collect();
+        let names = self.sources.iter().map(|source| source.name.as_str());
+        Err(self.unknown("source", name, names.collect()))
+    }
+
+    /// The output of this name.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with the names that there are.
+    pub fn output(&self, name: &str) -> Result<&SolrSettings, ConfigError> {
+        if let Some(output) = self.outputs.iter().find(|output| output.name == name) {
+            return Ok(output);
+        }
+        let names = self.outputs.iter().map(|output| output.name.as_str());
+        Err(self.unknown("output", name, names.collect()))
+    }
+
+    fn unknown(&self, what: &str, name: &str, names: Vec<&str>) -> ConfigError {
         let hint = match keys::nearest(name, names.iter().copied()) {
             Some(meant) => format!("did you mean {meant}?"),
             None if names.is_empty() => match &self.file {
@@ -70,11 +86,8 @@ impl Config {
             },
             None => format!("there is {}", names.join(", ")),
         };
-        let message = format!("no source {name:?} is configured; {hint}");
-        Err(ConfigError::Invalid(vec![Problem::new(
-            Origin::Program,
-            message,
-        )]))
+        let message = format!("no {what} {name:?} is configured; {hint}");
+        ConfigError::Invalid(vec![Problem::new(Origin::Program, message)])
     }
 }
 
@@ -175,14 +188,18 @@ fn unreadable(path: &Path, error: std::io::Error) -> ConfigError {
 /// A warning for each secret that stands in a file which every user can read.
 fn written_secrets(raw: &Raw) -> Vec<Problem> {
     let mut warnings = Vec::new();
-    let tables = raw.sources.iter().chain([&raw.daemon]);
-    for source in tables {
+    let sources = raw.sources.iter().map(|table| (table, true));
+    let outputs = raw.outputs.iter().map(|table| (table, false));
+    let daemon = [(&raw.daemon, true)];
+    for (table, is_source) in sources.chain(outputs).chain(daemon) {
         for key in ["api_key", "password", "bearer", "token"] {
-            if let Some(entry) = source.entries.get(key) {
+            if let Some(entry) = table.entries.get(key) {
                 let message = "every user of this machine can read this file; chmod o-r would end \
                                that";
+                let name = table.text("name").map(str::to_owned);
                 warnings.push(Problem {
-                    source: source.text("name").map(str::to_owned),
+                    source: name.clone().filter(|_| is_source),
+                    output: name.filter(|_| !is_source),
                     ..Problem::new(entry.origin.clone(), message).of_key(key)
                 });
             }
@@ -254,9 +271,25 @@ fn check(
         }
     }
     let daemon = checked::daemon(&common, [&variables.daemon, &raw.daemon], &mut findings);
-    find_duplicates(&raw.sources, &mut findings);
     let vufind = vufind::settings(&raw.vufind, directory, &mut findings);
     let dedup = clustering(raw, &mut findings);
+    find_duplicates("source", &raw.sources, &mut findings);
+    let source_names: Vec<&str> = raw
+        .sources
+        .iter()
+        .filter_map(|source| source.text("name"))
+        .collect();
+    let mut outputs = Vec::new();
+    for (written, variables) in raw.outputs.iter().zip(&variables.outputs) {
+        let layers = [variables, written];
+        outputs.extend(output::output(
+            &common,
+            layers,
+            &source_names,
+            &mut findings,
+        ));
+    }
+    find_duplicates("output", &raw.outputs, &mut findings);
 
     if !findings.problems.is_empty() {
         findings.problems.sort();
@@ -279,6 +312,7 @@ fn check(
         dedup,
         schedules,
         daemon,
+        outputs,
         warnings: findings.warnings,
     })
 }
@@ -351,23 +385,25 @@ fn clustering(raw: &Raw, findings: &mut Findings) -> Clustering {
         }
     }
     Clustering {
-        enabled: enabled.unwrap_or(true),
+        enabled: enabled.unwrap_or(false),
         sources: order.unwrap_or_else(|| names.iter().map(|name| (*name).to_owned()).collect()),
     }
 }
 
-fn find_duplicates(sources: &[Layer], findings: &mut Findings) {
-    for (index, source) in sources.iter().enumerate() {
-        let (Some(entry), Some(name)) = (source.entries.get("name"), source.text("name")) else {
+fn find_duplicates(what: &str, tables: &[Layer], findings: &mut Findings) {
+    for (index, table) in tables.iter().enumerate() {
+        let (Some(entry), Some(name)) = (table.entries.get("name"), table.text("name")) else {
             continue;
         };
-        let first = sources[..index]
+        let first = tables[..index]
             .iter()
             .find(|other| other.text("name") == Some(name));
         if let Some(first) = first {
-            let message = format!("the source at {} has this name already", first.origin);
+            let message = format!("the {what} at {} has this name already", first.origin);
+            let named = |wanted: &str| (what == wanted).then(|| name.to_owned());
             findings.problems.push(Problem {
-                source: Some(name.to_owned()),
+                source: named("source"),
+                output: named("output"),
                 ..Problem::new(entry.origin.clone(), message).of_key("name")
             });
         }

@@ -1,14 +1,16 @@
 //! Configuration: the file as written, what the environment overrides, and the checked settings.
 //!
 //! A value is looked for in this order: command line, environment, `[[source]]`, `[defaults]`, the
-//! built-in default. `config/harvestd.toml` documents each key.
+//! built-in default; an `[[output]]` takes nothing from `[defaults]`. `config/harvestd.toml` documents each key.
 
 mod checked;
 mod credentials;
 mod direct;
+mod documents;
 mod env;
 mod keys;
 mod load;
+mod output;
 mod paths;
 mod problem;
 mod raw;

@@ -42,6 +42,8 @@ pub struct Problem {
     pub origin: Origin,
     /// The source that it concerns, if any.
     pub source: Option<String>,
+    /// The output that it concerns, if any.
+    pub output: Option<String>,
     /// The key that it concerns, if any.
     pub key: Option<String>,
     /// What is wrong and what would be right.
@@ -49,11 +51,12 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with neither source nor key.
+    /// A problem with neither source, output nor key.
     pub(crate) fn new(origin: Origin, message: impl Into<String>) -> Self {
         Self {
             origin,
             source: None,
+            output: None,
             key: None,
             message: message.into(),
         }
@@ -71,6 +74,9 @@ impl fmt::Display for Problem {
         write!(f, "{}: ", self.origin)?;
         if let Some(source) = &self.source {
             write!(f, "source {source}: ")?;
+        }
+        if let Some(output) = &self.output {
+            write!(f, "output {output}: ")?;
         }
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;

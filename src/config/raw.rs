@@ -21,7 +21,7 @@ pub(crate) enum Value {
     Text(String),
     /// A whole number.
     Integer(i64),
-    /// A boolean.
+    /// `true` or `false`.
     Boolean(bool),
     /// A date, time or both, in TOML's own notation.
     Datetime(String),
@@ -84,6 +84,8 @@ pub(crate) struct Raw {
     pub(crate) daemon: Layer,
     /// Each `[[source]]`, in the order of the file.
     pub(crate) sources: Vec<Layer>,
+    /// Each `[[output]]`, in the order of the file.
+    pub(crate) outputs: Vec<Layer>,
 }
 
 impl Raw {
@@ -96,6 +98,7 @@ impl Raw {
             dedup: Layer::empty(),
             daemon: Layer::empty(),
             sources: Vec::new(),
+            outputs: Vec::new(),
         }
     }
 }
@@ -146,28 +149,32 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
                 let origin = file.origin(key.span());
                 problems.push(Problem::new(origin, "must be a table: [dedup]").of_key("dedup"));
             }
-            ("source", DeValue::Array(tables)) => {
+            ("source" | "output", DeValue::Array(tables)) => {
+                let (scope, layers) = match key.get_ref().as_ref() {
+                    "source" => (Scope::Source, &mut raw.sources),
+                    _ => (Scope::Output, &mut raw.outputs),
+                };
                 for table in tables.iter() {
                     match table.get_ref() {
-                        DeValue::Table(keys) => raw.sources.push(file.layer(
-                            Scope::Source,
-                            table.span(),
-                            keys,
-                            problems,
-                        )),
-                        _ => problems.push(not_tables(file.origin(table.span()))),
+                        DeValue::Table(keys) => {
+                            layers.push(file.layer(scope, table.span(), keys, problems));
+                        }
+                        _ => problems.push(not_tables(file.origin(table.span()), scope.table())),
                     }
                 }
             }
-            ("source", _) => problems.push(not_tables(file.origin(key.span()))),
+            (name @ ("source" | "output"), _) => {
+                problems.push(not_tables(file.origin(key.span()), name));
+            }
             _ => file.entry(Scope::Top, key, value, &mut raw.top, problems),
         }
     }
     Some(raw)
 }
 
-fn not_tables(origin: Origin) -> Problem {
-    Problem::new(origin, "must be tables, each with the heading [[source]]").of_key("source")
+fn not_tables(origin: Origin, name: &str) -> Problem {
+    let message = format!("must be tables, each with the heading [[{name}]]");
+    Problem::new(origin, message).of_key(name)
 }
 
 /// A file's text and name, to say where in it something stands.
@@ -204,7 +211,10 @@ impl File<'_> {
         }
         let name = layer.text("name").map(str::to_owned);
         for problem in &mut problems[first..] {
-            problem.source = name.clone();
+            match scope {
+                Scope::Output => problem.output.clone_from(&name),
+                _ => problem.source.clone_from(&name),
+            }
         }
         layer
     }
@@ -237,7 +247,7 @@ impl File<'_> {
                 .map_or(Value::Other("integer beyond 64 bits"), Value::Integer),
             DeValue::Datetime(instant) => Value::Datetime(instant.to_string()),
             DeValue::Float(_) => Value::Other("float"),
-            DeValue::Boolean(truth) => Value::Boolean(*truth),
+            DeValue::Boolean(value) => Value::Boolean(*value),
             DeValue::Array(items) => {
                 Value::List(items.iter().map(|item| self.value(item)).collect())
             }

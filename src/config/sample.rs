@@ -73,6 +73,7 @@ fn it_has_each_key_in_its_table() {
             "[daemon]" => scope = Scope::Daemon,
             "[[source]]" => scope = Scope::Source,
             "[vufind]" => scope = Scope::Vufind,
+            "[[output]]" => scope = Scope::Output,
             _ => {
                 if let Some(key) = setting(line) {
                     assert!(scope.find(key).is_some(), "{key} in {scope:?}");
@@ -88,6 +89,8 @@ fn it_has_each_key_in_its_table() {
         keys::SHARED,
         keys::SOURCE_ONLY,
         keys::VUFIND,
+        keys::OUTPUT,
+        super::documents::KEYS,
     ]
     .into_iter()
     .flatten()
@@ -117,17 +120,34 @@ fn its_defaults_are_complete() {
     for key in keys::SHARED {
         assert_eq!(shown.contains(key), !without.contains(key), "{key}");
     }
+    // The same of an output, beside what it is and who we are to it.
+    let without = [
+        "language_map",
+        "work_key_include",
+        "work_key_exclude",
+        "version_field",
+        "audit_filter",
+        "ca_file",
+        "proxy",
+    ];
+    let of_outputs = keys::OUTPUT.iter().skip_while(|key| **key != "sources");
+    for key in of_outputs.chain(super::documents::KEYS) {
+        assert_eq!(shown.contains(key), !without.contains(key), "{key}");
+    }
 }
 
 #[test]
 fn its_examples_are_right() {
     let sample = sample();
-    let examples: Vec<&str> = sample
-        .lines()
-        .filter(|line| line.starts_with("##") && setting(line).is_some())
+    let lines: Vec<&str> = sample.lines().collect();
+    let examples: Vec<(usize, &str)> = lines
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with("##") && setting(line).is_some())
         .collect();
     assert!(examples.len() > 15);
-    for example in examples {
+    for (number, example) in examples {
         let mut valid = example.trim_start_matches('#').to_owned();
         match setting(example) {
             // Needs a partner.
@@ -136,7 +156,9 @@ fn its_examples_are_right() {
             _ => {}
         }
         // Files and credentials of an example are nobody's, so they stay unread.
-        let text = sample.replacen(example, &valid, 1);
+        let mut changed = lines.clone();
+        changed[number] = &valid;
+        let text = changed.join("\n");
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("harvestd.toml");
         std::fs::write(&path, text).unwrap();

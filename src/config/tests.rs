@@ -511,3 +511,135 @@ fn a_source_is_found_by_name() {
         "command line: no source \"x\" is configured; there is doaj-articles"
     );
 }
+
+const OUTPUT: &str = "[[source]]\nname = 'a'\nurl = 'https://a.org/oai'\n[[output]]\nname = 'v'\n\
+                      type = 'solr'\nurls = ['https://s.org/solr/biblio/']\n";
+
+#[test]
+fn every_key_of_an_output_has_its_effect() {
+    let case = Case::new();
+    case.write("languages", "eng = Anglais\n");
+    let keys = "sources = ['a']\nbatch_documents = 7\nbatch_bytes = '1 MiB'\n\
+                commit_within = 'none'\nretries = 1\nretry_pause = '1ms'\nconnect_timeout = '1s'\n\
+                total_timeout = '2s'\nuser = 'u'\npassword = 'p'\ntrack_changes = true\n\
+                version_field = 'v_str'\naudit_filter = 'collection:X'\ncompare_fields = ['title']\n\
+                institution = 'I'\ncollection = ''\nid_prefix = 'p.'\nrecord_format = 'R'\n\
+                id_rewrites = { 'oai:b' = 'b', 'oai:a' = 'a' }\nlanguage_map = 'languages'\n\
+                any_language_code = true\nwork_key_include = '[a-z]+'\nwork_key_exclude = 'x'\n\
+                extra_fields = { b_str = 'one', a_str_mv = ['two', 'three'] }\n\
+                renames = { series = 'container_title' }\n";
+    let config = case.load(&format!("{OUTPUT}{keys}"), &[]).unwrap();
+    let output = config.output("v").unwrap();
+    let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    assert_eq!(output.urls[0].as_str(), "https://s.org/solr/biblio");
+    assert_eq!(output.sources, ["a"]);
+    assert_eq!((output.batch_documents, output.batch_bytes), (7, 1 << 20));
+    assert_eq!((output.commit_within, output.retries), (None, 1));
+    assert_eq!(output.retry_pause, Duration::from_millis(1));
+    assert_eq!(output.client.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(output.client.timeouts.total, Duration::from_secs(2));
+    assert!(output.client.credentials.basic.is_some() && output.track_changes);
+    assert_eq!(output.version_field.as_deref(), Some("v_str"));
+    assert_eq!(output.audit_filter.as_deref(), Some("collection:X"));
+    assert_eq!(output.compare_fields, ["title"]);
+    let documents = &output.documents;
+    assert_eq!(documents.institution, "I");
+    assert_eq!(documents.collection, "");
+    assert_eq!(
+        (
+            documents.id_prefix.as_str(),
+            documents.record_format.as_str()
+        ),
+        ("p.", "R")
+    );
+    assert_eq!(
+        documents.id_rewrites,
+        [pair("oai:b", "b"), pair("oai:a", "a")]
+    );
+    assert!(documents.languages.any_standard);
+    assert!(documents.languages != Default::default());
+    assert_eq!(
+        documents.work_keys.include.as_ref().unwrap().as_str(),
+        "[a-z]+"
+    );
+    assert_eq!(documents.work_keys.exclude.as_ref().unwrap().as_str(), "x");
+    let values = vec!["two".to_owned(), "three".to_owned()];
+    let extra = [
+        ("b_str".to_owned(), vec!["one".to_owned()]),
+        ("a_str_mv".to_owned(), values),
+    ];
+    assert_eq!(documents.extra_fields, extra);
+    assert_eq!(documents.renames, [pair("series", "container_title")]);
+}
+
+#[test]
+fn the_environment_overrides_outputs() {
+    let case = Case::new();
+    let variables = [
+        ("HARVESTD_OUTPUT_V_INSTITUTION", "E"),
+        ("HARVESTD_OUTPUT_V_BEARER", "hush"),
+        ("HARVESTD_OUTPUT_V_RENAMES", "series = container_title\n"),
+        (
+            "HARVESTD_OUTPUT_V_URLS",
+            "http://127.0.0.1/solr/a http://127.0.0.1/solr/b",
+        ),
+    ];
+    let config = case.load(OUTPUT, &variables).unwrap();
+    let output = &config.outputs[0];
+    assert_eq!(output.documents.institution, "E");
+    assert_eq!(output.documents.renames.len(), 1);
+    assert_eq!(output.urls.len(), 2);
+    assert!(!format!("{config:?}").contains("hush"));
+    let error = case.error(OUTPUT, &[("HARVESTD_OUTPUT_V_DELAY", "1s")]);
+    assert_eq!(
+        error,
+        "environment variable HARVESTD_OUTPUT_V_DELAY: an output has no key delay"
+    );
+}
+
+#[test]
+fn faults_of_outputs_are_told() {
+    let cases = [
+        (
+            "no type",
+            "[[output]]\nname = 'v'\nurls = ['http://s/solr/b']\n",
+            "c.toml:1:1: output v: type: is missing",
+        ),
+        (
+            "other type",
+            "[[output]]\nname = 'v'\ntype = 'mysql'\nurls = ['http://s/solr/b']\n",
+            "c.toml:3:8: output v: type: \"mysql\" is not a type of output; there is \"solr\"",
+        ),
+        (
+            "handler",
+            "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s/solr/b/update']\n",
+            "c.toml:4:8: output v: urls: must be addresses of a core, such as http://localhost:8983/solr/biblio",
+        ),
+        (
+            "unknown source",
+            "[[source]]\nname = 'doaj'\nurl = 'https://a.org/'\n[[output]]\nname = 'v'\ntype = 'solr'\n\
+             urls = ['http://s/solr/b']\nsources = ['doai']\n",
+            "c.toml:8:11: output v: sources: no source \"doai\" is configured; did you mean doaj?",
+        ),
+        (
+            "pattern",
+            "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s/solr/b']\nwork_key_include = '('\n",
+            "c.toml:5:20: output v: work_key_include: \"(\" is not a regular expression: error: unclosed group",
+        ),
+        (
+            "time",
+            "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s/solr/b']\ncommit_within = 'soon'\n",
+            "c.toml:5:17: output v: commit_within: \"soon\" is not a length of time; write a number and a \
+             unit, such as \"250ms\", \"1s\", \"48h\" or \"2d\", or \"none\"",
+        ),
+        (
+            "same name",
+            "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s/solr/b']\n[[output]]\nname = 'v'\n\
+             type = 'solr'\nurls = ['http://s/solr/b']\n",
+            "c.toml:6:8: output v: name: the output at c.toml:1:1 has this name already",
+        ),
+    ];
+    for (name, file, expected) in cases {
+        assert_eq!(Case::new().error(file, &[]), expected, "{name}");
+    }
+}

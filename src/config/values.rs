@@ -115,6 +115,16 @@ pub(crate) fn size(value: &Value) -> Result<u64, String> {
     }
 }
 
+/// `true` or `false`.
+pub(crate) fn flag(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Boolean(value) => Ok(*value),
+        Value::Text(text) if text.trim() == "true" => Ok(true),
+        Value::Text(text) if text.trim() == "false" => Ok(false),
+        _ => Err(format!("must be true or false, not {}", kind(value))),
+    }
+}
+
 /// A number of bytes that is not zero.
 pub(crate) fn some_size(value: &Value) -> Result<u64, String> {
     size(value).and_then(at_least_one)
@@ -262,7 +272,7 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Text(_) => "text",
         Value::Integer(_) => "a number",
-        Value::Boolean(_) => "boolean",
+        Value::Boolean(_) => "true or false",
         Value::Datetime(_) => "a date",
         Value::List(_) => "a list",
         Value::Table(_) => "a table",

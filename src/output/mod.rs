@@ -1,4 +1,5 @@
-//! What leaves the store: catalogue documents and files, all as pure functions of a record.
+//! What leaves the store: catalogue documents and files as pure functions of a record, and the
+//! indices that are kept as the store is.
 
 mod container;
 pub mod csv;
@@ -9,6 +10,7 @@ pub mod marcxml;
 pub mod oai_dc;
 pub mod render;
 pub mod ris;
+pub mod solr;
 pub mod vufind;
 mod xml;
 

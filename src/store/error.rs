@@ -54,6 +54,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Another process pushes to this output.
+    #[error("output {output}: another process is pushing from {path}; not started twice")]
+    OutputLocked {
+        /// The output.
+        output: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// No space left.
     #[error("store {path}: disk full; what was committed is kept, free some space and run again")]
     Full {

@@ -1,4 +1,4 @@
-//! One process for each source: a lock that the operating system drops when its holder ends.
+//! One process for each source and each output: a lock that the operating system drops when its holder ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -14,30 +14,57 @@ pub struct SourceLock {
     _file: File,
 }
 
+/// Held while an output is being fed; as [`SourceLock`].
+#[derive(Debug)]
+pub struct OutputLock {
+    _file: File,
+}
+
 impl Store {
     /// Takes the lock of the source called `name`.
     ///
     /// # Errors
     /// `SourceLocked` if another process has it.
     pub fn lock_source(&self, name: &str) -> Result<SourceLock, StoreError> {
-        let path = lock_path(self.path(), name);
+        let file = self.take(&lock_path(self.path(), name), &format!("source {name}"))?;
+        let file = file.ok_or_else(|| StoreError::SourceLocked {
+            source_name: name.to_owned(),
+            path: self.path().to_owned(),
+        })?;
+        Ok(SourceLock { _file: file })
+    }
+
+    /// Takes the lock of the output called `name`.
+    ///
+    /// # Errors
+    /// `OutputLocked` if another process has it.
+    pub fn lock_output(&self, name: &str) -> Result<OutputLock, StoreError> {
+        // No source's name has a blank, so that an output may be called as a source is.
+        let path = lock_path(self.path(), &format!("output {name}"));
+        let file = self.take(&path, &format!("output {name}"))?;
+        let file = file.ok_or_else(|| StoreError::OutputLocked {
+            output: name.to_owned(),
+            path: self.path().to_owned(),
+        })?;
+        Ok(OutputLock { _file: file })
+    }
+
+    /// Takes the lock of a file; `None` if another process has it.
+    fn take(&self, path: &Path, what: &str) -> Result<Option<File>, StoreError> {
         let io = |error| StoreError::Io {
             path: self.path().to_owned(),
-            doing: format!("locking source {name} with {}", path.display()),
+            doing: format!("locking {what} with {}", path.display()),
             error,
         };
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(&path)
+            .open(path)
             .map_err(io)?;
         match file.try_lock() {
-            Ok(()) => Ok(SourceLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::SourceLocked {
-                source_name: name.to_owned(),
-                path: self.path().to_owned(),
-            }),
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(io(error)),
         }
     }
@@ -61,6 +88,10 @@ mod tests {
         let error = store.lock_source("doaj").unwrap_err();
         assert!(matches!(error, StoreError::SourceLocked { .. }), "{error}");
         store.lock_source("another").unwrap();
+        let output = store.lock_output("doaj").unwrap();
+        let error = store.lock_output("doaj").unwrap_err();
+        assert!(matches!(error, StoreError::OutputLocked { .. }), "{error}");
+        drop(output);
         drop(first);
         store.lock_source("doaj").unwrap();
     }

@@ -11,7 +11,8 @@
 //! - `records`: reading records and changes
 //! - `vanished`: what a full list did not show
 //! - `hosts`: how long to leave a host alone
-//! - `lock`: one process for each source
+//! - `outputs`: positions of outputs, and what they did not take
+//! - `lock`: one process for each source and each output
 //! - `upkeep`: copies, checks, history
 
 mod apply;
@@ -22,6 +23,7 @@ mod hosts;
 mod ledger;
 mod lock;
 mod open;
+mod outputs;
 mod passes;
 mod payload;
 mod records;
@@ -41,8 +43,11 @@ pub use hosts::HostPause;
 pub use ledger::{
     Ending, NewWindow, Pass, PassId, PassKind, PassState, Span, Window, WindowId, WindowState,
 };
-pub use lock::SourceLock;
+pub use lock::{OutputLock, SourceLock};
 pub use open::{Reader, Store};
-pub use records::{ChangeFilter, Deletion, Mended, Per, QuarantinedItem, StoredRecord};
+pub use outputs::{Delivery, Output, OutputId, RejectedDocument};
+pub use records::{
+    ChangeFilter, Deletion, Mended, Per, QuarantinedItem, RecordState, StoredRecord,
+};
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
 pub use upkeep::Verified;

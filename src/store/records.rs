@@ -48,6 +48,21 @@ pub struct StoredRecord {
     pub extra: Option<String>,
 }
 
+/// What the store knows of a record beside its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordState {
+    /// The record's number in this store, from 1: dense, and never that of another record.
+    pub number: u64,
+    /// The source's name.
+    pub source: String,
+    /// The item's identifier.
+    pub identifier: String,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// Its newest change.
+    pub version: Version,
+}
+
 /// An item that could not become a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QuarantinedItem {
@@ -79,9 +94,6 @@ pub struct ChangeFilter {
     pub since: Option<Version>,
     /// The sources, by name; empty for all.
     pub sources: Vec<String>,
-    /// Also tombstones of records that came and went after `since`. For whoever may have got the
-    /// record without remembering it: an output that was cut off before its position was stored.
-    pub every_tombstone: bool,
     /// What one item is.
     pub per: Per,
 }
@@ -103,6 +115,9 @@ pub(super) const COLUMNS: &str =
     "record.id, source.name, source.metadata_prefix, record.identifier,
     record.datestamp, record.datestamp_text, set_list.set_specs, record.deleted, record.version,
     record.created_version, payload.dictionary_id, payload.metadata, payload.extra";
+
+const STATE_COLUMNS: &str =
+    "record.id, source.name, record.identifier, record.deleted <> 0, record.version";
 
 impl Reader {
     /// The newest version in the store; zero for an empty one.
@@ -151,6 +166,30 @@ impl Reader {
     pub fn changes(
         &self,
         filter: &ChangeFilter,
+        each: impl FnMut(StoredRecord) -> ControlFlow<()>,
+    ) -> Result<Version, StoreError> {
+        self.changes_where(filter, filter.since.is_none(), each)
+    }
+
+    /// As [`Reader::changes`], but with all tombstones.
+    ///
+    /// For those who may have seen more than they remember: a target that took a record, and whose
+    /// word of it never arrived, has to hear that the record was deleted.
+    ///
+    /// # Errors
+    /// As [`Reader::changes`].
+    pub fn changes_with_tombstones(
+        &self,
+        filter: &ChangeFilter,
+        each: impl FnMut(StoredRecord) -> ControlFlow<()>,
+    ) -> Result<Version, StoreError> {
+        self.changes_where(filter, true, each)
+    }
+
+    fn changes_where(
+        &self,
+        filter: &ChangeFilter,
+        all_tombstones: bool,
         mut each: impl FnMut(StoredRecord) -> ControlFlow<()>,
     ) -> Result<Version, StoreError> {
         if filter.per == Per::Cluster {
@@ -170,10 +209,7 @@ impl Reader {
                    AND NOT (?2 AND record.deleted <> 0 AND record.created_version > ?1)
                  ORDER BY record.version"
             ))?;
-            let mut rows = statement.query(params![
-                since.0,
-                filter.since.is_some() && !filter.every_tombstone
-            ])?;
+            let mut rows = statement.query(params![since.0, !all_tombstones])?;
             while let Some(row) = rows.next()? {
                 let source = SourceId(row.get("source_id")?);
                 if !filter.sources.is_empty() && !wanted.contains(&source) {
@@ -183,11 +219,7 @@ impl Reader {
                     && row.get::<_, i64>("deleted")? == 0
                     && !preferred_of(connection, row.get(0)?, &wanted)?;
                 let created: i64 = row.get("created_version")?;
-                if represented
-                    && filter.since.is_some()
-                    && !filter.every_tombstone
-                    && created > since.0
-                {
+                if represented && filter.since.is_some() && !all_tombstones && created > since.0 {
                     continue;
                 }
                 let mut record = from_row(connection, row, &mut unpress)?;
@@ -202,6 +234,87 @@ impl Reader {
                 }
             }
             Ok(upto)
+        })
+    }
+
+    /// How many records changed after `filter.since`, tombstones included.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn count_changes(&self, filter: &ChangeFilter) -> Result<u64, StoreError> {
+        self.read("counting changes", |connection| {
+            let since = filter.since.unwrap_or_default();
+            if filter.sources.is_empty() {
+                return connection.query_row(
+                    "SELECT count(*) FROM record WHERE version > ?1",
+                    [since.0],
+                    |row| row.get(0),
+                );
+            }
+            let mut count = 0;
+            for source in source_ids(connection, &filter.sources)? {
+                count += connection.query_row(
+                    "SELECT count(*) FROM record INDEXED BY record_version
+                     WHERE version > ?1 AND source_id = ?2",
+                    [since.0, source.0],
+                    |row| row.get::<_, u64>(0),
+                )?;
+            }
+            Ok(count)
+        })
+    }
+
+    /// The states of the records with these identifiers, of all sources or of those named.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn states_of(
+        &self,
+        identifiers: &[String],
+        sources: &[String],
+    ) -> Result<Vec<RecordState>, StoreError> {
+        self.read("looking up records", |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {STATE_COLUMNS} FROM record JOIN source ON source.id = record.source_id
+                 WHERE record.identifier = ?1 ORDER BY source.name"
+            ))?;
+            let mut states = Vec::with_capacity(identifiers.len());
+            for identifier in identifiers {
+                for state in statement.query_map([identifier], state_from_row)? {
+                    let state = state?;
+                    if sources.is_empty() || sources.contains(&state.source) {
+                        states.push(state);
+                    }
+                }
+            }
+            Ok(states)
+        })
+    }
+
+    /// Calls `each` with the state of every record with a number above `after`, of all sources or
+    /// of those named, in the order of numbers, until it says `Break`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn states(
+        &self,
+        sources: &[String],
+        after: u64,
+        mut each: impl FnMut(RecordState) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.read("reading the states of records", |connection| {
+            let mut statement = connection.prepare(&format!(
+                "SELECT {STATE_COLUMNS} FROM record JOIN source ON source.id = record.source_id
+                 WHERE record.id > ?1 ORDER BY record.id"
+            ))?;
+            for state in statement.query_map([after], state_from_row)? {
+                let state = state?;
+                let wanted = sources.is_empty() || sources.contains(&state.source);
+                if wanted && each(state).is_break() {
+                    break;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -276,6 +389,16 @@ impl Reader {
             )
         })
     }
+}
+
+fn state_from_row(row: &Row<'_>) -> rusqlite::Result<RecordState> {
+    Ok(RecordState {
+        number: row.get(0)?,
+        source: row.get(1)?,
+        identifier: row.get(2)?,
+        deleted: row.get(3)?,
+        version: Version(row.get(4)?),
+    })
 }
 
 fn last_version(connection: &Connection) -> rusqlite::Result<Version> {

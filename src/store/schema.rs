@@ -8,7 +8,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 2] = [INITIAL, CLUSTERS];
+const MIGRATIONS: [&str; 3] = [INITIAL, CLUSTERS, OUTPUTS];
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
@@ -236,6 +236,33 @@ CREATE TABLE decision (
     CHECK (a < b)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX decision_b ON decision (b);
+";
+
+const OUTPUTS: &str = "
+-- What receives the records, and how far it has confirmed them.
+CREATE TABLE output (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    definition TEXT NOT NULL,         -- what decides which documents it gets
+    position INTEGER NOT NULL DEFAULT 0,
+    confirmed_at INTEGER,             -- when the position was last confirmed
+    last_error TEXT,                  -- why the last push stopped; NULL if it did not
+    error_at INTEGER,
+    added INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Documents that an output did not take, or that could not be made.
+CREATE TABLE rejected (
+    output_id INTEGER NOT NULL REFERENCES output ON DELETE CASCADE,
+    document_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (output_id, document_id)
+) STRICT, WITHOUT ROWID;
 ";
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod fault;
 pub mod http;
 pub mod program;
 pub mod repository;
+pub mod solr;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 pub use fault::{Fault, When};
 pub use program::{Output, Program, harvestd};
 pub use repository::{NOW, Repository};
+pub use solr::{FakeSolr, RealSolr};
 
 /// A directory for one test's store; it goes with the value.
 pub struct TempStore {

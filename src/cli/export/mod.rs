@@ -24,7 +24,16 @@ use crate::harvest::{Stop, stop_switch};
 pub use crate::output::Format as ExportFormat;
 use crate::output::vufind::Options;
 use crate::output::{Container, Renderer};
-use crate::store::{ChangeFilter, Reader, Source, Version};
+use crate::store::{ChangeFilter, Per, Reader, Source, Version};
+
+/// What one item of an export is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Unit {
+    /// A record.
+    Record,
+    /// A work, as the record that stands for it; needs up-to-date clusters.
+    Cluster,
+}
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -57,6 +66,9 @@ pub struct Args {
     /// Only records of this source; can be repeated
     #[arg(long = "source", value_name = "SOURCE")]
     pub sources: Vec<String>,
+    /// What one item is: a record, or a work, as the record that stands for it
+    #[arg(long, value_name = "UNIT", default_value = "record")]
+    pub per: Unit,
     /// Go on with what changes, until a signal
     #[arg(long)]
     pub follow: bool,
@@ -135,7 +147,10 @@ pub async fn run(
         filter: ChangeFilter {
             since,
             sources: args.sources.clone(),
-            ..ChangeFilter::default()
+            per: match args.per {
+                Unit::Record => Per::Record,
+                Unit::Cluster => Per::Cluster,
+            },
         },
         renderer: Renderer {
             format: args.format,

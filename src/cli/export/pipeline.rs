@@ -11,7 +11,7 @@ use std::thread;
 use crate::harvest::Stop;
 use crate::output::vufind::Command;
 use crate::output::{Rendered, Renderer};
-use crate::store::{ChangeFilter, Reader, StoreError, StoredRecord, Version};
+use crate::store::{ChangeFilter, Deletion, Reader, StoreError, StoredRecord, Version};
 
 /// A batch is full with so many records.
 pub(super) const BATCH_RECORDS: usize = 64;
@@ -118,7 +118,12 @@ fn read(
     let mut batch = Vec::with_capacity(BATCH_RECORDS);
     let mut bytes = 0;
     let mut stopped = false;
+    let whole = filter.since.is_none();
     let version = reader.changes(filter, |record| {
+        // Who gets everything has never got the records that another one stands for.
+        if whole && record.deletion == Some(Deletion::Represented) {
+            return ControlFlow::Continue(());
+        }
         bytes += record.metadata.as_ref().map_or(0, String::len);
         batch.push(record);
         if batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {

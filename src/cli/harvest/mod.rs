@@ -261,6 +261,7 @@ mod tests {
             dedup: Clustering::default(),
             schedules: std::collections::BTreeMap::new(),
             daemon: crate::daemon::settings::DaemonSettings::default(),
+            outputs: Vec::new(),
             warnings: Vec::new(),
         }
     }

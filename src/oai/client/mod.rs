@@ -28,7 +28,9 @@ use reqwest::header::{HeaderMap, LOCATION};
 use tokio::time::timeout;
 use url::Url;
 
+pub(crate) use failure::error_text;
 pub(crate) use redact::{Redactor, show_url};
+pub(crate) use setup::{Plain, plain};
 
 use self::body::{Body, BodyFailure};
 use self::failure::ConnectionFailure;

@@ -121,6 +121,29 @@ pub(crate) fn private_headers(credentials: &Credentials) -> Result<HeaderMap, Cl
     Ok(headers)
 }
 
+/// The parts of a client for a server that is no repository: it follows no redirects.
+pub(crate) struct Plain {
+    /// Sends requests, with headers that each of them can override.
+    pub(crate) http: reqwest::Client,
+    /// The credentials.
+    pub(crate) headers: HeaderMap,
+    /// Knows what must not be shown.
+    pub(crate) redactor: Redactor,
+}
+
+/// Makes the parts of a client for the server of `settings.url`, without a contact: it is ours.
+///
+/// # Errors
+/// If the settings cannot be used; nothing is sent yet.
+pub(crate) fn plain(settings: &ClientSettings) -> Result<Plain, ClientError> {
+    let neighbourhood = Neighbourhood::new(&settings.url, settings.proxy.as_ref());
+    Ok(Plain {
+        http: http_client(settings, &user_agent(None)?, &neighbourhood)?,
+        headers: private_headers(&settings.credentials)?,
+        redactor: Redactor::new(settings),
+    })
+}
+
 /// Makes the HTTP client: our headers, TLS that always verifies, the proxy, no redirects of its
 /// own, and names resolved by way of `neighbourhood`.
 ///

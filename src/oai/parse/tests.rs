@@ -944,6 +944,7 @@ fn hostile_bodies_take_linear_time() {
         .map(|number| format!(" a{number}=''"))
         .collect();
     assert!(parsed(page(&record("a", &format!("<b{attributes}/>"))).as_bytes()).is_ok());
-    let seconds = started.elapsed().as_secs();
-    assert!(seconds < 30, "{seconds} s for 70 bodies of 250 kB");
+    // Seconds on a quiet machine; hours if any of them took time by the square of its length.
+    let minutes = started.elapsed().as_secs() / 60;
+    assert!(minutes < 10, "{minutes} minutes for 70 bodies of 250 kB");
 }

@@ -83,7 +83,42 @@ impl FieldValues {
     }
 }
 
+/// Every field that [`document`] may post before renaming, with whether it can have more than one
+/// value; those of change tracking and [`Options::extra_fields`] come beside them.
+pub const FIELDS: [(&str, bool); 22] = [
+    ("id", false),
+    ("record_format", false),
+    ("allfields", false),
+    ("institution", false),
+    ("collection", false),
+    ("language", true),
+    ("format", false),
+    ("author", true),
+    ("author_sort", false),
+    ("title", false),
+    ("title_short", false),
+    ("title_full", false),
+    ("title_sort", false),
+    ("publisher", false),
+    ("series", false),
+    ("issn", true),
+    ("publishDate", false),
+    ("publishDateSort", false),
+    ("description", false),
+    ("topic", true),
+    ("url", true),
+    ("work_keys_str_mv", true),
+];
+
 impl Document {
+    /// Adds a single-valued field after all others.
+    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.fields.push(Field {
+            name: Cow::Owned(name.into()),
+            values: FieldValues::One(value.into()),
+        });
+    }
+
     /// The fields in the order in which they are posted.
     pub fn fields(&self) -> &[Field] {
         &self.fields
@@ -362,6 +397,20 @@ mod tests {
             include_str!("../../../tests/fixtures/oai_doaj-2017-ten.xml"),
             include_str!("../../../tests/fixtures/vufind-docs-2017-ten.jsonl"),
         );
+    }
+
+    #[test]
+    fn the_list_of_fields_is_whole() {
+        for sample in samples::records(include_str!(
+            "../../../tests/fixtures/oai_doaj-2017-ten.xml"
+        )) {
+            let document = document(input(&sample), &kabale()).unwrap();
+            for field in document.fields() {
+                let known = FIELDS.iter().find(|(name, _)| *name == field.name);
+                let (name, several) = known.expect("every posted field is listed");
+                assert!(*several || field.values.as_slice().len() == 1, "{name}");
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,9 @@ mod source;
 pub mod strings;
 mod update;
 
-pub use document::{Document, DocumentError, Field, FieldValues, Input, Tracking, document};
+pub use document::{
+    Document, DocumentError, FIELDS, Field, FieldValues, Input, Tracking, document,
+};
 pub use options::{LanguageMap, LanguageMapError, Options};
 pub use settings::{Settings, SettingsError};
 pub use update::{Command, Encoding, Frame, UpdateWriter};

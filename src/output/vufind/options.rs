@@ -1,7 +1,7 @@
 //! What may differ between the catalogues that receive documents?
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
@@ -10,7 +10,7 @@ use crate::record::language;
 
 /// The settings of one output. The defaults are those of a VuFind catalogue with DOAJ's articles,
 /// but for the institution.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Field `institution`; left out if empty.
     pub institution: String,
@@ -75,6 +75,12 @@ impl Options {
             .collect()
     }
 
+    /// A text that is another one whenever documents may be other ones.
+    pub(crate) fn fingerprint(&self) -> String {
+        // `Debug` shows every option, and maps in the order of their keys.
+        format!("{self:?}")
+    }
+
     /// The name under which a field is posted.
     pub(super) fn field_name(&self, name: &'static str) -> Cow<'static, str> {
         match self.renames.iter().find(|(from, _)| from == name) {
@@ -95,10 +101,10 @@ pub struct LanguageMapError {
 }
 
 /// How language codes become names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LanguageMap {
     /// Read from a file; without one, MARC's codes with their English names.
-    own: Option<HashMap<String, String>>,
+    own: Option<BTreeMap<String, String>>,
     /// Whether codes of ISO 639-1 and 639-3 are understood too. Catalogues today show these bare
     /// (`deu`, `EN`), which is why it is off by default.
     pub any_standard: bool,
@@ -112,7 +118,7 @@ impl LanguageMap {
     /// # Errors
     /// [`LanguageMapError`] for the first line that is neither.
     pub fn parse(text: &str) -> Result<Self, LanguageMapError> {
-        let mut own = HashMap::new();
+        let mut own = BTreeMap::new();
         for (at, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.trim_start().starts_with('#') {
                 continue;

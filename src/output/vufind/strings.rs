@@ -177,6 +177,16 @@ pub struct WorkKeyRules {
     pub exclude: Option<Regex>,
 }
 
+impl PartialEq for WorkKeyRules {
+    fn eq(&self, other: &Self) -> bool {
+        let texts = |rules: &Self| {
+            [&rules.include, &rules.exclude]
+                .map(|regex| regex.as_ref().map(|regex| regex.as_str().to_owned()))
+        };
+        texts(self) == texts(other)
+    }
+}
+
 impl WorkKeyRules {
     /// The normal form of a title or a name: transliterated, letters and digits only, filtered,
     /// in lower case, at most 255 code points.

@@ -1,0 +1,388 @@
+//! `harvestd push`: brings each output up to the store.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::args::Global;
+use super::exit::{Exit, UsageError};
+use super::signals;
+use super::table::{self, Align};
+use crate::config::Config;
+use crate::harvest::{Clock, Stop, stop_switch};
+use crate::output::solr::settings::SolrSettings;
+use crate::output::solr::{
+    Client, PushEnd, PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, preview,
+    push, swap,
+};
+use crate::store::{Reader, Store, Version};
+
+/// Arguments of `push`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  harvestd push                      what has changed, to every configured output
+  harvestd push vufind --dry-run     how much that would be
+  harvestd push vufind --all         everything again
+  harvestd push vufind --target http://localhost:8983/solr/next --swap
+                                     a whole new index beside the live one, then in its place
+  harvestd push --retry-rejected     what was set aside too, after its cause has been mended
+
+An output remembers how far it is. A push that was cut off goes on there when it is run again.")]
+pub struct Args {
+    /// Names of configured outputs; without any, every one
+    #[arg(value_name = "OUTPUT")]
+    pub outputs: Vec<String>,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Set the outputs' position to this version first, and send what changed after it
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
+    pub since: Option<i64>,
+    /// Send everything again
+    #[arg(long, conflicts_with = "since")]
+    pub all: bool,
+    /// Build the index anew in this core, beside that of the output, which stays as it is
+    #[arg(long, value_name = "URL", value_parser = core_url)]
+    pub target: Option<Url>,
+    /// When the target has everything, swap it with the output's own core
+    #[arg(long, requires = "target")]
+    pub swap: bool,
+    /// Try once more what was set aside
+    #[arg(long)]
+    pub retry_rejected: bool,
+}
+
+impl Args {
+    fn wishes(&self) -> PushWishes {
+        PushWishes {
+            from: self
+                .since
+                .map(Version)
+                .or(self.all.then_some(Version::default())),
+            retry_rejected: self.retry_rejected,
+        }
+    }
+}
+
+/// The address of a core, without a slash at its end.
+fn core_url(text: &str) -> Result<Url, String> {
+    let url: Url = text
+        .trim_end_matches('/')
+        .parse()
+        .map_err(|error| format!("not a URL: {error}"))?;
+    let fits = matches!(url.scheme(), "http" | "https") && url.query().is_none();
+    match fits && url.password().is_none() {
+        true => Ok(url),
+        false => Err("not the address of a core, such as http://localhost:8983/solr/next".into()),
+    }
+}
+
+/// The outputs of these names, or all of them if there are none.
+///
+/// # Errors
+/// Unknown names, names given twice, and no output at all.
+pub(crate) fn select(names: &[String], config: &Config) -> anyhow::Result<Vec<SolrSettings>> {
+    let mut selected: Vec<SolrSettings> = Vec::new();
+    for name in names {
+        let output = config.output(name)?;
+        if selected.iter().any(|other| other.name == output.name) {
+            return Err(UsageError(format!("output {name} is given twice")).into());
+        }
+        selected.push(output.clone());
+    }
+    if names.is_empty() {
+        selected.clone_from(&config.outputs);
+    }
+    if selected.is_empty() {
+        let message = "no output is configured; write one into the configuration";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    Ok(selected)
+}
+
+/// Pushes, or with `--dry-run` says what would be pushed, and writes the summary to `out`.
+///
+/// # Errors
+/// Wrong usage, and a store that cannot be opened. What goes wrong with an output is in the summary
+/// and in the exit status.
+pub async fn run(
+    args: &Args,
+    global: &Global,
+    config: &Config,
+    bars: &MultiProgress,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let live = select(&args.outputs, config)?;
+    let outputs = match &args.target {
+        Some(target) => vec![rebuild(&live, target)?],
+        None => live.clone(),
+    };
+    if args.dry_run {
+        return dry_run(args, global, config, &outputs, out);
+    }
+    // There must be something to push, so a store is not created.
+    let last = Reader::open(&config.store)?.last_version()?;
+    if let Some(since) = args.since.filter(|since| *since > last.0) {
+        let message = format!(
+            "--since {since} is after every change of the store, the last of which is {last}; what \
+             changes next would never be sent"
+        );
+        return Err(UsageError(message).into());
+    }
+    let (switch, stop) = stop_switch();
+    signals::stop_on_signal(switch)?;
+    let store = Arc::new(Store::open(&config.store)?);
+    let mut reports = Vec::new();
+    for output in &outputs {
+        let mut report = one(args, output, &store, &stop, bars).await;
+        if let (Some(target), true, PushEnd::Complete) = (&args.target, args.swap, &report.end) {
+            match swap(&store, &live[0], target, &stop).await {
+                Ok(()) => tracing::info!("output {}: swapped with {target}", live[0].name),
+                Err(error) => report.end = PushEnd::Broken(format!("not swapped: {error}")),
+            }
+        }
+        match &report.end {
+            PushEnd::Complete => {}
+            PushEnd::Incomplete(why) => {
+                tracing::warn!(output = report.output, "incomplete: {why}");
+            }
+            PushEnd::Broken(why) => tracing::error!(output = report.output, "failed: {why}"),
+        }
+        reports.push(report);
+    }
+    if global.json {
+        let reports: Vec<Value> = reports.iter().map(as_value).collect();
+        writeln!(out, "{}", json!({ "outputs": reports }))?;
+    } else if !global.quiet {
+        out.write_all(as_text(&reports).as_bytes())?;
+    }
+    Ok(exit(&reports))
+}
+
+/// The one output that is to be built anew in another core.
+fn rebuild(outputs: &[SolrSettings], target: &Url) -> anyhow::Result<SolrSettings> {
+    let usage = |message: String| Err(UsageError(message).into());
+    match outputs {
+        [output] if output.urls.contains(target) => usage(format!(
+            "{target} is the live core of output {}",
+            output.name
+        )),
+        [output] => Ok(output.rebuild(target.clone())),
+        _ => usage("--target is for one output; name it".to_owned()),
+    }
+}
+
+async fn one(
+    args: &Args,
+    settings: &SolrSettings,
+    store: &Arc<Store>,
+    stop: &Stop,
+    bars: &MultiProgress,
+) -> PushReport {
+    let failed = |why: String| PushReport {
+        output: settings.name.clone(),
+        progress: PushProgress::default(),
+        position: Version::default(),
+        behind: 0,
+        starts_over: false,
+        elapsed: Duration::ZERO,
+        end: PushEnd::Broken(why),
+    };
+    let client = match Client::new(settings, stop.clone()) {
+        Ok(client) => client,
+        Err(error) => return failed(error.to_string()),
+    };
+    let shown = Arc::new(Shown::new(settings, bars));
+    let around = PushSurroundings {
+        store: Arc::clone(store),
+        clock: Clock::System,
+        stop: stop.clone(),
+        progress: {
+            let shown = Arc::clone(&shown);
+            Arc::new(move |progress| shown.show(progress))
+        },
+    };
+    let report = push(&around, &client, settings, &args.wishes()).await;
+    shown.end();
+    match report {
+        Ok(report) => {
+            if report.starts_over {
+                let name = &report.output;
+                tracing::info!("output {name}: its settings have changed, so all was sent again");
+            }
+            report
+        }
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+/// How often the log says how far a push is, where no bar is drawn.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// Shows a push while it runs: a bar on a terminal, log lines elsewhere.
+struct Shown {
+    output: String,
+    bar: Option<ProgressBar>,
+    logged: Mutex<Instant>,
+}
+
+impl Shown {
+    fn new(settings: &SolrSettings, bars: &MultiProgress) -> Self {
+        let bar = (!bars.is_hidden()).then(|| {
+            let bar = bars.add(ProgressBar::new(0).with_prefix(settings.name.clone()));
+            let template = "{prefix} [{bar:20}] {human_pos} of {human_len} changes, {per_sec}, \
+                            {eta} left{msg}";
+            bar.set_style(
+                ProgressStyle::with_template(template)
+                    .expect("the template is right")
+                    .progress_chars("=> "),
+            );
+            bar
+        });
+        Self {
+            output: settings.name.clone(),
+            bar,
+            logged: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn show(&self, progress: PushProgress) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(progress.total.max(progress.done));
+            bar.set_position(progress.done);
+            if progress.rejected > 0 {
+                bar.set_message(format!(", {} set aside", progress.rejected));
+            }
+            return;
+        }
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.elapsed() >= LOG_EVERY {
+            *logged = Instant::now();
+            let PushProgress { done, total, .. } = progress;
+            tracing::info!(output = self.output, "{done} of {total} changes pushed");
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn dry_run(
+    args: &Args,
+    global: &Global,
+    config: &Config,
+    outputs: &[SolrSettings],
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let reader = Reader::open(&config.store)?;
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for output in outputs {
+        let preview = preview(&reader, output, &args.wishes())?;
+        let PushPreview {
+            position,
+            adds,
+            deletes,
+            faults,
+        } = preview;
+        values.push(json!({ "output": output.name, "would_push": preview }));
+        let numbers = [adds, deletes, faults].map(|number| number.to_string());
+        let [adds, deletes, faults] = numbers;
+        rows.push(vec![
+            output.name.clone(),
+            adds,
+            deletes,
+            faults,
+            position.to_string(),
+        ]);
+    }
+    if global.json {
+        writeln!(out, "{}", json!({ "outputs": values }))?;
+    } else {
+        let columns = [
+            ("output", Align::Left),
+            ("to add", Align::Right),
+            ("to delete", Align::Right),
+            ("without document", Align::Right),
+            ("from version", Align::Right),
+        ];
+        out.write_all(table::render(&columns, &rows).as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn exit(reports: &[PushReport]) -> Exit {
+    let any = |wanted: fn(&PushEnd) -> bool| reports.iter().any(|report| wanted(&report.end));
+    if any(|end| matches!(end, PushEnd::Broken(_))) {
+        Exit::Failed
+    } else if any(|end| matches!(end, PushEnd::Incomplete(_))) {
+        Exit::Incomplete
+    } else {
+        Exit::Done
+    }
+}
+
+fn end_word(end: &PushEnd) -> &'static str {
+    match end {
+        PushEnd::Complete => "complete",
+        PushEnd::Incomplete(_) => "incomplete",
+        PushEnd::Broken(_) => "failed",
+    }
+}
+
+fn as_text(reports: &[PushReport]) -> String {
+    let columns = [
+        ("output", Align::Left),
+        ("added", Align::Right),
+        ("deleted", Align::Right),
+        ("set aside", Align::Right),
+        ("behind", Align::Right),
+        ("seconds", Align::Right),
+        ("position", Align::Right),
+        ("state", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = reports
+        .iter()
+        .map(|report| {
+            let progress = &report.progress;
+            vec![
+                report.output.clone(),
+                progress.added.to_string(),
+                progress.deleted.to_string(),
+                progress.rejected.to_string(),
+                report.behind.to_string(),
+                format!("{:.1}", report.elapsed.as_secs_f64()),
+                report.position.to_string(),
+                end_word(&report.end).to_owned(),
+            ]
+        })
+        .collect();
+    table::render(&columns, &rows)
+}
+
+fn as_value(report: &PushReport) -> Value {
+    let why = match &report.end {
+        PushEnd::Complete => None,
+        PushEnd::Incomplete(why) | PushEnd::Broken(why) => Some(why),
+    };
+    json!({
+        "output": report.output,
+        "state": end_word(&report.end),
+        "why": why,
+        "added": report.progress.added,
+        "deleted": report.progress.deleted,
+        "rejected": report.progress.rejected,
+        "behind": report.behind,
+        "position": report.position,
+        "starts_over": report.starts_over,
+        "seconds": report.elapsed.as_secs_f64(),
+    })
+}

@@ -1,0 +1,131 @@
+//! From what is written to the checked settings of one output.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::checked::{Common, Findings, Reader, Table};
+use super::credentials;
+use super::documents;
+use super::keys;
+use super::raw::{Layer, Value};
+use super::values;
+use crate::output::solr::settings::SolrSettings;
+
+/// Checks one output; `None` if something in it is wrong, which is then among the findings.
+///
+/// `sources` are the names of all configured sources.
+pub(crate) fn output(
+    common: &Common<'_>,
+    layers: [&Layer; 2],
+    sources: &[&str],
+    findings: &mut Findings,
+) -> Option<SolrSettings> {
+    let found_before = findings.problems.len();
+    let none = Layer::empty();
+    let layers = [layers[0], layers[1], &none];
+    let mut reader = Reader::new(common, layers, Table::Output, findings);
+    let name = reader.required("name", values::name);
+    reader.required("type", |value| match values::text(value)?.as_str() {
+        "solr" => Ok(()),
+        other => Err(format!(
+            "{other:?} is not a type of output; there is \"solr\""
+        )),
+    });
+    let urls = reader.required("urls", core_urls);
+    let credentials = credentials::read(&mut reader);
+    let ca_file = reader.path("ca_file");
+    let proxy = reader.read("proxy", values::proxy_url);
+    let connect = reader.read("connect_timeout", values::timeout);
+    let total = reader.read("total_timeout", values::timeout);
+    let wanted = reader.read("sources", |value| known_sources(value, sources));
+    let batch_documents = reader.read("batch_documents", |value| {
+        values::narrow(values::some_count(value)?)
+    });
+    let batch_bytes = reader.read("batch_bytes", values::some_size);
+    let commit_within = reader.read("commit_within", commit_within);
+    let retries = reader.read("retries", |value| values::narrow(values::count(value)?));
+    let retry_pause = reader.read("retry_pause", values::timeout);
+    let version_field = reader.read("version_field", values::text);
+    let audit_filter = reader.read("audit_filter", values::text);
+    let compare_fields = reader.read("compare_fields", values::texts);
+    let track_changes = reader.read("track_changes", values::flag);
+    let options = documents::read(&mut reader);
+    reader.warn_of_unencrypted(urls.as_deref().unwrap_or_default());
+    if findings.problems.len() > found_before {
+        return None;
+    }
+    let urls = urls?;
+    let built_in = SolrSettings::new(name?, urls.first()?.clone());
+    let mut client = built_in.client;
+    client.credentials = credentials;
+    client.ca_file = ca_file;
+    client.proxy = proxy;
+    client.timeouts.connect = connect.unwrap_or(client.timeouts.connect);
+    client.timeouts.total = total.unwrap_or(client.timeouts.total);
+    Some(SolrSettings {
+        name: built_in.name,
+        urls,
+        client,
+        is_rebuild: built_in.is_rebuild,
+        sources: wanted.unwrap_or(built_in.sources),
+        batch_documents: batch_documents.unwrap_or(built_in.batch_documents),
+        batch_bytes: batch_bytes.unwrap_or(built_in.batch_bytes),
+        commit_within: commit_within.unwrap_or(built_in.commit_within),
+        retries: retries.unwrap_or(built_in.retries),
+        retry_pause: retry_pause.unwrap_or(built_in.retry_pause),
+        version_field: version_field.or(built_in.version_field),
+        audit_filter: audit_filter.or(built_in.audit_filter),
+        compare_fields: compare_fields.unwrap_or(built_in.compare_fields),
+        track_changes: track_changes.unwrap_or(built_in.track_changes),
+        documents: options,
+    })
+}
+
+/// Addresses of a core, without the slash and the request handler after it.
+fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
+    let texts = values::texts(value)?;
+    if texts.is_empty() {
+        return Err("must have at least one address".to_owned());
+    }
+    texts
+        .iter()
+        .map(|text| {
+            let mut url = values::base_url(&Value::Text(text.clone()))?;
+            if url.query().is_some() {
+                return Err("must be addresses of a core alone, without arguments".to_owned());
+            }
+            let path = url.path().trim_end_matches('/').to_owned();
+            if path.ends_with("/update") || path.ends_with("/select") {
+                return Err(
+                    "must be addresses of a core, such as http://localhost:8983/solr/biblio".into(),
+                );
+            }
+            url.set_path(&path);
+            Ok(url)
+        })
+        .collect()
+}
+
+fn known_sources(value: &Value, known: &[&str]) -> Result<Vec<String>, String> {
+    let names = values::texts(value)?;
+    for name in &names {
+        if !known.contains(&name.as_str()) {
+            return Err(match keys::nearest(name, known.iter().copied()) {
+                Some(meant) => format!("no source {name:?} is configured; did you mean {meant}?"),
+                None => format!("no source {name:?} is configured"),
+            });
+        }
+    }
+    Ok(names)
+}
+
+/// A length of time from a millisecond on, or "none".
+fn commit_within(value: &Value) -> Result<Option<Duration>, String> {
+    if matches!(value, Value::Text(text) if text.trim() == "none") {
+        return Ok(None);
+    }
+    values::timeout(value)
+        .map(Some)
+        .map_err(|error| format!("{error}, or \"none\""))
+}

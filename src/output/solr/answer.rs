@@ -1,0 +1,365 @@
+//! What an answer of Solr means: go on, wait, stop, or look for the document that is at fault.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+/// An answer, without regard to what was asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `Retry-After`, as written.
+    pub(crate) retry_after: Option<String>,
+    /// `Location`, as written.
+    pub(crate) location: Option<String>,
+    /// The body, as far as it was read.
+    pub(crate) body: Vec<u8>,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Meaning {
+    /// It was done. The document is what Solr says of it.
+    Done(Value),
+    /// Some document of the request is at fault, or the request itself. What stood before the
+    /// document may have been taken.
+    Refused(String),
+    /// The request is larger than the server takes.
+    TooLarge,
+    /// Not now.
+    Wait {
+        /// What came back.
+        why: String,
+        /// How long the server wants to be left alone, if it says so.
+        pause: Option<Duration>,
+    },
+    /// Not before somebody has done something about it.
+    Stop {
+        /// What came back.
+        why: String,
+        /// What to do.
+        advice: &'static str,
+    },
+}
+
+/// A document that a tolerant index did not take, while it took the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The document's id.
+    pub(crate) id: String,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// Longest part of a message that is kept, in characters: some quote the whole value.
+const MESSAGE_CHARS: usize = 600;
+
+const LOGIN: &str = "check user, password or token of this output";
+const ADDRESS: &str =
+    "check that urls name the core itself, such as http://localhost:8983/solr/biblio";
+const DISK: &str = "make room on the index's disk, then restart Solr if it stays read-only";
+
+/// Says what an answer means.
+pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
+    let parsed: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let message = message(answer, parsed.as_ref());
+    let stop = |why: String, advice| Meaning::Stop { why, advice };
+    match answer.status {
+        200..=299 => match parsed {
+            Some(parsed) if parsed["responseHeader"]["status"] == 0 => Meaning::Done(parsed),
+            Some(parsed) if parsed["responseHeader"].is_object() => {
+                let status = &parsed["responseHeader"]["status"];
+                Meaning::Wait {
+                    why: format!("status {status} in the answer: {message}"),
+                    pause: None,
+                }
+            }
+            _ => stop(
+                format!("HTTP {} without Solr's answer: {message}", answer.status),
+                ADDRESS,
+            ),
+        },
+        300..=399 => {
+            let to = answer.location.as_deref().unwrap_or("nowhere");
+            stop(
+                format!("HTTP {}, a redirect to {to}", answer.status),
+                ADDRESS,
+            )
+        }
+        400 | 409 | 422 if parsed.is_some() => Meaning::Refused(message),
+        401 | 403 | 407 => stop(format!("HTTP {}: {message}", answer.status), LOGIN),
+        404 | 405 => stop(format!("HTTP {}: {message}", answer.status), ADDRESS),
+        413 => Meaning::TooLarge,
+        500 if names_any_document(&message) => Meaning::Refused(message),
+        500..=599 if is_about_the_disk(&message) => {
+            stop(format!("HTTP {}: {message}", answer.status), DISK)
+        }
+        408 | 425 | 429 | 500..=599 => Meaning::Wait {
+            why: format!("HTTP {}: {message}", answer.status),
+            pause: answer
+                .retry_after
+                .as_deref()
+                .and_then(|text| pause(text, now)),
+        },
+        status => stop(format!("HTTP {status}: {message}"), ADDRESS),
+    }
+}
+
+/// The documents that an answer with success says were not taken.
+///
+/// Source: Solr's `TolerantUpdateProcessor`, which answers 200 and lists them in the header.
+pub(crate) fn refusals(answer: &Value) -> Vec<Refusal> {
+    let errors = answer["responseHeader"]["errors"].as_array();
+    errors
+        .into_iter()
+        .flatten()
+        .map(|error| Refusal {
+            id: error["id"].as_str().unwrap_or_default().to_owned(),
+            reason: error["message"]
+                .as_str()
+                .map_or_else(|| error.to_string(), str::to_owned),
+        })
+        .collect()
+}
+
+/// Whether a message names the document with this id, in either of the two ways that Solr has.
+pub(crate) fn names_document(message: &str, id: &str) -> bool {
+    message.contains(&format!("[doc={id}]"))
+        || message.contains(&format!("document id {id} to the index"))
+}
+
+/// The part of a message that does not depend on the document: what documents have in common that
+/// are refused because the index does not fit.
+pub(crate) fn cause(message: &str, id: &str) -> String {
+    let without_id = message
+        .replace(&format!("ERROR: [doc={id}] "), "")
+        .replace(&format!("document id {id} to"), "document to");
+    // What follows quotes the value.
+    let end = [": [", "'='", " msg=", "(bytes", "prefix of the first"]
+        .iter()
+        .filter_map(|mark| without_id.find(mark))
+        .min();
+    without_id[..end.unwrap_or(without_id.len())].to_owned()
+}
+
+fn names_any_document(message: &str) -> bool {
+    message.contains("[doc=") || message.contains("Exception writing document id ")
+}
+
+fn is_about_the_disk(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "no space left",
+        "read-only",
+        "read only",
+        "readonly",
+        "disk full",
+        "disk quota",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+/// What Solr says, else the text of whatever answered in its place.
+fn message(answer: &Answer, parsed: Option<&Value>) -> String {
+    let error = parsed.map(|parsed| &parsed["error"]);
+    let said = error.and_then(|error| {
+        let message = error["msg"].as_str();
+        // Failures of the server itself may have nothing but a trace.
+        message.or_else(|| error["trace"].as_str()?.lines().next())
+    });
+    let text = match said {
+        Some(said) => said.to_owned(),
+        None => plain(&String::from_utf8_lossy(&answer.body)),
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return "no text".to_owned();
+    }
+    shortened(&text)
+}
+
+/// Both ends of a long text: Solr names the document at the one, the field at the other.
+fn shortened(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= MESSAGE_CHARS {
+        return text.to_owned();
+    }
+    let half = MESSAGE_CHARS / 2;
+    let begin: String = text.chars().take(half).collect();
+    let end: String = text.chars().skip(count - half).collect();
+    format!("{begin} … {end}")
+}
+
+/// The text of an HTML page.
+fn plain(html: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => {
+                inside = false;
+                text.push(' ');
+            }
+            _ if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// `Retry-After`: seconds, or a date.
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    Some(at.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(status: u16, body: &str) -> Meaning {
+        let answer = Answer {
+            status,
+            retry_after: Some("7".to_owned()),
+            location: Some("https://login.example/".to_owned()),
+            body: body.as_bytes().to_vec(),
+        };
+        judge(&answer, SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn answers_say_what_to_do() {
+        let html = "<html><body><h2>HTTP ERROR 404 Not Found</h2></body></html>";
+        let error = |message: &str| format!("{{\"error\":{{\"msg\":\"{message}\",\"code\":400}}}}");
+        let cases = [
+            (
+                "done",
+                200,
+                "{\"responseHeader\":{\"status\":0}}".to_owned(),
+                "Done",
+            ),
+            ("html with success", 200, html.to_owned(), "Stop"),
+            ("other json", 200, "{}".to_owned(), "Stop"),
+            (
+                "status within",
+                200,
+                "{\"responseHeader\":{\"status\":500}}".to_owned(),
+                "Wait",
+            ),
+            ("redirect", 302, String::new(), "Stop"),
+            (
+                "unknown field",
+                400,
+                error("ERROR: [doc=1] unknown field 'x'"),
+                "Refused",
+            ),
+            ("proxy's 400", 400, html.to_owned(), "Stop"),
+            ("no login", 401, html.to_owned(), "Stop"),
+            ("forbidden", 403, html.to_owned(), "Stop"),
+            ("no core", 404, html.to_owned(), "Stop"),
+            ("too large", 413, html.to_owned(), "TooLarge"),
+            ("too many", 429, String::new(), "Wait"),
+            ("server's fault", 500, error("NullPointerException"), "Wait"),
+            (
+                "a document's fault",
+                500,
+                error("Exception writing document id 1 to the index"),
+                "Refused",
+            ),
+            ("disk", 500, error("No space left on device"), "Stop"),
+            (
+                "read-only",
+                503,
+                error("collection is in read-only mode"),
+                "Stop",
+            ),
+            ("loading", 503, error("SolrCore is loading"), "Wait"),
+            ("teapot", 418, String::new(), "Stop"),
+        ];
+        for (case, status, body, expected) in cases {
+            let shown = format!("{:?}", meaning(status, &body));
+            assert!(shown.starts_with(expected), "{case}: {shown}");
+        }
+        let Meaning::Wait { pause, .. } = meaning(503, "") else {
+            panic!("503 is to wait");
+        };
+        assert_eq!(pause, Some(Duration::from_secs(7)));
+        let Meaning::Stop { why, .. } = meaning(404, html) else {
+            panic!("404 is to stop");
+        };
+        assert_eq!(why, "HTTP 404: HTTP ERROR 404 Not Found");
+    }
+
+    #[test]
+    fn messages_name_their_document() {
+        let cases = [
+            ("shape 1", "ERROR: [doc=a-1] unknown field 'x'", "a-1", true),
+            (
+                "another",
+                "ERROR: [doc=a-12] unknown field 'x'",
+                "a-1",
+                false,
+            ),
+            (
+                "shape 2",
+                "Exception writing document id a-1 to the index; possible analysis error: Document \
+                 contains at least one immense term in field=\"title_fullStr\"",
+                "a-1",
+                true,
+            ),
+            (
+                "brackets",
+                "ERROR: [doc=a]b] unknown field 'x'",
+                "a]b",
+                true,
+            ),
+            (
+                "none",
+                "Document is missing mandatory uniqueKey field: id",
+                "a-1",
+                false,
+            ),
+        ];
+        for (case, message, id, expected) in cases {
+            assert_eq!(names_document(message, id), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn causes_are_the_same_for_all_documents() {
+        let cases = [
+            ("ERROR: [doc=1] unknown field 'x'", "1", "unknown field 'x'"),
+            (
+                "ERROR: [doc=1] multiple values encountered for non multiValued field issn: [a, b]",
+                "1",
+                "multiple values encountered for non multiValued field issn",
+            ),
+            (
+                "ERROR: [doc=1] Error adding field 'd'='2015' msg=Invalid Date String:'2015'",
+                "1",
+                "Error adding field 'd",
+            ),
+        ];
+        for (message, id, expected) in cases {
+            assert_eq!(cause(message, id), expected);
+        }
+    }
+
+    #[test]
+    fn tolerant_answers_list_what_they_left_out() {
+        let answer = serde_json::json!({"responseHeader": {"status": 0, "errors": [
+            {"type": "ADD", "id": "1", "message": "ERROR: [doc=1] unknown field 'x'"}]}});
+        let expected = Refusal {
+            id: "1".to_owned(),
+            reason: "ERROR: [doc=1] unknown field 'x'".to_owned(),
+        };
+        assert_eq!(refusals(&answer), [expected]);
+    }
+}

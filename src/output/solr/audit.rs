@@ -1,0 +1,529 @@
+//! Whether an index is as the store is: what is missing in it, surplus or outdated.
+//!
+//! The index is read once in the order of ids, and each id is looked up in the store; then the
+//! store's records that did not come up are looked up in the index. What seems wrong is asked for
+//! again by its id, which answers for what is not yet visible to searches too. Memory is one bit
+//! for each record.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::batch::{self, Change};
+use super::check::{Schema, posted_name};
+use super::client::{Client, SolrError};
+use super::deliver::{DeliverError, Streak, deliver};
+use super::parts::{Bits, documents, escape, family, values};
+use super::settings::SolrSettings;
+use crate::harvest::Clock;
+use crate::output::vufind::{Command, Encoding};
+use crate::store::{
+    Delivery, Output, Reader, RecordState, RejectedDocument, Store, StoreError, StoredRecord,
+    Version,
+};
+
+/// Documents in one page of the index.
+const PAGE: usize = 1000;
+
+/// Documents that are asked for by their ids in one request.
+const GROUP: usize = 250;
+
+/// Examples that are shown of each kind.
+const EXAMPLES: usize = 20;
+
+/// More kinds of ids than this are no kinds.
+const MAX_PREFIXES: usize = 100;
+
+/// Why an audit cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index cannot be asked.
+    #[error(transparent)]
+    Solr(#[from] SolrError),
+    /// The index does not take what would repair it.
+    #[error("repairing: {0}")]
+    Repair(String),
+    /// There is nothing to compare with yet.
+    #[error("output {0} has not been pushed to with its settings as they are now; push first")]
+    NeverPushed(String),
+    /// The settings do not fit the index.
+    #[error("output {output}: {reason}")]
+    Settings {
+        /// The output.
+        output: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Documents of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How many.
+    pub count: u64,
+    /// The ids of the first of them.
+    pub examples: Vec<String>,
+}
+
+impl Finding {
+    fn add(&mut self, id: &str) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(id.to_owned());
+        }
+    }
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct AuditReport {
+    /// The output.
+    pub output: String,
+    /// Documents of ours in the index.
+    pub documents: u64,
+    /// Records that are to have a document, as far as they were pushed.
+    pub records: u64,
+    /// Documents that should be there and are not.
+    pub missing: Finding,
+    /// Documents that should not be there.
+    pub surplus: Finding,
+    /// Documents that are not as they should be, as far as was compared.
+    pub outdated: Finding,
+    /// By what documents were compared.
+    pub compared_by: Vec<String>,
+    /// Documents that are not as they should be because they were set aside.
+    pub set_aside: u64,
+    /// Records whose last change has not been pushed yet; they were not compared.
+    pub pending: u64,
+    /// Documents and deletions that were sent to repair what was found.
+    pub repaired: u64,
+    /// How long it took.
+    #[serde(skip)]
+    pub elapsed: Duration,
+}
+
+impl AuditReport {
+    /// Whether nothing is wrong, or everything that was has been repaired.
+    pub fn is_well(&self) -> bool {
+        self.missing.count + self.surplus.count + self.outdated.count <= self.repaired
+    }
+}
+
+/// Compares an index with the store, and with `repair` sends what it lacks.
+///
+/// # Errors
+/// See [`AuditError`].
+pub async fn audit(
+    store: &Arc<Store>,
+    client: &Client,
+    settings: &SolrSettings,
+    repair: bool,
+    clock: &Clock,
+    progress: &dyn Fn(u64),
+) -> Result<AuditReport, AuditError> {
+    let started = Instant::now();
+    let _lock = store.lock_output(&settings.name)?;
+    let reader = store.reader()?;
+    let output = reader
+        .output(&settings.name)?
+        .filter(|output| output.definition == settings.definition())
+        .ok_or_else(|| AuditError::NeverPushed(settings.name.clone()))?;
+    let rejected = reader.rejected(output.id)?;
+    let compared_by = match &settings.version_field {
+        Some(field) => vec![field.clone()],
+        None => settings.compare_fields.clone(),
+    };
+    let schema = Schema::of(client).await?;
+    if let Some(field) = compared_by.iter().find(|field| !schema.is_stored(field)) {
+        return Err(AuditError::Settings {
+            output: settings.name.clone(),
+            reason: format!("the index does not store {field}, so it cannot be compared"),
+        });
+    }
+    let mut run = Run {
+        store,
+        reader,
+        client,
+        settings,
+        output,
+        id_field: posted_name(settings, "id"),
+        fields: compared_by.clone(),
+        set_aside: rejected
+            .into_iter()
+            .map(|document| document.document_id)
+            .collect(),
+        seen: Bits::default(),
+        repair,
+        clock,
+        report: AuditReport {
+            output: settings.name.clone(),
+            compared_by,
+            ..AuditReport::default()
+        },
+    };
+    run.read_index(progress).await?;
+    run.read_store().await?;
+    run.report.elapsed = started.elapsed();
+    Ok(run.report)
+}
+
+struct Run<'a> {
+    store: &'a Arc<Store>,
+    reader: Reader,
+    client: &'a Client,
+    settings: &'a SolrSettings,
+    output: Output,
+    /// The name of the unique key.
+    id_field: String,
+    /// The fields that are compared.
+    fields: Vec<String>,
+    /// The ids of documents that were set aside.
+    set_aside: HashSet<String>,
+    /// The numbers of records whose documents were found.
+    seen: Bits,
+    repair: bool,
+    clock: &'a Clock,
+    report: AuditReport,
+}
+
+/// What is wrong with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Missing,
+    Surplus,
+    Outdated,
+}
+
+impl Run<'_> {
+    /// From the index to the store: surplus and outdated documents.
+    async fn read_index(&mut self, progress: &dyn Fn(u64)) -> Result<(), AuditError> {
+        let Some(filter) = self.filter()? else {
+            return Ok(());
+        };
+        let mut cursor = "*".to_owned();
+        loop {
+            let arguments = [
+                ("q", "*:*".to_owned()),
+                ("fq", filter.clone()),
+                ("defType", "lucene".to_owned()),
+                ("sort", format!("{} asc", self.id_field)),
+                ("rows", PAGE.to_string()),
+                ("fl", self.wanted_fields()),
+                ("spellcheck", "false".to_owned()),
+                ("cursorMark", cursor.clone()),
+            ];
+            let answer = self.client.ask("select", &arguments).await?;
+            let found = documents(&answer);
+            self.report.documents += found.len() as u64;
+            self.page(&found).await?;
+            progress(self.report.documents);
+            match answer["nextCursorMark"].as_str() {
+                Some(next) if next != cursor => next.clone_into(&mut cursor),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn page(&mut self, found: &[&Value]) -> Result<(), AuditError> {
+        let mut identifiers = BTreeSet::new();
+        for document in found {
+            identifiers.extend(self.identifiers(self.id_of(document)));
+        }
+        let identifiers: Vec<String> = identifiers.into_iter().collect();
+        let mut states: HashMap<String, Vec<RecordState>> = HashMap::new();
+        for state in self
+            .reader
+            .states_of(&identifiers, &self.settings.sources)?
+        {
+            let id = self.settings.documents.document_id(&state.identifier);
+            states.entry(id).or_default().push(state);
+        }
+        let mut suspects = Vec::new();
+        for document in found {
+            let id = self.id_of(document);
+            let states = states.get(id).map_or(&[][..], Vec::as_slice);
+            for state in states.iter().filter(|state| !state.deleted) {
+                self.seen.set(state.number);
+            }
+            if !self.is_right(Some(document), states)? {
+                suspects.push((id.to_owned(), states.to_vec()));
+            }
+        }
+        self.look_again(suspects).await
+    }
+
+    /// From the store to the index: documents that did not come up.
+    async fn read_store(&mut self) -> Result<(), AuditError> {
+        let mut after = 0;
+        loop {
+            let mut unseen = Vec::new();
+            let (mut live, mut pending) = (0, 0);
+            let (seen, position) = (&self.seen, self.output.position);
+            self.reader.states(&self.settings.sources, after, |state| {
+                after = state.number;
+                if state.deleted {
+                    return ControlFlow::Continue(());
+                }
+                if state.version > position {
+                    pending += 1;
+                    return ControlFlow::Continue(());
+                }
+                live += 1;
+                if !seen.has(state.number) {
+                    unseen.push(state);
+                }
+                match unseen.len() {
+                    GROUP => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            })?;
+            self.report.records += live;
+            self.report.pending += pending;
+            let last = unseen.len() < GROUP;
+            let suspects = unseen
+                .into_iter()
+                .map(|state| {
+                    (
+                        self.settings.documents.document_id(&state.identifier),
+                        vec![state],
+                    )
+                })
+                .collect();
+            self.look_again(suspects).await?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks for documents by their ids, counts those that are wrong all the same, and repairs them.
+    async fn look_again(
+        &mut self,
+        suspects: Vec<(String, Vec<RecordState>)>,
+    ) -> Result<(), AuditError> {
+        for group in suspects.chunks(GROUP) {
+            // This handler leaves out the header unless told otherwise, and with it every sign that it
+            // is Solr that answers.
+            let mut arguments = vec![
+                ("fl", self.wanted_fields()),
+                ("omitHeader", "false".to_owned()),
+            ];
+            arguments.extend(group.iter().map(|(id, _)| ("id", id.clone())));
+            let answer = self.client.ask("get", &arguments).await?;
+            let found: HashMap<&str, &Value> = documents(&answer)
+                .into_iter()
+                .map(|document| (self.id_of(document), document))
+                .collect();
+            let mut changes = Vec::new();
+            for (id, states) in group {
+                let document = found.get(id.as_str()).copied();
+                if self.is_right(document, states)? {
+                    continue;
+                }
+                let change = self.change(id, states)?;
+                let fault = match (document, change.command) {
+                    // Neither is there to be: a record without a document.
+                    (None, Command::Delete) => continue,
+                    (Some(_), Command::Delete) => Fault::Surplus,
+                    (None, Command::Add) => Fault::Missing,
+                    (Some(_), Command::Add) => Fault::Outdated,
+                };
+                if fault != Fault::Surplus && self.set_aside.contains(id) {
+                    self.report.set_aside += 1;
+                    continue;
+                }
+                match fault {
+                    Fault::Missing => self.report.missing.add(id),
+                    Fault::Surplus => self.report.surplus.add(id),
+                    Fault::Outdated => self.report.outdated.add(id),
+                }
+                changes.push(change);
+            }
+            if self.repair && !changes.is_empty() {
+                self.send(&changes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, changes: &[Change]) -> Result<(), AuditError> {
+        let mut streak = Streak::default();
+        let delivered = deliver(self.client, changes, &mut streak)
+            .await
+            .map_err(|error| match error {
+                DeliverError::Solr(error) => AuditError::Solr(error),
+                DeliverError::Misfit { .. } => AuditError::Repair(error.to_string()),
+            })?;
+        self.report.repaired += delivered.taken.len() as u64;
+        let at = self.clock.now_ms();
+        let is_add = |change: &&&Change| change.command == Command::Add;
+        let added = delivered.taken.iter().filter(is_add).count() as u64;
+        let delivery = Delivery {
+            upto: None,
+            settled: delivered
+                .taken
+                .iter()
+                .map(|change| change.id.clone())
+                .collect(),
+            rejected: delivered
+                .refused
+                .into_iter()
+                .map(|(change, reason)| RejectedDocument {
+                    document_id: change.id.clone(),
+                    source: change.source.clone(),
+                    identifier: change.identifier.clone(),
+                    version: change.version,
+                    reason,
+                    at,
+                })
+                .collect(),
+            added,
+            deleted: delivered.taken.len() as u64 - added,
+            at,
+        };
+        self.store.confirm(self.output.id, &delivery)?;
+        Ok(())
+    }
+
+    /// Whether a document (or its absence) is what the records with its id want, or a push that is
+    /// still to come will see to it.
+    fn is_right(
+        &self,
+        document: Option<&Value>,
+        states: &[RecordState],
+    ) -> Result<bool, AuditError> {
+        if states
+            .iter()
+            .any(|state| state.version > self.output.position)
+        {
+            return Ok(true);
+        }
+        let live: Vec<&RecordState> = states.iter().filter(|state| !state.deleted).collect();
+        let Some(document) = document else {
+            return Ok(live.is_empty());
+        };
+        if let Some(field) = &self.settings.version_field {
+            let has = values(&document[field]);
+            return Ok(live.iter().any(|state| has == [state.version.to_string()]));
+        }
+        for state in live {
+            if let Some(record) = self.record(state)?
+                && let Ok(wanted) = batch::document(&record, self.settings)
+            {
+                let is_same = |name: &String| {
+                    let field = wanted
+                        .fields()
+                        .iter()
+                        .find(|field| field.name == name.as_str());
+                    let wanted = field.map_or(&[][..], |field| field.values.as_slice());
+                    values(&document[name]) == wanted
+                };
+                if self.fields.iter().all(is_same) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// What would make a document right.
+    fn change(&self, id: &str, states: &[RecordState]) -> Result<Change, AuditError> {
+        for state in states.iter().filter(|state| !state.deleted) {
+            if let Some(record) = self.record(state)? {
+                return Ok(batch::change(&record, self.settings));
+            }
+        }
+        let mut json = Vec::new();
+        Encoding::Json.push_delete(id, &mut json);
+        Ok(Change {
+            id: id.to_owned(),
+            source: String::new(),
+            identifier: String::new(),
+            version: Version::default(),
+            command: Command::Delete,
+            json,
+            fault: None,
+        })
+    }
+
+    fn record(&self, state: &RecordState) -> Result<Option<StoredRecord>, StoreError> {
+        let records = self.reader.find(&state.identifier)?;
+        Ok(records
+            .into_iter()
+            .find(|record| record.source == state.source))
+    }
+
+    fn id_of<'v>(&self, document: &'v Value) -> &'v str {
+        document[&self.id_field].as_str().unwrap_or_default()
+    }
+
+    fn wanted_fields(&self) -> String {
+        let mut fields = vec![self.id_field.as_str()];
+        fields.extend(self.fields.iter().map(String::as_str));
+        fields.join(",")
+    }
+
+    /// The identifiers that give this document id.
+    fn identifiers(&self, id: &str) -> Vec<String> {
+        let documents = &self.settings.documents;
+        let Some(rest) = id.strip_prefix(&documents.id_prefix) else {
+            return Vec::new();
+        };
+        let mut identifiers = vec![rest.to_owned()];
+        for (from, to) in &documents.id_rewrites {
+            if let Some(end) = rest.strip_prefix(to.as_str()) {
+                identifiers.push(format!("{from}{end}"));
+            }
+        }
+        identifiers.retain(|identifier| documents.document_id(identifier) == id);
+        identifiers
+    }
+
+    /// The query for documents of ours; `None` if the store has never had any.
+    fn filter(&self) -> Result<Option<String>, AuditError> {
+        if let Some(filter) = &self.settings.audit_filter {
+            return Ok(Some(filter.clone()));
+        }
+        let documents = &self.settings.documents;
+        let mut prefixes: BTreeSet<String> = BTreeSet::new();
+        if documents.id_prefix.is_empty() {
+            let rewritten = documents.id_rewrites.iter().map(|(_, to)| to.clone());
+            prefixes.extend(rewritten.filter(|to| !to.is_empty()));
+            self.reader.states(&self.settings.sources, 0, |state| {
+                let id = documents.document_id(&state.identifier);
+                if !prefixes
+                    .iter()
+                    .any(|prefix| id.starts_with(prefix.as_str()))
+                {
+                    prefixes.extend(family(&id).map(str::to_owned));
+                }
+                match prefixes.len() > MAX_PREFIXES {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            })?;
+        } else {
+            prefixes.insert(documents.id_prefix.clone());
+        }
+        if prefixes.len() > MAX_PREFIXES {
+            return Err(AuditError::Settings {
+                output: self.settings.name.clone(),
+                reason: "its documents cannot be told by how their ids begin; set id_prefix or \
+                         audit_filter"
+                    .to_owned(),
+            });
+        }
+        let queries: Vec<String> = prefixes
+            .iter()
+            .map(|prefix| format!("{}:{}*", self.id_field, escape(prefix)))
+            .collect();
+        Ok((!queries.is_empty()).then(|| queries.join(" OR ")))
+    }
+}

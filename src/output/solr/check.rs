@@ -1,0 +1,201 @@
+//! Whether an index fits the documents that it would get.
+
+use serde_json::Value;
+
+use super::client::{Client, SolrError};
+use super::settings::SolrSettings;
+use crate::output::vufind::FIELDS;
+
+/// What an index knows of its fields.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    unique_key: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+struct Field {
+    /// The name; of a dynamic field its pattern, with a `*` at one end.
+    name: String,
+    multi_valued: bool,
+    stored: bool,
+}
+
+impl Schema {
+    /// Reads the index's schema.
+    pub(crate) async fn of(client: &Client) -> Result<Self, SolrError> {
+        Ok(Self::read(&client.read("schema").await?["schema"]))
+    }
+
+    fn read(schema: &Value) -> Self {
+        let list = |name: &str| schema[name].as_array().into_iter().flatten();
+        let property = |field: &Value, name: &str, default: bool| {
+            let of_type = list("fieldTypes")
+                .find(|kind| kind["name"] == field["type"])
+                .and_then(|kind| kind[name].as_bool());
+            field[name].as_bool().or(of_type).unwrap_or(default)
+        };
+        let fields = list("fields").chain(list("dynamicFields"));
+        Self {
+            unique_key: schema["uniqueKey"].as_str().unwrap_or_default().to_owned(),
+            fields: fields
+                .map(|field| Field {
+                    name: field["name"].as_str().unwrap_or_default().to_owned(),
+                    multi_valued: property(field, "multiValued", false),
+                    stored: property(field, "stored", true),
+                })
+                .collect(),
+        }
+    }
+
+    /// The definition of the field of this name; exact names go before patterns, and of patterns
+    /// the longest.
+    fn field(&self, name: &str) -> Option<&Field> {
+        let exact = self.fields.iter().find(|field| field.name == name);
+        exact.or_else(|| {
+            let fitting = self.fields.iter().filter(|field| fits(&field.name, name));
+            fitting.max_by_key(|field| field.name.len())
+        })
+    }
+
+    /// Whether a field of this name is there and given back by searches.
+    pub(crate) fn is_stored(&self, name: &str) -> bool {
+        self.field(name).is_some_and(|field| field.stored)
+    }
+
+    /// What of the documents does not fit, one line each.
+    pub(crate) fn misfits(&self, settings: &SolrSettings) -> Vec<String> {
+        let mut misfits = Vec::new();
+        let id = posted_name(settings, "id");
+        if self.unique_key != id {
+            misfits.push(format!("the unique key is {:?}, not {id}", self.unique_key));
+        }
+        for (name, several) in posted(settings) {
+            match self.field(&name) {
+                None => misfits.push(format!("there is no field {name}, which documents have")),
+                Some(field) if several && !field.multi_valued => misfits.push(format!(
+                    "field {name} takes one value, and documents may have several"
+                )),
+                Some(_) => {}
+            }
+        }
+        misfits
+    }
+}
+
+/// Asks an index whether it is there, and what of the documents does not fit it.
+///
+/// # Errors
+/// If it cannot be asked.
+pub async fn check(client: &Client, settings: &SolrSettings) -> Result<Vec<String>, SolrError> {
+    let schema = Schema::of(client).await?;
+    let mut misfits = schema.misfits(settings);
+    if settings.version_field.is_none() {
+        for name in &settings.compare_fields {
+            if !schema.is_stored(name) {
+                misfits.push(format!("field {name} of compare_fields is not stored"));
+            }
+        }
+    }
+    // The schema says nothing of who may write. A message without a command changes nothing.
+    client.update(b"{}".to_vec()).await?;
+    Ok(misfits)
+}
+
+/// The name under which a field is posted.
+pub(crate) fn posted_name(settings: &SolrSettings, name: &str) -> String {
+    let renames = &settings.documents.renames;
+    let renamed = renames.iter().find(|(from, _)| from == name);
+    renamed.map_or(name, |(_, to)| to).to_owned()
+}
+
+/// The fields that documents can have, and whether with more than one value.
+fn posted(settings: &SolrSettings) -> Vec<(String, bool)> {
+    let documents = &settings.documents;
+    let mut posted: Vec<(String, bool)> = FIELDS
+        .iter()
+        .filter(|(name, _)| match *name {
+            "institution" => !documents.institution.is_empty(),
+            "collection" => !documents.collection.is_empty(),
+            _ => true,
+        })
+        .map(|(name, several)| (posted_name(settings, name), *several))
+        .collect();
+    if settings.track_changes {
+        for name in ["first_indexed", "last_indexed"] {
+            posted.push((posted_name(settings, name), false));
+        }
+    }
+    for (name, values) in &documents.extra_fields {
+        match posted.iter_mut().find(|(known, _)| known == name) {
+            // Their values join those that are there.
+            Some((_, several)) => *several = true,
+            None => posted.push((name.clone(), values.len() > 1)),
+        }
+    }
+    posted.extend(settings.version_field.clone().map(|name| (name, false)));
+    posted
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(end), _) => name.ends_with(end),
+        (_, Some(start)) => name.starts_with(start),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn misfits_are_told() {
+        let field = |name: &str| json!({"name": name, "type": "string"});
+        let mut fields: Vec<Value> = FIELDS
+            .iter()
+            .map(|(name, several)| {
+                json!({"name": name, "type": if *several { "strings" } else { "string" }})
+            })
+            .filter(|field| field["name"] != "work_keys_str_mv")
+            .collect();
+        let schema = |fields: &[Value], key: &str| {
+            Schema::read(&json!({
+                "uniqueKey": key,
+                "fieldTypes": [
+                    {"name": "string"}, {"name": "strings", "multiValued": true},
+                ],
+                "fields": fields,
+                "dynamicFields": [
+                    {"name": "*_str_mv", "type": "string", "multiValued": true},
+                    {"name": "*_str", "type": "string", "stored": false},
+                ],
+            }))
+        };
+        let mut settings = SolrSettings::new("v", "http://localhost/solr/b".parse().unwrap());
+        assert_eq!(schema(&fields, "id").misfits(&settings), [""; 0]);
+        settings.version_field = Some("version_str".to_owned());
+        settings.track_changes = true;
+        settings.documents.institution = "I".to_owned();
+        settings.documents.renames = vec![("series".to_owned(), "container".to_owned())];
+        settings.documents.extra_fields = vec![("collection".to_owned(), vec!["more".to_owned()])];
+        fields.retain(|field| field["name"] != "topic");
+        fields.push(field("topic"));
+        let schema = schema(&fields, "key");
+        assert_eq!(
+            schema.misfits(&settings),
+            [
+                "the unique key is \"key\", not id",
+                "field collection takes one value, and documents may have several",
+                "there is no field container, which documents have",
+                "field topic takes one value, and documents may have several",
+                "there is no field first_indexed, which documents have",
+                "there is no field last_indexed, which documents have",
+            ]
+        );
+        assert!(!schema.is_stored("version_str") && schema.is_stored("x_str_mv"));
+        assert!(!schema.is_stored("nothing"));
+    }
+}

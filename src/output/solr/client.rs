@@ -1,0 +1,358 @@
+//! Requests to an index: which of its addresses to ask, and how often.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::time::timeout;
+use url::Url;
+
+use super::answer::{self, Answer, Meaning};
+use super::settings::SolrSettings;
+use crate::harvest::Stop;
+use crate::oai::client::{self as http, Redactor, show_url};
+use crate::oai::error::ClientError;
+
+/// Largest answer that is read: a page of an audit is a few hundred kilobytes.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// The longest pause between two tries.
+const MAX_PAUSE: Duration = Duration::from_secs(120);
+
+/// Why an index could not be asked.
+#[derive(Debug, Error)]
+pub enum SolrError {
+    /// It does not answer, or not now. Later it may.
+    #[error("{url}: {why}, after {tries} tries")]
+    Unavailable {
+        /// The address that was asked last.
+        url: String,
+        /// What came back.
+        why: String,
+        /// How often any address was asked.
+        tries: u32,
+    },
+    /// Asking again changes nothing until somebody has done something.
+    #[error("{url}: {why}; {advice}")]
+    Unusable {
+        /// The address.
+        url: String,
+        /// What came back.
+        why: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The index does not take what was sent.
+    #[error("{url}: refused: {message}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// What it said.
+        message: String,
+    },
+    /// It was time to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// What became of an update that the index looked at.
+#[derive(Debug)]
+pub(crate) enum Updated {
+    /// Done; the answer may list documents that were left out.
+    Done(Value),
+    /// Refused, with the message.
+    Refused(String),
+    /// Too large for the server.
+    TooLarge,
+}
+
+/// A client for one core or collection.
+pub struct Client {
+    endpoints: Vec<Endpoint>,
+    /// The address that answered last.
+    current: AtomicUsize,
+    total_timeout: Duration,
+    retries: u32,
+    retry_pause: Duration,
+    commit_within: Option<Duration>,
+    stop: Stop,
+}
+
+struct Endpoint {
+    url: Url,
+    http: reqwest::Client,
+    headers: HeaderMap,
+    redactor: Redactor,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let urls = self
+            .endpoints
+            .iter()
+            .map(|endpoint| show_url(&endpoint.url));
+        f.debug_list().entries(urls).finish()
+    }
+}
+
+impl Client {
+    /// Makes a client whose pauses end when `stop` says so.
+    ///
+    /// # Errors
+    /// If the settings cannot be used; nothing is sent yet.
+    pub fn new(settings: &SolrSettings, stop: Stop) -> Result<Self, ClientError> {
+        let endpoint = |url: &Url| {
+            let mut client = settings.client.clone();
+            client.url = url.clone();
+            let http::Plain {
+                http,
+                headers,
+                redactor,
+            } = http::plain(&client)?;
+            Ok(Endpoint {
+                url: url.clone(),
+                http,
+                headers,
+                redactor,
+            })
+        };
+        Ok(Self {
+            endpoints: settings
+                .urls
+                .iter()
+                .map(endpoint)
+                .collect::<Result<_, _>>()?,
+            current: AtomicUsize::new(0),
+            total_timeout: settings.client.timeouts.total,
+            retries: settings.retries,
+            retry_pause: settings.retry_pause,
+            commit_within: settings.commit_within,
+            stop,
+        })
+    }
+
+    /// Sends an update message in JSON.
+    pub(crate) async fn update(&self, message: Vec<u8>) -> Result<Updated, SolrError> {
+        let mut query = vec![("wt", "json".to_owned())];
+        if let Some(within) = self.commit_within {
+            query.push(("commitWithin", within.as_millis().to_string()));
+        }
+        let request = Request {
+            handler: "update",
+            query: &query,
+            body: Body::Json(message),
+        };
+        match self.send(&request).await? {
+            (_, Meaning::Done(answer)) => Ok(Updated::Done(answer)),
+            (_, Meaning::Refused(message)) => Ok(Updated::Refused(message)),
+            (_, Meaning::TooLarge) => Ok(Updated::TooLarge),
+            (url, other) => Err(unexpected(url, &other)),
+        }
+    }
+
+    /// Asks a handler of the core, such as `select`. The arguments go as a form, whose length no
+    /// server limits as it does that of an address.
+    pub(crate) async fn ask(
+        &self,
+        handler: &str,
+        arguments: &[(&str, String)],
+    ) -> Result<Value, SolrError> {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("wt", "json");
+        form.extend_pairs(arguments);
+        let request = Request {
+            handler,
+            query: &[],
+            body: Body::Form(form.finish()),
+        };
+        self.answered(&request).await
+    }
+
+    /// Reads a resource of the core that takes no arguments, such as `schema`.
+    pub(crate) async fn read(&self, handler: &str) -> Result<Value, SolrError> {
+        let request = Request {
+            handler,
+            query: &[("wt", "json".to_owned())],
+            body: Body::None,
+        };
+        self.answered(&request).await
+    }
+
+    async fn answered(&self, request: &Request<'_>) -> Result<Value, SolrError> {
+        match self.send(request).await? {
+            (_, Meaning::Done(answer)) => Ok(answer),
+            (url, Meaning::Refused(message)) => Err(SolrError::Refused { url, message }),
+            (url, other) => Err(unexpected(url, &other)),
+        }
+    }
+
+    /// Sends a request until it is answered one way or the other: each address in turn, with
+    /// growing pauses once all have failed, unless waiting helps with none of them.
+    async fn send(&self, request: &Request<'_>) -> Result<(String, Meaning), SolrError> {
+        let first = self.current.load(Ordering::Relaxed);
+        let mut pause = self.retry_pause;
+        let mut asked = 0;
+        let mut rounds = 0;
+        loop {
+            let mut wanted = None;
+            let mut last = None;
+            let mut unusable = None;
+            for step in 0..self.endpoints.len() {
+                let number = (first + step) % self.endpoints.len();
+                let endpoint = &self.endpoints[number];
+                let url = show_url(&endpoint.url);
+                asked += 1;
+                let meaning = tokio::select! {
+                    meaning = self.once(endpoint, request) => meaning,
+                    () = self.stop.requested() => return Err(SolrError::Stopped),
+                };
+                match meaning {
+                    Meaning::Wait { why, pause } => {
+                        tracing::debug!(url, "{why}");
+                        wanted = pause.max(wanted);
+                        last = Some((url, why));
+                    }
+                    Meaning::Stop { why, advice } => {
+                        unusable.get_or_insert(SolrError::Unusable {
+                            url,
+                            why,
+                            advice: advice.to_owned(),
+                        });
+                    }
+                    answered => {
+                        self.current.store(number, Ordering::Relaxed);
+                        return Ok((url, answered));
+                    }
+                }
+            }
+            let (url, why) = match (last, unusable) {
+                (Some(last), _) => last,
+                (None, Some(unusable)) => return Err(unusable),
+                (None, None) => {
+                    return Err(SolrError::Unavailable {
+                        url: String::new(),
+                        why: "the output has no address".to_owned(),
+                        tries: 0,
+                    });
+                }
+            };
+            if rounds >= self.retries || wanted.is_some_and(|wanted| wanted > MAX_PAUSE) {
+                return Err(SolrError::Unavailable {
+                    url,
+                    why,
+                    tries: asked,
+                });
+            }
+            rounds += 1;
+            let wait = pause.max(wanted.unwrap_or_default()).min(MAX_PAUSE);
+            tracing::warn!(
+                url,
+                "{why}; trying again in {}",
+                humantime::format_duration(wait)
+            );
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.stop.requested() => return Err(SolrError::Stopped),
+            }
+            pause = pause.saturating_mul(2);
+        }
+    }
+
+    async fn once(&self, endpoint: &Endpoint, request: &Request<'_>) -> Meaning {
+        let wait = |why: String| Meaning::Wait {
+            why: endpoint.redactor.text(&why).into_owned(),
+            pause: None,
+        };
+        match timeout(self.total_timeout, endpoint.exchange(request)).await {
+            Ok(Ok(answer)) => match answer::judge(&answer, SystemTime::now()) {
+                Meaning::Stop { why, advice } => Meaning::Stop {
+                    why: endpoint.redactor.text(&why).into_owned(),
+                    advice,
+                },
+                Meaning::Wait { why, pause } => Meaning::Wait {
+                    why: endpoint.redactor.text(&why).into_owned(),
+                    pause,
+                },
+                other => other,
+            },
+            Ok(Err(why)) => wait(why),
+            Err(_) => wait(format!(
+                "no whole answer within {} (total_timeout)",
+                humantime::format_duration(self.total_timeout)
+            )),
+        }
+    }
+}
+
+struct Request<'a> {
+    handler: &'a str,
+    query: &'a [(&'a str, String)],
+    body: Body,
+}
+
+enum Body {
+    None,
+    Json(Vec<u8>),
+    Form(String),
+}
+
+impl Endpoint {
+    /// Sends a request once and reads the whole answer; the error says what went wrong.
+    async fn exchange(&self, request: &Request<'_>) -> Result<Answer, String> {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{}", self.url.path(), request.handler));
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(request.query);
+        }
+        let builder = match &request.body {
+            Body::None => self.http.get(url),
+            // Any other type, and Solr takes the message for a form, says yes and does nothing.
+            Body::Json(message) => self
+                .http
+                .post(url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(message.clone()),
+            Body::Form(form) => self
+                .http
+                .post(url)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.clone()),
+        };
+        let failed = |error: reqwest::Error| http::error_text(&error);
+        let mut response = builder
+            .headers(self.headers.clone())
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "identity")
+            .send()
+            .await
+            .map_err(failed)?;
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            Some(value.to_str().ok()?.to_owned())
+        };
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            retry_after: header(RETRY_AFTER),
+            location: header(LOCATION),
+            body: Vec::new(),
+        };
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if answer.body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(format!("an answer of more than {MAX_ANSWER_BYTES} bytes"));
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        Ok(answer)
+    }
+}
+
+/// An answer that this request cannot have: a query is never too large.
+fn unexpected(url: String, meaning: &Meaning) -> SolrError {
+    SolrError::Unusable {
+        url,
+        why: format!("an answer out of place: {meaning:?}"),
+        advice: "check that urls name a core of Solr".to_owned(),
+    }
+}

@@ -1,0 +1,387 @@
+//! How far each output has confirmed the changes, and which documents it did not take.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::{Reader, Store, StoreError, Version};
+
+/// An output's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct OutputId(pub i64);
+
+/// An output as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Its row.
+    #[serde(skip)]
+    pub id: OutputId,
+    /// Its name.
+    pub name: String,
+    /// What decides which documents it gets.
+    #[serde(skip)]
+    pub definition: String,
+    /// It has confirmed all changes up to here.
+    pub position: Version,
+    /// When it last confirmed any, in milliseconds since 1970 on our clock.
+    pub confirmed_at: Option<i64>,
+    /// Why the last push stopped, if it did.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub error_at: Option<i64>,
+    /// Documents that it has taken so far, each time counted.
+    pub added: u64,
+    /// Deletions that it has taken so far.
+    pub deleted: u64,
+}
+
+impl Output {
+    /// An output that the store does not have yet.
+    pub fn unknown(name: String) -> Self {
+        Self {
+            id: OutputId(0),
+            name,
+            definition: String::new(),
+            position: Version::default(),
+            confirmed_at: None,
+            last_error: None,
+            error_at: None,
+            added: 0,
+            deleted: 0,
+        }
+    }
+}
+
+/// A document that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectedDocument {
+    /// The document's id.
+    pub document_id: String,
+    /// The record's source.
+    pub source: String,
+    /// The record's identifier.
+    pub identifier: String,
+    /// The record's version that was refused.
+    pub version: Version,
+    /// Why, in the words of the target or of the crosswalk.
+    pub reason: String,
+    /// When, in milliseconds since 1970 on our clock.
+    pub at: i64,
+}
+
+/// What an output has confirmed.
+#[derive(Debug, Clone, Default)]
+pub struct Delivery {
+    /// All changes up to here are dealt with; `None` moves no position.
+    pub upto: Option<Version>,
+    /// The ids of the documents that it took, or deleted: they are no longer set aside.
+    pub settled: Vec<String>,
+    /// Documents to be set aside.
+    pub rejected: Vec<RejectedDocument>,
+    /// How many documents it took.
+    pub added: u64,
+    /// How many deletions it took.
+    pub deleted: u64,
+    /// When, in milliseconds since 1970 on our clock.
+    pub at: i64,
+}
+
+const COLUMNS: &str =
+    "id, name, definition, position, confirmed_at, last_error, error_at, added, deleted";
+
+impl Store {
+    /// The output of this name, registered if it is new.
+    ///
+    /// Where its definition is no longer what it was, its position goes back to the beginning, so
+    /// that the next push sends everything as it is now defined. The second value says so.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn register_output(
+        &self,
+        name: &str,
+        definition: &str,
+    ) -> Result<(Output, bool), StoreError> {
+        self.write("registering an output", |transaction| {
+            let known = by_name(transaction, name)?;
+            let changed = known
+                .as_ref()
+                .is_some_and(|known| known.definition != definition);
+            transaction.execute(
+                "INSERT INTO output (name, definition) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET definition = ?2,
+                    position = CASE WHEN definition = ?2 THEN position ELSE 0 END",
+                params![name, definition],
+            )?;
+            let output = by_name(transaction, name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            if changed {
+                // All of them will be tried again, maybe under other ids.
+                transaction.execute("DELETE FROM rejected WHERE output_id = ?1", [output.id.0])?;
+            }
+            Ok((output, changed))
+        })
+    }
+
+    /// Sets an output's position, forwards or backwards: what comes after it will be sent.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn set_position(&self, output: OutputId, position: Version) -> Result<(), StoreError> {
+        self.write("setting a position", |transaction| {
+            transaction.execute(
+                "UPDATE output SET position = ?2 WHERE id = ?1",
+                params![output.0, position.0],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Stores what an output has confirmed, all of it or nothing. A position never goes back.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn confirm(&self, output: OutputId, delivery: &Delivery) -> Result<(), StoreError> {
+        self.write("storing what an output has confirmed", |transaction| {
+            transaction
+                .prepare_cached(
+                    "UPDATE output SET position = max(position, coalesce(?2, position)),
+                        confirmed_at = ?3, added = added + ?4, deleted = deleted + ?5,
+                        last_error = NULL, error_at = NULL
+                     WHERE id = ?1",
+                )?
+                .execute(params![
+                    output.0,
+                    delivery.upto.map(|version| version.0),
+                    delivery.at,
+                    delivery.added,
+                    delivery.deleted,
+                ])?;
+            let any_rejected: bool = transaction
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM rejected WHERE output_id = ?1)")?
+                .query_row([output.0], |row| row.get(0))?;
+            if any_rejected {
+                let mut forget = transaction.prepare_cached(
+                    "DELETE FROM rejected WHERE output_id = ?1 AND document_id = ?2",
+                )?;
+                for id in &delivery.settled {
+                    forget.execute(params![output.0, id])?;
+                }
+            }
+            let mut keep = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO rejected
+                    (output_id, document_id, source, identifier, version, reason, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            for document in &delivery.rejected {
+                keep.execute(params![
+                    output.0,
+                    document.document_id,
+                    document.source,
+                    document.identifier,
+                    document.version.0,
+                    document.reason,
+                    document.at,
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives an output the position of another one, with what that one has set aside, and forgets
+    /// the other.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn replace_output(&self, output: OutputId, by: OutputId) -> Result<(), StoreError> {
+        self.write("replacing an output", |transaction| {
+            transaction.execute("DELETE FROM rejected WHERE output_id = ?1", [output.0])?;
+            transaction.execute(
+                "UPDATE rejected SET output_id = ?1 WHERE output_id = ?2",
+                params![output.0, by.0],
+            )?;
+            transaction.execute(
+                "UPDATE output SET (position, confirmed_at, added, deleted, last_error, error_at) =
+                    (SELECT position, confirmed_at, added, deleted, NULL, NULL
+                     FROM output WHERE id = ?2)
+                 WHERE id = ?1",
+                params![output.0, by.0],
+            )?;
+            transaction.execute("DELETE FROM output WHERE id = ?1", [by.0])?;
+            Ok(())
+        })
+    }
+
+    /// Remembers why a push stopped.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn note_output_error(
+        &self,
+        output: OutputId,
+        error: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.write("storing why a push stopped", |transaction| {
+            transaction.execute(
+                "UPDATE output SET last_error = ?2, error_at = ?3 WHERE id = ?1",
+                params![output.0, error, now_ms],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+impl Reader {
+    /// All outputs that were ever pushed to, by name.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn outputs(&self) -> Result<Vec<Output>, StoreError> {
+        self.read("reading the outputs", |connection| {
+            connection
+                .prepare(&format!("SELECT {COLUMNS} FROM output ORDER BY name"))?
+                .query_map([], from_row)?
+                .collect()
+        })
+    }
+
+    /// The output called `name`; `None` if nothing was ever pushed to it.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn output(&self, name: &str) -> Result<Option<Output>, StoreError> {
+        self.read("reading an output", |connection| by_name(connection, name))
+    }
+
+    /// The documents that an output did not take, by their ids.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn rejected(&self, output: OutputId) -> Result<Vec<RejectedDocument>, StoreError> {
+        self.read("reading what was rejected", |connection| {
+            connection
+                .prepare(
+                    "SELECT document_id, source, identifier, version, reason, at FROM rejected
+                     WHERE output_id = ?1 ORDER BY document_id",
+                )?
+                .query_map([output.0], |row| {
+                    Ok(RejectedDocument {
+                        document_id: row.get(0)?,
+                        source: row.get(1)?,
+                        identifier: row.get(2)?,
+                        version: Version(row.get(3)?),
+                        reason: row.get(4)?,
+                        at: row.get(5)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// How many documents an output did not take.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn count_rejected(&self, output: OutputId) -> Result<u64, StoreError> {
+        self.read("counting what was rejected", |connection| {
+            connection.query_row(
+                "SELECT count(*) FROM rejected WHERE output_id = ?1",
+                [output.0],
+                |row| row.get(0),
+            )
+        })
+    }
+}
+
+fn by_name(connection: &Connection, name: &str) -> rusqlite::Result<Option<Output>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM output WHERE name = ?1"))?
+        .query_row([name], from_row)
+        .optional()
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Output> {
+    Ok(Output {
+        id: OutputId(row.get(0)?),
+        name: row.get(1)?,
+        definition: row.get(2)?,
+        position: Version(row.get(3)?),
+        confirmed_at: row.get(4)?,
+        last_error: row.get(5)?,
+        error_at: row.get(6)?,
+        added: row.get(7)?,
+        deleted: row.get(8)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(id: &str) -> RejectedDocument {
+        RejectedDocument {
+            document_id: id.to_owned(),
+            source: "a".to_owned(),
+            identifier: format!("oai:{id}"),
+            version: Version(3),
+            reason: "too long".to_owned(),
+            at: 7,
+        }
+    }
+
+    #[test]
+    fn positions_only_move_with_what_was_confirmed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let reader = store.reader().unwrap();
+        let (output, changed) = store.register_output("vufind", "one").unwrap();
+        assert_eq!((output.position, changed), (Version(0), false));
+
+        let mut delivery = Delivery {
+            upto: Some(Version(5)),
+            rejected: vec![rejected("x"), rejected("y")],
+            added: 2,
+            at: 7,
+            ..Delivery::default()
+        };
+        store.note_output_error(output.id, "down", 6).unwrap();
+        let known = || reader.output("vufind").unwrap().unwrap();
+        assert_eq!(known().last_error.as_deref(), Some("down"));
+        store.confirm(output.id, &delivery).unwrap();
+        assert_eq!((known().position, known().added), (Version(5), 2));
+        assert_eq!(known().last_error, None, "a confirmation ends an error");
+        assert_eq!(
+            reader.rejected(output.id).unwrap(),
+            [rejected("x"), rejected("y")]
+        );
+
+        delivery.upto = Some(Version(4));
+        delivery.rejected.clear();
+        delivery.settled = vec!["x".to_owned()];
+        store.confirm(output.id, &delivery).unwrap();
+        assert_eq!(known().position, Version(5), "not back");
+        assert_eq!(reader.count_rejected(output.id).unwrap(), 1);
+
+        let (output, changed) = store.register_output("vufind", "one").unwrap();
+        assert_eq!((output.position, changed), (Version(5), false));
+        let (other, _) = store.register_output("other", "one").unwrap();
+        let sent = Delivery {
+            upto: Some(Version(9)),
+            rejected: vec![rejected("z")],
+            ..Delivery::default()
+        };
+        store.confirm(other.id, &sent).unwrap();
+        store.replace_output(output.id, other.id).unwrap();
+        assert_eq!(known().position, Version(9));
+        assert_eq!(reader.rejected(output.id).unwrap(), [rejected("z")]);
+        assert_eq!(reader.output("other").unwrap(), None);
+
+        let (output, changed) = store.register_output("vufind", "two").unwrap();
+        assert_eq!(
+            (output.position, changed),
+            (Version(0), true),
+            "another definition"
+        );
+        assert_eq!(reader.outputs().unwrap().len(), 1);
+        assert_eq!(reader.count_rejected(output.id).unwrap(), 0);
+    }
+}

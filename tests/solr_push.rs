@@ -1,0 +1,769 @@
+//! The program against indices: a played one always, a real Solr where it can be started.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use harvestd::demo::{Behaviour, Item, Model};
+use harvestd::oai::Datestamp;
+use serde_json::{Value, json};
+use support::{
+    FakeSolr, NOW, Output, Program, RealSolr, Repository, TempStore, fixture, temp_store,
+};
+
+/// A repository, a store and a configuration with one output.
+struct Scene {
+    repository: Repository,
+    store: TempStore,
+}
+
+/// Minutes before the repository's now.
+fn ago(minutes: i64) -> Datestamp {
+    Datestamp::from_unix(NOW - 60 * minutes)
+}
+
+fn item(number: usize, metadata: &str, at: Datestamp) -> Item {
+    let metadata = format!("<doajArticle>{metadata}</doajArticle>");
+    Item {
+        identifier: format!("oai:doaj.org/article:{number:03}"),
+        datestamp: at,
+        set_specs: Vec::new(),
+        deleted: false,
+        metadata: vec![("oai_doaj".to_owned(), Arc::from(metadata))],
+    }
+}
+
+fn plain(number: usize) -> String {
+    format!("<title>Article {number}</title><authors><author><name>N. N.</name></author></authors>")
+}
+
+/// The document id of [`item`].
+fn id(number: usize) -> String {
+    format!("doaj-art-{number:03}")
+}
+
+fn ids(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    numbers.into_iter().map(id).collect()
+}
+
+impl Scene {
+    /// A repository with so many plain articles.
+    async fn with(count: usize) -> Self {
+        let mut model = Model::new(Behaviour::plain());
+        for number in 0..count {
+            model.insert(item(number, &plain(number), ago(10_000 - number as i64)));
+        }
+        Self::of(Repository::of(model).start().await)
+    }
+
+    fn of(repository: Repository) -> Self {
+        Self {
+            repository,
+            store: temp_store(),
+        }
+    }
+
+    /// Writes the configuration: an output at `urls` with more `keys`.
+    fn configure(&self, urls: &[&str], keys: &str) {
+        let config = format!(
+            "store = 'harvest.db'\n[[source]]\nname = 'doaj'\nurl = '{}'\n\
+             metadata_prefix = 'oai_doaj'\ndelay = '0s'\n[[output]]\nname = 'vufind'\n\
+             type = 'solr'\nurls = {urls:?}\nretries = 1\nretry_pause = '1ms'\n{keys}\n",
+            self.repository.base_url(),
+        );
+        std::fs::write(self.config(), config).unwrap();
+    }
+
+    fn config(&self) -> PathBuf {
+        self.store.dir().join("harvestd.toml")
+    }
+
+    fn program(&self, arguments: &[&str]) -> Program {
+        let config = self.config();
+        let all = [&["--config", config.to_str().unwrap()], arguments].concat();
+        Program::new(&all)
+    }
+
+    async fn run(&self, line: &str) -> Output {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        self.program(&arguments).run().await
+    }
+
+    async fn harvest(&self) {
+        self.run("harvest -q").await.success();
+    }
+
+    /// What `push --json` with these arguments says of the output.
+    async fn push(&self, arguments: &str) -> (Output, Value) {
+        let line = format!("push --json {arguments}");
+        let output = self.run(line.trim()).await;
+        let mut said: Value = serde_json::from_str(&output.stdout).expect(&output.stderr);
+        (output, said["outputs"][0].take())
+    }
+
+    async fn rejected(&self) -> BTreeMap<String, String> {
+        let output = self.run("rejected vufind --json").await.success();
+        let said: Value = serde_json::from_str(&output.stdout).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let documents = said["rejected"].as_array().unwrap();
+        documents
+            .iter()
+            .map(|document| (text(&document["document_id"]), text(&document["reason"])))
+            .collect()
+    }
+
+    async fn audit(&self, arguments: &str) -> (Option<i32>, Value) {
+        let line = format!("audit vufind --json {arguments}");
+        let output = self.run(line.trim()).await;
+        let said = serde_json::from_str(&output.stdout).expect(&output.stderr);
+        (output.status, said)
+    }
+
+    /// Changes an article, a minute later for each call with a smaller `minutes`.
+    fn update(&self, number: usize, metadata: &str, minutes: i64) {
+        let item = item(number, metadata, ago(minutes));
+        self.repository.with_model(|model| model.insert(item));
+    }
+
+    fn delete(&self, number: usize, minutes: i64) {
+        let identifier = format!("oai:doaj.org/article:{number:03}");
+        self.repository
+            .with_model(|model| model.delete(&identifier, ago(minutes)));
+    }
+}
+
+#[tokio::test]
+async fn an_index_follows_the_store() {
+    let scene = Scene::with(7).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(
+        &[&solr.url],
+        "batch_documents = 3\nuser = 'u'\npassword = 'p'",
+    );
+    scene.harvest().await;
+
+    let status = scene.run("status").await.success();
+    let line = status
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("vufind"))
+        .unwrap();
+    assert!(line.contains(" 7 ") && line.ends_with("never"), "{line}");
+    let (output, said) = scene.push("--dry-run").await;
+    output.success();
+    assert_eq!(said["would_push"]["adds"], 7);
+    assert_eq!(solr.ids(), [""; 0], "a dry run sends nothing");
+
+    let (output, said) = scene.push("").await;
+    output.success();
+    assert_eq!((&said["added"], &said["behind"]), (&json!(7), &json!(0)));
+    assert_eq!(solr.ids(), ids(0..7));
+    let sizes: Vec<usize> = solr.state().updates.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [3, 3, 1]);
+    assert_eq!(solr.state().commit_within[0].as_deref(), Some("60000"));
+    assert_eq!(solr.state().authorization[0].as_deref(), Some("Basic dTpw"));
+
+    // Nothing has changed, so nothing is sent.
+    scene.push("").await.0.success();
+    assert_eq!(solr.state().updates.len(), 3);
+
+    scene.update(2, "<title>New</title>", 20);
+    scene.delete(3, 19);
+    scene.harvest().await;
+    let status = scene.run("status --json").await.success();
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["outputs"][0]["behind"], 2);
+    let (_, said) = scene.push("").await;
+    assert_eq!((&said["added"], &said["deleted"]), (&json!(1), &json!(1)));
+    assert_eq!(solr.state().updates[3], ["doaj-art-002", "-doaj-art-003"]);
+    assert_eq!(solr.state().documents[&id(2)]["title"], "New");
+
+    // Everything again: the same documents, and the tombstone.
+    let before = solr.state().documents.clone();
+    let (_, said) = scene.push("--all").await;
+    assert_eq!((&said["added"], &said["deleted"]), (&json!(6), &json!(1)));
+    assert_eq!(solr.state().documents, before);
+}
+
+#[tokio::test]
+async fn other_settings_send_everything_again() {
+    let scene = Scene::with(3).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "commit_within = 'none'");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    scene.configure(&[&solr.url], "institution = 'Kabale University'");
+    let (_, said) = scene.push("").await;
+    assert_eq!(
+        (&said["added"], &said["starts_over"]),
+        (&json!(3), &json!(true))
+    );
+    assert_eq!(
+        solr.state().documents[&id(0)]["institution"][0],
+        "Kabale University"
+    );
+    assert_eq!(solr.state().commit_within, [None, Some("60000".to_owned())]);
+}
+
+#[tokio::test]
+async fn one_bad_document_does_not_hold_up_the_others() {
+    type Words = fn(&str) -> String;
+    let named: Words = |id| format!("ERROR: [doc={id}] unknown field 'x'");
+    let immense: Words = |id| {
+        format!(
+            "Exception writing document id {id} to the index; possible analysis error: Document \
+             contains at least one immense term in field=\"title_fullStr\""
+        )
+    };
+    let unnamed: Words = |_| "something about a document".to_owned();
+    let cases = [
+        ("named", named, false),
+        ("immense term", immense, false),
+        ("not named", unnamed, false),
+        ("tolerant index", named, true),
+    ];
+    for (case, words, tolerant) in cases {
+        let scene = Scene::with(10).await;
+        let solr = FakeSolr::start().await;
+        solr.state().tolerant = tolerant;
+        solr.poison(move |document| {
+            let id = document["id"].as_str().unwrap();
+            let is_bad = ["doaj-art-000", "doaj-art-004", "doaj-art-009"].contains(&id);
+            is_bad.then(|| words(id))
+        });
+        scene.configure(&[&solr.url], "batch_documents = 6");
+        scene.harvest().await;
+        let (output, said) = scene.push("").await;
+        output.success();
+        assert_eq!(
+            (&said["added"], &said["rejected"]),
+            (&json!(7), &json!(3)),
+            "{case}"
+        );
+        assert_eq!(solr.ids(), ids([1, 2, 3, 5, 6, 7, 8]), "{case}");
+        let rejected = scene.rejected().await;
+        let expected: BTreeMap<_, _> = ids([0, 4, 9])
+            .into_iter()
+            .map(|id| (id.clone(), words(&id)))
+            .collect();
+        assert_eq!(rejected, expected, "{case}");
+
+        // A newer version that is fine is no longer set aside; the others are when tried again.
+        solr.heal();
+        scene.update(4, "<title>Mended</title>", 20);
+        scene.harvest().await;
+        scene.push("").await.0.success();
+        assert_eq!(scene.rejected().await.len(), 2, "{case}");
+        let (_, said) = scene.push("--retry-rejected").await;
+        assert_eq!(said["added"], 2, "{case}");
+        assert!(scene.rejected().await.is_empty(), "{case}");
+        assert_eq!(solr.ids(), ids(0..10), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_does_not_fit_stops_the_push() {
+    for count in [3, 100] {
+        let scene = Scene::with(count).await;
+        let solr = FakeSolr::start().await;
+        solr.poison(|document| {
+            let id = document["id"].as_str().unwrap();
+            Some(format!("ERROR: [doc={id}] unknown field 'allfields'"))
+        });
+        scene.configure(&[&solr.url], "");
+        scene.harvest().await;
+        let (output, said) = scene.push("").await;
+        output.failure(1);
+        assert_eq!(said["position"], 0);
+        assert_eq!(said["behind"], count);
+        let why = said["why"].as_str().unwrap();
+        assert!(why.contains("unknown field 'allfields'"), "{why}");
+        assert!(scene.rejected().await.is_empty());
+        assert!(solr.state().updates.len() <= 20, "it does not try them all");
+        let status = scene.run("status").await.success();
+        assert!(
+            status.stdout.contains("unknown field 'allfields'"),
+            "{}",
+            status.stdout
+        );
+
+        solr.heal();
+        scene.push("").await.0.success();
+        assert_eq!(solr.ids().len(), count);
+    }
+}
+
+#[tokio::test]
+async fn outages_end_a_push_and_the_next_one_goes_on() {
+    let no_core = "<html><body><h2>HTTP ERROR 404 Not Found</h2></body></html>";
+    let cases = [
+        ("no core", 404, no_core, 1, "check that urls name the core"),
+        ("login", 401, "", 1, "check user, password or token"),
+        (
+            "login page",
+            200,
+            "<html>Sign in</html>",
+            1,
+            "check that urls name the core",
+        ),
+        (
+            "disk full",
+            500,
+            "{\"error\":{\"msg\":\"No space left on device\"}}",
+            1,
+            "make room",
+        ),
+        ("loading", 503, "", 3, "after 2 tries"),
+    ];
+    for (case, status, body, exit, words) in cases {
+        let scene = Scene::with(4).await;
+        let solr = FakeSolr::start().await;
+        scene.configure(&[&solr.url], "batch_documents = 2");
+        scene.harvest().await;
+        solr.state().scripted = vec![(status, body.to_owned()); 2].into();
+        let (output, said) = scene.push("").await;
+        output.failure(exit);
+        let why = said["why"].as_str().unwrap();
+        assert!(why.contains(words), "{case}: {why}");
+        assert_eq!(said["position"], 0, "{case}");
+        solr.heal();
+        scene.push("").await.0.success();
+        assert_eq!(solr.ids(), ids(0..4), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_was_cut_off_goes_on_where_it_stopped() {
+    let scene = Scene::with(6).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "batch_documents = 2");
+    scene.harvest().await;
+    solr.state().gone_after = Some(2);
+    let (output, said) = scene.push("").await;
+    output.failure(3);
+    assert_eq!((&said["added"], &said["behind"]), (&json!(4), &json!(2)));
+    // What was pushed is deleted before the rest is: the index must hear of it all the same.
+    scene.delete(0, 20);
+    scene.harvest().await;
+    solr.heal();
+    scene.push("").await.0.success();
+    assert_eq!(solr.ids(), ids(1..6));
+    let seen = solr.state().updates.concat();
+    assert_eq!(seen.iter().filter(|seen| **seen == id(1)).count(), 1);
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_the_server_is_cut_or_set_aside() {
+    let scene = Scene::with(9).await;
+    let abstracts = format!(
+        "<title>t</title><abstract>{}</abstract>",
+        "x".repeat(20_000)
+    );
+    scene.update(4, &abstracts, 20);
+    let solr = FakeSolr::start().await;
+    solr.state().most_bytes = Some(2_000);
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    let (output, said) = scene.push("").await;
+    output.success();
+    assert_eq!((&said["added"], &said["rejected"]), (&json!(8), &json!(1)));
+    assert!(scene.rejected().await[&id(4)].contains("larger than the server takes"));
+    assert_eq!(solr.ids(), ids([0, 1, 2, 3, 5, 6, 7, 8]));
+}
+
+/// A document belongs to every source that has its record: it goes with the last of them.
+#[tokio::test]
+async fn a_record_of_two_sources_lives_as_long_as_one_of_them_has_it() {
+    let scene = Scene::with(2).await;
+    let other = Scene::with(1).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "");
+    let config = std::fs::read_to_string(scene.config()).unwrap();
+    let second = format!(
+        "[[source]]\nname = 'other'\nurl = '{}'\nmetadata_prefix = 'oai_doaj'\ndelay = '0s'\n",
+        other.repository.base_url(),
+    );
+    std::fs::write(scene.config(), format!("{config}{second}")).unwrap();
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    assert_eq!(solr.ids(), ids(0..2));
+    for (left, expected) in [(&scene, ids(0..2)), (&other, ids([1]))] {
+        left.delete(0, 20);
+        scene.harvest().await;
+        scene.push("").await.0.success();
+        assert_eq!(solr.ids(), expected);
+        assert_eq!(scene.audit("").await.0, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn positions_can_be_set() {
+    let scene = Scene::with(4).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    let (_, said) = scene.push("").await;
+    let position = said["position"].as_i64().unwrap();
+    // The last of the four has the version of the position.
+    let (_, said) = scene.push(&format!("--since {}", position - 1)).await;
+    assert_eq!(
+        (&said["added"], &said["position"]),
+        (&json!(1), &json!(position))
+    );
+    let beyond = format!("push --since {}", position + 1);
+    let output = scene.run(&beyond).await.failure(2);
+    assert!(
+        output.stderr.contains("would never be sent"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// What the index took, and whose confirmation was never stored, is deleted there too.
+#[tokio::test]
+async fn deletions_reach_documents_that_nobody_remembers() {
+    let scene = Scene::with(3).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    solr.state().documents.insert(
+        id(1),
+        json!({"id": id(1), "title": "Sent, but never confirmed"}),
+    );
+    scene.delete(1, 20);
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    assert_eq!(solr.ids(), ids([0, 2]));
+}
+
+#[tokio::test]
+async fn the_next_address_is_asked_when_one_is_down() {
+    let scene = Scene::with(2).await;
+    let (down, up) = (FakeSolr::start().await, FakeSolr::start().await);
+    down.state().gone_after = Some(0);
+    let no_core = format!("{}x", up.url);
+    let urls = [
+        "http://127.0.0.1:1/solr/biblio",
+        &no_core,
+        &down.url,
+        &up.url,
+    ];
+    scene.configure(&urls, "");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    assert_eq!(up.ids(), ids(0..2));
+}
+
+#[tokio::test]
+async fn records_without_a_document_leave_the_index() {
+    let scene = Scene::with(2).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    let mut other = item(1, "", ago(20));
+    other.metadata = vec![(
+        "oai_doaj".to_owned(),
+        Arc::from("<x:other xmlns:x=\"urn:x\"/>"),
+    )];
+    scene.repository.with_model(|model| model.insert(other));
+    scene.harvest().await;
+    let (output, said) = scene.push("").await;
+    output.success();
+    assert_eq!(said["rejected"], 1);
+    assert_eq!(solr.ids(), ids([0]));
+    assert_eq!(scene.rejected().await.len(), 1);
+}
+
+#[tokio::test]
+async fn audits_find_what_differs_and_repair_it() {
+    for keys in ["", "version_field = 'version_str'"] {
+        let scene = Scene::with(6).await;
+        let solr = FakeSolr::start().await;
+        scene.configure(&[&solr.url], keys);
+        scene.harvest().await;
+        let early = scene.run("audit vufind").await.failure(1);
+        assert!(early.stderr.contains("push first"), "{}", early.stderr);
+        scene.push("").await.0.success();
+        let (status, said) = scene.audit("").await;
+        assert_eq!((status, &said["documents"]), (Some(0), &json!(6)), "{said}");
+        let right = solr.state().documents.clone();
+
+        // Changes that are still to be pushed are none of its business.
+        scene.update(5, "<title>Later</title>", 20);
+        scene.harvest().await;
+        let (status, said) = scene.audit("").await;
+        assert_eq!((status, &said["pending"]), (Some(0), &json!(1)), "{said}");
+
+        {
+            let mut state = solr.state();
+            state.documents.remove(&id(1));
+            let changed = state.documents.get_mut(&id(2)).unwrap();
+            changed["title_full"] = json!("Other");
+            changed["version_str"] = json!("1");
+            state.documents.insert(id(99), json!({"id": id(99)}));
+            state.documents.insert("b1".to_owned(), json!({"id": "b1"}));
+        }
+        let (status, said) = scene.audit("").await;
+        assert_eq!(status, Some(3), "{said}");
+        assert_eq!(said["missing"]["examples"], json!([id(1)]));
+        assert_eq!(said["outdated"]["examples"], json!([id(2)]));
+        assert_eq!(said["surplus"]["examples"], json!([id(99)]));
+        let (status, said) = scene.audit("--repair").await;
+        assert_eq!((status, &said["repaired"]), (Some(0), &json!(3)), "{said}");
+        let mut expected = right;
+        expected.insert("b1".to_owned(), json!({"id": "b1"}));
+        assert_eq!(solr.state().documents, expected, "others' documents stay");
+        assert_eq!(scene.audit("").await.0, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn check_config_asks_outputs() {
+    let scene = Scene::with(0).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "renames = { series = 'container_title' }");
+    let output = scene.run("check-config --online").await.failure(1);
+    let line = "output vufind: there is no field container_title, which documents have";
+    assert!(
+        output.stdout.lines().any(|shown| shown == line),
+        "{}",
+        output.stdout
+    );
+    scene.configure(&[&solr.url], "");
+    scene.run("check-config --online").await.success();
+    scene.configure(&["http://127.0.0.1:1/solr/biblio"], "");
+    scene.run("check-config --online").await.failure(1);
+}
+
+/// VuFind's own configuration, where it is at hand.
+fn vufind_configuration() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/solr/vufind-conf");
+    if !path.exists() {
+        eprintln!("SKIPPED: {} IS NOT THERE", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// The seed's record comes back as the document that all this began with.
+async fn the_seed_comes_back(solr: &RealSolr) {
+    let page = Repository::serving_file(fixture("seed-record.xml"))
+        .start()
+        .await;
+    let scene = Scene::of(page);
+    scene.configure(&[&solr.url], "institution = 'Kabale University'");
+    scene.run("check-config --online").await.success();
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    let mut documents = solr.documents().await;
+    assert_eq!(documents.len(), 1);
+    let expected = std::fs::read_to_string(fixture("seed-solr-doc.json")).unwrap();
+    let mut expected: Value = serde_json::from_str(&expected).unwrap();
+    let mut document = documents.pop_first().unwrap().1;
+    for document in [&mut document, &mut expected] {
+        document.as_object_mut().unwrap().remove("_version_");
+    }
+    // `Value` compares objects without regard to order.
+    assert_eq!(document, expected);
+}
+
+/// One server for all: starting it takes longer than anything else.
+#[tokio::test]
+async fn real_solr_is_kept_as_the_store_is() {
+    let Some(solr) = RealSolr::start(RealSolr::own_configuration()).await else {
+        return;
+    };
+    the_seed_comes_back(&solr).await;
+    solr.empty().await;
+    it_follows_the_store(&solr).await;
+    solr.empty().await;
+    a_rebuild_takes_the_place_of_the_index(&solr).await;
+    solr.empty().await;
+    a_killed_push_loses_and_doubles_nothing(&solr).await;
+}
+
+#[tokio::test]
+async fn real_solr_with_the_schema_of_a_catalogue_holds_its_documents() {
+    let Some(configuration) = vufind_configuration() else {
+        return;
+    };
+    let Some(solr) = RealSolr::start(configuration).await else {
+        return;
+    };
+    the_seed_comes_back(&solr).await;
+    solr.empty().await;
+    a_whole_page_comes_back(&solr).await;
+}
+
+async fn a_whole_page_comes_back(solr: &RealSolr) {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vufind/docs-2017-page.jsonl");
+    if !docs.exists() {
+        eprintln!("SKIPPED: {} IS NOT THERE", docs.display());
+        return;
+    }
+    let page = Repository::serving_file(fixture("doaj-2017-page.xml"))
+        .start()
+        .await;
+    let scene = Scene::of(page);
+    scene.configure(&[&solr.url], "institution = 'Kabale University'");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    let documents = solr.documents().await;
+    let mut compared = 0;
+    for line in std::fs::read_to_string(docs).unwrap().lines() {
+        let expected: Value = serde_json::from_str(line).unwrap();
+        let posted = expected["doc"].as_object().unwrap();
+        let document = &documents[posted["id"][0].as_str().unwrap()];
+        for (name, values) in posted {
+            // The schema does not store these.
+            if name == "allfields" || name == "publishDateSort" {
+                continue;
+            }
+            let found = match &document[name] {
+                Value::Array(values) => Value::Array(values.clone()),
+                one => json!([one]),
+            };
+            assert_eq!(found, *values, "{name} of {}", posted["id"]);
+        }
+        assert_eq!(document["spelling"], posted["allfields"]);
+        compared += 1;
+    }
+    assert_eq!((compared, documents.len()), (100, 100));
+}
+
+async fn it_follows_the_store(solr: &RealSolr) {
+    let scene = Scene::with(40).await;
+    // Each of these is refused by the index for another reason.
+    let immense = format!("<title>{}</title>", "x".repeat(33_000));
+    let two_issns = "<title>t</title><issn>1234-5678</issn><eissn>8765-4321</eissn>";
+    let keywords = "<title>t</title><keywords><keyword>k</keyword></keywords>";
+    let date = "<title>t</title><publicationDate>Spring</publicationDate>";
+    scene.update(5, &immense, 90);
+    scene.update(15, two_issns, 80);
+    scene.update(25, keywords, 70);
+    scene.update(35, date, 60);
+    let keys = "batch_documents = 16\nversion_field = 'version_str'\n\
+                renames = { issn = 'author_sort_str', topic = 'nowhere', publishDate = 'any_date' }";
+    scene.configure(&[&solr.url], keys);
+    scene.harvest().await;
+    let (output, said) = scene.push("").await;
+    output.success();
+    assert_eq!(
+        (&said["added"], &said["rejected"]),
+        (&json!(36), &json!(4)),
+        "{said}"
+    );
+    let rejected = scene.rejected().await;
+    for (number, words) in [
+        (5, "immense term"),
+        (
+            15,
+            "multiple values encountered for non multiValued field author_sort_str",
+        ),
+        (25, "unknown field 'nowhere'"),
+        (35, "Invalid Date String"),
+    ] {
+        let reason = &rejected[&id(number)];
+        assert!(reason.contains(words), "{number}: {reason}");
+    }
+    assert_eq!(rejected.len(), 4);
+    let expected: Vec<String> = ids((0..40).filter(|number| number % 10 != 5));
+    let held: Vec<String> = solr.documents().await.into_keys().collect();
+    assert_eq!(held, expected);
+
+    // Deletions, and what an audit sees of documents that came and went without us.
+    scene.delete(0, 50);
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    let (status, said) = scene.audit("").await;
+    assert_eq!((status, &said["set_aside"]), (Some(0), &json!(4)), "{said}");
+    solr.post(
+        "update?commit=true",
+        &format!(
+            "{{\"delete\":{{\"id\":\"{}\"}},\"add\":{{\"doc\":{{\"id\":\"{}\"}}}},\
+             \"add\":{{\"doc\":{{\"id\":\"{}\",\"version_str\":\"1\"}}}}}}",
+            id(1),
+            id(77),
+            id(2)
+        ),
+    )
+    .await;
+    let (status, said) = scene.audit("--repair").await;
+    assert_eq!(said["missing"]["examples"], json!([id(1)]), "{said}");
+    assert_eq!(said["surplus"]["examples"], json!([id(77)]));
+    assert_eq!(said["outdated"]["examples"], json!([id(2)]));
+    assert_eq!((status, &said["repaired"]), (Some(0), &json!(3)));
+    // The repair is not visible to searches yet, which must not look like a fault.
+    assert_eq!(scene.audit("").await.0, Some(0));
+    let held: Vec<String> = solr.documents().await.into_keys().collect();
+    let expected: Vec<String> = expected.into_iter().skip(1).collect();
+    assert_eq!(held, expected);
+}
+
+async fn a_rebuild_takes_the_place_of_the_index(solr: &RealSolr) {
+    let scene = Scene::with(5).await;
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    solr.post(
+        "update",
+        &format!("{{\"add\":{{\"doc\":{{\"id\":\"{}\"}}}}}}", id(88)),
+    )
+    .await;
+    assert_eq!(solr.documents().await.len(), 6);
+
+    let next = solr.another_core("next").await;
+    let (output, said) = scene.push(&format!("vufind --target {next}")).await;
+    output.success();
+    assert_eq!(said["added"], 5);
+    assert_eq!(
+        solr.documents().await.len(),
+        6,
+        "the live index stays as it is"
+    );
+    // The live index goes on meanwhile, and so does the other before it takes its place.
+    scene.delete(0, 20);
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    let (output, said) = scene.push(&format!("vufind --target {next} --swap")).await;
+    output.success();
+    assert_eq!(
+        (&said["added"], &said["deleted"]),
+        (&json!(0), &json!(1)),
+        "{said}"
+    );
+    let held: Vec<String> = solr.documents().await.into_keys().collect();
+    assert_eq!(held, ids(1..5));
+    // It is the output now: nothing is left to be sent, and the rebuild is forgotten.
+    let (_, said) = scene.push("").await;
+    assert_eq!((&said["added"], &said["deleted"]), (&json!(0), &json!(0)));
+    let status = scene.run("status --json").await.success();
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["outputs"].as_array().unwrap().len(), 1);
+    scene
+        .run(&format!("push vufind --target {}", solr.url))
+        .await
+        .failure(2);
+}
+
+async fn a_killed_push_loses_and_doubles_nothing(solr: &RealSolr) {
+    let scene = Scene::with(100).await;
+    scene.configure(&[&solr.url], "batch_documents = 1");
+    scene.harvest().await;
+    for killed_at in [10, 40, 70] {
+        let running = scene.program(&["push", "-q"]).spawn();
+        while solr.documents().await.len() < killed_at {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        running.signal("KILL");
+        running.wait().await;
+    }
+    scene.push("").await.0.success();
+    let held: Vec<String> = solr.documents().await.into_keys().collect();
+    assert_eq!(held, ids(0..100));
+    assert_eq!(scene.audit("").await.0, Some(0));
+}
