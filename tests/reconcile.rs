@@ -165,7 +165,8 @@ async fn too_many_are_held_until_someone_confirms() {
         .await
         .success();
     assert_eq!(repository.count("ListRecords"), 0);
-    assert_eq!(repository.count("GetRecord"), 30);
+    // And one more, to see that GetRecord knows what the list has shown.
+    assert_eq!(repository.count("GetRecord"), 31);
     assert_eq!(deletions(&place.path()).len(), 30);
 }
 
@@ -179,10 +180,12 @@ async fn a_broken_list_buries_nothing() {
         .await
         .success();
     let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
+    // The first page comes, and nothing after it, by token or by date.
     let second_page = || {
         When::matching(|request| {
-            request.argument("resumptionToken").is_some()
-                || request.argument("verb") == Some("Identify")
+            ["resumptionToken", "until"]
+                .iter()
+                .any(|name| request.argument(name).is_some())
         })
     };
     repository.break_with(second_page(), Fault::html(200));
@@ -196,7 +199,9 @@ async fn a_broken_list_buries_nothing() {
     repository.with_model(|model| model.vanish(&item.identifier, now.plus_seconds(-DAY)));
     let one = When::matching(|request| request.argument("verb") == Some("GetRecord"));
     repository.break_with(one, Fault::html(500));
-    harvestd(&arguments).await.success();
+    let unclear = harvestd(&arguments).await.failure(3);
+    let told = "neither found nor denied";
+    assert!(unclear.stderr.contains(told), "{}", unclear.stderr);
     assert_eq!(deletions(&place.path()), []);
     repository.heal();
     harvestd(&arguments).await.success();
@@ -204,4 +209,29 @@ async fn a_broken_list_buries_nothing() {
         deletions(&place.path()),
         [(item.identifier, Deletion::Vanished)]
     );
+}
+
+#[tokio::test]
+async fn nothing_is_buried_on_the_word_of_a_repository_that_denies_what_it_lists() {
+    let repository = doaj(100).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    harvestd(&["harvest", "--config", &config, "--store", &store])
+        .await
+        .success();
+    let item = repository.visible().remove(0);
+    let now = repository.clock().now();
+    repository.with_model(|model| model.vanish(&item.identifier, now.plus_seconds(-DAY)));
+    // While its index is being built, GetRecord knows nothing at all.
+    let alone = When::matching(|request| request.argument("verb") == Some("GetRecord"));
+    repository.break_with(alone, Fault::oai_error("idDoesNotExist"));
+    let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
+    let held = harvestd(&arguments).await.failure(3);
+    assert!(
+        held.stderr.contains("which the list has just shown"),
+        "{}",
+        held.stderr
+    );
+    assert_eq!(deletions(&place.path()), []);
 }
