@@ -39,14 +39,10 @@ async fn g01_killed_between_two_pages() {
             live(&place) == 4 && repository.requests().len() == 4
         })
         .await;
-        running.signal(signal);
-        if signal == "KILL" {
-            assert_eq!(running.wait().await.status, None);
-        } else {
-            // The second one does not wait for the answer that does not come.
-            running.signal(signal);
-            running.wait().await.failure(143);
-        }
+        let ended = running.insist(signal).await;
+        // The second one does not wait for the answer that does not come.
+        let expected = (signal != "KILL").then_some(143);
+        assert_eq!(ended.status, expected, "{signal}: {}", ended.stderr);
         assert_eq!(live(&place), 4);
         repository.forget_requests();
         Program::new(&arguments(&config, &store))

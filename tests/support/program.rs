@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// What a run of the program left.
 #[derive(Debug)]
@@ -110,6 +111,19 @@ impl Running {
             .status()
             .expect("the system has a kill command");
         assert!(sent.success(), "{name} could not be sent");
+    }
+
+    /// Sends a signal again and again until the program ends: of two that come close together, the
+    /// system may keep one.
+    pub async fn insist(mut self, name: &str) -> Output {
+        let mut ended = false;
+        while !ended {
+            self.signal(name);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let child = self.child.as_mut().expect("only wait takes the child");
+            ended = child.try_wait().expect("the program is ours").is_some();
+        }
+        self.wait().await
     }
 
     /// Waits for the program's end.
