@@ -105,9 +105,9 @@ mod tests {
             ),
             (
                 "system configuration",
-                &[("HOME", "/root")],
+                &[("HOME", "/home/admin")],
                 Some(SYSTEM_CONFIG),
-                &["/root/.config/harvestd/harvestd.toml", SYSTEM_CONFIG],
+                &["/home/admin/.config/harvestd/harvestd.toml", SYSTEM_CONFIG],
                 Some(SYSTEM_STORE),
             ),
             ("no home", &[], None, &[SYSTEM_CONFIG], None),
