@@ -11,7 +11,7 @@ use harvestd::cli::{
     audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, logging,
     man, progress, push, reconcile, rejected, show, status, verify,
 };
-use harvestd::config::{self, Config, Environment, Secrets};
+use harvestd::config::{self, Config, Environment, Overrides, Secrets};
 use harvestd::harvest::Clock;
 use indicatif::MultiProgress;
 use tokio::runtime::Runtime;
@@ -57,7 +57,11 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             }
         }
         Command::Harvest(args) => {
-            let (mut config, bars) = start(&cli.global, args.secrets())?;
+            let overrides = Overrides {
+                ignore_usual_places: args.demo,
+                ..cli.global.overrides()
+            };
+            let (mut config, bars) = start_with(&cli.global, &overrides, args.secrets())?;
             if args.demo && cli.global.store.is_none() {
                 config.store.set_file_name("harvestd-demo.db");
             }
@@ -132,7 +136,15 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
 
 /// Loads the configuration and starts the log; what is returned with it draws the progress bars.
 fn start(global: &Global, secrets: Secrets) -> anyhow::Result<(Config, MultiProgress)> {
-    let config = config::load(&global.overrides(), &Environment::of_process(), secrets)?;
+    start_with(global, &global.overrides(), secrets)
+}
+
+fn start_with(
+    global: &Global,
+    overrides: &Overrides,
+    secrets: Secrets,
+) -> anyhow::Result<(Config, MultiProgress)> {
+    let config = config::load(overrides, &Environment::of_process(), secrets)?;
     let bars = progress::bars(logging::bars_fit(global, &config));
     logging::init(global, &config, &bars)?;
     for warning in &config.warnings {

@@ -116,3 +116,17 @@ fn help_names_every_status() {
     let (_, version, _) = run(harvestd(home.path()).arg("--version"));
     assert_eq!(version, format!("harvestd {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn the_demo_works_beside_a_broken_configuration() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".config/harvestd");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("harvestd.toml"), "no configuration").unwrap();
+    let (status, _, err) = run(harvestd(home.path()).arg("status"));
+    assert_eq!(status, Some(2), "the file is one that is looked at: {err}");
+    let mut demo = harvestd(home.path());
+    demo.args(["harvest", "--demo", "--store", "demo.db"]);
+    let (status, _, err) = run(&mut demo);
+    assert_eq!(status, Some(0), "{err}");
+}

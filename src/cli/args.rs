@@ -83,6 +83,7 @@ impl Global {
         Overrides {
             config: self.config.clone(),
             store: self.store.clone(),
+            ..Overrides::default()
         }
     }
 }

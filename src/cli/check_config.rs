@@ -320,6 +320,7 @@ mod tests {
         let overrides = Overrides {
             config: Some(path),
             store: Some("/store.db".into()),
+            ..Overrides::default()
         };
         let mut config = load(&overrides, &Environment::default(), Secrets::Reported).unwrap();
         config.file = Some("c.toml".into());

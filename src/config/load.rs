@@ -119,12 +119,16 @@ pub struct Overrides {
     pub config: Option<PathBuf>,
     /// `--store`.
     pub store: Option<PathBuf>,
+    /// Without `--config`, no file is looked for: for the demo, which must work whatever the
+    /// user's own configuration says.
+    pub ignore_usual_places: bool,
 }
 
 /// Finds, reads and checks the configuration.
 ///
 /// A file that the command line or `HARVESTD_CONFIG` names must be there; without one, the usual
-/// places are looked at, and none there means no sources.
+/// places are looked at (unless the command line is to ignore them), and none there means no
+/// sources.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault of the file and the environment.
@@ -133,13 +137,16 @@ pub fn load(
     environment: &Environment,
     secrets: Secrets,
 ) -> Result<Config, ConfigError> {
-    let named = overrides.config.clone().or_else(|| environment.config());
-    let found = match named {
-        Some(path) => {
-            let file = open(&path)?;
-            Some((path, file))
-        }
-        None => find(environment)?,
+    let found = match (&overrides.config, overrides.ignore_usual_places) {
+        (Some(path), _) => Some((path.clone(), open(path)?)),
+        (None, true) => None,
+        (None, false) => match environment.config() {
+            Some(path) => {
+                let file = open(&path)?;
+                Some((path, file))
+            }
+            None => find(environment)?,
+        },
     };
     let mut findings = Findings::default();
     let (path, raw, open_to_all) = match found {

@@ -18,6 +18,7 @@ fn load_text(text: &str) -> Config {
     let overrides = Overrides {
         config: Some(path),
         store: Some("/store.db".into()),
+        ..Overrides::default()
     };
     let mut config = load(&overrides, &Environment::default(), Secrets::Required).unwrap();
     config.file = None;
@@ -165,6 +166,7 @@ fn its_examples_are_right() {
         let overrides = Overrides {
             config: Some(path),
             store: Some("/store.db".into()),
+            ..Overrides::default()
         };
         let result = load(&overrides, &Environment::default(), Secrets::Unread);
         match setting(example) {

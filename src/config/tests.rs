@@ -50,6 +50,7 @@ impl Case {
         let overrides = Overrides {
             config: Some(self.write("c.toml", file)),
             store: Some("/store.db".into()),
+            ..Overrides::default()
         };
         load(&overrides, &environment(variables), secrets)
     }
@@ -440,6 +441,7 @@ fn written_secrets_in_an_open_file_are_warned_of() {
     let overrides = Overrides {
         config: Some(path),
         store: Some("/store.db".into()),
+        ..Overrides::default()
     };
     let config = load(&overrides, &environment(&[]), Secrets::Required).unwrap();
     assert_eq!(
@@ -485,6 +487,7 @@ fn files_are_found_by_environment() {
     let missing = Overrides {
         config: Some(home.join("missing.toml")),
         store: None,
+        ..Overrides::default()
     };
     let error = load(&missing, &variables(&[]), Secrets::Required).unwrap_err();
     assert_eq!(
