@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+use crate::oai::Datestamp;
+
 /// Wall-clock time: the system's, or one that a simulation sets.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
@@ -17,6 +19,11 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// Now, as an instant.
+    pub(super) fn now(&self) -> Datestamp {
+        Datestamp::from_unix(self.now_ms().div_euclid(1_000))
+    }
+
     /// Now, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         match self {

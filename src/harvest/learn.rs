@@ -48,10 +48,14 @@ pub(super) fn page(traits: &mut Traits, list: &List<Record>) {
 
 /// How far the repository's clock is from ours, if that is worth a warning. `seconds` is theirs
 /// less ours.
-pub(super) fn skew_in_words(seconds: i64) -> Option<String> {
+pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
     let minutes = seconds.abs() / 60;
     let way = if seconds > 0 { "ahead of" } else { "behind" };
-    (seconds.abs() >= SKEW_SECONDS).then(|| {
-        format!("the repository's clock is {minutes} minutes {way} ours; only its own is used")
-    })
+    let use_of_it = if is_believed {
+        "only its own is used"
+    } else {
+        "nothing else of it says so, and it proves nothing"
+    };
+    (seconds.abs() >= SKEW_SECONDS)
+        .then(|| format!("the repository's clock is {minutes} minutes {way} ours; {use_of_it}"))
 }

@@ -1,6 +1,7 @@
 //! What a pass would ask, and how large its lists are: the first request of each, and no writing.
 
 use super::adapt;
+use super::clock::Clock;
 use super::fetch::read_body;
 use super::learn;
 use super::plan::{Plan, Wishes, plan};
@@ -50,6 +51,7 @@ pub async fn preview<T: Transport>(
     source: Option<&Source>,
     settings: &SourceSettings,
     wishes: &Wishes,
+    clock: &Clock,
 ) -> Result<Preview, String> {
     let mut traits = source.map_or_else(Traits::default, |source| source.traits.clone());
     if traits.granularity.is_none() {
@@ -68,7 +70,7 @@ pub async fn preview<T: Transport>(
     };
     let mut lists = Vec::new();
     for window in windows {
-        lists.push(preview_list(transport, settings, &traits, &window).await?);
+        lists.push(preview_list(transport, settings, &traits, &window, clock).await?);
     }
     Ok(Preview { kind, lists })
 }
@@ -78,6 +80,7 @@ async fn preview_list<T: Transport>(
     settings: &SourceSettings,
     traits: &Traits,
     window: &NewWindow,
+    clock: &Clock,
 ) -> Result<PreviewedList, String> {
     let selection = adapt::first(
         &settings.metadata_prefix,
@@ -97,7 +100,7 @@ async fn preview_list<T: Transport>(
         asked_until: window.span.until,
         asked_text: asked_until.as_deref(),
         echoed_until: response.request.until.as_deref(),
-        response_date: response.response_date.or(http_date),
+        clock: proof::clock(response.response_date, http_date, clock.now()),
     });
     let mut list = PreviewedList {
         request: text.join("&"),

@@ -11,8 +11,42 @@ pub(super) struct Evidence<'a> {
     pub(super) asked_text: Option<&'a str>,
     /// The `until` that the repository echoes in `<request>`.
     pub(super) echoed_until: Option<&'a str>,
-    /// The repository's clock: `responseDate`, or else the `Date` of the HTTP answer.
-    pub(super) response_date: Option<Datestamp>,
+    /// The repository's clock, see [`clock`].
+    pub(super) clock: Option<Datestamp>,
+}
+
+/// By so much may a repository's clock be ahead of ours and still be believed without another word:
+/// time zones are mistaken for one another by less.
+const MOST_AHEAD_SECONDS: i64 = 86_400;
+
+/// The repository's clock by one answer: the earlier of `responseDate` and the `Date` of HTTP,
+/// which are seldom wrong together and by the same amount.
+///
+/// One of them alone is not believed if it is more than a day ahead of `ours`: a watermark in the
+/// future loses all that is changed until then. Our clock only refuses here, it never proves.
+pub(super) fn clock(
+    response_date: Option<Datestamp>,
+    http_date: Option<Datestamp>,
+    ours: Datestamp,
+) -> Option<Datestamp> {
+    match (response_date, http_date) {
+        (Some(response_date), Some(http_date)) => Some(response_date.min(http_date)),
+        (alone, None) | (None, alone) => {
+            alone.filter(|alone| *alone <= ours.plus_seconds(MOST_AHEAD_SECONDS))
+        }
+    }
+}
+
+/// Whether a watermark cannot be: the repository's clock stands before it by more than a day, so
+/// that a wrong clock must have proven it.
+pub(super) fn disproves(
+    response_date: Option<Datestamp>,
+    http_date: Option<Datestamp>,
+    watermark: Datestamp,
+) -> bool {
+    response_date
+        .max(http_date)
+        .is_some_and(|latest| latest.plus_seconds(MOST_AHEAD_SECONDS) < watermark)
 }
 
 /// How far a complete list proves: the least of the `until` asked for, the `until` echoed, and
@@ -21,7 +55,7 @@ pub(super) struct Evidence<'a> {
 /// `None` if the repository's clock is unknown: then nothing says whether the `until` asked for
 /// lies in its future.
 pub(super) fn bound(evidence: Evidence<'_>) -> Option<Datestamp> {
-    let mut bound = evidence.response_date?;
+    let mut bound = evidence.clock?;
     if let Some(asked) = evidence.asked_until {
         bound = bound.min(asked);
     }
@@ -52,7 +86,7 @@ pub(super) fn delay_seconds(evidence: Evidence<'_>) -> Option<i64> {
     if evidence.asked_until.is_some() {
         return None;
     }
-    let delay = evidence.response_date?.unix() - lowered_until(evidence)?.unix();
+    let delay = evidence.clock?.unix() - lowered_until(evidence)?.unix();
     (delay >= 3600).then_some(delay)
 }
 
@@ -119,10 +153,68 @@ mod tests {
                 asked_until: asked.map(at),
                 asked_text: asked,
                 echoed_until: echoed,
-                response_date: response_date.map(at),
+                clock: response_date.map(at),
             };
             assert_eq!(bound(evidence), expected.map(at), "{case}");
         }
+    }
+
+    #[test]
+    fn a_clock_alone_is_not_believed_when_it_is_far_ahead() {
+        let at = |text: &str| Datestamp::parse(text).unwrap().0;
+        let ours = at("2026-05-01T12:00:00Z");
+        let (past, now, soon, future) = (
+            Some("2026-01-01T00:00:00Z"),
+            Some("2026-05-01T12:00:05Z"),
+            Some("2026-05-02T11:00:00Z"),
+            Some("2036-05-01T12:00:00Z"),
+        );
+        let cases = [
+            ("both agree", now, now, now),
+            ("responseDate runs ahead", future, now, now),
+            ("Date runs ahead", now, future, now),
+            ("a cache's Date", now, past, past),
+            (
+                "both are ahead, so that ours is behind",
+                future,
+                future,
+                future,
+            ),
+            ("responseDate alone", now, None, now),
+            ("Date alone", None, now, now),
+            ("alone, in another time zone", soon, None, soon),
+            ("alone and far ahead", future, None, None),
+            ("Date alone and far ahead", None, future, None),
+            ("alone and behind", past, None, past),
+            ("none", None, None, None),
+        ];
+        for (case, response_date, http_date, expected) in cases {
+            let clock = clock(response_date.map(at), http_date.map(at), ours);
+            assert_eq!(clock, expected.map(at), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_watermark_is_disproven_only_by_all_clocks() {
+        let at = |text: &str| Datestamp::parse(text).unwrap().0;
+        let (before, after) = (at("2026-05-01T12:00:00Z"), at("2026-05-03T12:00:01Z"));
+        let cases = [
+            ("both before", Some(before), Some(before), true),
+            ("one before", Some(before), None, true),
+            ("one node is late", Some(before), Some(after), false),
+            ("after", Some(after), None, false),
+            ("none", None, None, false),
+        ];
+        let watermark = at("2026-05-03T12:00:00Z");
+        for (case, response_date, http_date, expected) in cases {
+            let disproven = disproves(response_date, http_date, watermark);
+            assert_eq!(disproven, expected, "{case}");
+        }
+        assert!(!disproves(
+            Some(at("2026-05-02T12:00:00Z")),
+            None,
+            watermark
+        ));
     }
 
     #[test]
@@ -131,7 +223,7 @@ mod tests {
             asked_until: None,
             asked_text: None,
             echoed_until: Some("2026-04-01T12:00:00Z"),
-            response_date: Datestamp::parse("2026-05-01T12:00:00Z").map(|(at, _)| at),
+            clock: Datestamp::parse("2026-05-01T12:00:00Z").map(|(at, _)| at),
         };
         assert_eq!(delay_seconds(evidence), Some(30 * 86_400));
         let asked = Evidence {

@@ -262,6 +262,32 @@ impl Store {
         })
     }
 
+    /// Takes back a watermark that is disproven, and with `gives_up` the open pass, which began at
+    /// it. Gives whether it still stood.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn retract_watermark(
+        &self,
+        source: SourceId,
+        watermark: &Watermark,
+        gives_up: bool,
+    ) -> Result<bool, StoreError> {
+        self.write("taking back a watermark", |transaction| {
+            let stood = transaction.execute(
+                "DELETE FROM watermark
+                 WHERE source_id = ?1 AND set_spec = coalesce(?2, '') AND datestamp = ?3",
+                params![source.0, watermark.set_spec, watermark.datestamp.unix()],
+            )?;
+            transaction.execute(
+                "UPDATE pass SET state = 'abandoned', note = 'its watermark was disproven'
+                 WHERE source_id = ?1 AND state = 'open' AND ?2",
+                params![source.0, gives_up],
+            )?;
+            Ok(stood > 0)
+        })
+    }
+
     /// Stores what was learnt of a repository.
     ///
     /// # Errors

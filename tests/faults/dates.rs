@@ -254,6 +254,73 @@ async fn b08_clocks_differ() {
 }
 
 #[tokio::test]
+async fn b08_clock_of_the_repository_runs_ahead() {
+    // By ten years, and the HTTP answer has no date beside it.
+    let body = |numbers: &[usize], year: &str| {
+        page(numbers, None).replace(NOON, &NOON.replace("2026", year))
+    };
+    let raw = |body: String| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len());
+        Fault::Raw(format!("{head}connection: close\r\n\r\n{body}").into_bytes())
+    };
+    let all = [1, 2, 3, 4, 5, 6];
+    let world = World::of(six()).await;
+    world
+        .repository
+        .break_with(lists(), raw(body(&all, "2036")));
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(
+        (world.live(), world.watermark()),
+        ("1 2 3 4 5 6".into(), None),
+        "stored, and not proven"
+    );
+    assert!(world.has_warning(WarningKind::NoProof));
+    let skew = &world.warnings()[WarningKind::ClockSkew.word()];
+    assert!(skew.contains("it proves nothing"), "{skew}");
+    // What is added while the clock is wrong, and after it, is not lost.
+    put(&world.repository, 7, Datestamp::from_unix(NOW + 60));
+    world.advance(DAY);
+    world.repository.heal();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7");
+    assert!(!world.has_warning(WarningKind::NoProof));
+    assert!(!world.has_warning(WarningKind::ClockSkew));
+    // Nor does an end that lies in the future prove itself.
+    let mut world = World::of(six()).await;
+    world.settings.until = Some(Datestamp::from_unix(NOW + 3_000 * DAY));
+    world
+        .repository
+        .break_with(lists(), raw(body(&all, "2036")));
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.watermark(), None);
+}
+
+#[tokio::test]
+async fn b08_watermark_that_a_wrong_clock_proved() {
+    // All of the repository's machine was ten years ahead when it was read.
+    let world = World::of(six()).await;
+    let right = world.repository.clock().now();
+    world
+        .repository
+        .clock()
+        .set(right.plus_seconds(3_650 * DAY));
+    assert_eq!(world.run().await.end, End::Complete);
+    let proven = world.watermark().unwrap();
+    assert!(proven.starts_with("2036"), "{proven}");
+    world.repository.clock().set(right.plus_seconds(DAY));
+    put(&world.repository, 7, right.plus_seconds(60));
+    assert_incomplete(
+        &world.run().await,
+        &["before the watermark 2036", "taken back"],
+    );
+    assert_eq!(world.watermark(), None);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7");
+    let proven = right.plus_seconds(DAY).to_string();
+    assert_eq!(world.watermark(), Some(proven));
+}
+
+#[tokio::test]
 async fn b09_response_date_is_missing_or_odd() {
     let date = format!("<responseDate>{NOON}</responseDate>");
     for odd in [

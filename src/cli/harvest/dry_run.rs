@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::exit::Exit;
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Preview, Wishes, preview};
+use crate::harvest::{Clock, Preview, Wishes, preview};
 use crate::oai::client::Client;
 use crate::store::{Reader, Source, StoreError};
 
@@ -24,7 +24,7 @@ pub(super) async fn run(
     for source in sources {
         let known = known_source(config, &source.name)?;
         let client = Client::new(&source.client)?;
-        let preview = preview(&client, known.as_ref(), source, wishes).await;
+        let preview = preview(&client, known.as_ref(), source, wishes, &Clock::System).await;
         failed |= preview.as_ref().is_ok_and(is_refused);
         match preview {
             Ok(preview) if as_json => previews.push(preview_as_json(source, &preview)),

@@ -144,7 +144,7 @@ impl<T: Transport> Run<'_, T> {
             };
         }
         match self.asker.ask(&Request::Identify, 0).await {
-            Ok(alive) => Ok(alive.response.response_date.or(alive.http_date)),
+            Ok(alive) => Ok(self.repository_clock(&alive)),
             // Not this window, but the repository: there is no point in going on.
             Err(Trouble::Exhausted { .. }) => Err(Halt::Down(why.to_owned())),
             Err(trouble) => Err(Halt::from_trouble(trouble)),

@@ -10,7 +10,7 @@ use crate::harvest::proof::{self, Evidence};
 use crate::harvest::reading::{Doubt, Reading};
 use crate::oai::client::Transport;
 use crate::oai::response::{Repair, RepairKind};
-use crate::oai::{Content, Request};
+use crate::oai::{Content, Datestamp, Request};
 use crate::store::{Counts, Pass, PassKind, Source, WarningKind, Window};
 
 impl<T: Transport> Run<'_, T> {
@@ -32,11 +32,14 @@ impl<T: Transport> Run<'_, T> {
                 .event(&self.settings.name, Event::Total(size));
         }
         learn::page(&mut self.traits, list);
-        let response_date = fetched.response.response_date.or(fetched.http_date);
-        if let Some(response_date) = response_date {
-            let skew = response_date.unix() - self.around.clock.now_ms() / 1000;
-            self.traits.clock_skew_seconds = (skew.abs() >= 300).then_some(skew);
-            let message = learn::skew_in_words(skew);
+        let clock = self.repository_clock(fetched);
+        if let Some(told) = clock
+            .or(fetched.response.response_date)
+            .or(fetched.http_date)
+        {
+            let skew = told.unix() - self.around.clock.now().unix();
+            let message = learn::skew_in_words(skew, clock.is_some());
+            self.traits.clock_skew_seconds = message.is_some().then_some(skew);
             self.warn(source, WarningKind::ClockSkew, message.as_deref())?;
         }
         if let Some(moved_to) = &fetched.moved_to {
@@ -52,7 +55,7 @@ impl<T: Transport> Run<'_, T> {
             asked_until: window.span.until,
             asked_text: asked.as_deref(),
             echoed_until: fetched.response.request.until.as_deref(),
-            response_date,
+            clock,
         });
         let useless_key = self.settings.client.credentials.api_key.is_some()
             && self.traits.delayed_seconds.is_some();
@@ -63,6 +66,49 @@ impl<T: Transport> Run<'_, T> {
             WarningKind::CredentialsWithoutEffect,
             useless_key.then_some(message),
         )
+    }
+
+    /// The repository's clock by an answer, as far as it is believed.
+    pub(super) fn repository_clock(&self, fetched: &Fetched) -> Option<Datestamp> {
+        let ours = self.around.clock.now();
+        proof::clock(fetched.response.response_date, fetched.http_date, ours)
+    }
+
+    /// Takes back a watermark that lies in the repository's future, and the pass that began there.
+    pub(super) fn retract_disproven(
+        &self,
+        source: &Source,
+        pass: &Pass,
+        window: &Window,
+        fetched: &Fetched,
+    ) -> Result<(), Halt> {
+        let (response_date, http_date) = (fetched.response.response_date, fetched.http_date);
+        let Some(watermark) = source
+            .watermark(window.set_spec.as_deref())
+            .filter(|watermark| proof::disproves(response_date, http_date, watermark.datestamp))
+        else {
+            return Ok(());
+        };
+        let begins_there = pass.kind != PassKind::Full;
+        let store = &self.around.store;
+        let stood = store.retract_watermark(source.id, watermark, begins_there)?;
+        let told = response_date
+            .max(http_date)
+            .map_or_else(String::new, |told| told.to_string());
+        let why = format!(
+            "source {}: the repository's clock says {told}, before the watermark {}, so that a \
+             wrong clock must have proven it; it is taken back",
+            source.name, watermark.datestamp
+        );
+        if begins_there {
+            return Err(Halt::Left(format!(
+                "{why}, and the next run reads everything"
+            )));
+        }
+        if stood {
+            self.note(&why);
+        }
+        Ok(())
     }
 
     /// A complete list whose counts are odd all the same.
@@ -128,8 +174,8 @@ impl<T: Transport> Run<'_, T> {
             )?;
         }
         let unproven = pass.moves_watermark && seen > 0 && totals.watermarks.is_empty();
-        let message = "the repository gives no date with its lists, so nothing is proven: \
-                       each pass reads everything";
+        let message = "the repository gives no date with its lists that can be believed, so nothing \
+                       is proven: each pass reads everything";
         self.warn(source, WarningKind::NoProof, unproven.then_some(message))
     }
 

@@ -77,14 +77,16 @@ impl<T: Transport> Run<'_, T> {
                     return Err(Halt::from_trouble(trouble));
                 }
             };
+            let clock = self.repository_clock(&fetched);
             if matches!(fetched.response.content, Content::Records(_)) {
-                self.heard_at = fetched.response.response_date.or(fetched.http_date);
+                self.heard_at = clock;
             }
             self.note_repairs(&fetched.response.repairs);
             let times = (fetched.server_time, fetched.own_time);
             let cost = fetched.cost;
             let first = reading.is_first();
             if first {
+                self.retract_disproven(source, pass, &reading.window, &fetched)?;
                 self.learn_from_first_page(source, &reading.window, &request_sent, &fetched)?;
             } else {
                 self.tokens_work = true;
@@ -92,7 +94,7 @@ impl<T: Transport> Run<'_, T> {
             let arrival = Arrival {
                 asked_until: asked_until(&request_sent),
                 response: fetched.response,
-                http_date: fetched.http_date,
+                clock,
                 cost: fetched.cost,
             };
             let mut verdict = reading.judge(arrival, &self.rules());

@@ -84,8 +84,8 @@ pub(super) struct Arrival {
     pub(super) response: Response,
     /// The `until` as it was sent; `None` on resumptions and open lists.
     pub(super) asked_until: Option<String>,
-    /// The repository's clock as the HTTP answer has it.
-    pub(super) http_date: Option<Datestamp>,
+    /// The repository's clock, as far as it is believed.
+    pub(super) clock: Option<Datestamp>,
     /// What it took.
     pub(super) cost: Cost,
 }
@@ -156,14 +156,11 @@ impl Reading {
         let Arrival {
             response,
             asked_until,
-            http_date,
+            clock,
             cost,
         } = arrival;
         let Response {
-            response_date,
-            request,
-            content,
-            ..
+            request, content, ..
         } = response;
         let list = match content {
             Content::Records(list) => list,
@@ -176,7 +173,7 @@ impl Reading {
             asked_until: self.window.span.until,
             asked_text: asked_until.as_deref(),
             echoed_until: request.until.as_deref(),
-            response_date: response_date.or(http_date),
+            clock,
         });
         let first = std::mem::replace(&mut self.first, false);
         // A part that has to be cut again is looked at more closely: where only `from` is ignored
