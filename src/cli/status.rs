@@ -281,7 +281,11 @@ fn details(state: &State) -> String {
             std::time::Duration::from_millis(pass.wait_ms).as_secs_f64(),
         ));
         if let Some(note) = &pass.note {
-            line(&format!("why it stopped: {note}"));
+            let what = match pass.state {
+                PassState::Complete => "note",
+                PassState::Open | PassState::Abandoned => "why it stopped",
+            };
+            line(&format!("{what}: {note}"));
         }
     }
     for window in state

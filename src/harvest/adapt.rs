@@ -9,15 +9,15 @@ use crate::oai::response::ErrorCode;
 use crate::oai::{Granularity, Request, ResumptionToken};
 use crate::store::{Span, Traits};
 
-/// What is learnt when another way works.
+/// What is learnt, or unlearnt, when another way works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lesson {
     /// Dates are taken in this granularity.
     Granularity(Granularity),
-    /// Tokens are percent-decoded before they are sent.
-    DecodesTokens,
-    /// `metadataPrefix` goes with every token.
-    WantsPrefixWithToken,
+    /// Whether tokens are percent-decoded before they are sent.
+    DecodesTokens(bool),
+    /// Whether `metadataPrefix` goes with every token.
+    WantsPrefixWithToken(bool),
 }
 
 impl Lesson {
@@ -26,8 +26,10 @@ impl Lesson {
         match self {
             Self::Granularity(Granularity::Day) => "dates by the day work",
             Self::Granularity(Granularity::Second) => "dates by the second work",
-            Self::DecodesTokens => "tokens work when they are percent-decoded first",
-            Self::WantsPrefixWithToken => "tokens work with metadataPrefix beside them",
+            Self::DecodesTokens(true) => "tokens work when they are percent-decoded first",
+            Self::DecodesTokens(false) => "tokens work as they stand",
+            Self::WantsPrefixWithToken(true) => "tokens work with metadataPrefix beside them",
+            Self::WantsPrefixWithToken(false) => "tokens work without metadataPrefix beside them",
         }
     }
 
@@ -35,8 +37,8 @@ impl Lesson {
     pub(super) fn note(self, traits: &mut Traits) {
         match self {
             Self::Granularity(granularity) => traits.granularity = Some(granularity),
-            Self::DecodesTokens => traits.decodes_tokens = true,
-            Self::WantsPrefixWithToken => traits.wants_prefix_with_token = true,
+            Self::DecodesTokens(decodes) => traits.decodes_tokens = decodes,
+            Self::WantsPrefixWithToken(wants) => traits.wants_prefix_with_token = wants,
         }
     }
 }
@@ -86,40 +88,40 @@ pub(super) fn resume(
     }
 }
 
-/// Other ways to put `request`, each to be tried once, after it was refused with `code`.
+/// Other ways to put `request`, each to be tried once, after it was refused with `code`. `listed` is
+/// the token that it resumes with, as the list had it.
+///
+/// Each way does one thing otherwise than is known to work, so that what was learnt of a repository
+/// is unlearnt when it has changed.
 pub(super) fn other_ways(
     request: &Request,
     code: Option<ErrorCode>,
     span: Span,
+    listed: Option<&ResumptionToken>,
     metadata_prefix: &str,
     traits: &Traits,
 ) -> Vec<(Request, Lesson)> {
     match (request, code) {
         (
-            Request::Resume {
-                verb,
-                token,
-                metadata_prefix: None,
-            },
+            Request::Resume { verb, .. },
             Some(ErrorCode::BadResumptionToken | ErrorCode::BadArgument),
         ) => {
-            let mut ways = Vec::new();
-            if decoded(token) != *token {
-                let token = decoded(token);
-                let way = Request::Resume {
-                    verb: *verb,
-                    token,
-                    metadata_prefix: None,
-                };
-                ways.push((way, Lesson::DecodesTokens));
-            }
-            let way = Request::Resume {
-                verb: *verb,
-                token: token.clone(),
-                metadata_prefix: Some(metadata_prefix.to_owned()),
+            let Some(listed) = listed else {
+                return Vec::new();
             };
-            ways.push((way, Lesson::WantsPrefixWithToken));
-            ways
+            [
+                Lesson::DecodesTokens(!traits.decodes_tokens),
+                Lesson::WantsPrefixWithToken(!traits.wants_prefix_with_token),
+            ]
+            .into_iter()
+            .map(|lesson| {
+                let mut other = traits.clone();
+                lesson.note(&mut other);
+                (resume(*verb, listed, metadata_prefix, &other), lesson)
+            })
+            // Most tokens read the same either way.
+            .filter(|(way, _)| way != request)
+            .collect()
         }
         (Request::ListRecords(selection), Some(ErrorCode::BadArgument))
             if selection.from.is_some() || selection.until.is_some() =>
@@ -173,38 +175,95 @@ mod tests {
         let open = Request::ListRecords(first("oai_dc", None, Span::default(), &Traits::default()));
         use ErrorCode::{BadArgument, BadResumptionToken, NoRecordsMatch};
         use Lesson::{DecodesTokens, WantsPrefixWithToken};
+        let listed = |text| Some(token(text));
         let cases = [
             (
                 "plain token",
                 resume("abc"),
+                listed("abc"),
                 BadResumptionToken,
-                vec![WantsPrefixWithToken],
+                vec![WantsPrefixWithToken(true)],
             ),
             (
                 "encoded token",
                 resume("%7Ba%7D"),
+                listed("%7Ba%7D"),
                 BadResumptionToken,
-                vec![DecodesTokens, WantsPrefixWithToken],
+                vec![DecodesTokens(true), WantsPrefixWithToken(true)],
             ),
             (
                 "token and arguments",
                 resume("abc"),
+                listed("abc"),
                 BadArgument,
-                vec![WantsPrefixWithToken],
+                vec![WantsPrefixWithToken(true)],
             ),
-            ("end of the list", resume("abc"), NoRecordsMatch, vec![]),
+            (
+                "end of the list",
+                resume("abc"),
+                listed("abc"),
+                NoRecordsMatch,
+                vec![],
+            ),
             (
                 "a day",
                 list,
+                None,
                 BadArgument,
                 vec![Lesson::Granularity(Granularity::Second)],
             ),
-            ("no dates", open, BadArgument, vec![]),
+            ("no dates", open, None, BadArgument, vec![]),
         ];
-        for (case, request, code, expected) in cases {
-            let ways = other_ways(&request, Some(code), span, "oai_dc", &Traits::default());
+        for (case, request, listed, code, expected) in cases {
+            let ways = other_ways(
+                &request,
+                Some(code),
+                span,
+                listed.as_ref(),
+                "oai_dc",
+                &Traits::default(),
+            );
             let lessons: Vec<Lesson> = ways.into_iter().map(|(_, lesson)| lesson).collect();
             assert_eq!(lessons, expected, "{case}");
         }
+    }
+
+    #[test]
+    fn what_was_learnt_is_tried_without() {
+        use Lesson::{DecodesTokens, WantsPrefixWithToken};
+        let listed = ResumptionToken::new("%7Ba%7D").unwrap();
+        let traits = Traits {
+            decodes_tokens: true,
+            wants_prefix_with_token: true,
+            ..Traits::default()
+        };
+        let request = super::resume(Verb::ListRecords, &listed, "oai_dc", &traits);
+        let ways = other_ways(
+            &request,
+            Some(ErrorCode::BadArgument),
+            Span::default(),
+            Some(&listed),
+            "oai_dc",
+            &traits,
+        );
+        let expected = [
+            (
+                Request::Resume {
+                    verb: Verb::ListRecords,
+                    token: listed.clone(),
+                    metadata_prefix: Some("oai_dc".to_owned()),
+                },
+                DecodesTokens(false),
+            ),
+            (
+                Request::Resume {
+                    verb: Verb::ListRecords,
+                    token: ResumptionToken::new("{a}").unwrap(),
+                    metadata_prefix: None,
+                },
+                WantsPrefixWithToken(false),
+            ),
+        ];
+        assert_eq!(ways, expected);
     }
 }

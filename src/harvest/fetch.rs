@@ -8,7 +8,7 @@ use super::clock::{Clock, Stop};
 use super::progress::{Event, Progress};
 use super::settings::SourceSettings;
 use crate::oai::client::{Answer, Redactor, Transport};
-use crate::oai::error::FetchError;
+use crate::oai::error::{Fault, FetchError};
 use crate::oai::parse::{self, Hints, ParseError};
 use crate::oai::request::Verb;
 use crate::oai::response::OaiError;
@@ -81,6 +81,9 @@ pub(super) enum Trouble {
         why: String,
         /// What came, if it was a body that could not be read.
         body: Option<Vec<u8>>,
+        /// Whether the repository itself answered, if only by a fault: then it may be what was
+        /// asked for that is broken. Otherwise the network or a host on the way failed.
+        answered: bool,
         /// What all the tries took.
         cost: Cost,
     },
@@ -136,6 +139,7 @@ enum Next {
         why: String,
         body: Option<Vec<u8>>,
         at_least: Duration,
+        answered: bool,
     },
     /// Try again when the server is ready, without counting it as a failure.
     Later {
@@ -230,10 +234,16 @@ impl<'a, T: Transport> Asker<'a, T> {
                     why,
                     body,
                     at_least,
+                    answered,
                 } => {
                     failures += 1;
                     if failures > tries {
-                        return Err(Trouble::Exhausted { why, body, cost });
+                        return Err(Trouble::Exhausted {
+                            why,
+                            body,
+                            answered,
+                            cost,
+                        });
                     }
                     let pause = backoff(self.settings.retry_pause, failures).max(at_least);
                     (
@@ -247,6 +257,7 @@ impl<'a, T: Transport> Asker<'a, T> {
                         return Err(Trouble::Exhausted {
                             why,
                             body: None,
+                            answered: false,
                             cost,
                         });
                     }
@@ -297,6 +308,7 @@ impl<'a, T: Transport> Asker<'a, T> {
                     why,
                     body: None,
                     at_least: Duration::ZERO,
+                    answered: true,
                 };
             }
         };
@@ -311,6 +323,7 @@ impl<'a, T: Transport> Asker<'a, T> {
                         ),
                         body: None,
                         at_least: Duration::ZERO,
+                        answered: true,
                     };
                 }
                 Next::Answered(Box::new(Fetched {
@@ -327,10 +340,12 @@ impl<'a, T: Transport> Asker<'a, T> {
                 why: format!("{verb}: the body is no answer, and repeats a credential"),
                 at_least: Duration::ZERO,
                 body: None,
+                answered: true,
             },
             Err(error) => Next::Again {
                 why: format!("{verb}: {error}"),
                 at_least: Duration::ZERO,
+                answered: !matches!(error, ParseError::Empty),
                 body: (!matches!(error, ParseError::Empty)).then_some(body),
             },
         }
@@ -348,6 +363,7 @@ impl<'a, T: Transport> Asker<'a, T> {
     /// Sorts a failure by what to do about it.
     fn sort(&mut self, error: FetchError) -> Result<Next, Trouble> {
         let why = error.to_string();
+        let answered = is_answer(&error);
         match error {
             FetchError::Wait { retry_after, .. } => Ok(Next::Later {
                 why,
@@ -357,11 +373,13 @@ impl<'a, T: Transport> Asker<'a, T> {
                 why,
                 body: None,
                 at_least: retry_after.unwrap_or_default(),
+                answered,
             }),
             FetchError::TooLarge { .. } | FetchError::Slow { .. } => Ok(Next::Again {
                 why,
                 body: None,
                 at_least: Duration::ZERO,
+                answered,
             }),
             FetchError::Challenge { .. } => Err(self.park(CHALLENGE_PAUSE, why)?),
             FetchError::Refused { status, .. } => Err(Trouble::Refused {
@@ -453,6 +471,22 @@ fn fault_of_the_server<'r>(request: &Request, response: &'r Response) -> Option<
             errors.iter().find(|error| error.known_code().is_none())
         }
         _ => None,
+    }
+}
+
+/// Whether a failure is the repository's own word on what was asked for: a status of its own, or an
+/// answer that is too large. What 502, 503 and 504 tell is that a host before it got no answer.
+fn is_answer(error: &FetchError) -> bool {
+    match error {
+        FetchError::TooLarge { .. } => true,
+        FetchError::Retry {
+            fault: Fault::Server,
+            exchange,
+            ..
+        } => exchange
+            .status
+            .is_some_and(|status| status >= 500 && !matches!(status, 502..=504)),
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `proof`: how far a list reaches (pure)
 //! - `span`: cutting windows (pure)
 //! - `adapt`: other ways to put a refused request (pure)
+//! - `resume`: whether a list that was cut off is gone on with (pure)
 //! - `learn`: what answers teach about a repository (pure)
 //! - `fetch`: one request with its tries and pauses
 //! - `commit`: the storing thread
@@ -23,6 +24,7 @@ mod preview;
 pub mod progress;
 mod proof;
 mod reading;
+mod resume;
 mod run;
 pub mod settings;
 mod span;

@@ -57,7 +57,8 @@ pub(super) fn plan(
     if let Some(open) = open.filter(fits) {
         return Plan::Resume(open);
     }
-    let lists: Vec<Option<&str>> = if settings.sets.is_empty() {
+    let whole = settings.sets.is_empty() || source.traits.ignores_sets == Some(true);
+    let lists: Vec<Option<&str>> = if whole {
         vec![None]
     } else {
         settings.sets.iter().map(|set| Some(set.as_str())).collect()

@@ -59,7 +59,7 @@ pub(super) fn bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     if let Some(asked) = evidence.asked_until {
         bound = bound.min(asked);
     }
-    if let Some(echoed) = lowered_until(evidence) {
+    if let Some(echoed) = echoed_bound(evidence) {
         bound = bound.min(echoed);
     }
     Some(bound)
@@ -69,7 +69,7 @@ pub(super) fn bound(evidence: Evidence<'_>) -> Option<Datestamp> {
 ///
 /// A bare day is taken for its first second: some repositories mean that, and the overlap covers
 /// the rest where they mean all of it.
-fn lowered_until(evidence: Evidence<'_>) -> Option<Datestamp> {
+pub(super) fn echoed_bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     let echoed = evidence.echoed_until?;
     if evidence.asked_text == Some(echoed) {
         return None;
@@ -86,7 +86,7 @@ pub(super) fn delay_seconds(evidence: Evidence<'_>) -> Option<i64> {
     if evidence.asked_until.is_some() {
         return None;
     }
-    let delay = evidence.clock?.unix() - lowered_until(evidence)?.unix();
+    let delay = evidence.clock?.unix() - echoed_bound(evidence)?.unix();
     (delay >= 3600).then_some(delay)
 }
 

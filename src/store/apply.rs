@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::cluster::{self, Clusters, Recent, Seen, Touched};
+use super::listed::Listed;
 use super::payload::{Packed, Press, pack_alone};
 use super::{
     ClusterState, Ending, NewWindow, PassId, SourceId, Store, StoreError, Version, Watermark,
@@ -81,6 +82,10 @@ pub struct PageStep {
     pub records: Vec<Record>,
     /// The items that cannot become records.
     pub bad: Vec<BadItem>,
+    /// How far the list reaches by a later page, where that is less far than its first page said.
+    pub lowers: Option<Datestamp>,
+    /// Items that were set aside, and that the repository does not have any more.
+    pub gone: Vec<String>,
     /// How to go on.
     pub token: Option<ResumptionToken>,
     /// `completeListSize` as this page states it.
@@ -173,6 +178,7 @@ pub struct PassWriter {
     store: Arc<Store>,
     source: SourceId,
     pass: PassId,
+    listed: Listed,
 }
 
 /// A step that is ready to be stored.
@@ -238,6 +244,7 @@ impl PassWriter {
             store,
             source,
             pass,
+            listed: Listed::default(),
         }
     }
 
@@ -249,9 +256,10 @@ impl PassWriter {
     /// As any write; nothing of the steps is stored then.
     pub fn apply(&mut self, steps: &[PackedStep], now_ms: i64) -> Result<Vec<Applied>, StoreError> {
         let (store, source, pass) = (&self.store, self.source, self.pass);
+        let listed = &mut self.listed;
         store.write("storing a page", |transaction| {
             let clusters = Clusters::begin(transaction, store.take_recent())?;
-            let mut writing = Writing::begin(transaction, source, pass, now_ms)?;
+            let mut writing = Writing::begin(transaction, source, pass, now_ms, listed)?;
             writing.clusters = clusters;
             // The steps of a pass are all of one format.
             writing.metadata_prefix = steps.first().map_or("", |step| &step.metadata_prefix);
@@ -347,6 +355,7 @@ struct Writing<'a> {
     metadata_prefix: &'a str,
     /// Records of the current page that have other content than before.
     touched: Vec<Touched>,
+    listed: &'a mut Listed,
 }
 
 /// What the store knows of a record that arrives again.
@@ -364,6 +373,7 @@ impl<'a> Writing<'a> {
         source: SourceId,
         pass: PassId,
         now_ms: i64,
+        listed: &'a mut Listed,
     ) -> rusqlite::Result<Self> {
         let version = transaction.query_row(
             "SELECT value FROM meta WHERE key = 'last_version'",
@@ -388,6 +398,7 @@ impl<'a> Writing<'a> {
             clusters: None,
             metadata_prefix: "",
             touched: Vec::new(),
+            listed,
         })
     }
 
@@ -459,10 +470,15 @@ impl<'a> Writing<'a> {
 
     fn page(&mut self, page: &PageStep, payloads: &[Payload]) -> rusqlite::Result<Applied> {
         let mut counts = Counts::default();
+        self.listed.page(page.window, page.begins.is_some());
         for (record, payload) in page.records.iter().zip(payloads) {
             self.record(record, payload, &mut counts)?;
+            self.listed.note(&record.header.identifier);
         }
         self.settle_clusters()?;
+        for identifier in &page.gone {
+            self.released(identifier)?;
+        }
         for bad in &page.bad {
             self.quarantine(bad)?;
             counts.quarantined += 1;
@@ -482,7 +498,8 @@ impl<'a> Writing<'a> {
         }
         self.connection
             .prepare_cached(
-                "UPDATE window SET token = ?2, pages = pages + 1, items = items + ?3,
+                "UPDATE window SET token = ?2, token_at = ?5, pages = pages + 1,
+                    items = items + ?3,
                     list_size = coalesce(min(list_size, ?4), list_size, ?4) WHERE id = ?1",
             )?
             .execute(params![
@@ -490,7 +507,15 @@ impl<'a> Writing<'a> {
                 page.token.as_ref().map(ResumptionToken::as_str),
                 page.records.len() + page.bad.len(),
                 page.list_size,
+                page.token.as_ref().map(|_| self.now_ms),
             ])?;
+        if let Some(lowers) = page.lowers {
+            self.connection
+                .prepare_cached(
+                    "UPDATE window SET bound = min(coalesce(bound, ?2), ?2) WHERE id = ?1",
+                )?
+                .execute(params![page.window.0, lowers.unix()])?;
+        }
         match &page.ending {
             None => Ok(Applied {
                 counts,
@@ -525,13 +550,19 @@ impl<'a> Writing<'a> {
             } else {
                 &mut self.live
             } += 1;
-            return self.released(record);
+            return self.released(&record.header.identifier);
         };
         let older = matches!((datestamp, known.datestamp), (Some(new), Some(old)) if new < old);
-        if older && known.seen_pass == self.pass.0 {
+        if older
+            && known.seen_pass == self.pass.0
+            && self.listed.may_have(&record.header.identifier)
+        {
             // The list shows two states of one item; the newer one was first.
             counts.unchanged += 1;
             return Ok(());
+        }
+        if record.metadata.is_none() && !record.header.deleted && self.has_metadata(known.id)? {
+            return self.keep(&known, record, counts);
         }
         if known.hash == payload.hash {
             self.connection
@@ -546,7 +577,7 @@ impl<'a> Writing<'a> {
                     self.pass.0
                 ])?;
             counts.unchanged += 1;
-            return self.released(record);
+            return self.released(&record.header.identifier);
         }
         let version = self.next_version();
         self.update(&known, record, datestamp, payload, version)?;
@@ -564,7 +595,42 @@ impl<'a> Writing<'a> {
             }
             _ => counts.changed += 1,
         }
-        self.released(record)
+        self.released(&record.header.identifier)
+    }
+
+    /// A live record that came without metadata, which the store has: what is stored stays, and what
+    /// came is set aside, since nobody can tell a record that was emptied from a list that is broken.
+    fn keep(
+        &mut self,
+        known: &Known,
+        record: &Record,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE record SET seen_pass = ?2 WHERE id = ?1")?
+            .execute(params![known.id, self.pass.0])?;
+        counts.unchanged += 1;
+        counts.quarantined += 1;
+        let identifier = &record.header.identifier;
+        self.quarantine(&BadItem {
+            identifier: Some(identifier.clone()),
+            datestamp: Some(record.header.datestamp.clone()),
+            reason: "a live record without metadata; what was stored of it before is kept"
+                .to_owned(),
+            raw: record
+                .raw
+                .clone()
+                .unwrap_or_else(|| identifier.clone().into_bytes()),
+        })
+    }
+
+    fn has_metadata(&self, id: i64) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM payload
+                    WHERE record_id = ?1 AND metadata IS NOT NULL)",
+            )?
+            .query_row([id], |row| row.get(0))
     }
 
     /// A live record that the repository no longer has becomes a tombstone, unless a list has shown
@@ -749,12 +815,13 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// A readable state of an item has arrived: earlier unreadable ones have had their time.
-    fn released(&self, record: &Record) -> rusqlite::Result<()> {
+    /// A readable state of an item has arrived, or there is none any more: earlier unreadable ones
+    /// have had their time.
+    fn released(&self, identifier: &str) -> rusqlite::Result<()> {
         if self.has_quarantine {
             self.connection
                 .prepare_cached("DELETE FROM quarantine WHERE source_id = ?1 AND identifier = ?2")?
-                .execute(params![self.source.0, record.header.identifier])?;
+                .execute(params![self.source.0, identifier])?;
         }
         Ok(())
     }

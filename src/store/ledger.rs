@@ -104,7 +104,7 @@ pub struct Pass {
     pub started_at: i64,
     /// When it ended.
     pub ended_at: Option<i64>,
-    /// Why it stopped, if it is not complete.
+    /// Why it stopped, if it is not complete; else what is to be known of it.
     pub note: Option<String>,
     /// Requests sent.
     pub requests: u64,
@@ -135,6 +135,8 @@ pub struct Window {
     pub state: WindowState,
     /// How to go on with it; `None` to begin.
     pub token: Option<ResumptionToken>,
+    /// When that came, in milliseconds since 1970 on our clock.
+    pub token_at: Option<i64>,
     /// Pages read in this reading.
     pub pages: u64,
     /// Items read in this reading, bad ones included.

@@ -21,6 +21,7 @@ mod cluster;
 mod error;
 mod hosts;
 mod ledger;
+mod listed;
 mod lock;
 mod open;
 mod outputs;

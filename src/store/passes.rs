@@ -13,7 +13,7 @@ const PASS_COLUMNS: &str =
     requests, pages, bytes, wait_ms, created, changed, unchanged, deleted, quarantined, repaired";
 
 const WINDOW_COLUMNS: &str = "id, pass_id, set_spec, from_datestamp, until_datestamp, state, token,
-    pages, items, list_size, bound, reads, last_items, note, part";
+    pages, items, list_size, bound, reads, last_items, note, part, token_at";
 
 impl Store {
     /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are
@@ -108,6 +108,48 @@ impl Store {
         self.read("reading the ledger", |connection| {
             pending_windows(connection, pass)
         })
+    }
+
+    /// Goes on with a pass that was cut off: why it stopped is of the past, and the empty parts of an
+    /// unfinished list behind the last that held anything are to be read again. They may have been
+    /// empty only then: a clamp moves on with time, and is lifted by another key.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn resume_pass(&self, pass: PassId) -> Result<(), StoreError> {
+        self.write("going on with a pass", |transaction| {
+            transaction.execute(
+                "UPDATE pass SET note = NULL, ended_at = NULL WHERE id = ?1 AND state = 'open'",
+                [pass.0],
+            )?;
+            transaction.execute(
+                "UPDATE window SET state = 'open'
+                 WHERE pass_id = ?1 AND state = 'complete' AND part AND items = 0
+                    AND EXISTS (SELECT 1 FROM window AS other
+                        WHERE other.pass_id = ?1 AND other.set_spec IS window.set_spec
+                            AND other.state IN ('open', 'suspicious', 'failed'))
+                    AND NOT EXISTS (SELECT 1 FROM window AS later
+                        WHERE later.pass_id = ?1 AND later.set_spec IS window.set_spec
+                            AND later.state = 'complete' AND later.items > 0
+                            AND later.from_datestamp >= window.from_datestamp)",
+                [pass.0],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Notes on a complete pass what else is to be known of it.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn remark_on_pass(&self, pass: PassId, remark: &str) -> Result<(), StoreError> {
+        self.write("noting what a pass found", |transaction| {
+            transaction.execute(
+                "UPDATE pass SET note = ?2 WHERE id = ?1 AND state = 'complete'",
+                params![pass.0, remark],
+            )
+        })?;
+        Ok(())
     }
 
     /// Notes why a pass stopped before its end; it stays open.
@@ -243,6 +285,7 @@ fn window_from_row(row: &Row<'_>) -> rusqlite::Result<Window> {
         last_items: row.get(12)?,
         note: row.get(13)?,
         part: row.get(14)?,
+        token_at: row.get(15)?,
     })
 }
 

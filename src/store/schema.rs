@@ -8,7 +8,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 3] = [INITIAL, CLUSTERS, OUTPUTS];
+const MIGRATIONS: [&str; 4] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING];
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
@@ -263,6 +263,10 @@ CREATE TABLE rejected (
     at INTEGER NOT NULL,
     PRIMARY KEY (output_id, document_id)
 ) STRICT, WITHOUT ROWID;
+";
+
+const RESUMING: &str = "
+ALTER TABLE window ADD COLUMN token_at INTEGER; -- when its token came
 ";
 
 #[cfg(test)]

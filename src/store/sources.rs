@@ -87,13 +87,19 @@ impl Source {
             .find(|watermark| watermark.set_spec.as_deref() == set)
     }
 
+    /// Whether it is read set by set.
+    pub fn is_read_by_sets(&self) -> bool {
+        !self.sets.is_empty() && self.traits.ignores_sets != Some(true)
+    }
+
     /// The least of the watermarks of its present sets: what holds for the source as a whole.
     pub fn least_watermark(&self) -> Option<&Watermark> {
+        let by_sets = self.is_read_by_sets();
         self.watermarks
             .iter()
             .filter(|watermark| match &watermark.set_spec {
-                Some(set) => self.sets.contains(set),
-                None => self.sets.is_empty(),
+                Some(set) => by_sets && self.sets.contains(set),
+                None => !by_sets,
             })
             .min_by_key(|watermark| watermark.datestamp)
     }
@@ -127,9 +133,15 @@ pub struct Traits {
     /// Tokens work only with `metadataPrefix` beside them.
     #[serde(skip_serializing_if = "is_false")]
     pub wants_prefix_with_token: bool,
+    /// Tokens name the item after which the list goes on, as far as seen; else they may count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_name_items: Option<bool>,
     /// `from` and `until` have no effect.
     #[serde(skip_serializing_if = "is_false")]
     pub ignores_dates: bool,
+    /// Whether `set` has no effect, where that was put to the test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignores_sets: Option<bool>,
     /// Lists of this many items that end without a token have been found to be whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole_at: Option<u64>,
@@ -174,6 +186,8 @@ words! {
         EmptySet = "empty_set",
         /// `from` and `until` have no effect.
         IgnoresDates = "ignores_dates",
+        /// `set` has no effect.
+        IgnoresSets = "ignores_sets",
         /// The base URL has moved for good.
         Moved = "moved",
         /// The repository's clock is minutes away from ours.

@@ -367,6 +367,34 @@ async fn d15_live_record_without_metadata() {
 }
 
 #[tokio::test]
+async fn d15_metadata_that_is_stored_is_kept() {
+    let world = World::of(six()).await;
+    world.run().await;
+    let before = world.stored().remove(&id(3));
+    world.advance(DAY);
+    let now = world.repository.clock().now();
+    world
+        .repository
+        .with_model(|model| model.update(&id(3), metadata("New"), now));
+    world
+        .repository
+        .break_with(When::Always, without_metadata(3));
+    for _ in 0..2 {
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.stored().remove(&id(3)), before, "nothing is emptied");
+        let aside = world.quarantine();
+        assert_eq!(aside.len(), 1);
+        assert_eq!(aside[0].identifier, Some(id(3)));
+        assert!(aside[0].reason.contains("without metadata"));
+        world.advance(DAY);
+    }
+    world.repository.heal();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.title(3), "New");
+    assert!(world.quarantine().is_empty());
+}
+
+#[tokio::test]
 async fn d16_record_that_breaks_each_page_with_it() {
     let garbage = Fault::xml("<OAI-PMH><ListRecords><record></ListRecords></OAI-PMH>");
     let Fault::Reply(garbage) = garbage else {
@@ -414,6 +442,58 @@ async fn d16_record_that_breaks_each_page_with_it() {
             "{case}"
         );
     }
+}
+
+#[tokio::test]
+async fn d16_record_without_any_answer_is_no_poison() {
+    let poison = instead_if_listed(&id(3), html(500));
+    let alone = When::matching(|request| request.argument("identifier") == Some("oai:x:3"));
+    for fault in [
+        Fault::Reset { after: None },
+        Fault::Cut {
+            after: 100,
+            framing: Framing::Length,
+        },
+        Fault::html(502),
+        Fault::html(504),
+    ] {
+        let builder = six()
+            .always(When::Verb("ListRecords"), poison.clone())
+            .always(alone.clone(), fault);
+        let world = World::of(builder).await;
+        world.assert_incomplete(&world.run().await, &["no answer about 1 records"]);
+        assert_eq!(world.live(), "1 2 4 5 6");
+        assert!(world.quarantine().is_empty(), "nothing is known of it");
+        world.repository.heal();
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.live(), "1 2 3 4 5 6");
+    }
+}
+
+#[tokio::test]
+async fn d16_bad_record_that_is_gone_leaves_the_quarantine() {
+    let broken = || swap("Title 3", "<b>Title</i>");
+    let world = World::of(six().always(When::Always, broken())).await;
+    world.run().await;
+    assert_eq!(world.quarantine().len(), 1);
+    // A repository that denies everything proves nothing.
+    world.repository.heal();
+    world
+        .repository
+        .break_with(When::Verb("GetRecord"), Fault::oai_error("idDoesNotExist"));
+    world.advance(DAY);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.quarantine().len(), 1);
+    world.repository.heal();
+    world.advance(DAY);
+    let now = world.repository.clock().now();
+    world
+        .repository
+        .with_model(|model| model.vanish(&id(3), now));
+    assert_eq!(world.run().await.end, End::Complete);
+    assert!(world.quarantine().is_empty());
+    let note = world.last_pass().note.unwrap_or_default();
+    assert!(note.contains("gone") && note.contains(&id(3)), "{note}");
 }
 
 #[tokio::test]

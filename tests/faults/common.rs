@@ -16,7 +16,7 @@ use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;
 use harvestd::oai::{Datestamp, Request};
 use harvestd::store::{
-    ChangeFilter, QuarantinedItem, Reader, Source, Store, StoredRecord, WarningKind,
+    ChangeFilter, Pass, QuarantinedItem, Reader, Source, Store, StoredRecord, WarningKind,
 };
 
 pub use crate::support::fault::Framing;
@@ -378,6 +378,11 @@ impl World {
         source
             .least_watermark()
             .map(|watermark| watermark.datestamp.to_string())
+    }
+
+    pub fn last_pass(&self) -> Pass {
+        let passes = self.reader().passes(self.source().id, 1).unwrap();
+        passes.into_iter().next().expect("there was a pass")
     }
 
     pub fn quarantine(&self) -> Vec<QuarantinedItem> {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use harvestd::demo::{Behaviour, Model};
+use harvestd::demo::{Behaviour, CompleteListSize, Model, Order, Tokens};
 use harvestd::harvest::{End, Wishes, harvest_all};
+use harvestd::oai::settings::Secret;
 use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::WarningKind;
 
@@ -59,6 +60,64 @@ async fn b01_until_is_lowered_silently() {
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.live(), "1 2 3 4 5 6");
     assert!(world.watermark() <= Some(proven), "{:?}", world.watermark());
+}
+
+#[tokio::test]
+async fn b01_key_expires_in_mid_list() {
+    let builder = clamped().behaving(|how| {
+        how.order = Order::NewestFirst;
+        how.tokens = Tokens::Doaj;
+        how.complete_list_size = CompleteListSize::Absent;
+        how.premium_key = Some("key".to_owned());
+    });
+    let mut world = World::of(builder).await;
+    world.settings.client.credentials.api_key = Some(Secret::new("key"));
+    for number in 7..=10 {
+        let days_ago = 14 - number as i64;
+        put(
+            &world.repository,
+            number,
+            Datestamp::from_unix(NOW - days_ago * DAY),
+        );
+    }
+    // Identify, then 10 and 9; then the key is no key any more, and the token skips 8 and 7.
+    let report = world
+        .run_meddling(3, |repository| {
+            repository.with_model(|model| model.behaviour.premium_key = None);
+        })
+        .await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(world.source().live_records, 8);
+    let proven = Datestamp::from_unix(NOW - 30 * DAY).to_string();
+    assert_eq!(
+        world.watermark(),
+        Some(proven),
+        "what each page shows counts"
+    );
+    world.advance(40 * DAY);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.source().live_records, 10);
+}
+
+#[tokio::test]
+async fn b01_empty_parts_are_read_again_by_a_later_run() {
+    // The list fails at its open end, so that parts of it lie in the span that is held back.
+    let open_end = When::matching(|request| {
+        matches!(
+            request.argument("verb"),
+            Some("ListRecords" | "ListIdentifiers")
+        ) && request.argument("until").is_none()
+    });
+    let world = World::of(clamped().always(open_end, Fault::html(500))).await;
+    put(&world.repository, 7, Datestamp::from_unix(NOW - 10 * DAY));
+    assert_incomplete(&world.run().await, &["HTTP 500"]);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    // The rest of it is read when all those parts can be seen.
+    put(&world.repository, 8, Datestamp::from_unix(NOW + 5 * DAY));
+    world.repository.heal();
+    world.advance(60 * DAY);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7 8");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use harvestd::demo::Order;
 use harvestd::harvest::{End, Wishes};
 use harvestd::oai::Datestamp;
 use harvestd::store::{ChangeFilter, Deletion, WarningKind};
@@ -143,6 +144,36 @@ fn sets() -> Builder {
         model.insert(item);
     }
     Repository::of(model)
+}
+
+#[tokio::test]
+async fn e06_older_state_that_comes_later_is_the_present_one() {
+    let world = World::of(six().behaving(|how| how.order = Order::NewestFirst)).await;
+    let now = world.repository.clock().now();
+    world
+        .repository
+        .with_model(|model| model.update(&id(1), metadata("Changed"), now));
+    let some = Wishes {
+        limit: Some(2),
+        ..Wishes::default()
+    };
+    assert_incomplete(&world.run_with(&some).await, &["limit"]);
+    assert_eq!(world.title(1), "Changed");
+    // The repository goes back to yesterday's copy of itself, and the same pass lists it again.
+    world.advance(3_600);
+    world.repository.with_model(|model| model.insert(item(1)));
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.title(1), "Title 1");
+    // Within one list, the newer one stays, whichever comes first.
+    for order in [[1, 2], [2, 1]] {
+        let states = order.map(|state| {
+            let title = format!("State {state}");
+            record(&id(1), &at(state).to_string(), &metadata(&title)[0].1)
+        });
+        let world = World::of(six().always(lists(), Fault::xml(list(&states.concat())))).await;
+        world.run().await;
+        assert_eq!(world.title(1), "State 2", "{order:?}");
+    }
 }
 
 #[tokio::test]
@@ -355,6 +386,62 @@ async fn e14_sets_of_all_kinds() {
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.live(), "1 2 3 4 5 6");
     assert!(world.source().watermark(Some("b")).is_some());
+}
+
+#[tokio::test]
+async fn e14_set_is_ignored() {
+    let ignoring = || sets().behaving(|how| how.ignores_set = true);
+    let mut world = World::of(ignoring()).await;
+    world.settings.sets = vec!["c".to_owned(), "d".to_owned()];
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.source().traits.ignores_sets, Some(true));
+    assert!(world.has_warning(WarningKind::IgnoresSets));
+    let whole_lists = |world: &World| {
+        let requests = world.repository.requests();
+        let begins = requests.iter().filter(|request| {
+            request.argument("verb") == Some("ListRecords")
+                && request.argument("resumptionToken").is_none()
+        });
+        begins
+            .map(|request| request.argument("set").map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        whole_lists(&world),
+        [Some("c".to_owned()), None, None],
+        "a set, the test, and the whole, once"
+    );
+    world.advance(DAY);
+    world.repository.forget_requests();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(whole_lists(&world), [None]);
+    assert!(
+        world.asked("from").len() == 1,
+        "it has a watermark of its own"
+    );
+    // Mended, and everything is asked for.
+    world.repository.with_model(|model| {
+        model.behaviour.ignores_set = false;
+        (1..=6).for_each(|number| {
+            let mut item = item(number);
+            item.set_specs = vec!["c".to_owned()];
+            model.insert(item);
+        });
+    });
+    assert_eq!(world.run_with(&full()).await.end, End::Complete);
+    assert_eq!(world.source().traits.ignores_sets, None);
+    assert!(!world.has_warning(WarningKind::IgnoresSets));
+    // Records that do not name a set that works are no proof.
+    let bare = Fault::body(|body| {
+        let text = String::from_utf8(body).unwrap();
+        text.replace("<setSpec>a</setSpec>", "<setSpec>z</setSpec>")
+            .into_bytes()
+    });
+    let mut world = World::of(sets().always(When::Always, bare)).await;
+    world.settings.sets = vec!["a".to_owned()];
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4");
+    assert_eq!(world.source().traits.ignores_sets, Some(false));
 }
 
 #[tokio::test]

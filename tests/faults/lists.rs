@@ -466,6 +466,49 @@ async fn a22_other_arguments_wanted_with_the_token() {
 }
 
 #[tokio::test]
+async fn a22_what_was_learnt_of_tokens_is_unlearnt() {
+    let with_prefix = |wanted: bool| {
+        When::matching(move |request| {
+            request.argument("resumptionToken").is_some()
+                && request.argument("metadataPrefix").is_some() != wanted
+        })
+    };
+    let paged = || {
+        [
+            (
+                first_page(),
+                Fault::xml(page(&[1, 2, 3], Some(&token("%7Ba%7D")))),
+            ),
+            (with_token("%7Ba%7D"), Fault::xml(page(&[4, 5, 6], None))),
+            (with_token("{a}"), Fault::xml(page(&[4, 5, 6], None))),
+        ]
+    };
+    let world = World::of(six()).await;
+    let full = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    for (wants_prefix, decodes) in [(true, false), (false, false), (false, true), (false, false)] {
+        world.repository.heal();
+        let refused = Fault::oai_error("badArgument");
+        world
+            .repository
+            .break_with(with_prefix(wants_prefix), refused.clone());
+        let other = if decodes { "%7Ba%7D" } else { "{a}" };
+        world.repository.break_with(with_token(other), refused);
+        for (when, fault) in paged() {
+            world.repository.break_with(when, fault);
+        }
+        world.assert_whole(&world.run_with(&full).await);
+        let traits = world.source().traits;
+        assert_eq!(
+            (traits.wants_prefix_with_token, traits.decodes_tokens),
+            (wants_prefix, decodes)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a23_single_use_tokens() {
     // The answer is lost on its way, and the token with it.
     let cut = Fault::Cut {
@@ -499,11 +542,88 @@ async fn a24_short_lived_tokens() {
     assert_incomplete(&world.run_with(&some).await, &["limit"]);
     assert_eq!((world.live(), world.watermark()), ("1 2".into(), None));
     world.advance(3_600);
+    world.repository.forget_requests();
     let report = world.run().await;
     assert_eq!(
         (report.end, world.live()),
         (End::Complete, "1 2 3 4 5 6".into())
     );
+    let first = world.repository.requests().remove(0);
+    assert_eq!(
+        first.argument("resumptionToken"),
+        None,
+        "it is dead, and not asked with in vain"
+    );
+}
+
+#[tokio::test]
+async fn a24_session_and_a_limit_come_to_an_end() {
+    for pause in [0, 3_600] {
+        let session = six().behaving(|how| {
+            how.tokens = Tokens::Session;
+            how.token_lifetime = Some(Duration::from_secs(300));
+        });
+        let world = World::of(session).await;
+        let some = Wishes {
+            limit: Some(2),
+            ..Wishes::default()
+        };
+        for stored in ["1 2", "1 2 3 4", "1 2 3 4 5 6"] {
+            world.run_with(&some).await;
+            assert_eq!(world.live(), stored, "{pause} s between two runs");
+            world.advance(pause);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a29_list_that_moved_between_two_runs() {
+    // Tokens count, and nobody says how many there are.
+    let counting = || six().behaving(|how| how.complete_list_size = CompleteListSize::Absent);
+    let some = Wishes {
+        limit: Some(2),
+        ..Wishes::default()
+    };
+    let world = World::of(counting()).await;
+    assert_incomplete(&world.run_with(&some).await, &["limit"]);
+    world.advance(DAY);
+    let now = world.repository.clock().now();
+    world
+        .repository
+        .with_model(|model| model.vanish(&id(1), now));
+    world.repository.forget_requests();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(
+        world.live(),
+        "1 2 3 4 5 6",
+        "3 has moved up, and is not skipped"
+    );
+    assert_eq!(
+        world.asked("resumptionToken").len(),
+        2,
+        "read from its start"
+    );
+    // At once, the token is as good as between two pages.
+    let world = World::of(counting()).await;
+    assert_incomplete(&world.run_with(&some).await, &["limit"]);
+    world.advance(60);
+    world.repository.forget_requests();
+    world.run().await;
+    let first = world.repository.requests().remove(0);
+    assert!(first.argument("resumptionToken").is_some());
+    // A token that names an item is good for ever.
+    let world = World::of(counting().behaving(|how| how.tokens = Tokens::Doaj)).await;
+    assert_incomplete(&world.run_with(&some).await, &["limit"]);
+    assert_eq!(world.source().traits.tokens_name_items, Some(true));
+    world.advance(10 * DAY);
+    world
+        .repository
+        .with_model(|model| model.vanish(&id(1), now));
+    world.repository.forget_requests();
+    world.run().await;
+    let first = world.repository.requests().remove(0);
+    assert!(first.argument("resumptionToken").is_some());
+    assert_eq!(world.live(), "1 2 3 4 5 6");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::harvest::fetch::Trouble;
 use crate::oai::client::Transport;
 use crate::oai::response::ErrorCode;
 use crate::oai::{Content, Record, Request};
-use crate::store::{PageStep, Pass, Source, Step};
+use crate::store::{PageStep, Pass, PassId, Source, Step};
 
 /// Bad items that one pass asks for again, at the most.
 const MOST_BAD_ITEMS: usize = 50;
@@ -29,6 +29,8 @@ pub(super) enum Got {
         reason: String,
         /// What came instead, if anything did.
         body: Option<Vec<u8>>,
+        /// Whether the repository answered at all; if not, nothing is known of the record.
+        answered: bool,
     },
 }
 
@@ -68,7 +70,16 @@ impl<T: Transport> Run<'_, T> {
             return Ok(unreadable(why.to_owned()));
         }
         match trouble {
-            Trouble::Exhausted { why, body, .. } => Ok(Got::Unreadable { reason: why, body }),
+            Trouble::Exhausted {
+                why,
+                body,
+                answered,
+                ..
+            } => Ok(Got::Unreadable {
+                reason: why,
+                body,
+                answered,
+            }),
             trouble => Err(Halt::from_trouble(trouble)),
         }
     }
@@ -110,19 +121,28 @@ impl<T: Transport> Run<'_, T> {
         // Not always the same ones, should they be many.
         fastrand::shuffle(&mut names);
         let mut records = Vec::new();
+        let mut gone = Vec::new();
         let mut in_vain = 0;
-        for name in names.iter().take(MOST_BAD_ITEMS) {
-            match self.get_record(name).await? {
+        for name in names.into_iter().take(MOST_BAD_ITEMS) {
+            match self.get_record(&name).await? {
                 Got::Record(record) => {
-                    records.push(*record);
+                    in_vain = 0;
+                    if record.metadata.is_some() || record.header.deleted {
+                        records.push(*record);
+                    }
+                }
+                Got::Nothing => {
+                    gone.push(name);
                     in_vain = 0;
                 }
-                Got::Nothing => in_vain = 0,
                 Got::Unreadable { .. } => in_vain += 1,
             }
             if in_vain == MOST_IN_VAIN {
                 break;
             }
+        }
+        if !gone.is_empty() && records.is_empty() && !self.knows_its_records(source).await? {
+            gone.clear();
         }
         let window = self
             .around
@@ -130,21 +150,48 @@ impl<T: Transport> Run<'_, T> {
             .pending_windows(pass.id)?
             .into_iter()
             .next();
-        let Some(window) = window.filter(|_| !records.is_empty()) else {
+        let nothing = records.is_empty() && gone.is_empty();
+        let Some(window) = window.filter(|_| !nothing) else {
             return Ok(());
         };
-        self.note(&format!("{} items are readable now", records.len()));
+        if !records.is_empty() {
+            self.remark(format!(
+                "{} items that were set aside are readable now",
+                records.len()
+            ));
+        }
+        if !gone.is_empty() {
+            self.remark(format!(
+                "{} items that were set aside are gone from the repository: {}",
+                gone.len(),
+                gone.join(", ")
+            ));
+        }
         // The window has not begun; beginning it sets its counts to zero.
         let page = PageStep {
             window: window.id,
             records,
+            gone,
             ..PageStep::default()
         };
         commit(committer, Step::Page(page), Default::default()).await?;
         flush(committer).await.map(|_| ())
     }
+
+    /// Whether the repository knows a record that the store has: one whose index is being built
+    /// denies them all.
+    async fn knows_its_records(&mut self, source: &Source) -> Result<bool, Halt> {
+        let Some(any) = self.around.store.some_seen(source.id, PassId(0))? else {
+            return Ok(false);
+        };
+        Ok(matches!(self.get_record(&any).await?, Got::Record(_)))
+    }
 }
 
 fn unreadable(reason: String) -> Got {
-    Got::Unreadable { reason, body: None }
+    Got::Unreadable {
+        reason,
+        body: None,
+        answered: true,
+    }
 }

@@ -27,6 +27,9 @@ const IGNORES_DATES: &str = "the repository ignores from and until; each pass re
 /// Records of one second (or day) that are asked for one by one, at the most.
 const MOST_ONE_BY_ONE: usize = 3_000;
 
+/// So many of them without any answer end the asking for now.
+const MOST_UNANSWERED: u32 = 5;
+
 /// Pages that such a list of identifiers may have; one that has more goes in circles.
 const MOST_PAGES_OF_IDENTIFIERS: u32 = 300;
 
@@ -42,12 +45,16 @@ impl<T: Transport> Run<'_, T> {
         note: String,
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
+        // What an earlier run has read comes again, and is not what a limit is for.
+        if let Some(left) = self.left.as_mut().filter(|_| window.token.is_some()) {
+            *left += window.items;
+        }
         let restarts = self.restarts.entry(window.id).or_default();
         *restarts += 1;
         if *restarts > MOST_RESTARTS {
             return self.mend(window, note, Cost::default(), committer).await;
         }
-        self.note(&format!("{note}; reading this window again"));
+        self.note_trouble(&note, "reading the window again");
         commit(
             committer,
             Step::Restart {
@@ -89,7 +96,7 @@ impl<T: Transport> Run<'_, T> {
             if let Some(last) = spans.last_mut() {
                 last.until = window.span.until;
             }
-            self.note(&format!("{why}; reading smaller windows"));
+            self.note_trouble(&why, "reading smaller windows");
             let into = spans
                 .into_iter()
                 .map(|span| NewWindow {
@@ -108,10 +115,16 @@ impl<T: Transport> Run<'_, T> {
         }
         match self.read_one_by_one(&window, &why).await? {
             Ok(page) => {
-                self.failing_in_a_row = 0;
+                let failed = match &page.ending {
+                    Some(Ending::Failed(note)) => Some(note.clone()),
+                    _ => None,
+                };
+                if failed.is_none() {
+                    self.failing_in_a_row = 0;
+                }
                 commit(committer, Step::Page(page), Default::default()).await?;
                 flush(committer).await?;
-                Ok(None)
+                Ok(failed)
             }
             Err(note) => {
                 let why = format!("{why}; and one by one: {note}");
@@ -152,7 +165,9 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// Reads a window that cannot be cut any further: lists its identifiers and asks for each
-    /// record. Those that cannot be had are set aside, so that they alone are missing, and seen.
+    /// record. Those that the repository answers about, and that cannot be read all the same, are set
+    /// aside, so that they alone are missing, and seen. Where no answer comes about one, the window
+    /// stays open: it may be whole, and nobody has seen it.
     ///
     /// The inner error says why that does not work either.
     async fn read_one_by_one(
@@ -171,6 +186,7 @@ impl<T: Transport> Run<'_, T> {
             ..PageStep::default()
         };
         let most_bad = headers.len() / 4 + 3;
+        let mut unanswered = 0;
         for header in headers {
             if header.deleted {
                 page.records.push(Record::tombstone(header));
@@ -178,10 +194,25 @@ impl<T: Transport> Run<'_, T> {
             }
             match self.get_record(&header.identifier).await? {
                 Got::Record(record) => page.records.push(*record),
+                Got::Unreadable {
+                    reason,
+                    answered: false,
+                    ..
+                } => {
+                    unanswered += 1;
+                    page.ending = Some(Ending::Failed(format!(
+                        "{why}; and one by one: no answer about {unanswered} records, one of them \
+                         {}: {reason}",
+                        header.identifier
+                    )));
+                    if unanswered == MOST_UNANSWERED {
+                        break;
+                    }
+                }
                 answer => {
                     // A list shows it, so that it is not known alone is no better than a fault.
                     let (reason, body) = match answer {
-                        Got::Unreadable { reason, body } => (reason, body),
+                        Got::Unreadable { reason, body, .. } => (reason, body),
                         _ => ("GetRecord does not know it".to_owned(), None),
                     };
                     page.bad.push(BadItem {

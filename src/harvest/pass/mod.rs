@@ -4,6 +4,7 @@ mod alone;
 mod mend;
 mod observe;
 mod reconcile;
+mod sets;
 mod windows;
 
 pub use reconcile::{Burial, Reconciled, reconcile};
@@ -197,7 +198,16 @@ struct Run<'a, T> {
     /// What had to be mended in this run.
     mended: BTreeMap<RepairKind, u64>,
     restarts: HashMap<WindowId, u32>,
+    /// What was said of windows that do not go well, and how often more it could have been.
+    troubles: BTreeMap<String, u32>,
+    /// What the pass's history is to keep.
+    remarks: Vec<String>,
+    /// The pass at hand was cut off by a limit, and so between two requests.
+    cut_by_limit: bool,
 }
+
+/// Why a pass stopped that reached its limit.
+const LIMIT_REACHED: &str = "limit reached";
 
 impl<'a, T: Transport> Run<'a, T> {
     fn new(
@@ -231,6 +241,9 @@ impl<'a, T: Transport> Run<'a, T> {
             gaps_left: MOST_GAPS,
             mended: BTreeMap::new(),
             restarts: HashMap::new(),
+            troubles: BTreeMap::new(),
+            remarks: Vec::new(),
+            cut_by_limit: false,
         }
     }
 
@@ -264,11 +277,18 @@ impl<'a, T: Transport> Run<'a, T> {
         let store = &self.around.store;
         let mut wishes = self.wishes.clone();
         loop {
-            let source = self.current_source()?;
+            let mut source = self.current_source()?;
             let open = store.open_pass(source.id)?;
+            if wishes.full && open.is_none() {
+                // Whoever wants everything wants it as the repository is now.
+                self.forget_what_is_ignored(&source)?;
+                source.traits.clone_from(&self.traits);
+            }
             match plan(&source, open, self.settings, &wishes) {
                 Plan::Resume(pass) => {
                     self.note("going on with the pass that was cut off");
+                    store.resume_pass(pass.id)?;
+                    self.cut_by_limit = pass.note.as_deref() == Some(LIMIT_REACHED);
                     self.read_pass(&source, &pass, false).await?;
                     // The cut may be old: what has changed since is read as well, but not
                     // everything once more.
@@ -363,6 +383,13 @@ impl<'a, T: Transport> Run<'a, T> {
         self.save_traits(source)
     }
 
+    /// Puts to the test again whether the repository ignores dates and sets.
+    fn forget_what_is_ignored(&mut self, source: &Source) -> Result<(), Halt> {
+        self.traits.ignores_dates = false;
+        self.traits.ignores_sets = None;
+        self.save_traits(source)
+    }
+
     /// Starts storing the steps of a pass.
     fn committer(&self, source: &Source, pass: PassId) -> Result<Committer, Halt> {
         let store = &self.around.store;
@@ -386,6 +413,7 @@ impl<'a, T: Transport> Run<'a, T> {
             Ok(()) => self.read_windows(source, pass, &committer).await,
             Err(halt) => Err(halt),
         };
+        self.sum_up_troubles();
         let stored = committer.finish().await;
         let now_ms = self.around.clock.now_ms();
         // Why storing stopped says more than that it did.
@@ -398,13 +426,49 @@ impl<'a, T: Transport> Run<'a, T> {
                 .note_pass(pass.id, &halt.in_words(), now_ms)?;
             return Err(halt);
         }
+        let remarks = std::mem::take(&mut self.remarks);
+        if !remarks.is_empty() {
+            self.around
+                .store
+                .remark_on_pass(pass.id, &remarks.join("; "))?;
+        }
         self.take_stock(source, pass, &totals)
+    }
+
+    /// Notes something, also in the history of the pass.
+    fn remark(&mut self, remark: String) {
+        self.note(&remark);
+        self.remarks.push(remark);
     }
 
     pub(super) fn note(&self, message: &str) {
         self.around
             .progress
             .event(&self.settings.name, Event::Note(message.to_owned()));
+    }
+
+    /// Notes why a window does not go well and what is done about it. The same of another window is
+    /// only counted: one record can break many windows before it stands alone.
+    pub(super) fn note_trouble(&mut self, why: &str, what_next: &str) {
+        // What was asked differs from window to window.
+        let came_back = why.split_once(" answered ").map_or(why, |(_, after)| after);
+        let key = format!("{came_back}; {what_next}");
+        if let Some(more) = self.troubles.get_mut(&key) {
+            *more += 1;
+            tracing::debug!(source.id = %self.settings.name, "{why}; {what_next}");
+            return;
+        }
+        self.note(&format!("{why}; {what_next}"));
+        self.troubles.insert(key, 0);
+    }
+
+    /// Says how often more what was noted came to pass.
+    pub(super) fn sum_up_troubles(&mut self) {
+        for (what, more) in std::mem::take(&mut self.troubles) {
+            if more > 0 {
+                self.note(&format!("{more} times more: {what}"));
+            }
+        }
     }
 
     pub(super) fn save_traits(&mut self, source: &Source) -> Result<(), Halt> {
@@ -430,7 +494,7 @@ impl Halt {
     fn in_words(&self) -> String {
         match self {
             Self::Stopped => "stopped".to_owned(),
-            Self::Limit => "limit reached".to_owned(),
+            Self::Limit => LIMIT_REACHED.to_owned(),
             Self::Parked { why, .. } | Self::Refused(why) | Self::Down(why) | Self::Left(why) => {
                 why.clone()
             }

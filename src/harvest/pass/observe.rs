@@ -165,6 +165,13 @@ impl<T: Transport> Run<'_, T> {
         let seen = self.around.store.pass(pass.id)?.counts.records();
         let stored = source.live_records + source.deleted_records;
         if pass.kind == PassKind::Full {
+            // A full list has put them to the test.
+            if !self.traits.ignores_dates {
+                self.warn(source, WarningKind::IgnoresDates, None)?;
+            }
+            if self.traits.ignores_sets != Some(true) {
+                self.warn(source, WarningKind::IgnoresSets, None)?;
+            }
             let fewer = seen * 2 < stored;
             let message = format!("a full list showed {seen} records, the store has {stored}");
             self.warn(

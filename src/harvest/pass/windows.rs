@@ -9,6 +9,7 @@ use crate::harvest::adapt;
 use crate::harvest::commit::{Committer, Totals};
 use crate::harvest::fetch::{Fetched, Trouble};
 use crate::harvest::reading::{Arrival, Doubt, Reading, Rules, Verdict};
+use crate::harvest::resume;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::{ErrorCode, OaiError};
@@ -55,7 +56,15 @@ impl<T: Transport> Run<'_, T> {
         window: Window,
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
-        let mut reading = Reading::new(window);
+        if let Some(doubt) = resume::doubt(
+            &window,
+            self.around.clock.now_ms(),
+            self.traits.tokens_name_items == Some(true),
+            self.settings.window_records,
+        ) {
+            return self.restart(window, doubt, committer).await;
+        }
+        let mut reading = Reading::new(window, !self.cut_by_limit);
         let mut request = self.request(&reading.window, reading.window.token.as_ref());
         loop {
             if self.around.stop.is_requested() {
@@ -87,6 +96,10 @@ impl<T: Transport> Run<'_, T> {
             let first = reading.is_first();
             if first {
                 self.retract_disproven(source, pass, &reading.window, &fetched)?;
+                if self.ignores_sets(source, &reading.window, &fetched).await? {
+                    self.read_without_sets(pass, committer).await?;
+                    return Ok(None);
+                }
                 self.learn_from_first_page(source, &reading.window, &request_sent, &fetched)?;
             } else {
                 self.tokens_work = true;
@@ -109,6 +122,13 @@ impl<T: Transport> Run<'_, T> {
             }
             if reading.has_strangers() {
                 self.ignores_dates(source)?;
+            }
+            if reading.tokens_name_items().is_some()
+                && reading.tokens_name_items() != self.traits.tokens_name_items
+            {
+                self.traits.tokens_name_items = reading.tokens_name_items();
+                // Whoever goes on after a crash in this list needs to know.
+                self.save_traits(source)?;
             }
             match verdict {
                 Verdict::Go(page, token) => {
@@ -226,6 +246,7 @@ impl<T: Transport> Run<'_, T> {
             request,
             code,
             reading.window.span,
+            reading.token(),
             &self.settings.metadata_prefix,
             &self.traits,
         );

@@ -138,6 +138,7 @@ mod tests {
             part: false,
             state,
             token: None,
+            token_at: None,
             pages: 1,
             items,
             list_size: None,
@@ -375,7 +376,7 @@ mod tests {
             ),
         ];
         for (case, window, (items, list_size, moved), end, rules, expected) in cases {
-            let mut reading = Reading::new(window);
+            let mut reading = Reading::new(window, true);
             reading.items = items;
             reading.list_size = list_size;
             reading.moved = moved;

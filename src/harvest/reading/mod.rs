@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use ends::End;
 
 use super::proof::{self, Evidence};
-use super::span;
+use super::{resume, span};
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
 use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
 use crate::store::{Cost, Ending, NewWindow, PageStep, Window};
@@ -73,6 +73,8 @@ pub(super) struct Reading {
     sent: Option<ResumptionToken>,
     /// The text of tokens has changed from page to page, so that a token names its page.
     tokens_differ: bool,
+    /// Each token so far has named the item after which the list goes on.
+    tokens_name_items: Option<bool>,
     /// A page may have been sent to us and lost on the way.
     doubtful: bool,
 }
@@ -119,8 +121,9 @@ pub(super) enum Verdict {
 }
 
 impl Reading {
-    /// Begins, or goes on with, a window.
-    pub(super) fn new(window: Window) -> Self {
+    /// Begins, or goes on with, a window. `asked_already` if whoever was cut off may have asked for
+    /// the next page.
+    pub(super) fn new(window: Window, asked_already: bool) -> Self {
         let resumed = window.token.is_some();
         Self {
             first: !resumed,
@@ -135,8 +138,8 @@ impl Reading {
             empty_pages: 0,
             sent: window.token.clone(),
             tokens_differ: false,
-            // Whoever was cut off may have asked for a page already.
-            doubtful: resumed,
+            tokens_name_items: None,
+            doubtful: resumed && asked_already,
             window,
         }
     }
@@ -149,6 +152,16 @@ impl Reading {
     /// Whether the repository has shown that it ignores `from` and `until`.
     pub(super) fn has_strangers(&self) -> bool {
         self.strangers
+    }
+
+    /// The token that the next page answers, as the list had it.
+    pub(super) fn token(&self) -> Option<&ResumptionToken> {
+        self.sent.as_ref()
+    }
+
+    /// Whether the tokens of this reading name items, if it had any.
+    pub(super) fn tokens_name_items(&self) -> Option<bool> {
+        self.tokens_name_items
     }
 
     /// Judges the next page of the window.
@@ -169,13 +182,20 @@ impl Reading {
                 return Verdict::Fail(format!("asked for ListRecords, got {}", name(&other)));
             }
         };
-        let bound = proof::bound(Evidence {
+        let first = std::mem::replace(&mut self.first, false);
+        let asked_until = if first {
+            asked_until
+        } else {
+            // Some repositories echo what the whole list was asked for.
+            span::render(self.window.span, rules.granularity).1
+        };
+        let evidence = Evidence {
             asked_until: self.window.span.until,
             asked_text: asked_until.as_deref(),
             echoed_until: request.until.as_deref(),
             clock,
-        });
-        let first = std::mem::replace(&mut self.first, false);
+        };
+        let bound = proof::bound(evidence);
         // A part that has to be cut again is looked at more closely: where only `from` is ignored
         // and the newest come first, the page begins within the part, and each cut brings another.
         let closely = first && self.window.part && is_too_large(&list, rules);
@@ -199,8 +219,15 @@ impl Reading {
             self.moved |= self.list_size.is_some_and(|least| size < least);
             self.list_size = Some(self.list_size.map_or(size, |least| least.min(size)));
         }
+        // A key that expires while the list is read brings the clamp back, on every page, and the
+        // rest is of another list than the beginning.
+        let lowers = proof::echoed_bound(evidence)
+            .filter(|lowered| !first && self.bound.is_some_and(|bound| *lowered < bound));
         if first {
             self.bound = bound;
+        } else if lowers.is_some() {
+            self.bound = lowers;
+            self.moved = true;
         }
         let begins = first.then(|| self.bound_to_keep(bound));
         let cut = if first {
@@ -209,6 +236,11 @@ impl Reading {
             None
         };
         let token = list.token.clone();
+        if let (Some(token), Some(last)) = (&token, list.items.last())
+            && let Some(names_item) = resume::names_item(token, &last.header, self.window.span)
+        {
+            self.tokens_name_items = Some(names_item && self.tokens_name_items != Some(false));
+        }
         let mut page = PageStep {
             window: self.window.id,
             begins,
@@ -216,8 +248,9 @@ impl Reading {
             list_size: list.paging.complete_list_size,
             records: list.items,
             bad: list.bad,
-            ending: None,
+            lowers,
             cost,
+            ..PageStep::default()
         };
         if let Some((into, note, doubt)) = cut {
             page.token = None;
