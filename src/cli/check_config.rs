@@ -75,6 +75,7 @@ fn describe_daemon(daemon: &DaemonSettings) -> Value {
         "listen": daemon.listen,
         "max_hosts": daemon.max_hosts,
         "history_days": daemon.history_days,
+        "tombstone_days": daemon.tombstone_days,
         "grace": humantime::format_duration(daemon.grace).to_string(),
         "alert": daemon.alert,
         "token": if daemon.token.is_some() { "set" } else { "not set" },

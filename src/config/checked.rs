@@ -152,9 +152,9 @@ pub(crate) fn daemon(
     let listen = reader.read("listen", values::address);
     let count = |value: &Value| values::narrow(values::some_count(value)?);
     let max_hosts = reader.read("max_hosts", count);
-    let history_days = reader.read("history_days", |value| {
-        values::narrow(values::count(value)?)
-    });
+    let days = |value: &Value| values::narrow(values::count(value)?);
+    let history_days = reader.read("history_days", days);
+    let tombstone_days = reader.read("tombstone_days", days);
     let grace = reader.read("grace", values::duration);
     let alert = reader.path("alert");
     let token = credentials::read_secret(&mut reader, &credentials::TOKEN);
@@ -171,6 +171,7 @@ pub(crate) fn daemon(
         listen: listen.unwrap_or(built_in.listen),
         max_hosts: max_hosts.unwrap_or(built_in.max_hosts),
         history_days: history_days.unwrap_or(built_in.history_days),
+        tombstone_days: tombstone_days.unwrap_or(built_in.tombstone_days),
         grace: grace.unwrap_or(built_in.grace),
         alert,
         token,

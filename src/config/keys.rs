@@ -8,6 +8,7 @@ pub(crate) const DAEMON: &[&str] = &[
     "listen",
     "max_hosts",
     "history_days",
+    "tombstone_days",
     "grace",
     "alert",
     "token",

@@ -53,6 +53,25 @@ pub struct Config {
 }
 
 impl Config {
+    /// One for tests, in which nothing is configured.
+    #[cfg(test)]
+    pub(crate) fn bare(store: impl Into<PathBuf>) -> Self {
+        let overrides = Overrides {
+            config: None,
+            store: Some(store.into()),
+        };
+        let (environment, findings) = (Environment::default(), Findings::default());
+        check(
+            None,
+            &Raw::empty(),
+            &overrides,
+            &environment,
+            Secrets::Unread,
+            findings,
+        )
+        .expect("nothing is no wrong configuration")
+    }
+
     /// The source of this name.
     ///
     /// # Errors

@@ -43,7 +43,7 @@ pub(super) fn alert(source: &str, failing: &mut bool, failure: Option<&str>) -> 
 /// Runs the configured program for each alert, one after the other. Ends only with its task.
 pub(super) async fn tell(mut alerts: mpsc::Receiver<Alert>, board: Arc<Board>) {
     while let Some(alert) = alerts.recv().await {
-        let Some(program) = board.alert() else {
+        let Some(program) = board.config().daemon.alert.clone() else {
             continue;
         };
         if let Err(why) = run(&program, &alert).await {

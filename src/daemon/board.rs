@@ -5,8 +5,7 @@
 //! longer than it takes to copy a few values.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::schedule::Reason;
+use crate::config::Config;
 use crate::harvest::Clock;
 use crate::harvest::progress::{Ending, Event, Progress};
 use crate::oai::settings::Secret;
@@ -146,8 +146,8 @@ pub(super) struct Reload {
 pub(super) struct Board {
     clock: Clock,
     sources: Mutex<BTreeMap<String, Seen>>,
-    token: Mutex<Option<Secret>>,
-    alert: Mutex<Option<PathBuf>>,
+    /// The configuration in force.
+    config: watch::Sender<Arc<Config>>,
     reload: Mutex<Option<Reload>>,
     /// Why the daemon cannot do its work now.
     trouble: Mutex<Option<String>>,
@@ -155,7 +155,6 @@ pub(super) struct Board {
     beat_ms: AtomicI64,
     started_ms: i64,
     requests: AtomicU64,
-    history_days: AtomicU32,
     /// Steps whenever something was stored.
     stored: watch::Sender<u64>,
 }
@@ -167,18 +166,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Board {
     /// An empty board.
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, config: Arc<Config>) -> Self {
         let now_ms = clock.now_ms();
         Self {
             sources: Mutex::default(),
-            token: Mutex::default(),
-            alert: Mutex::default(),
+            config: watch::Sender::new(config),
             reload: Mutex::default(),
             trouble: Mutex::default(),
             beat_ms: AtomicI64::new(now_ms),
             started_ms: now_ms,
             requests: AtomicU64::new(0),
-            history_days: AtomicU32::new(0),
             stored: watch::Sender::new(0),
             clock,
         }
@@ -237,24 +234,24 @@ impl Board {
         }
     }
 
+    /// The configuration in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// Puts another one into force.
+    pub(super) fn set_config(&self, config: Arc<Config>) {
+        self.config.send_replace(config);
+    }
+
+    /// Changes whenever another configuration is in force.
+    pub(super) fn configured(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.subscribe()
+    }
+
     /// The token that requests have to bring.
     pub(super) fn token(&self) -> Option<Secret> {
-        lock(&self.token).clone()
-    }
-
-    /// Sets that token.
-    pub(super) fn set_token(&self, token: Option<Secret>) {
-        *lock(&self.token) = token;
-    }
-
-    /// The program to run for alerts.
-    pub(super) fn alert(&self) -> Option<PathBuf> {
-        lock(&self.alert).clone()
-    }
-
-    /// Sets that program.
-    pub(super) fn set_alert(&self, program: Option<PathBuf>) {
-        *lock(&self.alert) = program;
+        self.config().daemon.token.clone()
     }
 
     /// The last reading of the configuration after the first.
@@ -287,16 +284,6 @@ impl Board {
     pub(super) fn since_beat(&self) -> Duration {
         let passed = self.now_ms() - self.beat_ms.load(Ordering::Relaxed);
         Duration::from_millis(u64::try_from(passed).unwrap_or_default())
-    }
-
-    /// After how many days ended passes are forgotten; 0 for never.
-    pub(super) fn history_days(&self) -> u32 {
-        self.history_days.load(Ordering::Relaxed)
-    }
-
-    /// Sets that.
-    pub(super) fn set_history_days(&self, days: u32) {
-        self.history_days.store(days, Ordering::Relaxed);
     }
 
     /// Counts an HTTP request.
@@ -407,7 +394,10 @@ mod tests {
 
     #[test]
     fn passes_are_seen_and_counted() {
-        let board = Arc::new(Board::new(Clock::Manual(Arc::new(1_000.into()))));
+        let board = Arc::new(Board::new(
+            Clock::Manual(Arc::new(1_000.into())),
+            Arc::new(Config::bare("store.db")),
+        ));
         let watch = Watch {
             board: Arc::clone(&board),
             next: Arc::new(Nobody),

@@ -10,12 +10,14 @@
 //! - `overview`: the same with what the store has
 //! - `http`: status page, metrics, API; the only place with types of the HTTP server
 //! - `upkeep`: what is done once a day
+//! - `digest`: how the last day was, in a line
 //! - `systemd`: what the service manager is told
 //! - `settings`: the keys of `[daemon]`
 
 mod alert;
 mod board;
 mod conductor;
+mod digest;
 mod http;
 mod nudge;
 mod overview;
@@ -72,7 +74,7 @@ pub async fn run(
     let address = listener.local_addr().context("asking for our address")?;
     let store = Arc::new(Store::open(&config.store)?);
     let path = config.store.clone();
-    let board = Arc::new(Board::new(service.clock.clone()));
+    let board = Arc::new(Board::new(service.clock.clone(), Arc::new(config.clone())));
     service.progress = Arc::new(Watch {
         board: Arc::clone(&board),
         next: Arc::clone(&service.progress),
@@ -87,16 +89,12 @@ pub async fn run(
     )?;
 
     let (wishes, commands) = mpsc::channel(WAITING_WISHES);
-    let (look, upkeep_due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let mut ticks = nudge::start(Arc::clone(&look), Arc::clone(&upkeep_due))
+    let look = Arc::new(Notify::new());
+    let mut ticks = nudge::start(Arc::clone(&look))
         .await
         .context("starting the scheduler")?;
     let mut helpers = JoinSet::new();
-    helpers.spawn(upkeep::run(
-        Arc::clone(&store),
-        Arc::clone(&board),
-        upkeep_due,
-    ));
+    helpers.spawn(upkeep::run(Arc::clone(&store), Arc::clone(&board)));
     helpers.spawn(alert::tell(failures, Arc::clone(&board)));
     helpers.spawn(systemd::feed_watchdog(Arc::clone(&board), path.clone()));
     helpers.spawn(http::serve(

@@ -1,5 +1,4 @@
-//! Ticks: once a minute the conductor is told to look which sources are due, and once a day the
-//! store is put in order.
+//! Ticks: once a minute the conductor is told to look which sources are due.
 //!
 //! A tick decides nothing. The scheduler starts a job again while its last run goes on, and reads
 //! time zones by the offset of the day on which the job was made; what is due is told by
@@ -13,22 +12,14 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 /// Each minute, at its start.
 const LOOK: &str = "0 * * * * *";
 
-/// At an hour when few read and few harvest.
-const UPKEEP: &str = "0 40 4 * * *";
-
 /// Starts the ticks; whoever holds the scheduler ends them with `shutdown`.
 ///
 /// # Errors
 /// If the scheduler cannot be started.
-pub(super) async fn start(
-    look: Arc<Notify>,
-    upkeep: Arc<Notify>,
-) -> Result<JobScheduler, JobSchedulerError> {
+pub(super) async fn start(look: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
-    for (ticks, notify) in [(LOOK, look), (UPKEEP, upkeep)] {
-        let job = Job::new(ticks, move |_, _| notify.notify_one())?;
-        scheduler.add(job).await?;
-    }
+    let job = Job::new(LOOK, move |_, _| look.notify_one())?;
+    scheduler.add(job).await?;
     scheduler.start().await?;
     Ok(scheduler)
 }
@@ -39,7 +30,7 @@ mod tests {
 
     #[tokio::test]
     async fn ticks_start_and_end() {
-        let mut scheduler = start(Arc::default(), Arc::default()).await.unwrap();
+        let mut scheduler = start(Arc::default()).await.unwrap();
         let next = scheduler.time_till_next_job().await.unwrap();
         assert!(next.is_some_and(|left| left.as_secs() <= 60), "{next:?}");
         scheduler.shutdown().await.unwrap();

@@ -15,6 +15,8 @@ pub struct DaemonSettings {
     pub max_hosts: usize,
     /// `history_days`: ended passes are forgotten after so many days; 0 keeps them all.
     pub history_days: u32,
+    /// `tombstone_days`: deleted records are forgotten after so many days; 0 keeps them all.
+    pub tombstone_days: u32,
     /// `grace`: how long the page at hand may take once the daemon is to stop.
     pub grace: Duration,
     /// `alert`: the program that is run when a source begins to fail or works again.
@@ -29,6 +31,7 @@ impl Default for DaemonSettings {
             listen: (Ipv4Addr::LOCALHOST, 8017).into(),
             max_hosts: 4,
             history_days: 400,
+            tombstone_days: 0,
             grace: Duration::from_secs(5),
             alert: None,
             token: None,

@@ -12,13 +12,17 @@
 //! - `vanished`: what a full list did not show
 //! - `hosts`: how long to leave a host alone
 //! - `outputs`: positions of outputs, and what they did not take
+//! - `exports`: files that are written by schedule
+//! - `alerts`: what people were told and are still to be told
 //! - `lock`: one process for each source and each output
 //! - `upkeep`: copies, checks, history
 
+mod alerts;
 mod apply;
 mod clock;
 mod cluster;
 mod error;
+mod exports;
 mod hosts;
 mod ledger;
 mod listed;
@@ -33,6 +37,7 @@ mod sources;
 mod upkeep;
 mod vanished;
 
+pub use alerts::{Condition, PendingAlert};
 pub use apply::{Applied, Cost, Counts, PackedStep, PageStep, PassPacker, PassWriter, Step};
 pub use clock::Version;
 pub use cluster::{
@@ -40,6 +45,7 @@ pub use cluster::{
     Judgement, Member, Rebuilt, RecordId,
 };
 pub use error::StoreError;
+pub use exports::{Export, Exported};
 pub use hosts::HostPause;
 pub use ledger::{
     Ending, NewWindow, Pass, PassId, PassKind, PassState, Span, Window, WindowId, WindowState,

@@ -168,6 +168,38 @@ impl Store {
 }
 
 impl Reader {
+    /// What the passes of a source that were at work after `since_ms` brought: how many they were,
+    /// and their new, changed and deleted records.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn passes_since(&self, source: SourceId, since_ms: i64) -> Result<[u64; 4], StoreError> {
+        self.read("summing up passes", |connection| {
+            connection.query_row(
+                "SELECT count(*), coalesce(sum(created), 0), coalesce(sum(changed), 0),
+                    coalesce(sum(deleted), 0)
+                 FROM pass WHERE source_id = ?1 AND coalesce(ended_at, started_at) > ?2",
+                params![source.0, since_ms],
+                |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]),
+            )
+        })
+    }
+
+    /// When the oldest pass of a source that is remembered began, in milliseconds since 1970 on
+    /// our clock.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn first_pass_at(&self, source: SourceId) -> Result<Option<i64>, StoreError> {
+        self.read("reading when the first pass began", |connection| {
+            connection.query_row(
+                "SELECT min(started_at) FROM pass WHERE source_id = ?1",
+                [source.0],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// The last passes of a source, newest first.
     ///
     /// # Errors

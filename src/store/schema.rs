@@ -8,7 +8,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 4] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING];
+const MIGRATIONS: [&str; 5] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE];
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
@@ -267,6 +267,41 @@ CREATE TABLE rejected (
 
 const RESUMING: &str = "
 ALTER TABLE window ADD COLUMN token_at INTEGER; -- when its token came
+";
+
+const SERVICE: &str = "
+-- Files that are written by schedule, and up to where the newest one reaches.
+CREATE TABLE export (
+    name TEXT PRIMARY KEY,
+    definition TEXT NOT NULL,         -- what decides which records it gets, and how
+    position INTEGER NOT NULL DEFAULT 0,
+    done_at INTEGER,                  -- when it last had everything
+    file TEXT,                        -- the newest file
+    records INTEGER NOT NULL DEFAULT 0,
+    deletions INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    error_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What people were told of, and that is not over.
+CREATE TABLE condition (
+    subject TEXT NOT NULL,            -- source, output, export or store
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    since_at INTEGER NOT NULL,
+    PRIMARY KEY (subject, name, kind)
+) STRICT, WITHOUT ROWID;
+
+-- What people are still to be told, one row for each way.
+CREATE TABLE alert (
+    id INTEGER PRIMARY KEY,
+    way TEXT NOT NULL,
+    body TEXT NOT NULL,               -- JSON
+    at INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    next_at INTEGER NOT NULL
+) STRICT;
 ";
 
 #[cfg(test)]

@@ -8,10 +8,19 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::apply::content_hash_of;
 use super::payload::Unpress;
 use super::records;
-use super::{Reader, Store, StoreError};
+use super::{Reader, Store, StoreError, Version};
 
 /// Passes of each source that are never forgotten.
 const KEPT_PASSES: u32 = 10;
+
+/// The value that is the newest version among the tombstones that were forgotten.
+const FORGOTTEN: &str = "forgotten_version";
+
+/// Tombstones that one transaction forgets, so that no pass waits for long.
+const FORGOTTEN_TOGETHER: u32 = 5_000;
+
+/// Pages that one transaction gives back to the file system.
+const FREED_TOGETHER: u32 = 1_000;
 
 /// What [`Reader::verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,6 +95,18 @@ impl Reader {
             verified.faults.truncate(MOST_FAULTS);
             Ok(verified)
         })
+    }
+
+    /// The lowest version after which a reader of changes may ask to go on; zero if any will do.
+    ///
+    /// Deletions before it may be forgotten, so that whoever is further back (but not at the very
+    /// beginning, where nothing is known yet) would keep records that are gone.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn least_since(&self) -> Result<Version, StoreError> {
+        self.remembered(FORGOTTEN)
+            .map(|version| Version(version.unwrap_or_default()))
     }
 
     /// A value that the daemon remembers.
@@ -233,6 +254,53 @@ impl Store {
         Ok(u64::try_from(gone).unwrap_or_default())
     }
 
+    /// Forgets tombstones whose last change is `upto` or older. Gives how many went.
+    ///
+    /// Those that a cluster is named after stay, as does the newest record, whose number would be
+    /// given out again.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn prune_tombstones(&self, upto: Version) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            let gone = self.write("forgetting tombstones", |transaction| {
+                forget_tombstones(transaction, upto)
+            })?;
+            all += gone;
+            if gone < u64::from(FORGOTTEN_TOGETHER) {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Gives unused pages back to the file system, at most about so many. Gives how many went.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn free_pages(&self, most: u64) -> Result<u64, StoreError> {
+        let mut all = 0;
+        while all < most {
+            let freed = self.read("giving back unused pages", |connection| {
+                let unused = || {
+                    connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, u64>(0))
+                };
+                let before = unused()?;
+                let sql = format!("PRAGMA incremental_vacuum({FREED_TOGETHER})");
+                let mut statement = connection.prepare(&sql)?;
+                let mut rows = statement.query([])?;
+                // Each step frees a page.
+                while rows.next()?.is_some() {}
+                Ok(before.saturating_sub(unused()?))
+            })?;
+            if freed == 0 {
+                break;
+            }
+            all += freed;
+        }
+        Ok(all)
+    }
+
     /// Brings what is in the write-ahead log into the file and empties the log, as far as readers
     /// let it.
     ///
@@ -243,6 +311,39 @@ impl Store {
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         })
     }
+}
+
+/// Forgets some tombstones, and what is counted of them.
+fn forget_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Result<u64> {
+    let ids: Vec<(i64, i64, i64)> = transaction
+        .prepare(
+            "SELECT id, source_id, version FROM record
+             WHERE deleted <> 0 AND version <= ?1 AND id < (SELECT max(id) FROM record)
+               AND id NOT IN (SELECT record_id FROM cluster)
+               AND id NOT IN (SELECT record_id FROM cluster_redirect)
+               AND id NOT IN (SELECT to_record_id FROM cluster_redirect)
+               AND id NOT IN (SELECT record_id FROM cluster_member)
+             ORDER BY version LIMIT ?2",
+        )?
+        .query_map(params![upto.0, FORGOTTEN_TOGETHER], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut forget = transaction.prepare("DELETE FROM record WHERE id = ?1")?;
+    let mut count = transaction
+        .prepare("UPDATE source SET deleted_records = deleted_records - 1 WHERE id = ?1")?;
+    for (id, source, _) in &ids {
+        forget.execute([id])?;
+        count.execute([source])?;
+    }
+    if let Some((.., newest)) = ids.last() {
+        transaction.execute(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)
+             ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+            params![FORGOTTEN, newest],
+        )?;
+    }
+    Ok(ids.len() as u64)
 }
 
 #[cfg(test)]
@@ -278,6 +379,67 @@ mod tests {
         let left = store.reader().unwrap().passes(source.id, 100).unwrap();
         assert_eq!(left.len(), 10);
         assert!(store.open_pass(source.id).unwrap().is_some());
+    }
+
+    #[test]
+    fn old_tombstones_are_forgotten_and_it_is_known_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        store
+            .write("filling the store", |transaction| {
+                transaction.execute_batch(
+                    "INSERT INTO source (id, name, base_url, metadata_prefix, sets, live_records,
+                        deleted_records) VALUES (1, 'a', 'https://a.org/oai', 'oai_dc', '[]', 1, 5);
+                     INSERT INTO set_list (id, set_specs) VALUES (1, '');
+                     INSERT INTO cluster (record_id, generation) VALUES (3, 1);
+                     WITH RECURSIVE number (id) AS
+                        (SELECT 1 UNION ALL SELECT id + 1 FROM number WHERE id < 6)
+                     INSERT INTO record (id, source_id, identifier, set_list_id, deleted,
+                        content_hash, version, created_version, seen_pass)
+                     SELECT id, 1, 'oai:' || id, 1, id <> 2, x'00', 10 * id, id, 1 FROM number;",
+                )
+            })
+            .unwrap();
+        let reader = store.reader().unwrap();
+        assert_eq!(store.prune_tombstones(Version(5)).unwrap(), 0);
+        assert_eq!(reader.least_since().unwrap(), Version(0), "any will do");
+        assert_eq!(store.prune_tombstones(Version(40)).unwrap(), 2);
+        assert_eq!(reader.least_since().unwrap(), Version(40));
+        assert_eq!(store.prune_tombstones(Version(99)).unwrap(), 1);
+        assert_eq!(reader.least_since().unwrap(), Version(50));
+        let mut left = Vec::new();
+        let each = |state: crate::store::RecordState| {
+            left.push(state.number);
+            std::ops::ControlFlow::Continue(())
+        };
+        reader.states(&[], 0, each).unwrap();
+        let live_named_and_newest = [2, 3, 6];
+        assert_eq!(left, live_named_and_newest);
+        assert_eq!(reader.sources().unwrap()[0].deleted_records, 2);
+    }
+
+    #[test]
+    fn unused_pages_are_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        let bytes = || {
+            store.checkpoint().unwrap();
+            std::fs::metadata(store.path()).unwrap().len()
+        };
+        let empty = bytes();
+        let execute = |sql: &str| {
+            let done = store.write("a test", |transaction| transaction.execute_batch(sql));
+            done.unwrap();
+        };
+        execute("CREATE TABLE filler (a); INSERT INTO filler VALUES (zeroblob(20000000));");
+        execute("DROP TABLE filler;");
+        let full = bytes();
+        assert!(full > 20_000_000);
+        let some = store.free_pages(500).unwrap();
+        assert!((500..2_000).contains(&some), "{some}");
+        store.free_pages(u64::MAX).unwrap();
+        assert!(bytes() <= empty + 100_000, "{} of {full}", bytes());
+        assert_eq!(store.free_pages(u64::MAX).unwrap(), 0);
     }
 
     #[test]

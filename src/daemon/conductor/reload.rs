@@ -1,6 +1,7 @@
 //! What a new configuration changes while the daemon runs, and when it is refused.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Conductor, Entry, pause_key};
 use crate::config::Config;
@@ -102,10 +103,8 @@ impl Conductor {
         }
         let entries = &self.entries;
         self.board.retain(|name| entries.contains_key(name));
-        self.board.set_token(config.daemon.token.clone());
-        self.board.set_alert(config.daemon.alert.clone());
+        self.board.set_config(Arc::new(config.clone()));
         self.config = config;
-        self.board.set_history_days(self.config.daemon.history_days);
         Ok(())
     }
 }

@@ -1,0 +1,187 @@
+//! Files that are written by schedule: up to where the newest one of each reaches.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::{Reader, Store, StoreError, Version};
+
+/// A scheduled export as the store knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Export {
+    /// Its name.
+    pub name: String,
+    /// What decides which records it gets, and how.
+    #[serde(skip)]
+    pub definition: String,
+    /// All changes up to here are in its files.
+    pub position: Version,
+    /// When it last had everything, in milliseconds since 1970 on our clock.
+    pub done_at: Option<i64>,
+    /// The newest file.
+    pub file: Option<String>,
+    /// Records written so far, each time counted.
+    pub records: u64,
+    /// Deletions written so far.
+    pub deletions: u64,
+    /// Why the last attempt failed, if it did.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub error_at: Option<i64>,
+}
+
+/// What a run of an export came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// All changes up to here are in its files.
+    pub upto: Version,
+    /// The file; `None` if there was nothing to be written.
+    pub file: Option<String>,
+    /// Records in it.
+    pub records: u64,
+    /// Deletions in it.
+    pub deletions: u64,
+    /// When, in milliseconds since 1970 on our clock.
+    pub at: i64,
+}
+
+const COLUMNS: &str =
+    "name, definition, position, done_at, file, records, deletions, last_error, error_at";
+
+impl Store {
+    /// Stores that an export has everything up to a version.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn note_export(
+        &self,
+        name: &str,
+        definition: &str,
+        exported: &Exported,
+    ) -> Result<(), StoreError> {
+        self.write("storing how far an export is", |transaction| {
+            transaction.execute(
+                "INSERT INTO export (name, definition, position, done_at, file, records, deletions)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (name) DO UPDATE SET definition = ?2, position = ?3, done_at = ?4,
+                    file = coalesce(?5, file), records = records + ?6, deletions = deletions + ?7,
+                    last_error = NULL, error_at = NULL",
+                params![
+                    name,
+                    definition,
+                    exported.upto.0,
+                    exported.at,
+                    exported.file,
+                    exported.records,
+                    exported.deletions,
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Remembers why an export failed.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn note_export_error(
+        &self,
+        name: &str,
+        error: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.write("storing why an export failed", |transaction| {
+            transaction.execute(
+                "INSERT INTO export (name, definition, last_error, error_at)
+                 VALUES (?1, '', ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET last_error = ?2, error_at = ?3",
+                params![name, error, now_ms],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+impl Reader {
+    /// All scheduled exports that ever ran, by name.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn exports(&self) -> Result<Vec<Export>, StoreError> {
+        self.read("reading the exports", |connection| {
+            connection
+                .prepare(&format!("SELECT {COLUMNS} FROM export ORDER BY name"))?
+                .query_map([], from_row)?
+                .collect()
+        })
+    }
+
+    /// The scheduled export called `name`; `None` if it never ran.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn export(&self, name: &str) -> Result<Option<Export>, StoreError> {
+        self.read("reading an export", |connection| by_name(connection, name))
+    }
+}
+
+fn by_name(connection: &Connection, name: &str) -> rusqlite::Result<Option<Export>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM export WHERE name = ?1"))?
+        .query_row([name], from_row)
+        .optional()
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Export> {
+    Ok(Export {
+        name: row.get(0)?,
+        definition: row.get(1)?,
+        position: Version(row.get(2)?),
+        done_at: row.get(3)?,
+        file: row.get(4)?,
+        records: row.get(5)?,
+        deletions: row.get(6)?,
+        last_error: row.get(7)?,
+        error_at: row.get(8)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_keeps_its_newest_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let reader = store.reader().unwrap();
+        assert_eq!(reader.export("all").unwrap(), None);
+        store.note_export_error("all", "no folder", 3).unwrap();
+        let known = || reader.export("all").unwrap().unwrap();
+        assert_eq!(known().last_error.as_deref(), Some("no folder"));
+        assert_eq!(known().done_at, None);
+        let mut exported = Exported {
+            upto: Version(7),
+            file: Some("all.jsonl".to_owned()),
+            records: 5,
+            deletions: 1,
+            at: 4,
+        };
+        store.note_export("all", "one", &exported).unwrap();
+        exported.file = None;
+        exported.upto = Version(9);
+        store.note_export("all", "one", &exported).unwrap();
+        assert_eq!(
+            reader.exports().unwrap(),
+            [Export {
+                name: "all".to_owned(),
+                definition: "one".to_owned(),
+                position: Version(9),
+                done_at: Some(4),
+                file: Some("all.jsonl".to_owned()),
+                records: 10,
+                deletions: 2,
+                ..Export::default()
+            }]
+        );
+    }
+}
