@@ -14,6 +14,7 @@
 //! - `outputs`: positions of outputs, and what they did not take
 //! - `exports`: files that are written by schedule
 //! - `alerts`: what people were told and are still to be told
+//! - `search`: the search index beside the store
 //! - `lock`: one process for each source and each output
 //! - `upkeep`: copies, checks, history
 
@@ -33,6 +34,7 @@ mod passes;
 mod payload;
 mod records;
 mod schema;
+mod search;
 mod sources;
 mod upkeep;
 mod vanished;
@@ -56,5 +58,6 @@ pub use outputs::{Delivery, Output, OutputId, RejectedDocument};
 pub use records::{
     ChangeFilter, Deletion, Mended, Per, QuarantinedItem, RecordState, StoredRecord,
 };
+pub use search::{Followed, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
 pub use upkeep::Verified;

@@ -10,7 +10,7 @@ use super::cluster::Recent;
 use super::{StoreError, schema};
 
 /// How long a write waits for another process before it is [`StoreError::Locked`].
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Rows of 1 to 1.5 kB waste a fifth of a 4 KiB page and a twentieth of this one.
 const PAGE_BYTES: i64 = 8192;

@@ -264,6 +264,34 @@ impl Reader {
         })
     }
 
+    /// How many records changed after `since`, at most `most`: cheap however far behind someone is.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn count_changes_up_to(&self, since: Version, most: u64) -> Result<u64, StoreError> {
+        self.read("counting changes", |connection| {
+            connection.query_row(
+                "SELECT count(*) FROM (SELECT 1 FROM record WHERE version > ?1 LIMIT ?2)",
+                params![since.0, most],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// The oldest change after `since`; `None` if there is none.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn first_change(&self, since: Version) -> Result<Option<Version>, StoreError> {
+        self.read("reading the oldest change", |connection| {
+            connection.query_row(
+                "SELECT min(version) FROM record WHERE version > ?1",
+                [since.0],
+                |row| Ok(row.get::<_, Option<i64>>(0)?.map(Version)),
+            )
+        })
+    }
+
     /// The states of the records with these identifiers, of all sources or of those named.
     ///
     /// # Errors

@@ -1,0 +1,595 @@
+//! The search index: which records have these words in their titles, this DOI, or this at the end of
+//! their identifiers.
+//!
+//! A file beside the store, `<store>.search`, that follows the changes of the store as an output
+//! does: it never slows a harvest, it can be deleted at any time, and then it is made anew. What it
+//! finds is read from the store and looked at again before it is given out, so that an index that is
+//! behind, or was made from an older copy of the store, misses something but shows nothing wrong.
+//!
+//! A record is one row of an FTS5 table that keeps no texts. Its words are those of its titles, and
+//! up to four hashes: of the DOI, of the end of the identifier, and of whole titles. FTS5 puts words
+//! into its tree in large sorted runs, so hashes cost no random writes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use serde::Serialize;
+
+use super::payload::Unpress;
+use super::records::{COLUMNS, from_row};
+use super::{Reader, StoreError, StoredRecord, Version};
+use crate::dedup::text::fold;
+use crate::record::{Article, crosswalk, doi};
+
+/// Another number whenever other words are made of a record: then the index is made anew.
+const FORMAT: i64 = 1;
+
+/// Longer titles say nothing more to whoever searches.
+const MOST_WORDS: usize = 64;
+
+/// A beginning of a word is looked for from so many letters on: shorter ones fit half of all records.
+const SHORTEST_BEGINNING: usize = 4;
+
+/// What a word of the index stands for, where it is a hash.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Doi,
+    LastPart,
+    Title,
+}
+
+/// The index, open for writing.
+#[derive(Debug)]
+pub struct SearchIndex {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// What one step of following the store came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// Records that were looked at.
+    pub records: u64,
+    /// Everything up to here is in the index.
+    pub position: Version,
+    /// Whether that is all that the store had.
+    pub done: bool,
+}
+
+/// How far the index is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct IndexState {
+    /// Everything up to this version can be found.
+    pub position: Version,
+    /// Changes that the index does not have yet; at most [`IndexState::MOST_BEHIND`] are counted.
+    pub behind: u64,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+impl IndexState {
+    /// Counting more would take its time and say nothing new.
+    pub const MOST_BEHIND: u64 = 1_000_000;
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// What someone typed: an identifier, the end of one, a DOI, or words of a title.
+    pub text: String,
+    /// Identifiers that it may stand for, such as that of a catalogue's id.
+    pub identifiers: Vec<String>,
+    /// At most so many records.
+    pub most: usize,
+}
+
+/// By what a record was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FoundBy {
+    /// It has this identifier.
+    Identifier,
+    /// It has this DOI.
+    Doi,
+    /// Its identifier ends so.
+    LastPart,
+    /// All words are in its titles.
+    Title,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The records, those that fit best first.
+    pub records: Vec<(FoundBy, StoredRecord)>,
+    /// Whether there are more.
+    pub more: bool,
+    /// How far the index is; `None` if there is none, and only whole identifiers were looked for.
+    pub index: Option<IndexState>,
+}
+
+/// Where the index of a store is.
+fn path_of(store: &Path) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".search");
+    PathBuf::from(path)
+}
+
+impl SearchIndex {
+    /// Opens the index of the store at `store`, creating it if it is missing. One that is damaged or
+    /// not an index at all is made anew: everything in it comes from the store.
+    ///
+    /// # Errors
+    /// As opening a store.
+    pub fn open(store: &Path) -> Result<Self, StoreError> {
+        let path = path_of(store);
+        match Self::prepare(&path) {
+            Err(StoreError::Damaged { .. } | StoreError::NotAStore { .. }) => {
+                remove(&path)?;
+                Self::prepare(&path)
+            }
+            opened => opened,
+        }
+    }
+
+    fn prepare(path: &Path) -> Result<Self, StoreError> {
+        let fail = |error| StoreError::from_sqlite(path, "preparing the search index", error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+        connection
+            .busy_timeout(super::open::BUSY_TIMEOUT)
+            .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
+            // A lost transaction is only made again.
+            .and_then(|()| connection.pragma_update(None, "synchronous", "NORMAL"))
+            .and_then(|()| connection.pragma_update(None, "cache_size", -4_000))
+            .and_then(|()| connection.pragma_update(None, "journal_size_limit", 16 << 20))
+            .map_err(fail)?;
+        let format: i64 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(fail)?;
+        if format != FORMAT {
+            make_tables(&mut connection).map_err(fail)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+        })
+    }
+
+    /// Takes up the next `most` changes of the store, in one transaction.
+    ///
+    /// An index that is ahead of the store, or was made from another one, starts from the beginning.
+    ///
+    /// # Errors
+    /// As any read of the store and any write of the index.
+    pub fn follow(&mut self, reader: &Reader, most: usize) -> Result<Followed, StoreError> {
+        let mark = reader.remembered("spread_seed")?.unwrap_or_default();
+        let newest = reader.last_version()?;
+        let fail =
+            |path: &Path, error| StoreError::from_sqlite(path, "reading the search index", error);
+        let (known_mark, mut position) =
+            read_state(&self.connection).map_err(|error| fail(&self.path, error))?;
+        if position > newest || (known_mark != mark && position > Version(0)) {
+            make_tables(&mut self.connection).map_err(|error| fail(&self.path, error))?;
+            position = Version(0);
+        }
+        let (entries, last) =
+            reader.read("reading changes for the search index", |connection| {
+                let mut unpress = Unpress::default();
+                let mut statement = connection.prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM record INDEXED BY record_version
+                 JOIN source ON source.id = record.source_id
+                 JOIN set_list ON set_list.id = record.set_list_id
+                 LEFT JOIN payload ON payload.record_id = record.id
+                 WHERE record.version > ?1 ORDER BY record.version LIMIT ?2"
+                ))?;
+                let mut rows = statement.query(params![position.0, most])?;
+                let mut entries = Vec::new();
+                let mut last = position;
+                while let Some(row) = rows.next()? {
+                    let number: i64 = row.get(0)?;
+                    // A record that cannot be read can be found by its identifier still.
+                    let record = from_row(connection, row, &mut unpress);
+                    last = Version(row.get("version")?);
+                    let words = match record {
+                        Ok(record) => words_of(&record),
+                        Err(_) => words_of_identifier(&row.get::<_, String>("identifier")?),
+                    };
+                    entries.push((number, words));
+                }
+                let done = entries.len() < most;
+                Ok((entries, if done { last.max(newest) } else { last }))
+            })?;
+        let done = entries.len() < most;
+        let records = entries.len() as u64;
+        self.write(&entries, mark, last).map_err(|error| {
+            StoreError::from_sqlite(&self.path, "writing the search index", error)
+        })?;
+        Ok(Followed {
+            records,
+            position: last,
+            done,
+        })
+    }
+
+    fn write(
+        &mut self,
+        entries: &[(i64, String)],
+        mark: i64,
+        position: Version,
+    ) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut replace = transaction
+                .prepare_cached("INSERT OR REPLACE INTO entry (rowid, words) VALUES (?1, ?2)")?;
+            for (number, words) in entries {
+                replace.execute(params![number, words])?;
+            }
+        }
+        transaction.execute(
+            "UPDATE state SET mark = ?1, position = ?2",
+            params![mark, position.0],
+        )?;
+        transaction.commit()
+    }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    for end in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Io {
+                    path: path.to_owned(),
+                    doing: "removing a damaged search index".to_owned(),
+                    error,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(
+        "DROP TABLE IF EXISTS entry;
+         DROP TABLE IF EXISTS state;
+         CREATE VIRTUAL TABLE entry USING fts5 (
+             words, content = '', contentless_delete = 1, detail = none,
+             tokenize = 'ascii');
+         CREATE TABLE state (
+             id INTEGER PRIMARY KEY CHECK (id = 1),
+             mark INTEGER NOT NULL,            -- a number that other stores do not have
+             position INTEGER NOT NULL         -- a version: what it follows
+         ) STRICT;
+         INSERT INTO state VALUES (1, 0, 0);",
+    )?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+fn read_state(connection: &Connection) -> rusqlite::Result<(i64, Version)> {
+    connection.query_row("SELECT mark, position FROM state", [], |row| {
+        Ok((row.get(0)?, Version(row.get(1)?)))
+    })
+}
+
+impl Reader {
+    /// How far the search index is; `None` if there is none.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn search_index(&self) -> Result<Option<IndexState>, StoreError> {
+        let Some(index) = self.open_index()? else {
+            return Ok(None);
+        };
+        self.index_state(&index).map(Some)
+    }
+
+    /// The records that fit `query`: those with the identifier, the DOI, identifiers that end so, and
+    /// those with all words in their titles; if there are none of these, with words that begin as
+    /// the last one. Newest records first, but those with exactly that title before them.
+    ///
+    /// Without an index, and with `use_index` false, only whole identifiers are looked for.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn search(&self, query: &Query, use_index: bool) -> Result<Found, StoreError> {
+        let mut collected = Collected::new(query.most);
+        let text = query.text.trim();
+        for identifier in [text]
+            .into_iter()
+            .chain(query.identifiers.iter().map(String::as_str))
+        {
+            for number in self.numbers_of(identifier)? {
+                collected.add(self, FoundBy::Identifier, number, |_| true)?;
+            }
+        }
+        let index = if use_index { self.open_index()? } else { None };
+        let Some(index) = index else {
+            return Ok(collected.found(None));
+        };
+        let state = self.index_state(&index)?;
+        if !collected.is_empty() {
+            return Ok(collected.found(Some(state)));
+        }
+        if let Some(wanted) = doi::normalise(text) {
+            for number in self.matches(&index, &hash(Kind::Doi, &wanted), query.most)? {
+                let same = |record: &StoredRecord| doi_of(record).as_deref() == Some(&*wanted);
+                collected.add(self, FoundBy::Doi, number, same)?;
+            }
+            return Ok(collected.found(Some(state)));
+        }
+        if let Some(part) = last_part(text).filter(|_| !text.contains(char::is_whitespace)) {
+            for number in self.matches(&index, &hash(Kind::LastPart, &part), query.most)? {
+                let same =
+                    |record: &StoredRecord| last_part(&record.identifier).as_ref() == Some(&part);
+                collected.add(self, FoundBy::LastPart, number, same)?;
+            }
+        }
+        let folded = fold(text);
+        let words = title_words(&folded);
+        if words.is_empty() {
+            return Ok(collected.found(Some(state)));
+        }
+        let all: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        let mut tries = vec![hash(Kind::Title, &folded), all.join(" AND ")];
+        if words
+            .last()
+            .is_some_and(|last| last.chars().count() >= SHORTEST_BEGINNING)
+        {
+            tries.push(format!("{} *", all.join(" AND ")));
+        }
+        for wanted in tries {
+            // Beginnings of words only where whole ones found nothing: they take their time.
+            if wanted.ends_with('*') && !collected.is_empty() {
+                break;
+            }
+            let last = words.last().copied().filter(|_| wanted.ends_with('*'));
+            for number in self.matches(&index, &wanted, query.most)? {
+                let fits = |record: &StoredRecord| has_words(record, &words, last);
+                collected.add(self, FoundBy::Title, number, fits)?;
+            }
+        }
+        Ok(collected.found(Some(state)))
+    }
+
+    fn open_index(&self) -> Result<Option<Connection>, StoreError> {
+        let path = path_of(&self.path);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = || -> rusqlite::Result<Option<Connection>> {
+            let connection = Connection::open_with_flags(&path, flags)?;
+            connection.busy_timeout(super::open::BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "cache_size", -4_000)?;
+            // Another format has other words, and one that is being made has none.
+            let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            Ok((format == FORMAT).then_some(connection))
+        };
+        open().map_err(|error| StoreError::from_sqlite(&path, "opening the search index", error))
+    }
+
+    fn index_state(&self, index: &Connection) -> Result<IndexState, StoreError> {
+        let path = path_of(&self.path);
+        let (_, position) = read_state(index)
+            .map_err(|error| StoreError::from_sqlite(&path, "reading the search index", error))?;
+        Ok(IndexState {
+            position,
+            behind: self.count_changes_up_to(position, IndexState::MOST_BEHIND)?,
+            bytes: std::fs::metadata(&path).map_or(0, |metadata| metadata.len()),
+        })
+    }
+
+    /// The numbers of records whose words match, newest first, one more than `most`.
+    fn matches(
+        &self,
+        index: &Connection,
+        words: &str,
+        most: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<i64>> {
+            index
+                .prepare_cached(
+                    "SELECT rowid FROM entry WHERE entry MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
+                )?
+                .query_map(params![words, most + 1], |row| row.get(0))?
+                .collect()
+        };
+        read().map_err(|error| {
+            StoreError::from_sqlite(&path_of(&self.path), "reading the search index", error)
+        })
+    }
+
+    fn numbers_of(&self, identifier: &str) -> Result<Vec<i64>, StoreError> {
+        self.read("looking up an identifier", |connection| {
+            connection
+                .prepare_cached("SELECT id FROM record WHERE identifier = ?1")?
+                .query_map([identifier], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    fn record_of(&self, number: i64) -> Result<Option<StoredRecord>, StoreError> {
+        self.read("reading a record", |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
+                     JOIN set_list ON set_list.id = record.set_list_id
+                     LEFT JOIN payload ON payload.record_id = record.id WHERE record.id = ?1"
+                ))?
+                .query_row([number], |row| {
+                    from_row(connection, row, &mut Unpress::default())
+                })
+                .optional()
+        })
+    }
+}
+
+/// Records found so far, each once.
+struct Collected {
+    most: usize,
+    numbers: BTreeSet<i64>,
+    records: Vec<(FoundBy, StoredRecord)>,
+    more: bool,
+}
+
+impl Collected {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            numbers: BTreeSet::new(),
+            records: Vec::new(),
+            more: false,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    fn add(
+        &mut self,
+        reader: &Reader,
+        found_by: FoundBy,
+        number: i64,
+        fits: impl Fn(&StoredRecord) -> bool,
+    ) -> Result<(), StoreError> {
+        if !self.numbers.insert(number) {
+            return Ok(());
+        }
+        if self.records.len() >= self.most {
+            self.more = true;
+            return Ok(());
+        }
+        let record = reader.record_of(number)?;
+        self.records
+            .extend(record.filter(fits).map(|record| (found_by, record)));
+        Ok(())
+    }
+
+    fn found(self, index: Option<IndexState>) -> Found {
+        Found {
+            records: self.records,
+            more: self.more,
+            index,
+        }
+    }
+}
+
+fn article_of(record: &StoredRecord) -> Option<Article> {
+    crosswalk::article(&record.metadata_prefix, record.metadata.as_deref()?).ok()
+}
+
+fn titles(article: &Article) -> impl Iterator<Item = &str> {
+    let first = article.title.as_deref().into_iter();
+    first.chain(article.other_titles.iter().map(String::as_str))
+}
+
+fn doi_of(record: &StoredRecord) -> Option<String> {
+    doi::normalise(article_of(record)?.doi.as_deref()?)
+}
+
+/// Whether all of `words` are in the titles; `beginning` may be the beginning of one.
+fn has_words(record: &StoredRecord, words: &[&str], beginning: Option<&str>) -> bool {
+    let Some(article) = article_of(record) else {
+        return false;
+    };
+    let folded: Vec<String> = titles(&article).map(fold).collect();
+    let held: BTreeSet<&str> = folded.iter().flat_map(|title| title_words(title)).collect();
+    words.iter().all(|word| {
+        let begins = |held: &&str| held.starts_with(word);
+        held.contains(word) || (Some(*word) == beginning && held.iter().any(begins))
+    })
+}
+
+/// Everything that a record is found by, as one text.
+fn words_of(record: &StoredRecord) -> String {
+    let mut text = words_of_identifier(&record.identifier);
+    let Some(article) = article_of(record) else {
+        return text;
+    };
+    let mut words: BTreeSet<String> = BTreeSet::new();
+    if let Some(doi) = article.doi.as_deref().and_then(doi::normalise) {
+        words.insert(hash(Kind::Doi, &doi));
+    }
+    for title in titles(&article) {
+        let folded = fold(title);
+        if !folded.is_empty() {
+            words.insert(hash(Kind::Title, &folded));
+            words.extend(title_words(&folded).into_iter().map(str::to_owned));
+        }
+    }
+    for word in words {
+        text.push(' ');
+        text.push_str(&word);
+    }
+    text
+}
+
+fn words_of_identifier(identifier: &str) -> String {
+    last_part(identifier).map_or_else(String::new, |part| hash(Kind::LastPart, &part))
+}
+
+/// The words of a folded title. Letters of scripts that part no words are words each.
+fn title_words(folded: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for word in folded.split(' ').filter(|word| !word.is_empty()) {
+        let mut begin = 0;
+        for (place, letter) in word.char_indices() {
+            if is_ideograph(letter) {
+                words.extend((begin < place).then(|| &word[begin..place]));
+                begin = place + letter.len_utf8();
+                words.push(&word[place..begin]);
+            }
+        }
+        words.extend((begin < word.len()).then(|| &word[begin..]));
+    }
+    words.truncate(MOST_WORDS);
+    words
+}
+
+/// Han, Hiragana and Katakana.
+fn is_ideograph(letter: char) -> bool {
+    matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// What stands behind the last of the signs that part an identifier or a URL, in lower case.
+fn last_part(identifier: &str) -> Option<String> {
+    let part = identifier
+        .trim_end_matches(['/', '#'])
+        .rsplit([':', '/', '#', '?', '='])
+        .next()?
+        .trim();
+    (!part.is_empty()).then(|| part.to_lowercase())
+}
+
+/// A word of the index for a whole text: no word of a title begins with `q` and looks like that.
+fn hash(kind: Kind, text: &str) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+    let mut word = String::from(match kind {
+        Kind::Doi => "qd",
+        Kind::LastPart => "qi",
+        Kind::Title => "qt",
+    });
+    // 40 bits: of ten million records, one in a hundred thousand questions meets a wrong one, which
+    // is then left out.
+    let hash = blake3::hash(text.as_bytes());
+    let number = hash.as_bytes()[..5]
+        .iter()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    for place in (0..8).rev() {
+        let digit = (number >> (5 * place)) & 31;
+        word.push(char::from(
+            DIGITS[usize::try_from(digit).unwrap_or_default()],
+        ));
+    }
+    word
+}

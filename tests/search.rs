@@ -1,0 +1,289 @@
+//! The search index: what is found, by what, and that it keeps up with the store.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use harvestd::demo::{Sample, Size, articles};
+use harvestd::oai::Record;
+use harvestd::oai::response::Header;
+use harvestd::store::{
+    FoundBy, NewWindow, PageStep, PassKind, PassPacker, PassWriter, Query, Reader, SearchIndex,
+    SourceDefinition, Span, Step, Store,
+};
+
+const NOW: i64 = 1_780_272_000_000;
+
+struct World {
+    store: Arc<Store>,
+    reader: Reader,
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Arc::new(Store::open(&path).unwrap());
+        Self {
+            reader: Reader::open(&path).unwrap(),
+            store,
+            path,
+            _folder: folder,
+        }
+    }
+
+    /// Stores a page of DOAJ's articles.
+    fn put(&self, records: Vec<Record>) {
+        let definition = SourceDefinition {
+            name: "a".to_owned(),
+            base_url: "http://a.example/oai".to_owned(),
+            metadata_prefix: "oai_doaj".to_owned(),
+            sets: Vec::new(),
+            floor: None,
+        };
+        let (source, _) = self.store.register_source(&definition).unwrap();
+        let whole = NewWindow {
+            set_spec: None,
+            span: Span::default(),
+        };
+        let pass = self
+            .store
+            .begin_pass(source.id, PassKind::Full, false, true, &[whole], NOW)
+            .unwrap();
+        let page = PageStep {
+            window: self.store.pending_windows(pass).unwrap()[0].id,
+            records,
+            ..PageStep::default()
+        };
+        let mut packer = PassPacker::new(Arc::clone(&self.store), "oai_doaj").unwrap();
+        let packed = packer.pack(Step::Page(page)).unwrap();
+        let mut writer = PassWriter::new(Arc::clone(&self.store), source.id, pass);
+        writer.apply(&[packed], NOW).unwrap();
+    }
+
+    /// Brings the index up to date, in steps of 7 records; gives how many it looked at.
+    fn follow(&self) -> u64 {
+        let mut index = SearchIndex::open(&self.path).unwrap();
+        let mut records = 0;
+        loop {
+            let step = index.follow(&self.reader, 7).unwrap();
+            records += step.records;
+            if step.done {
+                assert_eq!(step.position, self.reader.last_version().unwrap());
+                return records;
+            }
+        }
+    }
+
+    /// By what which identifiers are found.
+    fn search(&self, text: &str) -> Vec<(FoundBy, String)> {
+        self.ask(text, true)
+    }
+
+    fn ask(&self, text: &str, use_index: bool) -> Vec<(FoundBy, String)> {
+        let query = Query {
+            text: text.to_owned(),
+            most: 20,
+            ..Query::default()
+        };
+        let found = self.reader.search(&query, use_index).unwrap();
+        let records = found.records.into_iter();
+        records
+            .map(|(by, record)| (by, record.identifier))
+            .collect()
+    }
+}
+
+fn live(identifier: &str, metadata: String) -> Record {
+    Record {
+        metadata: Some(metadata),
+        ..Record::tombstone(header(identifier, false))
+    }
+}
+
+fn header(identifier: &str, deleted: bool) -> Header {
+    Header {
+        identifier: identifier.to_owned(),
+        datestamp: "2026-05-01T00:00:00Z".to_owned(),
+        set_specs: Vec::new(),
+        deleted,
+    }
+}
+
+fn article(identifier: &str, title: &str, doi: &str) -> Record {
+    let metadata = format!("<doajArticle><title>{title}</title><doi>{doi}</doi></doajArticle>");
+    live(identifier, metadata)
+}
+
+#[test]
+fn records_are_found_by_what_people_know_of_them() {
+    let world = World::new();
+    world.put(vec![
+        article(
+            "oai:doaj.org/article:AB12",
+            "Über die Wärme &amp; &lt;i&gt;das&lt;/i&gt; Licht",
+            "https://doi.org/10.1000/Heat.1",
+        ),
+        article(
+            "oai:b.org:10/heat.2",
+            "Light and heat: a study",
+            "10.1000/light.2",
+        ),
+        article("oai:b.org:10/heat.3", "A study of light, and of heat", ""),
+        article("oai:b.org:77", "学术出版的未来", ""),
+        live("oai:b.org:78", "<nothing of ours/>".to_owned()),
+    ]);
+    assert_eq!(world.follow(), 5);
+    let by = |by: FoundBy, identifiers: &[&str]| -> Vec<(FoundBy, String)> {
+        let each = identifiers.iter();
+        each.map(|identifier| (by, (*identifier).to_owned()))
+            .collect()
+    };
+    let (first, second, third) = (
+        "oai:doaj.org/article:AB12",
+        "oai:b.org:10/heat.2",
+        "oai:b.org:10/heat.3",
+    );
+    let cases = [
+        ("identifier", second, by(FoundBy::Identifier, &[second])),
+        ("end of it", "ab12", by(FoundBy::LastPart, &[first])),
+        (
+            "page of the article",
+            "https://doaj.org/article/ab12",
+            by(FoundBy::LastPart, &[first]),
+        ),
+        ("a number", "78", by(FoundBy::LastPart, &["oai:b.org:78"])),
+        ("DOI", "10.1000/heat.1", by(FoundBy::Doi, &[first])),
+        (
+            "DOI as a link",
+            " https://doi.org/10.1000/HEAT.1 ",
+            by(FoundBy::Doi, &[first]),
+        ),
+        ("another DOI", "10.1000/heat.9", vec![]),
+        (
+            "words, newest first",
+            "heat light",
+            by(FoundBy::Title, &[third, second]),
+        ),
+        (
+            "the whole title comes first",
+            "LIGHT and Heat - a study",
+            by(FoundBy::Title, &[second, third]),
+        ),
+        (
+            "accents and markup",
+            "uber das warme",
+            by(FoundBy::Title, &[first]),
+        ),
+        (
+            "beginning of the last word",
+            "uber warm",
+            by(FoundBy::Title, &[first]),
+        ),
+        (
+            "long enough a beginning",
+            "stud",
+            by(FoundBy::Title, &[third, second]),
+        ),
+        ("not in the title", "heat death", vec![]),
+        (
+            "part of a Chinese title",
+            "出版",
+            by(FoundBy::Title, &["oai:b.org:77"]),
+        ),
+        ("nothing", "  ", vec![]),
+        ("signs alone", "\"*' OR (", vec![]),
+        ("the language of the index", "heat NOT light", vec![]),
+    ];
+    for (case, text, expected) in cases {
+        assert_eq!(world.search(text), expected, "{case}");
+    }
+    assert_eq!(
+        world.ask("heat light", false),
+        vec![],
+        "without the index, only identifiers are looked for"
+    );
+    assert_eq!(world.ask(third, false), by(FoundBy::Identifier, &[third]));
+}
+
+#[test]
+fn the_index_follows_changes_and_deletions() {
+    let world = World::new();
+    world.put(vec![
+        article("oai:x:1", "Old words", "10.1/old"),
+        article("oai:x:2", "Other words", "10.1/other"),
+    ]);
+    assert_eq!(world.follow(), 2);
+    world.put(vec![
+        article("oai:x:1", "New words", "10.1/new"),
+        Record::tombstone(header("oai:x:2", true)),
+    ]);
+    // Not looked at again yet: what no longer fits is not shown.
+    assert_eq!(world.search("old words"), vec![]);
+    assert_eq!(world.search("10.1/other"), vec![]);
+    let query = Query::default();
+    let state = world.reader.search(&query, true).unwrap().index.unwrap();
+    assert_eq!(state.behind, 2);
+    assert_eq!(world.follow(), 2);
+    assert_eq!(world.search("words").len(), 1);
+    assert_eq!(world.search("10.1/new").len(), 1);
+    assert_eq!(world.search("10.1/old"), vec![]);
+    // A tombstone has an identifier still.
+    assert_eq!(world.search("oai:x:2").len(), 1);
+    assert_eq!(world.follow(), 0);
+}
+
+#[test]
+fn an_index_that_is_lost_damaged_or_of_another_store_is_made_anew() {
+    let world = World::new();
+    world.put(vec![article("oai:x:1", "Some words", "10.1/x")]);
+    assert_eq!(world.follow(), 1);
+    let index = world.path.with_file_name("store.db.search");
+    std::fs::write(&index, "no database at all, but long enough to look at").unwrap();
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(world.path.with_file_name(format!("store.db.search{end}")));
+    }
+    assert_eq!(world.follow(), 1, "damaged");
+    assert_eq!(world.search("some words").len(), 1);
+    std::fs::remove_file(&index).unwrap();
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(world.path.with_file_name(format!("store.db.search{end}")));
+    }
+    assert_eq!(world.search("some words"), vec![], "lost");
+    assert_eq!(world.follow(), 1, "lost");
+    world.store.remember("spread_seed", Some(5)).unwrap();
+    assert_eq!(world.follow(), 1, "of another store");
+    assert_eq!(world.follow(), 0);
+}
+
+#[test]
+fn every_article_is_found_by_each_of_its_handles() {
+    let world = World::new();
+    let samples: Vec<Sample> = articles(300, 5, Size::Bytes(2_000)).collect();
+    let records = samples
+        .iter()
+        .map(|sample| live(&sample.identifier, sample.metadata("oai_doaj").unwrap()));
+    world.put(records.collect());
+    assert_eq!(world.follow(), 300);
+    let mut by_doi = 0;
+    for sample in &samples {
+        let found = |text: &str| -> BTreeSet<String> {
+            let found = world.search(text).into_iter();
+            found.map(|(_, identifier)| identifier).collect()
+        };
+        let end = sample.identifier.rsplit(':').next().unwrap();
+        assert!(found(end).contains(&sample.identifier), "{end}");
+        if let Some(title) = &sample.article.title {
+            assert!(found(title).contains(&sample.identifier), "{title}");
+        }
+        if let Some(doi) = &sample.article.doi
+            && harvestd::record::doi::normalise(doi).is_some()
+        {
+            by_doi += 1;
+            assert!(found(doi).contains(&sample.identifier), "{doi}");
+        }
+    }
+    assert!(by_doi > 100, "{by_doi}");
+}
