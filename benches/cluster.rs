@@ -6,21 +6,20 @@
 //! power of ten to the next, the time in which the articles are made left out; and what the clusters
 //! take of the file.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::{NOW_MS, writer};
 use harvestd::demo::{Size, articles};
 use harvestd::oai::Record;
 use harvestd::oai::response::Header;
-use harvestd::store::{
-    Clustering, NewWindow, PackedStep, PageStep, PassKind, PassPacker, PassWriter, Reader,
-    SourceDefinition, Span, Step, Store,
-};
+use harvestd::store::{Clustering, PackedStep, PageStep, Reader, Step, Store};
 
 const PAGE: usize = 100;
 const PAGES_TOGETHER: usize = 16;
-const NOW_MS: i64 = 1_780_272_000_000;
 
 fn main() {
     // `cargo bench` adds an argument of its own.
@@ -122,35 +121,4 @@ fn fill(path: &Path, records: usize, size: usize, enabled: bool) -> Filled {
     drop(store);
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     Filled { time, bytes }
-}
-
-fn writer(store: &Arc<Store>) -> (PassPacker, PassWriter, PageStep) {
-    let definition = SourceDefinition {
-        name: "bench".to_owned(),
-        base_url: "http://bench.example/oai".to_owned(),
-        metadata_prefix: "oai_doaj".to_owned(),
-        sets: Vec::new(),
-        floor: None,
-    };
-    let (source, _) = store
-        .register_source(&definition)
-        .expect("the store is new");
-    let whole = NewWindow {
-        set_spec: None,
-        span: Span {
-            from: None,
-            until: None,
-        },
-    };
-    let pass = store
-        .begin_pass(source.id, PassKind::Full, false, true, &[whole], NOW_MS)
-        .expect("the store is new");
-    let window = store.pending_windows(pass).expect("a pass was begun")[0].id;
-    let packer = PassPacker::new(Arc::clone(store), "oai_doaj").expect("the store is new");
-    let writer = PassWriter::new(Arc::clone(store), source.id, pass);
-    let step = PageStep {
-        window,
-        ..PageStep::default()
-    };
-    (packer, writer, step)
 }

@@ -5,10 +5,13 @@
 //! for each run: records a second from start to exit, the program's largest resident memory, and
 //! the store's size for each record.
 
+mod common;
+
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use common::largest_resident_kib;
 use harvestd::demo::{Behaviour, Clock, Model, Server, Size, articles};
 use harvestd::oai::Datestamp;
 
@@ -83,31 +86,4 @@ fn start(url: &str, store: &Path, records: usize) -> Child {
         .arg(store)
         .spawn()
         .expect("the program was built before the bench")
-}
-
-/// Waits for the program to end well, and gives the largest resident memory that Linux counted.
-fn largest_resident_kib(program: &mut Child) -> u64 {
-    let path = format!("/proc/{}/status", program.id());
-    let mut largest = 0;
-    loop {
-        if let Some(kib) = std::fs::read_to_string(&path)
-            .ok()
-            .as_deref()
-            .and_then(high_water)
-        {
-            largest = kib;
-        }
-        if let Some(status) = program.try_wait().expect("the program is ours to wait for") {
-            assert!(status.success(), "the harvest ended with {status}");
-            return largest;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn high_water(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
