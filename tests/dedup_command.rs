@@ -63,6 +63,24 @@ fn clusters_are_listed_explained_and_decided() {
     };
     assert!(lines("cluster") < lines("record"), "{stats}");
 
+    // The wish to take from others is one about works, and the parts have names.
+    for (arguments, told) in [
+        (&["export", "--enrich", "all"][..], "--per cluster"),
+        (
+            &["export", "--per", "cluster", "--enrich", "abstracts"],
+            "there are abstract, authors",
+        ),
+    ] {
+        let refused = harvestd(folder, arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        let stderr = String::from_utf8_lossy(&refused.stderr);
+        assert!(stderr.contains(told), "{stderr}");
+    }
+    let plain = text(folder, &["export", "--per", "cluster"]);
+    let filled = text(folder, &["export", "--per", "cluster", "--enrich", "all"]);
+    assert_eq!(plain.lines().count(), filled.lines().count());
+    assert!(filled.len() >= plain.len());
+
     let listed = text(folder, &["dedup", "list", "--json"]);
     assert_eq!(listed.lines().count() as u64, clusters);
     let first: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();

@@ -9,12 +9,15 @@ use harvestd::dedup::memory::KEY_CAP;
 use harvestd::demo::{Sample, Size, articles};
 use harvestd::oai::Record;
 use harvestd::oai::response::Header;
+use harvestd::output::enrich::Part;
+use harvestd::output::vufind::Options;
+use harvestd::output::{Format, Rendered, Renderer};
 use harvestd::record::Kind;
 use harvestd::record::crosswalk;
 use harvestd::store::{
     ChangeFilter, ClusterFilter, ClusterState, Clustering, Deletion, Judgement, NewWindow,
     PageStep, PassKind, PassPacker, PassWriter, Per, Reader, RecordId, SourceDefinition, Span,
-    Step, Store, StoreError, Version,
+    Step, Store, StoreError, StoredRecord, Version,
 };
 use proptest::prelude::*;
 
@@ -442,6 +445,120 @@ fn among_some_sources_the_best_of_them_stands_for_a_work() {
             ("c".to_owned(), Some(Deletion::Represented))
         ]
     );
+}
+
+/// What a reader of works that are filled up gets: the record, its version and what it is in each
+/// format that is made from the article.
+fn works(
+    world: &World,
+    since: Option<Version>,
+    sources: &[&str],
+) -> Vec<(String, bool, Version, String)> {
+    let filter = ChangeFilter {
+        since,
+        sources: sources.iter().map(|name| (*name).to_owned()).collect(),
+        per: Per::Cluster,
+        with_others: true,
+    };
+    let mut items = Vec::new();
+    let each = |record: StoredRecord| {
+        let mut out = Vec::new();
+        for format in [
+            Format::Jsonl,
+            Format::OaiDc,
+            Format::VufindJson,
+            Format::Marcxml,
+        ] {
+            let renderer = Renderer {
+                format,
+                vufind: &Options::default(),
+                enrich: &[Part::Abstract, Part::Languages],
+                track_changes: false,
+                changes: true,
+            };
+            let rendered = renderer.push(&record, &mut out);
+            assert!(matches!(rendered, Rendered::Written(_)), "{rendered:?}");
+        }
+        let text = String::from_utf8(out).unwrap();
+        items.push((
+            record.identifier,
+            record.deletion.is_none(),
+            record.version,
+            text,
+        ));
+        ControlFlow::Continue(())
+    };
+    world.reader.changes(&filter, each).unwrap();
+    items
+}
+
+#[test]
+fn a_work_takes_what_its_record_lacks() {
+    let world = World::new(&["oai_dc", "x-oai_dc"]);
+    let with = |extra: &str| dc(TITLE, "10.1000/182", extra);
+    let own = with("<dc:subject>Own</dc:subject>");
+    let other = |text: &str| {
+        with(&format!(
+            "<dc:description>{text}</dc:description><dc:subject>Not asked for</dc:subject>"
+        ))
+    };
+    world.put("oai_dc", vec![live("a", own)]);
+    world.put("x-oai_dc", vec![live("b", other("Of the second."))]);
+    world.put(
+        "x-oai_dc",
+        vec![live("c", with("<dc:language>de</dc:language>"))],
+    );
+    assert_eq!(world.cluster("oai_dc", "a").1.len(), 3);
+    let works_of = |since, sources: &[&str]| works(&world, since, sources);
+    let count = |text: &str, what: &str| text.matches(what).count();
+
+    let all = works_of(None, &[]);
+    let (identifier, _, _, text) = all.iter().find(|(_, live, ..)| *live).unwrap();
+    assert_eq!(identifier, "a");
+    // Once in each format, and once more among all text of the catalogue document.
+    assert_eq!(count(text, "Of the second."), 5, "{text}");
+    assert_eq!(count(text, "Own"), 5, "{text}");
+    assert_eq!(count(text, "Not asked for"), 0, "{text}");
+    assert!(text.contains("<dc:language>de<"), "{text}");
+
+    // Among some sources, the others have nothing to give.
+    let alone = works_of(None, &["oai_dc"]);
+    assert_eq!(alone.len(), 1);
+    assert!(!alone[0].3.contains("Of the second."));
+
+    // A change of what was taken is a change of the work, one that the rules do not see too.
+    let position = world.reader.last_version().unwrap();
+    assert_eq!(works_of(Some(position), &[]), []);
+    world.put(
+        "x-oai_dc",
+        vec![
+            live("b", other("Of the second, anew.")),
+            live("c", with("<dc:language>fr</dc:language>")),
+        ],
+    );
+    let items = works_of(Some(position), &[]);
+    let plain: Vec<(&str, bool)> = items.iter().map(|(id, live, ..)| (&**id, *live)).collect();
+    assert_eq!(plain, [("a", true), ("b", false), ("c", false)]);
+    assert!(items[0].3.contains("Of the second, anew."));
+    assert!(items[0].3.contains("<dc:language>fr<"));
+    assert!(items.iter().map(|(_, _, version, _)| version).is_sorted());
+
+    // Whoever stops at the work gets the change that came with it, and nothing twice.
+    let filter = ChangeFilter {
+        since: Some(position),
+        per: Per::Cluster,
+        with_others: true,
+        ..ChangeFilter::default()
+    };
+    let mut got = Vec::new();
+    let stopped = world.reader.changes(&filter, |record| {
+        got.push(record.identifier);
+        ControlFlow::Break(())
+    });
+    assert_eq!(got, ["a", "b"]);
+    let rest = works_of(Some(stopped.unwrap()), &[]);
+    let rest: Vec<&str> = rest.iter().map(|(id, ..)| &**id).collect();
+    assert_eq!(rest, ["a", "c"]);
 }
 
 /// Follows a reader's documents through its changes.

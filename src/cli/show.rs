@@ -103,6 +103,7 @@ pub fn run(args: &Args, json: bool, config: &Config, out: &mut impl Write) -> an
     let renderer = Renderer {
         format,
         vufind: &options,
+        enrich: &[],
         track_changes: settings.track_changes,
         changes: true,
     };
@@ -305,6 +306,7 @@ mod tests {
                     .to_owned(),
             ),
             extra: None,
+            others: Vec::new(),
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) const DAEMON: &[&str] = &[
 pub(crate) const TABLES: &[&str] = &["daemon", "defaults", "dedup", "output", "source", "vufind"];
 
 /// Keys of `[dedup]`.
-pub(crate) const DEDUP: &[&str] = &["enabled", "sources"];
+pub(crate) const DEDUP: &[&str] = &["enabled", "sources", "enrich"];
 
 /// Keys that only a `[[source]]` has: what one source is, and who we are to it.
 ///

@@ -13,12 +13,13 @@ use super::keys;
 use super::output;
 use super::paths;
 use super::problem::{ConfigError, Origin, Problem};
-use super::raw::{self, Entry, Layer, Raw};
+use super::raw::{self, Entry, Layer, Raw, Value};
 use super::secret;
 use super::{values, vufind};
 use crate::daemon::schedule::Schedule;
 use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
+use crate::output::enrich::{self, Part};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::Settings;
 use crate::store::Clustering;
@@ -42,6 +43,8 @@ pub struct Config {
     pub vufind: Settings,
     /// How records are clustered; the order of sources is that of the file unless it says another.
     pub dedup: Clustering,
+    /// What documents of works take from other records than the one that stands for the work.
+    pub enrich: Vec<Part>,
     /// When the daemon harvests each of them, by name.
     pub schedules: BTreeMap<String, Schedule>,
     /// What the daemon itself is told.
@@ -298,7 +301,7 @@ fn check(
     }
     let daemon = checked::daemon(&common, [&variables.daemon, &raw.daemon], &mut findings);
     let vufind = vufind::settings(&raw.vufind, directory, &mut findings);
-    let dedup = clustering(raw, &mut findings);
+    let (dedup, enrich) = clustering(raw, &mut findings);
     find_duplicates("source", &raw.sources, &mut findings);
     let source_names: Vec<&str> = raw
         .sources
@@ -336,6 +339,7 @@ fn check(
         sources,
         vufind,
         dedup,
+        enrich,
         schedules,
         daemon,
         outputs,
@@ -384,8 +388,8 @@ fn warn_of_blocked_contact(contact: &str, top: &mut Top<'_>) {
     }
 }
 
-/// How records are clustered.
-fn clustering(raw: &Raw, findings: &mut Findings) -> Clustering {
+/// How records are clustered, and what documents of works take from other records.
+fn clustering(raw: &Raw, findings: &mut Findings) -> (Clustering, Vec<Part>) {
     let written = &raw.dedup;
     let mut table = Top {
         layers: [written, written],
@@ -393,6 +397,13 @@ fn clustering(raw: &Raw, findings: &mut Findings) -> Clustering {
     };
     let enabled = table.read("enabled", |entry| values::truth(&entry.value));
     let order = table.read("sources", |entry| values::texts(&entry.value));
+    let enrich = table.read("enrich", |entry| match &entry.value {
+        Value::Text(text) => enrich::parts(text),
+        list => {
+            let names = values::texts(list)?;
+            enrich::parts(&names.join(","))
+        }
+    });
     let names: Vec<&str> = raw
         .sources
         .iter()
@@ -410,10 +421,11 @@ fn clustering(raw: &Raw, findings: &mut Findings) -> Clustering {
             }
         }
     }
-    Clustering {
+    let clustering = Clustering {
         enabled: enabled.unwrap_or(false),
         sources: order.unwrap_or_else(|| names.iter().map(|name| (*name).to_owned()).collect()),
-    }
+    };
+    (clustering, enrich.unwrap_or_default())
 }
 
 fn find_duplicates(what: &str, tables: &[Layer], findings: &mut Findings) {

@@ -3,6 +3,7 @@
 
 mod container;
 pub mod csv;
+pub mod enrich;
 mod format;
 mod item;
 pub mod jsonl;

@@ -20,9 +20,14 @@ pub fn record<'a>(
         return Ok(Cow::Borrowed(metadata));
     }
     let article = crosswalk::article(metadata_prefix, metadata)?;
-    let mut out = Vec::with_capacity(metadata.len() + 512);
-    push_article(&article, &mut out);
-    Ok(Cow::Owned(String::from_utf8_lossy(&out).into_owned()))
+    Ok(Cow::Owned(from_article(&article)))
+}
+
+/// An article as an `oai_dc:dc` element that is a document of its own, without XML declaration.
+pub fn from_article(article: &Article) -> String {
+    let mut out = Vec::with_capacity(4096);
+    push_article(article, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Appends an article as `oai_dc`, in one line.

@@ -1,5 +1,8 @@
 //! What is a record of the store in each format?
 
+use std::borrow::Cow;
+
+use super::enrich::{self, Part};
 use super::vufind::{self, Command, Encoding, Input, Options, Tracking};
 use super::xml::push_attribute;
 use super::{Format, Item, Tombstones, csv, jsonl, marcxml, oai_dc, ris};
@@ -14,6 +17,9 @@ pub struct Renderer<'a> {
     pub format: Format,
     /// What is particular to a catalogue.
     pub vufind: &'a Options,
+    /// What the record that stands for a work takes from the work's other records, where it lacks
+    /// it; not in format `xml`, which is as received.
+    pub enrich: &'a [Part],
     /// Whether catalogue documents have `first_indexed` and `last_indexed`.
     pub track_changes: bool,
     /// Whether what was there before is known to be there: tombstones are written also by formats
@@ -87,22 +93,22 @@ impl Renderer<'_> {
             return Rendered::Written(Command::Add);
         };
         let written = match self.format {
-            Format::Jsonl => return push_line(item, metadata, out),
+            Format::Jsonl => return self.push_line(record, out),
             Format::Xml => checked(metadata).map(|()| push_wrapped(item, Some(metadata), out)),
-            Format::OaiDc => oai_dc::record(&record.metadata_prefix, metadata)
-                .map_err(|error| error.to_string())
-                .and_then(|dc| {
-                    checked(&dc)?;
-                    push_wrapped(dublin_core(item), Some(&dc), out);
-                    Ok(())
-                }),
+            Format::OaiDc => self.dublin_core(record, metadata).and_then(|dc| {
+                checked(&dc)?;
+                push_wrapped(dublin_core(item), Some(&dc), out);
+                Ok(())
+            }),
             Format::VufindJson | Format::VufindXml => self.document(record, metadata, out),
-            Format::Marcxml => {
-                article(item, metadata).map(|article| marcxml::push_record(item, &article, out))
-            }
-            Format::Csv => article(item, metadata)
+            Format::Marcxml => self
+                .article(record)
+                .map(|article| marcxml::push_record(item, &article, out)),
+            Format::Csv => self
+                .article(record)
                 .map(|article| push_with(out, |text| csv::push_row(item, Some(&article), text))),
-            Format::Ris => article(item, metadata)
+            Format::Ris => self
+                .article(record)
                 .map(|article| push_with(out, |text| ris::push_reference(item, &article, text))),
         };
         match written {
@@ -130,9 +136,47 @@ impl Renderer<'_> {
                 last_indexed: last,
             }),
         };
-        let document = vufind::document(input, self.vufind).map_err(|error| error.to_string())?;
+        let gains = enrich::gains(record, self.enrich);
+        let document = vufind::enriched_document(input, gains.as_ref(), self.vufind)
+            .map_err(|error| error.to_string())?;
         encoding(self.format).push_add(&document, out);
         Ok(())
+    }
+
+    /// The record's article with what it gains from others.
+    fn article(&self, record: &StoredRecord) -> Result<Article, String> {
+        let metadata = record.metadata.as_deref().unwrap_or_default();
+        let mut article = crosswalk::article(&record.metadata_prefix, metadata)
+            .map_err(|error| error.to_string())?;
+        if let Some(gains) = enrich::gains(record, self.enrich) {
+            enrich::add(&mut article, gains);
+        }
+        Ok(article)
+    }
+
+    fn dublin_core<'m>(
+        &self,
+        record: &StoredRecord,
+        metadata: &'m str,
+    ) -> Result<Cow<'m, str>, String> {
+        if enrich::gains(record, self.enrich).is_some() {
+            // What passes as it is has no place for more.
+            return Ok(Cow::Owned(oai_dc::from_article(&self.article(record)?)));
+        }
+        oai_dc::record(&record.metadata_prefix, metadata).map_err(|error| error.to_string())
+    }
+
+    fn push_line(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Rendered {
+        match self.article(record) {
+            Ok(article) => {
+                jsonl::push_line(item(record), jsonl::Content::Article(&article), out);
+                Rendered::Written(Command::Add)
+            }
+            Err(reason) => {
+                jsonl::push_line(item(record), jsonl::Content::Unreadable(&reason), out);
+                Rendered::Flawed(reason)
+            }
+        }
     }
 }
 
@@ -158,23 +202,6 @@ fn encoding(format: Format) -> Encoding {
     match format {
         Format::VufindXml => Encoding::Xml,
         _ => Encoding::Json,
-    }
-}
-
-fn article(item: Item<'_>, metadata: &str) -> Result<Article, String> {
-    crosswalk::article(item.metadata_prefix, metadata).map_err(|error| error.to_string())
-}
-
-fn push_line(item: Item<'_>, metadata: &str, out: &mut Vec<u8>) -> Rendered {
-    match article(item, metadata) {
-        Ok(article) => {
-            jsonl::push_line(item, jsonl::Content::Article(&article), out);
-            Rendered::Written(Command::Add)
-        }
-        Err(reason) => {
-            jsonl::push_line(item, jsonl::Content::Unreadable(&reason), out);
-            Rendered::Flawed(reason)
-        }
     }
 }
 
@@ -250,6 +277,7 @@ mod tests {
             created_version: Version(1_763_649_729_000 << 20),
             metadata: metadata.map(str::to_owned),
             extra: None,
+            others: Vec::new(),
         }
     }
 
@@ -258,6 +286,7 @@ mod tests {
         let renderer = Renderer {
             format,
             vufind: &options,
+            enrich: &[],
             track_changes: true,
             changes,
         };

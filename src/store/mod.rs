@@ -56,7 +56,7 @@ pub use lock::{OutputLock, SourceLock};
 pub use open::{Reader, Store};
 pub use outputs::{Delivery, Output, OutputId, RejectedDocument};
 pub use records::{
-    ChangeFilter, Deletion, Mended, Per, QuarantinedItem, RecordState, StoredRecord,
+    ChangeFilter, Deletion, Mended, OtherRecord, Per, QuarantinedItem, RecordState, StoredRecord,
 };
 pub use search::{Followed, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};

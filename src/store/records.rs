@@ -1,11 +1,12 @@
 //! Reading records: one by its identifier, or all that changed, in the order of versions.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
-use super::cluster::{preferred_of, require_current};
+use super::cluster::{others_of, preferred_of, require_current, stands_for};
 use super::payload::Unpress;
 use super::{Reader, SourceId, StoreError, Version};
 use crate::oai::Datestamp;
@@ -46,6 +47,18 @@ pub struct StoredRecord {
     pub metadata: Option<String>,
     /// Further parts of the record, as documents one after the other.
     pub extra: Option<String>,
+    /// The other records of the work that this one stands for, those that would take its place first:
+    /// only where a filter asks for them.
+    pub others: Vec<OtherRecord>,
+}
+
+/// The metadata of a record that another one stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherRecord {
+    /// The metadata format.
+    pub metadata_prefix: String,
+    /// The metadata, a document of its own.
+    pub metadata: String,
 }
 
 /// What the store knows of a record beside its content.
@@ -96,6 +109,9 @@ pub struct ChangeFilter {
     pub sources: Vec<String>,
     /// What one item is.
     pub per: Per,
+    /// With [`Per::Cluster`]: whether [`StoredRecord::others`] is filled, from the filter's sources.
+    /// A change of one of these then is a change of the record that stands for the work.
+    pub with_others: bool,
 }
 
 /// What one item of a reading is.
@@ -157,12 +173,13 @@ impl Reader {
     /// With `since` given, tombstones of records that came and went after it are left out unless
     /// they are asked for: who asks has never seen them. With [`Per::Cluster`], a record that no
     /// longer stands for its work comes as deleted and the one that does now as itself, each with a
-    /// version of its own.
+    /// version of its own. With `filter.with_others`, a record that stands for a work comes again when
+    /// another one of the work changed, before that other one and with its version.
     ///
     /// # Errors
     /// As any read; with [`Per::Cluster`], [`StoreError::NotClustered`] if the clusters are not up to
     /// date. `each` stops the reading with `Break`; then the version is that of the last
-    /// record given.
+    /// record given. If another record of the same version is due then, that one still comes.
     pub fn changes(
         &self,
         filter: &ChangeFilter,
@@ -199,6 +216,8 @@ impl Reader {
             let upto = last_version(connection)?;
             let since = filter.since.unwrap_or_default();
             let wanted = source_ids(connection, &filter.sources)?;
+            let with_others = filter.with_others && filter.per == Per::Cluster;
+            let mut given_again = HashSet::new();
             let mut unpress = Unpress::default();
             let mut statement = connection.prepare(&format!(
                 "SELECT {COLUMNS}, record.source_id FROM record INDEXED BY record_version
@@ -218,8 +237,23 @@ impl Reader {
                 let represented = filter.per == Per::Cluster
                     && row.get::<_, i64>("deleted")? == 0
                     && !preferred_of(connection, row.get(0)?, &wanted)?;
+                let mut broken = false;
+                if represented
+                    && with_others
+                    && filter.since.is_some()
+                    && let Some(standing) = stands_for(connection, row.get(0)?, &wanted)?
+                    && given_again.insert(standing)
+                    && let Some(mut record) = unchanged(connection, standing, since, &mut unpress)?
+                {
+                    record.others = others_of(connection, standing, &wanted, &mut unpress)?;
+                    record.version = Version(row.get("version")?);
+                    broken = each(record).is_break();
+                }
                 let created: i64 = row.get("created_version")?;
                 if represented && filter.since.is_some() && !all_tombstones && created > since.0 {
+                    if broken {
+                        return row.get("version").map(Version);
+                    }
                     continue;
                 }
                 let mut record = from_row(connection, row, &mut unpress)?;
@@ -227,9 +261,11 @@ impl Reader {
                     record.deletion = Some(Deletion::Represented);
                     record.metadata = None;
                     record.extra = None;
+                } else if with_others && record.deletion.is_none() {
+                    record.others = others_of(connection, row.get(0)?, &wanted, &mut unpress)?;
                 }
                 let version = record.version;
-                if each(record).is_break() {
+                if each(record).is_break() || broken {
                     return Ok(version);
                 }
             }
@@ -419,6 +455,25 @@ impl Reader {
     }
 }
 
+/// The record of this row, unless it changed after `since` itself.
+fn unchanged(
+    connection: &Connection,
+    record: i64,
+    since: Version,
+    unpress: &mut Unpress,
+) -> rusqlite::Result<Option<StoredRecord>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
+         JOIN set_list ON set_list.id = record.set_list_id
+         LEFT JOIN payload ON payload.record_id = record.id
+         WHERE record.id = ?1 AND record.version <= ?2"
+    ))?;
+    let mut rows = statement.query(params![record, since.0])?;
+    let row = rows.next()?;
+    row.map(|row| from_row(connection, row, unpress))
+        .transpose()
+}
+
 fn state_from_row(row: &Row<'_>) -> rusqlite::Result<RecordState> {
     Ok(RecordState {
         number: row.get(0)?,
@@ -479,6 +534,7 @@ pub(super) fn from_row(
     Ok(StoredRecord {
         metadata: unpack(11)?,
         extra: unpack(12)?,
+        others: Vec::new(),
         source: row.get(1)?,
         metadata_prefix: row.get(2)?,
         identifier: row.get(3)?,

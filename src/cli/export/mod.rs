@@ -22,6 +22,7 @@ use super::signals;
 use crate::config::Config;
 use crate::harvest::{Stop, stop_switch};
 pub use crate::output::Format as ExportFormat;
+use crate::output::enrich::{self, Part};
 use crate::output::vufind::Options;
 use crate::output::{Container, Renderer};
 use crate::store::{ChangeFilter, Per, Reader, Source, Version};
@@ -69,6 +70,12 @@ pub struct Args {
     /// What one item is: a record, or a work, as the record that stands for it
     #[arg(long, value_name = "UNIT", default_value = "record")]
     pub per: Unit,
+    /// What a work takes from its other records where the one that stands for it has none: parts
+    /// with commas between them (abstract, authors, country, doi, issns, journal, keywords,
+    /// languages, licences, links, place, published, publisher, subjects), all, or none; only with
+    /// --per cluster [default: enrich in the table [dedup] of the configuration]
+    #[arg(long, value_name = "PARTS", value_parser = Parts::parse)]
+    pub enrich: Option<Parts>,
     /// Go on with what changes, until a signal
     #[arg(long)]
     pub follow: bool,
@@ -83,6 +90,16 @@ pub struct Args {
     /// What is particular to a catalogue.
     #[command(flatten)]
     pub catalogue: CatalogueArgs,
+}
+
+/// What a work takes from its other records, as one argument.
+#[derive(Debug, Clone)]
+pub struct Parts(Vec<Part>);
+
+impl Parts {
+    fn parse(text: &str) -> Result<Self, String> {
+        enrich::parts(text).map(Self)
+    }
 }
 
 /// Reads a length of time that is longer than none.
@@ -113,6 +130,15 @@ pub async fn run(
     let options = match args.format {
         ExportFormat::VufindJson | ExportFormat::VufindXml => catalogue::options(&settings)?,
         _ => Options::default(),
+    };
+    if args.enrich.is_some() && args.per == Unit::Record {
+        let message = "--enrich is for --per cluster: a record has no others to take from";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    let parts = match (&args.enrich, args.per) {
+        (Some(Parts(parts)), _) => parts.as_slice(),
+        (None, Unit::Cluster) => &config.enrich,
+        (None, Unit::Record) => &[],
     };
     let mut reader = Reader::open(&config.store)?;
     let sources = reader.sources()?;
@@ -151,10 +177,12 @@ pub async fn run(
                 Unit::Record => Per::Record,
                 Unit::Cluster => Per::Cluster,
             },
+            with_others: !parts.is_empty(),
         },
         renderer: Renderer {
             format: args.format,
             vufind: &options,
+            enrich: parts,
             track_changes: settings.track_changes,
             changes: since.is_some(),
         },

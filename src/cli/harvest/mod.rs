@@ -259,6 +259,7 @@ mod tests {
             sources: names.iter().map(source).collect(),
             vufind: Default::default(),
             dedup: Clustering::default(),
+            enrich: Vec::new(),
             schedules: std::collections::BTreeMap::new(),
             daemon: crate::daemon::settings::DaemonSettings::default(),
             outputs: Vec::new(),

@@ -418,6 +418,7 @@ mod tests {
                 "<doajArticle><title>&lt;script&gt;alert(2)&lt;/script&gt;</title></doajArticle>{hostile}"
             )),
             extra: None,
+            others: Vec::new(),
         };
         let titled = StoredRecord {
             metadata: Some(

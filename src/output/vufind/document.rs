@@ -8,8 +8,8 @@ use thiserror::Error;
 use super::options::Options;
 use super::source::{self, Values};
 use super::strings::{self, StringsError};
-use crate::record::Kind;
 use crate::record::crosswalk::{self, CrosswalkError, Format};
+use crate::record::{Article, Kind};
 
 /// A live record, as the store has it.
 #[derive(Debug, Clone, Copy)]
@@ -157,6 +157,19 @@ impl Serialize for Document {
 ///
 /// Source: VuFind's import of DOAJ's articles.
 pub fn document(input: Input<'_>, options: &Options) -> Result<Document, DocumentError> {
+    enriched_document(input, None, options)
+}
+
+/// As [`document`], with what the record gains from other records of its work: see
+/// [`crate::output::enrich::gains`].
+///
+/// # Errors
+/// As [`document`].
+pub fn enriched_document(
+    input: Input<'_>,
+    gains: Option<&Article>,
+    options: &Options,
+) -> Result<Document, DocumentError> {
     let id = options.document_id(input.identifier);
     let Input {
         datestamp,
@@ -165,7 +178,7 @@ pub fn document(input: Input<'_>, options: &Options) -> Result<Document, Documen
         tracking,
         ..
     } = input;
-    let values = match crosswalk::format(metadata_prefix, metadata)? {
+    let mut values = match crosswalk::format(metadata_prefix, metadata)? {
         Format::OaiDoaj => source::from_oai_doaj(&id, datestamp, metadata)?,
         Format::OaiDc => {
             let article = crosswalk::oai_dc::article(metadata)?;
@@ -176,6 +189,9 @@ pub fn document(input: Input<'_>, options: &Options) -> Result<Document, Documen
             source::from_json(&id, datestamp, metadata, article)?
         }
     };
+    if let Some(gains) = gains {
+        values.gain(gains);
+    }
     fields(id, values, tracking, options)
 }
 

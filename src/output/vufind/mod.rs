@@ -10,6 +10,7 @@ mod update;
 
 pub use document::{
     Document, DocumentError, FIELDS, Field, FieldValues, Input, Tracking, document,
+    enriched_document,
 };
 pub use options::{LanguageMap, LanguageMapError, Options};
 pub use settings::{Settings, SettingsError};

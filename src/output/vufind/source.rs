@@ -38,6 +38,64 @@ pub(super) struct Values {
     pub(super) urls: Vec<String>,
 }
 
+impl Values {
+    /// Adds what a record that has none of it gains from other records. It can be searched for too.
+    pub(super) fn gain(&mut self, gains: &Article) {
+        let gained = from_article(AllText::new("", "", 0), gains.clone());
+        let texts = [
+            &gained.languages,
+            &gained.names,
+            &gained.topics,
+            &gained.urls,
+        ];
+        let texts = texts.into_iter().flatten();
+        let single = [&gained.publisher, &gained.journal, &gained.date];
+        let single = single.into_iter().chain(&gained.issns);
+        let single = single.chain([&gained.description, &gains.doi]).flatten();
+        for text in texts.chain(single).map(|text| normalize_space(text)) {
+            if !self.all.is_empty() {
+                self.all.push(' ');
+            }
+            self.all.push_str(&text);
+        }
+        let Values {
+            all: _,
+            kind: _,
+            titles: _,
+            languages,
+            names,
+            publisher,
+            journal,
+            issns: [issn, eissn],
+            date,
+            description,
+            topics,
+            urls,
+        } = gained;
+        self.languages.extend(languages);
+        self.names.extend(names);
+        self.topics.extend(topics);
+        if !urls.is_empty() {
+            // Of an empty address the record may have made a bare scheme.
+            self.urls = urls;
+        }
+        for (own, gained) in [
+            (&mut self.publisher, publisher),
+            (&mut self.journal, journal),
+            (&mut self.issns[0], issn),
+            (&mut self.date, date),
+            (&mut self.description, description),
+        ] {
+            if gained.is_some() {
+                *own = gained;
+            }
+        }
+        if eissn.is_some() {
+            self.issns[1] = eissn;
+        }
+    }
+}
+
 /// What a text within DOAJ's metadata is.
 #[derive(Debug, Clone, Copy)]
 enum Slot {

@@ -10,7 +10,7 @@ use super::seen::describe;
 use super::state::{ClusterState, Stored};
 use crate::dedup::description::Description;
 use crate::store::payload::Unpress;
-use crate::store::{Reader, SourceId, StoreError};
+use crate::store::{OtherRecord, Reader, SourceId, StoreError};
 
 /// A record's row in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -295,6 +295,64 @@ pub(in crate::store) fn preferred_of(
         }
     }
     Ok(true)
+}
+
+/// The record of `sources` (all, if empty) that stands for the work of a record; `None` if that is
+/// the record itself.
+pub(in crate::store) fn stands_for(
+    connection: &Connection,
+    record: i64,
+    sources: &[SourceId],
+) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT record.id, record.source_id FROM cluster_member AS own
+         JOIN cluster_member AS other ON other.cluster_id = own.cluster_id
+         JOIN record ON record.id = other.record_id
+         WHERE own.record_id = ?1 ORDER BY other.rank",
+    )?;
+    let mut rows = statement.query([record])?;
+    while let Some(row) = rows.next()? {
+        if sources.is_empty() || sources.contains(&SourceId(row.get(1)?)) {
+            let found = row.get(0)?;
+            return Ok((found != record).then_some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The metadata of the other records of `sources` (all, if empty) in the cluster of a record, by rank.
+pub(in crate::store) fn others_of(
+    connection: &Connection,
+    record: i64,
+    sources: &[SourceId],
+    unpress: &mut Unpress,
+) -> rusqlite::Result<Vec<OtherRecord>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT record.source_id, source.metadata_prefix, payload.dictionary_id, payload.metadata
+         FROM cluster_member AS own
+         JOIN cluster_member AS other ON other.cluster_id = own.cluster_id
+            AND other.record_id <> own.record_id
+         JOIN record ON record.id = other.record_id
+         JOIN source ON source.id = record.source_id
+         JOIN payload ON payload.record_id = record.id
+         WHERE own.record_id = ?1 AND payload.metadata IS NOT NULL ORDER BY other.rank",
+    )?;
+    let mut rows = statement.query([record])?;
+    let mut others = Vec::new();
+    while let Some(row) = rows.next()? {
+        if !sources.is_empty() && !sources.contains(&SourceId(row.get(0)?)) {
+            continue;
+        }
+        let metadata = unpress.unpack(connection, row.get(2)?, row.get_ref(3)?.as_blob()?)?;
+        // What is not text is not readable either.
+        if let Ok(metadata) = String::from_utf8(metadata) {
+            others.push(OtherRecord {
+                metadata_prefix: row.get(1)?,
+                metadata,
+            });
+        }
+    }
+    Ok(others)
 }
 
 /// What a name leads to.
