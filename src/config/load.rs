@@ -62,6 +62,7 @@ impl Config {
         let overrides = Overrides {
             config: None,
             store: Some(store.into()),
+            ..Overrides::default()
         };
         let (environment, findings) = (Environment::default(), Findings::default());
         check(
