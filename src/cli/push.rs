@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::harvest::{Clock, Stop, stop_switch};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{
-    Client, PushEnd, PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, preview,
+    PushEnd, PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, Swapped, preview,
     push, swap,
 };
 use crate::store::{Reader, Store, Version};
@@ -46,10 +46,10 @@ pub struct Args {
     /// Send everything again
     #[arg(long, conflicts_with = "since")]
     pub all: bool,
-    /// Build the index anew in this core, beside that of the output, which stays as it is
+    /// Build the index anew in this core or collection, beside that of the output, which stays as it is
     #[arg(long, value_name = "URL", value_parser = core_url)]
     pub target: Option<Url>,
-    /// When the target has everything, swap it with the output's own core
+    /// When the target has everything, put it in the place of the output's own core or collection
     #[arg(long, requires = "target")]
     pub swap: bool,
     /// Try once more what was set aside
@@ -142,7 +142,15 @@ pub async fn run(
         let mut report = one(args, output, &store, &stop, bars).await;
         if let (Some(target), true, PushEnd::Complete) = (&args.target, args.swap, &report.end) {
             match swap(&store, &live[0], target, &stop).await {
-                Ok(()) => tracing::info!("output {}: swapped with {target}", live[0].name),
+                Ok(Swapped::Cores) => tracing::info!(
+                    "output {}: swapped; the index that was live is at {target} now",
+                    live[0].name
+                ),
+                Ok(Swapped::Alias(old)) => tracing::info!(
+                    "output {}: its alias is that of {target} now; collection {old}, which was live, \
+                     is as it was",
+                    live[0].name
+                ),
                 Err(error) => report.end = PushEnd::Broken(format!("not swapped: {error}")),
             }
         }
@@ -193,10 +201,6 @@ async fn one(
         elapsed: Duration::ZERO,
         end: PushEnd::Broken(why),
     };
-    let client = match Client::new(settings, stop.clone()) {
-        Ok(client) => client,
-        Err(error) => return failed(error.to_string()),
-    };
     let shown = Arc::new(Shown::new(settings, bars));
     let around = PushSurroundings {
         store: Arc::clone(store),
@@ -207,7 +211,7 @@ async fn one(
             Arc::new(move |progress| shown.show(progress))
         },
     };
-    let report = push(&around, &client, settings, &args.wishes()).await;
+    let report = push(&around, settings, &args.wishes()).await;
     shown.end();
     match report {
         Ok(report) => {

@@ -121,11 +121,7 @@ fn outputs(reader: &Reader, config: &Config) -> Result<Vec<OutputState>, StoreEr
         // A rebuild wants what its output wants.
         let name = output.name.strip_suffix(REBUILD).unwrap_or(&output.name);
         let behind = match config.output(name) {
-            Ok(settings) => Some(reader.count_changes(&ChangeFilter {
-                since: Some(output.position),
-                sources: settings.sources.clone(),
-                ..ChangeFilter::default()
-            })?),
+            Ok(settings) => Some(reader.count_changes(&settings.filter(output.position))?),
             Err(_) => None,
         };
         states.push(OutputState {

@@ -316,6 +316,7 @@ fn check(
             &common,
             layers,
             &source_names,
+            dedup.enabled,
             &mut findings,
         ));
     }

@@ -11,14 +11,16 @@ use super::keys;
 use super::raw::{Layer, Value};
 use super::values;
 use crate::output::solr::settings::SolrSettings;
+use crate::store::Per;
 
 /// Checks one output; `None` if something in it is wrong, which is then among the findings.
 ///
-/// `sources` are the names of all configured sources.
+/// `sources` are the names of all configured sources; `are_clustered` says whether records are.
 pub(crate) fn output(
     common: &Common<'_>,
     layers: [&Layer; 2],
     sources: &[&str],
+    are_clustered: bool,
     findings: &mut Findings,
 ) -> Option<SolrSettings> {
     let found_before = findings.problems.len();
@@ -39,10 +41,12 @@ pub(crate) fn output(
     let connect = reader.read("connect_timeout", values::timeout);
     let total = reader.read("total_timeout", values::timeout);
     let wanted = reader.read("sources", |value| known_sources(value, sources));
+    let per = reader.read("per", |value| per(value, are_clustered));
     let batch_documents = reader.read("batch_documents", |value| {
         values::narrow(values::some_count(value)?)
     });
     let batch_bytes = reader.read("batch_bytes", values::some_size);
+    let parallel_requests = reader.read("parallel_requests", parallel_requests);
     let commit_within = reader.read("commit_within", commit_within);
     let retries = reader.read("retries", |value| values::narrow(values::count(value)?));
     let retry_pause = reader.read("retry_pause", values::timeout);
@@ -69,6 +73,8 @@ pub(crate) fn output(
         client,
         is_rebuild: built_in.is_rebuild,
         sources: wanted.unwrap_or(built_in.sources),
+        per: per.unwrap_or(built_in.per),
+        parallel_requests: parallel_requests.unwrap_or(built_in.parallel_requests),
         batch_documents: batch_documents.unwrap_or(built_in.batch_documents),
         batch_bytes: batch_bytes.unwrap_or(built_in.batch_bytes),
         commit_within: commit_within.unwrap_or(built_in.commit_within),
@@ -118,6 +124,26 @@ fn known_sources(value: &Value, known: &[&str]) -> Result<Vec<String>, String> {
         }
     }
     Ok(names)
+}
+
+/// What one document is; works need clusters.
+fn per(value: &Value, are_clustered: bool) -> Result<Per, String> {
+    match values::text(value)?.as_str() {
+        "record" => Ok(Per::Record),
+        "cluster" if are_clustered => Ok(Per::Cluster),
+        "cluster" => Err("\"cluster\" needs enabled = true under [dedup]".to_owned()),
+        other => Err(format!("{other:?} is neither \"record\" nor \"cluster\"")),
+    }
+}
+
+/// More would wait for each other in the index, and each takes memory here.
+const MOST_PARALLEL: usize = 16;
+
+fn parallel_requests(value: &Value) -> Result<usize, String> {
+    match values::narrow(values::some_count(value)?)? {
+        number if number <= MOST_PARALLEL => Ok(number),
+        number => Err(format!("{number} is more than {MOST_PARALLEL}")),
+    }
 }
 
 /// A length of time from a millisecond on, or "none".

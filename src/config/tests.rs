@@ -7,6 +7,7 @@ use super::*;
 use crate::harvest::settings::SourceSettings;
 use crate::oai::Granularity;
 use crate::oai::settings::{ClientSettings, Secret};
+use crate::store::Per;
 
 /// The smallest right source, for the cases to add to.
 const SOURCE: &str = "[[source]]\nname = 'a'\nurl = 'https://a.org/oai'\n";
@@ -523,6 +524,7 @@ fn every_key_of_an_output_has_its_effect() {
     let case = Case::new();
     case.write("languages", "eng = Anglais\n");
     let keys = "sources = ['a']\nbatch_documents = 7\nbatch_bytes = '1 MiB'\n\
+                per = 'cluster'\nparallel_requests = 3\n\
                 commit_within = 'none'\nretries = 1\nretry_pause = '1ms'\nconnect_timeout = '1s'\n\
                 total_timeout = '2s'\nuser = 'u'\npassword = 'p'\ntrack_changes = true\n\
                 version_field = 'v_str'\naudit_filter = 'collection:X'\ncompare_fields = ['title']\n\
@@ -530,13 +532,14 @@ fn every_key_of_an_output_has_its_effect() {
                 id_rewrites = { 'oai:b' = 'b', 'oai:a' = 'a' }\nlanguage_map = 'languages'\n\
                 any_language_code = true\nwork_key_include = '[a-z]+'\nwork_key_exclude = 'x'\n\
                 extra_fields = { b_str = 'one', a_str_mv = ['two', 'three'] }\n\
-                renames = { series = 'container_title' }\n";
+                renames = { series = 'container_title' }\n[dedup]\nenabled = true\n";
     let config = case.load(&format!("{OUTPUT}{keys}"), &[]).unwrap();
     let output = config.output("v").unwrap();
     let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     assert_eq!(output.urls[0].as_str(), "https://s.org/solr/biblio");
     assert_eq!(output.sources, ["a"]);
     assert_eq!((output.batch_documents, output.batch_bytes), (7, 1 << 20));
+    assert_eq!((output.per, output.parallel_requests), (Per::Cluster, 3));
     assert_eq!((output.commit_within, output.retries), (None, 1));
     assert_eq!(output.retry_pause, Duration::from_millis(1));
     assert_eq!(output.client.timeouts.connect, Duration::from_secs(1));

@@ -1,6 +1,7 @@
 //! What leaves the store: catalogue documents and files as pure functions of a record, and the
 //! indices that are kept as the store is.
 
+mod catalogue;
 mod container;
 pub mod csv;
 pub mod enrich;

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::enrich::{self, Part};
-use super::vufind::{self, Command, Encoding, Input, Options, Tracking};
+use super::vufind::{Command, Encoding, Options};
 use super::xml::push_attribute;
-use super::{Format, Item, Tombstones, csv, jsonl, marcxml, oai_dc, ris};
+use super::{Format, Item, Tombstones, catalogue, csv, jsonl, marcxml, oai_dc, ris};
 use crate::oai::Datestamp;
 use crate::record::{Article, crosswalk, xml};
 use crate::store::{StoredRecord, Version};
@@ -100,7 +100,7 @@ impl Renderer<'_> {
                 push_wrapped(dublin_core(item), Some(&dc), out);
                 Ok(())
             }),
-            Format::VufindJson | Format::VufindXml => self.document(record, metadata, out),
+            Format::VufindJson | Format::VufindXml => self.document(record, out),
             Format::Marcxml => self
                 .article(record)
                 .map(|article| marcxml::push_record(item, &article, out)),
@@ -117,28 +117,8 @@ impl Renderer<'_> {
         }
     }
 
-    fn document(
-        &self,
-        record: &StoredRecord,
-        metadata: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), String> {
-        let tracked = self
-            .track_changes
-            .then(|| (second(record.created_version), second(record.version)));
-        let input = Input {
-            identifier: &record.identifier,
-            datestamp: &record.datestamp,
-            metadata_prefix: &record.metadata_prefix,
-            metadata,
-            tracking: tracked.as_ref().map(|(first, last)| Tracking {
-                first_indexed: first,
-                last_indexed: last,
-            }),
-        };
-        let gains = enrich::gains(record, self.enrich);
-        let document = vufind::enriched_document(input, gains.as_ref(), self.vufind)
-            .map_err(|error| error.to_string())?;
+    fn document(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Result<(), String> {
+        let document = catalogue::document(record, self.vufind, self.enrich, self.track_changes)?;
         encoding(self.format).push_add(&document, out);
         Ok(())
     }

@@ -186,12 +186,16 @@ impl Store {
         })
     }
 
-    /// Gives an output the position of another one, with what that one has set aside, and forgets
-    /// the other.
+    /// Puts another output in the place of this one, at `position`, with what it has set aside.
     ///
     /// # Errors
     /// As any write.
-    pub fn replace_output(&self, output: OutputId, by: OutputId) -> Result<(), StoreError> {
+    pub fn replace_output(
+        &self,
+        output: OutputId,
+        by: OutputId,
+        position: Version,
+    ) -> Result<(), StoreError> {
         self.write("replacing an output", |transaction| {
             transaction.execute("DELETE FROM rejected WHERE output_id = ?1", [output.0])?;
             transaction.execute(
@@ -200,10 +204,10 @@ impl Store {
             )?;
             transaction.execute(
                 "UPDATE output SET (position, confirmed_at, added, deleted, last_error, error_at) =
-                    (SELECT position, confirmed_at, added, deleted, NULL, NULL
+                    (SELECT ?3, confirmed_at, added, deleted, NULL, NULL
                      FROM output WHERE id = ?2)
                  WHERE id = ?1",
-                params![output.0, by.0],
+                params![output.0, by.0, position.0],
             )?;
             transaction.execute("DELETE FROM output WHERE id = ?1", [by.0])?;
             Ok(())
@@ -370,7 +374,9 @@ mod tests {
             ..Delivery::default()
         };
         store.confirm(other.id, &sent).unwrap();
-        store.replace_output(output.id, other.id).unwrap();
+        store
+            .replace_output(output.id, other.id, Version(9))
+            .unwrap();
         assert_eq!(known().position, Version(9));
         assert_eq!(reader.rejected(output.id).unwrap(), [rejected("z")]);
         assert_eq!(reader.output("other").unwrap(), None);

@@ -70,7 +70,7 @@ pub struct RecordState {
     pub source: String,
     /// The item's identifier.
     pub identifier: String,
-    /// Whether it is a tombstone.
+    /// Whether it is a tombstone, or with [`Per::Cluster`] another record stands for its work.
     pub deleted: bool,
     /// Its newest change.
     pub version: Version,
@@ -132,8 +132,8 @@ pub(super) const COLUMNS: &str =
     record.datestamp, record.datestamp_text, set_list.set_specs, record.deleted, record.version,
     record.created_version, payload.dictionary_id, payload.metadata, payload.extra";
 
-const STATE_COLUMNS: &str =
-    "record.id, source.name, record.identifier, record.deleted <> 0, record.version";
+const STATE_COLUMNS: &str = "record.id, source.name, record.identifier, record.deleted <> 0,
+    record.version, record.source_id";
 
 impl Reader {
     /// The newest version in the store; zero for an empty one.
@@ -164,6 +164,28 @@ impl Reader {
             }
             Ok(records)
         })
+    }
+
+    /// The records with this identifier as [`Reader::changes`] would give them, whatever their
+    /// versions: those of the filter's sources, as deleted if they do not stand for their work.
+    ///
+    /// # Errors
+    /// As [`Reader::changes`].
+    pub fn find_items(
+        &self,
+        identifier: &str,
+        filter: &ChangeFilter,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let mut records = self.find(identifier)?;
+        let states = self.states_of(&[identifier.to_owned()], filter)?;
+        records.retain_mut(|record| {
+            let state = states.iter().find(|state| state.source == record.source);
+            if state.is_some_and(|state| state.deleted) && record.deletion.is_none() {
+                represent(record);
+            }
+            state.is_some()
+        });
+        Ok(records)
     }
 
     /// Calls `each` with every record that changed after `filter.since`, in its last state,
@@ -209,13 +231,11 @@ impl Reader {
         all_tombstones: bool,
         mut each: impl FnMut(StoredRecord) -> ControlFlow<()>,
     ) -> Result<Version, StoreError> {
-        if filter.per == Per::Cluster {
-            require_current(self)?;
-        }
+        self.require_clusters(filter)?;
         self.read("reading changes", |connection| {
             let upto = last_version(connection)?;
             let since = filter.since.unwrap_or_default();
-            let wanted = source_ids(connection, &filter.sources)?;
+            let selection = Selection::of(connection, filter)?;
             let with_others = filter.with_others && filter.per == Per::Cluster;
             let mut given_again = HashSet::new();
             let mut unpress = Unpress::default();
@@ -231,21 +251,21 @@ impl Reader {
             let mut rows = statement.query(params![since.0, !all_tombstones])?;
             while let Some(row) = rows.next()? {
                 let source = SourceId(row.get("source_id")?);
-                if !filter.sources.is_empty() && !wanted.contains(&source) {
+                if !selection.has(source) {
                     continue;
                 }
-                let represented = filter.per == Per::Cluster
-                    && row.get::<_, i64>("deleted")? == 0
-                    && !preferred_of(connection, row.get(0)?, &wanted)?;
+                let represented = row.get::<_, i64>("deleted")? == 0
+                    && selection.is_represented(connection, row.get(0)?)?;
                 let mut broken = false;
                 if represented
                     && with_others
                     && filter.since.is_some()
-                    && let Some(standing) = stands_for(connection, row.get(0)?, &wanted)?
+                    && let Some(standing) = stands_for(connection, row.get(0)?, selection.named())?
                     && given_again.insert(standing)
                     && let Some(mut record) = unchanged(connection, standing, since, &mut unpress)?
                 {
-                    record.others = others_of(connection, standing, &wanted, &mut unpress)?;
+                    record.others =
+                        others_of(connection, standing, selection.named(), &mut unpress)?;
                     record.version = Version(row.get("version")?);
                     broken = each(record).is_break();
                 }
@@ -258,11 +278,10 @@ impl Reader {
                 }
                 let mut record = from_row(connection, row, &mut unpress)?;
                 if represented {
-                    record.deletion = Some(Deletion::Represented);
-                    record.metadata = None;
-                    record.extra = None;
+                    represent(&mut record);
                 } else if with_others && record.deletion.is_none() {
-                    record.others = others_of(connection, row.get(0)?, &wanted, &mut unpress)?;
+                    record.others =
+                        others_of(connection, row.get(0)?, selection.named(), &mut unpress)?;
                 }
                 let version = record.version;
                 if each(record).is_break() || broken {
@@ -328,58 +347,68 @@ impl Reader {
         })
     }
 
-    /// The states of the records with these identifiers, of all sources or of those named.
+    /// The states of the records with these identifiers, of the filter's sources, whatever their
+    /// versions.
     ///
     /// # Errors
-    /// As any read.
+    /// As [`Reader::changes`].
     pub fn states_of(
         &self,
         identifiers: &[String],
-        sources: &[String],
+        filter: &ChangeFilter,
     ) -> Result<Vec<RecordState>, StoreError> {
+        self.require_clusters(filter)?;
         self.read("looking up records", |connection| {
+            let selection = Selection::of(connection, filter)?;
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {STATE_COLUMNS} FROM record JOIN source ON source.id = record.source_id
                  WHERE record.identifier = ?1 ORDER BY source.name"
             ))?;
             let mut states = Vec::with_capacity(identifiers.len());
             for identifier in identifiers {
-                for state in statement.query_map([identifier], state_from_row)? {
-                    let state = state?;
-                    if sources.is_empty() || sources.contains(&state.source) {
-                        states.push(state);
-                    }
+                let mut rows = statement.query([identifier])?;
+                while let Some(row) = rows.next()? {
+                    states.extend(selection.state(connection, row)?);
                 }
             }
             Ok(states)
         })
     }
 
-    /// Calls `each` with the state of every record with a number above `after`, of all sources or
-    /// of those named, in the order of numbers, until it says `Break`.
+    /// Calls `each` with the state of every record with a number above `after`, of the filter's
+    /// sources, whatever their versions, in the order of numbers, until it says `Break`.
     ///
     /// # Errors
-    /// As any read.
+    /// As [`Reader::changes`].
     pub fn states(
         &self,
-        sources: &[String],
+        filter: &ChangeFilter,
         after: u64,
         mut each: impl FnMut(RecordState) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
+        self.require_clusters(filter)?;
         self.read("reading the states of records", |connection| {
+            let selection = Selection::of(connection, filter)?;
             let mut statement = connection.prepare(&format!(
                 "SELECT {STATE_COLUMNS} FROM record JOIN source ON source.id = record.source_id
                  WHERE record.id > ?1 ORDER BY record.id"
             ))?;
-            for state in statement.query_map([after], state_from_row)? {
-                let state = state?;
-                let wanted = sources.is_empty() || sources.contains(&state.source);
-                if wanted && each(state).is_break() {
+            let mut rows = statement.query([after])?;
+            while let Some(row) = rows.next()? {
+                let state = selection.state(connection, row)?;
+                if state.is_some_and(|state| each(state).is_break()) {
                     break;
                 }
             }
             Ok(())
         })
+    }
+
+    fn require_clusters(&self, filter: &ChangeFilter) -> Result<(), StoreError> {
+        match filter.per {
+            Per::Record => Ok(()),
+            Per::Cluster => require_current(self),
+        }
     }
 
     /// What was mended to read a record; `None` for one that was read as it came.
@@ -474,14 +503,65 @@ fn unchanged(
         .transpose()
 }
 
-fn state_from_row(row: &Row<'_>) -> rusqlite::Result<RecordState> {
-    Ok(RecordState {
-        number: row.get(0)?,
-        source: row.get(1)?,
-        identifier: row.get(2)?,
-        deleted: row.get(3)?,
-        version: Version(row.get(4)?),
-    })
+/// Which records a filter lets through, and as what; versions aside.
+struct Selection {
+    /// Its sources; `None` for all.
+    sources: Option<Vec<SourceId>>,
+    per: Per,
+}
+
+impl Selection {
+    fn of(connection: &Connection, filter: &ChangeFilter) -> rusqlite::Result<Self> {
+        let sources = match filter.sources.is_empty() {
+            true => None,
+            false => Some(source_ids(connection, &filter.sources)?),
+        };
+        Ok(Self {
+            sources,
+            per: filter.per,
+        })
+    }
+
+    fn has(&self, source: SourceId) -> bool {
+        let sources = self.sources.as_ref();
+        sources.is_none_or(|sources| sources.contains(&source))
+    }
+
+    /// Whether another record stands for the work of this live one.
+    fn is_represented(&self, connection: &Connection, record: i64) -> rusqlite::Result<bool> {
+        Ok(self.per == Per::Cluster && !preferred_of(connection, record, self.named())?)
+    }
+
+    /// The sources that were named; none for all.
+    fn named(&self) -> &[SourceId] {
+        self.sources.as_deref().unwrap_or_default()
+    }
+
+    /// The state in a row of [`STATE_COLUMNS`]; `None` for a record of another source.
+    fn state(
+        &self,
+        connection: &Connection,
+        row: &Row<'_>,
+    ) -> rusqlite::Result<Option<RecordState>> {
+        if !self.has(SourceId(row.get(5)?)) {
+            return Ok(None);
+        }
+        let deleted = row.get(3)? || self.is_represented(connection, row.get(0)?)?;
+        Ok(Some(RecordState {
+            number: row.get(0)?,
+            source: row.get(1)?,
+            identifier: row.get(2)?,
+            deleted,
+            version: Version(row.get(4)?),
+        }))
+    }
+}
+
+/// Makes of a live record one that another record stands for.
+fn represent(record: &mut StoredRecord) {
+    record.deletion = Some(Deletion::Represented);
+    record.metadata = None;
+    record.extra = None;
 }
 
 fn last_version(connection: &Connection) -> rusqlite::Result<Version> {

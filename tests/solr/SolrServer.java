@@ -1,3 +1,5 @@
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -21,27 +23,55 @@ import org.eclipse.jetty.servlet.ServletContextHandler;
 /**
  * Solr with one core called "biblio" on a free loopback port, for tests.
  *
- * <p>Arguments: the directory of the core's configuration, and one for the index. Writes the core's
- * URL as one line to standard output once it answers, and ends when standard input does, so that it
- * never outlives the test that started it.
+ * <p>Arguments: the directory of the core's configuration, and one for the index; then "cloud" for a
+ * SolrCloud of one node with its own ZooKeeper, where "biblio" is an alias of the collection
+ * "biblio_1" and "biblio" the name of the configuration. Writes the URL of "biblio" as one line to
+ * standard output once it answers, and ends when standard input does, so that it never outlives the
+ * test that started it.
  */
 public final class SolrServer {
   private static final String CORE = "biblio";
 
   public static void main(String[] arguments) throws Exception {
-    if (arguments.length != 2) {
-      throw new IllegalArgumentException("wanted: CONFIGURATION HOME");
+    boolean cloud = arguments.length == 3 && arguments[2].equals("cloud");
+    if (arguments.length != 2 && !cloud) {
+      throw new IllegalArgumentException("wanted: CONFIGURATION HOME [cloud]");
     }
     var url = System.out;
     System.setOut(System.err); // whatever Solr says must not get between
     Path home = Path.of(arguments[1]).toAbsolutePath();
-    writeHome(Path.of(arguments[0]), home);
+    int port = 0;
+    if (cloud) {
+      port = freePort(); // other nodes would have to know it, so it is set before Solr starts
+      Path configuration = home.resolve("configuration");
+      copyConfiguration(Path.of(arguments[0]), configuration);
+      Files.writeString(
+          home.resolve("solr.xml"),
+          "<solr><solrcloud><str name=\"host\">127.0.0.1</str><int name=\"hostPort\">"
+              + port
+              + "</int><str name=\"hostContext\">solr</str></solrcloud></solr>");
+      Files.writeString(
+          home.resolve("zoo.cfg"),
+          "tickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPortAddress=127.0.0.1\n");
+      System.setProperty("zkRun", ""); // listens a thousand ports above
+      System.setProperty("solr.http1", "true"); // of nodes among each other; this Jetty has no HTTP/2
+      System.setProperty("zookeeper.admin.enableServer", "false");
+      System.setProperty("bootstrap_confdir", configuration.toString());
+      System.setProperty("collection.configName", CORE);
+    } else {
+      Files.createDirectories(home.resolve(CORE));
+      copyConfiguration(Path.of(arguments[0]), home.resolve(CORE).resolve("conf"));
+      Files.writeString(home.resolve("solr.xml"), "<solr></solr>");
+      Files.writeString(
+          home.resolve(CORE).resolve("core.properties"), "name=" + CORE + "\ndataDir=data\n");
+    }
     System.setProperty("solr.solr.home", home.toString());
     System.setProperty("solr.log.dir", home.toString());
 
     Server server = new Server();
     ServerConnector loopback = new ServerConnector(server);
     loopback.setHost("127.0.0.1");
+    loopback.setPort(port);
     server.addConnector(loopback);
     ServletContextHandler solr = new ServletContextHandler(server, "/solr");
     solr.setResourceBase(Files.createDirectories(home.resolve("empty")).toString());
@@ -50,7 +80,16 @@ public final class SolrServer {
     solr.addServlet(DefaultServlet.class, "/"); // says 404 to what no core takes
     server.start();
 
-    String core = "http://127.0.0.1:" + loopback.getLocalPort() + "/solr/" + CORE;
+    String base = "http://127.0.0.1:" + loopback.getLocalPort() + "/solr/";
+    if (cloud) {
+      String collections = base + "admin/collections?action=";
+      await(
+          collections
+              + "CREATE&name=biblio_1&numShards=1&replicationFactor=1&collection.configName="
+              + CORE);
+      await(collections + "CREATEALIAS&name=" + CORE + "&collections=biblio_1");
+    }
+    String core = base + CORE;
     await(core + "/select?q=*:*&rows=0");
     url.println(core);
     while (System.in.read() >= 0) {
@@ -60,7 +99,7 @@ public final class SolrServer {
     System.exit(0);
   }
 
-  /** Waits until the core, which loads after the port is open, answers. */
+  /** Waits until Solr, which loads after the port is open, says yes. */
   private static void await(String url) throws Exception {
     HttpClient client = HttpClient.newHttpClient();
     HttpRequest request = HttpRequest.newBuilder(URI.create(url)).timeout(Duration.ofSeconds(30)).build();
@@ -72,17 +111,19 @@ public final class SolrServer {
       }
       last = answer.body();
     }
-    System.err.println("the core does not load: " + last);
+    System.err.println("this does not go well: " + url + ": " + last);
     System.exit(1);
   }
 
-  /** One core, its configuration copied without what needs jars that only VuFind has. */
-  private static void writeHome(Path configuration, Path home) throws Exception {
-    Path core = home.resolve(CORE);
-    Path to = core.resolve("conf");
-    Files.createDirectories(to);
-    Files.writeString(home.resolve("solr.xml"), "<solr></solr>");
-    Files.writeString(core.resolve("core.properties"), "name=" + CORE + "\ndataDir=data\n");
+  /** A port that nobody listens on. */
+  private static int freePort() throws Exception {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  /** Copies the configuration of a core without what needs jars that only VuFind has. */
+  private static void copyConfiguration(Path configuration, Path to) throws Exception {
     Files.walkFileTree(
         configuration,
         new SimpleFileVisitor<>() {

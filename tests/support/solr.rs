@@ -6,33 +6,54 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use url::form_urlencoded;
 
 /// Says of a document why it is refused, in Solr's words; `None` if it is fine.
 type Poison = Box<dyn Fn(&Value) -> Option<String> + Send>;
 
+/// Documents by their ids.
+pub type Documents = BTreeMap<String, Value>;
+
 /// What the played index holds and does.
 #[derive(Default)]
 pub struct Played {
-    /// The documents by their ids.
-    pub documents: BTreeMap<String, Value>,
+    /// The documents of its core `biblio` by their ids.
+    pub documents: Documents,
+    /// Those of its other cores, or collections.
+    pub others: BTreeMap<String, Documents>,
+    /// Which collections have other names; `None` for a server without ZooKeeper.
+    pub aliases: Option<BTreeMap<String, String>>,
     /// Answers to the next updates, instead of what they ask for: status and body.
     pub scripted: VecDeque<(u16, String)>,
     /// Answers to all updates after so many, as if the index had gone.
     pub gone_after: Option<usize>,
+    /// An update at which the index dies.
+    pub crash: Option<Crash>,
     /// Longer messages are too large.
     pub most_bytes: Option<usize>,
     /// Whether documents that are refused do not hold up the others.
     pub tolerant: bool,
+    /// How long each update takes.
+    pub slowness: Option<Duration>,
+    /// The documents of updates that are under way, and how many updates that were at most.
+    under_way: Vec<Vec<String>>,
+    pub most_at_once: usize,
+    /// Whether a document came while another state of it was under way.
+    pub met_itself: bool,
+    /// What changes of cores and collections are answered, instead of what they ask for.
+    pub admin_fails: Option<(u16, String)>,
     /// The ids in each update that was looked at, deletions with a minus.
     pub updates: Vec<Vec<String>>,
     /// The values of `commitWithin`.
@@ -42,10 +63,23 @@ pub struct Played {
     poison: Option<Poison>,
 }
 
+/// How an index dies over an update.
+#[derive(Debug, Clone, Copy)]
+pub struct Crash {
+    /// So many updates from now.
+    pub after: usize,
+    /// This part of its commands is done all the same.
+    pub share: f64,
+    /// Whether nothing is answered, so that whoever waits can be killed meanwhile.
+    pub hangs: bool,
+}
+
 /// An index that behaves as Solr does, as far as it was measured on one.
 pub struct FakeSolr {
     /// The address of its core.
     pub url: String,
+    /// Tells when an update hangs.
+    pub hung: Arc<Notify>,
     played: Arc<Mutex<Played>>,
 }
 
@@ -53,13 +87,14 @@ impl FakeSolr {
     /// Listens on a free loopback port.
     pub async fn start() -> Self {
         let played = Arc::new(Mutex::new(Played::default()));
+        let hung = Arc::new(Notify::new());
         let app = Router::new()
             .fallback(answer)
-            .with_state(Arc::clone(&played));
+            .with_state((Arc::clone(&played), Arc::clone(&hung)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/solr/biblio", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, played }
+        Self { url, hung, played }
     }
 
     /// Looks at what it holds, or changes it.
@@ -78,6 +113,7 @@ impl FakeSolr {
         state.poison = None;
         state.scripted.clear();
         state.gone_after = None;
+        state.crash = None;
     }
 
     /// The ids of its documents.
@@ -86,60 +122,224 @@ impl FakeSolr {
     }
 }
 
-async fn answer(State(played): State<Arc<Mutex<Played>>>, request: Request) -> Response {
+async fn answer(
+    State((played, hung)): State<(Arc<Mutex<Played>>, Arc<Notify>)>,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let query: BTreeMap<String, String> =
-        form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect();
-    let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
-    let mut played = played.lock().unwrap();
-    let path = head.uri.path().to_owned();
-    match path.strip_prefix("/solr/biblio/") {
-        Some("update") => {
-            let header = |name| {
-                head.headers
-                    .get(name)
-                    .map(|value| value.to_str().unwrap().to_owned())
-            };
-            assert_eq!(head.method, Method::POST);
-            let authorization = header("authorization");
-            played.authorization.push(authorization);
-            played
-                .commit_within
-                .push(query.get("commitWithin").cloned());
-            if head.headers[CONTENT_TYPE] != "application/json" {
-                return json_answer(200, &json!({"responseHeader": {"status": 0}}));
-            }
-            played.update(std::str::from_utf8(&body).unwrap())
+    let slow = played.lock().unwrap().begins(&head, &body);
+    if let Some((ids, slowness)) = slow {
+        tokio::time::sleep(slowness).await;
+        played.lock().unwrap().ends(&ids);
+    }
+    let answer = played.lock().unwrap().answer(&head, &body);
+    match answer {
+        Some(answer) => answer,
+        None => {
+            hung.notify_one();
+            std::future::pending().await
         }
-        Some("get") => {
-            let wanted = form.iter().filter(|(name, _)| name == "id");
-            let found: Vec<&Value> = wanted
-                .clone()
-                .filter_map(|(_, id)| played.documents.get(id))
+    }
+}
+
+impl Played {
+    /// `None` for no answer at all.
+    fn answer(&mut self, head: &Parts, body: &[u8]) -> Option<Response> {
+        let query: BTreeMap<String, String> =
+            form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
+                .into_owned()
                 .collect();
-            let answer = match wanted.count() {
-                1 => json!({"doc": found.first()}),
-                _ => json!({"response": {"docs": found}}),
-            };
-            let with_header = form.contains(&("omitHeader".to_owned(), "false".to_owned()));
-            json_answer(200, &if with_header { done(answer) } else { answer })
+        let form: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+        let path = head.uri.path().strip_prefix("/solr/").unwrap_or_default();
+        let (core, handler) = path.split_once('/').unwrap_or_default();
+        if core == "admin" {
+            return Some(self.admin(handler, &form.into_iter().collect()));
         }
-        Some("select") => played.select(&form),
-        Some("schema") => {
-            let field = |name: &str| json!({"name": name, "type": "strings", "stored": true});
-            let schema = json!({
-                "uniqueKey": "id",
-                "fieldTypes": [{"name": "strings", "multiValued": true}],
-                "fields": harvestd::output::vufind::FIELDS.iter().map(|(name, _)| field(name))
-                    .collect::<Vec<_>>(),
-                "dynamicFields": [field("*_str")],
-            });
-            json_answer(200, &done(json!({ "schema": schema })))
+        if handler == "update"
+            && let Some(crash) = self.crash_is_due()
+        {
+            self.apply_part(std::str::from_utf8(body).unwrap(), crash.share);
+            return (!crash.hangs).then(|| html(503));
         }
-        _ => html(404),
+        let aliases = self.aliases.iter().flatten();
+        let real = aliases.clone().find(|(name, _)| *name == core);
+        let core = real.map_or(core, |(_, real)| real).to_owned();
+        // All below is about the core that is asked.
+        let Some(documents) = self.take(&core) else {
+            return Some(html(404));
+        };
+        let live = std::mem::replace(&mut self.documents, documents);
+        let answer = self.of_core(handler, head, &query, &form, body);
+        let documents = std::mem::replace(&mut self.documents, live);
+        self.put(&core, documents);
+        Some(answer)
+    }
+
+    fn crash_is_due(&mut self) -> Option<Crash> {
+        let crash = self.crash.as_mut()?;
+        match crash.after {
+            0 => self.crash.take(),
+            _ => {
+                crash.after -= 1;
+                None
+            }
+        }
+    }
+
+    /// Does the first of an update's commands, as an index that dies over it.
+    fn apply_part(&mut self, message: &str, share: f64) {
+        let commands = commands(message);
+        let some = (commands.len() as f64 * share) as usize;
+        for command in &commands[..some] {
+            if self.command(command).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Does one command; the error is why not.
+    fn command(&mut self, command: &Value) -> Result<(), String> {
+        let Some(document) = command["add"].get("doc") else {
+            self.documents
+                .remove(command["delete"]["id"].as_str().unwrap());
+            return Ok(());
+        };
+        if let Some(reason) = self.poison.as_ref().and_then(|poison| poison(document)) {
+            return Err(reason);
+        }
+        let id = document["id"].as_str().unwrap().to_owned();
+        self.documents.insert(id, document.clone());
+        Ok(())
+    }
+}
+
+impl Played {
+    fn of_core(
+        &mut self,
+        handler: &str,
+        head: &Parts,
+        query: &BTreeMap<String, String>,
+        form: &[(String, String)],
+        body: &[u8],
+    ) -> Response {
+        let played = self;
+        match handler {
+            "update" => {
+                let header = |name| {
+                    head.headers
+                        .get(name)
+                        .map(|value| value.to_str().unwrap().to_owned())
+                };
+                assert_eq!(head.method, Method::POST);
+                let authorization = header("authorization");
+                played.authorization.push(authorization);
+                played
+                    .commit_within
+                    .push(query.get("commitWithin").cloned());
+                if head.headers[CONTENT_TYPE] != "application/json" {
+                    return json_answer(200, &json!({"responseHeader": {"status": 0}}));
+                }
+                played.update(std::str::from_utf8(body).unwrap())
+            }
+            "get" => {
+                let wanted = form.iter().filter(|(name, _)| name == "id");
+                let found: Vec<&Value> = wanted
+                    .clone()
+                    .filter_map(|(_, id)| played.documents.get(id))
+                    .collect();
+                let answer = match wanted.count() {
+                    1 => json!({"doc": found.first()}),
+                    _ => json!({"response": {"docs": found}}),
+                };
+                let with_header = form.contains(&("omitHeader".to_owned(), "false".to_owned()));
+                json_answer(200, &if with_header { done(answer) } else { answer })
+            }
+            "select" => played.select(form),
+            "schema" => {
+                let field = |name: &str| json!({"name": name, "type": "strings", "stored": true});
+                let schema = json!({
+                    "uniqueKey": "id",
+                    "fieldTypes": [{"name": "strings", "multiValued": true}],
+                    "fields": harvestd::output::vufind::FIELDS.iter().map(|(name, _)| field(name))
+                        .collect::<Vec<_>>(),
+                    "dynamicFields": [field("*_str")],
+                });
+                json_answer(200, &done(json!({ "schema": schema })))
+            }
+            _ => html(404),
+        }
+    }
+
+    /// Takes note of an update that takes its time.
+    fn begins(&mut self, head: &Parts, body: &[u8]) -> Option<(Vec<String>, Duration)> {
+        let slowness = self.slowness?;
+        if !head.uri.path().ends_with("/update") {
+            return None;
+        }
+        let message = std::str::from_utf8(body).unwrap();
+        let ids: Vec<String> = commands(message).iter().map(id_of_command).collect();
+        self.met_itself |= self.under_way.iter().flatten().any(|id| ids.contains(id));
+        self.under_way.push(ids.clone());
+        self.most_at_once = self.most_at_once.max(self.under_way.len());
+        Some((ids, slowness))
+    }
+
+    fn ends(&mut self, ids: &[String]) {
+        let place = self.under_way.iter().position(|under_way| under_way == ids);
+        self.under_way.remove(place.unwrap());
+    }
+
+    fn take(&mut self, core: &str) -> Option<Documents> {
+        match core {
+            "biblio" if self.aliases.is_none() => Some(std::mem::take(&mut self.documents)),
+            _ => self.others.remove(core),
+        }
+    }
+
+    fn put(&mut self, core: &str, documents: Documents) {
+        match core {
+            "biblio" if self.aliases.is_none() => self.documents = documents,
+            _ => drop(self.others.insert(core.to_owned(), documents)),
+        }
+    }
+
+    /// SWAP for cores, aliases for collections.
+    fn admin(&mut self, handler: &str, arguments: &BTreeMap<String, String>) -> Response {
+        if let (Some((status, body)), true) =
+            (&self.admin_fails, arguments["action"] != "LISTALIASES")
+        {
+            let status = StatusCode::from_u16(*status).unwrap();
+            return (status, body.clone()).into_response();
+        }
+        let refused = |message: &str| {
+            let error = json!({"msg": message, "code": 400});
+            json_answer(
+                400,
+                &json!({"responseHeader": {"status": 400}, "error": error}),
+            )
+        };
+        match (handler, arguments["action"].as_str(), &mut self.aliases) {
+            ("collections", _, None) => refused("Solr instance is not running in SolrCloud mode."),
+            ("collections", "LISTALIASES", Some(aliases)) => {
+                json_answer(200, &done(json!({ "aliases": aliases })))
+            }
+            ("collections", "CREATEALIAS", Some(aliases)) => {
+                aliases.insert(arguments["name"].clone(), arguments["collections"].clone());
+                json_answer(200, &done(json!({})))
+            }
+            ("cores", "SWAP", None) => {
+                let names = [&arguments["core"], &arguments["other"]];
+                let both: Vec<_> = names.iter().map(|name| self.take(name)).collect();
+                let [Some(one), Some(other)] = &both[..] else {
+                    return refused("No such core");
+                };
+                self.put(names[0], other.clone());
+                self.put(names[1], one.clone());
+                json_answer(200, &done(json!({})))
+            }
+            _ => refused("not played"),
+        }
     }
 }
 
@@ -179,37 +379,19 @@ impl Played {
         if self.most_bytes.is_some_and(|most| message.len() > most) {
             return html(413);
         }
-        // A key may recur, so the message is read command by command; each has its line.
-        let commands: Vec<Value> = message
-            .lines()
-            .filter(|line| line.starts_with('"'))
-            .map(|line| {
-                let command = format!("{{{}}}", line.trim_end_matches(','));
-                serde_json::from_str(&command).unwrap()
-            })
-            .collect();
+        let commands = commands(message);
         self.updates
             .push(commands.iter().map(id_of_command).collect());
         let mut errors = Vec::new();
         for command in &commands {
-            if let Some(document) = command["add"].get("doc") {
-                let id = document["id"].as_str().unwrap().to_owned();
-                match self.poison.as_ref().and_then(|poison| poison(document)) {
-                    Some(reason) if self.tolerant => {
-                        errors.push(json!({"type": "ADD", "id": id, "message": reason}));
-                    }
-                    Some(reason) => {
-                        let error = json!({"error": {"msg": reason, "code": 400}});
-                        return json_answer(400, &error);
-                    }
-                    None => {
-                        self.documents.insert(id, document.clone());
-                    }
-                }
-            } else {
-                self.documents
-                    .remove(command["delete"]["id"].as_str().unwrap());
+            let Err(reason) = self.command(command) else {
+                continue;
+            };
+            if !self.tolerant {
+                return json_answer(400, &json!({"error": {"msg": reason, "code": 400}}));
             }
+            let id = id_of_command(command);
+            errors.push(json!({"type": "ADD", "id": id, "message": reason}));
         }
         json_answer(
             200,
@@ -245,6 +427,16 @@ impl Played {
     }
 }
 
+/// A key may recur, so a message is read command by command; each has its line.
+pub fn commands(message: &str) -> Vec<Value> {
+    let lines = message.lines().filter(|line| line.starts_with('"'));
+    let command = |line: &str| {
+        let command = format!("{{{}}}", line.trim_end_matches(','));
+        serde_json::from_str(&command).unwrap()
+    };
+    lines.map(command).collect()
+}
+
 fn id_of_command(command: &Value) -> String {
     match command["add"]["doc"]["id"].as_str() {
         Some(id) => id.to_owned(),
@@ -264,6 +456,15 @@ impl RealSolr {
     /// Starts a core with this configuration; `None`, and a word about it, where `tests/solr/prepare`
     /// has not made the server.
     pub async fn start(configuration: PathBuf) -> Option<Self> {
+        Self::start_as(configuration, &[]).await
+    }
+
+    /// Starts a SolrCloud of one node, whose `biblio` is an alias of the collection `biblio_1`.
+    pub async fn start_cloud(configuration: PathBuf) -> Option<Self> {
+        Self::start_as(configuration, &["cloud"]).await
+    }
+
+    async fn start_as(configuration: PathBuf, more: &[&str]) -> Option<Self> {
         let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/solr/run");
         if !run.exists() {
             eprintln!("SKIPPED: NO REAL SOLR TO TEST AGAINST; tests/solr/prepare makes it");
@@ -273,6 +474,7 @@ impl RealSolr {
         let mut server = Command::new(run)
             .arg(configuration)
             .arg(home.path())
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -313,6 +515,17 @@ impl RealSolr {
             std::fs::copy(file.path(), conf(name).join(file.file_name())).unwrap();
         }
         let create = format!("../admin/cores?action=CREATE&name={name}&instanceDir={name}");
+        let answer = self.post(&create, "").await;
+        assert_eq!(answer["responseHeader"]["status"], 0, "{answer}");
+        self.url.replace("/biblio", &format!("/{name}"))
+    }
+
+    /// Makes another collection like the first one, and gives its address.
+    pub async fn another_collection(&self, name: &str) -> String {
+        let create = format!(
+            "../admin/collections?action=CREATE&name={name}&numShards=1&replicationFactor=1\
+             &collection.configName=biblio"
+        );
         let answer = self.post(&create, "").await;
         assert_eq!(answer["responseHeader"]["status"], 0, "{answer}");
         self.url.replace("/biblio", &format!("/{name}"))

@@ -169,6 +169,8 @@ fn message(answer: &Answer, parsed: Option<&Value>) -> String {
         // Failures of the server itself may have nothing but a trace.
         message.or_else(|| error["trace"].as_str()?.lines().next())
     });
+    // The server around Solr has errors in a form of its own.
+    let said = said.or_else(|| parsed?["message"].as_str());
     let text = match said {
         Some(said) => said.to_owned(),
         None => plain(&String::from_utf8_lossy(&answer.body)),

@@ -20,10 +20,9 @@ use super::deliver::{DeliverError, Streak, deliver};
 use super::parts::{Bits, documents, escape, family, values};
 use super::settings::SolrSettings;
 use crate::harvest::Clock;
-use crate::output::vufind::{Command, Encoding};
+use crate::output::vufind::Command;
 use crate::store::{
     Delivery, Output, Reader, RecordState, RejectedDocument, Store, StoreError, StoredRecord,
-    Version,
 };
 
 /// Documents in one page of the index.
@@ -238,10 +237,8 @@ impl Run<'_> {
         }
         let identifiers: Vec<String> = identifiers.into_iter().collect();
         let mut states: HashMap<String, Vec<RecordState>> = HashMap::new();
-        for state in self
-            .reader
-            .states_of(&identifiers, &self.settings.sources)?
-        {
+        let filter = self.settings.filter(None);
+        for state in self.reader.states_of(&identifiers, &filter)? {
             let id = self.settings.documents.document_id(&state.identifier);
             states.entry(id).or_default().push(state);
         }
@@ -266,7 +263,8 @@ impl Run<'_> {
             let mut unseen = Vec::new();
             let (mut live, mut pending) = (0, 0);
             let (seen, position) = (&self.seen, self.output.position);
-            self.reader.states(&self.settings.sources, after, |state| {
+            let filter = self.settings.filter(None);
+            self.reader.states(&filter, after, |state| {
                 after = state.number;
                 if state.deleted {
                     return ControlFlow::Continue(());
@@ -347,15 +345,14 @@ impl Run<'_> {
                 changes.push(change);
             }
             if self.repair && !changes.is_empty() {
-                self.send(&changes).await?;
+                self.send(changes).await?;
             }
         }
         Ok(())
     }
 
-    async fn send(&mut self, changes: &[Change]) -> Result<(), AuditError> {
-        let mut streak = Streak::default();
-        let delivered = deliver(self.client, changes, &mut streak)
+    async fn send(&mut self, changes: Vec<Change>) -> Result<(), AuditError> {
+        let delivered = deliver(self.client, changes, None, &Streak::default())
             .await
             .map_err(|error| match error {
                 DeliverError::Solr(error) => AuditError::Solr(error),
@@ -363,7 +360,7 @@ impl Run<'_> {
             })?;
         self.report.repaired += delivered.taken.len() as u64;
         let at = self.clock.now_ms();
-        let is_add = |change: &&&Change| change.command == Command::Add;
+        let is_add = |change: &&Change| change.command == Command::Add;
         let added = delivered.taken.iter().filter(is_add).count() as u64;
         let delivery = Delivery {
             upto: None,
@@ -440,21 +437,12 @@ impl Run<'_> {
                 return Ok(batch::change(&record, self.settings));
             }
         }
-        let mut json = Vec::new();
-        Encoding::Json.push_delete(id, &mut json);
-        Ok(Change {
-            id: id.to_owned(),
-            source: String::new(),
-            identifier: String::new(),
-            version: Version::default(),
-            command: Command::Delete,
-            json,
-            fault: None,
-        })
+        Ok(batch::deletion(id))
     }
 
     fn record(&self, state: &RecordState) -> Result<Option<StoredRecord>, StoreError> {
-        let records = self.reader.find(&state.identifier)?;
+        let filter = self.settings.filter(None);
+        let records = self.reader.find_items(&state.identifier, &filter)?;
         Ok(records
             .into_iter()
             .find(|record| record.source == state.source))
@@ -496,7 +484,8 @@ impl Run<'_> {
         if documents.id_prefix.is_empty() {
             let rewritten = documents.id_rewrites.iter().map(|(_, to)| to.clone());
             prefixes.extend(rewritten.filter(|to| !to.is_empty()));
-            self.reader.states(&self.settings.sources, 0, |state| {
+            let filter = self.settings.filter(None);
+            self.reader.states(&filter, 0, |state| {
                 let id = documents.document_id(&state.identifier);
                 if !prefixes
                     .iter()

@@ -1,5 +1,6 @@
 //! Whether an index fits the documents that it would get.
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::client::{Client, SolrError};
@@ -17,8 +18,34 @@ pub(crate) struct Schema {
 struct Field {
     /// The name; of a dynamic field its pattern, with a `*` at one end.
     name: String,
+    /// The class of its type, without the package; empty if the schema does not say.
+    class: String,
     multi_valued: bool,
     stored: bool,
+    /// Whether whole values are terms, which must be short.
+    is_term: bool,
+    /// Whether a document without it is refused.
+    required: bool,
+}
+
+/// Texts that can be longer than a term may be: a whole record, an abstract.
+const LONG: [&str; 2] = ["allfields", "description"];
+
+impl Field {
+    /// What fields of this type take, if texts are not among it.
+    fn takes_only(&self) -> Option<&'static str> {
+        let class = self.class.as_str();
+        let any = |parts: &[&str]| parts.iter().any(|part| class.contains(part));
+        match () {
+            () if any(&["Date"]) => Some("dates"),
+            () if any(&["PointField", "Trie"]) => Some("numbers"),
+            () if any(&["Bool"]) => Some("true and false"),
+            () if any(&["Binary", "UUID", "Enum", "Currency", "LatLon", "Vector"]) => {
+                Some("values of its own kind")
+            }
+            () => None,
+        }
+    }
 }
 
 impl Schema {
@@ -29,11 +56,17 @@ impl Schema {
 
     fn read(schema: &Value) -> Self {
         let list = |name: &str| schema[name].as_array().into_iter().flatten();
+        let kind_of = |field: &Value| list("fieldTypes").find(|kind| kind["name"] == field["type"]);
         let property = |field: &Value, name: &str, default: bool| {
-            let of_type = list("fieldTypes")
-                .find(|kind| kind["name"] == field["type"])
-                .and_then(|kind| kind[name].as_bool());
+            let of_type = kind_of(field).and_then(|kind| kind[name].as_bool());
             field[name].as_bool().or(of_type).unwrap_or(default)
+        };
+        let class = |field: &Value| {
+            let class = kind_of(field).and_then(|kind| kind["class"].as_str());
+            class
+                .and_then(|class| class.rsplit('.').next())
+                .unwrap_or_default()
+                .to_owned()
         };
         let fields = list("fields").chain(list("dynamicFields"));
         Self {
@@ -41,8 +74,13 @@ impl Schema {
             fields: fields
                 .map(|field| Field {
                     name: field["name"].as_str().unwrap_or_default().to_owned(),
+                    class: class(field),
                     multi_valued: property(field, "multiValued", false),
                     stored: property(field, "stored", true),
+                    is_term: class(field) == "StrField"
+                        && (property(field, "indexed", true)
+                            || property(field, "docValues", false)),
+                    required: property(field, "required", false) && field["default"].is_null(),
                 })
                 .collect(),
         }
@@ -70,13 +108,38 @@ impl Schema {
         if self.unique_key != id {
             misfits.push(format!("the unique key is {:?}, not {id}", self.unique_key));
         }
-        for (name, several) in posted(settings) {
-            match self.field(&name) {
-                None => misfits.push(format!("there is no field {name}, which documents have")),
-                Some(field) if several && !field.multi_valued => misfits.push(format!(
+        let posted = posted(settings);
+        for (name, several) in &posted {
+            let Some(field) = self.field(name) else {
+                misfits.push(format!("there is no field {name}, which documents have"));
+                continue;
+            };
+            if *several && !field.multi_valued {
+                misfits.push(format!(
                     "field {name} takes one value, and documents may have several"
-                )),
-                Some(_) => {}
+                ));
+            }
+            if let Some(what) = field.takes_only()
+                && is_text(settings, name)
+            {
+                let class = &field.class;
+                misfits.push(format!(
+                    "field {name} takes {what} alone ({class}), and documents have texts in it"
+                ));
+            }
+            if field.is_term && LONG.iter().any(|long| posted_name(settings, long) == *name) {
+                misfits.push(format!(
+                    "field {name} is one term (StrField), which must not be longer than 32,766 bytes, \
+                     and documents have longer texts in it"
+                ));
+            }
+        }
+        for field in self.fields.iter().filter(|field| field.required) {
+            if posted.iter().all(|(name, _)| *name != field.name) && !field.name.contains('*') {
+                misfits.push(format!(
+                    "field {} is required, and documents do not have it",
+                    field.name
+                ));
             }
         }
         misfits
@@ -98,7 +161,7 @@ pub async fn check(client: &Client, settings: &SolrSettings) -> Result<Vec<Strin
         }
     }
     // The schema says nothing of who may write. A message without a command changes nothing.
-    client.update(b"{}".to_vec()).await?;
+    client.update(Bytes::from_static(b"{}")).await?;
     Ok(misfits)
 }
 
@@ -137,6 +200,14 @@ fn posted(settings: &SolrSettings) -> Vec<(String, bool)> {
     posted
 }
 
+/// Whether documents have texts in this field which the settings do not choose.
+fn is_text(settings: &SolrSettings, name: &str) -> bool {
+    let names = FIELDS.iter().map(|(name, _)| *name);
+    names
+        .map(|known| posted_name(settings, known))
+        .any(|known| known == name)
+}
+
 fn fits(pattern: &str, name: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(end), _) => name.ends_with(end),
@@ -150,6 +221,54 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn types_that_refuse_texts_are_told() {
+        let mut settings = SolrSettings::new("v", "http://localhost/solr/b".parse().unwrap());
+        settings.documents.collection = String::new();
+        settings.track_changes = true;
+        settings.documents.extra_fields = vec![("floor".to_owned(), vec!["3".to_owned()])];
+        let mut fields: Vec<Value> = FIELDS
+            .iter()
+            .map(|(name, _)| json!({"name": name, "type": "texts"}))
+            .chain(
+                ["first_indexed", "last_indexed"].map(|name| json!({"name": name, "type": "date"})),
+            )
+            .collect();
+        fields.push(json!({"name": "floor", "type": "number"}));
+        let schema = |fields: &[Value]| {
+            Schema::read(&json!({
+                "uniqueKey": "id",
+                "fieldTypes": [
+                    {"name": "texts", "class": "solr.TextField", "multiValued": true},
+                    {"name": "date", "class": "solr.DatePointField"},
+                    {"name": "number", "class": "org.apache.solr.schema.IntPointField"},
+                    {"name": "term", "class": "solr.StrField"},
+                ],
+                "fields": fields,
+            }))
+        };
+        assert_eq!(schema(&fields).misfits(&settings), [""; 0]);
+        let mut set = |name: &str, kind: &str| {
+            let field = fields.iter_mut().find(|field| field["name"] == name);
+            *field.unwrap() = json!({"name": name, "type": kind});
+        };
+        set("publishDate", "date");
+        set("series", "number");
+        set("description", "term");
+        fields.push(json!({"name": "building", "type": "texts", "required": true}));
+        fields.push(json!({"name": "shelf", "type": "texts", "required": true, "default": "A"}));
+        assert_eq!(
+            schema(&fields).misfits(&settings),
+            [
+                "field series takes numbers alone (IntPointField), and documents have texts in it",
+                "field publishDate takes dates alone (DatePointField), and documents have texts in it",
+                "field description is one term (StrField), which must not be longer than 32,766 \
+                 bytes, and documents have longer texts in it",
+                "field building is required, and documents do not have it",
+            ]
+        );
+    }
 
     #[test]
     fn misfits_are_told() {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 use thiserror::Error;
@@ -134,7 +135,7 @@ impl Client {
     }
 
     /// Sends an update message in JSON.
-    pub(crate) async fn update(&self, message: Vec<u8>) -> Result<Updated, SolrError> {
+    pub(crate) async fn update(&self, message: Bytes) -> Result<Updated, SolrError> {
         let mut query = vec![("wt", "json".to_owned())];
         if let Some(within) = self.commit_within {
             query.push(("commitWithin", within.as_millis().to_string()));
@@ -294,7 +295,7 @@ struct Request<'a> {
 
 enum Body {
     None,
-    Json(Vec<u8>),
+    Json(Bytes),
     Form(String),
 }
 

@@ -1,7 +1,9 @@
 //! Delivers one batch, and finds those of its documents that the index refuses.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use super::answer::{cause, names_document, refusals};
@@ -22,11 +24,11 @@ fn is_of_the_document(reason: &str) -> bool {
 
 /// What became of a batch.
 #[derive(Debug, Default)]
-pub(crate) struct Delivered<'a> {
+pub(crate) struct Delivered {
     /// What the index took.
-    pub(crate) taken: Vec<&'a Change>,
+    pub(crate) taken: Vec<Change>,
     /// What it refused, with its reasons.
-    pub(crate) refused: Vec<(&'a Change, String)>,
+    pub(crate) refused: Vec<(Change, String)>,
 }
 
 /// Why a batch was not delivered.
@@ -49,15 +51,25 @@ pub(crate) enum DeliverError {
     },
 }
 
-/// Refusals for one cause without a document that was taken between them, over many batches.
+/// Refusals for one cause without a document that was taken between them, over many batches, of
+/// which several may be under way.
 #[derive(Debug, Default)]
-pub(crate) struct Streak {
+pub(crate) struct Streak(Mutex<Row>);
+
+#[derive(Debug, Default)]
+struct Row {
     cause: String,
     first: String,
     length: usize,
 }
 
 impl Streak {
+    fn row(&self) -> MutexGuard<'_, Row> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Row {
     fn refused(&mut self, change: &Change, reason: &str) -> Result<(), DeliverError> {
         if is_of_the_document(reason) {
             self.length = 0;
@@ -94,18 +106,22 @@ impl Streak {
 ///
 /// What was refused is found by the message, which names the document in most cases, else by
 /// halving. Sending a document twice does no harm.
-pub(crate) async fn deliver<'a>(
+///
+/// `whole` is the message of all of them, where it has been made already.
+pub(crate) async fn deliver(
     client: &Client,
-    changes: impl IntoIterator<Item = &'a Change>,
-    streak: &mut Streak,
-) -> Result<Delivered<'a>, DeliverError> {
+    changes: Vec<Change>,
+    mut whole: Option<Bytes>,
+    streak: &Streak,
+) -> Result<Delivered, DeliverError> {
     let mut delivered = Delivered::default();
-    let mut waiting = VecDeque::from([changes.into_iter().collect::<Vec<_>>()]);
+    let mut waiting = VecDeque::from([changes]);
     while let Some(mut group) = waiting.pop_front() {
         if group.is_empty() {
             continue;
         }
-        let reason = match client.update(message(group.iter().copied())).await? {
+        let message = whole.take().unwrap_or_else(|| message(&group));
+        let reason = match client.update(message).await? {
             Updated::Done(answer) => {
                 take(group, &answer, &mut delivered, streak)?;
                 continue;
@@ -119,17 +135,17 @@ pub(crate) async fn deliver<'a>(
         match (named, group.len()) {
             (Some(number), _) => {
                 // Those before it were taken, though they will be sent again with those after it.
-                if group[..number].iter().any(|change| is_add(change)) {
-                    streak.taken();
+                if group[..number].iter().any(is_add) {
+                    streak.row().taken();
                 }
                 let change = group.remove(number);
-                streak.refused(change, &reason)?;
+                streak.row().refused(&change, &reason)?;
                 delivered.refused.push((change, reason));
                 waiting.push_front(group);
             }
             (None, 1) => {
                 let change = group.remove(0);
-                streak.refused(change, &reason)?;
+                streak.row().refused(&change, &reason)?;
                 delivered.refused.push((change, reason));
             }
             (None, length) => {
@@ -140,19 +156,21 @@ pub(crate) async fn deliver<'a>(
         }
     }
     let refused = delivered.refused.len();
-    let alike = refused > 1 && streak.length >= refused;
-    if alike && !delivered.taken.iter().any(|change| is_add(change)) {
-        return Err(streak.misfit());
+    let row = streak.row();
+    let alike = refused > 1 && row.length >= refused;
+    if alike && !delivered.taken.iter().any(is_add) {
+        return Err(row.misfit());
     }
+    drop(row);
     Ok(delivered)
 }
 
 /// Sorts a group that went through, but for what a tolerant index lists as left out.
-fn take<'a>(
-    group: Vec<&'a Change>,
+fn take(
+    group: Vec<Change>,
     answer: &serde_json::Value,
-    delivered: &mut Delivered<'a>,
-    streak: &mut Streak,
+    delivered: &mut Delivered,
+    streak: &Streak,
 ) -> Result<(), DeliverError> {
     let mut reasons: HashMap<String, String> = refusals(answer)
         .into_iter()
@@ -161,12 +179,12 @@ fn take<'a>(
     for change in group {
         match reasons.remove(&change.id) {
             Some(reason) => {
-                streak.refused(change, &reason)?;
+                streak.row().refused(&change, &reason)?;
                 delivered.refused.push((change, reason));
             }
             None => {
-                if is_add(change) {
-                    streak.taken();
+                if is_add(&change) {
+                    streak.row().taken();
                 }
                 delivered.taken.push(change);
             }

@@ -27,4 +27,4 @@ pub use client::{Client, SolrError};
 pub use push::{
     PushEnd, PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, preview, push,
 };
-pub use swap::{SwapError, swap};
+pub use swap::{SwapError, Swapped, swap};

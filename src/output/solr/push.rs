@@ -1,11 +1,13 @@
 //! All changes since an output's position, batch by batch; the position follows what is confirmed.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::batch::{self, Batch, Change};
 use super::client::{Client, SolrError};
@@ -14,11 +16,11 @@ use super::settings::SolrSettings;
 use crate::harvest::{Clock, Stop};
 use crate::output::vufind::Command;
 use crate::store::{
-    ChangeFilter, Delivery, Output, Reader, RejectedDocument, Store, StoreError, Version,
+    Delivery, Output, OutputId, OutputLock, Reader, RejectedDocument, Store, StoreError, Version,
 };
 
-/// Batches that are made while the index takes another one.
-const AHEAD: usize = 2;
+/// Batches that are ready when the index can take another one.
+const AHEAD: usize = 1;
 
 /// What to push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,8 +98,6 @@ enum PushError {
     Deliver(#[from] DeliverError),
     #[error("told to stop")]
     Stopped,
-    #[error("a part of the program failed: {0}")]
-    Task(#[from] JoinError),
 }
 
 impl PushError {
@@ -108,6 +108,8 @@ impl PushError {
             | Self::Deliver(DeliverError::Solr(
                 SolrError::Unavailable { .. } | SolrError::Stopped,
             )) => PushEnd::Incomplete(text),
+            // The next harvest may make them anew.
+            Self::Store(StoreError::NotClustered { .. }) => PushEnd::Incomplete(text),
             Self::Store(error) if error.is_passing() => PushEnd::Incomplete(text),
             _ => PushEnd::Broken(text),
         }
@@ -116,65 +118,115 @@ impl PushError {
 
 /// Brings an index up to the store, and says how far it came.
 ///
+/// Ends when there was nothing left to be sent, when `around.stop` says so (what is under way is then
+/// broken off and sent again next time), or with what the report says. Does not block its thread.
+///
 /// # Errors
 /// If the store cannot be read or written, or another process pushes to this output. What goes wrong
-/// with the index is in the report.
+/// with the index or with the settings is in the report.
 pub async fn push(
     around: &PushSurroundings,
-    client: &Client,
     settings: &SolrSettings,
     wishes: &PushWishes,
 ) -> Result<PushReport, StoreError> {
     let started = Instant::now();
-    let store = &around.store;
-    let _lock = store.lock_output(&settings.name)?;
+    let wishes = *wishes;
+    let begun = settings.clone();
+    let begun = with_store(around, move |store| begin(store, &begun, &wishes)).await?;
+    let id = begun.output.id;
+    let (end, progress) = match Client::new(settings, around.stop.clone()) {
+        Ok(client) => {
+            let mut run = Run {
+                around,
+                client: &client,
+                settings,
+                output: &begun.output,
+                progress: PushProgress {
+                    total: begun.total,
+                    ..PushProgress::default()
+                },
+            };
+            let end = match run.all(&wishes).await {
+                Ok(()) => PushEnd::Complete,
+                Err(error) => error.end(),
+            };
+            (end, run.progress)
+        }
+        Err(error) => (PushEnd::Broken(error.to_string()), PushProgress::default()),
+    };
+    let why = match &end {
+        PushEnd::Complete => None,
+        PushEnd::Incomplete(why) | PushEnd::Broken(why) => Some(why.clone()),
+    };
+    let (known, now) = (settings.clone(), around.clock.now_ms());
+    let (position, behind) =
+        with_store(around, move |store| finish(store, &known, id, why, now)).await?;
+    Ok(PushReport {
+        output: settings.name.clone(),
+        progress,
+        position,
+        behind,
+        starts_over: begun.starts_over,
+        elapsed: started.elapsed(),
+        end,
+    })
+}
+
+/// What a push begins with.
+struct Begun {
+    /// Nobody else pushes to the output while this lives.
+    _lock: OutputLock,
+    output: Output,
+    starts_over: bool,
+    /// Changes that are to be sent.
+    total: u64,
+}
+
+fn begin(store: &Store, settings: &SolrSettings, wishes: &PushWishes) -> Result<Begun, StoreError> {
+    let lock = store.lock_output(&settings.name)?;
     let (mut output, starts_over) =
         store.register_output(&settings.name, &settings.definition())?;
     if let Some(from) = wishes.from {
         store.set_position(output.id, from)?;
         output.position = from;
     }
-    let mut run = Run {
-        around,
-        client,
-        settings,
-        output: &output,
-        streak: Streak::default(),
-        progress: PushProgress {
-            total: behind(store, settings, output.position)?,
-            ..PushProgress::default()
-        },
-    };
-    let result = run.all(wishes).await;
-    let end = match result {
-        Ok(()) => PushEnd::Complete,
-        Err(error) => error.end(),
-    };
-    let progress = run.progress;
-    if let PushEnd::Incomplete(why) | PushEnd::Broken(why) = &end {
-        store.note_output_error(output.id, why, around.clock.now_ms())?;
-    }
-    let position = store
-        .reader()?
-        .output(&settings.name)?
-        .map_or(output.position, |output| output.position);
-    Ok(PushReport {
-        output: settings.name.clone(),
-        progress,
-        position,
-        behind: behind(store, settings, position)?,
+    Ok(Begun {
+        _lock: lock,
+        total: behind(store, settings, output.position)?,
+        output,
         starts_over,
-        elapsed: started.elapsed(),
-        end,
     })
 }
 
+/// Notes why a push ended, if not because it was complete; gives the output's position and how many
+/// changes come after it.
+fn finish(
+    store: &Store,
+    settings: &SolrSettings,
+    output: OutputId,
+    why: Option<String>,
+    now_ms: i64,
+) -> Result<(Version, u64), StoreError> {
+    if let Some(why) = why {
+        store.note_output_error(output, &why, now_ms)?;
+    }
+    let output = store.reader()?.output(&settings.name)?;
+    let position = output.map_or_else(Version::default, |output| output.position);
+    Ok((position, behind(store, settings, position)?))
+}
+
 fn behind(store: &Store, settings: &SolrSettings, position: Version) -> Result<u64, StoreError> {
-    store.reader()?.count_changes(&ChangeFilter {
-        since: Some(position),
-        sources: settings.sources.clone(),
-        ..ChangeFilter::default()
-    })
+    store.reader()?.count_changes(&settings.filter(position))
+}
+
+/// Works on the store beside the threads that wait for the network.
+async fn with_store<T: Send + 'static>(
+    around: &PushSurroundings,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let store = Arc::clone(&around.store);
+    let done = spawn_blocking(move || work(&store)).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 struct Run<'a> {
@@ -182,8 +234,17 @@ struct Run<'a> {
     client: &'a Client,
     settings: &'a SolrSettings,
     output: &'a Output,
-    streak: Streak,
     progress: PushProgress,
+}
+
+/// A batch that is under way.
+#[derive(Debug)]
+struct Flight {
+    records: u64,
+    upto: Version,
+    /// The ids of its documents: until it is confirmed, no other batch with one of them may start, or
+    /// the older state of a document could arrive after the newer one.
+    ids: HashSet<String>,
 }
 
 impl Run<'_> {
@@ -191,72 +252,96 @@ impl Run<'_> {
         if wishes.retry_rejected {
             self.retry_rejected().await?;
         }
-        let (sender, mut batches) = mpsc::channel(AHEAD);
-        let store = Arc::clone(&self.around.store);
-        let (settings, position) = (self.settings.clone(), self.output.position);
-        let reading = spawn_blocking(move || read_all(&store, &settings, position, &sender));
-        let mut result = Ok(());
-        while let Some(batch) = batches.recv().await {
-            result = match self.around.stop.is_requested() {
-                true => Err(PushError::Stopped),
-                false => self.batch(batch).await,
-            };
-            if result.is_err() {
-                break;
-            }
-        }
+        let (sender, batches) = mpsc::channel(AHEAD);
+        let settings = self.settings.clone();
+        let position = self.output.position;
+        let reading = with_store(self.around, move |store| {
+            read_all(store, &settings, position, &sender)
+        });
         // A reader that nobody listens to ends with its next batch.
-        drop(batches);
-        let read = reading.await?;
-        result?;
+        let (sent, read) = tokio::join!(self.send_all(batches), reading);
+        sent?;
         Ok(read?)
     }
 
-    async fn batch(&mut self, batch: Batch) -> Result<(), PushError> {
-        let delivered = deliver(self.client, &batch.changes, &mut self.streak).await?;
-        self.progress.done += batch.records;
-        self.confirm(&delivered, Some(batch.upto)).await
+    /// Sends batches, several at a time, and moves the position over those that are confirmed, in
+    /// their order.
+    async fn send_all(&mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), PushError> {
+        let (client, streak) = (self.client, Streak::default());
+        let mut under_way = FuturesOrdered::new();
+        let mut flights: VecDeque<Flight> = VecDeque::new();
+        let mut waiting: Option<Batch> = None;
+        let mut is_open = true;
+        while is_open || waiting.is_some() || !flights.is_empty() {
+            let is_free = flights.len() < self.settings.parallel_requests;
+            if let Some(batch) = waiting.take_if(|batch| is_free && !any_in(batch, &flights)) {
+                if self.around.stop.is_requested() {
+                    return Err(PushError::Stopped);
+                }
+                flights.push_back(Flight {
+                    records: batch.records,
+                    upto: batch.upto,
+                    ids: batch
+                        .changes
+                        .iter()
+                        .map(|change| change.id.clone())
+                        .collect(),
+                });
+                under_way.push_back(deliver(client, batch.changes, batch.message, &streak));
+            }
+            tokio::select! {
+                Some(delivered) = under_way.next(), if !under_way.is_empty() => {
+                    let delivered = delivered?;
+                    if let Some(flight) = flights.pop_front() {
+                        self.progress.done += flight.records;
+                        self.confirm(delivered, Some(flight.upto)).await?;
+                    }
+                }
+                batch = batches.recv(), if is_open && waiting.is_none() => {
+                    is_open = batch.is_some();
+                    waiting = batch;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sends the records of what was set aside as they are now. The position stays.
     async fn retry_rejected(&mut self) -> Result<(), PushError> {
-        let changes = {
-            let (store, settings) = (Arc::clone(&self.around.store), self.settings.clone());
-            let id = self.output.id;
-            spawn_blocking(move || -> Result<Vec<Change>, StoreError> {
-                let reader = store.reader()?;
-                let mut changes = Vec::new();
-                let mut seen = HashSet::new();
-                for rejected in reader.rejected(id)? {
-                    if !seen.insert(rejected.identifier.clone()) {
-                        continue;
-                    }
-                    let records = reader.find(&rejected.identifier)?;
-                    let record = records
-                        .iter()
-                        .find(|record| record.source == rejected.source);
-                    changes.extend(record.map(|record| batch::change(record, &settings)));
+        let (settings, id) = (self.settings.clone(), self.output.id);
+        let changes = with_store(self.around, move |store| {
+            let reader = store.reader()?;
+            let filter = settings.filter(None);
+            let mut changes = Vec::new();
+            let mut seen = HashSet::new();
+            for rejected in reader.rejected(id)? {
+                if !seen.insert(rejected.identifier.clone()) {
+                    continue;
                 }
-                batch::settle(&reader, &settings, changes)
-            })
-            .await??
-        };
-        for group in changes.chunks(self.settings.batch_documents) {
+                let records = reader.find_items(&rejected.identifier, &filter)?;
+                let record = records
+                    .iter()
+                    .find(|record| record.source == rejected.source);
+                changes.extend(record.map(|record| batch::change(record, &settings)));
+            }
+            Ok(batch::settle(&reader, &settings, changes)?.0)
+        })
+        .await?;
+        for change in changes {
             if self.around.stop.is_requested() {
                 return Err(PushError::Stopped);
             }
             // All of these have been refused before, so that a row of refusals proves nothing.
-            for change in group {
-                let delivered = deliver(self.client, [change], &mut Streak::default()).await?;
-                self.confirm(&delivered, None).await?;
-            }
+            let streak = Streak::default();
+            let delivered = deliver(self.client, vec![change], None, &streak).await?;
+            self.confirm(delivered, None).await?;
         }
         Ok(())
     }
 
     async fn confirm(
         &mut self,
-        delivered: &Delivered<'_>,
+        delivered: Delivered,
         upto: Option<Version>,
     ) -> Result<(), PushError> {
         let at = self.around.clock.now_ms();
@@ -265,14 +350,14 @@ impl Run<'_> {
             at,
             ..Delivery::default()
         };
-        for change in &delivered.taken {
-            match &change.fault {
-                Some(fault) => delivery.rejected.push(rejected(change, fault, at)),
-                None => delivery.settled.push(change.id.clone()),
-            }
+        for change in delivered.taken {
             match change.command {
                 Command::Add => delivery.added += 1,
                 Command::Delete => delivery.deleted += 1,
+            }
+            match &change.fault {
+                Some(fault) => delivery.rejected.push(rejected(&change, fault, at)),
+                None => delivery.settled.push(change.id),
             }
         }
         for (change, reason) in &delivered.refused {
@@ -286,11 +371,18 @@ impl Run<'_> {
         self.progress.added += delivery.added;
         self.progress.deleted += delivery.deleted;
         self.progress.rejected += delivery.rejected.len() as u64;
-        let (store, id) = (Arc::clone(&self.around.store), self.output.id);
-        spawn_blocking(move || store.confirm(id, &delivery)).await??;
+        let id = self.output.id;
+        with_store(self.around, move |store| store.confirm(id, &delivery)).await?;
         (self.around.progress)(self.progress);
         Ok(())
     }
+}
+
+/// Whether a batch has a document of which another state is under way.
+fn any_in(batch: &Batch, flights: &VecDeque<Flight>) -> bool {
+    let is_under_way =
+        |change: &Change| flights.iter().any(|flight| flight.ids.contains(&change.id));
+    batch.changes.iter().any(is_under_way)
 }
 
 fn rejected(change: &Change, reason: &str, at: i64) -> RejectedDocument {
@@ -383,7 +475,6 @@ mod tests {
             "v",
             "http://localhost/solr/b".parse().expect("this is a URL"),
         );
-        let client = Client::new(&settings, stop.clone()).expect("these settings are sound");
         let store = Store::open(&folder.path().join("store.db")).expect("a store can be made");
         let around = PushSurroundings {
             store: Arc::new(store),
@@ -391,6 +482,6 @@ mod tests {
             stop,
             progress: Arc::new(|_| {}),
         };
-        is_send(&push(&around, &client, &settings, &PushWishes::default()));
+        is_send(&push(&around, &settings, &PushWishes::default()));
     }
 }

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::oai::settings::{ClientSettings, Timeouts};
 use crate::output::vufind::Options;
+use crate::store::{ChangeFilter, Per, Version};
 
 /// What the name of a rebuild ends with; no configured name can.
 pub(crate) const REBUILD: &str = "@rebuild";
@@ -23,6 +24,10 @@ pub struct SolrSettings {
     pub is_rebuild: bool,
     /// `sources`: whose records are sent; empty for all.
     pub sources: Vec<String>,
+    /// `per`: what one document is.
+    pub per: Per,
+    /// `parallel_requests`: how many requests are under way at a time, at least one.
+    pub parallel_requests: usize,
     /// `batch_documents`: at most so many commands in one request, at least one.
     pub batch_documents: usize,
     /// `batch_bytes`: a request is sent once it is this large. One document may be larger.
@@ -60,6 +65,8 @@ impl SolrSettings {
             client,
             is_rebuild: false,
             sources: Vec::new(),
+            per: Per::Record,
+            parallel_requests: 2,
             batch_documents: 500,
             batch_bytes: 8 << 20,
             commit_within: Some(Duration::from_secs(60)),
@@ -88,6 +95,15 @@ impl SolrSettings {
         }
     }
 
+    /// The changes after `since` that concern this output; `None` for what there is at all.
+    pub(crate) fn filter(&self, since: impl Into<Option<Version>>) -> ChangeFilter {
+        ChangeFilter {
+            since: since.into(),
+            sources: self.sources.clone(),
+            per: self.per,
+        }
+    }
+
     /// All that decides which documents the index gets, as one text: when it changes, what was sent
     /// before is no longer what would be sent now.
     pub(crate) fn definition(&self) -> String {
@@ -98,6 +114,7 @@ impl SolrSettings {
             (
                 self.is_rebuild.then_some(&self.urls),
                 &self.sources,
+                self.per,
                 &self.version_field,
                 self.track_changes,
                 self.documents.fingerprint(),

@@ -8,7 +8,7 @@ use super::client::{Client, SolrError};
 use super::settings::SolrSettings;
 use crate::harvest::Stop;
 use crate::oai::error::ClientError;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Version};
 
 /// Why two cores were not swapped.
 #[derive(Debug, thiserror::Error)]
@@ -27,20 +27,30 @@ pub enum SwapError {
     Store(#[from] StoreError),
 }
 
-/// Swaps the live core of `settings` with the one at `target`, which a push has filled, and makes
-/// the position of the new index that of the output. The old index is then at `target`.
+/// Where the index is that was live before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Swapped {
+    /// Two cores have swapped their names: it is at the address of the target now.
+    Cores,
+    /// An alias has moved: it is the collection of this name still.
+    Alias(String),
+}
+
+/// Puts the index at `target`, which a push has filled, in the place of the live one of `settings`,
+/// and makes its position that of the output.
 ///
-/// Both have to be cores of one server without ZooKeeper.
+/// Both have to be on one server. Without ZooKeeper they are cores, which swap their names. In a
+/// SolrCloud `urls` have to name an alias, which moves to the target's collection.
 ///
 /// # Errors
-/// See [`SwapError`]. If the swap itself fails, the output's position may have gone back to that of
-/// the new index: the next push sends again what is between, which does no harm.
+/// See [`SwapError`]. If it is not known what became of the swap, the output's position has gone back
+/// as far as it has to for either index, and the rebuild starts over: what is sent twice does no harm.
 pub async fn swap(
     store: &Arc<Store>,
     settings: &SolrSettings,
     target: &Url,
     stop: &Stop,
-) -> Result<(), SwapError> {
+) -> Result<Swapped, SwapError> {
     let rebuild = settings.rebuild(target.clone());
     let (server, live, next) = cores(settings, target)?;
     // Neither index may get anything between the look at the positions and the swap.
@@ -55,29 +65,80 @@ pub async fn swap(
             "{target} has not been pushed to with the settings as they are now; not swapped"
         )));
     }
-    let commit = [("commit", "true".to_owned())];
-    Client::new(&rebuild, stop.clone())?
-        .ask("update", &commit)
-        .await?;
-    // First the position, then the swap: a crash between them only sends things twice.
-    store.set_position(old.id, old.position.min(new.position))?;
     let admin = SolrSettings {
         urls: vec![server],
         ..settings.clone()
     };
+    let admin = Client::new(&admin, stop.clone())?;
+    let alias = alias(&admin, &live).await?;
+    let commit = [("commit", "true".to_owned())];
+    Client::new(&rebuild, stop.clone())?
+        .ask("update", &commit)
+        .await?;
+    // A crash from here on must not leave a position that is ahead of whichever index is live then,
+    // nor one that takes the old index for the new one.
+    store.set_position(old.id, old.position.min(new.position))?;
+    store.set_position(new.id, Version::default())?;
+    let done = match &alias {
+        None => swap_cores(&admin, live, next).await,
+        Some(collection) if *collection == next => Ok(()), // an earlier attempt came so far
+        Some(_) => move_alias(&admin, live, next).await,
+    };
+    if let Err(error) = done {
+        if matches!(
+            error,
+            SolrError::Refused { .. } | SolrError::Unusable { .. }
+        ) {
+            store.set_position(old.id, old.position)?;
+            store.set_position(new.id, new.position)?;
+        }
+        return Err(error.into());
+    }
+    store.replace_output(old.id, new.id, new.position)?;
+    Ok(alias.map_or(Swapped::Cores, Swapped::Alias))
+}
+
+/// The collection that `live` is an alias of; `None` for a core of a server without ZooKeeper.
+async fn alias(admin: &Client, live: &str) -> Result<Option<String>, SwapError> {
+    let list = [("action", "LISTALIASES".to_owned())];
+    let answer = match admin.ask("admin/collections", &list).await {
+        Err(SolrError::Refused { message, .. }) if message.contains("not running in SolrCloud") => {
+            return Ok(None);
+        }
+        answer => answer?,
+    };
+    match answer["aliases"][live].as_str() {
+        Some(collection) if !collection.contains(',') => Ok(Some(collection.to_owned())),
+        Some(several) => Err(SwapError::Unfit(format!(
+            "{live} is an alias of several collections ({several}); not swapped"
+        ))),
+        None => Err(SwapError::Unfit(format!(
+            "{live} is a collection, which cannot give away its name; make an alias of it \
+             (admin/collections?action=CREATEALIAS&name=ALIAS&collections={live}), name that in urls \
+             and in VuFind, and swap then"
+        ))),
+    }
+}
+
+async fn swap_cores(admin: &Client, live: String, next: String) -> Result<(), SolrError> {
     let swap = [
         ("action", "SWAP".to_owned()),
         ("core", live),
         ("other", next),
     ];
-    Client::new(&admin, stop.clone())?
-        .ask("admin/cores", &swap)
-        .await?;
-    store.replace_output(old.id, new.id)?;
-    Ok(())
+    admin.ask("admin/cores", &swap).await.map(drop)
 }
 
-/// The server that has both cores, the name of the live one and that of the other.
+async fn move_alias(admin: &Client, live: String, next: String) -> Result<(), SolrError> {
+    let create = [
+        ("action", "CREATEALIAS".to_owned()),
+        ("name", live),
+        ("collections", next),
+    ];
+    admin.ask("admin/collections", &create).await.map(drop)
+}
+
+/// The server that has both indices, the name of the live one and that of the other.
 fn cores(settings: &SolrSettings, target: &Url) -> Result<(Url, String, String), SwapError> {
     let split = |url: &Url| -> Option<(Url, String)> {
         let (server, core) = url.path().rsplit_once('/')?;
@@ -87,8 +148,8 @@ fn cores(settings: &SolrSettings, target: &Url) -> Result<(Url, String, String),
     };
     let unfit = || {
         SwapError::Unfit(format!(
-            "{target} is no other core of a server in urls of output {}, and only cores of one \
-             server can be swapped",
+            "{target} is no other core or collection of a server in urls of output {}, and only those \
+             of one server can be swapped",
             settings.name
         ))
     };

@@ -1,6 +1,14 @@
 //! The program against indices: a played one always, a real Solr where it can be started.
 
+#![allow(
+    unreachable_pub,
+    reason = "what the files of this crate share is seen by them alone"
+)]
+
+mod quarter;
+#[path = "../support/mod.rs"]
 mod support;
+mod works;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +18,7 @@ use std::time::Duration;
 use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
 use serde_json::{Value, json};
+use support::solr::{Documents, commands};
 use support::{
     FakeSolr, NOW, Output, Program, RealSolr, Repository, TempStore, fixture, temp_store,
 };
@@ -68,13 +77,39 @@ impl Scene {
 
     /// Writes the configuration: an output at `urls` with more `keys`.
     fn configure(&self, urls: &[&str], keys: &str) {
+        self.configure_with(urls, keys, "");
+    }
+
+    /// The same, with more tables.
+    fn configure_with(&self, urls: &[&str], keys: &str, tables: &str) {
         let config = format!(
             "store = 'harvest.db'\n[[source]]\nname = 'doaj'\nurl = '{}'\n\
              metadata_prefix = 'oai_doaj'\ndelay = '0s'\n[[output]]\nname = 'vufind'\n\
-             type = 'solr'\nurls = {urls:?}\nretries = 1\nretry_pause = '1ms'\n{keys}\n",
+             type = 'solr'\nurls = {urls:?}\nretries = 1\nretry_pause = '1ms'\n{keys}\n{tables}\n",
             self.repository.base_url(),
         );
         std::fs::write(self.config(), config).unwrap();
+    }
+
+    /// The table of a source called `other` with this scene's repository.
+    fn as_second_source(&self) -> String {
+        let url = self.repository.base_url();
+        format!(
+            "[[source]]\nname = 'other'\nurl = '{url}'\nmetadata_prefix = 'oai_doaj'\ndelay = '0s'"
+        )
+    }
+
+    /// The documents that an export would load, by their ids.
+    async fn exported(&self, arguments: &str) -> Documents {
+        let line = format!("export -q --format vufind-json {arguments}");
+        let output = self.run(line.trim()).await;
+        // Records that have no document make it incomplete, and are none here either.
+        assert!(matches!(output.status, Some(0 | 3)), "{output:#?}");
+        let documents = commands(&output.stdout).into_iter().map(|mut command| {
+            let document = command["add"]["doc"].take();
+            (document["id"].as_str().unwrap().to_owned(), document)
+        });
+        documents.collect()
     }
 
     fn config(&self) -> PathBuf {
@@ -141,7 +176,7 @@ async fn an_index_follows_the_store() {
     let solr = FakeSolr::start().await;
     scene.configure(
         &[&solr.url],
-        "batch_documents = 3\nuser = 'u'\npassword = 'p'",
+        "batch_documents = 3\nparallel_requests = 1\nuser = 'u'\npassword = 'p'",
     );
     scene.harvest().await;
 
@@ -282,7 +317,10 @@ async fn an_index_that_does_not_fit_stops_the_push() {
         let why = said["why"].as_str().unwrap();
         assert!(why.contains("unknown field 'allfields'"), "{why}");
         assert!(scene.rejected().await.is_empty());
-        assert!(solr.state().updates.len() <= 20, "it does not try them all");
+        assert!(
+            solr.state().updates.len() <= 21,
+            "it does not try them all, but for those of a second request under way"
+        );
         let status = scene.run("status").await.success();
         assert!(
             status.stdout.contains("unknown field 'allfields'"),
@@ -321,7 +359,7 @@ async fn outages_end_a_push_and_the_next_one_goes_on() {
     for (case, status, body, exit, words) in cases {
         let scene = Scene::with(4).await;
         let solr = FakeSolr::start().await;
-        scene.configure(&[&solr.url], "batch_documents = 2");
+        scene.configure(&[&solr.url], "batch_documents = 4");
         scene.harvest().await;
         solr.state().scripted = vec![(status, body.to_owned()); 2].into();
         let (output, said) = scene.push("").await;
@@ -339,7 +377,7 @@ async fn outages_end_a_push_and_the_next_one_goes_on() {
 async fn a_push_that_was_cut_off_goes_on_where_it_stopped() {
     let scene = Scene::with(6).await;
     let solr = FakeSolr::start().await;
-    scene.configure(&[&solr.url], "batch_documents = 2");
+    scene.configure(&[&solr.url], "batch_documents = 2\nparallel_requests = 1");
     scene.harvest().await;
     solr.state().gone_after = Some(2);
     let (output, said) = scene.push("").await;
@@ -381,12 +419,7 @@ async fn a_record_of_two_sources_lives_as_long_as_one_of_them_has_it() {
     let other = Scene::with(1).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "");
-    let config = std::fs::read_to_string(scene.config()).unwrap();
-    let second = format!(
-        "[[source]]\nname = 'other'\nurl = '{}'\nmetadata_prefix = 'oai_doaj'\ndelay = '0s'\n",
-        other.repository.base_url(),
-    );
-    std::fs::write(scene.config(), format!("{config}{second}")).unwrap();
+    scene.configure_with(&[&solr.url], "", &other.as_second_source());
     scene.harvest().await;
     scene.push("").await.0.success();
     assert_eq!(solr.ids(), ids(0..2));
@@ -521,6 +554,124 @@ async fn audits_find_what_differs_and_repair_it() {
     }
 }
 
+/// What a push under way has in two requests arrives in the order of versions, for each document.
+#[tokio::test]
+async fn requests_under_way_never_share_a_document() {
+    let scene = Scene::with(3).await;
+    let other = Scene::with(3).await;
+    let solr = FakeSolr::start().await;
+    let keys = "batch_documents = 1\nparallel_requests = 4";
+    scene.configure_with(&[&solr.url], keys, &other.as_second_source());
+    scene.harvest().await;
+    solr.state().slowness = Some(Duration::from_millis(20));
+    let (output, said) = scene.push("").await;
+    output.success();
+    // Each document comes twice, once from each source.
+    assert_eq!(said["added"], 6);
+    let state = solr.state();
+    assert_eq!(
+        state.most_at_once, 3,
+        "different documents go at the same time"
+    );
+    assert!(!state.met_itself, "the same document never does");
+}
+
+/// Without ZooKeeper two cores swap names, with it an alias moves.
+#[tokio::test]
+async fn a_rebuild_is_swapped_in() {
+    for is_cloud in [false, true] {
+        let scene = Scene::with(5).await;
+        let solr = FakeSolr::start().await;
+        if is_cloud {
+            let alias = ("biblio".to_owned(), "old".to_owned());
+            solr.state().aliases = Some([alias].into());
+            solr.state()
+                .others
+                .insert("old".to_owned(), Documents::new());
+        }
+        scene.configure(&[&solr.url], "");
+        scene.harvest().await;
+        scene.push("").await.0.success();
+        let live = |solr: &FakeSolr| {
+            let state = solr.state();
+            let documents = match is_cloud {
+                false => &state.documents,
+                true => &state.others[&state.aliases.as_ref().unwrap()["biblio"]],
+            };
+            documents.keys().cloned().collect::<Vec<_>>()
+        };
+        solr.state()
+            .others
+            .insert("next".to_owned(), Documents::new());
+        let next = solr.url.replace("biblio", "next");
+        // The live index goes on while the other one is filled.
+        scene
+            .push(&format!("vufind --target {next}"))
+            .await
+            .0
+            .success();
+        scene.delete(0, 20);
+        scene.harvest().await;
+        scene.push("").await.0.success();
+        assert_eq!(live(&solr), ids(1..5));
+        let (output, said) = scene.push(&format!("vufind --target {next} --swap")).await;
+        output.success();
+        assert_eq!((&said["added"], &said["deleted"]), (&json!(0), &json!(1)));
+        assert_eq!(live(&solr), ids(1..5));
+        scene.update(1, "<title>New</title>", 10);
+        scene.harvest().await;
+        let (_, said) = scene.push("").await;
+        assert_eq!(said["added"], 1, "the position came along");
+        let state = solr.state();
+        let (new, old) = match is_cloud {
+            false => (&state.documents, &state.others["next"]),
+            true => (&state.others["next"], &state.others["old"]),
+        };
+        assert_eq!(new[&id(1)]["title"], "New");
+        assert_eq!(old[&id(1)]["title"], "Article 1");
+    }
+}
+
+/// A swap that fails leaves the rebuild as it was; one whose end nobody saw starts it over.
+#[tokio::test]
+async fn a_swap_that_fails_loses_nothing() {
+    let scene = Scene::with(3).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    // The collection has the name itself, so that there is no alias to move.
+    solr.state().aliases = Some(BTreeMap::new());
+    for name in ["biblio", "next"] {
+        solr.state()
+            .others
+            .insert(name.to_owned(), Documents::new());
+    }
+    let next = solr.url.replace("biblio", "next");
+    let swap = format!("vufind --target {next} --swap");
+    let (output, said) = scene.push(&swap).await;
+    output.failure(1);
+    let why = said["why"].as_str().unwrap();
+    assert!(why.contains("make an alias of it"), "{why}");
+    let aliases = [("biblio".to_owned(), "old".to_owned())];
+    solr.state().aliases = Some(aliases.into());
+    for refusal in [true, false] {
+        solr.state().admin_fails = Some(match refusal {
+            true => (400, "{\"error\":{\"msg\":\"no\"}}".to_owned()),
+            false => (503, String::new()),
+        });
+        scene.push(&swap).await.0.failure(1);
+        solr.state().admin_fails = None;
+        let (output, said) = scene.push(&format!("vufind --target {next}")).await;
+        output.success();
+        let again = if refusal { 0 } else { 3 };
+        assert_eq!(said["added"], again, "after {refusal}");
+        assert_eq!(scene.push("").await.1["added"], 0);
+    }
+    scene.push(&swap).await.0.success();
+    assert_eq!(solr.state().aliases.as_ref().unwrap()["biblio"], "next");
+}
+
 #[tokio::test]
 async fn check_config_asks_outputs() {
     let scene = Scene::with(0).await;
@@ -584,6 +735,44 @@ async fn real_solr_is_kept_as_the_store_is() {
     a_rebuild_takes_the_place_of_the_index(&solr).await;
     solr.empty().await;
     a_killed_push_loses_and_doubles_nothing(&solr).await;
+}
+
+#[tokio::test]
+async fn a_real_cloud_swaps_by_an_alias() {
+    let Some(solr) = RealSolr::start_cloud(RealSolr::own_configuration()).await else {
+        return;
+    };
+    let scene = Scene::with(5).await;
+    let down = "http://127.0.0.1:1/solr/biblio";
+    scene.configure(&[down, &solr.url], "version_field = 'version_str'");
+    scene.run("check-config --online").await.success();
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    assert_eq!(scene.audit("").await.0, Some(0));
+    let next = solr.another_collection("biblio_2").await;
+    scene.delete(0, 20);
+    scene.harvest().await;
+    let swap = format!("vufind --target {next} --swap");
+    let (output, said) = scene.push(&swap).await;
+    output.success();
+    assert_eq!(said["added"], 4, "{said}");
+    let held: Vec<String> = solr.documents().await.into_keys().collect();
+    assert_eq!(held, ids(1..5));
+    let list = "../admin/collections?action=LISTALIASES";
+    assert_eq!(solr.post(list, "").await["aliases"]["biblio"], "biblio_2");
+    assert_eq!(scene.push("").await.1["added"], 0);
+    assert_eq!(scene.audit("").await.0, Some(0));
+    // What urls name must be the alias.
+    let collection = solr.url.replace("/biblio", "/biblio_1");
+    scene.configure(&[&collection], "version_field = 'version_str'");
+    let (output, said) = scene.push(&swap).await;
+    output.failure(1);
+    assert!(
+        said["why"]
+            .as_str()
+            .unwrap()
+            .contains("make an alias of it")
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,263 @@
+//! A whole push into a real Solr, beside a load of the same documents from ready-made files.
+//!
+//! `cargo bench --bench push [-- RECORDS [ROUNDS]]` fills a store with RECORDS articles (100,000) of
+//! 4 kB and exports their documents to files. It looks for the number of documents in a file and of
+//! requests at a time with which Solr takes a fifth of them soonest, then ROUNDS times (2) loads all
+//! files so and pushes the store as it is pushed by default, each into an empty index. It prints the
+//! time of each, the ratio of the sums, and the largest resident memory of the pushing program.
+//!
+//! Solr is that of `tests/solr/prepare`, with the configuration of our tests, on the same machine.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{fill, largest_resident_kib};
+use tempfile::TempDir;
+
+const RECORD_BYTES: usize = 4096;
+
+/// Documents in a file that are tried.
+const SIZES: [usize; 3] = [250, 1000, 4000];
+
+/// Requests at a time that are tried.
+const AT_ONCE: [usize; 3] = [1, 2, 4];
+
+fn main() {
+    // `cargo bench` adds an argument of its own.
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok());
+    let records: usize = numbers.next().unwrap_or(100_000);
+    let rounds: usize = numbers.next().unwrap_or(2);
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/solr/run");
+    if !run.exists() {
+        eprintln!("SKIPPED: NO REAL SOLR TO PUSH TO; tests/solr/prepare makes it");
+        return;
+    }
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("nothing else has set one");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = folder.path().join("store.db");
+    fill(&store, records, RECORD_BYTES);
+    let commands = exported(&store, folder.path());
+    assert_eq!(commands.len(), records);
+    let bytes: usize = commands.iter().map(String::len).sum();
+    println!("{records} documents of {} bytes", bytes / records);
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime can be started");
+    let solr = Solr::start(&run);
+    let loader = Loader {
+        runtime: &runtime,
+        solr: &solr,
+    };
+    // The first documents are slow, until the Java machine has compiled what they run through.
+    loader.load(&files(folder.path(), &commands, 1000), 2);
+    let mut best: Option<(f64, usize, usize)> = None;
+    for size in SIZES {
+        let some = files(folder.path(), &commands[..records / 5], size);
+        for at_once in AT_ONCE {
+            let seconds = loader.load(&some, at_once).as_secs_f64();
+            println!(
+                "files of {size}, {at_once} at a time: {:.0}/s",
+                (records / 5) as f64 / seconds
+            );
+            if best.is_none_or(|(least, ..)| seconds < least) {
+                best = Some((seconds, size, at_once));
+            }
+        }
+    }
+    let (_, size, at_once) = best.expect("something was tried");
+    let files = files(folder.path(), &commands, size);
+    drop(commands);
+    let (mut loading, mut pushing) = (0.0, 0.0);
+    for round in 1..=rounds {
+        let seconds = loader.load(&files, at_once).as_secs_f64();
+        println!(
+            "round {round}: files of {size}, {at_once} at a time: {seconds:.1} s = {:.0}/s",
+            records as f64 / seconds
+        );
+        loading += seconds;
+        solr.empty(&runtime);
+        let begun = Instant::now();
+        let mut program = push(&store, &solr.url);
+        let resident = largest_resident_kib(&mut program);
+        let seconds = begun.elapsed().as_secs_f64();
+        println!(
+            "round {round}: push: {seconds:.1} s = {:.0}/s, {:.1} MiB resident",
+            records as f64 / seconds,
+            resident as f64 / 1024.0
+        );
+        pushing += seconds;
+        assert_eq!(solr.count(&runtime), records);
+    }
+    println!(
+        "pushing takes {:.2} times as long as loading",
+        pushing / loading
+    );
+}
+
+/// The commands that add all documents of a store.
+fn exported(store: &Path, folder: &Path) -> Vec<String> {
+    let file = folder.join("export.json");
+    let status = Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .args(["export", "--quiet", "--format", "vufind-json", "--store"])
+        .arg(store)
+        .arg("--output")
+        .arg(&file)
+        .status()
+        .expect("the program was built before the bench");
+    assert!(status.success(), "the export ended with {status}");
+    let text = std::fs::read_to_string(&file).expect("the export was written");
+    let commands = text.lines().filter(|line| line.starts_with('"'));
+    commands
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .collect()
+}
+
+/// Writes files of so many documents each.
+fn files(folder: &Path, commands: &[String], size: usize) -> Vec<PathBuf> {
+    let file = |(number, commands): (usize, &[String])| {
+        let path = folder.join(format!("{size}-{number}.json"));
+        let message = format!("{{\n{}\n}}\n", commands.join(",\n"));
+        std::fs::write(&path, message).expect("the temporary folder can be written");
+        path
+    };
+    commands.chunks(size).enumerate().map(file).collect()
+}
+
+/// Starts a push of everything, with the defaults.
+fn push(store: &Path, url: &str) -> Child {
+    let config = store.with_extension("toml");
+    let text = format!("[[output]]\nname = \"bench\"\ntype = \"solr\"\nurls = [\"{url}\"]\n");
+    std::fs::write(&config, text).expect("the temporary folder can be written");
+    Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .args(["push", "--all", "--quiet", "--config"])
+        .arg(&config)
+        .arg("--store")
+        .arg(store)
+        .spawn()
+        .expect("the program was built before the bench")
+}
+
+struct Loader<'a> {
+    runtime: &'a tokio::runtime::Runtime,
+    solr: &'a Solr,
+}
+
+impl Loader<'_> {
+    /// Loads files into an empty index, and gives the time until the last is taken.
+    fn load(&self, files: &[PathBuf], at_once: usize) -> Duration {
+        self.solr.empty(self.runtime);
+        let files: Arc<[PathBuf]> = files.into();
+        let next = Arc::new(AtomicUsize::new(0));
+        let begun = Instant::now();
+        self.runtime.block_on(async {
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..at_once {
+                let (files, next) = (Arc::clone(&files), Arc::clone(&next));
+                let (client, url) = (self.solr.client.clone(), self.solr.url.clone());
+                tasks.spawn(async move {
+                    while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let message = std::fs::read(file).expect("the file was written");
+                        let url = format!("{url}/update?commitWithin=60000");
+                        post(&client, url, message).await;
+                    }
+                });
+            }
+            while let Some(ended) = tasks.join_next().await {
+                ended.expect("no file is refused");
+            }
+        });
+        begun.elapsed()
+    }
+}
+
+async fn post(client: &reqwest::Client, url: String, message: Vec<u8>) -> serde_json::Value {
+    let request = client
+        .post(url)
+        .header("content-type", "application/json")
+        .body(message);
+    let answer = request.send().await.expect("Solr answers");
+    let status = answer.status();
+    let text = answer.text().await.expect("Solr answers");
+    assert!(status.is_success(), "{text}");
+    serde_json::from_str(&text).expect("Solr answers in JSON")
+}
+
+/// A real Solr; it ends with the value.
+struct Solr {
+    url: String,
+    client: reqwest::Client,
+    server: Child,
+    _home: TempDir,
+}
+
+impl Solr {
+    fn start(run: &Path) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut server = Command::new(run)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/solr/conf"))
+            .arg(home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("tests/solr/prepare made it");
+        let mut line = String::new();
+        let stdout = server.stdout.take().expect("it is piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("it can be read");
+        assert!(line.starts_with("http://"), "Solr did not start: {line:?}");
+        Self {
+            url: line.trim().to_owned(),
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("these settings are sound"),
+            server,
+            _home: home,
+        }
+    }
+
+    fn post(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+        handler: &str,
+        body: &str,
+    ) -> serde_json::Value {
+        let url = format!("{}/{handler}", self.url);
+        runtime.block_on(post(&self.client, url, body.as_bytes().to_vec()))
+    }
+
+    fn empty(&self, runtime: &tokio::runtime::Runtime) {
+        let all = "{\"delete\":{\"query\":\"*:*\"}}";
+        self.post(runtime, "update?commit=true", all);
+    }
+
+    fn count(&self, runtime: &tokio::runtime::Runtime) -> usize {
+        self.post(runtime, "update?commit=true", "{}");
+        let answer = self.post(runtime, "select?rows=0", "{\"query\":\"*:*\"}");
+        let found = answer["response"]["numFound"].as_u64();
+        found
+            .and_then(|found| usize::try_from(found).ok())
+            .unwrap_or(0)
+    }
+}
+
+impl Drop for Solr {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}

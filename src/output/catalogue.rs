@@ -1,0 +1,36 @@
+//! Which catalogue document does a record of the store have?
+
+use super::enrich::{self, Part};
+use super::render::second;
+use super::vufind::{self, Document, Input, Options, Tracking};
+use crate::store::StoredRecord;
+
+/// The document of a live record, or of the work that it stands for: then with what it lacks of
+/// `enrich`, where another record of the work has it.
+///
+/// # Errors
+/// Why it has none.
+pub(crate) fn document(
+    record: &StoredRecord,
+    options: &Options,
+    enrich: &[Part],
+    track_changes: bool,
+) -> Result<Document, String> {
+    let metadata = record
+        .metadata
+        .as_deref()
+        .ok_or_else(|| "the record has no metadata".to_owned())?;
+    let (first, last) = (second(record.created_version), second(record.version));
+    let input = Input {
+        identifier: &record.identifier,
+        datestamp: &record.datestamp,
+        metadata_prefix: &record.metadata_prefix,
+        metadata,
+        tracking: track_changes.then_some(Tracking {
+            first_indexed: &first,
+            last_indexed: &last,
+        }),
+    };
+    let gains = enrich::gains(record, enrich);
+    vufind::enriched_document(input, gains.as_ref(), options).map_err(|error| error.to_string())
+}

@@ -1,0 +1,338 @@
+//! Three months of passes and pushes, in which whatever can goes wrong: in the end each index holds
+//! exactly what an export says.
+//!
+//! Everything follows from one seed but the moments at which a harvest is killed, which the clock of
+//! the machine decides. `QUARTER_SEED` and `QUARTER_DAYS` set other ones.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use harvestd::demo::{Behaviour, Item, Model, Size, articles};
+use serde_json::Value;
+
+use super::support::solr::{Crash, Documents};
+use super::support::{FakeSolr, Output, Repository};
+use super::{Scene, id};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Works that can be described; each source knows some of them at any time.
+const WORKS: usize = 40;
+
+/// The words in an abstract for which an index refuses the document, and how it says so.
+const POISONS: [&str; 3] = ["venom one", "venom two", "venom three"];
+
+fn refusal(document: &Value) -> Option<String> {
+    let id = document["id"].as_str()?;
+    let text = document["description"].as_str()?;
+    let kind = POISONS.iter().position(|poison| text.contains(poison))?;
+    Some(match kind {
+        0 => format!("ERROR: [doc={id}] Error adding field 'x'='y' msg=Invalid Date String:'y'"),
+        1 => format!(
+            "Exception writing document id {id} to the index; possible analysis error: Document \
+             contains at least one immense term in field=\"title_fullStr\""
+        ),
+        _ => "a message that names nobody".to_owned(),
+    })
+}
+
+/// What happened, so that a quarter in which nothing did is no proof.
+#[derive(Debug, Default)]
+struct Happened {
+    harvests_killed: usize,
+    pushes_killed: usize,
+    pushes_failed: usize,
+    rejected: usize,
+    quarantined: u64,
+    repaired: u64,
+}
+
+struct Quarter {
+    rng: Rng,
+    /// Two sources of the same works; the configuration is that of the first.
+    sources: [Scene; 2],
+    /// One index of records and one of works.
+    indices: [FakeSolr; 2],
+    /// Counted, so that each state differs from all others.
+    states: usize,
+    happened: Happened,
+}
+
+const NAMES: [&str; 2] = ["records", "works"];
+
+impl Quarter {
+    async fn begin(seed: u64) -> Self {
+        let scene = async || {
+            let model = Model::new(Behaviour {
+                page_size: 10,
+                ..Behaviour::plain()
+            });
+            Scene::of(Repository::of(model).start().await)
+        };
+        let quarter = Self {
+            rng: Rng::with_seed(seed),
+            sources: [scene().await, scene().await],
+            indices: [FakeSolr::start().await, FakeSolr::start().await],
+            states: 0,
+            happened: Happened::default(),
+        };
+        for index in &quarter.indices {
+            index.poison(refusal);
+        }
+        quarter.configure("['doaj', 'other']");
+        quarter
+    }
+
+    /// Writes the configuration, with an order of preference.
+    fn configure(&self, order: &str) {
+        let works = format!(
+            "{}\n[[output]]\nname = 'works'\ntype = 'solr'\nurls = [{:?}]\nretries = 1\n\
+             retry_pause = '1ms'\nbatch_documents = 7\nper = 'cluster'\n\
+             version_field = 'version_str'\n[dedup]\nenabled = true\nsources = {order}",
+            self.sources[1].as_second_source(),
+            self.indices[1].url,
+        );
+        let keys = "batch_documents = 4\nparallel_requests = 3\nversion_field = 'version_str'";
+        let scene = &self.sources[0];
+        scene.configure_with(&[&self.indices[0].url], keys, &works);
+        // The scene's own output has one name; here each says what it holds.
+        let config = std::fs::read_to_string(scene.config()).unwrap();
+        let config = config.replace("name = 'vufind'", "name = 'records'");
+        std::fs::write(scene.config(), config).unwrap();
+    }
+
+    fn scene(&self) -> &Scene {
+        &self.sources[0]
+    }
+
+    /// Something happens in a repository.
+    fn change(&mut self) {
+        let source = self.rng.usize(..2);
+        let work = self.rng.usize(..WORKS);
+        self.states += 1;
+        let repository = &self.sources[source].repository;
+        let at = repository.clock().now();
+        let mut sample = articles(work + 1, 7, Size::Demo).nth(work).unwrap();
+        sample.identifier = format!("oai:doaj.org/article:{:03}", 100 * source + work);
+        let mut text = format!("State {}.", self.states);
+        let kind = self.rng.u8(..100);
+        match kind {
+            0..15 => {
+                repository.with_model(|model| model.delete(&sample.identifier, at));
+                return;
+            }
+            15..30 => text += POISONS[usize::from(kind) % 3],
+            // No longer the same work as that of the other source.
+            30..35 => sample.article.title = Some(format!("A title of its own {}", self.states)),
+            _ => {}
+        }
+        sample.article.abstract_text = Some(text);
+        let mut item: Item = sample.into_item(at, &["oai_doaj"]);
+        let metadata: Option<Arc<str>> = match kind {
+            35..40 => Some("<doajArticle><title>cut off</doajArticle>".into()),
+            40..45 => Some("<x:other xmlns:x=\"urn:x\"/>".into()),
+            _ => None,
+        };
+        if let Some(metadata) = metadata {
+            item.metadata = vec![("oai_doaj".to_owned(), metadata)];
+        }
+        repository.with_model(|model| model.insert(item));
+    }
+
+    /// A day passes, after some changes at its times.
+    fn day_of_changes(&mut self) {
+        let changes = self.rng.usize(2..12);
+        for _ in 0..changes {
+            for source in &self.sources {
+                source.repository.clock().advance(DAY / 12);
+            }
+            self.change();
+        }
+    }
+
+    async fn harvest(&mut self) {
+        let running = self.scene().program(&["harvest", "-q"]).spawn();
+        if self.rng.u8(..4) > 0 {
+            running.wait().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(self.rng.u64(5..120))).await;
+        running.signal("KILL");
+        let ended = running.wait().await;
+        self.happened.harvests_killed += usize::from(ended.status.is_none());
+    }
+
+    /// What goes wrong with the indices today.
+    fn trouble(&mut self) {
+        for index in &self.indices {
+            let mut played = index.state();
+            played.gone_after = None;
+            played.crash = match self.rng.u8(..10) {
+                0..4 => Some(Crash {
+                    after: self.rng.usize(..3),
+                    share: self.rng.f64(),
+                    hangs: self.rng.bool(),
+                }),
+                _ => None,
+            };
+            if self.rng.u8(..10) == 0 {
+                played.gone_after = Some(played.updates.len() + self.rng.usize(..2));
+            }
+        }
+    }
+
+    /// Pushes, and kills that as soon as an index hangs.
+    async fn push(&mut self) -> Output {
+        let running = self.scene().program(&["push", "-q"]).spawn();
+        let process = running.id();
+        let waiting = running.wait();
+        tokio::pin!(waiting);
+        let [records, works] = &self.indices;
+        let output = tokio::select! {
+            output = &mut waiting => output,
+            () = either(records, works) => {
+                let kill = Command::new("kill").args(["-s", "KILL", &process.to_string()]).status();
+                assert!(kill.unwrap().success());
+                waiting.await
+            }
+        };
+        match output.status {
+            None => self.happened.pushes_killed += 1,
+            Some(3) => self.happened.pushes_failed += 1,
+            // Nothing that needs a person happens here: bad documents are in good company.
+            Some(status) => assert_eq!(status, 0, "{output:#?}"),
+        }
+        output
+    }
+
+    async fn status(&mut self) {
+        let output = self.scene().run("status --json").await.success();
+        let status: Value = serde_json::from_str(&output.stdout).unwrap();
+        for source in status["sources"].as_array().unwrap() {
+            let quarantined = source["quarantined"].as_u64().unwrap_or_default();
+            self.happened.quarantined = self.happened.quarantined.max(quarantined);
+        }
+        for output in status["outputs"].as_array().unwrap() {
+            let rejected = output["rejected"].as_u64().unwrap_or_default();
+            self.happened.rejected = self.happened.rejected.max(rejected as usize);
+        }
+    }
+
+    fn heal(&self) {
+        for index in &self.indices {
+            let mut played = index.state();
+            (played.gone_after, played.crash) = (None, None);
+        }
+    }
+
+    /// An index comes back from an old copy of itself, and is audited.
+    async fn restore(&mut self, number: usize, copy: Documents) {
+        self.heal();
+        self.scene().harvest().await;
+        self.push().await.success();
+        self.indices[number].state().documents = copy;
+        let line = format!("audit {} --json --repair", NAMES[number]);
+        let output = self.scene().run(&line).await.success();
+        let said: Value = serde_json::from_str(&output.stdout).unwrap();
+        self.happened.repaired += said["repaired"].as_u64().unwrap();
+        let line = format!("audit {} --json", NAMES[number]);
+        self.scene().run(&line).await.success();
+    }
+
+    /// Whatever went wrong is over, and nothing is missing or too much.
+    async fn end(mut self, days: usize) {
+        self.heal();
+        self.scene().harvest().await;
+        self.push().await.success();
+        self.status().await;
+        for index in &self.indices {
+            index.heal();
+        }
+        let retry = self.scene().run("push -q --retry-rejected").await;
+        retry.success();
+        for (number, unit) in ["record", "cluster"].iter().enumerate() {
+            let expected = self.scene().exported(&format!("--per {unit}")).await;
+            let mut held = self.indices[number].state().documents.clone();
+            for document in held.values_mut() {
+                document.as_object_mut().unwrap().remove("version_str");
+            }
+            let ids = |documents: &Documents| documents.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(ids(&held), ids(&expected), "{unit}");
+            assert_eq!(held, expected, "{unit}");
+            assert!(expected.len() > WORKS / 4, "{unit}: {}", expected.len());
+            self.scene()
+                .run(&format!("audit {}", NAMES[number]))
+                .await
+                .success();
+        }
+        eprintln!("{days} days: {:?}", self.happened);
+        if days >= 90 {
+            let Happened {
+                harvests_killed,
+                pushes_killed,
+                pushes_failed,
+                rejected,
+                quarantined,
+                repaired,
+            } = self.happened;
+            let counts = [harvests_killed, pushes_killed, pushes_failed, rejected];
+            assert!(counts.iter().all(|count| *count > 0), "{:?}", self.happened);
+            assert!(quarantined > 0 && repaired > 0, "{:?}", self.happened);
+        }
+    }
+}
+
+async fn either(one: &FakeSolr, other: &FakeSolr) {
+    tokio::select! {
+        () = one.hung.notified() => {}
+        () = other.hung.notified() => {}
+    }
+}
+
+fn from_environment(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().expect(name))
+}
+
+#[tokio::test]
+async fn a_quarter_of_troubles_ends_in_the_same_documents() {
+    let seed = from_environment("QUARTER_SEED", 1);
+    let days = from_environment("QUARTER_DAYS", 90) as usize;
+    let mut quarter = Quarter::begin(seed).await;
+    let mut copies: Vec<Documents> = Vec::new();
+    for day in 0..days {
+        quarter.day_of_changes();
+        quarter.harvest().await;
+        quarter.trouble();
+        quarter.push().await;
+        if day % 7 == 0 {
+            quarter.status().await;
+        }
+        if day == days / 4 {
+            let copy = |index: &FakeSolr| index.state().documents.clone();
+            copies = quarter.indices.iter().map(copy).collect();
+        }
+        if day == days / 3 {
+            // Two records that are one work, or not; where one of them is away, nothing is decided.
+            let pair = format!(
+                "oai:doaj.org/article:{:03} oai:doaj.org/article:{:03}",
+                3, 103
+            );
+            let split = format!("dedup split {pair} --who tester --why test");
+            quarter.scene().run(&split).await;
+        }
+        if day == days / 2 {
+            quarter.configure("['other', 'doaj']");
+        }
+        if day == days * 2 / 3 {
+            for (number, copy) in std::mem::take(&mut copies).into_iter().enumerate() {
+                quarter.restore(number, copy).await;
+            }
+        }
+    }
+    assert!(copies.is_empty() && !quarter.indices[0].ids().is_empty());
+    let first = quarter.indices[0].ids();
+    assert!(first.iter().any(|held| *held < id(100)) && first.iter().any(|held| *held >= id(100)));
+    quarter.end(days).await;
+}
