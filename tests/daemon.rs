@@ -3,149 +3,16 @@
 mod support;
 
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::StatusCode;
 use serde_json::Value;
-use support::program::Running;
-use support::{Fault, NOW, Output, Program, Repository, TempStore, When, harvestd, temp_store};
-
-/// Nothing here takes as long, so whoever waits longer waits in vain.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A running daemon.
-struct Daemon {
-    process: Running,
-    base: String,
-    http: Client,
-}
-
-/// The configuration of a daemon with these sources.
-fn write_config(store: &TempStore, daemon: &str, sources: &[String]) -> PathBuf {
-    let path = store.dir().join("harvestd.toml");
-    let text = format!(
-        "store = '{}'\n[daemon]\nlisten = '127.0.0.1:0'\ngrace = '1s'\n{daemon}\n{}",
-        store.argument(),
-        sources.concat()
-    );
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-/// A source with this schedule; the keys of `more` go with it.
-fn source(name: &str, url: &str, schedule: &str, more: &str) -> String {
-    format!(
-        "[[source]]\nname = '{name}'\nurl = '{url}'\nmetadata_prefix = 'oai_doaj'\ndelay = '0s'\n\
-         retries = 0\nretry_pause = '10ms'\nspread = '0s'\nschedule = '{schedule}'\n{more}\n"
-    )
-}
-
-impl Daemon {
-    /// Starts the program and waits until it serves.
-    async fn start(store: &TempStore, config: &std::path::Path) -> Self {
-        Self::of(
-            Program::new(&["daemon", "--config", config.to_str().unwrap()]),
-            store,
-        )
-        .await
-    }
-
-    async fn of(program: Program, store: &TempStore) -> Self {
-        // Its address is known only from its log, which the program writes to standard error.
-        let log = store.dir().join("log");
-        let process = program.log_to(&log).spawn();
-        // Another test of this process may have been first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().no_proxy().build().unwrap();
-        let base = eventually("the daemon is ready", async || {
-            let text = std::fs::read_to_string(&log).unwrap_or_default();
-            let (_, rest) = text.rsplit_once("status at ")?;
-            Some(
-                rest.split_once('\n')?
-                    .0
-                    .trim()
-                    .trim_end_matches('/')
-                    .to_owned(),
-            )
-        })
-        .await;
-        Self {
-            process,
-            base,
-            http,
-        }
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        self.send(Method::GET, path, &[]).await
-    }
-
-    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.send().await.unwrap()
-    }
-
-    /// The status of the answer to a wish, such as `a/run`.
-    async fn wish(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
-        let path = format!("/api/v1/sources/{path}");
-        let response = self.send(Method::POST, &path, headers).await;
-        response.status().as_u16()
-    }
-
-    async fn json(&self, path: &str) -> Value {
-        let response = self.get(path).await;
-        assert!(
-            response.status().is_success(),
-            "{path}: {}",
-            response.status()
-        );
-        serde_json::from_str(&response.text().await.unwrap()).unwrap()
-    }
-
-    async fn source(&self, name: &str) -> Value {
-        self.json(&format!("/api/v1/sources/{name}")).await
-    }
-
-    /// Waits until the source has a complete pass, and gives it.
-    async fn complete(&self, name: &str) -> Value {
-        eventually("a pass is complete", async || {
-            // A new configuration may not have it yet.
-            let response = self.get(&format!("/api/v1/sources/{name}")).await;
-            let source: Value = serde_json::from_str(&response.text().await.ok()?).ok()?;
-            (source["passes"][0]["state"] == "complete").then_some(source)
-        })
-        .await
-    }
-
-    /// Ends the daemon as a service manager does.
-    async fn terminate(self) -> Output {
-        self.process.signal("TERM");
-        self.process.wait().await
-    }
-}
+use support::daemon::{Daemon, eventually, source, write_config};
+use support::{Fault, NOW, Program, Repository, When, harvestd, temp_store};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
-
-/// Asks until there is an answer.
-async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "not within {PATIENCE:?}: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 #[tokio::test]
 async fn it_harvests_by_schedule_and_leaves_with_success() {
@@ -607,7 +474,7 @@ async fn someone_is_told_when_a_source_fails_and_when_it_works_again() {
     let heard = store.dir().join("heard");
     let program = store.dir().join("tell");
     let script = format!(
-        "#!/bin/sh\necho \"$HARVESTD_ALERT_SOURCE $HARVESTD_ALERT_STATE\" >> '{}'\n",
+        "#!/bin/sh\necho \"$HARVESTD_ALERT_NAME $HARVESTD_ALERT_CONDITION $HARVESTD_ALERT_STATE\" >> '{}'\n",
         heard.display()
     );
     std::fs::write(&program, script).unwrap();
@@ -622,11 +489,11 @@ async fn someone_is_told_when_a_source_fails_and_when_it_works_again() {
         })
         .await;
     };
-    told("a failing\n").await;
+    told("a failing begun\n").await;
     let page = daemon.get("/").await.text().await.unwrap();
     assert!(page.contains("The last run was not complete"), "{page}");
     repository.heal();
-    told("a failing\na working\n").await;
+    told("a failing begun\na failing over\n").await;
     daemon.terminate().await;
 }
 

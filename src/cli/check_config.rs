@@ -78,6 +78,9 @@ fn describe_daemon(daemon: &DaemonSettings) -> Value {
         "tombstone_days": daemon.tombstone_days,
         "grace": humantime::format_duration(daemon.grace).to_string(),
         "alert": daemon.alert,
+        "webhook": if daemon.webhook.is_some() { "set" } else { "not set" },
+        "min_free_bytes": daemon.min_free_bytes,
+        "behind_after": humantime::format_duration(daemon.behind_after).to_string(),
         "token": if daemon.token.is_some() { "set" } else { "not set" },
     })
 }
@@ -145,6 +148,10 @@ fn describe_source(source: &SourceSettings, schedule: Option<&Schedule>) -> Valu
         "time_zone": schedule.time_zone.name(),
         "spread": time(schedule.spread),
         "hours": schedule.hours.to_string(),
+        "reconcile": schedule
+            .reconcile
+            .map_or_else(|| "never".to_owned(), |cron| cron.pattern.to_string()),
+        "reconcile_max_percent": schedule.reconcile_max_percent,
         "ca_file": client.ca_file,
         "proxy": client.proxy.as_ref().map(show_url),
     })

@@ -77,6 +77,7 @@ pub async fn run(
     let burial = Burial {
         most_share: args.max_share / 100.0,
         confirmed: args.confirm,
+        afresh: false,
     };
     let mut outcomes = Vec::new();
     for source in &sources {

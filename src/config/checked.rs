@@ -53,6 +53,8 @@ pub(crate) enum Table {
     Source,
     /// `[[output]]`.
     Output,
+    /// `[[export]]`.
+    Export,
 }
 
 /// Checks one source; `None` if something in it is wrong, which is then among the findings.
@@ -135,6 +137,17 @@ fn read_schedule(reader: &mut Reader<'_>) -> Schedule {
         hours: reader
             .read("hours", |value| Hours::parse(&values::text(value)?))
             .unwrap_or(built_in.hours),
+        reconcile: reader
+            .read("reconcile", |value| ticks(&values::text(value)?))
+            .unwrap_or(built_in.reconcile),
+        reconcile_max_percent: reader
+            .read("reconcile_max_percent", |value| {
+                match values::count(value)? {
+                    percent @ 0..=100 => values::narrow(percent),
+                    _ => Err("must be from 0 to 100".to_owned()),
+                }
+            })
+            .unwrap_or(built_in.reconcile_max_percent),
     }
 }
 
@@ -157,6 +170,14 @@ pub(crate) fn daemon(
     let tombstone_days = reader.read("tombstone_days", days);
     let grace = reader.read("grace", values::duration);
     let alert = reader.path("alert");
+    let webhook = credentials::read_secret(&mut reader, &credentials::WEBHOOK);
+    if let Some(url) = &webhook
+        && let Err(message) = values::webhook_url(url.expose())
+    {
+        reader.problem_at("webhook", message);
+    }
+    let min_free_bytes = reader.read("min_free_bytes", values::size);
+    let behind_after = reader.read("behind_after", values::timeout);
     let token = credentials::read_secret(&mut reader, &credentials::TOKEN);
     if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback())
         && let Some(entry) = reader.entry("listen").cloned()
@@ -174,6 +195,9 @@ pub(crate) fn daemon(
         tombstone_days: tombstone_days.unwrap_or(built_in.tombstone_days),
         grace: grace.unwrap_or(built_in.grace),
         alert,
+        webhook,
+        min_free_bytes: min_free_bytes.unwrap_or(built_in.min_free_bytes),
+        behind_after: behind_after.unwrap_or(built_in.behind_after),
         token,
     }
 }
@@ -366,6 +390,8 @@ impl<'a> Reader<'a> {
         let (source, output) = match self.table {
             Table::Source => (name, None),
             Table::Output => (None, name),
+            // Its place says which one it is.
+            Table::Export => (None, None),
         };
         Problem {
             source,

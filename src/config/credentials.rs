@@ -34,6 +34,13 @@ const BEARER: SecretKeys = SecretKeys {
     credential: "bearer_credential",
 };
 
+/// Where alerts are posted to; what may post there is often a part of the URL.
+pub(crate) const WEBHOOK: SecretKeys = SecretKeys {
+    inline: "webhook",
+    file: "webhook_file",
+    credential: "webhook_credential",
+};
+
 /// What requests to the daemon that change something have to bring.
 pub(crate) const TOKEN: SecretKeys = SecretKeys {
     inline: "token",

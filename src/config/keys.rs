@@ -11,13 +11,20 @@ pub(crate) const DAEMON: &[&str] = &[
     "tombstone_days",
     "grace",
     "alert",
+    "webhook",
+    "webhook_file",
+    "webhook_credential",
+    "min_free_bytes",
+    "behind_after",
     "token",
     "token_file",
     "token_credential",
 ];
 
 /// Tables at the top of the file.
-pub(crate) const TABLES: &[&str] = &["daemon", "defaults", "dedup", "output", "source", "vufind"];
+pub(crate) const TABLES: &[&str] = &[
+    "daemon", "defaults", "dedup", "export", "output", "source", "vufind",
+];
 
 /// Keys of `[dedup]`.
 pub(crate) const DEDUP: &[&str] = &["enabled", "sources", "enrich"];
@@ -69,6 +76,8 @@ pub(crate) const SHARED: &[&str] = &[
     "time_zone",
     "spread",
     "hours",
+    "reconcile",
+    "reconcile_max_percent",
 ];
 
 /// Keys of `[vufind]`.
@@ -116,6 +125,24 @@ pub(crate) const OUTPUT: &[&str] = &[
     "version_field",
     "audit_filter",
     "compare_fields",
+    "after_pass",
+    "schedule",
+    "time_zone",
+    "hours",
+];
+
+/// Keys of an `[[export]]`.
+pub(crate) const EXPORT: &[&str] = &[
+    "name",
+    "path",
+    "format",
+    "per",
+    "sources",
+    "since_previous",
+    "after_pass",
+    "schedule",
+    "time_zone",
+    "hours",
 ];
 
 /// The kinds of table that a file has.
@@ -135,6 +162,8 @@ pub(crate) enum Scope {
     Vufind,
     /// `[[output]]`.
     Output,
+    /// `[[export]]`.
+    Export,
 }
 
 impl Scope {
@@ -148,6 +177,7 @@ impl Scope {
             Self::Source => "source",
             Self::Vufind => "vufind",
             Self::Output => "output",
+            Self::Export => "export",
         }
     }
 
@@ -166,6 +196,7 @@ impl Scope {
             Self::Source => [SOURCE_ONLY, SHARED],
             Self::Vufind => [VUFIND, &[]],
             Self::Output => [OUTPUT, super::documents::KEYS],
+            Self::Export => [EXPORT, &[]],
         };
         lists.into_iter().flatten().copied()
     }

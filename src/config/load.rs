@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::checked::{self, Common, Findings};
 use super::env::{self, Environment};
+use super::export;
 use super::keys;
 use super::output;
 use super::paths;
@@ -16,10 +17,11 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::raw::{self, Entry, Layer, Raw, Value};
 use super::secret;
 use super::{values, vufind};
-use crate::daemon::schedule::Schedule;
+use crate::daemon::schedule::{DeliverySchedule, Schedule};
 use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::output::enrich::{self, Part};
+use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::Settings;
 use crate::store::Clustering;
@@ -51,6 +53,10 @@ pub struct Config {
     pub daemon: DaemonSettings,
     /// The outputs, in the order of the file; names are unique.
     pub outputs: Vec<SolrSettings>,
+    /// When the daemon pushes to each of them, by name.
+    pub push_schedules: BTreeMap<String, DeliverySchedule>,
+    /// The files that the daemon writes and when, in the order of the file; names are unique.
+    pub exports: Vec<(ExportSettings, DeliverySchedule)>,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
 }
@@ -321,6 +327,22 @@ fn check(
         ));
     }
     find_duplicates("output", &raw.outputs, &mut findings);
+    let mut push_schedules = BTreeMap::new();
+    for (written, variables) in raw.outputs.iter().zip(&variables.outputs) {
+        let layers = [variables, written];
+        push_schedules.extend(export::push_schedule(&common, layers, &mut findings));
+    }
+    let mut exports = Vec::new();
+    for written in &raw.exports {
+        exports.extend(export::export(
+            &common,
+            written,
+            &source_names,
+            &vufind,
+            &mut findings,
+        ));
+    }
+    find_duplicates("export", &raw.exports, &mut findings);
 
     if !findings.problems.is_empty() {
         findings.problems.sort();
@@ -345,6 +367,8 @@ fn check(
         schedules,
         daemon,
         outputs,
+        push_schedules,
+        exports,
         warnings: findings.warnings,
     })
 }

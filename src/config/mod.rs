@@ -8,6 +8,7 @@ mod credentials;
 mod direct;
 mod documents;
 mod env;
+mod export;
 mod keys;
 mod load;
 mod output;

@@ -113,7 +113,7 @@ fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
         .collect()
 }
 
-fn known_sources(value: &Value, known: &[&str]) -> Result<Vec<String>, String> {
+pub(super) fn known_sources(value: &Value, known: &[&str]) -> Result<Vec<String>, String> {
     let names = values::texts(value)?;
     for name in &names {
         if !known.contains(&name.as_str()) {

@@ -86,6 +86,8 @@ pub(crate) struct Raw {
     pub(crate) sources: Vec<Layer>,
     /// Each `[[output]]`, in the order of the file.
     pub(crate) outputs: Vec<Layer>,
+    /// Each `[[export]]`, in the order of the file.
+    pub(crate) exports: Vec<Layer>,
 }
 
 impl Raw {
@@ -99,6 +101,7 @@ impl Raw {
             daemon: Layer::empty(),
             sources: Vec::new(),
             outputs: Vec::new(),
+            exports: Vec::new(),
         }
     }
 }
@@ -149,9 +152,10 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
                 let origin = file.origin(key.span());
                 problems.push(Problem::new(origin, "must be a table: [dedup]").of_key("dedup"));
             }
-            ("source" | "output", DeValue::Array(tables)) => {
+            ("source" | "output" | "export", DeValue::Array(tables)) => {
                 let (scope, layers) = match key.get_ref().as_ref() {
                     "source" => (Scope::Source, &mut raw.sources),
+                    "export" => (Scope::Export, &mut raw.exports),
                     _ => (Scope::Output, &mut raw.outputs),
                 };
                 for table in tables.iter() {
@@ -163,7 +167,7 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
                     }
                 }
             }
-            (name @ ("source" | "output"), _) => {
+            (name @ ("source" | "output" | "export"), _) => {
                 problems.push(not_tables(file.origin(key.span()), name));
             }
             _ => file.entry(Scope::Top, key, value, &mut raw.top, problems),

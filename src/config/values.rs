@@ -249,6 +249,15 @@ pub(crate) fn contact(value: &Value) -> Result<String, String> {
     Ok(contact)
 }
 
+/// Where alerts are posted to.
+pub(crate) fn webhook_url(text: &str) -> Result<Url, String> {
+    // What is wrong is not quoted, since it may be a secret.
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err("is not an http:// or https:// URL".to_owned()),
+    }
+}
+
 /// A time zone by its name in the IANA database.
 pub(crate) fn time_zone(value: &Value) -> Result<chrono_tz::Tz, String> {
     let name = text(value)?;

@@ -96,6 +96,20 @@ pub(super) struct Attempt {
     pub(super) complete: bool,
     /// What happened, unless it is complete.
     pub(super) message: Option<String>,
+    /// What it says of whether things work.
+    #[serde(skip)]
+    pub(super) bearing: Bearing,
+}
+
+/// What the end of something says of whether things work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bearing {
+    /// They do.
+    Works,
+    /// They do not.
+    Fails,
+    /// Nothing: it was told to stop.
+    Unclear,
 }
 
 /// What passes over one source have done since the process began.
@@ -130,6 +144,119 @@ pub(super) struct Seen {
     pub(super) attempt: Option<Attempt>,
     /// What its runs have done.
     pub(super) counters: Counters,
+    /// What runs is reconciling.
+    pub(super) reconciling: bool,
+    /// When reconciling is due, if it has a schedule.
+    pub(super) next_reconcile: Option<Wait>,
+}
+
+/// What is delivered: an output is pushed to, or a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum DeliveryKind {
+    /// An `[[output]]`.
+    Output,
+    /// An `[[export]]`.
+    Export,
+}
+
+impl DeliveryKind {
+    /// The word for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Output => "output",
+            Self::Export => "export",
+        }
+    }
+}
+
+/// Which output or export.
+pub(super) type DeliveryKey = (DeliveryKind, String);
+
+/// What an output or export is doing. Times are milliseconds since 1970 on our clock.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(super) enum DeliveryState {
+    /// It is being pushed to, or written.
+    Running {
+        /// Since when.
+        since_ms: i64,
+        /// Changes dealt with.
+        done: u64,
+        /// Changes that there are, as far as known.
+        total: u64,
+        /// It was told to stop.
+        stopping: bool,
+    },
+    /// It is due, and waits for its turn.
+    Due {
+        /// What for.
+        why: String,
+    },
+    /// It has what it should have, and waits for its next time.
+    Waiting(Wait),
+    /// It failed, and waits to be tried again.
+    Retrying(Wait),
+    /// It has what it should have, and nothing else is planned.
+    OnDemand,
+}
+
+impl DeliveryState {
+    /// The word for metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Running { .. } => "running",
+            Self::Due { .. } => "due",
+            Self::Waiting(_) => "waiting",
+            Self::Retrying(_) => "retrying",
+            Self::OnDemand => "on_demand",
+        }
+    }
+
+    /// Every word that there is.
+    pub(super) const WORDS: [&'static str; 5] =
+        ["running", "due", "waiting", "retrying", "on_demand"];
+}
+
+/// What runs of a delivery have done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct DeliverySums {
+    /// Documents or records delivered.
+    pub(super) records: u64,
+    /// Deletions delivered.
+    pub(super) deletions: u64,
+    /// What was set aside, or could not be written.
+    pub(super) set_aside: u64,
+}
+
+impl DeliverySums {
+    /// Whether there is something to be told.
+    pub(super) fn any(self) -> bool {
+        self != Self::default()
+    }
+
+    /// The same for people.
+    pub(super) fn in_words(self) -> String {
+        let mut text = format!("{} added, {} deleted", self.records, self.deletions);
+        if self.set_aside > 0 {
+            text.push_str(&format!(", {} set aside", self.set_aside));
+        }
+        text
+    }
+}
+
+/// The visible state of one output or export.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct DeliverySeen {
+    /// What it is doing.
+    pub(super) state: DeliveryState,
+    /// Tries in vain since it last had everything.
+    pub(super) failures: u32,
+    /// Its last run in this process.
+    pub(super) attempt: Option<Attempt>,
+    /// What its runs have done since the process began.
+    pub(super) sums: DeliverySums,
+    /// Runs that ended with everything delivered, and those that ended before.
+    pub(super) runs: [u64; 2],
 }
 
 /// How the last reading of the configuration went.
@@ -146,6 +273,7 @@ pub(super) struct Reload {
 pub(super) struct Board {
     clock: Clock,
     sources: Mutex<BTreeMap<String, Seen>>,
+    deliveries: Mutex<BTreeMap<DeliveryKey, DeliverySeen>>,
     /// The configuration in force.
     config: watch::Sender<Arc<Config>>,
     reload: Mutex<Option<Reload>>,
@@ -157,6 +285,10 @@ pub(super) struct Board {
     requests: AtomicU64,
     /// Steps whenever something was stored.
     stored: watch::Sender<u64>,
+    /// Steps whenever a pass has come to its end.
+    ends: watch::Sender<u64>,
+    /// Steps whenever a delivery has.
+    delivered: watch::Sender<u64>,
 }
 
 /// A value behind a lock is whole after every change, so a panic elsewhere leaves nothing half done.
@@ -170,6 +302,7 @@ impl Board {
         let now_ms = clock.now_ms();
         Self {
             sources: Mutex::default(),
+            deliveries: Mutex::default(),
             config: watch::Sender::new(config),
             reload: Mutex::default(),
             trouble: Mutex::default(),
@@ -177,6 +310,8 @@ impl Board {
             started_ms: now_ms,
             requests: AtomicU64::new(0),
             stored: watch::Sender::new(0),
+            ends: watch::Sender::new(0),
+            delivered: watch::Sender::new(0),
             clock,
         }
     }
@@ -205,6 +340,8 @@ impl Board {
                     state,
                     attempt: None,
                     counters: Counters::default(),
+                    reconciling: false,
+                    next_reconcile: None,
                 };
                 sources.insert(source.to_owned(), seen);
             }
@@ -217,9 +354,80 @@ impl Board {
         }
     }
 
+    /// Shows whether what runs is reconciling, and when that is due next.
+    pub(super) fn show_reconcile(&self, source: &str, reconciling: bool, next: Option<Wait>) {
+        if let Some(seen) = lock(&self.sources).get_mut(source) {
+            seen.reconciling = reconciling;
+            seen.next_reconcile = next;
+        }
+    }
+
     /// Forgets the sources that `keep` is false of.
     pub(super) fn retain(&self, keep: impl Fn(&str) -> bool) {
         lock(&self.sources).retain(|name, _| keep(name));
+    }
+
+    /// The state of each output and export.
+    pub(super) fn deliveries(&self) -> BTreeMap<DeliveryKey, DeliverySeen> {
+        lock(&self.deliveries).clone()
+    }
+
+    /// Shows what an output or export is doing; how far a run is stays with it.
+    pub(super) fn show_delivery(&self, key: &DeliveryKey, state: DeliveryState, failures: u32) {
+        let mut deliveries = lock(&self.deliveries);
+        let seen = deliveries.entry(key.clone()).or_insert(DeliverySeen {
+            state: DeliveryState::OnDemand,
+            failures,
+            attempt: None,
+            sums: DeliverySums::default(),
+            runs: [0; 2],
+        });
+        seen.failures = failures;
+        match (&mut seen.state, state) {
+            (
+                DeliveryState::Running { stopping, .. },
+                DeliveryState::Running { stopping: now, .. },
+            ) => *stopping = now,
+            (shown, state) => *shown = state,
+        }
+    }
+
+    /// Shows how far a run is.
+    pub(super) fn delivery_progress(&self, key: &DeliveryKey, now_done: u64, of: u64) {
+        if let Some(seen) = lock(&self.deliveries).get_mut(key)
+            && let DeliveryState::Running { done, total, .. } = &mut seen.state
+        {
+            (*done, *total) = (now_done, of);
+        }
+    }
+
+    /// Notes how a run ended, and what it did.
+    pub(super) fn delivery_ended(
+        &self,
+        key: &DeliveryKey,
+        attempt: Attempt,
+        failures: u32,
+        sums: DeliverySums,
+    ) {
+        if let Some(seen) = lock(&self.deliveries).get_mut(key) {
+            seen.runs[usize::from(!attempt.complete)] += 1;
+            seen.attempt = Some(attempt);
+            seen.failures = failures;
+            seen.sums.records += sums.records;
+            seen.sums.deletions += sums.deletions;
+            seen.sums.set_aside += sums.set_aside;
+        }
+        self.delivered.send_modify(|steps| *steps += 1);
+    }
+
+    /// Changes whenever a push or an export has come to its end.
+    pub(super) fn delivered(&self) -> watch::Receiver<u64> {
+        self.delivered.subscribe()
+    }
+
+    /// Forgets the outputs and exports that `keep` is false of.
+    pub(super) fn retain_deliveries(&self, keep: impl Fn(&DeliveryKey) -> bool) {
+        lock(&self.deliveries).retain(|key, _| keep(key));
     }
 
     /// Notes how a run ended.
@@ -232,6 +440,12 @@ impl Board {
             }
             seen.attempt = Some(attempt);
         }
+        self.ends.send_modify(|steps| *steps += 1);
+    }
+
+    /// Changes whenever a pass has come to its end.
+    pub(super) fn ends(&self) -> watch::Receiver<u64> {
+        self.ends.subscribe()
     }
 
     /// The configuration in force.
@@ -438,6 +652,7 @@ mod tests {
             ended_ms: 1_000,
             complete: false,
             message: Some("no".into()),
+            bearing: Bearing::Fails,
         };
         board.ended("a", attempt.clone());
         board.show("a", State::OnDemand);

@@ -2,10 +2,11 @@
 //!
 //! - `schedule`: when a source is due (pure)
 //! - `conductor`: which passes run now
+//! - `delivery`: which outputs are pushed to, and which files are written
 //! - `standing`: what is known of the last pass
 //! - `wish`: what someone may want of a source
 //! - `nudge`: ticks
-//! - `alert`: who is told of failures
+//! - `alert`: who is told of what
 //! - `board`: what everybody may see of what goes on
 //! - `overview`: the same with what the store has
 //! - `http`: status page, metrics, API; the only place with types of the HTTP server
@@ -17,6 +18,7 @@
 mod alert;
 mod board;
 mod conductor;
+mod delivery;
 mod digest;
 mod http;
 mod nudge;
@@ -41,6 +43,7 @@ use crate::harvest::{Clock, Stop};
 use crate::store::Store;
 use board::{Board, Watch};
 use conductor::Conductor;
+use delivery::Deliveries;
 
 /// Wishes that may wait for the conductor.
 const WAITING_WISHES: usize = 16;
@@ -73,29 +76,27 @@ pub async fn run(
         .with_context(|| format!("listening on {listen}"))?;
     let address = listener.local_addr().context("asking for our address")?;
     let store = Arc::new(Store::open(&config.store)?);
+    let _lock = store.lock_daemon()?;
     let path = config.store.clone();
     let board = Arc::new(Board::new(service.clock.clone(), Arc::new(config.clone())));
     service.progress = Arc::new(Watch {
         board: Arc::clone(&board),
         next: Arc::clone(&service.progress),
     });
-    let (alerts, failures) = mpsc::channel(alert::WAITING);
-    let conductor = Conductor::new(
-        config,
-        Arc::clone(&store),
-        Arc::clone(&board),
-        service,
-        alerts,
-    )?;
+    let clock = service.clock.clone();
+    let conductor = Conductor::new(config, Arc::clone(&store), Arc::clone(&board), service)?;
+    let deliveries = Deliveries::new(Arc::clone(&store), Arc::clone(&board), clock)?;
 
     let (wishes, commands) = mpsc::channel(WAITING_WISHES);
+    let (delivery_wishes, delivery_commands) = mpsc::channel(WAITING_WISHES);
     let look = Arc::new(Notify::new());
     let mut ticks = nudge::start(Arc::clone(&look))
         .await
         .context("starting the scheduler")?;
     let mut helpers = JoinSet::new();
     helpers.spawn(upkeep::run(Arc::clone(&store), Arc::clone(&board)));
-    helpers.spawn(alert::tell(failures, Arc::clone(&board)));
+    helpers.spawn(alert::run(Arc::clone(&store), Arc::clone(&board)));
+    let delivering = tokio::spawn(deliveries.run(stop.clone(), delivery_commands));
     helpers.spawn(systemd::feed_watchdog(Arc::clone(&board), path.clone()));
     helpers.spawn(http::serve(
         listener,
@@ -103,6 +104,7 @@ pub async fn run(
             board: Arc::clone(&board),
             store: path,
             wishes,
+            deliveries: delivery_wishes,
             stop: stop.clone(),
         },
     ));
@@ -110,6 +112,9 @@ pub async fn run(
     systemd::ready();
 
     conductor.run(stop, look, commands, reload).await;
+    if let Err(error) = delivering.await {
+        tracing::error!("deliveries broke off: {error}");
+    }
 
     if let Err(error) = ticks.shutdown().await {
         tracing::warn!("ending the scheduler: {error}");

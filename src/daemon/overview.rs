@@ -5,11 +5,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::board::{Attempt, Board, Counters, Reload, State};
+use super::board::{
+    Attempt, Board, Counters, DeliveryKind, DeliverySeen, DeliveryState, DeliverySums, Reload,
+    State, Wait,
+};
 use crate::oai::Datestamp;
 use crate::store::{
-    HostPause, Pass, PassState, QuarantinedItem, Reader, Source, StoreError, Traits, Version,
-    Warning, Watermark, Window,
+    ChangeFilter, Condition, Export, HostPause, Output, Pass, PassState, QuarantinedItem, Reader,
+    Source, StoreError, Traits, Version, Warning, Watermark, Window,
 };
 
 /// Passes of a source that are told.
@@ -39,8 +42,74 @@ pub(super) struct Overview {
     pub(super) trouble: Option<String>,
     /// Hosts to be left alone.
     pub(super) hosts: Vec<HostPause>,
+    /// What is wrong, as people were told.
+    pub(super) conditions: Vec<Condition>,
+    /// Alerts that have not arrived.
+    pub(super) pending_alerts: u64,
+    /// The outputs, by name.
+    pub(super) outputs: Vec<OutputView>,
+    /// The scheduled exports, by name.
+    pub(super) exports: Vec<ExportView>,
     /// The sources, by name.
     pub(super) sources: Vec<SourceView>,
+}
+
+/// What the daemon is doing with an output or export.
+#[derive(Debug, Serialize)]
+pub(super) struct DeliveryView {
+    /// What it is doing.
+    #[serde(flatten)]
+    pub(super) state: DeliveryState,
+    /// Tries in vain since it last had everything.
+    pub(super) failures: u32,
+    /// Its last run in this process.
+    pub(super) last_run: Option<Attempt>,
+    /// What its runs of this process have delivered.
+    #[serde(skip)]
+    pub(super) sums: DeliverySums,
+    /// Those that ended with everything delivered, and those that ended before.
+    #[serde(skip)]
+    pub(super) runs: [u64; 2],
+}
+
+impl From<DeliverySeen> for DeliveryView {
+    fn from(seen: DeliverySeen) -> Self {
+        Self {
+            state: seen.state,
+            failures: seen.failures,
+            last_run: seen.attempt,
+            sums: seen.sums,
+            runs: seen.runs,
+        }
+    }
+}
+
+/// One configured output.
+#[derive(Debug, Serialize)]
+pub(super) struct OutputView {
+    /// What the store knows of it.
+    #[serde(flatten)]
+    pub(super) known: Output,
+    /// What the daemon is doing with it.
+    #[serde(flatten)]
+    pub(super) delivery: DeliveryView,
+    /// Changes that it has not confirmed.
+    pub(super) behind: u64,
+    /// How long ago the oldest of them was stored, in seconds; 0 if there is none.
+    pub(super) behind_seconds: i64,
+    /// Documents that it did not take.
+    pub(super) rejected: u64,
+}
+
+/// One configured export.
+#[derive(Debug, Serialize)]
+pub(super) struct ExportView {
+    /// What the store knows of it.
+    #[serde(flatten)]
+    pub(super) known: Export,
+    /// What the daemon is doing with it.
+    #[serde(flatten)]
+    pub(super) delivery: DeliveryView,
 }
 
 /// One source.
@@ -53,6 +122,10 @@ pub(super) struct SourceView {
     /// What it is doing, if it is configured.
     #[serde(flatten)]
     pub(super) state: Option<State>,
+    /// What runs is reconciling.
+    pub(super) reconciling: bool,
+    /// When reconciling is due, if it has a schedule.
+    pub(super) next_reconcile: Option<Wait>,
     /// Its last run in this process.
     pub(super) last_run: Option<Attempt>,
     /// The repository, without credentials.
@@ -106,13 +179,15 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
         sources.push((Source::unknown(name), Some(view)));
     }
     let mut views = Vec::new();
-    for (source, seen) in sources {
+    for (source, mut seen) in sources {
         let passes = reader.passes(source.id, PASSES)?;
         let pending_windows = match passes.first() {
             Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
             _ => Vec::new(),
         };
         let watermark = source.least_watermark().map(|least| least.datestamp);
+        let reconciling = seen.as_ref().is_some_and(|seen| seen.reconciling);
+        let next_reconcile = seen.as_mut().and_then(|seen| seen.next_reconcile.take());
         let (state, last_run, counters) = seen
             .map(|seen| (seen.state, seen.attempt, seen.counters))
             .map_or(
@@ -122,6 +197,8 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
         views.push(SourceView {
             configured: state.is_some(),
             state,
+            reconciling,
+            next_reconcile,
             last_run,
             watermark,
             behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),
@@ -142,6 +219,13 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
         });
     }
     views.sort_by(|a, b| a.name.cmp(&b.name));
+    let (mut outputs, mut exports) = (Vec::new(), Vec::new());
+    for ((kind, name), seen) in board.deliveries() {
+        match kind {
+            DeliveryKind::Output => outputs.push(output(&reader, board, name, seen)?),
+            DeliveryKind::Export => exports.push(export(&reader, name, seen)?),
+        }
+    }
     let mut log = store.as_os_str().to_owned();
     log.push("-wal");
     let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -155,6 +239,55 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
         reload: board.reload(),
         trouble: board.trouble(),
         hosts: reader.host_pauses()?,
+        conditions: reader.conditions()?,
+        pending_alerts: reader.count_alerts()?,
+        outputs,
+        exports,
         sources: views,
+    })
+}
+
+fn output(
+    reader: &Reader,
+    board: &Board,
+    name: String,
+    seen: DeliverySeen,
+) -> Result<OutputView, StoreError> {
+    let known = reader.output(&name)?;
+    let rejected = match &known {
+        Some(known) => reader.count_rejected(known.id)?,
+        None => 0,
+    };
+    let known = known.unwrap_or_else(|| Output::unknown(name));
+    let settings = board.config().output(&known.name).cloned();
+    let filter = ChangeFilter {
+        since: Some(known.position),
+        sources: settings.map_or_else(|_| Vec::new(), |settings| settings.sources),
+        ..ChangeFilter::default()
+    };
+    let first = reader.first_change(&filter)?;
+    Ok(OutputView {
+        behind: match first {
+            Some(_) => reader.count_changes(&filter)?,
+            None => 0,
+        },
+        behind_seconds: first.map_or(0, |first| {
+            (board.now_ms() - first.unix_ms()).div_euclid(1000).max(0)
+        }),
+        rejected,
+        delivery: seen.into(),
+        known,
+    })
+}
+
+fn export(reader: &Reader, name: String, seen: DeliverySeen) -> Result<ExportView, StoreError> {
+    let known = reader.export(&name)?;
+    let unknown = || Export {
+        name,
+        ..Export::default()
+    };
+    Ok(ExportView {
+        known: known.unwrap_or_else(unknown),
+        delivery: seen.into(),
     })
 }

@@ -31,6 +31,20 @@ pub struct Schedule {
     pub spread: Duration,
     /// `hours`: when passes may run.
     pub hours: Hours,
+    /// `reconcile`: when to look for records that vanished; `None` for never by itself.
+    pub reconcile: Option<Cron>,
+    /// `reconcile_max_percent`: if more of the live records are missing, a person has to confirm.
+    pub reconcile_max_percent: u8,
+}
+
+impl Schedule {
+    /// The same for reconciling.
+    pub fn of_reconciling(&self) -> Self {
+        Self {
+            ticks: self.reconcile.clone(),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for Schedule {
@@ -40,7 +54,80 @@ impl Default for Schedule {
             time_zone: Tz::UTC,
             spread: Duration::from_secs(3600),
             hours: Hours::ALL,
+            reconcile: None,
+            reconcile_max_percent: 5,
         }
+    }
+}
+
+/// When something is delivered: an output is pushed to, or a file is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliverySchedule {
+    /// `after_pass`: whenever a pass has stored something for it.
+    pub after_pass: bool,
+    /// `schedule`: at these ticks too; `None` for no others.
+    pub ticks: Option<Cron>,
+    /// `time_zone`: whose clock ticks and hours are read on.
+    pub time_zone: Tz,
+    /// `hours`: when it may be done.
+    pub hours: Hours,
+}
+
+impl Default for DeliverySchedule {
+    fn default() -> Self {
+        Self {
+            after_pass: true,
+            ticks: ticks("0 * * * *").ok().flatten(),
+            time_zone: Tz::UTC,
+            hours: Hours::ALL,
+        }
+    }
+}
+
+/// What is to be known of a delivery to say whether it is due. Times are milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeliveryStanding {
+    /// When it last ended well, or when it was first looked at.
+    pub last_ms: i64,
+    /// There is something that it should have had.
+    pub behind: bool,
+    /// Someone asked for it.
+    pub asked: bool,
+    /// It failed, and is to be tried again then.
+    pub retry_at: Option<i64>,
+}
+
+/// Says whether a delivery is due at `now_ms`.
+///
+/// After a failure only its own time counts, so that an index that is down is not asked at each
+/// tick. A wish overrides that and the hours.
+pub fn delivery_verdict(
+    schedule: &DeliverySchedule,
+    standing: &DeliveryStanding,
+    now_ms: i64,
+) -> Verdict {
+    if standing.asked {
+        return Verdict::Due;
+    }
+    let (at, reason) = match (standing.retry_at, &schedule.ticks) {
+        (Some(retry_at), _) => (retry_at, Reason::Again),
+        (None, _) if standing.behind => (now_ms, Reason::Tick),
+        (None, None) => return Verdict::OnDemand,
+        // A clock that was set back must not put it off.
+        (None, Some(cron)) => {
+            let tick = tick_after(cron, schedule.time_zone, standing.last_ms.min(now_ms));
+            (tick, Reason::Tick)
+        }
+    };
+    let open = schedule
+        .hours
+        .first_open(at.max(now_ms), schedule.time_zone);
+    if open > at.max(now_ms) {
+        Verdict::At(open, Reason::Hours)
+    } else if at <= now_ms {
+        Verdict::Due
+    } else {
+        Verdict::At(at, reason)
     }
 }
 
@@ -246,11 +333,17 @@ pub fn verdict(schedule: &Schedule, standing: &Standing, now_ms: i64) -> Verdict
 /// The first tick after `after_ms`, spread included.
 fn next_tick(cron: &Cron, schedule: &Schedule, part_of_spread: f64, after_ms: i64) -> i64 {
     let late_ms = millis(schedule.spread.mul_f64(part_of_spread.clamp(0.0, 1.0)));
-    DateTime::from_timestamp_millis(after_ms.saturating_sub(late_ms))
-        .map(|after| after.with_timezone(&schedule.time_zone))
+    let after_ms = after_ms.saturating_sub(late_ms);
+    tick_after(cron, schedule.time_zone, after_ms).saturating_add(late_ms)
+}
+
+/// The first tick after `after_ms`.
+fn tick_after(cron: &Cron, time_zone: Tz, after_ms: i64) -> i64 {
+    DateTime::from_timestamp_millis(after_ms)
+        .map(|after| after.with_timezone(&time_zone))
         .and_then(|after| cron.find_next_occurrence(&after, false).ok())
         // Only for years that no clock shows.
-        .map_or(i64::MAX, |tick| tick.timestamp_millis() + late_ms)
+        .map_or(i64::MAX, |tick| tick.timestamp_millis())
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -277,6 +370,76 @@ mod tests {
             } else {
                 Hours::parse(hours).unwrap()
             },
+            ..Schedule::default()
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_due_when_it_should_be() {
+        let hourly = DeliverySchedule::default();
+        let nights = DeliverySchedule {
+            hours: Hours::parse("22-6").unwrap(),
+            ..DeliverySchedule::default()
+        };
+        let on_demand = DeliverySchedule {
+            ticks: None,
+            ..DeliverySchedule::default()
+        };
+        let now_ms = at("2026-06-10T12:10:00Z");
+        let done = |text| DeliveryStanding {
+            last_ms: at(text),
+            ..DeliveryStanding::default()
+        };
+        let rest = done("2026-06-10T12:05:00Z");
+        let behind = DeliveryStanding {
+            behind: true,
+            ..rest
+        };
+        let failed = DeliveryStanding {
+            retry_at: Some(at("2026-06-10T12:20:00Z")),
+            ..behind
+        };
+        let asked = DeliveryStanding {
+            asked: true,
+            ..failed
+        };
+        let tick = Verdict::At(at("2026-06-10T13:00:00Z"), Reason::Tick);
+        let night = Verdict::At(at("2026-06-10T22:00:00Z"), Reason::Hours);
+        let again = Verdict::At(at("2026-06-10T12:20:00Z"), Reason::Again);
+        let cases = [
+            ("nothing to do", &hourly, rest, tick),
+            (
+                "a tick has come",
+                &hourly,
+                done("2026-06-10T11:59:00Z"),
+                Verdict::Due,
+            ),
+            (
+                "a day was missed",
+                &hourly,
+                done("2026-06-08T11:59:00Z"),
+                Verdict::Due,
+            ),
+            (
+                "ended in the future",
+                &hourly,
+                done("2031-01-01T00:00:00Z"),
+                tick,
+            ),
+            ("behind", &hourly, behind, Verdict::Due),
+            ("behind by day", &nights, behind, night),
+            ("failed", &hourly, failed, again),
+            ("failed without ticks", &on_demand, failed, again),
+            ("asked for", &nights, asked, Verdict::Due),
+            ("no ticks", &on_demand, rest, Verdict::OnDemand),
+            ("no ticks, behind", &on_demand, behind, Verdict::Due),
+        ];
+        for (case, schedule, standing, expected) in cases {
+            assert_eq!(
+                delivery_verdict(schedule, &standing, now_ms),
+                expected,
+                "{case}"
+            );
         }
     }
 

@@ -19,8 +19,14 @@ pub struct DaemonSettings {
     pub tombstone_days: u32,
     /// `grace`: how long the page at hand may take once the daemon is to stop.
     pub grace: Duration,
-    /// `alert`: the program that is run when a source begins to fail or works again.
+    /// `alert`: the program that is run when something begins to be wrong, or is right again.
     pub alert: Option<PathBuf>,
+    /// `webhook`: the URL that the same is posted to, as JSON.
+    pub webhook: Option<Secret>,
+    /// `min_free_bytes`: with less free space where the store is, people are told.
+    pub min_free_bytes: u64,
+    /// `behind_after`: people are told of an output that has not had a change for so long.
+    pub behind_after: Duration,
     /// `token`: what requests that change something have to bring; `None` refuses them all.
     pub token: Option<Secret>,
 }
@@ -34,6 +40,9 @@ impl Default for DaemonSettings {
             tombstone_days: 0,
             grace: Duration::from_secs(5),
             alert: None,
+            webhook: None,
+            min_free_bytes: 1 << 30,
+            behind_after: Duration::from_secs(24 * 3600),
             token: None,
         }
     }

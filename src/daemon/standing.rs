@@ -20,6 +20,36 @@ pub(super) fn last_pass(
     Ok(latest(pass.map(|pass| stored(&pass)), last_run))
 }
 
+/// How reconciling a source ended last; `last_run` is its last end in this process.
+///
+/// One that never was counts as if it had ended when the source was first harvested, so that it
+/// comes with the next time of its schedule; of a source that never was, there is none.
+///
+/// # Errors
+/// As any read.
+pub(super) fn last_reconcile(
+    reader: &Reader,
+    source: Option<&Source>,
+    last_run: Option<Last>,
+) -> Result<Option<Last>, StoreError> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    let (traits, failed) = (&source.traits, matches!(last_run, Some(Last::Failed(_))));
+    if traits.reconciling_since.is_some() {
+        return Ok(if failed { last_run } else { Some(Last::CutOff) });
+    }
+    let ended = match traits.reconciled_at {
+        Some(ended_ms) => Some(ended_ms),
+        None => reader.first_pass_at(source.id)?,
+    };
+    // A failure to begin, such as a host that cannot be reached, is in no store.
+    Ok(match (ended, last_run) {
+        (Some(ended_ms), Some(Last::Failed(failed_ms))) if failed_ms > ended_ms => last_run,
+        (ended, _) => ended.map(Last::Complete),
+    })
+}
+
 /// How a pass in the store ended.
 fn stored(pass: &Pass) -> Last {
     match (pass.state, pass.ended_at) {

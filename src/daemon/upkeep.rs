@@ -100,12 +100,14 @@ fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, Sto
 /// What every configured output and export has; `None` if there is none that has begun.
 fn heard_by_all(store: &Store, config: &Config) -> Result<Option<Version>, StoreError> {
     let reader = store.reader()?;
-    let configured = |name: &str| config.output(name).is_ok();
     let outputs = reader.outputs()?.into_iter();
-    Ok(outputs
-        .filter(|output| configured(&output.name))
-        .map(|output| output.position)
-        .min())
+    let outputs = outputs.filter(|output| config.output(&output.name).is_ok());
+    let exports = reader.exports()?.into_iter().filter(|export| {
+        let mut configured = config.exports.iter();
+        configured.any(|(settings, _)| settings.name == export.name && settings.since_previous)
+    });
+    let exports = exports.map(|export| export.position);
+    Ok(outputs.map(|output| output.position).chain(exports).min())
 }
 
 #[cfg(test)]

@@ -11,6 +11,10 @@ pub(super) enum Wish {
     Pause,
     /// Passes again.
     Resume,
+    /// Look for records that vanished, now.
+    Reconcile,
+    /// Bury the records that wait for a person to confirm it, now.
+    ConfirmDeletions,
 }
 
 /// A wish, its source, and where the answer goes.

@@ -5,6 +5,7 @@ mod catalogue;
 mod container;
 pub mod csv;
 pub mod enrich;
+pub mod export;
 mod format;
 mod item;
 pub mod jsonl;

@@ -62,6 +62,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Another daemon works on the store.
+    #[error("store {path}: another daemon works on it; not started twice")]
+    DaemonLocked {
+        /// The file.
+        path: PathBuf,
+    },
     /// No space left.
     #[error("store {path}: disk full; what was committed is kept, free some space and run again")]
     Full {

@@ -20,6 +20,12 @@ pub struct OutputLock {
     _file: File,
 }
 
+/// Held while a daemon works on the store; as [`SourceLock`].
+#[derive(Debug)]
+pub struct DaemonLock {
+    _file: File,
+}
+
 impl Store {
     /// Takes the lock of the source called `name`.
     ///
@@ -47,6 +53,19 @@ impl Store {
             path: self.path().to_owned(),
         })?;
         Ok(OutputLock { _file: file })
+    }
+
+    /// Takes the lock of the daemon: two of them would tell people of everything twice.
+    ///
+    /// # Errors
+    /// `DaemonLocked` if another process has it.
+    pub fn lock_daemon(&self) -> Result<DaemonLock, StoreError> {
+        let path = lock_path(self.path(), "the daemon");
+        let file = self.take(&path, "the daemon")?;
+        let file = file.ok_or_else(|| StoreError::DaemonLocked {
+            path: self.path().to_owned(),
+        })?;
+        Ok(DaemonLock { _file: file })
     }
 
     /// Takes the lock of a file; `None` if another process has it.

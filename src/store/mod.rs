@@ -52,7 +52,7 @@ pub use hosts::HostPause;
 pub use ledger::{
     Ending, NewWindow, Pass, PassId, PassKind, PassState, Span, Window, WindowId, WindowState,
 };
-pub use lock::{OutputLock, SourceLock};
+pub use lock::{DaemonLock, OutputLock, SourceLock};
 pub use open::{Reader, Store};
 pub use outputs::{Delivery, Output, OutputId, RejectedDocument};
 pub use records::{

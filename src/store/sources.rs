@@ -160,6 +160,12 @@ pub struct Traits {
     /// A full pass whose list is complete, and whose missing records are being asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settling: Option<i64>,
+    /// Since when reconciling is under way, in milliseconds since 1970 on our clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciling_since: Option<i64>,
+    /// When it last came to an end, be it that what it found waits for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciled_at: Option<i64>,
     /// The verbs that failed where they should not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failing_verbs: Vec<String>,

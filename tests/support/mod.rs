@@ -7,6 +7,7 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub mod daemon;
 pub mod fault;
 pub mod http;
 pub mod program;

@@ -1,6 +1,5 @@
 //! `harvestd export`: the records of the store as a file.
 
-mod pipeline;
 mod report;
 mod target;
 
@@ -12,7 +11,6 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use self::pipeline::{Batch, PipelineError, Reading};
 use self::report::Tally;
 use self::target::Target;
 use super::args::Global;
@@ -23,6 +21,8 @@ use crate::config::Config;
 use crate::harvest::{Stop, stop_switch};
 pub use crate::output::Format as ExportFormat;
 use crate::output::enrich::{self, Part};
+use crate::output::export::pipeline::{self, Batch, PipelineError, Reading};
+use crate::output::export::write_batch;
 use crate::output::vufind::Options;
 use crate::output::{Container, Renderer};
 use crate::store::{ChangeFilter, Per, Reader, Source, Version};
@@ -378,21 +378,6 @@ impl Export<'_> {
         }
         Ok(())
     }
-}
-
-/// Writes a batch, each record with what belongs before it.
-fn write_batch(
-    batch: &Batch,
-    container: &mut Container,
-    target: &mut impl Write,
-) -> io::Result<()> {
-    let mut begin = 0;
-    for (command, end) in &batch.pieces {
-        target.write_all(container.before(*command).as_bytes())?;
-        target.write_all(&batch.bytes[begin..*end])?;
-        begin = *end;
-    }
-    Ok(())
 }
 
 /// Documents or messages in a row, none of them empty.

@@ -6,8 +6,8 @@ use std::path::Path;
 use indicatif::{HumanCount, MultiProgress};
 use serde_json::{Value, json};
 
-use super::pipeline::{Batch, Fault};
 use crate::output::Format;
+use crate::output::export::pipeline::{Batch, Fault};
 use crate::output::vufind::Command;
 use crate::store::Version;
 

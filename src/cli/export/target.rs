@@ -1,12 +1,13 @@
 //! Where an export goes: a stream, a file that is replaced when it is whole, or one that grows.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tempfile::NamedTempFile;
+
+use crate::output::export::beside;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -90,24 +91,6 @@ impl<W: Write> Target<W> {
     }
 }
 
-/// A temporary file in the folder of `path`, with the rights of the file that is there, or of any
-/// new file.
-fn beside(path: &Path, rights: Option<Permissions>) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().unwrap_or_default();
-    let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(name);
-    prefix.push(".");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".part");
-    // The system takes away what the umask forbids.
-    builder.permissions(rights.unwrap_or_else(|| Permissions::from_mode(0o666)));
-    builder.tempfile_in(folder)
-}
-
 impl<W: Write> Write for Target<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -128,6 +111,9 @@ impl<W: Write> Write for Target<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     type OfFile = Target<Vec<u8>>;

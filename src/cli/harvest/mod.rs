@@ -263,6 +263,8 @@ mod tests {
             schedules: std::collections::BTreeMap::new(),
             daemon: crate::daemon::settings::DaemonSettings::default(),
             outputs: Vec::new(),
+            push_schedules: std::collections::BTreeMap::new(),
+            exports: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -13,17 +13,17 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 
-use super::alert::{Alert, alert};
-use super::board::{Attempt, Board, State, Wait, reason_in_words};
+use super::board::{Attempt, Bearing, Board, State, Wait, reason_in_words};
 use super::schedule::{Last, Schedule, Standing, Verdict, verdict};
-use super::standing::{ended_at, last_pass, part_of_spread};
+use super::standing::{ended_at, last_pass, last_reconcile, part_of_spread};
 use super::wish::{Answer, Command, Wish};
 use super::{Service, systemd};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{
-    End, Report, Stop, StopSwitch, Surroundings, Wishes, harvest_all, host, stop_switch,
+    Burial, End, Stop, StopSwitch, Surroundings, Wishes, harvest_all, host, reconcile, stop_switch,
 };
+use crate::oai::client::Client;
 use crate::store::{Counts, Reader, Source, Store, StoreError};
 
 /// A wall clock can be set, so no sleep trusts it for longer.
@@ -38,17 +38,45 @@ struct Entry {
     schedule: Schedule,
     paused_since: Option<i64>,
     asked: bool,
+    /// Someone asked for reconciling.
+    reconcile_asked: Option<Reconciling>,
     /// The end of its last run in this process.
     last_run: Option<Last>,
-    /// Its last run could not go on.
-    failing: bool,
+    /// The end of its last reconciling in this process.
+    last_reconcile: Option<Last>,
     running: Option<Running>,
+}
+
+/// What is done with a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    Pass,
+    Reconcile(Reconciling),
+}
+
+/// What of reconciling is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reconciling {
+    /// List, and bury what vanished.
+    All,
+    /// Bury what waits for a person.
+    Confirmed,
+}
+
+/// What came of it.
+struct Ran {
+    work: Work,
+    end: End,
+    counts: Counts,
+    /// Deletions wait for a person.
+    held: bool,
 }
 
 /// A pass that runs.
 struct Running {
     switch: StopSwitch,
     since_ms: i64,
+    work: Work,
     /// It was asked for, so hours do not end it.
     asked: bool,
     stopping: bool,
@@ -69,13 +97,12 @@ pub(super) struct Conductor {
     board: Arc<Board>,
     service: Service,
     entries: BTreeMap<String, Entry>,
-    tasks: JoinSet<Report>,
+    tasks: JoinSet<Ran>,
     /// The source of each task and the host that it asks, whatever the configuration now says.
     names: HashMap<task::Id, (String, String)>,
     /// Which part of its spread each source is late by depends on this.
     seed: i64,
     status: String,
-    alerts: mpsc::Sender<Alert>,
     /// Told after the next round, so that whoever asked sees what came of it.
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
@@ -90,7 +117,6 @@ impl Conductor {
         store: Arc<Store>,
         board: Arc<Board>,
         service: Service,
-        alerts: mpsc::Sender<Alert>,
     ) -> Result<Self, StoreError> {
         let reader = store.reader()?;
         let seed = match reader.remembered("spread_seed")? {
@@ -115,7 +141,6 @@ impl Conductor {
             names: HashMap::new(),
             seed,
             status: String::new(),
-            alerts,
             answers: Vec::new(),
         };
         conductor.take_over(config)?;
@@ -193,21 +218,44 @@ impl Conductor {
                 continue;
             }
             let host = host(&entry.settings);
+            let source = known.get(name);
             let standing = Standing {
-                last: last_pass(&self.reader, known.get(name), entry.last_run)?,
+                last: last_pass(&self.reader, source, entry.last_run)?,
                 asked: entry.asked,
                 paused: entry.paused_since.is_some(),
                 host_until: pauses.get(&host).copied(),
                 part_of_spread: part_of_spread(self.seed, name),
             };
-            match verdict(&entry.schedule, &standing, now_ms) {
-                Verdict::Due => due.push((!entry.asked, ended_at(standing.last), name.clone())),
+            let reconciled = last_reconcile(&self.reader, source, entry.last_reconcile)?;
+            let reconcile = entry.reconcile_verdict(reconciled, &standing, now_ms);
+            let wait = |until_ms, reason| Wait {
+                until_ms,
+                why: reason_in_words(reason, &host),
+            };
+            let mut wake_at = |at_ms: i64| {
+                let left = u64::try_from(at_ms - now_ms).unwrap_or_default();
+                sleep = sleep.min(Duration::from_millis(left));
+            };
+            let next_reconcile = match reconcile {
+                Some(Verdict::At(until_ms, reason)) => {
+                    wake_at(until_ms);
+                    Some(wait(until_ms, reason))
+                }
+                _ => None,
+            };
+            let pass = verdict(&entry.schedule, &standing, now_ms);
+            if let Some(work) = entry.due_work(source, pass, reconcile) {
+                let asked = entry.asked || entry.reconcile_asked.is_some();
+                due.push((!asked, ended_at(standing.last), name.clone(), work));
+                continue;
+            }
+            match pass {
+                // Not reached: a pass that is due is work.
+                Verdict::Due => {}
                 Verdict::At(until_ms, reason) => {
-                    let left = u64::try_from(until_ms - now_ms).unwrap_or_default();
-                    sleep = sleep.min(Duration::from_millis(left));
-                    let why = reason_in_words(reason, &host);
+                    wake_at(until_ms);
                     self.board
-                        .show(name, State::Waiting(Wait { until_ms, why }));
+                        .show(name, State::Waiting(wait(until_ms, reason)));
                 }
                 Verdict::Paused => {
                     let since_ms = entry.paused_since.unwrap_or(now_ms);
@@ -215,12 +263,13 @@ impl Conductor {
                 }
                 Verdict::OnDemand => self.board.show(name, State::OnDemand),
             }
+            self.board.show_reconcile(name, false, next_reconcile);
         }
         // What was asked for comes first, then what has waited longest.
         due.sort();
-        for (_, _, name) in due {
+        for (_, _, name, work) in due {
             match self.place_for(&name) {
-                Ok(()) => self.start(&name, now_ms),
+                Ok(()) => self.start(&name, work, now_ms),
                 Err(why) => self.board.show(&name, State::Due { why }),
             }
         }
@@ -241,7 +290,7 @@ impl Conductor {
         Ok(())
     }
 
-    fn start(&mut self, name: &str, now_ms: i64) {
+    fn start(&mut self, name: &str, work: Work, now_ms: i64) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };
@@ -249,12 +298,21 @@ impl Conductor {
         let running = Running {
             switch,
             since_ms: now_ms,
-            asked: std::mem::take(&mut entry.asked),
+            work,
+            asked: match work {
+                Work::Pass => std::mem::take(&mut entry.asked),
+                // It reads all that a pass would.
+                Work::Reconcile(_) => {
+                    entry.reconcile_asked.take().is_some() | std::mem::take(&mut entry.asked)
+                }
+            },
             stopping: false,
         };
         // What an earlier run has shown is not this one's.
         self.board.show(name, State::OnDemand);
         self.board.show(name, running_state(&running));
+        self.board
+            .show_reconcile(name, matches!(work, Work::Reconcile(_)), None);
         entry.running = Some(running);
         let around = Surroundings {
             store: Arc::clone(&self.store),
@@ -264,34 +322,42 @@ impl Conductor {
         };
         let settings = entry.settings.clone();
         let host = host(&settings);
+        let most_percent = entry.schedule.reconcile_max_percent;
         let task = self.tasks.spawn(async move {
-            let reports = harvest_all(&around, &[settings], &Wishes::default()).await;
-            reports
-                .into_iter()
-                .next()
-                .expect("one source gives one report")
+            match work {
+                Work::Pass => pass_over(&around, settings).await,
+                Work::Reconcile(wanted) => {
+                    reconcile_source(&around, &settings, wanted, most_percent).await
+                }
+            }
         });
         self.names.insert(task.id(), (name.to_owned(), host));
     }
 
     /// A pass is over.
-    fn ended(&mut self, ended: Result<(task::Id, Report), JoinError>) {
+    fn ended(&mut self, ended: Result<(task::Id, Ran), JoinError>) {
         let now_ms = self.board.now_ms();
-        let (id, end, counts) = match ended {
-            Ok((id, report)) => (id, report.end, report.counts),
-            Err(error) => {
-                let end = End::Broken(format!("the pass broke off: {error}"));
-                (error.id(), end, Counts::default())
-            }
+        let (id, ran) = match ended {
+            Ok((id, ran)) => (id, Ok(ran)),
+            Err(error) => (error.id(), Err(error)),
         };
         let Some((name, _)) = self.names.remove(&id) else {
             return;
         };
-        let stopped = self
-            .entries
-            .get_mut(&name)
-            .and_then(|entry| entry.running.take())
-            .is_some_and(|running| running.stopping);
+        let entry = self.entries.get_mut(&name);
+        let running = entry.and_then(|entry| entry.running.take());
+        let Ran {
+            work,
+            end,
+            counts,
+            held,
+        } = ran.unwrap_or_else(|error| Ran {
+            work: running.as_ref().map_or(Work::Pass, |running| running.work),
+            end: End::Broken(format!("the pass broke off: {error}")),
+            counts: Counts::default(),
+            held: false,
+        });
+        let stopped = running.is_some_and(|running| running.stopping);
         let message = match &end {
             End::Complete => None,
             End::Incomplete(why) | End::Broken(why) => Some(why.clone()),
@@ -305,22 +371,31 @@ impl Conductor {
             Some(_) if stopped => tracing::info!(source.id = %name, "pass stopped; {stored}"),
             Some(why) => tracing::warn!(source.id = %name, "pass incomplete: {why}; {stored}"),
         }
+        let last = match &message {
+            None => Last::Complete(now_ms),
+            // The list came to its end; what it means is for a person.
+            Some(_) if held => Last::Complete(now_ms),
+            Some(_) if stopped => Last::CutOff,
+            Some(_) => Last::Failed(now_ms),
+        };
         if let Some(entry) = self.entries.get_mut(&name) {
-            entry.last_run = Some(match &message {
-                None => Last::Complete(now_ms),
-                Some(_) if stopped => Last::CutOff,
-                Some(_) => Last::Failed(now_ms),
-            });
-            if !stopped
-                && let Some(alert) = alert(&name, &mut entry.failing, message.as_deref())
-                && let Err(error) = self.alerts.try_send(alert)
-            {
-                tracing::warn!(source.id = %name, "nobody is told: {error}");
+            match (work, last) {
+                (Work::Pass, last) => entry.last_run = Some(last),
+                (Work::Reconcile(_), Last::Complete(_)) => {
+                    entry.last_run = Some(last);
+                    entry.last_reconcile = Some(last);
+                }
+                (Work::Reconcile(_), last) => entry.last_reconcile = Some(last),
             }
         }
         let attempt = Attempt {
             ended_ms: now_ms,
             complete: message.is_none(),
+            bearing: match last {
+                Last::Complete(_) => Bearing::Works,
+                Last::CutOff => Bearing::Unclear,
+                Last::Failed(_) => Bearing::Fails,
+            },
             message,
         };
         self.board.ended(&name, attempt);
@@ -348,6 +423,14 @@ impl Conductor {
                 entry.asked = entry.running.is_none();
                 return Answer::Accepted;
             }
+            Wish::Reconcile | Wish::ConfirmDeletions => {
+                let wanted = match wish {
+                    Wish::ConfirmDeletions => Reconciling::Confirmed,
+                    _ => Reconciling::All,
+                };
+                entry.reconcile_asked = entry.reconcile_asked.max(Some(wanted));
+                return Answer::Accepted;
+            }
             Wish::Pause => entry.paused_since.or(Some(now_ms)),
             Wish::Resume => None,
         };
@@ -357,6 +440,7 @@ impl Conductor {
         entry.paused_since = paused_since;
         if paused_since.is_some() {
             entry.asked = false;
+            entry.reconcile_asked = None;
             if let Some(running) = &mut entry.running {
                 running.stop();
             }
@@ -406,6 +490,102 @@ impl Conductor {
             );
             self.tasks.shutdown().await;
         }
+    }
+}
+
+impl Entry {
+    /// Whether reconciling is due; `None` if nobody wants it.
+    fn reconcile_verdict(
+        &self,
+        last: Option<Last>,
+        pass: &Standing,
+        now_ms: i64,
+    ) -> Option<Verdict> {
+        let asked = self.reconcile_asked.is_some();
+        let wanted = asked || (self.schedule.reconcile.is_some() && last.is_some());
+        let standing = Standing {
+            last,
+            asked,
+            ..pass.clone()
+        };
+        wanted.then(|| verdict(&self.schedule.of_reconciling(), &standing, now_ms))
+    }
+
+    /// What is due, if anything is.
+    fn due_work(
+        &self,
+        source: Option<&Source>,
+        pass: Verdict,
+        reconcile: Option<Verdict>,
+    ) -> Option<Work> {
+        let wanted = self.reconcile_asked.unwrap_or(Reconciling::All);
+        if reconcile == Some(Verdict::Due) {
+            return Some(Work::Reconcile(wanted));
+        }
+        if pass != Verdict::Due {
+            return None;
+        }
+        // A pass would go on with its list, which would then be no list to reconcile with.
+        let its_list_is_open = source.is_some_and(|source| {
+            source.traits.reconciling_since.is_some() && source.traits.settling.is_none()
+        });
+        Some(match reconcile {
+            Some(_) if its_list_is_open => Work::Reconcile(wanted),
+            _ => Work::Pass,
+        })
+    }
+}
+
+async fn pass_over(around: &Surroundings, settings: SourceSettings) -> Ran {
+    let reports = harvest_all(around, &[settings], &Wishes::default()).await;
+    let report = reports.into_iter().next();
+    let report = report.expect("one source gives one report");
+    Ran {
+        work: Work::Pass,
+        end: report.end,
+        counts: report.counts,
+        held: false,
+    }
+}
+
+async fn reconcile_source(
+    around: &Surroundings,
+    settings: &SourceSettings,
+    wanted: Reconciling,
+    most_percent: u8,
+) -> Ran {
+    let confirmed = wanted == Reconciling::Confirmed;
+    let burial = Burial {
+        most_share: f64::from(most_percent) / 100.0,
+        confirmed,
+        afresh: !confirmed,
+    };
+    let mut ran = Ran {
+        work: Work::Reconcile(wanted),
+        end: End::Complete,
+        counts: Counts::default(),
+        held: false,
+    };
+    let client = match Client::new(&settings.client) {
+        Ok(client) => client,
+        Err(error) => {
+            ran.end = End::Incomplete(error.to_string());
+            return ran;
+        }
+    };
+    let outcome = reconcile(around, &client, settings, burial).await;
+    if outcome.end == End::Complete {
+        tracing::info!(
+            source.id = %settings.name,
+            "reconciled: {} records were not listed; {} were found, {} are buried",
+            outcome.unseen, outcome.found, outcome.buried
+        );
+    }
+    Ran {
+        end: outcome.end,
+        counts: outcome.counts,
+        held: outcome.held,
+        ..ran
     }
 }
 

@@ -76,8 +76,9 @@ impl Conductor {
                     settings: settings.clone(),
                     schedule: schedule.clone(),
                     asked: false,
+                    reconcile_asked: None,
                     last_run: None,
-                    failing: false,
+                    last_reconcile: None,
                     running: None,
                 },
             };
@@ -90,6 +91,7 @@ impl Conductor {
                 if let Some(Last::Failed(_)) = entry.last_run {
                     entry.last_run = Some(Last::CutOff);
                 }
+                entry.last_reconcile = None;
             }
             entry.settings = settings.clone();
             entry.schedule = schedule;

@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 
 use super::arguments::Arguments;
 use super::{Ctx, Failure, line};
+use crate::daemon::board::DeliveryKind;
+use crate::daemon::delivery::Delivery;
 use crate::daemon::wish::{Answer, Command, Wish};
 
 /// The description of all requests, for programs.
@@ -112,6 +114,53 @@ pub(super) async fn pause(state: State<Ctx>, name: Path<String>) -> Result<Respo
 /// `POST /api/v1/sources/{name}/resume`
 pub(super) async fn resume(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
     wish(state, name, Wish::Resume).await
+}
+
+/// `POST /api/v1/sources/{name}/reconcile`
+pub(super) async fn reconcile(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
+    wish(state, name, Wish::Reconcile).await
+}
+
+/// `POST /api/v1/sources/{name}/confirm`
+pub(super) async fn confirm(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
+    wish(state, name, Wish::ConfirmDeletions).await
+}
+
+/// `POST /api/v1/outputs/{name}/push`
+pub(super) async fn push(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
+    deliver(state, name, DeliveryKind::Output).await
+}
+
+/// `POST /api/v1/exports/{name}/run`
+pub(super) async fn export(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
+    deliver(state, name, DeliveryKind::Export).await
+}
+
+async fn deliver(
+    State(context): State<Ctx>,
+    Path(name): Path<String>,
+    kind: DeliveryKind,
+) -> Result<Response, Failure> {
+    let stopping = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
+    let (answer, answered) = oneshot::channel();
+    let key = (kind, name);
+    let sent = context
+        .shared
+        .deliveries
+        .send(Delivery { key, answer })
+        .await;
+    sent.map_err(|_| stopping())?;
+    match answered.await.map_err(|_| stopping())? {
+        Answer::Accepted => {
+            let body = Json(json!({ "status": "accepted" }));
+            Ok((StatusCode::ACCEPTED, body).into_response())
+        }
+        Answer::UnknownSource => {
+            let message = format!("there is no {} of this name", kind.word());
+            Err(Failure::new(StatusCode::NOT_FOUND, message))
+        }
+        Answer::Failed(why) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why)),
+    }
 }
 
 async fn wish(

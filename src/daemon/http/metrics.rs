@@ -9,8 +9,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::{Ctx, Failure};
-use crate::daemon::board::State as SourceState;
-use crate::daemon::overview::{Overview, SourceView};
+use crate::daemon::board::{DeliveryState, State as SourceState};
+use crate::daemon::overview::{DeliveryView, OutputView, Overview, SourceView};
 use crate::store::PassState;
 
 /// `GET /metrics`
@@ -274,7 +274,119 @@ fn render(overview: &Overview, requests: u64) -> String {
         sources,
         |source| Some(source.counters.own_time.as_secs_f64()),
     );
+    text.family(
+        "harvestd_condition",
+        "gauge",
+        "1 for each thing that is wrong, as alerts tell it.",
+    );
+    for condition in &overview.conditions {
+        let labels = [
+            ("subject", condition.subject.as_str()),
+            ("name", condition.name.as_str()),
+            ("condition", condition.kind.as_str()),
+        ];
+        text.sample("harvestd_condition", &labels, 1.0);
+    }
+    text.single(
+        "harvestd_pending_alerts",
+        "gauge",
+        "Alerts that have not arrived.",
+        count(overview.pending_alerts),
+    );
+    let outputs = &overview.outputs;
+    for (name, help, value) in [
+        (
+            "harvestd_output_behind_changes",
+            "Changes that an output has not confirmed.",
+            (|output| output.behind as f64) as fn(&OutputView) -> f64,
+        ),
+        (
+            "harvestd_output_rejected_documents",
+            "Documents that an output did not take.",
+            |output| output.rejected as f64,
+        ),
+        (
+            "harvestd_output_position_time_seconds",
+            "When the newest change that an output has confirmed came into the store.",
+            |output| output.known.position.unix_ms() as f64 / 1000.0,
+        ),
+        (
+            "harvestd_output_failures",
+            "Pushes in vain since an output last had everything.",
+            |output| f64::from(output.delivery.failures),
+        ),
+    ] {
+        text.family(name, "gauge", help);
+        for output in outputs {
+            text.sample(name, &[("output", &output.known.name)], value(output));
+        }
+    }
+    let outputs: Vec<(&str, &DeliveryView)> = outputs
+        .iter()
+        .map(|output| (output.known.name.as_str(), &output.delivery))
+        .collect();
+    deliveries(&mut text, "output", "pushes", &outputs);
+    let exports: Vec<(&str, &DeliveryView)> = overview
+        .exports
+        .iter()
+        .map(|export| (export.known.name.as_str(), &export.delivery))
+        .collect();
+    deliveries(&mut text, "export", "exports", &exports);
+    text.family(
+        "harvestd_export_done_time_seconds",
+        "gauge",
+        "When an export last had everything.",
+    );
+    for export in &overview.exports {
+        if let Some(done_at) = export.known.done_at {
+            let labels = [("export", export.known.name.as_str())];
+            text.sample(
+                "harvestd_export_done_time_seconds",
+                &labels,
+                seconds(done_at),
+            );
+        }
+    }
     text.0
+}
+
+/// What outputs and exports (`kind`) have in common.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the format has only floats; counts are exact up to 2^53"
+)]
+fn deliveries(text: &mut Text, kind: &str, runs: &str, all: &[(&str, &DeliveryView)]) {
+    let name = format!("harvestd_{kind}_state");
+    text.family(&name, "gauge", "1 for the state that it is in.");
+    for (of, delivery) in all {
+        for word in DeliveryState::WORDS {
+            let is = f64::from(u8::from(delivery.state.word() == word));
+            text.sample(&name, &[(kind, of), ("state", word)], is);
+        }
+    }
+    let name = format!("harvestd_{runs}_total");
+    text.family(&name, "counter", "Runs that ended.");
+    for (of, delivery) in all {
+        for (result, runs) in ["complete", "incomplete"].into_iter().zip(delivery.runs) {
+            text.sample(&name, &[(kind, of), ("result", result)], runs as f64);
+        }
+    }
+    let name = format!("harvestd_{kind}_documents_total");
+    text.family(
+        &name,
+        "counter",
+        "Documents and records delivered, by what became of them.",
+    );
+    for (of, delivery) in all {
+        let sums = delivery.sums;
+        for (result, documents) in [
+            ("added", sums.records),
+            ("deleted", sums.deletions),
+            ("set_aside", sums.set_aside),
+        ] {
+            text.sample(&name, &[(kind, of), ("result", result)], documents as f64);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::board::Board;
+use super::delivery::Delivery;
 use super::overview::{Overview, overview};
 use super::wish::Command;
 use crate::harvest::Stop;
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) store: PathBuf,
     /// Where wishes go.
     pub(super) wishes: mpsc::Sender<Command>,
+    /// Where those for outputs and exports go.
+    pub(super) deliveries: mpsc::Sender<Delivery>,
     /// When to end.
     pub(super) stop: Stop,
 }
@@ -88,6 +91,10 @@ fn router(shared: Shared) -> Router {
         .route("/api/v1/sources/{name}/run", post(api::run))
         .route("/api/v1/sources/{name}/pause", post(api::pause))
         .route("/api/v1/sources/{name}/resume", post(api::resume))
+        .route("/api/v1/sources/{name}/reconcile", post(api::reconcile))
+        .route("/api/v1/sources/{name}/confirm", post(api::confirm))
+        .route("/api/v1/outputs/{name}/push", post(api::push))
+        .route("/api/v1/exports/{name}/run", post(api::export))
         .route("/api/v1/records", get(api::records))
         .route("/api/v1/changes", get(changes::changes))
         .fallback(not_found)

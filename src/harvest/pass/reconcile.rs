@@ -28,6 +28,8 @@ pub struct Burial {
     pub most_share: f64,
     /// A person has confirmed.
     pub confirmed: bool,
+    /// Let an earlier list be whose missing records wait for a person: list everything again.
+    pub afresh: bool,
 }
 
 /// What reconciling one source came to.
@@ -47,6 +49,8 @@ pub struct Reconciled {
     pub buried: u64,
     /// Of those: neither; left as they are.
     pub unclear: u64,
+    /// Nothing was buried, because so many are missing that a person has to confirm.
+    pub held: bool,
 }
 
 /// Lists a source from the beginning, and buries what neither the list nor GetRecord shows.
@@ -80,6 +84,7 @@ pub async fn reconcile<T: Transport>(
         found: 0,
         buried: 0,
         unclear: 0,
+        held: false,
     };
     if let Err(halt) = run.reconcile(burial, &mut outcome).await {
         outcome.end = halt.end(&around.store, around.clock.now_ms());
@@ -98,13 +103,25 @@ pub async fn reconcile<T: Transport>(
 impl<T: Transport> Run<'_, T> {
     async fn reconcile(&mut self, burial: Burial, outcome: &mut Reconciled) -> Result<(), Halt> {
         let _lock = self.begin().await?;
+        let source = self.current_source()?;
+        if self.traits.reconciling_since.is_none() {
+            self.traits.reconciling_since = Some(self.around.clock.now_ms());
+            if burial.afresh {
+                self.traits.settling = None;
+            }
+            self.save_traits(&source)?;
+        }
         let pass = self.listed_pass().await?;
         let source = self.current_source()?;
         outcome.unseen = self.around.store.count_unseen(source.id, pass.id)?;
-        self.hold_too_many(&source, burial, outcome.unseen)?;
+        if let Err(held) = self.hold_too_many(&source, burial, outcome.unseen) {
+            outcome.held = true;
+            self.reconciling_is_over(&source)?;
+            return Err(held);
+        }
         self.ask_for_unseen(&source, pass.id, outcome).await?;
         self.traits.settling = None;
-        self.save_traits(&source)?;
+        self.reconciling_is_over(&source)?;
         if outcome.unclear > 0 {
             return Err(Halt::Left(format!(
                 "{} records were neither found nor denied, and stay as they are",
@@ -112,6 +129,12 @@ impl<T: Transport> Run<'_, T> {
             )));
         }
         Ok(())
+    }
+
+    fn reconciling_is_over(&mut self, source: &Source) -> Result<(), Halt> {
+        self.traits.reconciling_since = None;
+        self.traits.reconciled_at = Some(self.around.clock.now_ms());
+        self.save_traits(source)
     }
 
     /// A full pass whose list is complete: the one whose missing records were being asked for, or

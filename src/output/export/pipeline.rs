@@ -14,7 +14,7 @@ use crate::output::{Rendered, Renderer};
 use crate::store::{ChangeFilter, Deletion, Reader, StoreError, StoredRecord, Version};
 
 /// A batch is full with so many records.
-pub(super) const BATCH_RECORDS: usize = 64;
+pub(crate) const BATCH_RECORDS: usize = 64;
 
 /// A batch is full with so many bytes of metadata.
 const BATCH_BYTES: usize = 256 << 10;
@@ -27,42 +27,42 @@ const MOST_WORKERS: usize = 4;
 
 /// Records as they are to be written, without what stands around them.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// All records, one after the other.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// For each record what it does and where it ends in `bytes`.
-    pub(super) pieces: Vec<(Command, usize)>,
+    pub(crate) pieces: Vec<(Command, usize)>,
     /// Records that could not be written, or not as they should be.
-    pub(super) faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
     /// Tombstones that have no place in the format.
-    pub(super) left_out: u64,
+    pub(crate) left_out: u64,
     /// All records that went into the batch.
-    pub(super) records: u64,
+    pub(crate) records: u64,
 }
 
 /// A record that could not be written, or not as it should be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// The source's name.
-    pub(super) source: String,
+    pub(crate) source: String,
     /// The record's identifier.
-    pub(super) identifier: String,
+    pub(crate) identifier: String,
     /// Why.
-    pub(super) reason: String,
+    pub(crate) reason: String,
 }
 
 /// How far a reading went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// Everything up to this version was handed on.
-    pub(super) version: Version,
+    pub(crate) version: Version,
     /// Whether `stop` ended it before the newest one.
-    pub(super) stopped: bool,
+    pub(crate) stopped: bool,
 }
 
 /// Why a reading failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PipelineError {
+pub(crate) enum PipelineError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,7 +75,7 @@ pub(super) enum PipelineError {
 ///
 /// # Errors
 /// [`PipelineError`]; what was written until then is whole batches.
-pub(super) fn run(
+pub(crate) fn run(
     reader: &mut Reader,
     filter: &ChangeFilter,
     renderer: Renderer<'_>,

@@ -1,0 +1,108 @@
+//! From what is written to the checked settings of one scheduled export, and when outputs and exports
+//! are due.
+
+use super::checked::{Common, Findings, Reader, Table};
+use super::output::known_sources;
+use super::raw::{Layer, Value};
+use super::values;
+use crate::daemon::schedule::{DeliverySchedule, Hours, ticks};
+use crate::output::Format;
+use crate::output::export::settings::{ExportSettings, check_path};
+use crate::output::vufind::Settings;
+use crate::store::Per;
+
+/// Checks one export; `None` if something in it is wrong, which is then among the findings.
+///
+/// `sources` are the names of all configured sources.
+pub(crate) fn export(
+    common: &Common<'_>,
+    written: &Layer,
+    sources: &[&str],
+    vufind: &Settings,
+    findings: &mut Findings,
+) -> Option<(ExportSettings, DeliverySchedule)> {
+    let found_before = findings.problems.len();
+    let none = Layer::empty();
+    let mut reader = Reader::new(common, [&none, written, &none], Table::Export, findings);
+    let name = reader.required("name", values::name);
+    let path = reader.path("path");
+    let since_previous = reader.read("since_previous", values::truth);
+    match &path {
+        None => reader.problem_at("path", "is missing".to_owned()),
+        Some(path) => {
+            if let Err(message) = check_path(path, since_previous.unwrap_or(false)) {
+                reader.problem_at("path", message);
+            }
+        }
+    }
+    let format = reader.read("format", format);
+    let per = reader.read("per", |value| match values::text(value)?.as_str() {
+        "record" => Ok(Per::Record),
+        "cluster" => Ok(Per::Cluster),
+        other => Err(format!("{other:?} is neither \"record\" nor \"cluster\"")),
+    });
+    let wanted = reader.read("sources", |value| known_sources(value, sources));
+    let built_in = DeliverySchedule {
+        after_pass: false,
+        ticks: ticks("0 5 * * *").ok().flatten(),
+        ..DeliverySchedule::default()
+    };
+    let schedule = read_schedule(&mut reader, built_in);
+    if findings.problems.len() > found_before {
+        return None;
+    }
+    let settings = ExportSettings {
+        name: name?,
+        path: path?,
+        format: format.unwrap_or(Format::Jsonl),
+        per: per.unwrap_or_default(),
+        sources: wanted.unwrap_or_default(),
+        since_previous: since_previous.unwrap_or(false),
+        vufind: vufind.clone(),
+    };
+    Some((settings, schedule))
+}
+
+/// When an output is pushed to, with its name; what is wrong is among the findings.
+pub(crate) fn push_schedule(
+    common: &Common<'_>,
+    layers: [&Layer; 2],
+    findings: &mut Findings,
+) -> Option<(String, DeliverySchedule)> {
+    let name = layers[1].text("name")?.to_owned();
+    let none = Layer::empty();
+    let layers = [layers[0], layers[1], &none];
+    let mut reader = Reader::new(common, layers, Table::Output, findings);
+    let schedule = read_schedule(&mut reader, DeliverySchedule::default());
+    Some((name, schedule))
+}
+
+fn read_schedule(reader: &mut Reader<'_>, built_in: DeliverySchedule) -> DeliverySchedule {
+    DeliverySchedule {
+        after_pass: reader
+            .read("after_pass", values::flag)
+            .unwrap_or(built_in.after_pass),
+        ticks: reader
+            .read("schedule", |value| ticks(&values::text(value)?))
+            .unwrap_or(built_in.ticks),
+        time_zone: reader
+            .read("time_zone", values::time_zone)
+            .unwrap_or(built_in.time_zone),
+        hours: reader
+            .read("hours", |value| Hours::parse(&values::text(value)?))
+            .unwrap_or(built_in.hours),
+    }
+}
+
+/// The format of this name, as the command line has it.
+fn format(value: &Value) -> Result<Format, String> {
+    use clap::ValueEnum;
+    let text = values::text(value)?;
+    Format::from_str(&text, false).map_err(|_| {
+        let names: Vec<String> = Format::value_variants()
+            .iter()
+            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        format!("{text:?} is no format; there is {}", names.join(", "))
+    })
+}

@@ -1,0 +1,349 @@
+//! What is wrong now, and what of it is new.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::config::Config;
+use crate::daemon::board::{Attempt, Bearing, Board, DeliveryKind};
+use crate::store::{ChangeFilter, Condition, PassState, Reader, Source, StoreError, WarningKind};
+
+/// Something that can be wrong, and whether it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Observed {
+    /// `source`, `output`, `export` or `store`.
+    pub(super) subject: &'static str,
+    /// Which one.
+    pub(super) name: String,
+    /// What can be wrong with it, in one word.
+    pub(super) kind: &'static str,
+    /// Whether it is.
+    pub(super) holds: Holds,
+}
+
+/// Whether something is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// It is; the text is for people.
+    Yes(String),
+    /// It is not.
+    No,
+    /// It is not known, so that it stays what it was.
+    Unknown,
+}
+
+impl Holds {
+    fn of(message: Option<String>) -> Self {
+        message.map_or(Self::No, Self::Yes)
+    }
+}
+
+/// What has changed since people were last told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// What has begun.
+    pub(super) begun: Vec<Condition>,
+    /// What is over.
+    pub(super) over: Vec<Condition>,
+    /// What is no longer looked at, such as a source that is not configured any more: nobody is told.
+    pub(super) dropped: Vec<Condition>,
+}
+
+/// Compares what people were told with what is observed.
+pub(super) fn changes(told: &[Condition], observed: &[Observed], now_ms: i64) -> Changes {
+    let mut changes = Changes::default();
+    let standing = |one: &Observed| {
+        told.iter().find(|told| {
+            (
+                told.subject.as_str(),
+                told.name.as_str(),
+                told.kind.as_str(),
+            ) == (one.subject, one.name.as_str(), one.kind)
+        })
+    };
+    let mut seen = Vec::new();
+    for one in observed {
+        let known = standing(one);
+        seen.extend(known);
+        match (&one.holds, known) {
+            (Holds::Yes(message), None) => changes.begun.push(Condition {
+                subject: one.subject.to_owned(),
+                name: one.name.clone(),
+                kind: one.kind.to_owned(),
+                message: message.clone(),
+                since_at: now_ms,
+            }),
+            (Holds::No, Some(known)) => changes.over.push(known.clone()),
+            _ => {}
+        }
+    }
+    let gone = told.iter().filter(|told| !seen.contains(told));
+    changes.dropped = gone.cloned().collect();
+    changes
+}
+
+/// The JSON that tells of a condition that has begun or is over.
+pub(super) fn body(condition: &Condition, over: bool, now_ms: i64) -> String {
+    let state = if over { "over" } else { "begun" };
+    let text = |at_ms: i64| {
+        let at = chrono::DateTime::from_timestamp_millis(at_ms).unwrap_or_default();
+        at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    };
+    let Condition {
+        subject,
+        name,
+        kind,
+        message,
+        since_at,
+    } = condition;
+    let seed = format!("{subject}\n{name}\n{kind}\n{state}\n{now_ms}");
+    json!({
+        "id": &blake3::hash(seed.as_bytes()).to_hex()[..16],
+        "at": text(now_ms),
+        "subject": subject,
+        "name": name,
+        "condition": kind,
+        "state": state,
+        "since": text(*since_at),
+        "message": message,
+        "text": match over {
+            true => format!("harvestd: {subject} {name}: no longer {}", kind.replace('_', " ")),
+            false => format!("harvestd: {subject} {name}: {}: {message}", kind.replace('_', " ")),
+        },
+        "program": concat!("harvestd ", env!("CARGO_PKG_VERSION")),
+    })
+    .to_string()
+}
+
+/// Looks at everything that can be wrong. `free_bytes` is the space that is left for the store.
+///
+/// # Errors
+/// As any read.
+pub(super) fn observe(
+    reader: &Reader,
+    board: &Board,
+    config: &Config,
+    free_bytes: Option<u64>,
+) -> Result<Vec<Observed>, StoreError> {
+    let mut observed = vec![store(config, free_bytes)];
+    let known: BTreeMap<String, Source> = reader
+        .sources()?
+        .into_iter()
+        .map(|source| (source.name.clone(), source))
+        .collect();
+    for (name, seen) in board.sources() {
+        let source = known.get(&name);
+        let failing = match (bearing(seen.attempt.as_ref()), source) {
+            (Holds::Unknown, Some(source)) => newest_pass(reader, source)?,
+            (holds, _) => holds,
+        };
+        let warnings = match source {
+            Some(source) => reader.warnings(source.id)?,
+            None => Vec::new(),
+        };
+        let warned = |kinds: &[WarningKind]| {
+            let of_kind = warnings
+                .iter()
+                .filter(|warning| kinds.contains(&warning.kind));
+            let messages: Vec<&str> = of_kind.map(|warning| warning.message.as_str()).collect();
+            Holds::of((!messages.is_empty()).then(|| messages.join("; ")))
+        };
+        let suspicious = warned(&[
+            WarningKind::FewerRecords,
+            WarningKind::EmptySet,
+            WarningKind::CountsDisagree,
+            WarningKind::NoProof,
+        ]);
+        let held = warned(&[WarningKind::HeldDeletions]);
+        let without_effect = warned(&[WarningKind::CredentialsWithoutEffect]);
+        for (kind, holds) in [
+            ("failing", failing),
+            ("suspicious", suspicious),
+            ("held_deletions", held),
+            ("key_without_effect", without_effect),
+        ] {
+            observed.push(Observed {
+                subject: "source",
+                name: name.clone(),
+                kind,
+                holds,
+            });
+        }
+    }
+    for ((kind, name), seen) in board.deliveries() {
+        let mut push = |word, holds| {
+            observed.push(Observed {
+                subject: kind.word(),
+                name: name.clone(),
+                kind: word,
+                holds,
+            });
+        };
+        push("failing", bearing(seen.attempt.as_ref()));
+        if kind == DeliveryKind::Output {
+            push("rejecting", rejecting(reader, &name)?);
+            push("behind", behind(reader, config, &name, board.now_ms())?);
+        }
+    }
+    Ok(observed)
+}
+
+fn bearing(attempt: Option<&Attempt>) -> Holds {
+    match attempt {
+        Some(attempt) => match attempt.bearing {
+            Bearing::Works => Holds::No,
+            Bearing::Fails => Holds::Yes(attempt.message.clone().unwrap_or_default()),
+            Bearing::Unclear => Holds::Unknown,
+        },
+        None => Holds::Unknown,
+    }
+}
+
+/// What the store says of a source over which no pass of this process has ended.
+fn newest_pass(reader: &Reader, source: &Source) -> Result<Holds, StoreError> {
+    let newest = reader.passes(source.id, 1)?.into_iter().next();
+    Ok(match newest {
+        Some(pass) if pass.state == PassState::Complete => Holds::No,
+        _ => Holds::Unknown,
+    })
+}
+
+fn store(config: &Config, free_bytes: Option<u64>) -> Observed {
+    let least = config.daemon.min_free_bytes;
+    let mib = |bytes: u64| bytes >> 20;
+    Observed {
+        subject: "store",
+        name: config.store.display().to_string(),
+        kind: "nearly_full",
+        holds: match free_bytes {
+            None => Holds::Unknown,
+            Some(free) => Holds::of((free < least).then(|| {
+                format!(
+                    "{} MiB are free where the store is, less than min_free_bytes ({} MiB)",
+                    mib(free),
+                    mib(least)
+                )
+            })),
+        },
+    }
+}
+
+fn rejecting(reader: &Reader, name: &str) -> Result<Holds, StoreError> {
+    let rejected = match reader.output(name)? {
+        Some(output) => reader.count_rejected(output.id)?,
+        None => 0,
+    };
+    Ok(Holds::of((rejected > 0).then(|| {
+        format!("{rejected} documents are set aside; harvestd rejected {name} says why")
+    })))
+}
+
+fn behind(reader: &Reader, config: &Config, name: &str, now_ms: i64) -> Result<Holds, StoreError> {
+    let Ok(settings) = config.output(name) else {
+        return Ok(Holds::Unknown);
+    };
+    let filter = ChangeFilter {
+        since: reader.output(name)?.map(|output| output.position),
+        sources: settings.sources.clone(),
+        ..ChangeFilter::default()
+    };
+    let waited_ms = reader
+        .first_change(&filter)?
+        .map_or(0, |first| now_ms - first.unix_ms());
+    let limit = i64::try_from(config.daemon.behind_after.as_millis()).unwrap_or(i64::MAX);
+    Ok(Holds::of((waited_ms > limit).then(|| {
+        format!("a change has waited for {} hours", waited_ms / 3_600_000)
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(name: &str, kind: &'static str, holds: Holds) -> Observed {
+        Observed {
+            subject: "source",
+            name: name.to_owned(),
+            kind,
+            holds,
+        }
+    }
+
+    fn yes(message: &str) -> Holds {
+        Holds::Yes(message.to_owned())
+    }
+
+    #[test]
+    fn only_changes_are_told() {
+        let failing = Condition {
+            subject: "source".to_owned(),
+            name: "a".to_owned(),
+            kind: "failing".to_owned(),
+            message: "HTTP 500".to_owned(),
+            since_at: 5,
+        };
+        let one = || vec![failing.clone()];
+        // What was told, what is seen; what has begun, what is over, what is dropped.
+        let cases = [
+            ("works", vec![], seen("a", "failing", Holds::No), [0, 0, 0]),
+            (
+                "unknown",
+                vec![],
+                seen("a", "failing", Holds::Unknown),
+                [0, 0, 0],
+            ),
+            (
+                "begins",
+                vec![],
+                seen("a", "failing", yes("HTTP 500")),
+                [1, 0, 0],
+            ),
+            (
+                "goes on",
+                one(),
+                seen("a", "failing", yes("HTTP 502")),
+                [0, 0, 0],
+            ),
+            (
+                "still unknown",
+                one(),
+                seen("a", "failing", Holds::Unknown),
+                [0, 0, 0],
+            ),
+            ("is over", one(), seen("a", "failing", Holds::No), [0, 1, 0]),
+            (
+                "another one",
+                one(),
+                seen("b", "failing", yes("x")),
+                [1, 0, 1],
+            ),
+        ];
+        for (case, told, observed, expected) in cases {
+            let changes = changes(&told, &[observed], 5);
+            let counts = [&changes.begun, &changes.over, &changes.dropped].map(Vec::len);
+            assert_eq!(counts, expected, "{case}");
+            if case == "begins" {
+                assert_eq!(changes.begun, one());
+            }
+        }
+    }
+
+    #[test]
+    fn an_alert_is_json_with_all_there_is_to_say() {
+        let condition = Condition {
+            subject: "output".to_owned(),
+            name: "vufind".to_owned(),
+            kind: "rejecting".to_owned(),
+            message: "3 documents \"set aside\"".to_owned(),
+            since_at: 1_764_072_000_000,
+        };
+        let body: serde_json::Value =
+            serde_json::from_str(&body(&condition, true, 1_764_072_060_000)).unwrap();
+        assert_eq!(body["state"], "over");
+        assert_eq!(body["at"], "2025-11-25T12:01:00Z");
+        assert_eq!(body["since"], "2025-11-25T12:00:00Z");
+        assert_eq!(body["message"], "3 documents \"set aside\"");
+        assert_eq!(body["text"], "harvestd: output vufind: no longer rejecting");
+        assert_eq!(body["id"].as_str().unwrap().len(), 16);
+    }
+}

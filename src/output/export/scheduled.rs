@@ -1,0 +1,222 @@
+//! One file of an export that comes by schedule: written beside its place, named when it is whole.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::pipeline::{self, Batch, PipelineError};
+use super::settings::ExportSettings;
+use super::{beside, write_batch};
+use crate::harvest::Stop;
+use crate::output::vufind::{Command, Options};
+use crate::output::{Container, Format, Renderer};
+use crate::store::{ChangeFilter, Export, Exported, Reader, Store, StoreError, Version};
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Records that went wrong are named in the log up to this many.
+const NAMED: u64 = 20;
+
+/// What became of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileReport {
+    /// The file; `None` if there was nothing to be written.
+    pub file: Option<PathBuf>,
+    /// Records in it.
+    pub records: u64,
+    /// Deletions in it.
+    pub deletions: u64,
+    /// Records that could not be written, or not as they should be.
+    pub failed: u64,
+    /// Whether it was given up because of the stop; then everything is as it was.
+    pub stopped: bool,
+}
+
+/// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is particular to a catalogue is wrong.
+    #[error("{0}")]
+    Catalogue(String),
+    /// The file, or one beside it, cannot be written.
+    #[error("writing {path}: {error}; what was there stays", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// Writes the next file of an export, unless the newest one is still as it would be, and stores how
+/// far it reaches. `progress` is told how many records were read so far.
+///
+/// The file has its name before the store knows of it. If the program ends between the two, the same
+/// changes come again in the next file.
+///
+/// # Errors
+/// [`ExportError`]; then all files are as they were.
+pub fn write_file(
+    store: &Store,
+    settings: &ExportSettings,
+    stop: &Stop,
+    now_ms: i64,
+    mut progress: impl FnMut(u64),
+) -> Result<FileReport, ExportError> {
+    let mut reader = store.reader()?;
+    let definition = settings.definition();
+    let known = reader.export(&settings.name)?;
+    let known = known.filter(|known| known.definition == definition && known.done_at.is_some());
+    if let Some(known) = &known
+        && is_current(&reader, settings, known)?
+    {
+        let nothing = Exported {
+            upto: known.position,
+            at: now_ms,
+            ..Exported::default()
+        };
+        store.note_export(&settings.name, &definition, &nothing)?;
+        return Ok(FileReport::default());
+    }
+    let since = known
+        .filter(|_| settings.since_previous)
+        .map(|known| known.position);
+    let mut report = FileReport::default();
+    let written = write(
+        &mut reader,
+        settings,
+        since,
+        stop,
+        &mut report,
+        &mut progress,
+    )?;
+    let Some((part, upto)) = written else {
+        report.stopped = true;
+        return Ok(report);
+    };
+    if report.records + report.deletions > 0 || !settings.since_previous {
+        let path = settings.file(upto, now_ms);
+        let fail = |error| ExportError::File {
+            path: path.clone(),
+            error,
+        };
+        part.as_file().sync_all().map_err(fail)?;
+        part.persist(&path).map_err(|error| fail(error.error))?;
+        report.file = Some(path);
+    }
+    let exported = Exported {
+        upto,
+        file: report
+            .file
+            .as_deref()
+            .map(|path| path.display().to_string()),
+        records: report.records,
+        deletions: report.deletions,
+        at: now_ms,
+    };
+    store.note_export(&settings.name, &definition, &exported)?;
+    Ok(report)
+}
+
+/// Whether the newest file is what would be written now.
+fn is_current(
+    reader: &Reader,
+    settings: &ExportSettings,
+    known: &Export,
+) -> Result<bool, StoreError> {
+    let filter = ChangeFilter {
+        since: Some(known.position),
+        sources: settings.sources.clone(),
+        per: settings.per,
+    };
+    let there = || {
+        known
+            .file
+            .as_deref()
+            .is_some_and(|file| Path::new(file).exists())
+    };
+    Ok(reader.first_change(&filter)?.is_none() && (settings.since_previous || there()))
+}
+
+/// Writes the records to a file beside the one that is meant; `None` if the stop came before the end.
+fn write(
+    reader: &mut Reader,
+    settings: &ExportSettings,
+    since: Option<Version>,
+    stop: &Stop,
+    report: &mut FileReport,
+    progress: &mut impl FnMut(u64),
+) -> Result<Option<(NamedTempFile, Version)>, ExportError> {
+    let fail = |error| ExportError::File {
+        path: settings.path.clone(),
+        error,
+    };
+    let options = match settings.format {
+        Format::VufindJson | Format::VufindXml => settings
+            .vufind
+            .options()
+            .map_err(|error| ExportError::Catalogue(error.to_string()))?,
+        _ => Options::default(),
+    };
+    let rights = settings
+        .path
+        .metadata()
+        .ok()
+        .map(|found| found.permissions());
+    let part = beside(&settings.path, rights).map_err(fail)?;
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, part);
+    let filter = ChangeFilter {
+        since,
+        sources: settings.sources.clone(),
+        per: settings.per,
+    };
+    let renderer = Renderer {
+        format: settings.format,
+        vufind: &options,
+        track_changes: settings.vufind.track_changes,
+        changes: since.is_some(),
+    };
+    let mut container = Container::new(settings.format);
+    let mut read = 0;
+    let reading = pipeline::run(reader, &filter, renderer, stop, |batch| {
+        write_batch(&batch, &mut container, &mut out)?;
+        report.count(&settings.name, &batch);
+        read += batch.records;
+        progress(read);
+        Ok(())
+    })
+    .map_err(|error| match error {
+        PipelineError::Store(error) => error.into(),
+        PipelineError::Write(error) => fail(error),
+    })?;
+    if reading.stopped {
+        return Ok(None);
+    }
+    out.write_all(container.end().as_bytes()).map_err(fail)?;
+    let part = out.into_inner().map_err(|error| fail(error.into_error()))?;
+    Ok(Some((part, reading.version)))
+}
+
+impl FileReport {
+    fn count(&mut self, export: &str, batch: &Batch) {
+        for (command, _) in &batch.pieces {
+            match command {
+                Command::Add => self.records += 1,
+                Command::Delete => self.deletions += 1,
+            }
+        }
+        for fault in &batch.faults {
+            self.failed += 1;
+            if self.failed <= NAMED {
+                tracing::warn!(
+                    source.id = %fault.source,
+                    "export {export}: record {}: {}", fault.identifier, fault.reason
+                );
+            }
+        }
+    }
+}

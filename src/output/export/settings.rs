@@ -1,0 +1,125 @@
+//! What an export that comes by schedule is told: the keys of one `[[export]]`.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use crate::output::Format;
+use crate::output::vufind::Settings;
+use crate::store::{Per, Version};
+
+/// Stands in a file's name for the version up to which the file has everything.
+const VERSION: &str = "{version}";
+
+/// Stands in a file's name for the time at which the file was begun.
+const TIME: &str = "{time}";
+
+/// The settings of one export. Each names the configuration key that sets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportSettings {
+    /// `name`: the store knows by it how far its files reach.
+    pub name: String,
+    /// `path`: the file; its name may have `{version}` and `{time}` in it.
+    pub path: PathBuf,
+    /// `format`: how records are written.
+    pub format: Format,
+    /// `per`: what one item is.
+    pub per: Per,
+    /// `sources`: whose records; empty for all.
+    pub sources: Vec<String>,
+    /// `since_previous`: only what has changed since the file before.
+    pub since_previous: bool,
+    /// `[vufind]`: what is particular to a catalogue.
+    pub vufind: Settings,
+}
+
+impl ExportSettings {
+    /// All that decides what the files hold, as one text: when it changes, what was written before
+    /// is no longer what would be written now.
+    pub(crate) fn definition(&self) -> String {
+        let documents = matches!(self.format, Format::VufindJson | Format::VufindXml);
+        let definition = format!(
+            "{:?}",
+            (
+                self.format,
+                self.per,
+                &self.sources,
+                self.since_previous,
+                &self.path,
+                documents.then_some(&self.vufind),
+            )
+        );
+        blake3::hash(definition.as_bytes()).to_hex().to_string()
+    }
+
+    /// The name of a file that reaches up to `version` and was begun at `now_ms`.
+    pub(crate) fn file(&self, version: Version, now_ms: i64) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let time = DateTime::<Utc>::from_timestamp_millis(now_ms).unwrap_or_default();
+        let name = name
+            .replace(VERSION, &version.to_string())
+            .replace(TIME, &time.format("%Y%m%dT%H%M%SZ").to_string());
+        self.path.with_file_name(name)
+    }
+}
+
+/// Says what is wrong with a path, for people. With `since_previous`, each file must have a name of
+/// its own, lest one that nobody has read yet is replaced.
+///
+/// # Errors
+/// That.
+pub(crate) fn check_path(path: &Path, since_previous: bool) -> Result<(), String> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return Err("must be the path of a file, in UTF-8".to_owned());
+    };
+    let folder = path.parent().map(Path::to_string_lossy).unwrap_or_default();
+    let rest = name.replace(VERSION, "").replace(TIME, "");
+    if rest.contains(['{', '}']) || folder.contains(['{', '}']) {
+        return Err(format!(
+            "braces may only stand in the file's name, as {VERSION} and {TIME}"
+        ));
+    }
+    if since_previous && rest == name {
+        return Err(format!(
+            "with since_previous, the file's name must have {VERSION} or {TIME} in it, so that no \
+             file takes the place of one that was not read yet"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_of_versions_and_times() {
+        let settings = ExportSettings {
+            name: "all".to_owned(),
+            path: "/srv/{time}-{version}.jsonl".into(),
+            format: Format::Jsonl,
+            per: Per::Record,
+            sources: Vec::new(),
+            since_previous: true,
+            vufind: Settings::default(),
+        };
+        let file = settings.file(Version(42), 1_764_072_000_000);
+        assert_eq!(file, Path::new("/srv/20251125T120000Z-42.jsonl"));
+    }
+
+    #[test]
+    fn files_of_changes_have_names_of_their_own() {
+        let cases = [
+            ("whole", "/srv/all.jsonl", false, true),
+            ("changes", "/srv/{version}.jsonl", true, true),
+            ("changes without a name", "/srv/all.jsonl", true, false),
+            ("unknown braces", "/srv/{date}.jsonl", true, false),
+            ("braces in a folder", "/srv/{time}/all.jsonl", false, false),
+            ("no file", "/srv/..", false, false),
+        ];
+        for (case, path, since_previous, right) in cases {
+            let checked = check_path(Path::new(path), since_previous);
+            assert_eq!(checked.is_ok(), right, "{case}: {checked:?}");
+        }
+    }
+}

@@ -1,0 +1,537 @@
+//! What the service does beside its passes: it pushes, writes files, reconciles, tells people; and what
+//! it costs over many passes.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use harvestd::oai::Datestamp;
+use harvestd::store::{Reader, Version};
+use serde_json::Value;
+use support::daemon::{Daemon, eventually, source, write_config};
+use support::{FakeSolr, Fault, NOW, Repository, TempStore, When, harvestd, temp_store};
+use tokio::net::TcpListener;
+
+/// Every second.
+const OFTEN: &str = "*/1 * * * * *";
+
+fn output(url: &str, more: &str) -> String {
+    format!(
+        "[[output]]\nname = 'vufind'\ntype = 'solr'\nurls = ['{url}']\nretries = 0\n\
+         retry_pause = '100ms'\nschedule = 'never'\n{more}\n"
+    )
+}
+
+/// The only one of `outputs` or `exports`.
+async fn only(daemon: &Daemon, list: &str) -> Value {
+    daemon.json("/api/v1/status").await[list][0].clone()
+}
+
+fn delete(repository: &Repository, number: usize) {
+    let item = repository.visible().remove(number);
+    repository.with_model(|model| {
+        model.delete(&item.identifier, Datestamp::from_unix(NOW - 10));
+    });
+}
+
+#[tokio::test]
+async fn an_index_that_was_away_catches_up_and_holds_up_no_pass() {
+    let repository = Repository::with_records(250).start().await;
+    let solr = FakeSolr::start().await;
+    solr.state().gone_after = Some(0);
+    let store = temp_store();
+    let parts = [
+        source("a", &repository.base_url(), OFTEN, ""),
+        output(&solr.url, ""),
+    ];
+    let config = write_config(&store, "", &parts);
+    let daemon = Daemon::start(&store, &config).await;
+    let waiting = eventually("the push is tried again and again", async || {
+        let output = only(&daemon, "outputs").await;
+        (output["failures"].as_u64()? >= 3).then_some(output)
+    })
+    .await;
+    assert_eq!(waiting["behind"], 250);
+    assert!(waiting["last_error"].is_string(), "{waiting}");
+    let passes = daemon.complete("a").await["passes"]
+        .as_array()
+        .unwrap()
+        .len();
+    eventually("passes go on meanwhile", async || {
+        let now = daemon.source("a").await["passes"].as_array()?.len();
+        (now > passes).then_some(())
+    })
+    .await;
+    solr.heal();
+    let has = async |count: usize| {
+        eventually("the index has everything", async || {
+            let output = only(&daemon, "outputs").await;
+            let all = output["behind"] == 0 && output["failures"] == 0;
+            (all && solr.ids().len() == count).then_some(())
+        })
+        .await;
+    };
+    has(250).await;
+    delete(&repository, 0);
+    has(249).await;
+    let metrics = daemon.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "harvestd_output_behind_changes{output=\"vufind\"} 0",
+        "harvestd_output_documents_total{output=\"vufind\",result=\"added\"} 250",
+        "harvestd_output_documents_total{output=\"vufind\",result=\"deleted\"} 1",
+    ] {
+        assert!(
+            metrics.lines().any(|shown| shown == line),
+            "{line} in\n{metrics}"
+        );
+    }
+    assert_eq!(daemon.terminate().await.status, Some(0));
+}
+
+#[tokio::test]
+async fn what_a_daemon_that_died_had_not_pushed_is_pushed_by_the_next() {
+    let repository = Repository::with_records(50).start().await;
+    let solr = FakeSolr::start().await;
+    let store = temp_store();
+    let parts = [
+        source("a", &repository.base_url(), "never", ""),
+        output(&solr.url, ""),
+    ];
+    let config = write_config(&store, "", &parts);
+    let path = config.to_str().unwrap();
+    harvestd(&["harvest", "--config", path]).await.success();
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("the index has everything", async || {
+        (solr.ids().len() == 50).then_some(())
+    })
+    .await;
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn an_index_that_never_answers_does_not_hold_up_the_end() {
+    let repository = Repository::with_records(50).start().await;
+    // Connections are taken by the system, and nobody reads from them.
+    let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/solr/biblio", mute.local_addr().unwrap());
+    let store = temp_store();
+    let parts = [
+        source("a", &repository.base_url(), "0 3 * * *", ""),
+        output(&url, ""),
+    ];
+    let config = write_config(&store, "", &parts);
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("the push is under way", async || {
+        (only(&daemon, "outputs").await["state"] == "running").then_some(())
+    })
+    .await;
+    let begun = Instant::now();
+    assert_eq!(daemon.terminate().await.status, Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The files of this folder, by name.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn files_are_written_by_schedule_whole_or_as_changes() {
+    let repository = Repository::with_records(250).start().await;
+    let store = temp_store();
+    let (whole, changes) = (store.dir().join("whole"), store.dir().join("changes"));
+    for folder in [&whole, &changes] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let exports = format!(
+        "[[export]]\nname = 'whole'\npath = 'whole/all.jsonl'\nschedule = '{OFTEN}'\n\
+         [[export]]\nname = 'changes'\npath = 'changes/{{version}}.jsonl'\nsince_previous = true\n\
+         after_pass = true\nschedule = 'never'\n"
+    );
+    let parts = [source("a", &repository.base_url(), OFTEN, ""), exports];
+    let config = write_config(&store, "", &parts);
+    let daemon = Daemon::start(&store, &config).await;
+    let written = async |file_count: usize, deleted: usize| {
+        eventually("both have everything", async || {
+            let all = lines(&whole.join("all.jsonl"));
+            let gone = all.iter().filter(|line| line["deleted"] == true).count();
+            let files = files(&changes);
+            let done = all.len() == 250 && gone == deleted && files.len() == file_count;
+            done.then_some(files)
+        })
+        .await
+    };
+    daemon.complete("a").await;
+    let first = written(1, 0).await;
+    assert_eq!(lines(&first[0]).len(), 250);
+    delete(&repository, 0);
+    let both = written(2, 1).await;
+    let second = both.iter().find(|file| !first.contains(file)).unwrap();
+    let change = lines(second);
+    assert_eq!(change.len(), 1);
+    assert_eq!(change[0]["deleted"], true);
+    // Nothing changes any more, so that nothing is written again.
+    let at = std::fs::metadata(whole.join("all.jsonl"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    let passes = async || {
+        let text = daemon.get("/metrics").await.text().await.unwrap();
+        let line = "harvestd_exports_total{export=\"whole\",result=\"complete\"} ";
+        let value = text
+            .lines()
+            .find_map(|shown| shown.strip_prefix(line))
+            .unwrap();
+        value.parse::<u64>().unwrap()
+    };
+    let before = passes().await;
+    eventually("two more times have come", async || {
+        (passes().await >= before + 2).then_some(())
+    })
+    .await;
+    let now = std::fs::metadata(whole.join("all.jsonl"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(now, at);
+    assert_eq!(files(&changes), both);
+    assert_eq!(files(&whole).len(), 1, "no half file is left");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn what_vanished_is_buried_by_schedule_and_held_if_it_is_too_much() {
+    let repository = Repository::with_records(100).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let often = [source(
+        "a",
+        &url,
+        "never",
+        &format!("reconcile = '{OFTEN}'"),
+    )];
+    let config = write_config(&store, "token = 'let-me-in'", &often);
+    harvestd(&["harvest", "--config", config.to_str().unwrap()])
+        .await
+        .success();
+    let vanish = |count: usize| {
+        let items = repository.visible();
+        repository.with_model(|model| {
+            for item in &items[..count] {
+                model.vanish(&item.identifier, Datestamp::from_unix(NOW - 10));
+            }
+        });
+    };
+    vanish(2);
+    let daemon = Daemon::start(&store, &config).await;
+    let buried = async |count: u64| {
+        eventually("they are buried", async || {
+            (daemon.source("a").await["deleted_records"] == count).then_some(())
+        })
+        .await;
+    };
+    buried(2).await;
+    assert!(daemon.source("a").await["next_reconcile"].is_object());
+    vanish(20);
+    let held = eventually("it waits for a person", async || {
+        let status = daemon.json("/api/v1/status").await;
+        let conditions = status["conditions"].as_array()?.clone();
+        conditions
+            .into_iter()
+            .find(|condition| condition["kind"] == "held_deletions")
+    })
+    .await;
+    assert!(
+        held["message"].as_str().unwrap().contains("--confirm"),
+        "{held}"
+    );
+    let source = daemon.source("a").await;
+    assert_eq!(source["deleted_records"], 2, "{source}");
+    let right = [("authorization", "Bearer let-me-in")];
+    assert_eq!(daemon.wish("a/confirm", &right).await, 202);
+    buried(22).await;
+    eventually("nothing is held any more", async || {
+        let status = daemon.json("/api/v1/status").await;
+        let conditions = status["conditions"].as_array()?.len();
+        (conditions == 0).then_some(())
+    })
+    .await;
+    daemon.terminate().await;
+}
+
+/// A webhook that answers as it is told, and keeps what it got.
+#[derive(Clone, Default)]
+struct Hook {
+    answers: Arc<Mutex<VecDeque<u16>>>,
+    heard: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Hook {
+    /// Listens, and gives the URL.
+    async fn start(&self) -> String {
+        async fn answer(State(hook): State<Hook>, body: String) -> StatusCode {
+            let body = serde_json::from_str(&body).unwrap();
+            hook.heard.lock().unwrap().push(body);
+            let status = hook.answers.lock().unwrap().pop_front().unwrap_or(200);
+            StatusCode::from_u16(status).unwrap()
+        }
+        let app = Router::new().fallback(answer).with_state(self.clone());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/hook/s3cret", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        url
+    }
+
+    fn heard(&self) -> Vec<Value> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_hears_each_change_once_even_over_restarts() {
+    let repository = Repository::with_records(10)
+        .always(When::Verb("ListRecords"), Fault::oai_error("badArgument"))
+        .start()
+        .await;
+    let hook = Hook::default();
+    hook.answers.lock().unwrap().extend([500, 503]);
+    let store = temp_store();
+    let sources = [source("a", &repository.base_url(), OFTEN, "")];
+    let url = hook.start().await;
+    let config = write_config(&store, &format!("webhook = '{url}'"), &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("it is tried once more after each refusal", async || {
+        let pending = &daemon.json("/api/v1/status").await["pending_alerts"];
+        (hook.heard().len() == 3 && *pending == 0).then_some(())
+    })
+    .await;
+    let heard = hook.heard();
+    assert_eq!(heard[0], heard[1], "it is the same alert");
+    assert_eq!(heard[1], heard[2]);
+    let first = &heard[0];
+    let what = [
+        &first["subject"],
+        &first["name"],
+        &first["condition"],
+        &first["state"],
+    ];
+    assert_eq!(what, ["source", "a", "failing", "begun"]);
+    assert!(
+        first["message"].as_str().unwrap().contains("badArgument"),
+        "{first}"
+    );
+    let log = std::fs::read_to_string(store.dir().join("log")).unwrap();
+    assert!(
+        log.contains("alert by webhook: 127.0.0.1: HTTP 500"),
+        "{log}"
+    );
+    assert!(!log.contains("s3cret"), "{log}");
+    daemon.terminate().await;
+
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("it fails once more", async || {
+        let source = daemon.source("a").await;
+        (source["last_run"]["complete"] == false).then_some(())
+    })
+    .await;
+    // Everything fails until the daemon is gone.
+    hook.answers.lock().unwrap().extend([500; 50]);
+    repository.heal();
+    daemon.complete("a").await;
+    eventually("the end is refused", async || {
+        (hook.heard().len() > 3).then_some(())
+    })
+    .await;
+    daemon.terminate().await;
+    hook.answers.lock().unwrap().clear();
+    let before = hook.heard().len();
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("it arrives after the restart", async || {
+        let pending = &daemon.json("/api/v1/status").await["pending_alerts"];
+        (*pending == 0).then_some(())
+    })
+    .await;
+    daemon.terminate().await;
+    let heard = hook.heard();
+    assert_eq!(heard.len(), before + 1);
+    assert!(
+        heard[3..].iter().all(|alert| alert["state"] == "over"),
+        "{heard:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_asks_for_quiet_gets_it_over_restarts() {
+    let repository = Repository::with_records(10)
+        .always(When::Verb("ListRecords"), Fault::unavailable(Some("86400")))
+        .start()
+        .await;
+    let store = temp_store();
+    let config = write_config(
+        &store,
+        "",
+        &[source("a", &repository.base_url(), OFTEN, "")],
+    );
+    let mut asked = 0;
+    for start in ["first", "second"] {
+        let daemon = Daemon::start(&store, &config).await;
+        let waiting = eventually("it waits for the host", async || {
+            let source = daemon.source("a").await;
+            (source["state"] == "waiting").then_some(source)
+        })
+        .await;
+        let why = waiting["why"].as_str().unwrap();
+        assert!(
+            why.ends_with("which asked to be left alone"),
+            "{start}: {why}"
+        );
+        if start == "first" {
+            asked = repository.requests().len();
+        }
+        // Two ticks pass without a request.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(repository.requests().len(), asked, "{start}");
+        daemon.terminate().await;
+    }
+}
+
+#[tokio::test]
+async fn commands_beside_the_daemon_say_that_it_is_at_it() {
+    let slow = Fault::Delay(Duration::from_millis(500));
+    let repository = Repository::with_records(1_000)
+        .always(When::Verb("ListRecords"), slow)
+        .start()
+        .await;
+    let store = temp_store();
+    let config = write_config(
+        &store,
+        "",
+        &[source("a", &repository.base_url(), "0 3 * * *", "")],
+    );
+    let path = config.to_str().unwrap();
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("the first page is stored", async || {
+        (daemon.source("a").await["pages"].as_u64()? > 0).then_some(())
+    })
+    .await;
+    let refused = harvestd(&["harvest", "--config", path]).await.failure(3);
+    let why = "source a: another process is harvesting it";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    let second = harvestd(&["daemon", "--config", path]).await.failure(1);
+    let why = "another daemon works on it";
+    assert!(second.stderr.contains(why), "{}", second.stderr);
+    harvestd(&["status", "--config", path]).await.success();
+    daemon.complete("a").await;
+    daemon.terminate().await;
+}
+
+/// What a process holds: resident KiB and open files.
+fn held(process: u32) -> (u64, usize) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = resident.unwrap().trim().trim_end_matches(" kB");
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    (resident.parse().unwrap(), files.count())
+}
+
+/// Passes in a row, each with a change and a push of it; `SOAK_PASSES` sets how many.
+#[tokio::test]
+async fn many_passes_leave_nothing_behind() {
+    let passes: u64 = std::env::var("SOAK_PASSES").map_or(200, |passes| {
+        passes.parse().expect("SOAK_PASSES is a number")
+    });
+    let repository = Repository::with_records(120).start().await;
+    let solr = FakeSolr::start().await;
+    let store = temp_store();
+    let parts = [
+        source("a", &repository.base_url(), "never", ""),
+        output(&solr.url, ""),
+        "[[export]]\nname = 'all'\npath = 'all.jsonl'\nafter_pass = true\nschedule = 'never'\n"
+            .to_owned(),
+    ];
+    let config = write_config(&store, "token = 'let-me-in'", &parts);
+    let daemon = Daemon::start(&store, &config).await;
+    let right = [("authorization", "Bearer let-me-in")];
+    let items = repository.visible();
+    let (mut early, process) = ((0, 0), daemon.process.id());
+    for pass in 0..passes {
+        let mut item = items[pass as usize % items.len()].clone();
+        item.datestamp = Datestamp::from_unix(NOW - 10);
+        let text = format!("<doajArticle><title>Pass {pass}</title></doajArticle>");
+        item.metadata = vec![("oai_doaj".to_owned(), text.into())];
+        repository.with_model(|model| model.insert(item));
+        repository.forget_requests();
+        assert_eq!(daemon.wish("a/run", &right).await, 202);
+        let version = eventually("the pass has stored the change", async || {
+            let last = newest(&store, pass)?;
+            let output = &daemon.json("/api/v1/status").await["outputs"][0];
+            (output["position"].as_i64()? >= last.0 && output["behind"] == 0).then_some(last)
+        })
+        .await;
+        assert!(version > Version::default());
+        solr.state().updates.clear();
+        solr.state().authorization.clear();
+        solr.state().commit_within.clear();
+        if pass == passes / 4 {
+            early = held(process);
+        }
+        if pass % 500 == 0 {
+            eprintln!(
+                "after {pass} passes: {:?} (resident KiB, open files)",
+                held(process)
+            );
+        }
+    }
+    let late = held(process);
+    eprintln!("after {passes} passes: {late:?}, a quarter of the way: {early:?}");
+    assert!(late.0 < early.0 + 8 * 1024, "{late:?} after {early:?}");
+    // A connection or two may be open at either moment.
+    assert!(late.1 <= early.1 + 6, "{late:?} after {early:?}");
+    daemon.terminate().await;
+}
+
+/// The newest version in the store, once pass `pass` has stored its change.
+fn newest(store: &TempStore, pass: u64) -> Option<Version> {
+    let reader = Reader::open(&store.path()).ok()?;
+    let sources = reader.sources().ok()?;
+    let count = reader.passes(sources.first()?.id, 1).ok()?;
+    let done = count.first()?;
+    let complete = done.state == harvestd::store::PassState::Complete;
+    let last = reader.last_version().ok()?;
+    let title = format!("Pass {pass}<");
+    let mut found = false;
+    let filter = harvestd::store::ChangeFilter {
+        since: Some(Version(last.0 - 1)),
+        ..Default::default()
+    };
+    let _ = reader.changes(&filter, |record| {
+        found = record
+            .metadata
+            .is_some_and(|metadata| metadata.contains(&title));
+        std::ops::ControlFlow::Continue(())
+    });
+    (complete && found).then_some(last)
+}
