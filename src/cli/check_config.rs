@@ -76,6 +76,7 @@ fn describe_daemon(daemon: &DaemonSettings) -> Value {
         "max_hosts": daemon.max_hosts,
         "history_days": daemon.history_days,
         "tombstone_days": daemon.tombstone_days,
+        "search": daemon.search,
         "grace": humantime::format_duration(daemon.grace).to_string(),
         "alert": daemon.alert,
         "webhook": if daemon.webhook.is_some() { "set" } else { "not set" },

@@ -168,6 +168,7 @@ pub(crate) fn daemon(
     let days = |value: &Value| values::narrow(values::count(value)?);
     let history_days = reader.read("history_days", days);
     let tombstone_days = reader.read("tombstone_days", days);
+    let search = reader.read("search", values::flag);
     let grace = reader.read("grace", values::duration);
     let alert = reader.path("alert");
     let webhook = credentials::read_secret(&mut reader, &credentials::WEBHOOK);
@@ -193,6 +194,7 @@ pub(crate) fn daemon(
         max_hosts: max_hosts.unwrap_or(built_in.max_hosts),
         history_days: history_days.unwrap_or(built_in.history_days),
         tombstone_days: tombstone_days.unwrap_or(built_in.tombstone_days),
+        search: search.unwrap_or(built_in.search),
         grace: grace.unwrap_or(built_in.grace),
         alert,
         webhook,

@@ -9,6 +9,7 @@ pub(crate) const DAEMON: &[&str] = &[
     "max_hosts",
     "history_days",
     "tombstone_days",
+    "search",
     "grace",
     "alert",
     "webhook",

@@ -11,6 +11,7 @@
 //! - `overview`: the same with what the store has
 //! - `http`: status page, metrics, API; the only place with types of the HTTP server
 //! - `upkeep`: what is done once a day
+//! - `search`: the search index
 //! - `digest`: how the last day was, in a line
 //! - `systemd`: what the service manager is told
 //! - `settings`: the keys of `[daemon]`
@@ -24,6 +25,7 @@ mod http;
 mod nudge;
 mod overview;
 pub mod schedule;
+mod search;
 pub mod settings;
 mod standing;
 mod systemd;
@@ -97,6 +99,7 @@ pub async fn run(
     helpers.spawn(upkeep::run(Arc::clone(&store), Arc::clone(&board)));
     helpers.spawn(alert::run(Arc::clone(&store), Arc::clone(&board)));
     let delivering = tokio::spawn(deliveries.run(stop.clone(), delivery_commands));
+    helpers.spawn(search::follow(path.clone(), Arc::clone(&board)));
     helpers.spawn(systemd::feed_watchdog(Arc::clone(&board), path.clone()));
     helpers.spawn(http::serve(
         listener,

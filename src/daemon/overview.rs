@@ -11,8 +11,8 @@ use super::board::{
 };
 use crate::oai::Datestamp;
 use crate::store::{
-    ChangeFilter, Condition, Export, HostPause, Output, Pass, PassState, QuarantinedItem, Reader,
-    Source, StoreError, Traits, Version, Warning, Watermark, Window,
+    ChangeFilter, Condition, Day, Export, HostPause, IndexState, Output, Pass, PassState,
+    QuarantinedItem, Reader, Source, StoreError, Traits, Version, Warning, Watermark, Window,
 };
 
 /// Passes of a source that are told.
@@ -20,6 +20,14 @@ const PASSES: u32 = 30;
 
 /// Items in quarantine that are told.
 const QUARANTINED: u32 = 20;
+
+/// Days whose records are told.
+pub(super) const DAYS: i64 = 90;
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Changes that an output has not confirmed are counted up to here: a larger number says nothing new.
+const MOST_BEHIND: u64 = 1_000_000;
 
 /// See the module. Times are milliseconds since 1970 on our clock.
 #[derive(Debug, Serialize)]
@@ -52,6 +60,17 @@ pub(super) struct Overview {
     pub(super) exports: Vec<ExportView>,
     /// The sources, by name.
     pub(super) sources: Vec<SourceView>,
+    /// What can be searched.
+    pub(super) search: SearchView,
+}
+
+/// The search index.
+#[derive(Debug, Serialize)]
+pub(super) struct SearchView {
+    /// Whether the configuration wants it.
+    pub(super) enabled: bool,
+    /// How far it is; `None` before it was begun.
+    pub(super) index: Option<IndexState>,
 }
 
 /// What the daemon is doing with an output or export.
@@ -93,7 +112,7 @@ pub(super) struct OutputView {
     /// What the daemon is doing with it.
     #[serde(flatten)]
     pub(super) delivery: DeliveryView,
-    /// Changes that it has not confirmed.
+    /// Changes that it has not confirmed; a million at most are counted.
     pub(super) behind: u64,
     /// How long ago the oldest of them was stored, in seconds; 0 if there is none.
     pub(super) behind_seconds: i64,
@@ -150,6 +169,8 @@ pub(super) struct SourceView {
     pub(super) pending_windows: Vec<Window>,
     /// The last passes, newest first.
     pub(super) passes: Vec<Pass>,
+    /// What the days brought on which passes began, the oldest first.
+    pub(super) days: Vec<Day>,
     /// What is odd about it.
     pub(super) warnings: Vec<Warning>,
     /// Items in quarantine.
@@ -204,6 +225,7 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
             behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),
             pending_windows,
             passes,
+            days: reader.days(source.id, now_ms - (DAYS - 1) * DAY_MS)?,
             warnings: reader.warnings(source.id)?,
             quarantined: reader.count_quarantine(source.id)?,
             quarantine: reader.quarantine(source.id, QUARANTINED)?,
@@ -244,6 +266,10 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
         outputs,
         exports,
         sources: views,
+        search: SearchView {
+            enabled: board.config().daemon.search,
+            index: reader.search_index()?,
+        },
     })
 }
 
@@ -265,12 +291,9 @@ fn output(
         sources: settings.map_or_else(|_| Vec::new(), |settings| settings.sources),
         ..ChangeFilter::default()
     };
-    let first = reader.first_change(&filter)?;
+    let (behind, first) = reader.pending_changes(&filter, MOST_BEHIND)?;
     Ok(OutputView {
-        behind: match first {
-            Some(_) => reader.count_changes(&filter)?,
-            None => 0,
-        },
+        behind,
         behind_seconds: first.map_or(0, |first| {
             (board.now_ms() - first.unix_ms()).div_euclid(1000).max(0)
         }),

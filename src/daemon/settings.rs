@@ -17,6 +17,8 @@ pub struct DaemonSettings {
     pub history_days: u32,
     /// `tombstone_days`: deleted records are forgotten after so many days; 0 keeps them all.
     pub tombstone_days: u32,
+    /// `search`: whether titles, DOIs and ends of identifiers can be searched.
+    pub search: bool,
     /// `grace`: how long the page at hand may take once the daemon is to stop.
     pub grace: Duration,
     /// `alert`: the program that is run when something begins to be wrong, or is right again.
@@ -38,6 +40,7 @@ impl Default for DaemonSettings {
             max_hosts: 4,
             history_days: 400,
             tombstone_days: 0,
+            search: true,
             grace: Duration::from_secs(5),
             alert: None,
             webhook: None,

@@ -77,6 +77,11 @@ impl Daemon {
         }
     }
 
+    /// The whole address of a path.
+    pub fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// Asks for a page.
     pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, &[]).await

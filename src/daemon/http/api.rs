@@ -6,14 +6,25 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::arguments::Arguments;
-use super::{Ctx, Failure, line};
+use super::render::{self, Body, Catalogue};
+use super::search::identifiers;
+use super::{Context, Ctx, Failure};
 use crate::daemon::board::DeliveryKind;
 use crate::daemon::delivery::Delivery;
+use crate::daemon::overview::OutputView;
 use crate::daemon::wish::{Answer, Command, Wish};
+use crate::output::Format;
+use crate::store::{
+    Pass, PassId, Reader, RejectedDocument, StoreError, StoredRecord, Window, WindowState,
+};
+
+/// Windows of a pass, and documents of an output, in one answer.
+const MOST_ROWS: u32 = 500;
 
 /// The description of all requests, for programs.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
@@ -75,30 +86,183 @@ pub(super) async fn source(
     }
 }
 
-fn unknown_source() -> Failure {
+pub(super) fn unknown_source() -> Failure {
     Failure::new(StatusCode::NOT_FOUND, "there is no source of this name")
 }
 
-/// `GET /api/v1/records?identifier=`
+/// One pass, with its windows.
+#[derive(Debug, Serialize)]
+pub(super) struct PassView {
+    /// The pass.
+    #[serde(flatten)]
+    pub(super) pass: Pass,
+    /// Its windows, by set and span.
+    pub(super) windows: Vec<Window>,
+    /// Whether there are more than these.
+    pub(super) more_windows: bool,
+    /// How many there are in each state.
+    pub(super) window_states: Vec<WindowCount>,
+}
+
+/// How many windows are in a state.
+#[derive(Debug, Serialize)]
+pub(super) struct WindowCount {
+    /// The state.
+    pub(super) state: WindowState,
+    /// How many.
+    pub(super) windows: u64,
+}
+
+/// `GET /api/v1/sources/{name}/passes/{id}`
+pub(super) async fn pass(
+    State(context): State<Ctx>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    Ok(Json(pass_view(&context, &name, &id).await?).into_response())
+}
+
+/// The pass with this number over this source.
+pub(super) async fn pass_view(
+    context: &Context,
+    name: &str,
+    id: &str,
+) -> Result<PassView, Failure> {
+    let unknown = || Failure::new(StatusCode::NOT_FOUND, "there is no such pass, or no more");
+    let id = id.parse().map(PassId).map_err(|_| unknown())?;
+    let name = name.to_owned();
+    let view = context
+        .read(move |reader| {
+            let mut sources = reader.sources()?.into_iter();
+            let Some(source) = sources.find(|source| source.name == name) else {
+                return Ok(None);
+            };
+            let Some(pass) = reader.pass(source.id, id)? else {
+                return Ok(None);
+            };
+            let (windows, states) = reader.windows(pass.id, MOST_ROWS)?;
+            let all: u64 = states.iter().map(|(_, count)| count).sum();
+            let states = states.into_iter();
+            Ok(Some(PassView {
+                pass,
+                more_windows: all > windows.len() as u64,
+                windows,
+                window_states: states
+                    .map(|(state, windows)| WindowCount { state, windows })
+                    .collect(),
+            }))
+        })
+        .await?;
+    view.ok_or_else(unknown)
+}
+
+/// `GET /api/v1/outputs`
+pub(super) async fn outputs(State(context): State<Ctx>) -> Result<Response, Failure> {
+    let outputs = context.overview().await?.outputs;
+    Ok(Json(json!({ "outputs": outputs })).into_response())
+}
+
+/// One output, with what it did not take.
+#[derive(Debug, Serialize)]
+pub(super) struct OutputDetails {
+    /// The output.
+    #[serde(flatten)]
+    pub(super) output: OutputView,
+    /// Documents that were set aside, by their ids.
+    pub(super) rejected_documents: Vec<RejectedDocument>,
+}
+
+/// `GET /api/v1/outputs/{name}`
+pub(super) async fn output(
+    State(context): State<Ctx>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    let (details, _) = output_details(&context, &name).await?;
+    Ok(Json(details).into_response())
+}
+
+/// The output of this name, and when that was so.
+pub(super) async fn output_details(
+    context: &Context,
+    name: &str,
+) -> Result<(OutputDetails, i64), Failure> {
+    let overview = context.overview().await?;
+    let mut outputs = overview.outputs.into_iter();
+    let Some(output) = outputs.find(|view| view.known.name == name) else {
+        let message = "there is no output of this name";
+        return Err(Failure::new(StatusCode::NOT_FOUND, message));
+    };
+    let id = output.known.id;
+    let mut rejected_documents = context.read(move |reader| reader.rejected(id)).await?;
+    rejected_documents.truncate(MOST_ROWS as usize);
+    let details = OutputDetails {
+        output,
+        rejected_documents,
+    };
+    Ok((details, overview.now_ms))
+}
+
+/// Finds the records that an identifier, or an id of the catalogue, stands for.
+pub(super) fn found(
+    catalogue: &Catalogue,
+    identifier: &str,
+    source: Option<&str>,
+) -> impl FnOnce(&Reader) -> Result<Vec<StoredRecord>, StoreError> + Send + use<> {
+    let mut candidates = vec![identifier.to_owned()];
+    candidates.extend(identifiers(&catalogue.options, identifier));
+    let source = source.map(str::to_owned);
+    move |reader| {
+        for candidate in candidates {
+            let mut found = reader.find(&candidate)?;
+            found.retain(|record| {
+                source
+                    .as_ref()
+                    .is_none_or(|source| *source == record.source)
+            });
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// `GET /api/v1/records?identifier=&source=&format=`
 pub(super) async fn records(
     State(context): State<Ctx>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Failure> {
-    let arguments = Arguments::read(query.as_deref(), &["identifier"], &[])?;
-    let Some(identifier) = arguments.text("identifier").map(str::to_owned) else {
+) -> Result<Response, Failure> {
+    let known = ["identifier", "source", "format"];
+    let arguments = Arguments::read(query.as_deref(), &known, &[])?;
+    let Some(identifier) = arguments.text("identifier") else {
         let message = "the argument identifier is needed";
         return Err(Failure::new(StatusCode::BAD_REQUEST, message));
     };
-    let found = context.read(move |reader| reader.find(&identifier)).await?;
-    let mut lines = Vec::new();
+    let format = arguments.text("format").map(render::format).transpose()?;
+    let catalogue = context.catalogue()?;
+    let wanted = found(&catalogue, identifier, arguments.text("source"));
+    let found = context.read(wanted).await?;
+    let mut body = Body::new(catalogue.renderer(format.unwrap_or(Format::Jsonl)));
     for record in &found {
-        line::push(record, &mut lines);
+        let pushed = body.push(record);
+        // As an object of JSON it says itself what is wrong.
+        if let (Err(why), Some(_)) = (pushed, format) {
+            let message = format!("record {} as this format: {why}", record.identifier);
+            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+        }
     }
-    let records: Vec<Value> = serde_json::Deserializer::from_slice(&lines)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok(Json(json!({ "records": records })))
+    let Some(format) = format else {
+        let records: Vec<Value> = serde_json::Deserializer::from_slice(&body.end())
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        return Ok(Json(json!({ "records": records })).into_response());
+    };
+    if found.is_empty() {
+        let message = "the store has no record with this identifier";
+        return Err(Failure::new(StatusCode::NOT_FOUND, message));
+    }
+    let kind = [(header::CONTENT_TYPE, render::media_type(format))];
+    Ok((kind, body.end()).into_response())
 }
 
 /// `POST /api/v1/sources/{name}/run`
@@ -168,20 +332,24 @@ async fn wish(
     Path(source): Path<String>,
     wish: Wish,
 ) -> Result<Response, Failure> {
+    ask(&context, &source, wish).await?;
+    let body = Json(json!({ "status": "accepted" }));
+    Ok((StatusCode::ACCEPTED, body).into_response())
+}
+
+/// Asks the conductor, and waits until it has heard.
+pub(super) async fn ask(context: &Context, source: &str, wish: Wish) -> Result<(), Failure> {
     let stopping = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
     let (answer, answered) = oneshot::channel();
     let command = Command {
-        source,
+        source: source.to_owned(),
         wish,
         answer,
     };
     let sent = context.shared.wishes.send(command).await;
     sent.map_err(|_| stopping())?;
     match answered.await.map_err(|_| stopping())? {
-        Answer::Accepted => {
-            let body = Json(json!({ "status": "accepted" }));
-            Ok((StatusCode::ACCEPTED, body).into_response())
-        }
+        Answer::Accepted => Ok(()),
         Answer::UnknownSource => Err(unknown_source()),
         Answer::Failed(why) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why)),
     }

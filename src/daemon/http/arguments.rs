@@ -52,10 +52,12 @@ impl Arguments {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        text.parse().map(Some).map_err(|_| {
+        if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
             let message = format!("{name}={text:?} is not a whole number");
-            Failure::new(StatusCode::BAD_REQUEST, message)
-        })
+            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
+        }
+        // More than this is as much as this to everybody who asks.
+        Ok(Some(text.parse().unwrap_or(u64::MAX)))
     }
 }
 
@@ -78,6 +80,11 @@ mod tests {
                 "twice",
                 Some("since=5&since=6"),
                 Err("argument \"since\" is given twice"),
+            ),
+            (
+                "very large",
+                Some("since=99999999999999999999999"),
+                Ok((Some(u64::MAX), 0)),
             ),
             (
                 "no number",

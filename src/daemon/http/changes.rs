@@ -1,6 +1,8 @@
-//! The change feed: what changed after a version, as lines of JSON, with a wait for what comes.
+//! The change feed: what changed after a version, in the formats of the exports, with a wait for
+//! what comes.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
@@ -9,11 +11,19 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
 use super::arguments::Arguments;
-use super::{Ctx, Failure, line};
-use crate::store::{ChangeFilter, Version};
+use super::render::{self, Body, Catalogue};
+use super::{Ctx, Failure};
+use crate::output::Format;
+use crate::store::{ChangeFilter, Per, Version};
 
-/// Where to go on; the last line says the same.
+/// Where to go on.
 const NEXT: HeaderName = HeaderName::from_static("harvestd-next");
+
+/// Whether there is more already.
+const MORE: HeaderName = HeaderName::from_static("harvestd-more");
+
+/// Records that could not be written in the format.
+const FAILED: HeaderName = HeaderName::from_static("harvestd-failed");
 
 const USUAL_LIMIT: u64 = 1_000;
 const MOST_RECORDS: u64 = 10_000;
@@ -26,72 +36,54 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// Another process may store something, of which nobody tells us.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// What is asked for.
+struct Question {
+    filter: ChangeFilter,
+    limit: u64,
+    wait: Duration,
+    format: Format,
+}
+
 /// Changes of the store.
 struct Changes {
-    lines: Vec<u8>,
+    body: Vec<u8>,
     records: u64,
+    failed: u64,
     next: Version,
     /// There is more already.
     more: bool,
 }
 
-/// `GET /api/v1/changes?since=&limit=&wait=&source=`
+/// `GET /api/v1/changes?since=&limit=&wait=&source=&format=&per=`
 pub(super) async fn changes(
     State(context): State<Ctx>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let arguments = Arguments::read(query.as_deref(), &["since", "limit", "wait"], &["source"])?;
-    let since = match arguments.number("since")? {
-        None => None,
-        Some(since) => Some(Version(i64::try_from(since).map_err(|_| {
-            Failure::new(
-                StatusCode::BAD_REQUEST,
-                format!("since={since} is too large"),
-            )
-        })?)),
-    };
-    let limit = match arguments.number("limit")?.unwrap_or(USUAL_LIMIT) {
-        0 => {
-            let message = "limit must be at least 1";
-            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-        }
-        limit => limit.min(MOST_RECORDS),
-    };
-    let wait = Duration::from_secs(arguments.number("wait")?.unwrap_or(0)).min(LONGEST_WAIT);
-    let mut filter = ChangeFilter {
-        since,
-        sources: arguments.texts("source"),
-        ..ChangeFilter::default()
-    };
-
+    let Question {
+        mut filter,
+        limit,
+        wait,
+        format,
+    } = question(query.as_deref())?;
+    let catalogue = context.catalogue()?;
     let deadline = Instant::now() + wait;
     let mut stored = context.shared.board.stored();
     loop {
         stored.mark_unchanged();
-        let wanted = filter.clone();
+        let (wanted, catalogue) = (filter.clone(), Arc::clone(&catalogue));
         let changes = context
             .read(move |reader| {
-                let (mut lines, mut records, mut more) = (Vec::new(), 0, false);
-                let next = reader.changes(&wanted, |record| {
-                    line::push(&record, &mut lines);
-                    records += 1;
-                    more = records >= limit || lines.len() >= MOST_BYTES;
-                    if more {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
+                if let Some(since) = wanted.since.filter(|since| *since > Version(0)) {
+                    let (least, newest) = (reader.least_since()?, reader.last_version()?);
+                    if since < least || since > newest {
+                        return Ok(Err(gone(since, least, newest)));
                     }
-                })?;
-                Ok(Changes {
-                    lines,
-                    records,
-                    next,
-                    more,
-                })
+                }
+                read(reader, &wanted, limit, &catalogue, format).map(Ok)
             })
-            .await?;
+            .await??;
         if changes.records > 0 || Instant::now() >= deadline {
-            return Ok(answer(changes));
+            return Ok(answer(changes, format));
         }
         // What is not for this reader need not be looked through again.
         if filter.since.is_some() {
@@ -101,16 +93,107 @@ pub(super) async fn changes(
             // The board outlives every request, so this ends only with a change.
             _ = stored.changed() => {}
             () = tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)) => {}
-            () = context.shared.stop.requested() => return Ok(answer(changes)),
+            () = context.shared.stop.requested() => return Ok(answer(changes, format)),
         }
     }
 }
 
-fn answer(mut changes: Changes) -> Response {
-    let last = serde_json::json!({ "next": changes.next, "more": changes.more });
-    changes.lines.extend_from_slice(last.to_string().as_bytes());
-    changes.lines.push(b'\n');
-    let next = HeaderValue::from(changes.next.0);
-    let kind = HeaderValue::from_static("application/x-ndjson; charset=utf-8");
-    ([(header::CONTENT_TYPE, kind), (NEXT, next)], changes.lines).into_response()
+fn question(query: Option<&str>) -> Result<Question, Failure> {
+    let known = ["since", "limit", "wait", "format", "per"];
+    let arguments = Arguments::read(query, &known, &["source"])?;
+    let bad = |message: String| Failure::new(StatusCode::BAD_REQUEST, message);
+    let since = match arguments.number("since")? {
+        None => None,
+        Some(since) => Some(Version(
+            i64::try_from(since).map_err(|_| bad(format!("since={since} is too large")))?,
+        )),
+    };
+    let limit = match arguments.number("limit")?.unwrap_or(USUAL_LIMIT) {
+        0 => return Err(bad("limit must be at least 1".to_owned())),
+        limit => limit.min(MOST_RECORDS),
+    };
+    let per = match arguments.text("per").unwrap_or("record") {
+        "record" => Per::Record,
+        "cluster" => Per::Cluster,
+        other => {
+            let message = format!("per={other:?} is not a unit; there is record, cluster");
+            return Err(bad(message));
+        }
+    };
+    Ok(Question {
+        filter: ChangeFilter {
+            since,
+            sources: arguments.texts("source"),
+            per,
+        },
+        limit,
+        wait: Duration::from_secs(arguments.number("wait")?.unwrap_or(0)).min(LONGEST_WAIT),
+        format: render::format(arguments.text("format").unwrap_or("jsonl"))?,
+    })
+}
+
+/// A position from which the changes do not tell everything: going on there would look right and
+/// would not be.
+fn gone(since: Version, least: Version, newest: Version) -> Failure {
+    let why = if since > newest {
+        format!(
+            "this store's newest version is {newest}, so it must be of another store, or of this \
+                 one before it was restored from a copy"
+        )
+    } else {
+        format!("deletions up to version {least} are forgotten")
+    };
+    let message = format!(
+        "changes since {since} cannot be told: {why}; start again with since=0, and drop what you \
+         have and do not get"
+    );
+    Failure::new(StatusCode::GONE, message)
+}
+
+fn read(
+    reader: &crate::store::Reader,
+    filter: &ChangeFilter,
+    limit: u64,
+    catalogue: &Catalogue,
+    format: Format,
+) -> Result<Changes, crate::store::StoreError> {
+    let mut body = Body::new(catalogue.renderer(format));
+    let (mut records, mut more) = (0, false);
+    // All tombstones: a reader may have got a record and stopped before it noted how far it was.
+    let next = reader.changes_with_tombstones(filter, |record| {
+        // Why one cannot be written is for whoever looks at it; how many there are is told.
+        let _ = body.push(&record);
+        records += 1;
+        more = records >= limit || body.len() >= MOST_BYTES;
+        if more {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    Ok(Changes {
+        failed: body.failed,
+        body: body.end(),
+        records,
+        next,
+        more,
+    })
+}
+
+fn answer(mut changes: Changes, format: Format) -> Response {
+    if format == Format::Jsonl {
+        let last = serde_json::json!({ "next": changes.next, "more": changes.more });
+        changes.body.extend_from_slice(last.to_string().as_bytes());
+        changes.body.push(b'\n');
+    }
+    let headers = [
+        (header::CONTENT_TYPE, render::media_type(format)),
+        (NEXT, HeaderValue::from(changes.next.0)),
+        (
+            MORE,
+            HeaderValue::from_static(if changes.more { "true" } else { "false" }),
+        ),
+        (FAILED, HeaderValue::from(changes.failed)),
+    ];
+    (headers, changes.body).into_response()
 }

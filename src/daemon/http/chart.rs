@@ -1,89 +1,147 @@
-//! A small chart: what each of the last passes brought, as bars.
+//! Small charts: what each of the last days brought, as bars.
 
+use chrono::DateTime;
 use maud::{Markup, html};
 
 use super::words;
-use crate::store::{Pass, PassState};
+use crate::store::Day;
 
-const HEIGHT: u64 = 48;
-const BAR: u64 = 8;
-const GAP: u64 = 2;
+const HEIGHT: u64 = 40;
+const WIDTH: i64 = 360;
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// Bars of new, changed and deleted records, oldest pass on the left; nothing for less than two
-/// passes. `passes` are newest first.
-pub(super) fn chart(passes: &[Pass]) -> Markup {
-    let brought = |pass: &Pass| pass.counts.new + pass.counts.changed + pass.counts.deleted;
-    let most = passes.iter().map(brought).max().unwrap_or(0).max(1);
-    let width = passes.len() as u64 * (BAR + GAP);
-    let label = format!(
-        "Records of the last {} passes, {} at most",
-        passes.len(),
-        words::number(most)
-    );
+/// A bar that is so many times as high as the next one is cut, or no other would be seen.
+const CUT: u64 = 10;
+
+/// One chart of new and changed records and one of deletions, for the last `days` days; nothing if no
+/// pass began in them.
+pub(super) fn charts(brought: &[Day], now_ms: i64, days: i64) -> Markup {
+    let today = now_ms.div_euclid(DAY_MS) * DAY_MS;
+    let first = today - (days - 1) * DAY_MS;
+    let shown: Vec<&Day> = brought.iter().filter(|day| day.day_ms >= first).collect();
+    let charts = [
+        (
+            "New and changed records",
+            "bar",
+            values(&shown, |day| day.new + day.changed),
+        ),
+        ("Deletions", "bar gone", values(&shown, |day| day.deleted)),
+    ];
     html! {
-        @if passes.len() > 1 {
-            svg class="chart" role="img" aria-label=(label) viewBox={ "0 0 " (width) " " (HEIGHT) }
-                width=(width) height=(HEIGHT) {
-                @for (place, pass) in (0u64..).zip(passes.iter().rev()) {
-                    // A pass that brought anything is seen; one that brought nothing is a line.
-                    @let records = brought(pass);
-                    @let height = (records * (HEIGHT - 2) / most).max(if records > 0 { 2 } else { 1 });
-                    rect class=(if pass.state == PassState::Complete { "bar" } else { "bar open" })
-                        x=(place * (BAR + GAP)) y=(HEIGHT - height) width=(BAR) height=(height) {
-                        title {
-                            (words::instant(pass.started_at)) ": "
-                            (words::counted(records, "record", "records"))
-                        }
+        @if !shown.is_empty() {
+            div class="charts" {
+                @for (name, class, values) in charts { (chart(name, class, &values, first, days)) }
+            }
+        }
+    }
+}
+
+fn values(days: &[&Day], value: impl Fn(&Day) -> u64) -> Vec<(i64, u64)> {
+    days.iter().map(|day| (day.day_ms, value(day))).collect()
+}
+
+fn chart(name: &str, class: &str, values: &[(i64, u64)], first: i64, days: i64) -> Markup {
+    let most = highest(values);
+    let largest = values.iter().map(|(_, value)| *value).max().unwrap_or(0);
+    let step = WIDTH / days;
+    let width = step * days;
+    let label = format!("{name}, at most {} a day", words::number(largest));
+    html! {
+        figure {
+            figcaption { (label) }
+            svg class="chart" role="img" aria-label={ (label) " since " (date(first)) }
+                viewBox={ "0 0 " (width) " " (HEIGHT) } width=(width) height=(HEIGHT) {
+                line class="ground" x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
+                @for (day, value) in values {
+                    // Something is seen, and a pass that brought nothing is a line.
+                    @let height = ((*value).min(most) * (HEIGHT - 2) / most)
+                        .max(if *value > 0 { 3 } else { 1 });
+                    rect class=(if *value > most { format!("{class} cut") } else { class.to_owned() })
+                        x=((day - first) / DAY_MS * step) y=(HEIGHT - height)
+                        width=((step - 1).max(2)) height=(height) {
+                        title { (date(*day)) ": " (words::number(*value)) }
                     }
                 }
             }
-            p class="hint" { (label) }
+            p class="axis" { span { (date(first)) } span { "today" } }
         }
     }
+}
+
+/// What the full height stands for: the largest value, or the next one if that is far above all.
+fn highest(values: &[(i64, u64)]) -> u64 {
+    let mut sorted: Vec<u64> = values.iter().map(|(_, value)| *value).collect();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    let most = match sorted.as_slice() {
+        [first, second, ..] if *second > 0 && *first > CUT * second => 2 * second,
+        [first, ..] => *first,
+        [] => 0,
+    };
+    most.max(1)
+}
+
+fn date(unix_ms: i64) -> String {
+    DateTime::from_timestamp_millis(unix_ms)
+        .map_or_else(String::new, |at| at.format("%Y-%m-%d").to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Counts, PassId, PassKind, SourceId};
 
-    fn pass(new: u64, state: PassState) -> Pass {
-        Pass {
-            id: PassId(1),
-            source_id: SourceId(1),
-            kind: PassKind::Since,
-            state,
-            moves_watermark: true,
-            started_at: 0,
-            ended_at: None,
-            note: None,
-            requests: 0,
-            pages: 0,
-            bytes: 0,
-            wait_ms: 0,
-            counts: Counts {
-                new,
-                ..Counts::default()
-            },
+    fn day(number: i64, new: u64, deleted: u64) -> Day {
+        Day {
+            day_ms: number * DAY_MS,
+            new,
+            changed: 0,
+            deleted,
+            passes: 1,
         }
     }
 
+    /// Place and height of each bar.
+    fn bars(drawn: &str) -> Vec<(String, String)> {
+        let attribute = |bar: &str, name: &str| -> String {
+            let (_, rest) = bar.split_once(&format!(" {name}=\"")).unwrap();
+            rest.split('"').next().unwrap().to_owned()
+        };
+        let bars = drawn.split("<rect ").skip(1);
+        bars.map(|bar| (attribute(bar, "x"), attribute(bar, "height")))
+            .collect()
+    }
+
     #[test]
-    fn bars_stand_for_passes() {
-        let passes = [
-            pass(0, PassState::Open),
-            pass(1_000_000, PassState::Complete),
-            pass(1, PassState::Complete),
+    fn bars_stand_for_days() {
+        let days = [
+            day(60, 7, 7),
+            day(70, 0, 0),
+            day(71, 500, 1),
+            day(99, 1_000, 2),
         ];
-        let drawn = chart(&passes).into_string();
-        let heights: Vec<&str> = drawn
-            .split("<rect ")
-            .skip(1)
-            .map(|rect| rect.split("height=\"").nth(1).unwrap())
-            .map(|rest| rest.split('"').next().unwrap())
-            .collect();
-        assert_eq!(heights, ["2", "46", "1"]);
-        assert!(chart(&passes[..1]).into_string().is_empty());
-        assert!(chart(&[]).into_string().is_empty());
+        let drawn = charts(&days, 99 * DAY_MS + 5, 30).into_string();
+        let expected = [
+            ("0", "1"),
+            ("12", "19"),
+            ("348", "38"),
+            ("0", "1"),
+            ("12", "19"),
+            ("348", "38"),
+        ];
+        let expected = expected.map(|(x, height)| (x.to_owned(), height.to_owned()));
+        assert_eq!(bars(&drawn), expected, "the first day is long ago");
+        assert!(drawn.contains("at most 1\u{202f}000 a day"), "{drawn}");
+        assert!(charts(&days[..1], 99 * DAY_MS, 30).into_string().is_empty());
+    }
+
+    #[test]
+    fn a_day_far_above_all_is_cut() {
+        let days = [day(98, 1_000_000, 0), day(99, 100, 0)];
+        let drawn = charts(&days, 99 * DAY_MS, 30).into_string();
+        assert_eq!(bars(&drawn)[1].1, "19", "half of the height");
+        assert_eq!(drawn.matches("bar cut").count(), 1);
+        assert!(
+            drawn.contains("at most 1\u{202f}000\u{202f}000 a day"),
+            "{drawn}"
+        );
     }
 }

@@ -9,16 +9,17 @@ use subtle::ConstantTimeEq;
 use super::{Ctx, Failure};
 use crate::oai::settings::Secret;
 
-/// Pages load only our own style sheet and run nothing, so that a title that slipped through the
+/// Pages load only our own style sheet and icon and run nothing, so that a title that slipped through the
 /// escaping would still do nothing.
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    // With "no-referrer", browsers would not tell where our own forms come from either.
+    (header::REFERRER_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
     (
         HeaderName::from_static("cross-origin-resource-policy"),
@@ -34,7 +35,15 @@ const HEADERS: [(HeaderName, &str); 7] = [
 pub(super) async fn around(State(context): State<Ctx>, request: Request, next: Next) -> Response {
     context.shared.board.count_request();
     let token = context.shared.board.token();
-    let mut response = match permitted(request.method(), request.headers(), token.as_ref()) {
+    // Forms on our pages bring the token with their fields, where whoever answers them looks.
+    let is_form = request.uri().path().starts_with("/source/");
+    let permitted = from_here(request.method(), request.headers()).and_then(|()| {
+        if is_form {
+            return Ok(());
+        }
+        with_token(request.method(), request.headers(), token.as_ref())
+    });
+    let mut response = match permitted {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
     };
@@ -45,47 +54,65 @@ pub(super) async fn around(State(context): State<Ctx>, request: Request, next: N
     response
 }
 
-/// Whether a request may go on. Those that only read always may.
-fn permitted(method: &Method, headers: &HeaderMap, token: Option<&Secret>) -> Result<(), Failure> {
-    if matches!(*method, Method::GET | Method::HEAD) {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// Whether a request changes nothing.
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Refuses what another site's page made a browser send, unless it only reads.
+fn from_here(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+    if reads(method) {
         return Ok(());
     }
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let forbidden = |message: &str| Err(Failure::new(StatusCode::FORBIDDEN, message));
     // Browsers send these with what another site's page makes them send. Programs send neither.
-    if let Some(site) = text(HeaderName::from_static("sec-fetch-site"))
-        && !matches!(site, "same-origin" | "none")
-    {
-        return forbidden("requests from other sites are refused (Sec-Fetch-Site)");
+    match text(headers, HeaderName::from_static("sec-fetch-site")) {
+        // No page can forge it; and a proxy may have changed the host that Origin is compared with.
+        Some("same-origin" | "none") => return Ok(()),
+        Some(_) => return forbidden("requests from other sites are refused (Sec-Fetch-Site)"),
+        None => {}
     }
-    if let Some(origin) = text(header::ORIGIN) {
+    if let Some(origin) = text(headers, header::ORIGIN) {
         let own = origin.split_once("://").map(|(_, host)| host);
-        if own.is_none() || own != text(header::HOST) {
+        if own.is_none() || own != text(headers, header::HOST) {
             return forbidden("requests from other sites are refused (Origin)");
         }
     }
-    let Some(token) = token else {
-        return forbidden(
-            "no token is configured, so nothing can be changed from here; see [daemon] token",
-        );
-    };
-    let brought = text(header::AUTHORIZATION)
+    Ok(())
+}
+
+/// Whether a request that changes something brings the token.
+fn with_token(method: &Method, headers: &HeaderMap, token: Option<&Secret>) -> Result<(), Failure> {
+    if reads(method) {
+        return Ok(());
+    }
+    let brought = text(headers, header::AUTHORIZATION)
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
+    brings_token(brought, token)
+}
+
+/// Compares what was brought with the token.
+pub(super) fn brings_token(brought: Option<&str>, token: Option<&Secret>) -> Result<(), Failure> {
+    let Some(token) = token else {
+        return Err(Failure::new(
+            StatusCode::FORBIDDEN,
+            "no token is configured, so nothing can be changed from here; see [daemon] token",
+        ));
+    };
     // Compared as hashes, so that not even the length takes another time.
     let hash = |text: &str| *blake3::hash(text.as_bytes()).as_bytes();
-    match brought {
-        Some(brought) if bool::from(hash(brought).ct_eq(&hash(token.expose()))) => Ok(()),
-        Some(_) => Err(Failure::new(
-            StatusCode::UNAUTHORIZED,
-            "this is not the token",
-        )),
-        None => Err(Failure::new(
-            StatusCode::UNAUTHORIZED,
-            "a token is needed: Authorization: Bearer ...",
-        )),
-    }
+    let message = match brought {
+        Some(brought) if bool::from(hash(brought).ct_eq(&hash(token.expose()))) => return Ok(()),
+        Some(_) => "this is not the token",
+        None => "a token is needed: Authorization: Bearer ...",
+    };
+    Err(Failure::new(StatusCode::UNAUTHORIZED, message))
 }
 
 #[cfg(test)]
@@ -134,6 +161,16 @@ mod tests {
             ),
             ("another origin", &post, true, vec![right, other], Some(403)),
             (
+                "our own page behind a proxy",
+                &post,
+                true,
+                vec![
+                    right,
+                    "host: upstream\norigin: https://x.org\nsec-fetch-site: same-origin",
+                ],
+                None,
+            ),
+            (
                 "no origin to tell",
                 &post,
                 true,
@@ -149,7 +186,8 @@ mod tests {
                 headers.insert(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
             }
             let token = configured.then(|| Secret::new("right"));
-            let result = permitted(method, &headers, token.as_ref());
+            let result = from_here(method, &headers)
+                .and_then(|()| with_token(method, &headers, token.as_ref()));
             let status = result.err().map(|failure| failure.status.as_u16());
             assert_eq!(status, refused, "{case}");
         }

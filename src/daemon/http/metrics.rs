@@ -126,6 +126,16 @@ fn render(overview: &Overview, requests: u64) -> String {
         "When the store last changed.",
         seconds(overview.last_version.unix_ms()),
     );
+    let paused = overview
+        .hosts
+        .iter()
+        .filter(|host| host.not_before_at > overview.now_ms);
+    text.single(
+        "harvestd_hosts_paused",
+        "gauge",
+        "Hosts that are left alone now.",
+        count(paused.count() as u64),
+    );
     text.family(
         "harvestd_host_pause_until_seconds",
         "gauge",
@@ -207,6 +217,20 @@ fn render(overview: &Overview, requests: u64) -> String {
         sources,
         |source| Some(count(source.warnings.len() as u64)),
     );
+    text.family(
+        "harvestd_source_warning",
+        "gauge",
+        "1 for each kind of warning that stands.",
+    );
+    for source in sources {
+        for warning in &source.warnings {
+            let labels = [
+                ("source", source.name.as_str()),
+                ("kind", warning.kind.word()),
+            ];
+            text.sample("harvestd_source_warning", &labels, 1.0);
+        }
+    }
     text.each(
         (
             "harvestd_source_last_complete_pass_seconds",
@@ -297,8 +321,13 @@ fn render(overview: &Overview, requests: u64) -> String {
     for (name, help, value) in [
         (
             "harvestd_output_behind_changes",
-            "Changes that an output has not confirmed.",
+            "Changes that an output has not confirmed; a million at most are counted.",
             (|output| output.behind as f64) as fn(&OutputView) -> f64,
+        ),
+        (
+            "harvestd_output_behind_seconds",
+            "How long ago the oldest of these changes was stored.",
+            |output| output.behind_seconds as f64,
         ),
         (
             "harvestd_output_rejected_documents",
@@ -319,6 +348,21 @@ fn render(overview: &Overview, requests: u64) -> String {
         text.family(name, "gauge", help);
         for output in outputs {
             text.sample(name, &[("output", &output.known.name)], value(output));
+        }
+    }
+    text.family(
+        "harvestd_output_last_confirmed_seconds",
+        "gauge",
+        "When an output last confirmed anything.",
+    );
+    for output in outputs {
+        if let Some(at) = output.known.confirmed_at {
+            let labels = [("output", output.known.name.as_str())];
+            text.sample(
+                "harvestd_output_last_confirmed_seconds",
+                &labels,
+                seconds(at),
+            );
         }
     }
     let outputs: Vec<(&str, &DeliveryView)> = outputs
@@ -346,6 +390,20 @@ fn render(overview: &Overview, requests: u64) -> String {
                 seconds(done_at),
             );
         }
+    }
+    if let Some(index) = &overview.search.index {
+        text.single(
+            "harvestd_search_behind_changes",
+            "gauge",
+            "Changes that the search index does not have; a million at most are counted.",
+            count(index.behind),
+        );
+        text.single(
+            "harvestd_search_bytes",
+            "gauge",
+            "Size of the search index.",
+            count(index.bytes),
+        );
     }
     text.0
 }

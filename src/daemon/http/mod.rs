@@ -4,6 +4,8 @@
 //! - `arguments`: queries
 //! - `api`: JSON, and the wishes
 //! - `changes`: the change feed
+//! - `search`: finding records
+//! - `render`: records in the formats of the exports
 //! - `metrics`: Prometheus
 //! - `pages`, `chart`, `words`: for people
 
@@ -12,9 +14,10 @@ mod arguments;
 mod changes;
 mod chart;
 mod guard;
-mod line;
 mod metrics;
 mod pages;
+mod render;
+mod search;
 mod words;
 
 use std::path::PathBuf;
@@ -56,6 +59,7 @@ pub(super) struct Shared {
 struct Context {
     shared: Shared,
     readers: Semaphore,
+    catalogue: render::LastCatalogue,
 }
 
 type Ctx = Arc<Context>;
@@ -75,12 +79,17 @@ fn router(shared: Shared) -> Router {
     let context = Arc::new(Context {
         shared,
         readers: Semaphore::new(READERS),
+        catalogue: render::LastCatalogue::default(),
     });
     Router::new()
         .route("/", get(pages::status))
-        .route("/source/{name}", get(pages::source))
+        .route("/source/{name}", get(pages::source).post(pages::act))
+        .route("/source/{name}/pass/{id}", get(pages::pass))
+        .route("/output/{name}", get(pages::output))
+        .route("/search", get(pages::search))
         .route("/record", get(pages::record))
         .route("/style.css", get(pages::style))
+        .route("/icon.svg", get(pages::icon))
         .route("/healthz", get(api::healthz))
         .route("/readyz", get(api::readyz))
         .route("/metrics", get(metrics::metrics))
@@ -95,6 +104,10 @@ fn router(shared: Shared) -> Router {
         .route("/api/v1/sources/{name}/confirm", post(api::confirm))
         .route("/api/v1/outputs/{name}/push", post(api::push))
         .route("/api/v1/exports/{name}/run", post(api::export))
+        .route("/api/v1/sources/{name}/passes/{id}", get(api::pass))
+        .route("/api/v1/outputs", get(api::outputs))
+        .route("/api/v1/outputs/{name}", get(api::output))
+        .route("/api/v1/search", get(search::search))
         .route("/api/v1/records", get(api::records))
         .route("/api/v1/changes", get(changes::changes))
         .fallback(not_found)
@@ -131,23 +144,31 @@ impl Failure {
             message: message.into(),
         }
     }
-}
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+    /// Says in `response` what kind of proof is wanted, where one is.
+    fn challenge(&self, response: &mut Response) {
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer");
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, challenge);
         }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        self.challenge(&mut response);
         response
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if let StoreError::NotClustered { .. } = error {
+            return Self::new(StatusCode::CONFLICT, error.to_string());
+        }
         tracing::warn!("answering a request: {error}");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
@@ -206,8 +227,9 @@ mod tests {
                     parameters.iter().filter(in_path).count()
                 });
                 assert_eq!(braces, in_path, "{method} {path}");
-                let is_post = method == "post";
-                assert_eq!(operation["security"].is_array(), is_post, "{method} {path}");
+                // Forms bring the token with their fields.
+                let is_wish = method == "post" && path.starts_with("/api/");
+                assert_eq!(operation["security"].is_array(), is_wish, "{method} {path}");
                 described.push((path.clone(), method.clone()));
             }
         }
@@ -217,9 +239,11 @@ mod tests {
             .lines()
             .filter_map(|line| line.trim().strip_prefix(".route(\""))
             .filter_map(|rest| rest.split_once("\", "))
-            .map(|(path, rest)| {
-                let method = rest.split('(').next().unwrap_or_default();
-                (path.to_owned(), method.to_owned())
+            .flat_map(|(path, rest)| {
+                let methods = ["get", "post"].into_iter();
+                methods
+                    .filter(|method| rest.contains(&format!("{method}(")))
+                    .map(|method| (path.to_owned(), method.to_owned()))
             })
             .collect();
         routes.sort();

@@ -2,7 +2,8 @@
 
 use chrono::DateTime;
 
-use crate::daemon::board::State;
+use crate::daemon::board::{DeliveryState, State};
+use crate::oai::response::RepairKind;
 
 /// `2026-06-10 12:00 UTC`.
 pub(super) fn instant(unix_ms: i64) -> String {
@@ -41,6 +42,12 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
+/// What was mended, in words.
+pub(super) fn repair(kind: RepairKind) -> String {
+    let word = serde_json::to_value(kind).unwrap_or_default();
+    word.as_str().unwrap_or_default().replace('_', " ")
+}
+
 /// What a source is doing, as a sentence without full stop.
 pub(super) fn state(state: Option<&State>, now_ms: i64) -> String {
     let left = |until_ms: i64| span((until_ms - now_ms + 999) / 1000);
@@ -76,6 +83,46 @@ pub(super) fn state(state: Option<&State>, now_ms: i64) -> String {
         ),
         Some(State::Paused { since_ms }) => format!("Paused since {}", instant(*since_ms)),
         Some(State::OnDemand) => "Harvested on demand only".to_owned(),
+    }
+}
+
+/// What an output or export is doing, as a sentence without full stop.
+pub(super) fn delivery(state: &DeliveryState, now_ms: i64) -> String {
+    let left = |until_ms: i64| span((until_ms - now_ms + 999) / 1000);
+    match state {
+        DeliveryState::Running {
+            since_ms,
+            done,
+            total,
+            stopping,
+        } => {
+            let mut text = format!(
+                "At work for {}: {} of {} changes",
+                span((now_ms - since_ms) / 1000),
+                number(*done),
+                number(*total),
+            );
+            if *stopping {
+                text.push_str("; stops");
+            }
+            text
+        }
+        DeliveryState::Due { why } => format!("Due; waits for {why}"),
+        DeliveryState::Waiting(wait) => {
+            format!(
+                "Next time in {}; waits for {}",
+                left(wait.until_ms),
+                wait.why
+            )
+        }
+        DeliveryState::Retrying(wait) => {
+            format!(
+                "Failed; tried again in {}, after {}",
+                left(wait.until_ms),
+                wait.why
+            )
+        }
+        DeliveryState::OnDemand => "Nothing is planned".to_owned(),
     }
 }
 

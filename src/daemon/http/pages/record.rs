@@ -1,0 +1,286 @@
+//! The page of one record: what it says, what the store knows of it, and every format that it can be
+//! had in.
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::{Frame, address, frame, or_failed, record_address, respond};
+use crate::daemon::http::api::found;
+use crate::daemon::http::arguments::Arguments;
+use crate::daemon::http::render::{Body, Catalogue, formats};
+use crate::daemon::http::{Ctx, Failure, words};
+use crate::output::Format;
+use crate::record::{Article, crosswalk};
+use crate::store::{Cluster, ClusterState, Deletion, Mended, Reader, StoreError, StoredRecord};
+
+/// A record, and what goes with it.
+struct Shown {
+    record: StoredRecord,
+    mended: Option<Mended>,
+    /// The records of its work; `None` if clusters are not known.
+    cluster: Option<Cluster>,
+}
+
+/// `GET /record?identifier=&source=`
+pub(in crate::daemon::http) async fn record(
+    State(context): State<Ctx>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let answer = async {
+        let arguments = Arguments::read(query.as_deref(), &["identifier", "source"], &[])?;
+        let Some(identifier) = arguments.text("identifier") else {
+            let message = "the argument identifier is needed";
+            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
+        };
+        let identifier = identifier.trim();
+        let catalogue = context.catalogue()?;
+        let wanted = found(&catalogue, identifier, arguments.text("source"));
+        let look_at_all = move |reader: &Reader| {
+            let found = wanted(reader)?.into_iter();
+            found.map(|record| look(reader, record)).collect()
+        };
+        let records: Vec<Shown> = context.read(look_at_all).await?;
+        let status = if records.is_empty() {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::OK
+        };
+        Ok(respond(status, page(identifier, &records, &catalogue)))
+    };
+    or_failed(answer.await)
+}
+
+fn look(reader: &Reader, record: StoredRecord) -> Result<Shown, StoreError> {
+    let cluster = match reader.cluster_state()? {
+        ClusterState::Current => {
+            let members = reader.members(&record.identifier)?;
+            let own = members.iter().find(|member| member.source == record.source);
+            match own {
+                Some(own) => reader.cluster_of(own.record)?,
+                None => None,
+            }
+        }
+        ClusterState::Off | ClusterState::Due => None,
+    };
+    Ok(Shown {
+        mended: reader.repairs(&record.source, &record.identifier)?,
+        cluster,
+        record,
+    })
+}
+
+fn page(identifier: &str, records: &[Shown], catalogue: &Catalogue) -> Markup {
+    let content = html! {
+        @if records.is_empty() {
+            h1 { "No such record" }
+            p { "The store has no record " (identifier) "." }
+        }
+        @for shown in records { (one(shown, catalogue)) }
+    };
+    frame(identifier, &Frame::default(), &content)
+}
+
+fn one(shown: &Shown, catalogue: &Catalogue) -> Markup {
+    let record = &shown.record;
+    let article = record
+        .metadata
+        .as_deref()
+        .map(|metadata| crosswalk::article(&record.metadata_prefix, metadata));
+    let title = match &article {
+        Some(Ok(article)) => article.title.as_deref(),
+        _ => None,
+    };
+    html! {
+        article {
+            h1 { (title.unwrap_or(&record.identifier)) }
+            @match &article {
+                Some(Ok(article)) => { (article_fields(article)) }
+                Some(Err(error)) => { p class="bad" { "Its metadata cannot be read: " (error) } }
+                None => {}
+            }
+            (in_the_store(shown))
+            @if let Some(cluster) = &shown.cluster { (members(record, cluster)) }
+            h2 { "Formats" }
+            @if let Some(metadata) = &record.metadata {
+                details { summary { "As received (" (record.metadata_prefix) ")" } pre { (metadata) } }
+            }
+            @if let Some(extra) = &record.extra {
+                details { summary { "Beside it (about)" } pre { (extra) } }
+            }
+            @if let Some(mended) = &shown.mended {
+                details {
+                    summary { "Before it was mended" }
+                    pre { (String::from_utf8_lossy(&mended.raw)) }
+                }
+            }
+            @for (format, name) in formats() { (rendered(record, catalogue, format, &name)) }
+        }
+    }
+}
+
+fn in_the_store(shown: &Shown) -> Markup {
+    let record = &shown.record;
+    html! {
+        h2 { "In the store" }
+        dl {
+            dt { "Identifier" } dd { (record.identifier) }
+            dt { "Source" } dd { a href=(address("source", &record.source)) { (record.source) } }
+            dt { "Datestamp" } dd { (record.datestamp) }
+            dt { "State" }
+            dd {
+                @match record.deletion {
+                    None | Some(Deletion::Represented) => "live",
+                    Some(Deletion::Declared) => "deleted, as the repository says",
+                    Some(Deletion::Vanished) => "deleted, since the repository no longer has it",
+                }
+            }
+            dt { "First seen" }
+            dd { (words::instant(record.created_version.unix_ms())) ", version " (record.created_version) }
+            dt { "Last change" }
+            dd {
+                @if record.version == record.created_version { "none since" }
+                @else { (words::instant(record.version.unix_ms())) ", version " (record.version) }
+                "; only the last state is kept"
+            }
+            @if !record.set_specs.is_empty() {
+                dt { "Sets" } dd { (record.set_specs.join(", ")) }
+            }
+            @if let Some(mended) = &shown.mended {
+                dt { "Mended" }
+                dd {
+                    @for (place, repair) in mended.repairs.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        (words::repair(repair.kind)) " (" (repair.count) ")"
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn members(record: &StoredRecord, cluster: &Cluster) -> Markup {
+    html! {
+        h2 { "The work" }
+        @if cluster.members.len() == 1 {
+            p { "No other record describes it." }
+        } @else {
+            p { "These records describe it; the first stands for it." }
+            ol {
+                @for member in &cluster.members {
+                    @let own = member.source == record.source && member.identifier == record.identifier;
+                    li {
+                        @if own { (member.identifier) " (" (member.source) "), this one" }
+                        @else {
+                            a href=(record_address(&member.source, &member.identifier)) { (member.identifier) }
+                            " (" (member.source) ")"
+                        }
+                    }
+                }
+            }
+        }
+        p class="hint" { "Its name is " (cluster.name) "." }
+    }
+}
+
+fn rendered(record: &StoredRecord, catalogue: &Catalogue, format: Format, name: &str) -> Markup {
+    let mut body = Body::new(catalogue.renderer(format));
+    let trouble = body.push(record).err();
+    let text = String::from_utf8_lossy(&body.end()).into_owned();
+    let arguments = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("identifier", &record.identifier)
+        .append_pair("source", &record.source)
+        .append_pair("format", name)
+        .finish();
+    html! {
+        details {
+            summary { (name) }
+            @if let Some(trouble) = trouble { p class="bad" { "Not possible: " (trouble) } }
+            @if text.trim().is_empty() { p { "Nothing: this format cannot speak of a deleted record." } }
+            @else {
+                p class="hint" { a href={ "/api/v1/records?" (arguments) } { "By itself" } }
+                pre { (text) }
+            }
+        }
+    }
+}
+
+fn article_fields(article: &Article) -> Markup {
+    let authors: Vec<&str> = article
+        .authors
+        .iter()
+        .map(|author| author.name.as_str())
+        .collect();
+    let authors = (!authors.is_empty()).then(|| authors.join("; "));
+    let keywords = (!article.keywords.is_empty()).then(|| article.keywords.join("; "));
+    let fields = [
+        ("Authors", authors.as_deref()),
+        ("Journal", article.journal.as_deref()),
+        ("Publisher", article.publisher.as_deref()),
+        ("Published", article.published.as_deref()),
+        ("ISSN", article.issn.as_deref()),
+        ("EISSN", article.eissn.as_deref()),
+        ("DOI", article.doi.as_deref()),
+        // Not a link: it would be the repository's choice where it leads.
+        ("Full text", article.fulltext_url()),
+        ("Keywords", keywords.as_deref()),
+        ("Abstract", article.abstract_text.as_deref()),
+    ];
+    html! {
+        dl {
+            @for (name, value) in fields {
+                @if let Some(value) = value {
+                    dt { (name) } dd { (value) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Version;
+
+    #[test]
+    fn hostile_texts_stay_texts() {
+        let hostile = "</pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+        let record = StoredRecord {
+            source: "a".into(),
+            metadata_prefix: "oai_dc".into(),
+            identifier: hostile.into(),
+            datestamp: hostile.into(),
+            set_specs: vec![hostile.into()],
+            deletion: None,
+            version: Version(1 << 20),
+            created_version: Version(1 << 20),
+            metadata: Some(format!(
+                "<doajArticle><title>&lt;script&gt;alert(2)&lt;/script&gt;</title></doajArticle>{hostile}"
+            )),
+            extra: Some(hostile.into()),
+        };
+        let titled = StoredRecord {
+            metadata: Some(
+                "<doajArticle><title>&lt;script&gt;alert(2)&lt;/script&gt;</title>\
+                 <doi>x</doi></doajArticle>"
+                    .into(),
+            ),
+            ..record.clone()
+        };
+        let shown = |record| Shown {
+            record,
+            mended: Some(Mended {
+                repairs: Vec::new(),
+                raw: hostile.into(),
+            }),
+            cluster: None,
+        };
+        let catalogue = Catalogue::default();
+        let page = page(hostile, &[shown(record), shown(titled)], &catalogue).into_string();
+        assert!(page.contains("<h1>&lt;script&gt;alert(2)"), "{page}");
+        for tag in ["<script", "<img", "onerror=alert(1)>\""] {
+            assert!(!page.contains(tag), "{tag} in {page}");
+        }
+    }
+}

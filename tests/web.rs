@@ -1,0 +1,527 @@
+//! What the service shows to people and programs over HTTP: search, records in all formats, the change
+//! feed and its consumers, forms, metrics and the dashboard that draws them.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use harvestd::demo::{Behaviour, Item, Model};
+use harvestd::oai::Datestamp;
+use harvestd::store::{Store, Version};
+use reqwest::{Client, Method, StatusCode, redirect};
+use serde_json::Value;
+use support::daemon::{Daemon, eventually, source, write_config};
+use support::{NOW, Repository, TempStore, harvestd, temp_store};
+
+/// What a repository might send to those who look.
+const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
+
+/// An article of DOAJ's, escaped.
+fn item(identifier: &str, title: &str, doi: &str) -> Item {
+    let title = title.replace('&', "&amp;").replace('<', "&lt;");
+    let metadata = format!("<doajArticle><title>{title}</title><doi>{doi}</doi></doajArticle>");
+    Item {
+        identifier: identifier.to_owned(),
+        datestamp: Datestamp::from_unix(NOW - 86_400),
+        set_specs: Vec::new(),
+        deleted: false,
+        metadata: vec![("oai_doaj".to_owned(), metadata.into())],
+    }
+}
+
+async fn repository(items: impl IntoIterator<Item = Item>) -> Repository {
+    let mut model = Model::new(Behaviour::plain());
+    for item in items {
+        model.insert(item);
+    }
+    Repository::of(model).start().await
+}
+
+/// A daemon that has harvested `repository` as source `a`, every second from then on.
+async fn harvested(repository: &Repository, store: &TempStore, keys: &str) -> Daemon {
+    let url = repository.base_url();
+    let config = write_config(store, keys, &[source("a", &url, "*/1 * * * * *", "")]);
+    let daemon = Daemon::start(store, &config).await;
+    daemon.complete("a").await;
+    daemon
+}
+
+/// A daemon that takes the token `let-me-in`, harvests `repository` on demand, and its configuration.
+async fn with_token(repository: &Repository, store: &TempStore) -> (Daemon, PathBuf) {
+    let sources = [source("a", &repository.base_url(), "never", "")];
+    let config = write_config(store, "token = 'let-me-in'", &sources);
+    (Daemon::start(store, &config).await, config)
+}
+
+async fn text(daemon: &Daemon, path: &str) -> String {
+    let response = daemon.get(path).await;
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    response.text().await.unwrap()
+}
+
+/// Waits until the search index has everything.
+async fn searchable(daemon: &Daemon) {
+    eventually("the search index has everything", async || {
+        let search = daemon.json("/api/v1/status").await["search"].clone();
+        (search["index"]["behind"] == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn records_are_found_and_shown_in_every_format() {
+    let repository = repository([
+        item("oai:doaj.org/article:00ab", HOSTILE, "10.1000/Heat.1"),
+        item("oai:doaj.org/article:00ac", "Light & heat: a study", ""),
+        item("oai:doaj.org/article:00ad", "Another study of heat", ""),
+    ])
+    .await;
+    let store = temp_store();
+    let daemon = harvested(&repository, &store, "").await;
+    searchable(&daemon).await;
+
+    let identifiers = async |query: &str| -> Vec<String> {
+        let path = format!("/api/v1/search?q={query}");
+        let found = daemon.json(&path).await;
+        let records = found["records"].as_array().unwrap().iter();
+        records
+            .map(|record| record["identifier"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (first, second) = ("oai:doaj.org/article:00ab", "oai:doaj.org/article:00ac");
+    assert_eq!(identifiers("10.1000%2Fheat.1").await, [first]);
+    assert_eq!(identifiers("doaj-art-00ac").await, [second]);
+    assert_eq!(identifiers("00AC").await, [second]);
+    assert_eq!(identifiers("light+heat").await, [second]);
+    assert_eq!(identifiers("study").await.len(), 2);
+    assert!(identifiers("nothing+of+it").await.is_empty());
+
+    let page = text(&daemon, "/search?q=study").await;
+    assert!(page.contains("Light &amp; heat: a study"), "{page}");
+    // One record is shown at once: the client has followed there.
+    let page = text(&daemon, "/search?q=10.1000/heat.1").await;
+    assert!(page.contains("<h1>&lt;script&gt;alert(1)"), "{page}");
+    let shown = [
+        "<summary>As received (oai_doaj)</summary>",
+        "<summary>jsonl</summary>",
+        "<summary>vufind-json</summary>",
+        "<summary>vufind-xml</summary>",
+        "<summary>marcxml</summary>",
+        "<summary>oai_dc</summary>",
+        "<summary>csv</summary>",
+        "<summary>ris</summary>",
+        "&quot;id&quot;:&quot;doaj-art-00ab&quot;",
+        "&lt;leader&gt;",
+        "DO  - 10.1000/Heat.1",
+    ];
+    for part in shown {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    for tag in ["<script", "<img"] {
+        assert!(!page.contains(tag), "{tag} in {page}");
+    }
+    for (format, kind, part) in [
+        ("jsonl", "application/x-ndjson", "\"article\":{"),
+        ("vufind-json", "application/json", "\"add\":{"),
+        ("marcxml", "application/marcxml+xml", "<leader>"),
+        (
+            "ris",
+            "application/x-research-info-systems",
+            "TI  - Light & heat",
+        ),
+    ] {
+        let path = format!("/api/v1/records?identifier={second}&format={format}");
+        let response = daemon.get(&path).await;
+        let sent = response.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(sent.starts_with(kind), "{format}: {sent}");
+        let body = response.text().await.unwrap();
+        assert!(body.contains(part), "{format}: {body}");
+    }
+    for (path, status) in [
+        ("/api/v1/records?identifier=oai:x:0&format=ris", 404),
+        ("/api/v1/records?identifier=oai:x:0&format=pdf", 400),
+        ("/api/v1/records", 400),
+        ("/api/v1/search", 400),
+        ("/record?identifier=oai:x:0", 404),
+        ("/source/b", 404),
+        ("/source/a/pass/999", 404),
+        ("/output/b", 404),
+        ("/?refresh=1", 400),
+    ] {
+        assert_eq!(daemon.get(path).await.status(), status, "{path}");
+    }
+    let pass = daemon.source("a").await["passes"][0]["id"].clone();
+    let page = text(&daemon, &format!("/source/a/pass/{pass}")).await;
+    assert!(page.contains("1 complete"), "{page}");
+    let details = daemon
+        .json(&format!("/api/v1/sources/a/passes/{pass}"))
+        .await;
+    assert_eq!(details["windows"][0]["state"], "complete");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn without_the_index_the_page_says_what_can_be_searched() {
+    let repository = repository([item("oai:x:1", "Heat", "")]).await;
+    let store = temp_store();
+    let daemon = harvested(&repository, &store, "search = false").await;
+    let page = text(&daemon, "/search?q=heat").await;
+    assert!(page.contains("Only whole identifiers"), "{page}");
+    let found = daemon.json("/api/v1/search?q=oai:x:1").await;
+    assert_eq!(found["records"][0]["title"], "Heat");
+    assert_eq!(found["search"]["enabled"], false);
+    daemon.terminate().await;
+    assert!(!store.dir().join("harvest.db.search").exists());
+}
+
+#[tokio::test]
+async fn forms_on_the_page_bring_the_token_themselves() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let (daemon, _) = with_token(&repository, &store).await;
+    let page = text(&daemon, "/source/a").await;
+    assert!(page.contains("type=\"password\""), "{page}");
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .build()
+        .unwrap();
+    let send = async |form: &str, headers: &[(&str, &str)]| {
+        let mut request = client
+            .post(daemon.address("/source/a"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let to = response.headers().get("location").cloned();
+        (response.status().as_u16(), to)
+    };
+    let site = ("sec-fetch-site", "cross-site");
+    assert_eq!(send("action=run&token=let-me-in", &[site]).await.0, 403);
+    assert_eq!(send("action=run&token=let-me-out", &[]).await.0, 401);
+    assert_eq!(send("action=run", &[]).await.0, 401);
+    assert_eq!(send("action=eat&token=let-me-in", &[]).await.0, 400);
+    assert_eq!(repository.requests().len(), 0);
+    let own = [
+        ("sec-fetch-site", "same-origin"),
+        ("origin", "https://proxy.example"),
+    ];
+    let (status, to) = send("action=run&token=let-me-in", &own).await;
+    assert_eq!(
+        (status, to.unwrap().to_str().unwrap()),
+        (303, "/source/a?done=run")
+    );
+    let page = text(&daemon, "/source/a?done=run").await;
+    assert!(
+        page.contains("A pass begins as soon as its host is free."),
+        "{page}"
+    );
+    daemon.complete("a").await;
+    assert_eq!(send("action=pause&token=let-me-in", &own).await.0, 303);
+    let page = text(&daemon, "/source/a").await;
+    assert!(page.contains("value=\"resume\""), "{page}");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn held_deletions_are_confirmed_on_the_page() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let (daemon, config) = with_token(&repository, &store).await;
+    let right = ("authorization", "Bearer let-me-in");
+    assert_eq!(daemon.wish("a/run", &[right]).await, 202);
+    daemon.complete("a").await;
+    assert_eq!(daemon.wish("a/confirm", &[]).await, 401);
+    for item in repository.visible().iter().take(5) {
+        let at = Datestamp::from_unix(NOW - 10);
+        repository.with_model(|model| model.vanish(&item.identifier, at));
+    }
+    let arguments = ["reconcile", "a", "--config", config.to_str().unwrap()];
+    harvestd(&arguments).await.failure(3);
+    let page = text(&daemon, "/source/a").await;
+    assert!(
+        page.contains("5 of 10 live records are not in the list"),
+        "{page}"
+    );
+    assert!(page.contains("Confirm the held deletions"), "{page}");
+    assert_eq!(daemon.wish("a/confirm", &[right]).await, 202);
+    let state = eventually("they are buried", async || {
+        let state = daemon.source("a").await;
+        (state["deleted_records"] == 5).then_some(state)
+    })
+    .await;
+    assert_eq!(state["live_records"], 5);
+    let page = text(&daemon, "/source/a").await;
+    assert!(!page.contains("Confirm the held deletions"), "{page}");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn the_feed_speaks_every_format_and_says_when_it_cannot_tell_all() {
+    let items = (0..5).map(|number| item(&format!("oai:x:{number}"), "Heat", ""));
+    let repository = repository(items).await;
+    let store = temp_store();
+    let daemon = harvested(&repository, &store, "").await;
+    for (format, part) in [
+        ("jsonl", "\"identifier\":\"oai:x:3\""),
+        ("xml", "<records>"),
+        ("vufind-json", "\"add\":{"),
+        ("vufind-xml", "<add>"),
+        ("oai_dc", "<dc:title>Heat</dc:title>"),
+        ("marcxml", "<leader>"),
+        ("csv", "source,identifier,"),
+        ("ris", "TI  - Heat"),
+    ] {
+        let path = format!("/api/v1/changes?since=0&limit=4&format={format}");
+        let response = daemon.get(&path).await;
+        let headers = response.headers().clone();
+        let said = |name: &str| headers[name].to_str().unwrap().to_owned();
+        assert_eq!(said("harvestd-more"), "true", "{format}");
+        assert_eq!(said("harvestd-failed"), "0", "{format}");
+        assert!(
+            said("harvestd-next").parse::<u64>().unwrap() > 0,
+            "{format}"
+        );
+        let body = response.text().await.unwrap();
+        assert!(body.contains(part), "{format}: {body}");
+        assert_eq!(body.contains("\"next\":"), format == "jsonl", "{format}");
+    }
+    let refused = async |query: &str| {
+        let response = daemon.get(&format!("/api/v1/changes?{query}")).await;
+        let status = response.status().as_u16();
+        (status, response.text().await.unwrap())
+    };
+    assert_eq!(refused("format=pdf").await.0, 400);
+    assert_eq!(refused("per=page").await.0, 400);
+    let (status, why) = refused("per=cluster").await;
+    assert_eq!(status, 409, "{why}");
+    assert!(why.contains("dedup rebuild"), "{why}");
+
+    let last = daemon.json("/readyz").await["last_version"]
+        .as_i64()
+        .unwrap();
+    let (status, why) = refused(&format!("since={}", last + 1)).await;
+    assert_eq!(status, 410, "{why}");
+    assert!(why.contains("of another store"), "{why}");
+
+    // A tombstone that is older than what a reader has seen, and one that it has not.
+    for number in [1, 3] {
+        let at = Datestamp::from_unix(NOW - 10);
+        repository.with_model(|model| model.delete(&format!("oai:x:{number}"), at));
+        eventually("the deletion arrives", async || {
+            let state = daemon.source("a").await;
+            (state["deleted_records"] == number / 2 + 1).then_some(())
+        })
+        .await;
+    }
+    let seen: Vec<Value> = text(&daemon, &format!("/api/v1/changes?since={last}"))
+        .await
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(seen.len(), 3, "two deletions and the last line: {seen:?}");
+    let upto = Version(seen[0]["version"].as_i64().unwrap());
+    let forgotten = Store::open(&store.path()).unwrap().prune_tombstones(upto);
+    assert_eq!(forgotten.unwrap(), 1);
+    let (status, why) = refused(&format!("since={last}")).await;
+    assert_eq!(status, 410, "{why}");
+    assert!(why.contains("start again with since=0"), "{why}");
+    assert_eq!(refused(&format!("since={upto}")).await.0, 200);
+    assert_eq!(refused("since=0").await.0, 200);
+    daemon.terminate().await;
+}
+
+/// The example of README.md that begins with this line, as it stands there.
+fn example(begins: &str) -> String {
+    let readme = include_str!("../README.md");
+    let mut blocks = readme.split("\n```").skip(1).step_by(2);
+    let block = blocks.find_map(|block| {
+        let (_, text) = block.split_once('\n')?;
+        text.starts_with(begins).then(|| format!("{text}\n"))
+    });
+    block.unwrap_or_else(|| panic!("README.md has an example that begins with {begins:?}"))
+}
+
+/// Both consumers of README.md keep a copy of the store, through a restart of their own and a deletion.
+#[tokio::test]
+async fn the_consumers_of_the_readme_follow_the_store() {
+    let consumers = [
+        ("python3", example("import json"), "python3"),
+        ("sh", example("#!/bin/sh"), "jq"),
+    ];
+    for (program, script, needed) in consumers {
+        if which(needed).is_none() || which("curl").is_none() {
+            eprintln!(
+                "SKIPPED: THERE IS NO {needed} OR NO curl HERE, SO ITS CONSUMER IS NOT TRIED"
+            );
+            continue;
+        }
+        let items = (0..30).map(|number| item(&format!("oai:x:{number}"), HOSTILE, ""));
+        let repository = repository(items).await;
+        let store = temp_store();
+        let daemon = harvested(&repository, &store, "").await;
+        let folder = store.dir().join(program);
+        std::fs::create_dir(&folder).unwrap();
+        let script = script.replace("http://127.0.0.1:8017", &daemon.address(""));
+        std::fs::write(folder.join("consumer"), script).unwrap();
+        // A group of its own, since a shell has children that outlive it.
+        let start = || {
+            std::process::Command::new(program)
+                .process_group(0)
+                .arg("consumer")
+                .current_dir(&folder)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        let end = |mut consumer: std::process::Child| {
+            let group = format!("-{}", consumer.id());
+            let kill = std::process::Command::new("kill")
+                .args(["-KILL", "--", &group])
+                .status();
+            assert!(kill.unwrap().success());
+            consumer.wait().unwrap();
+        };
+        let consumer = start();
+        let has = async |count: usize| {
+            eventually("the consumer has it", async || {
+                (copies(&folder).len() == count).then_some(())
+            })
+            .await;
+        };
+        has(30).await;
+        end(consumer);
+        let gone = Datestamp::from_unix(NOW - 10);
+        repository.with_model(|model| model.delete("oai:x:7", gone));
+        eventually("the deletion arrives", async || {
+            let state = daemon.source("a").await;
+            (state["deleted_records"] == 1).then_some(())
+        })
+        .await;
+        let consumer = start();
+        has(29).await;
+        assert!(!copies(&folder).contains_key("oai:x:7"));
+        // It waits now, and hears of what comes.
+        repository.with_model(|model| {
+            model.insert(Item {
+                datestamp: gone,
+                ..item("oai:x:new", "New", "")
+            })
+        });
+        has(30).await;
+        let title = &copies(&folder)["oai:x:new"]["article"]["title"];
+        assert_eq!(title, "New");
+        end(consumer);
+        daemon.terminate().await;
+    }
+}
+
+/// The copies that a consumer keeps: a file for each record, named after a number of its own.
+fn copies(folder: &Path) -> BTreeMap<String, Value> {
+    let Ok(files) = std::fs::read_dir(folder.join("copy")) else {
+        return BTreeMap::new();
+    };
+    let records = files.filter_map(|file| {
+        // One that is being written is not there yet.
+        let text = std::fs::read_to_string(file.ok()?.path()).ok()?;
+        let record: Value = serde_json::from_str(&text).ok()?;
+        Some((record["identifier"].as_str()?.to_owned(), record))
+    });
+    records.collect()
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(program));
+    candidates.find(|candidate| candidate.is_file())
+}
+
+/// The names of metrics in a text: what begins with the program's name.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names = words.filter(|word| word.starts_with("harvestd_"));
+    names.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn metrics_are_documented_and_the_dashboard_draws_only_those() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let url = repository.base_url();
+    let output = "[[output]]\nname = 'o'\ntype = 'solr'\nurls = ['http://127.0.0.1:9/solr/x']\n";
+    let sources = [source("a", &url, "never", ""), output.to_owned()];
+    let config = write_config(&store, "token = 't'", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    let run = daemon.wish("a/run", &[("authorization", "Bearer t")]).await;
+    assert_eq!(run, 202);
+    daemon.complete("a").await;
+    searchable(&daemon).await;
+    let metrics = text(&daemon, "/metrics").await;
+    let helped = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# HELP "));
+    let shown: BTreeSet<String> = helped
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    assert!(
+        metrics.contains("harvestd_output_behind_changes{output=\"o\"} 10\n"),
+        "{metrics}"
+    );
+
+    let readme = include_str!("../README.md");
+    let (_, section) = readme.split_once("### Metrics").unwrap();
+    let (table, _) = section.split_once("\n### ").unwrap();
+    assert_eq!(names(table), shown, "the table of README.md");
+
+    let dashboard: Value =
+        serde_json::from_str(include_str!("../config/grafana-dashboard.json")).unwrap();
+    let mut drawn = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            drawn.extend(names(target["expr"].as_str().unwrap()));
+        }
+    }
+    assert!(drawn.len() > 20, "{drawn:?}");
+    let unknown: Vec<&String> = drawn.difference(&shown).collect();
+    assert!(unknown.is_empty(), "the dashboard draws {unknown:?}");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn methods_are_answered_as_they_should_be() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let daemon = harvested(&repository, &store, "").await;
+    for path in [
+        "/",
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/changes",
+        "/healthz",
+    ] {
+        let head = daemon.send(Method::HEAD, path, &[]).await;
+        assert_eq!(head.status(), 200, "{path}");
+        assert!(
+            head.headers().contains_key("content-security-policy"),
+            "{path}"
+        );
+        assert!(head.bytes().await.unwrap().is_empty(), "{path}");
+    }
+    let wrong = daemon.get("/api/v1/sources/a/run").await;
+    assert_eq!(wrong.status(), 405);
+    assert_eq!(wrong.headers()["allow"], "POST");
+    let nothing = daemon.get("/api/v1/nothing").await;
+    assert_eq!(nothing.status(), 404);
+    assert!(nothing.text().await.unwrap().starts_with("{\"error\""));
+    daemon.terminate().await;
+}
