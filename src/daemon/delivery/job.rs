@@ -19,9 +19,9 @@ const EXPORT_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Job {
     /// An index gets what has changed.
-    Push(SolrSettings),
+    Push(Box<SolrSettings>),
     /// A file is written.
-    Export(ExportSettings),
+    Export(Box<ExportSettings>),
 }
 
 /// What a run needs.
@@ -101,7 +101,7 @@ impl Job {
     }
 }
 
-async fn push_to(around: Around, settings: SolrSettings) -> Outcome {
+async fn push_to(around: Around, settings: Box<SolrSettings>) -> Outcome {
     let stop = around.stop.clone();
     let client = match Client::new(&settings, stop.clone()) {
         Ok(client) => client,

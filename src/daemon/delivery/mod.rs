@@ -139,13 +139,13 @@ impl Deliveries {
             let key = (DeliveryKind::Output, settings.name.clone());
             (
                 key,
-                Job::Push(settings.clone()),
+                Job::Push(Box::new(settings.clone())),
                 schedule.unwrap_or_default(),
             )
         });
         let exports = config.exports.iter().map(|(settings, schedule)| {
             let key = (DeliveryKind::Export, settings.name.clone());
-            (key, Job::Export(settings.clone()), schedule.clone())
+            (key, Job::Export(Box::new(settings.clone())), schedule.clone())
         });
         let now_ms = self.board.now_ms();
         let mut gone = std::mem::take(&mut self.items);
