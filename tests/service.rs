@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use harvestd::oai::Datestamp;
 use harvestd::store::{Reader, Version};
+use reqwest::Method;
 use serde_json::Value;
 use support::daemon::{Daemon, eventually, source, write_config};
 use support::{FakeSolr, Fault, NOW, Repository, TempStore, When, harvestd, temp_store};
@@ -139,6 +140,57 @@ async fn an_index_that_never_answers_does_not_hold_up_the_end() {
         "{:?}",
         begun.elapsed()
     );
+}
+
+#[tokio::test]
+async fn people_hear_of_documents_that_an_index_refuses() {
+    let repository = Repository::with_records(20).start().await;
+    let solr = FakeSolr::start().await;
+    let identifier = repository.visible().remove(0).identifier;
+    let end = identifier.rsplit(':').next().unwrap().to_owned();
+    solr.poison(move |document| {
+        let id = document["id"].as_str()?;
+        id.ends_with(&end)
+            .then(|| format!("ERROR: [doc={id}] unknown field 'x'"))
+    });
+    let hook = Hook::default();
+    let store = temp_store();
+    let parts = [
+        source("a", &repository.base_url(), "0 3 * * *", ""),
+        output(&solr.url, ""),
+    ];
+    let keys = format!("token = 'let-me-in'\nwebhook = '{}'", hook.start().await);
+    let config = write_config(&store, &keys, &parts);
+    let daemon = Daemon::start(&store, &config).await;
+    let heard = async |state: &str| {
+        eventually("people hear of it", async || {
+            let heard = hook.heard();
+            let alert = heard
+                .iter()
+                .find(|alert| alert["condition"] == "rejecting" && alert["state"] == state)?;
+            Some(alert.clone())
+        })
+        .await
+    };
+    let alert = heard("begun").await;
+    let message = "1 documents are set aside; harvestd rejected vufind says why";
+    assert_eq!(alert["message"], message);
+    assert_eq!(solr.ids().len(), 19, "the others are there");
+    let path = config.to_str().unwrap();
+    solr.heal();
+    harvestd(&["push", "--retry-rejected", "--config", path])
+        .await
+        .success();
+    assert_eq!(solr.ids().len(), 20);
+    let right = [("authorization", "Bearer let-me-in")];
+    let push = "/api/v1/outputs/vufind/push";
+    assert_eq!(daemon.send(Method::POST, push, &[]).await.status(), 401);
+    assert_eq!(daemon.send(Method::POST, push, &right).await.status(), 202);
+    heard("over").await;
+    assert_eq!(hook.heard().len(), 2, "{:?}", hook.heard());
+    let none = "/api/v1/outputs/none/push";
+    assert_eq!(daemon.send(Method::POST, none, &right).await.status(), 404);
+    daemon.terminate().await;
 }
 
 fn lines(path: &Path) -> Vec<Value> {

@@ -3,17 +3,19 @@
 use std::io::Write;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
 use crate::config::Config;
-use crate::daemon::schedule::Schedule;
+use crate::daemon::schedule::{DeliverySchedule, Schedule};
 use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::stop_switch;
 use crate::oai::Granularity;
 use crate::oai::client::show_url;
 use crate::oai::settings::Credentials;
+use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{self, Client};
 use crate::output::vufind::Settings;
@@ -67,7 +69,45 @@ fn describe(config: &Config) -> Value {
             .map(|source| describe_source(source, config.schedules.get(&source.name)))
             .collect::<Vec<_>>(),
         "output": config.outputs.iter().map(describe_output).collect::<Vec<_>>(),
+        "push": config
+            .push_schedules
+            .iter()
+            .map(|(name, schedule)| (name.clone(), describe_delivery(schedule)))
+            .collect::<serde_json::Map<_, _>>(),
+        "export": config
+            .exports
+            .iter()
+            .map(|(settings, schedule)| describe_export(settings, schedule))
+            .collect::<Vec<_>>(),
     })
+}
+
+fn describe_delivery(schedule: &DeliverySchedule) -> Value {
+    json!({
+        "after_pass": schedule.after_pass,
+        "schedule": schedule
+            .ticks
+            .as_ref()
+            .map_or_else(|| "never".to_owned(), |cron| cron.pattern.to_string()),
+        "time_zone": schedule.time_zone.name(),
+        "hours": schedule.hours.to_string(),
+    })
+}
+
+fn describe_export(settings: &ExportSettings, schedule: &DeliverySchedule) -> Value {
+    let mut value = json!({
+        "name": settings.name,
+        "path": settings.path,
+        "format": settings.format.to_possible_value().map(|value| value.get_name().to_owned()),
+        "per": settings.per,
+        "sources": settings.sources,
+        "since_previous": settings.since_previous,
+    });
+    if let (Some(value), Value::Object(more)) = (value.as_object_mut(), describe_delivery(schedule))
+    {
+        value.extend(more);
+    }
+    value
 }
 
 fn describe_daemon(daemon: &DaemonSettings) -> Value {

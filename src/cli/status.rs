@@ -10,8 +10,8 @@ use super::table::{self, Align};
 use crate::config::Config;
 use crate::output::solr::settings::REBUILD;
 use crate::store::{
-    ChangeFilter, HostPause, Output, Pass, PassState, QuarantinedItem, Reader, Source, StoreError,
-    Warning, Window,
+    ChangeFilter, Export, HostPause, Output, Pass, PassState, QuarantinedItem, Reader, Source,
+    StoreError, Warning, Window,
 };
 
 /// Arguments of `status`.
@@ -58,6 +58,8 @@ pub fn run(
             "last_version": reader.last_version()?,
             "sources": states.iter().map(as_value).collect::<Vec<_>>(),
             "outputs": outputs.iter().map(output_as_value).collect::<Vec<_>>(),
+            "exports": reader.exports()?,
+            "conditions": reader.conditions()?,
             "hosts": hosts,
         });
         writeln!(out, "{value}")?;
@@ -76,6 +78,7 @@ pub fn run(
         out.write_all(details(state).as_bytes())?;
     }
     out.write_all(outputs_as_text(&outputs).as_bytes())?;
+    out.write_all(exports_as_text(&reader.exports()?).as_bytes())?;
     out.write_all(waiting(&hosts, now_ms).as_bytes())?;
     Ok(())
 }
@@ -174,6 +177,40 @@ fn outputs_as_text(states: &[OutputState]) -> String {
         }
         if let (Some(error), Some(at)) = (&output.last_error, output.error_at) {
             line(&format!("stopped {}: {error}", instant(at)));
+        }
+    }
+    text
+}
+
+fn exports_as_text(exports: &[Export]) -> String {
+    if exports.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        ("export", Align::Left),
+        ("records", Align::Right),
+        ("deleted", Align::Right),
+        ("done", Align::Left),
+        ("newest file", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = exports
+        .iter()
+        .map(|export| {
+            vec![
+                export.name.clone(),
+                export.records.to_string(),
+                export.deletions.to_string(),
+                export.done_at.map_or_else(|| "never".to_owned(), instant),
+                export.file.clone().unwrap_or_else(|| "none".to_owned()),
+            ]
+        })
+        .collect();
+    let mut text = format!("\n{}", table::render(&columns, &rows));
+    for export in exports {
+        if let (Some(error), Some(at)) = (&export.last_error, export.error_at) {
+            let (name, at, error) = (&export.name, instant(at), printable(error));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name}: failed {at}: {error}");
         }
     }
     text

@@ -145,7 +145,11 @@ impl Deliveries {
         });
         let exports = config.exports.iter().map(|(settings, schedule)| {
             let key = (DeliveryKind::Export, settings.name.clone());
-            (key, Job::Export(Box::new(settings.clone())), schedule.clone())
+            (
+                key,
+                Job::Export(Box::new(settings.clone())),
+                schedule.clone(),
+            )
         });
         let now_ms = self.board.now_ms();
         let mut gone = std::mem::take(&mut self.items);
