@@ -115,9 +115,9 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
                 &mut out,
             )?;
         }
-        Command::Daemon(_) => {
-            let (config, _) = start(&cli.global, Secrets::Required)?;
-            return runtime()?.block_on(daemon::run(&cli.global, config));
+        Command::Daemon(args) => {
+            let (config, _) = start(&cli.global, args.secrets())?;
+            return runtime()?.block_on(daemon::run(args, &cli.global, config));
         }
         Command::Backup(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;

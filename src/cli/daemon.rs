@@ -1,12 +1,18 @@
 //! `harvestd daemon`: the service.
 
+use std::time::Duration;
+
+use anyhow::Context;
 use tokio::sync::mpsc;
 
 use super::args::Global;
 use super::exit::{Exit, UsageError};
+use super::harvest::demo_source;
 use super::{dedup, progress, signals};
 use crate::config::{self, Config, Environment, Secrets};
+use crate::daemon::schedule::{Schedule, ticks};
 use crate::daemon::{self, Service};
+use crate::demo;
 use crate::harvest::{Clock, stop_switch};
 use crate::store::Store;
 
@@ -20,15 +26,45 @@ Signals:
   HUP        read the configuration again; a wrong one is refused, and the old one stays
 
 Examples:
+  harvestd daemon --demo        try it, without network or configuration
   harvestd daemon
   harvestd daemon --config /etc/harvestd/harvestd.toml")]
-pub struct Args {}
+pub struct Args {
+    /// Harvest a sample repository inside the program each minute, and nothing else
+    #[arg(long)]
+    pub demo: bool,
+}
+
+impl Args {
+    /// Which secrets the configuration has to have: of a demo, none.
+    pub fn secrets(&self) -> Secrets {
+        match self.demo {
+            true => Secrets::Unread,
+            false => Secrets::Required,
+        }
+    }
+}
 
 /// Runs the service until a signal ends it.
 ///
 /// # Errors
 /// If it cannot start.
-pub async fn run(global: &Global, config: Config) -> anyhow::Result<Exit> {
+pub async fn run(args: &Args, global: &Global, config: Config) -> anyhow::Result<Exit> {
+    let demo = match args.demo {
+        true => Some(
+            demo::start()
+                .await
+                .context("starting the demo repository on a loopback port")?,
+        ),
+        false => None,
+    };
+    let url = demo.as_ref().map(|server| server.base_url());
+    let own_store = global.store.is_some();
+    let arranged = move |config: Config| match &url {
+        Some(url) => for_demo(config, url, own_store),
+        None => Ok(config),
+    };
+    let config = arranged(config)?;
     if config.sources.is_empty() {
         let message = match &config.file {
             Some(file) => format!("no source is configured in {}", file.display()),
@@ -40,13 +76,14 @@ pub async fn run(global: &Global, config: Config) -> anyhow::Result<Exit> {
     signals::stop_on_signal(switch)?;
     let (hangups, reload) = mpsc::channel(1);
     signals::tell_hangups(hangups)?;
-    let overrides = global.overrides();
+    let (overrides, secrets) = (global.overrides(), args.secrets());
     let service = Service {
         clock: Clock::System,
         progress: progress::lines(),
         reload: Box::new(move || {
-            config::load(&overrides, &Environment::of_process(), Secrets::Required)
-                .map_err(|error| error.to_string())
+            let config = config::load(&overrides, &Environment::of_process(), secrets)
+                .map_err(|error| error.to_string())?;
+            arranged(config).map_err(|error| error.to_string())
         }),
     };
     dedup::prepare(
@@ -55,5 +92,27 @@ pub async fn run(global: &Global, config: Config) -> anyhow::Result<Exit> {
         Clock::System.now_ms(),
     )?;
     daemon::run(config, service, stop, reload).await?;
+    if let Some(server) = demo {
+        server.shutdown().await;
+    }
     Ok(Exit::Done)
+}
+
+/// `config` with the demo for all its sources, in a store of its own, and without anything that would
+/// pass the demo's records on.
+fn for_demo(mut config: Config, url: &str, own_store: bool) -> anyhow::Result<Config> {
+    let source = demo_source(url)?;
+    let schedule = Schedule {
+        ticks: ticks("* * * * *").map_err(anyhow::Error::msg)?,
+        spread: Duration::ZERO,
+        ..Schedule::default()
+    };
+    if !own_store {
+        config.store.set_file_name("harvestd-demo.db");
+    }
+    config.schedules = [(source.name.clone(), schedule)].into();
+    config.sources = vec![source];
+    config.outputs.clear();
+    config.exports.clear();
+    Ok(config)
 }

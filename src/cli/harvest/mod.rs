@@ -178,7 +178,11 @@ pub async fn run(
     Ok(exit)
 }
 
-fn demo_source(base_url: &str) -> anyhow::Result<SourceSettings> {
+/// The source of a demo repository at `base_url`.
+///
+/// # Errors
+/// For no URL that such a repository has.
+pub(super) fn demo_source(base_url: &str) -> anyhow::Result<SourceSettings> {
     let source = source_from_url(base_url, Some("oai_doaj"), &[], None)?;
     Ok(SourceSettings {
         name: "demo".to_owned(),
