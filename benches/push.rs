@@ -4,7 +4,8 @@
 //! 4 kB and exports their documents to files. It looks for the number of documents in a file and of
 //! requests at a time with which Solr takes a fifth of them soonest, then ROUNDS times (2) loads all
 //! files so and pushes the store as it is pushed by default, each into an empty index. It prints the
-//! time of each, the ratio of the sums, and the largest resident memory of the pushing program.
+//! time of each, the ratio of the sums, and the largest resident memory of the pushing program. Last
+//! it audits the index and prints what that took.
 //!
 //! Solr is that of `tests/solr/prepare`, with the configuration of our tests, on the same machine.
 
@@ -21,6 +22,9 @@ use common::{fill, largest_resident_kib};
 use tempfile::TempDir;
 
 const RECORD_BYTES: usize = 4096;
+
+/// Documents in a page of an audit.
+const PAGE: usize = 1000;
 
 /// Documents in a file that are tried.
 const SIZES: [usize; 3] = [250, 1000, 4000];
@@ -90,7 +94,7 @@ fn main() {
         loading += seconds;
         solr.empty(&runtime);
         let begun = Instant::now();
-        let mut program = push(&store, &solr.url);
+        let mut program = start(&store, &solr.url, &["push", "--all"]);
         let resident = largest_resident_kib(&mut program);
         let seconds = begun.elapsed().as_secs_f64();
         println!(
@@ -104,6 +108,16 @@ fn main() {
     println!(
         "pushing takes {:.2} times as long as loading",
         pushing / loading
+    );
+    let begun = Instant::now();
+    let mut program = start(&store, &solr.url, &["audit", "bench"]);
+    let resident = largest_resident_kib(&mut program);
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "audit: {seconds:.1} s = {:.0}/s, {:.1} MiB resident, {} bytes of answer a document",
+        records as f64 / seconds,
+        resident as f64 / 1024.0,
+        solr.page_bytes(&runtime) / PAGE
     );
 }
 
@@ -136,13 +150,14 @@ fn files(folder: &Path, commands: &[String], size: usize) -> Vec<PathBuf> {
     commands.chunks(size).enumerate().map(file).collect()
 }
 
-/// Starts a push of everything, with the defaults.
-fn push(store: &Path, url: &str) -> Child {
+/// Starts the program with an output that has the defaults.
+fn start(store: &Path, url: &str, arguments: &[&str]) -> Child {
     let config = store.with_extension("toml");
     let text = format!("[[output]]\nname = \"bench\"\ntype = \"solr\"\nurls = [\"{url}\"]\n");
     std::fs::write(&config, text).expect("the temporary folder can be written");
     Command::new(env!("CARGO_BIN_EXE_harvestd"))
-        .args(["push", "--all", "--quiet", "--config"])
+        .args(arguments)
+        .args(["--quiet", "--config"])
         .arg(&config)
         .arg("--store")
         .arg(store)
@@ -243,6 +258,15 @@ impl Solr {
     fn empty(&self, runtime: &tokio::runtime::Runtime) {
         let all = "{\"delete\":{\"query\":\"*:*\"}}";
         self.post(runtime, "update?commit=true", all);
+    }
+
+    /// The size of a page that an audit reads.
+    fn page_bytes(&self, runtime: &tokio::runtime::Runtime) -> usize {
+        let query = format!(
+            "select?rows={PAGE}&fl=id,title_full,author,publishDate,url&sort=id+asc&wt=json"
+        );
+        let page = self.post(runtime, &query, "{\"query\":\"*:*\"}");
+        page.to_string().len()
     }
 
     fn count(&self, runtime: &tokio::runtime::Runtime) -> usize {

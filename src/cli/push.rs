@@ -217,7 +217,9 @@ async fn one(
         Ok(report) => {
             if report.starts_over {
                 let name = &report.output;
-                tracing::info!("output {name}: its settings have changed, so all was sent again");
+                tracing::info!(
+                    "output {name}: its settings have changed, so everything is sent again"
+                );
             }
             report
         }

@@ -10,8 +10,8 @@ use super::table::{self, Align};
 use crate::config::Config;
 use crate::output::solr::settings::REBUILD;
 use crate::store::{
-    ChangeFilter, Export, HostPause, Output, Pass, PassState, QuarantinedItem, Reader, Source,
-    StoreError, Warning, Window,
+    Export, HostPause, Output, Pass, PassState, QuarantinedItem, Reader, Source, StoreError,
+    Warning, Window,
 };
 
 /// Arguments of `status`.

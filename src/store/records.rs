@@ -315,6 +315,44 @@ impl Reader {
         })
     }
 
+    /// Calls `each` with the live records that last changed at `upto` or before, the newest first,
+    /// until it says `Break`. `filter.since` is not looked at.
+    ///
+    /// # Errors
+    /// As [`Reader::changes`].
+    pub fn confirmed(
+        &self,
+        filter: &ChangeFilter,
+        upto: Version,
+        mut each: impl FnMut(StoredRecord) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.require_clusters(filter)?;
+        self.read("reading earlier changes", |connection| {
+            let selection = Selection::of(connection, filter)?;
+            let mut unpress = Unpress::default();
+            let mut statement = connection.prepare(&format!(
+                "SELECT {COLUMNS}, record.source_id FROM record INDEXED BY record_version
+                 JOIN source ON source.id = record.source_id
+                 JOIN set_list ON set_list.id = record.set_list_id
+                 LEFT JOIN payload ON payload.record_id = record.id
+                 WHERE record.version <= ?1 AND record.deleted = 0
+                 ORDER BY record.version DESC"
+            ))?;
+            let mut rows = statement.query([upto.0])?;
+            while let Some(row) = rows.next()? {
+                if !selection.has(SourceId(row.get("source_id")?))
+                    || selection.is_represented(connection, row.get(0)?)?
+                {
+                    continue;
+                }
+                if each(from_row(connection, row, &mut unpress)?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// How many records changed after `filter.since`, tombstones included.
     ///
     /// # Errors

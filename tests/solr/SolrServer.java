@@ -40,9 +40,10 @@ public final class SolrServer {
     var url = System.out;
     System.setOut(System.err); // whatever Solr says must not get between
     Path home = Path.of(arguments[1]).toAbsolutePath();
-    int port = 0;
+    String wanted = System.getenv("SOLR_PORT"); // to come back where it was
+    int port = wanted == null ? 0 : Integer.parseInt(wanted);
     if (cloud) {
-      port = freePort(); // other nodes would have to know it, so it is set before Solr starts
+      port = port == 0 ? freePort() : port; // other nodes would have to know it, so it is set before Solr starts
       Path configuration = home.resolve("configuration");
       copyConfiguration(Path.of(arguments[0]), configuration);
       Files.writeString(

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use support::solr::{Documents, commands};
 use support::{
     FakeSolr, NOW, Output, Program, RealSolr, Repository, TempStore, fixture, temp_store,
@@ -331,6 +331,45 @@ async fn an_index_that_does_not_fit_stops_the_push() {
         solr.heal();
         scene.push("").await.0.success();
         assert_eq!(solr.ids().len(), count);
+    }
+}
+
+/// Where all of a small batch is refused, a document that the index took before tells whose fault it is.
+#[tokio::test]
+async fn few_bad_documents_block_nothing_and_an_index_at_fault_does() {
+    let words = "ERROR: [doc=ID] Error adding field 'x'='y' msg=Invalid Date String:'y'";
+    let says = move |document: &Value| words.replace("ID", document["id"].as_str().unwrap());
+    for is_index in [false, true] {
+        let scene = Scene::with(5).await;
+        let solr = FakeSolr::start().await;
+        scene.configure(&[&solr.url], "");
+        scene.harvest().await;
+        scene.push("").await.0.success();
+        solr.poison(move |document| {
+            let is_bad = document["title"] == "Bad";
+            (is_bad || is_index).then(|| says(document))
+        });
+        for number in [1, 2] {
+            scene.update(number, "<title>Bad</title>", 20);
+        }
+        scene.harvest().await;
+        let (output, said) = scene.push("").await;
+        match is_index {
+            false => {
+                output.success();
+                assert_eq!(
+                    scene.rejected().await.into_keys().collect::<Vec<_>>(),
+                    ids(1..3)
+                );
+            }
+            true => {
+                output.failure(1);
+                assert!(scene.rejected().await.is_empty());
+                assert_eq!(said["behind"], 2);
+            }
+        }
+        assert_eq!(solr.ids(), ids(0..5));
+        assert_eq!(solr.state().documents[&id(1)]["title"], "Article 1");
     }
 }
 
@@ -807,21 +846,26 @@ async fn a_whole_page_comes_back(solr: &RealSolr) {
         let expected: Value = serde_json::from_str(line).unwrap();
         let posted = expected["doc"].as_object().unwrap();
         let document = &documents[posted["id"][0].as_str().unwrap()];
-        for (name, values) in posted {
-            // The schema does not store these.
-            if name == "allfields" || name == "publishDateSort" {
-                continue;
-            }
-            let found = match &document[name] {
-                Value::Array(values) => Value::Array(values.clone()),
-                one => json!([one]),
-            };
-            assert_eq!(found, *values, "{name} of {}", posted["id"]);
-        }
+        is_held(document, posted);
         assert_eq!(document["spelling"], posted["allfields"]);
         compared += 1;
     }
     assert_eq!((compared, documents.len()), (100, 100));
+}
+
+/// Whether a real index gives back all that was posted.
+fn is_held(document: &Value, posted: &Map<String, Value>) {
+    let values = |value: &Value| match value {
+        Value::Array(values) => values.clone(),
+        one => vec![one.clone()],
+    };
+    for (name, posted_values) in posted {
+        // The schema does not store these.
+        if name != "allfields" && name != "publishDateSort" {
+            let found = values(&document[name]);
+            assert_eq!(found, values(posted_values), "{name} of {}", posted["id"]);
+        }
+    }
 }
 
 async fn it_follows_the_store(solr: &RealSolr) {

@@ -2,8 +2,10 @@
 //! exactly what an export says.
 //!
 //! Everything follows from one seed but the moments at which a harvest is killed, which the clock of
-//! the machine decides. `QUARTER_SEED` and `QUARTER_DAYS` set other ones.
+//! the machine decides. `QUARTER_SEED` and `QUARTER_DAYS` set other ones; `WEEK_SEED` and `WEEK_DAYS`
+//! for the shorter time with a real index.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +15,8 @@ use harvestd::demo::{Behaviour, Item, Model, Size, articles};
 use serde_json::Value;
 
 use super::support::solr::{Crash, Documents};
-use super::support::{FakeSolr, Output, Repository};
-use super::{Scene, id};
+use super::support::{FakeSolr, Output, RealSolr, Repository};
+use super::{Scene, is_held};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -49,12 +51,81 @@ struct Happened {
     repaired: u64,
 }
 
+/// One index of records and one of works.
+enum Indices {
+    Played([FakeSolr; 2]),
+    /// Two cores of one server.
+    Real(RealSolr),
+}
+
+impl Indices {
+    fn urls(&self) -> [String; 2] {
+        match self {
+            Self::Played(played) => [0, 1].map(|number: usize| played[number].url.clone()),
+            Self::Real(real) => [real.url.clone(), real.url.replace("biblio", CORES[1])],
+        }
+    }
+
+    fn played(&self) -> &[FakeSolr] {
+        match self {
+            Self::Played(played) => played,
+            Self::Real(_) => &[],
+        }
+    }
+
+    /// Keeps a copy of each index.
+    async fn copy(&self) -> Vec<Documents> {
+        match self {
+            Self::Played(played) => {
+                let copy = |index: &FakeSolr| index.state().documents.clone();
+                played.iter().map(copy).collect()
+            }
+            Self::Real(real) => {
+                for core in CORES {
+                    real.copy(core, false).await;
+                }
+                vec![Documents::new(); 2]
+            }
+        }
+    }
+
+    /// Puts an index back to its copy.
+    async fn put_back(&self, number: usize, copy: Documents) {
+        match self {
+            Self::Played(played) => played[number].state().documents = copy,
+            Self::Real(real) => real.copy(CORES[number], true).await,
+        }
+    }
+
+    /// Compares an index with what it should hold.
+    async fn hold(&self, number: usize, expected: &Documents) {
+        let mut held = match self {
+            Self::Played(played) => played[number].state().documents.clone(),
+            Self::Real(real) => real.documents_of(CORES[number]).await,
+        };
+        let ids = |documents: &Documents| documents.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(ids(&held), ids(expected), "{}", NAMES[number]);
+        for (id, document) in &mut held {
+            is_held(document, expected[id].as_object().unwrap());
+            document.as_object_mut().unwrap().remove("version_str");
+        }
+        // A real index adds copies of fields.
+        if let Self::Played(_) = self {
+            assert_eq!(held, *expected, "{}", NAMES[number]);
+        }
+    }
+}
+
+/// The cores of a real server.
+const CORES: [&str; 2] = ["biblio", "next"];
+
 struct Quarter {
     rng: Rng,
     /// Two sources of the same works; the configuration is that of the first.
     sources: [Scene; 2],
-    /// One index of records and one of works.
-    indices: [FakeSolr; 2],
+    indices: Indices,
+    /// Records of which an index refuses the present state: source and work.
+    poisoned: BTreeSet<(usize, usize)>,
     /// Counted, so that each state differs from all others.
     states: usize,
     happened: Happened,
@@ -63,7 +134,7 @@ struct Quarter {
 const NAMES: [&str; 2] = ["records", "works"];
 
 impl Quarter {
-    async fn begin(seed: u64) -> Self {
+    async fn begin(seed: u64, indices: Indices) -> Self {
         let scene = async || {
             let model = Model::new(Behaviour {
                 page_size: 10,
@@ -74,11 +145,12 @@ impl Quarter {
         let quarter = Self {
             rng: Rng::with_seed(seed),
             sources: [scene().await, scene().await],
-            indices: [FakeSolr::start().await, FakeSolr::start().await],
+            indices,
+            poisoned: BTreeSet::new(),
             states: 0,
             happened: Happened::default(),
         };
-        for index in &quarter.indices {
+        for index in quarter.indices.played() {
             index.poison(refusal);
         }
         quarter.configure("['doaj', 'other']");
@@ -87,16 +159,24 @@ impl Quarter {
 
     /// Writes the configuration, with an order of preference.
     fn configure(&self, order: &str) {
+        let [records, works_url] = self.indices.urls();
+        // A real index refuses what it refuses: here, a second value of this field.
+        let renames = match self.indices {
+            Indices::Played(_) => "",
+            Indices::Real(_) => "renames = { issn = 'author_sort_str' }\nretries = 3",
+        };
         let works = format!(
-            "{}\n[[output]]\nname = 'works'\ntype = 'solr'\nurls = [{:?}]\nretries = 1\n\
-             retry_pause = '1ms'\nbatch_documents = 7\nper = 'cluster'\n\
+            "{}\n[[output]]\nname = 'works'\ntype = 'solr'\nurls = [{works_url:?}]\n\
+             retry_pause = '1ms'\nbatch_documents = 7\nper = 'cluster'\n{renames}\n\
              version_field = 'version_str'\n[dedup]\nenabled = true\nsources = {order}",
             self.sources[1].as_second_source(),
-            self.indices[1].url,
         );
-        let keys = "batch_documents = 4\nparallel_requests = 3\nversion_field = 'version_str'";
+        let renames = renames.lines().next().unwrap_or_default();
+        let keys = format!(
+            "batch_documents = 4\nparallel_requests = 3\nversion_field = 'version_str'\n{renames}"
+        );
         let scene = &self.sources[0];
-        scene.configure_with(&[&self.indices[0].url], keys, &works);
+        scene.configure_with(&[&records], &keys, &works);
         // The scene's own output has one name; here each says what it holds.
         let config = std::fs::read_to_string(scene.config()).unwrap();
         let config = config.replace("name = 'vufind'", "name = 'records'");
@@ -111,19 +191,39 @@ impl Quarter {
     fn change(&mut self) {
         let source = self.rng.usize(..2);
         let work = self.rng.usize(..WORKS);
+        let kind = self.rng.u8(..100);
+        self.put(source, work, kind);
+    }
+
+    /// A record gets another state, or goes; of which kind, `kind` says out of a hundred.
+    fn put(&mut self, source: usize, work: usize, kind: u8) {
+        let is_real = matches!(self.indices, Indices::Real(_));
         self.states += 1;
+        self.poisoned.remove(&(source, work));
         let repository = &self.sources[source].repository;
         let at = repository.clock().now();
         let mut sample = articles(work + 1, 7, Size::Demo).nth(work).unwrap();
         sample.identifier = format!("oai:doaj.org/article:{:03}", 100 * source + work);
         let mut text = format!("State {}.", self.states);
-        let kind = self.rng.u8(..100);
+        if is_real {
+            sample.article.eissn = None;
+        }
         match kind {
             0..15 => {
                 repository.with_model(|model| model.delete(&sample.identifier, at));
                 return;
             }
-            15..30 => text += POISONS[usize::from(kind) % 3],
+            15..30 => {
+                self.poisoned.insert((source, work));
+                match usize::from(kind) % 3 {
+                    poison if !is_real => text += POISONS[poison],
+                    0 => {
+                        sample.article.issn = Some("1234-5678".to_owned());
+                        sample.article.eissn = Some("8765-4321".to_owned());
+                    }
+                    _ => sample.article.title = Some("x".repeat(33_000)),
+                }
+            }
             // No longer the same work as that of the other source.
             30..35 => sample.article.title = Some(format!("A title of its own {}", self.states)),
             _ => {}
@@ -166,7 +266,7 @@ impl Quarter {
 
     /// What goes wrong with the indices today.
     fn trouble(&mut self) {
-        for index in &self.indices {
+        for index in self.indices.played() {
             let mut played = index.state();
             played.gone_after = None;
             played.crash = match self.rng.u8(..10) {
@@ -183,20 +283,43 @@ impl Quarter {
         }
     }
 
-    /// Pushes, and kills that as soon as an index hangs.
-    async fn push(&mut self) -> Output {
+    /// Pushes; that is killed as soon as a played index hangs, and it or a real one at some moment.
+    async fn push(&mut self, is_troubled: bool) -> Output {
         let running = self.scene().program(&["push", "-q"]).spawn();
         let process = running.id();
         let waiting = running.wait();
         tokio::pin!(waiting);
-        let [records, works] = &self.indices;
-        let output = tokio::select! {
-            output = &mut waiting => output,
-            () = either(records, works) => {
-                let kill = Command::new("kill").args(["-s", "KILL", &process.to_string()]).status();
-                assert!(kill.unwrap().success());
-                waiting.await
-            }
+        let kill = || {
+            let mut kill = Command::new("kill");
+            kill.args(["-s", "KILL", &process.to_string()]);
+            assert!(kill.status().unwrap().success());
+        };
+        let moment = Duration::from_millis(self.rng.u64(20..400));
+        let index_dies = self.rng.bool();
+        let output = match &mut self.indices {
+            Indices::Played([records, works]) => tokio::select! {
+                output = &mut waiting => output,
+                () = either(records, works) => {
+                    kill();
+                    waiting.await
+                }
+            },
+            Indices::Real(_) if !is_troubled => waiting.await,
+            Indices::Real(solr) => tokio::select! {
+                output = &mut waiting => output,
+                () = tokio::time::sleep(moment) => match index_dies {
+                    true => {
+                        solr.kill();
+                        let output = waiting.await;
+                        solr.start_again().await;
+                        output
+                    }
+                    false => {
+                        kill();
+                        waiting.await
+                    }
+                }
+            },
         };
         match output.status {
             None => self.happened.pushes_killed += 1,
@@ -221,7 +344,7 @@ impl Quarter {
     }
 
     fn heal(&self) {
-        for index in &self.indices {
+        for index in self.indices.played() {
             let mut played = index.state();
             (played.gone_after, played.crash) = (None, None);
         }
@@ -231,8 +354,8 @@ impl Quarter {
     async fn restore(&mut self, number: usize, copy: Documents) {
         self.heal();
         self.scene().harvest().await;
-        self.push().await.success();
-        self.indices[number].state().documents = copy;
+        self.push(false).await.success();
+        self.indices.put_back(number, copy).await;
         let line = format!("audit {} --json --repair", NAMES[number]);
         let output = self.scene().run(&line).await.success();
         let said: Value = serde_json::from_str(&output.stdout).unwrap();
@@ -245,22 +368,29 @@ impl Quarter {
     async fn end(mut self, days: usize) {
         self.heal();
         self.scene().harvest().await;
-        self.push().await.success();
+        self.push(false).await.success();
         self.status().await;
-        for index in &self.indices {
-            index.heal();
-        }
-        let retry = self.scene().run("push -q --retry-rejected").await;
-        retry.success();
-        for (number, unit) in ["record", "cluster"].iter().enumerate() {
-            let expected = self.scene().exported(&format!("--per {unit}")).await;
-            let mut held = self.indices[number].state().documents.clone();
-            for document in held.values_mut() {
-                document.as_object_mut().unwrap().remove("version_str");
+        match &self.indices {
+            Indices::Played(played) => {
+                played.iter().for_each(FakeSolr::heal);
+                self.scene().run("push -q --retry-rejected").await.success();
             }
-            let ids = |documents: &Documents| documents.keys().cloned().collect::<Vec<_>>();
-            assert_eq!(ids(&held), ids(&expected), "{unit}");
-            assert_eq!(held, expected, "{unit}");
+            Indices::Real(_) => {
+                for (source, work) in self.poisoned.clone() {
+                    self.put(source, work, 99);
+                }
+                self.scene().harvest().await;
+                self.push(false).await.success();
+            }
+        }
+        for (number, unit) in ["record", "cluster"].iter().enumerate() {
+            let renames = match self.indices {
+                Indices::Played(_) => "",
+                Indices::Real(_) => " --rename-field issn=author_sort_str",
+            };
+            let line = format!("--per {unit}{renames}");
+            let expected = self.scene().exported(&line).await;
+            self.indices.hold(number, &expected).await;
             assert!(expected.len() > WORKS / 4, "{unit}: {}", expected.len());
             self.scene()
                 .run(&format!("audit {}", NAMES[number]))
@@ -295,23 +425,21 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect(name))
 }
 
-#[tokio::test]
-async fn a_quarter_of_troubles_ends_in_the_same_documents() {
-    let seed = from_environment("QUARTER_SEED", 1);
-    let days = from_environment("QUARTER_DAYS", 90) as usize;
-    let mut quarter = Quarter::begin(seed).await;
+/// Lets so many days pass.
+async fn pass(mut quarter: Quarter, days: usize) {
+    // Not even a store is there before the first one.
+    quarter.scene().harvest().await;
     let mut copies: Vec<Documents> = Vec::new();
     for day in 0..days {
         quarter.day_of_changes();
         quarter.harvest().await;
         quarter.trouble();
-        quarter.push().await;
+        quarter.push(true).await;
         if day % 7 == 0 {
             quarter.status().await;
         }
         if day == days / 4 {
-            let copy = |index: &FakeSolr| index.state().documents.clone();
-            copies = quarter.indices.iter().map(copy).collect();
+            copies = quarter.indices.copy().await;
         }
         if day == days / 3 {
             // Two records that are one work, or not; where one of them is away, nothing is decided.
@@ -331,8 +459,32 @@ async fn a_quarter_of_troubles_ends_in_the_same_documents() {
             }
         }
     }
-    assert!(copies.is_empty() && !quarter.indices[0].ids().is_empty());
-    let first = quarter.indices[0].ids();
-    assert!(first.iter().any(|held| *held < id(100)) && first.iter().any(|held| *held >= id(100)));
     quarter.end(days).await;
+}
+
+#[tokio::test]
+async fn a_quarter_of_troubles_ends_in_the_same_documents() {
+    let seed = from_environment("QUARTER_SEED", 1);
+    let days = from_environment("QUARTER_DAYS", 90) as usize;
+    let indices = Indices::Played([FakeSolr::start().await, FakeSolr::start().await]);
+    pass(Quarter::begin(seed, indices).await, days).await;
+}
+
+/// The same with a real Solr, which is killed and comes back.
+#[tokio::test]
+async fn a_week_of_troubles_with_a_real_solr_ends_in_the_same_documents() {
+    let Some(solr) = RealSolr::start(RealSolr::own_configuration()).await else {
+        return;
+    };
+    solr.another_core(CORES[1]).await;
+    let seed = from_environment("WEEK_SEED", 1);
+    let days = from_environment("WEEK_DAYS", 7) as usize;
+    let mut quarter = Quarter::begin(seed, Indices::Real(solr)).await;
+    // Enough to begin with, in so short a time.
+    for source in 0..2 {
+        for work in 0..WORKS {
+            quarter.put(source, work, 99);
+        }
+    }
+    pass(quarter, days).await;
 }

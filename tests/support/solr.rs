@@ -448,6 +448,7 @@ fn id_of_command(command: &Value) -> String {
 pub struct RealSolr {
     /// The address of its core.
     pub url: String,
+    configuration: PathBuf,
     server: Child,
     home: TempDir,
 }
@@ -471,23 +472,81 @@ impl RealSolr {
             return None;
         }
         let home = tempfile::tempdir().unwrap();
-        let mut server = Command::new(run)
-            .arg(configuration)
+        let server = Command::new(run)
+            .arg(&configuration)
             .arg(home.path())
             .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let stdout = server.stdout.take().unwrap();
+        let mut solr = Self {
+            url: String::new(),
+            configuration,
+            server,
+            home,
+        };
+        solr.is_ready().await;
+        Some(solr)
+    }
+
+    async fn is_ready(&mut self) {
+        let stdout = self.server.stdout.take().unwrap();
         let reading = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
             BufReader::new(stdout).read_line(&mut line).unwrap();
             line.trim().to_owned()
         });
-        let url = reading.await.unwrap();
-        assert!(url.starts_with("http://"), "Solr did not start: {url:?}");
-        Some(Self { url, server, home })
+        self.url = reading.await.unwrap();
+        assert!(
+            self.url.starts_with("http://"),
+            "Solr did not start: {:?}",
+            self.url
+        );
+    }
+
+    /// Ends it on the spot.
+    pub fn kill(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+
+    /// Starts it again after that, where it was.
+    pub async fn start_again(&mut self) {
+        let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/solr/run");
+        let url: url::Url = self.url.parse().unwrap();
+        self.server = Command::new(run)
+            .arg(&self.configuration)
+            .arg(self.home.path())
+            .env("SOLR_PORT", url.port().unwrap().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.is_ready().await;
+    }
+
+    /// Makes a copy of a core's index, or puts the index back to that copy.
+    pub async fn copy(&self, core: &str, back: bool) {
+        let (order, state) = match back {
+            false => ("backup", "details"),
+            true => ("restore", "restorestatus"),
+        };
+        let ask = async |words: &str| self.post(&format!("../{core}/{words}"), "{}").await;
+        ask("update?commit=true").await;
+        ask(&format!("replication?command={order}&name=copy")).await;
+        for _ in 0..600 {
+            let answer = ask(&format!("replication?command={state}")).await;
+            let state = match back {
+                false => &answer["details"]["backup"]["status"],
+                true => &answer["restorestatus"]["status"],
+            };
+            if state == "success" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{order} of {core} does not end");
     }
 
     /// Its own configuration.
@@ -496,9 +555,16 @@ impl RealSolr {
     }
 
     /// Makes all that was sent visible, and gives every document by its id.
-    pub async fn documents(&self) -> BTreeMap<String, Value> {
-        self.post("update?commit=true", "{}").await;
-        let answer = self.post("select?rows=10000", "{\"query\":\"*:*\"}").await;
+    pub async fn documents(&self) -> Documents {
+        self.documents_of("biblio").await
+    }
+
+    /// The same of another core.
+    pub async fn documents_of(&self, core: &str) -> Documents {
+        self.post(&format!("../{core}/update?commit=true"), "{}")
+            .await;
+        let select = format!("../{core}/select?rows=10000");
+        let answer = self.post(&select, "{\"query\":\"*:*\"}").await;
         let documents = answer["response"]["docs"].as_array().unwrap().clone();
         documents
             .into_iter()

@@ -358,6 +358,9 @@ impl Run<'_> {
                 DeliverError::Solr(error) => AuditError::Solr(error),
                 DeliverError::Misfit { .. } => AuditError::Repair(error.to_string()),
             })?;
+        if let Some(doubt) = delivered.doubt.filter(|doubt| doubt.are_alike) {
+            return Err(AuditError::Repair(doubt.misfit.to_string()));
+        }
         self.report.repaired += delivered.taken.len() as u64;
         let at = self.clock.now_ms();
         let is_add = |change: &&Change| change.command == Command::Add;

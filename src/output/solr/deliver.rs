@@ -29,6 +29,17 @@ pub(crate) struct Delivered {
     pub(crate) taken: Vec<Change>,
     /// What it refused, with its reasons.
     pub(crate) refused: Vec<(Change, String)>,
+    /// Why the index may be to blame and not the documents: it has taken none of them.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// Documents were refused and none was taken.
+#[derive(Debug)]
+pub(crate) struct Doubt {
+    /// What is to be said if the index is to blame.
+    pub(crate) misfit: DeliverError,
+    /// Whether there were several, all for one cause.
+    pub(crate) are_alike: bool,
 }
 
 /// Why a batch was not delivered.
@@ -157,9 +168,11 @@ pub(crate) async fn deliver(
     }
     let refused = delivered.refused.len();
     let row = streak.row();
-    let alike = refused > 1 && row.length >= refused;
-    if alike && !delivered.taken.iter().any(is_add) {
-        return Err(row.misfit());
+    if row.length > 0 && refused > 0 && !delivered.taken.iter().any(is_add) {
+        delivered.doubt = Some(Doubt {
+            misfit: row.misfit(),
+            are_alike: refused > 1 && row.length >= refused,
+        });
     }
     drop(row);
     Ok(delivered)

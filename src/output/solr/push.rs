@@ -1,6 +1,7 @@
 //! All changes since an output's position, batch by batch; the position follows what is confirmed.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::batch::{self, Batch, Change};
 use super::client::{Client, SolrError};
-use super::deliver::{DeliverError, Delivered, Streak, deliver};
+use super::deliver::{DeliverError, Delivered, Doubt, Streak, deliver};
 use super::settings::SolrSettings;
 use crate::harvest::{Clock, Stop};
 use crate::output::vufind::Command;
@@ -291,7 +292,10 @@ impl Run<'_> {
             }
             tokio::select! {
                 Some(delivered) = under_way.next(), if !under_way.is_empty() => {
-                    let delivered = delivered?;
+                    let mut delivered = delivered?;
+                    if let Some(doubt) = delivered.doubt.take() {
+                        self.settle_doubt(doubt, &flights).await?;
+                    }
                     if let Some(flight) = flights.pop_front() {
                         self.progress.done += flight.records;
                         self.confirm(delivered, Some(flight.upto)).await?;
@@ -304,6 +308,36 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Finds out whether the index is to blame for refusing all documents of a batch, by sending it
+    /// again one that it has taken before.
+    async fn settle_doubt(
+        &self,
+        doubt: Doubt,
+        flights: &VecDeque<Flight>,
+    ) -> Result<(), PushError> {
+        let (settings, id) = (self.settings.clone(), self.output.id);
+        let under_way: HashSet<String> = flights
+            .iter()
+            .flat_map(|flight| flight.ids.iter().cloned())
+            .collect();
+        let known = with_store(self.around, move |store| {
+            known_document(store, &settings, id, &under_way)
+        })
+        .await?;
+        let is_to_blame = match known {
+            None => doubt.are_alike,
+            Some(known) => {
+                let streak = Streak::default();
+                let delivered = deliver(self.client, vec![known], None, &streak).await?;
+                delivered.taken.is_empty()
+            }
+        };
+        match is_to_blame {
+            true => Err(doubt.misfit.into()),
+            false => Ok(()),
+        }
     }
 
     /// Sends the records of what was set aside as they are now. The position stays.
@@ -376,6 +410,30 @@ impl Run<'_> {
         (self.around.progress)(self.progress);
         Ok(())
     }
+}
+
+/// The newest document that an output has confirmed, of those that are not under way.
+fn known_document(
+    store: &Store,
+    settings: &SolrSettings,
+    output: OutputId,
+    under_way: &HashSet<String>,
+) -> Result<Option<Change>, StoreError> {
+    let reader = store.reader()?;
+    let position = reader.output(&settings.name)?.map(|output| output.position);
+    let rejected = reader.rejected(output)?;
+    let mut known = None;
+    let filter = settings.filter(None);
+    reader.confirmed(&filter, position.unwrap_or_default(), |record| {
+        let change = batch::change(&record, settings);
+        let is_rejected = rejected.iter().any(|other| other.document_id == change.id);
+        if is_rejected || change.command == Command::Delete || under_way.contains(&change.id) {
+            return ControlFlow::Continue(());
+        }
+        known = Some(change);
+        ControlFlow::Break(())
+    })?;
+    Ok(known)
 }
 
 /// Whether a batch has a document of which another state is under way.
