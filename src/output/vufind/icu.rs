@@ -1,7 +1,7 @@
 //! How is a text transliterated by ICU4C? The only place with `unsafe` code.
 //!
 //! ICU's transliteration data (`Any-Latin` with its scripts, the Thai dictionary, Han readings)
-//! exist in full in the C library alone. Three of its functions are called; their names carry the
+//! exist in full in the C library alone. Four of its functions are called; their names carry the
 //! library's major version, which `build.rs` finds out.
 
 // `unsafe` is needed to call into C. Each call's obligations are few and stated beside it; nothing
@@ -43,6 +43,15 @@ unsafe extern "C" {
         limit: *mut i32,
         status: *mut c_int,
     );
+
+    #[link_name = concat!("utrans_toRules", env!("ICU_SYMBOL_SUFFIX"))]
+    fn utrans_to_rules(
+        transliterator: *const c_void,
+        escape_unprintable: i8,
+        result: *mut u16,
+        result_capacity: i32,
+        status: *mut c_int,
+    ) -> i32;
 
     #[link_name = concat!("utrans_close", env!("ICU_SYMBOL_SUFFIX"))]
     fn utrans_close(transliterator: RawTransliterator);
@@ -160,6 +169,35 @@ impl Transliterator {
             return Ok(String::from_utf16_lossy(written));
         }
     }
+
+    /// The rules that the object follows, in ICU's own language, one a line.
+    pub(crate) fn rules(&self) -> Result<String, IcuError> {
+        let mut rules = vec![0_u16; 1 << 12];
+        loop {
+            let mut status = 0;
+            // SAFETY: the object is open and only this thread has it; the buffer is writable for
+            // as many units as is said; `status` is a valid place and starts as success. What does
+            // not fit is not written, and the status says so.
+            let len = unsafe {
+                utrans_to_rules(
+                    self.raw.as_ptr(),
+                    0,
+                    rules.as_mut_ptr(),
+                    rules.len() as i32,
+                    &mut status,
+                )
+            };
+            let len = usize::try_from(len).unwrap_or(0);
+            if status == BUFFER_OVERFLOW && len > rules.len() {
+                rules.resize(len, 0);
+                continue;
+            }
+            if status > 0 {
+                return Err(IcuError(status));
+            }
+            return Ok(String::from_utf16_lossy(&rules[..len.min(rules.len())]));
+        }
+    }
 }
 
 impl Drop for Transliterator {
@@ -180,6 +218,14 @@ mod tests {
         let long = latin.apply(&"中".repeat(5000)).unwrap();
         assert!(long.len() >= 5000 * short.len(), "{} bytes", long.len());
         assert_eq!(latin.apply("").unwrap(), "");
+    }
+
+    #[test]
+    fn tells_its_rules() {
+        let short = Transliterator::open(Recipe::Rules("a > b;")).unwrap();
+        assert_eq!(short.rules().unwrap().trim(), "a > b;");
+        let long = Transliterator::open(Recipe::Id("Han-Latin")).unwrap();
+        assert!(long.rules().unwrap().len() > 100_000);
     }
 
     #[test]

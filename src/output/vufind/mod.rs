@@ -2,6 +2,7 @@
 
 mod document;
 mod icu;
+mod letters;
 mod options;
 mod settings;
 mod source;

@@ -2,7 +2,8 @@
 //!
 //! Transliteration is ICU's. Plain ASCII never reaches it, and neither do texts of Latin letters
 //! and common punctuation: what ICU makes of each such character does not depend on its
-//! neighbours, so it is asked once per character and process.
+//! neighbours, so it is asked once per character and process. In work keys the same goes for most
+//! Cyrillic and Han letters ([`super::letters`]).
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -11,6 +12,7 @@ use regex::Regex;
 use thiserror::Error;
 
 use super::icu::{IcuError, Recipe, Transliterator};
+use super::letters::Letters;
 
 /// The transliteration that work keys begin with, in ICU's rule language.
 ///
@@ -225,17 +227,25 @@ fn transliterate_key(text: &str) -> Result<String, StringsError> {
             .map(|byte| char::from(byte.to_ascii_lowercase()))
             .collect());
     }
-    let by_table = tables().and_then(|tables| {
-        tables.work_key.apply(text, |byte, key| {
-            if byte.is_ascii_alphanumeric() {
-                key.push(char::from(byte.to_ascii_lowercase()));
-            }
-        })
-    });
-    match by_table {
-        Some(key) => Ok(key),
-        None => with_engines(|engines| engines.work_key.apply(text))
-            .map_err(|cause| StringsError::new(text, cause)),
+    let table = tables().map(|tables| &tables.work_key);
+    if let Some(key) = table.and_then(|table| table.apply(text, push_key_ascii)) {
+        return Ok(key);
+    }
+    with_engines(|engines| {
+        if let Some(table) = table
+            && let Some(key) = engines.key_by_letters(text, table)?
+        {
+            return Ok(key);
+        }
+        engines.work_key.apply(text)
+    })
+    .map_err(|cause| StringsError::new(text, cause))
+}
+
+/// What ICU's work key rules make of ASCII.
+fn push_key_ascii(byte: u8, key: &mut String) {
+    if byte.is_ascii_alphanumeric() {
+        key.push(char::from(byte.to_ascii_lowercase()));
     }
 }
 
@@ -340,6 +350,33 @@ fn tables() -> Option<&'static Tables> {
 struct Engines {
     work_key: Transliterator,
     latin_ascii: Transliterator,
+    letters: Letters,
+}
+
+impl Engines {
+    /// The work key of a text of characters that all become the same wherever they stand, `table`
+    /// having those that are no letters of other scripts; `None` for other texts.
+    fn key_by_letters(&mut self, text: &str, table: &Table) -> Result<Option<String>, IcuError> {
+        // Marks join letters of other scripts, which they do not with Latin ones.
+        let is_mark = |c: char| (COMBINING.0..=COMBINING.1).contains(&u32::from(c));
+        let all_alone = text.chars().all(|c| {
+            c.is_ascii() || self.letters.stands_alone(c) || (table.get(c).is_some() && !is_mark(c))
+        });
+        if !all_alone {
+            return Ok(None);
+        }
+        let mut key = String::with_capacity(2 * text.len());
+        for c in text.chars() {
+            match u8::try_from(c) {
+                Ok(byte) if byte.is_ascii() => push_key_ascii(byte, &mut key),
+                _ => match table.get(c) {
+                    Some(image) => key.push_str(image),
+                    None => key.push_str(self.letters.image(c, &mut self.work_key)?),
+                },
+            }
+        }
+        Ok(Some(key))
+    }
 }
 
 fn with_engines<T>(
@@ -354,6 +391,7 @@ fn with_engines<T>(
             none => none.insert(Engines {
                 work_key: Transliterator::open(Recipe::Rules(WORK_KEY_RULES))?,
                 latin_ascii: Transliterator::open(Recipe::Id("Latin-ASCII"))?,
+                letters: Letters::new(),
             }),
         };
         use_them(engines)
@@ -474,8 +512,77 @@ mod tests {
         proptest::collection::vec(c, 1..24).prop_map(|chars| chars.into_iter().collect())
     }
 
+    fn by_icu(text: &str) -> String {
+        with_engines(|engines| engines.work_key.apply(text)).unwrap()
+    }
+
+    #[test]
+    fn ascii_is_as_icu_has_it() {
+        let all: String = (0..0x80_u8).map(char::from).collect();
+        assert_eq!(transliterate_key(&all).unwrap(), by_icu(&all));
+        for c in all.chars() {
+            let text = format!("a{c}B{c}{c}1 {c} {c}");
+            assert_eq!(transliterate_key(&text).unwrap(), by_icu(&text), "{c:?}");
+        }
+    }
+
+    /// Every letter after and before every other, with what may stand between them.
+    #[test]
+    fn pairs_of_cyrillic_letters_are_as_icu_has_them() {
+        let letters: Vec<char> = crate::output::vufind::letters::tests::ranges()
+            .filter(|(first, _)| *first < '\u{2000}')
+            .flat_map(|(first, last)| first..=last)
+            .collect();
+        for first in &letters {
+            for between in ["", " ", "-", "a", "\u{e9}"] {
+                let seconds = letters.iter();
+                let text: String = seconds
+                    .map(|second| format!("{first}{between}{second}, "))
+                    .collect();
+                assert_eq!(transliterate_key(&text).unwrap(), by_icu(&text), "{text}");
+            }
+        }
+    }
+
+    /// Characters that are read by their neighbours, among these neighbours.
+    #[test]
+    fn han_in_context_is_as_icu_has_it() {
+        for text in [
+            "\u{91cd}\u{5e86}\u{5927}\u{5b66}",
+            "\u{91cd} \u{5e86}",
+            "\u{91cd}\u{8981}\u{6027}",
+            "\u{6c88}\u{9633} \u{79d8}\u{9c81} \u{85cf}\u{6587}",
+            "\u{f972}\u{9633}",
+            "DNA\u{4e2d}\u{56fd}2020\u{5e74}\u{91cf}\u{201c}\u{5b50}\u{201d}\u{e9}",
+        ] {
+            assert_eq!(transliterate_key(text).unwrap(), by_icu(text), "{text}");
+        }
+    }
+
+    /// Letters of other scripts, and what their texts also hold.
+    fn text_of_letters() -> impl Strategy<Value = String> {
+        let letters = crate::output::vufind::letters::tests::ranges()
+            .map(|(first, last)| (u32::from(first), u32::from(last)));
+        let mut ranges: Vec<_> = letters.collect();
+        // The common case, Russian and the most frequent Han characters, more often.
+        ranges.extend([(0x410, 0x44F); 3]);
+        ranges.extend([(0x4E00, 0x5FFF); 2]);
+        ranges.extend([(0x20, 0x7E), (0x20, 0x7E), COMBINING]);
+        ranges.extend(CONTEXT_FREE);
+        let c = (0..ranges.len(), any::<u32>()).prop_map(move |(range, offset)| {
+            let (first, last) = ranges[range];
+            char::from_u32(first + offset % (last - first + 1)).unwrap()
+        });
+        proptest::collection::vec(c, 1..24).prop_map(|chars| chars.into_iter().collect())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn letters_agree_with_icu_on_keys(text in text_of_letters()) {
+            prop_assert_eq!(transliterate_key(&text).unwrap(), by_icu(&text));
+        }
 
         #[test]
         fn tables_agree_with_icu_on_keys(text in context_free_text(true)) {
