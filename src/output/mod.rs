@@ -8,6 +8,7 @@ pub mod enrich;
 pub mod export;
 mod format;
 mod item;
+mod json;
 pub mod jsonl;
 pub mod marcxml;
 pub mod oai_dc;

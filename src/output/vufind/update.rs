@@ -10,8 +10,8 @@
 
 use std::io;
 
-use super::Document;
-use crate::output::xml;
+use super::{Document, FieldValues};
+use crate::output::{json, xml};
 
 /// How every XML message begins.
 macro_rules! xml_head {
@@ -47,7 +47,7 @@ impl Encoding {
         match self {
             Self::Json => {
                 out.extend_from_slice(b"\"add\":{\"doc\":");
-                push_json(document, out);
+                push_object(document, out);
                 out.push(b'}');
             }
             Self::Xml => {
@@ -71,7 +71,7 @@ impl Encoding {
         match self {
             Self::Json => {
                 out.extend_from_slice(b"\"delete\":{\"id\":");
-                push_json(id, out);
+                json::push_string(out, id);
                 out.push(b'}');
             }
             Self::Xml => {
@@ -82,11 +82,23 @@ impl Encoding {
     }
 }
 
-/// Appends a value as JSON, without line breaks.
-fn push_json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    // Writing to memory cannot fail, and neither texts nor documents, whose keys are texts, have
-    // anything that JSON cannot hold.
-    serde_json::to_writer(out, value).expect("texts serialise");
+/// Appends a document as JSON, as it serialises, without line breaks.
+fn push_object(document: &Document, out: &mut Vec<u8>) {
+    let mut before = b'{';
+    for field in document.fields() {
+        out.push(before);
+        before = b',';
+        json::push_string(out, &field.name);
+        out.push(b':');
+        match &field.values {
+            FieldValues::One(value) => json::push_string(out, value),
+            FieldValues::Many(values) => json::push_strings(out, values),
+        }
+    }
+    if before == b'{' {
+        out.push(before);
+    }
+    out.push(b'}');
 }
 
 /// Puts commands into the frame of a message.
@@ -262,6 +274,27 @@ mod tests {
             assert_eq!(message, expected, "{case}");
             serde_json::from_str::<serde_json::Value>(&message).expect(case);
         }
+    }
+
+    #[test]
+    fn writes_documents_as_they_serialise() {
+        let mut document = Document::default();
+        let check = |document: &Document| {
+            let mut out = Vec::new();
+            push_object(document, &mut out);
+            assert_eq!(out, serde_json::to_vec(document).unwrap());
+        };
+        check(&document);
+        document.push("na\"me", "va\nlue");
+        check(&document);
+        let input = Input {
+            identifier: "1",
+            datestamp: "",
+            metadata_prefix: "oai_doaj",
+            metadata: "<doajArticle><title>T \"é\"</title></doajArticle>",
+            tracking: None,
+        };
+        check(&super::super::document(input, &Options::default()).unwrap());
     }
 
     #[test]
