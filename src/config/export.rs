@@ -7,6 +7,7 @@ use super::raw::{Layer, Value};
 use super::values;
 use crate::daemon::schedule::{DeliverySchedule, Hours, ticks};
 use crate::output::Format;
+use crate::output::enrich::Part;
 use crate::output::export::settings::{ExportSettings, check_path};
 use crate::output::vufind::Settings;
 use crate::store::Per;
@@ -19,6 +20,7 @@ pub(crate) fn export(
     written: &Layer,
     sources: &[&str],
     vufind: &Settings,
+    enrich: &[Part],
     findings: &mut Findings,
 ) -> Option<(ExportSettings, DeliverySchedule)> {
     let found_before = findings.problems.len();
@@ -51,11 +53,16 @@ pub(crate) fn export(
     if findings.problems.len() > found_before {
         return None;
     }
+    let per = per.unwrap_or_default();
     let settings = ExportSettings {
         name: name?,
         path: path?,
         format: format.unwrap_or(Format::Jsonl),
-        per: per.unwrap_or_default(),
+        per,
+        enrich: match per {
+            Per::Record => Vec::new(),
+            Per::Cluster => enrich.to_vec(),
+        },
         sources: wanted.unwrap_or_default(),
         since_previous: since_previous.unwrap_or(false),
         vufind: vufind.clone(),

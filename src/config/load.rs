@@ -339,6 +339,7 @@ fn check(
             written,
             &source_names,
             &vufind,
+            &enrich,
             &mut findings,
         ));
     }

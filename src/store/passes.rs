@@ -1,6 +1,7 @@
 //! Passes and windows as rows: beginning a pass, finding the one to go on with, history.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
 
 use super::{
     Counts, NewWindow, Pass, PassId, PassKind, PassState, Reader, SourceId, Span, Store,
@@ -223,6 +224,94 @@ impl Reader {
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
         self.read("reading the ledger", |connection| {
             pending_windows(connection, pass)
+        })
+    }
+}
+
+/// What the passes that began on one day brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Day {
+    /// The day's beginning in UTC, in milliseconds since 1970.
+    pub day_ms: i64,
+    /// New records.
+    pub new: u64,
+    /// Changed records.
+    pub changed: u64,
+    /// Deletions.
+    pub deleted: u64,
+    /// Passes that began.
+    pub passes: u64,
+}
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+impl Reader {
+    /// What each day since that of `since_ms` brought for a source, the oldest first; days without a
+    /// pass are left out.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn days(&self, source: SourceId, since_ms: i64) -> Result<Vec<Day>, StoreError> {
+        self.read("counting what the days brought", |connection| {
+            let since_ms = since_ms.div_euclid(DAY_MS) * DAY_MS;
+            connection
+                .prepare(
+                    "SELECT started_at / ?3 AS day, sum(created), sum(changed), sum(deleted), count(*)
+                     FROM pass WHERE source_id = ?1 AND started_at >= ?2 GROUP BY day ORDER BY day",
+                )?
+                .query_map(params![source.0, since_ms, DAY_MS], |row| {
+                    Ok(Day {
+                        day_ms: row.get::<_, i64>(0)? * DAY_MS,
+                        new: row.get(1)?,
+                        changed: row.get(2)?,
+                        deleted: row.get(3)?,
+                        passes: row.get(4)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// A pass of a source, if it is still remembered.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn pass(&self, source: SourceId, pass: PassId) -> Result<Option<Pass>, StoreError> {
+        self.read("reading a pass", |connection| {
+            connection
+                .query_row(
+                    &format!("SELECT {PASS_COLUMNS} FROM pass WHERE id = ?1 AND source_id = ?2"),
+                    params![pass.0, source.0],
+                    pass_from_row,
+                )
+                .optional()
+        })
+    }
+
+    /// The windows of a pass, at most `most`, by set and span, with how many there are in each state.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn windows(
+        &self,
+        pass: PassId,
+        most: u32,
+    ) -> Result<(Vec<Window>, Vec<(WindowState, u64)>), StoreError> {
+        self.read("reading the ledger", |connection| {
+            let windows = connection
+                .prepare(&format!(
+                    "SELECT {WINDOW_COLUMNS} FROM window WHERE pass_id = ?1
+                     ORDER BY set_spec, from_datestamp, id LIMIT ?2"
+                ))?
+                .query_map(params![pass.0, most], window_from_row)?
+                .collect::<rusqlite::Result<_>>()?;
+            let states = connection
+                .prepare("SELECT state, count(*) FROM window WHERE pass_id = ?1 GROUP BY state")?
+                .query_map([pass.0], |row| {
+                    Ok((word(row, 0, WindowState::from_word)?, row.get(1)?))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok((windows, states))
         })
     }
 }

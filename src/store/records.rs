@@ -380,30 +380,33 @@ impl Reader {
         })
     }
 
-    /// How many records changed after `since`, at most `most`: cheap however far behind someone is.
+    /// How many records changed after `filter.since`, at most `most` of them, and the oldest of these
+    /// changes: cheap however far behind someone is.
     ///
     /// # Errors
     /// As any read.
-    pub fn count_changes_up_to(&self, since: Version, most: u64) -> Result<u64, StoreError> {
+    pub fn pending_changes(
+        &self,
+        filter: &ChangeFilter,
+        most: u64,
+    ) -> Result<(u64, Option<Version>), StoreError> {
         self.read("counting changes", |connection| {
+            let since = filter.since.unwrap_or_default();
+            let wanted = source_ids(connection, &filter.sources)?;
+            let list: Vec<String> = wanted.iter().map(|id| id.0.to_string()).collect();
+            // The index of versions alone tells, unless it matters whose record it is.
+            let which = match (filter.sources.is_empty(), list.as_slice()) {
+                (true, _) => String::new(),
+                (false, list) => format!("AND source_id IN ({})", list.join(", ")),
+            };
             connection.query_row(
-                "SELECT count(*) FROM (SELECT 1 FROM record WHERE version > ?1 LIMIT ?2)",
+                &format!(
+                    "SELECT count(*), min(version) FROM (
+                         SELECT version FROM record INDEXED BY record_version
+                         WHERE version > ?1 {which} ORDER BY version LIMIT ?2)"
+                ),
                 params![since.0, most],
-                |row| row.get(0),
-            )
-        })
-    }
-
-    /// The oldest change after `since`; `None` if there is none.
-    ///
-    /// # Errors
-    /// As any read.
-    pub fn first_change(&self, since: Version) -> Result<Option<Version>, StoreError> {
-        self.read("reading the oldest change", |connection| {
-            connection.query_row(
-                "SELECT min(version) FROM record WHERE version > ?1",
-                [since.0],
-                |row| Ok(row.get::<_, Option<i64>>(0)?.map(Version)),
+                |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(Version))),
             )
         })
     }

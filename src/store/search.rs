@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::payload::Unpress;
 use super::records::{COLUMNS, from_row};
-use super::{Reader, StoreError, StoredRecord, Version};
+use super::{ChangeFilter, Reader, StoreError, StoredRecord, Version};
 use crate::dedup::text::fold;
 use crate::record::{Article, crosswalk, doi};
 
@@ -205,9 +205,12 @@ impl SearchIndex {
             })?;
         let done = entries.len() < most;
         let records = entries.len() as u64;
-        self.write(&entries, mark, last).map_err(|error| {
-            StoreError::from_sqlite(&self.path, "writing the search index", error)
-        })?;
+        // Whoever looks and finds nothing writes nothing.
+        if records > 0 || last != position || mark != known_mark {
+            self.write(&entries, mark, last).map_err(|error| {
+                StoreError::from_sqlite(&self.path, "writing the search index", error)
+            })?;
+        }
         Ok(Followed {
             records,
             position: last,
@@ -381,9 +384,13 @@ impl Reader {
         let path = path_of(&self.path);
         let (_, position) = read_state(index)
             .map_err(|error| StoreError::from_sqlite(&path, "reading the search index", error))?;
+        let since = ChangeFilter {
+            since: Some(position),
+            ..ChangeFilter::default()
+        };
         Ok(IndexState {
             position,
-            behind: self.count_changes_up_to(position, IndexState::MOST_BEHIND)?,
+            behind: self.pending_changes(&since, IndexState::MOST_BEHIND)?.0,
             bytes: std::fs::metadata(&path).map_or(0, |metadata| metadata.len()),
         })
     }

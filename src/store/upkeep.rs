@@ -349,7 +349,7 @@ fn forget_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{PassKind, SourceDefinition};
+    use crate::store::{ChangeFilter, PassKind, SourceDefinition};
 
     fn store(folder: &Path) -> Store {
         Store::open(&folder.join("store.db")).unwrap()
@@ -412,7 +412,7 @@ mod tests {
             left.push(state.number);
             std::ops::ControlFlow::Continue(())
         };
-        reader.states(&[], 0, each).unwrap();
+        reader.states(&ChangeFilter::default(), 0, each).unwrap();
         let live_named_and_newest = [2, 3, 6];
         assert_eq!(left, live_named_and_newest);
         assert_eq!(reader.sources().unwrap()[0].deleted_records, 2);

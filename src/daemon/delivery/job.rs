@@ -9,7 +9,7 @@ use crate::harvest::{Clock, Stop};
 use crate::output::export::settings::ExportSettings;
 use crate::output::export::write_file;
 use crate::output::solr::settings::SolrSettings;
-use crate::output::solr::{Client, PushEnd, PushProgress, PushSurroundings, PushWishes, push};
+use crate::output::solr::{PushEnd, PushProgress, PushSurroundings, PushWishes, push};
 use crate::store::{ChangeFilter, Reader, Store, StoreError};
 
 /// The first pause after a file could not be written.
@@ -68,6 +68,7 @@ impl Job {
                     since: known.map(|known| known.position),
                     sources: settings.sources.clone(),
                     per: settings.per,
+                    with_others: !settings.enrich.is_empty(),
                 };
                 any_change(reader, &filter)
             }
@@ -103,10 +104,6 @@ impl Job {
 
 async fn push_to(around: Around, settings: Box<SolrSettings>) -> Outcome {
     let stop = around.stop.clone();
-    let client = match Client::new(&settings, stop.clone()) {
-        Ok(client) => client,
-        Err(error) => return Outcome::Failed(DeliverySums::default(), error.to_string()),
-    };
     let (board, key) = (around.board, (DeliveryKind::Output, settings.name.clone()));
     let surroundings = PushSurroundings {
         store: around.store,
@@ -116,7 +113,7 @@ async fn push_to(around: Around, settings: Box<SolrSettings>) -> Outcome {
             board.delivery_progress(&key, progress.done, progress.total.max(progress.done));
         }),
     };
-    let report = match push(&surroundings, &client, &settings, &PushWishes::default()).await {
+    let report = match push(&surroundings, &settings, &PushWishes::default()).await {
         Ok(report) => report,
         Err(error @ StoreError::OutputLocked { .. }) => return Outcome::Busy(error.to_string()),
         Err(error) => return Outcome::Failed(DeliverySums::default(), error.to_string()),

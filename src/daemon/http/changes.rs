@@ -125,6 +125,7 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
             since,
             sources: arguments.texts("source"),
             per,
+            with_others: false,
         },
         limit,
         wait: Duration::from_secs(arguments.number("wait")?.unwrap_or(0)).min(LONGEST_WAIT),

@@ -29,6 +29,7 @@ impl Catalogue {
         Renderer {
             format,
             vufind: &self.options,
+            enrich: &[],
             track_changes: self.settings.track_changes,
             changes: true,
         }
@@ -146,6 +147,7 @@ impl<'a> Body<'a> {
             deletion: Some(Deletion::Declared),
             metadata: None,
             extra: None,
+            others: Vec::new(),
             ..record.clone()
         };
         match self.renderer.push(&gone, out) {
@@ -180,6 +182,7 @@ mod tests {
             created_version: Version(1 << 20),
             metadata: Some("<mets xmlns=\"http://www.loc.gov/METS/\"/>".into()),
             extra: None,
+            others: Vec::new(),
         };
         let settings = Settings::default();
         let catalogue = Catalogue {

@@ -132,6 +132,7 @@ fn is_current(
         since: Some(known.position),
         sources: settings.sources.clone(),
         per: settings.per,
+        with_others: !settings.enrich.is_empty(),
     };
     let there = || {
         known
@@ -173,10 +174,12 @@ fn write(
         since,
         sources: settings.sources.clone(),
         per: settings.per,
+        with_others: !settings.enrich.is_empty(),
     };
     let renderer = Renderer {
         format: settings.format,
         vufind: &options,
+        enrich: &settings.enrich,
         track_changes: settings.vufind.track_changes,
         changes: since.is_some(),
     };

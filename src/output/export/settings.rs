@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use crate::output::Format;
+use crate::output::enrich::Part;
 use crate::output::vufind::Settings;
 use crate::store::{Per, Version};
 
@@ -25,6 +26,9 @@ pub struct ExportSettings {
     pub format: Format,
     /// `per`: what one item is.
     pub per: Per,
+    /// `enrich` under `[dedup]`: what the document of a work takes from its other records; none
+    /// unless one item is a work.
+    pub enrich: Vec<Part>,
     /// `sources`: whose records; empty for all.
     pub sources: Vec<String>,
     /// `since_previous`: only what has changed since the file before.
@@ -43,6 +47,7 @@ impl ExportSettings {
             (
                 self.format,
                 self.per,
+                &self.enrich,
                 &self.sources,
                 self.since_previous,
                 &self.path,
@@ -98,6 +103,7 @@ mod tests {
             name: "all".to_owned(),
             path: "/srv/{time}-{version}.jsonl".into(),
             format: Format::Jsonl,
+            enrich: Vec::new(),
             per: Per::Record,
             sources: Vec::new(),
             since_previous: true,

@@ -101,6 +101,7 @@ impl SolrSettings {
             since: since.into(),
             sources: self.sources.clone(),
             per: self.per,
+            with_others: false,
         }
     }
 

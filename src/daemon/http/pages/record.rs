@@ -259,6 +259,7 @@ mod tests {
                 "<doajArticle><title>&lt;script&gt;alert(2)&lt;/script&gt;</title></doajArticle>{hostile}"
             )),
             extra: Some(hostile.into()),
+            others: Vec::new(),
         };
         let titled = StoredRecord {
             metadata: Some(
