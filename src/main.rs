@@ -57,11 +57,20 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             }
         }
         Command::Harvest(args) => {
-            let overrides = Overrides {
-                ignore_usual_places: args.demo,
-                ..cli.global.overrides()
+            let started = match start(&cli.global, args.secrets()) {
+                Err(error) if args.demo && cli.global.config.is_none() => {
+                    let overrides = Overrides {
+                        ignore_usual_places: true,
+                        ..cli.global.overrides()
+                    };
+                    // To a newcomer the demo says more than the faults of a file.
+                    let started = start_with(&cli.global, &overrides, args.secrets());
+                    tracing::warn!("the demo goes on without the configuration: {error:#}");
+                    started
+                }
+                started => started,
             };
-            let (mut config, bars) = start_with(&cli.global, &overrides, args.secrets())?;
+            let (mut config, bars) = started?;
             if args.demo && cli.global.store.is_none() {
                 config.store.set_file_name("harvestd-demo.db");
             }

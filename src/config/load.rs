@@ -148,8 +148,8 @@ pub struct Overrides {
     pub config: Option<PathBuf>,
     /// `--store`.
     pub store: Option<PathBuf>,
-    /// Without `--config`, no file is looked for: for the demo, which must work whatever the
-    /// user's own configuration says.
+    /// Without `--config`, no file is looked for: for the demo, which must work also where the
+    /// user's own configuration cannot be used.
     pub ignore_usual_places: bool,
 }
 

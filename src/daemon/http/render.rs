@@ -173,7 +173,7 @@ mod tests {
     fn what_cannot_be_written_is_taken_away_where_that_can_be_said() {
         let broken = StoredRecord {
             source: "a".into(),
-            metadata_prefix: "oai_dc".into(),
+            metadata_prefix: "mets".into(),
             identifier: "oai:x:1".into(),
             datestamp: "2020-01-01".into(),
             set_specs: Vec::new(),
