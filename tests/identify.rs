@@ -246,3 +246,37 @@ async fn a_whole_request_is_cut_down_to_its_base_url() {
             == 1
     }));
 }
+
+#[tokio::test]
+async fn what_harvests_have_learnt_is_told() {
+    let repository = Repository::with_records(250).start().await;
+    let folder = temp_store();
+    let config = folder.dir().join("c.toml");
+    let text = format!(
+        "[[source]]\nname = \"a\"\nurl = \"{}\"\nmetadata_prefix = \"oai_doaj\"\ndelay = \"0s\"\n\
+         assume = [\"list_size_lies=yes\"]\n",
+        repository.base_url()
+    );
+    std::fs::write(&config, text).unwrap();
+    let (config, store) = (config.to_str().unwrap(), folder.argument());
+    let run = |command: &'static str, further: &'static [&'static str]| {
+        let arguments = [
+            &[command],
+            further,
+            &["--config", config, "--store", &store],
+        ]
+        .concat();
+        Program::new(&arguments).run()
+    };
+    run("harvest", &[]).await.success();
+    let output = run("identify", &["a"]).await.success();
+    let learnt = "\nlearnt by harvests\n  - list_size_lies\n  - dates by the second\n";
+    assert!(output.stdout.contains(learnt), "{}", output.stdout);
+    assert!(output.stdout.contains("  - pages of 100\n"));
+    let output = run("identify", &["a", "--json"]).await.success();
+    let value: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(value["learnt"]["list_size_lies"], json!(true));
+    let output = run("status", &[]).await.success();
+    let line = "a: learnt: list_size_lies, dates by the second, oldest first, pages of 100";
+    assert!(output.stdout.contains(line), "{}", output.stdout);
+}

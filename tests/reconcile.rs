@@ -39,6 +39,11 @@ async fn doaj(count: usize) -> Repository {
     repository
 }
 
+/// A repository by the book, with `count` articles in pages of 20.
+async fn plain(count: usize) -> Repository {
+    Repository::with_records(count).page_size(20).start().await
+}
+
 fn deletions(store: &Path) -> Vec<(String, Deletion)> {
     let mut deletions = Vec::new();
     Reader::open(store)
@@ -234,4 +239,112 @@ async fn nothing_is_buried_on_the_word_of_a_repository_that_denies_what_it_lists
         held.stderr
     );
     assert_eq!(deletions(&place.path()), []);
+}
+
+#[tokio::test]
+async fn identifiers_alone_are_listed_where_that_works() {
+    let repository = plain(100).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    harvestd(&["harvest", "--config", &config, "--store", &store])
+        .await
+        .success();
+    let gone = repository.visible().remove(3);
+    let now = repository.clock().now();
+    repository.with_model(|model| model.vanish(&gone.identifier, now.plus_seconds(-DAY)));
+    repository.forget_requests();
+    let arguments = [
+        "reconcile",
+        "--json",
+        "--config",
+        config.as_str(),
+        "--store",
+        &store,
+    ];
+    // It breaks off after two pages, and goes on there.
+    repository.break_with(When::AfterPage(2), Fault::html(403));
+    harvestd(&arguments).await.failure(3);
+    assert_eq!(deletions(&place.path()), []);
+    repository.heal();
+    // A harvest in between has its own list.
+    let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
+    harvestd(&harvest).await.success();
+    repository.forget_requests();
+    let output = harvestd(&arguments).await.success();
+    assert_eq!(numbers(&output.stdout), (1, 0, 1));
+    assert_eq!(
+        deletions(&place.path()),
+        [(gone.identifier, Deletion::Vanished)]
+    );
+    assert_eq!(repository.count("ListRecords"), 0);
+    assert_eq!(repository.count("ListIdentifiers"), 3, "not from its start");
+}
+
+#[tokio::test]
+async fn records_that_the_store_lacks_are_fetched_by_name() {
+    let repository = plain(60).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
+    harvestd(&harvest).await.success();
+    // Loaded with an old datestamp, where no harvest looks any more.
+    let mut late = repository.visible().remove(5);
+    late.identifier.push_str("-late");
+    let name = late.identifier.clone();
+    repository.with_model(|model| model.insert(late));
+    harvestd(&harvest).await.success();
+    let has_it = || {
+        let mut has_it = false;
+        Reader::open(&place.path())
+            .unwrap()
+            .changes(&ChangeFilter::default(), |record| {
+                has_it |= record.identifier == name;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        has_it
+    };
+    assert!(!has_it());
+    harvestd(&["reconcile", "--config", &config, "--store", &store])
+        .await
+        .success();
+    let status = harvestd(&["status", "--store", &store, "--config", &config])
+        .await
+        .success();
+    assert!(
+        status.stdout.contains("asked for by name"),
+        "{}",
+        status.stdout
+    );
+    harvestd(&harvest).await.success();
+    assert!(has_it());
+}
+
+#[tokio::test]
+async fn whole_records_are_listed_where_identifiers_cannot_be() {
+    let repository = doaj(100).await;
+    repository.with_model(|model| model.behaviour.premium_key = Some("key".to_owned()));
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
+    harvestd(&harvest).await.success();
+    repository.forget_requests();
+    let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
+    harvestd(&arguments).await.success();
+    assert!(repository.count("ListIdentifiers") <= 3);
+    assert_eq!(repository.count("ListRecords"), 5);
+    // That is known from then on.
+    repository.forget_requests();
+    harvestd(&arguments).await.success();
+    assert_eq!(repository.count("ListIdentifiers"), 0);
+    // And tried again with a key.
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}api_key = \"key\"\n")).unwrap();
+    repository.forget_requests();
+    harvestd(&arguments).await.success();
+    assert_eq!(repository.count("ListIdentifiers"), 5);
+    assert_eq!(repository.count("ListRecords"), 0);
 }

@@ -167,6 +167,7 @@ fn describe_source(source: &SourceSettings, schedule: Option<&Schedule>) -> Valu
             Granularity::Day => "day",
             Granularity::Second => "second",
         }),
+        "assume": source.assume.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "credentials": credentials(&client.credentials),
         "overlap": time(source.overlap),
         "delay": time(source.delay),

@@ -12,7 +12,7 @@ use super::table::{self, Align};
 use super::{dedup, progress, signals};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Burial, Clock, End, Reconciled, Surroundings, reconcile, stop_switch};
+use crate::harvest::{Burial, Clock, End, Pace, Reconciled, Surroundings, reconcile, stop_switch};
 use crate::oai::client::Client;
 use crate::store::{Reader, Store};
 
@@ -73,6 +73,7 @@ pub async fn run(
         clock: Clock::System,
         stop,
         progress: progress::display(bars),
+        pace: Pace::default(),
     };
     let burial = Burial {
         most_share: args.max_share / 100.0,
@@ -199,7 +200,7 @@ fn dry_run(
             .into_iter()
             .find(|source| source.name == settings.name);
         let listed = match &known {
-            Some(source) => store.last_full_pass(source.id)?,
+            Some(source) => store.last_whole_list(source.id)?,
             None => None,
         };
         let (Some(source), Some(pass)) = (known, listed) else {

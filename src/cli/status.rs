@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::table::{self, Align};
 use crate::config::Config;
+use crate::oai::Granularity;
 use crate::output::solr::settings::REBUILD;
 use crate::store::{
     Export, HostPause, Output, Pass, PassState, QuarantinedItem, Reader, Source, StoreError,
-    Warning, Window,
+    Traits, Warning, Window,
 };
 
 /// Arguments of `status`.
@@ -296,6 +297,10 @@ fn details(state: &State) -> String {
             delay_in_words(seconds)
         ));
     }
+    let learnt = traits_in_words(&state.source.traits);
+    if !learnt.is_empty() {
+        line(&format!("learnt: {}", learnt.join(", ")));
+    }
     if let Some(pass) = state.passes.first() {
         let counts = &pass.counts;
         line(&format!(
@@ -349,6 +354,54 @@ fn details(state: &State) -> String {
         line(&format!("set aside: {name}: {}", item.reason));
     }
     text
+}
+
+/// What was learnt of a repository, as far as it changes how it is harvested.
+pub(super) fn traits_in_words(traits: &Traits) -> Vec<String> {
+    let flags = [
+        (traits.ignores_dates, "ignores_dates"),
+        (traits.ignores_sets == Some(true), "ignores_sets"),
+        (traits.list_size_lies, "list_size_lies"),
+        (traits.decodes_tokens, "decodes_tokens"),
+        (traits.wants_prefix_with_token, "wants_prefix_with_token"),
+        (traits.tokens_name_items == Some(true), "tokens_name_items"),
+    ];
+    let mut words: Vec<String> = flags
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, name)| name.to_owned())
+        .collect();
+    if let Some(items) = traits.cut_off_at {
+        words.push(format!("cut_off_at={items}"));
+    }
+    if let Some(granularity) = traits.granularity {
+        words.push(format!(
+            "dates by the {}",
+            match granularity {
+                Granularity::Day => "day",
+                Granularity::Second => "second",
+            }
+        ));
+    }
+    if let Some(newest_first) = traits.newest_first {
+        words.push(format!(
+            "{} first",
+            if newest_first { "newest" } else { "oldest" }
+        ));
+    }
+    if let Some(page_size) = traits.page_size {
+        words.push(format!("pages of {page_size}"));
+    }
+    if let Some(policy) = &traits.deleted_record {
+        words.push(format!("deletions {policy}"));
+    }
+    words.extend(
+        traits
+            .failing_verbs
+            .iter()
+            .map(|verb| format!("{verb} fails")),
+    );
+    words
 }
 
 /// Texts from repositories stay one line.
@@ -425,6 +478,24 @@ fn as_value(state: &State) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_learnt_is_told_by_the_names_that_override_it() {
+        let traits = Traits {
+            ignores_dates: true,
+            ignores_sets: Some(false),
+            cut_off_at: Some(100),
+            newest_first: Some(true),
+            failing_verbs: vec!["ListIdentifiers".to_owned()],
+            ..Traits::default()
+        };
+        let words = traits_in_words(&traits).join(", ");
+        assert_eq!(
+            words,
+            "ignores_dates, cut_off_at=100, newest first, ListIdentifiers fails"
+        );
+        assert!(traits_in_words(&Traits::default()).is_empty());
+    }
 
     #[test]
     fn delays_are_told_in_days() {

@@ -82,6 +82,7 @@ pub(crate) fn source(
         reader.problem_at("from", format!("{from} is after until, which is {until}"));
     }
     let granularity = reader.read("granularity", values::granularity);
+    let assume = reader.read("assume", values::assumptions);
     let overlap = reader.read("overlap", values::duration);
     let delay = reader.read("delay", values::duration);
     let window_records = reader.read("window_records", values::some_count);
@@ -109,6 +110,7 @@ pub(crate) fn source(
         from: from.or(built_in.from),
         until: until.or(built_in.until),
         granularity: granularity.or(built_in.granularity),
+        assume: assume.unwrap_or(built_in.assume),
         overlap: overlap.unwrap_or(built_in.overlap),
         delay: delay.unwrap_or(built_in.delay),
         window_records: window_records.unwrap_or(built_in.window_records),

@@ -56,6 +56,7 @@ pub(crate) const SHARED: &[&str] = &[
     "from",
     "until",
     "granularity",
+    "assume",
     "overlap",
     "delay",
     "window_records",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::raw::Value;
+use crate::harvest::Assumption;
 use crate::oai::{Datestamp, Granularity};
 
 /// A text that is not blank, without surrounding white space and control characters.
@@ -192,6 +193,14 @@ pub(crate) fn granularity(value: &Value) -> Result<Granularity, String> {
         "second" => Ok(Granularity::Second),
         other => Err(format!("{other:?} is neither \"day\" nor \"second\"")),
     }
+}
+
+/// What to think of a repository: `trait=yes`, `trait=no`.
+pub(crate) fn assumptions(value: &Value) -> Result<Vec<Assumption>, String> {
+    texts(value)?
+        .iter()
+        .map(|text| Assumption::parse(text))
+        .collect()
 }
 
 /// A base URL.

@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::span;
-use crate::oai::request::Selection;
+use crate::oai::request::{Selection, Verb};
 use crate::oai::response::ErrorCode;
 use crate::oai::{Granularity, Request, ResumptionToken};
 use crate::store::{Span, Traits};
@@ -43,6 +43,14 @@ impl Lesson {
     }
 }
 
+/// Whether a verb is known to fail.
+pub(super) fn is_failing(traits: &Traits, verb: Verb) -> bool {
+    traits
+        .failing_verbs
+        .iter()
+        .any(|known| known == verb.name())
+}
+
 /// The granularity to write dates in: a day is what every repository must understand.
 pub(super) fn granularity(traits: &Traits) -> Granularity {
     traits.granularity.unwrap_or(Granularity::Day)
@@ -68,9 +76,17 @@ pub(super) fn first(
     }
 }
 
+/// The first request of a list of records or identifiers.
+pub(super) fn list(verb: Verb, selection: Selection) -> Request {
+    match verb {
+        Verb::ListIdentifiers => Request::ListIdentifiers(selection),
+        _ => Request::ListRecords(selection),
+    }
+}
+
 /// The request for a later page, as this repository wants it.
 pub(super) fn resume(
-    verb: crate::oai::request::Verb,
+    verb: Verb,
     token: &ResumptionToken,
     metadata_prefix: &str,
     traits: &Traits,
@@ -123,19 +139,23 @@ pub(super) fn other_ways(
             .filter(|(way, _)| way != request)
             .collect()
         }
-        (Request::ListRecords(selection), Some(ErrorCode::BadArgument))
-            if selection.from.is_some() || selection.until.is_some() =>
-        {
+        (
+            Request::ListRecords(selection) | Request::ListIdentifiers(selection),
+            Some(ErrorCode::BadArgument),
+        ) if selection.from.is_some() || selection.until.is_some() => {
             let other = match granularity(traits) {
                 Granularity::Day => Granularity::Second,
                 Granularity::Second => Granularity::Day,
             };
             let (from, until) = span::render(span, other);
-            let way = Request::ListRecords(Selection {
-                from,
-                until,
-                ..selection.clone()
-            });
+            let way = list(
+                request.verb(),
+                Selection {
+                    from,
+                    until,
+                    ..selection.clone()
+                },
+            );
             vec![(way, Lesson::Granularity(other))]
         }
         _ => Vec::new(),
@@ -154,7 +174,6 @@ fn decoded(token: &ResumptionToken) -> ResumptionToken {
 mod tests {
     use super::*;
     use crate::oai::Datestamp;
-    use crate::oai::request::Verb;
 
     #[test]
     fn each_refusal_has_its_other_ways() {

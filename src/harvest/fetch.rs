@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::blocking::blocking;
 use super::clock::{Clock, Stop};
+use super::pace::Pace;
 use super::progress::{Event, Progress};
 use super::settings::SourceSettings;
 use crate::oai::client::{Answer, Redactor, Transport};
@@ -35,9 +37,6 @@ const WORTH_REMEMBERING: Duration = Duration::from_secs(5);
 
 /// A server that answers "later" this often without a break is not going to answer.
 const MOST_WAITS: u32 = 20;
-
-/// A server that slows us down is asked no less often than this.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
 /// An answer that could be read.
 #[derive(Debug)]
@@ -126,9 +125,7 @@ pub(super) struct Asker<'a, T> {
     host: String,
     /// Repositories repeat in their answers what they were asked with.
     redactor: Redactor,
-    /// The present pause between requests; grows when the server asks us to slow down.
-    delay: Duration,
-    last_end: Option<Instant>,
+    pace: &'a Pace,
     paused_host: bool,
 }
 
@@ -157,6 +154,7 @@ impl<'a, T: Transport> Asker<'a, T> {
         clock: &'a Clock,
         stop: &'a Stop,
         progress: &'a dyn Progress,
+        pace: &'a Pace,
     ) -> Self {
         Self {
             transport,
@@ -167,8 +165,7 @@ impl<'a, T: Transport> Asker<'a, T> {
             progress,
             host: host(settings),
             redactor: Redactor::new(&settings.client),
-            delay: settings.delay,
-            last_end: None,
+            pace,
             paused_host: false,
         }
     }
@@ -215,7 +212,7 @@ impl<'a, T: Transport> Asker<'a, T> {
                 answer = self.transport.send(request) => answer,
                 () = self.patience_ends() => return Err(Trouble::Stopped),
             };
-            self.last_end = Some(Instant::now());
+            self.pace.asked(&self.host);
             cost.requests += 1;
             cost.wait_ms += millis(begun.elapsed());
             let next = match answer {
@@ -224,9 +221,9 @@ impl<'a, T: Transport> Asker<'a, T> {
             };
             let (why, pause) = match next {
                 Next::Answered(fetched) => {
-                    self.speed_up();
+                    self.pace.speed_up(&self.host, self.settings.delay);
                     if std::mem::take(&mut self.paused_host) {
-                        self.store.clear_host_pause(&self.host)?;
+                        blocking(|| self.store.clear_host_pause(&self.host))?;
                     }
                     return Ok(Fetched { cost, ..*fetched });
                 }
@@ -261,7 +258,7 @@ impl<'a, T: Transport> Asker<'a, T> {
                             cost,
                         });
                     }
-                    self.slow_down();
+                    self.pace.slow_down(&self.host, self.settings.delay);
                     if let Some(pause) = pause.filter(|pause| *pause >= WORTH_REMEMBERING) {
                         self.remember(pause, &why)?;
                         self.paused_host = true;
@@ -408,35 +405,23 @@ impl<'a, T: Transport> Asker<'a, T> {
             .host_pause(&self.host)?
             .map_or(0, |pause| pause.failures)
             + 1;
-        self.store.set_host_pause(&HostPause {
+        let pause = HostPause {
             host: self.host.clone(),
             not_before_at: until_ms,
             failures,
             reason: why.to_owned(),
-        })?;
+        };
+        blocking(|| self.store.set_host_pause(&pause))?;
         Ok(until_ms)
     }
 
     async fn keep_distance(&self, cost: &mut Cost) -> Result<(), Trouble> {
-        let Some(last_end) = self.last_end else {
-            return Ok(());
-        };
-        let left = self.delay.saturating_sub(last_end.elapsed());
+        let left = self.pace.left(&self.host, self.settings.delay);
         if left.is_zero() {
             return Ok(());
         }
         cost.wait_ms += millis(left);
         self.sleep_silently(left).await
-    }
-
-    fn slow_down(&mut self) {
-        self.delay = (self.delay * 2).clamp(Duration::from_millis(100), LONGEST_DELAY);
-    }
-
-    fn speed_up(&mut self) {
-        if self.delay > self.settings.delay {
-            self.delay = (self.delay * 15 / 16).max(self.settings.delay);
-        }
     }
 
     async fn sleep(&self, pause: Duration, why: &str) -> Result<(), Trouble> {

@@ -30,6 +30,37 @@ pub(super) fn failing_verb(traits: &mut Traits, verb: Verb) {
     }
 }
 
+/// Shorter than this, no silence is worth a word.
+const SHORTEST_STALL_SECONDS: i64 = 30 * 86_400;
+
+/// From a whole pass: the newest datestamp that it showed. What a first pass shows says nothing about
+/// how often things change.
+pub(super) fn newest(traits: &mut Traits, newest: Option<Datestamp>) {
+    let Some(newest) = newest.filter(|newest| Some(*newest) > traits.newest) else {
+        return;
+    };
+    if let Some(before) = traits.newest.replace(newest) {
+        let quiet = newest.unix() - before.unix();
+        traits.longest_quiet_seconds = traits.longest_quiet_seconds.max(Some(quiet));
+    }
+}
+
+/// That datestamps no longer move, if nothing has changed up to `reached` for several times longer
+/// than ever before.
+pub(super) fn stall_in_words(traits: &Traits, reached: Datestamp) -> Option<String> {
+    let (newest, longest) = traits.newest.zip(traits.longest_quiet_seconds)?;
+    let quiet = reached.unix() - newest.unix();
+    let days = |seconds: i64| seconds / 86_400;
+    (quiet > longest.saturating_mul(4).max(SHORTEST_STALL_SECONDS)).then(|| {
+        format!(
+            "nothing has a datestamp after {newest}, for {} days, where it was {} days at the most \
+             before; ask the repository whether it still sets them",
+            days(quiet),
+            days(longest)
+        )
+    })
+}
+
 /// From the first page of a list: how long a page is, and which way the list runs.
 pub(super) fn page(traits: &mut Traits, list: &List<Record>) {
     if list.token.is_some() {
@@ -58,4 +89,38 @@ pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
     };
     (seconds.abs() >= SKEW_SECONDS)
         .then(|| format!("the repository's clock is {minutes} minutes {way} ours; {use_of_it}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_measured_by_the_longest_quiet_before_it() {
+        let day = |number: i64| Datestamp::from_unix(number * 86_400);
+        let mut traits = Traits::default();
+        newest(&mut traits, Some(day(1_000)));
+        assert_eq!(
+            stall_in_words(&traits, day(9_000)),
+            None,
+            "nothing to compare"
+        );
+        newest(&mut traits, Some(day(1_010)));
+        newest(&mut traits, Some(day(1_005)));
+        newest(&mut traits, None);
+        newest(&mut traits, Some(day(1_012)));
+        assert_eq!(traits.newest, Some(day(1_012)));
+        for (reached, stalls) in [(1_012, false), (1_052, false), (1_053, true)] {
+            let words = stall_in_words(&traits, day(reached));
+            assert_eq!(words.is_some(), stalls, "{reached}: {words:?}");
+        }
+        // Where something changes each day, a week is no stall yet.
+        let daily = Traits {
+            newest: Some(day(1_000)),
+            longest_quiet_seconds: Some(86_400),
+            ..Traits::default()
+        };
+        assert_eq!(stall_in_words(&daily, day(1_030)), None);
+        assert!(stall_in_words(&daily, day(1_031)).is_some());
+    }
 }

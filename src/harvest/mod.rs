@@ -4,20 +4,26 @@
 //! - `reading`: what a page means for its window, and how windows end (pure)
 //! - `proof`: how far a list reaches (pure)
 //! - `span`: cutting windows (pure)
+//! - `assume`: what the configuration says of a repository (pure)
 //! - `adapt`: other ways to put a refused request (pure)
 //! - `resume`: whether a list that was cut off is gone on with (pure)
 //! - `learn`: what answers teach about a repository (pure)
+//! - `blocking`: what the store does on shared threads
 //! - `fetch`: one request with its tries and pauses
+//! - `pace`: how often hosts are asked
 //! - `commit`: the storing thread
 //! - `pass`: one run over one source
 //! - `run`: one run over many sources
 //! - `preview`: what a pass would ask, without storing anything
 
 mod adapt;
+mod assume;
+mod blocking;
 mod clock;
 mod commit;
 mod fetch;
 mod learn;
+mod pace;
 mod pass;
 mod plan;
 mod preview;
@@ -29,8 +35,10 @@ mod run;
 pub mod settings;
 mod span;
 
+pub use assume::Assumption;
 pub use clock::{Clock, Stop, StopSwitch, stop_switch};
 pub use fetch::host;
+pub use pace::Pace;
 pub use pass::{Burial, End, Reconciled, Report, Surroundings, definition, harvest, reconcile};
 pub use plan::Wishes;
 pub use preview::{Preview, PreviewedList, preview};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::assume::Assumption;
 use crate::oai::settings::ClientSettings;
 use crate::oai::{Datestamp, Granularity};
 
@@ -34,6 +35,8 @@ pub struct SourceSettings {
     pub max_wait: Duration,
     /// `granularity`: overrides what Identify says.
     pub granularity: Option<Granularity>,
+    /// `assume`: what to think of the repository, whatever it has shown.
+    pub assume: Vec<Assumption>,
     /// What the store remembers instead of the URL, where that is another one in each run: the
     /// port of the demo repository is. `None` for every real repository.
     pub known_as: Option<String>,
@@ -56,6 +59,7 @@ impl SourceSettings {
             retry_pause: Duration::from_secs(2),
             max_wait: Duration::from_secs(900),
             granularity: None,
+            assume: Vec::new(),
             known_as: None,
         }
     }

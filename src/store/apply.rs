@@ -16,7 +16,7 @@ use super::{
     Window, WindowId, WindowState, passes,
 };
 use crate::oai::response::BadItem;
-use crate::oai::{Datestamp, Record, ResumptionToken};
+use crate::oai::{Datestamp, Header, Record, ResumptionToken};
 
 /// Something that a pass has found out, to be stored.
 #[derive(Debug, Clone)]
@@ -80,6 +80,8 @@ pub struct PageStep {
     pub begins: Option<Option<Datestamp>>,
     /// The records.
     pub records: Vec<Record>,
+    /// The page lists identifiers, so that its records are headers and say nothing of content.
+    pub only_headers: bool,
     /// The items that cannot become records.
     pub bad: Vec<BadItem>,
     /// How far the list reaches by a later page, where that is less far than its first page said.
@@ -472,7 +474,11 @@ impl<'a> Writing<'a> {
         let mut counts = Counts::default();
         self.listed.page(page.window, page.begins.is_some());
         for (record, payload) in page.records.iter().zip(payloads) {
-            self.record(record, payload, &mut counts)?;
+            if page.only_headers && !record.header.deleted {
+                self.sight(&record.header, &mut counts)?;
+            } else {
+                self.record(record, payload, &mut counts)?;
+            }
             self.listed.note(&record.header.identifier);
         }
         self.settle_clusters()?;
@@ -596,6 +602,41 @@ impl<'a> Writing<'a> {
             _ => counts.changed += 1,
         }
         self.released(&record.header.identifier)
+    }
+
+    /// An identifier was listed as live. Where the store should have such a record and has not, it is
+    /// set aside, so that the next pass asks for it by name.
+    fn sight(&mut self, header: &Header, counts: &mut Counts) -> rusqlite::Result<()> {
+        counts.unchanged += 1;
+        let known = self.known(&header.identifier)?;
+        if let Some(known) = &known {
+            // An identifiers' pass that was cut off for long is older than what harvests saw since.
+            self.connection
+                .prepare_cached("UPDATE record SET seen_pass = max(seen_pass, ?2) WHERE id = ?1")?
+                .execute(params![known.id, self.pass.0])?;
+            if !known.deleted {
+                return Ok(());
+            }
+        }
+        let datestamp = Datestamp::parse(&header.datestamp).map(|(at, _)| at.unix());
+        let should_be_stored: bool = self
+            .connection
+            .prepare_cached(
+                "SELECT coalesce(?2 <= min(datestamp), 0) FROM watermark WHERE source_id = ?1",
+            )?
+            .query_row(params![self.source.0, datestamp], |row| row.get(0))?;
+        if !should_be_stored {
+            return Ok(());
+        }
+        counts.quarantined += 1;
+        self.quarantine(&BadItem {
+            identifier: Some(header.identifier.clone()),
+            datestamp: Some(header.datestamp.clone()),
+            reason: "listed by its identifier as live, and not so in the store; asked for by name \
+                     by the next pass"
+                .to_owned(),
+            raw: header.identifier.clone().into_bytes(),
+        })
     }
 
     /// A live record that came without metadata, which the store has: what is stored stays, and what

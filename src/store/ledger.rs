@@ -56,6 +56,8 @@ words! {
         Since = "since",
         /// A span that was asked for.
         Part = "part",
+        /// The identifiers of everything, to find what has vanished; it changes no content.
+        Identifiers = "identifiers",
     }
 }
 

@@ -18,7 +18,8 @@ const WINDOW_COLUMNS: &str = "id, pass_id, set_spec, from_datestamp, until_dates
 
 impl Store {
     /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are
-    /// abandoned; without, they are gone on with after it.
+    /// abandoned; without, they are gone on with after it. One over identifiers stays in any case: no
+    /// harvest does its work.
     ///
     /// # Errors
     /// As any write.
@@ -34,7 +35,7 @@ impl Store {
         self.write("beginning a pass", |transaction| {
             transaction.execute(
                 "UPDATE pass SET state = 'abandoned', ended_at = ?2
-                 WHERE source_id = ?1 AND state = 'open' AND ?3",
+                 WHERE source_id = ?1 AND state = 'open' AND kind <> 'identifiers' AND ?3",
                 params![source.0, now_ms, replaces_open],
             )?;
             transaction.execute(
@@ -48,36 +49,55 @@ impl Store {
         })
     }
 
-    /// The open pass of a source, if one was cut off.
+    /// The open pass over records of a source, if one was cut off.
     ///
     /// # Errors
     /// As any read.
     pub fn open_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
-        self.read("reading the open pass", |connection| {
-            connection
-                .query_row(
-                    &format!(
-                        "SELECT {PASS_COLUMNS} FROM pass
-                         WHERE source_id = ?1 AND state = 'open' ORDER BY id DESC LIMIT 1"
-                    ),
-                    [source.0],
-                    pass_from_row,
-                )
-                .optional()
-        })
+        self.newest_pass(source, "state = 'open' AND kind <> 'identifiers'")
     }
 
-    /// The newest complete pass over everything of a source.
+    /// The open pass over the identifiers of a source, if one was cut off.
     ///
     /// # Errors
     /// As any read.
-    pub fn last_full_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
-        self.read("reading the newest full pass", |connection| {
+    pub fn open_pass_over_identifiers(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
+        self.newest_pass(source, "state = 'open' AND kind = 'identifiers'")
+    }
+
+    /// The newest complete pass over everything of a source, records or identifiers.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn last_whole_list(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
+        self.newest_pass(
+            source,
+            "state = 'complete' AND kind IN ('full', 'identifiers')",
+        )
+    }
+
+    /// Gives up an open pass.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn give_up_pass(&self, pass: PassId, why: &str, now_ms: i64) -> Result<(), StoreError> {
+        self.write("giving up a pass", |transaction| {
+            transaction.execute(
+                "UPDATE pass SET state = 'abandoned', note = ?2, ended_at = ?3
+                 WHERE id = ?1 AND state = 'open'",
+                params![pass.0, why, now_ms],
+            )
+        })?;
+        Ok(())
+    }
+
+    fn newest_pass(&self, source: SourceId, which: &str) -> Result<Option<Pass>, StoreError> {
+        self.read("reading the newest pass", |connection| {
             connection
                 .query_row(
                     &format!(
-                        "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1
-                            AND kind = 'full' AND state = 'complete' ORDER BY id DESC LIMIT 1"
+                        "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1 AND {which}
+                         ORDER BY id DESC LIMIT 1"
                     ),
                     [source.0],
                     pass_from_row,

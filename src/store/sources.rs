@@ -169,6 +169,12 @@ pub struct Traits {
     /// The verbs that failed where they should not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failing_verbs: Vec<String>,
+    /// The newest datestamp that was listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Datestamp>,
+    /// For how long one datestamp stayed the newest, at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_quiet_seconds: Option<i64>,
     /// The repository's clock less ours, in seconds, when last heard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
@@ -188,6 +194,8 @@ words! {
         NoProof = "no_proof",
         /// Far fewer records than before.
         FewerRecords = "fewer_records",
+        /// Nothing has changed for far longer than ever before.
+        Stalled = "stalled",
         /// A set that had records has none.
         EmptySet = "empty_set",
         /// `from` and `until` have no effect.

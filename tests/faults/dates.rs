@@ -183,6 +183,27 @@ async fn b04_datestamp_kept_or_always_new() {
 }
 
 #[tokio::test]
+async fn b04_datestamps_that_stopped_advancing() {
+    let world = World::of(six()).await;
+    put(&world.repository, 6, Datestamp::from_unix(NOW - DAY));
+    world.run().await;
+    for day in 1..=3 {
+        world.advance(DAY);
+        put(&world.repository, 6 + day, world.repository.clock().now());
+        world.run().await;
+        assert!(!world.has_warning(WarningKind::Stalled));
+    }
+    for (days, stalls) in [(29, false), (2, true), (1, true)] {
+        world.advance(days * DAY);
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.has_warning(WarningKind::Stalled), stalls, "{days}");
+    }
+    put(&world.repository, 10, world.repository.clock().now());
+    world.run().await;
+    assert!(!world.has_warning(WarningKind::Stalled));
+}
+
+#[tokio::test]
 async fn b05_granularity_is_another_than_declared() {
     // Declares seconds, takes days; declares days, takes seconds.
     for (declared, other, refused) in [

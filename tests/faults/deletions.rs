@@ -2,7 +2,7 @@
 //!
 //! | entry | not tested here |
 //! |---|---|
-//! | E1, E2 | finding what vanished without a tombstone takes a pass that compares whole lists; there is none yet, so nothing is taken for deleted (E3) |
+//! | E1, E2 | finding what vanished without a tombstone is the work of `reconcile`, and tested in `tests/reconcile.rs` |
 //! | E4, the outputs' half | `changes` leaves out tombstones of records that its reader never saw; outputs that use it are tested with it |
 //! | E11, links between two records of one work | that is deduplication; the store keeps both |
 

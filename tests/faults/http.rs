@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::Compression;
+use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{End, Wishes, harvest_all};
 use harvestd::oai::settings::Secret;
 use harvestd::store::WarningKind;
@@ -138,6 +139,24 @@ async fn c04_too_many_requests_without_a_time() {
         at[5] - at[4] >= Duration::from_millis(170),
         "recovers slowly"
     );
+}
+
+#[tokio::test]
+async fn c04_two_sources_of_one_host_keep_one_pace() {
+    let world = World::of(six()).await;
+    let base = world.repository.base_url();
+    let sources = ["one", "other"].map(|name| SourceSettings {
+        delay: Duration::from_millis(150),
+        ..settings(name, &base)
+    });
+    let reports = harvest_all(&world.surroundings(), &sources, &Wishes::default()).await;
+    assert!(reports.iter().all(|report| report.end == End::Complete));
+    let requests = world.repository.requests();
+    assert_eq!(requests.len(), 8);
+    for pair in requests.windows(2) {
+        let pause = pair[1].at - pair[0].at;
+        assert!(pause >= Duration::from_millis(140), "{pause:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! | entry | not tested here |
 //! |---|---|
 //! | G3, options without effect | the configuration's own tests set each key and look at what it becomes |
-//! | G5, a daemon that dies silently | there is no daemon yet; a run that ends says why (G4, G10) |
+//! | G5, a daemon that dies silently | `tests/daemon.rs`; a run that ends says why (G4, G10) |
 //! | G8, libraries that rot | no test can show it; the versions are pinned |
 
 use std::process::Command;

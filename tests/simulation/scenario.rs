@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Clock, End, Report, Surroundings, Wishes, harvest, stop_switch};
+use harvestd::harvest::{Clock, End, Pace, Report, Surroundings, Wishes, harvest, stop_switch};
 use harvestd::oai::Datestamp;
 use harvestd::oai::settings::ClientSettings;
 use harvestd::store::Store;
@@ -307,6 +307,7 @@ fn harvest_once(member: &Member, path: &Path, wishes: &Wishes) -> Result<Option<
         death: Arc::clone(&death),
     };
     let around = Surroundings {
+        pace: Pace::default(),
         store: Arc::new(Store::open(path).map_err(|error| error.to_string())?),
         clock: Clock::Manual(Arc::clone(&member.site.lock().unwrap().clock)),
         stop,

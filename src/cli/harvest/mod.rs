@@ -17,7 +17,7 @@ use super::{dedup, progress, signals};
 use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Clock, End, Surroundings, Wishes, harvest_all, stop_switch};
+use crate::harvest::{Clock, End, Pace, Surroundings, Wishes, harvest_all, stop_switch};
 use crate::oai::Datestamp;
 use crate::store::Store;
 
@@ -210,6 +210,7 @@ async fn harvest_and_report(
         clock: Clock::System,
         stop,
         progress: progress::display(bars),
+        pace: Pace::default(),
     };
     let reports = harvest_all(&around, sources, wishes).await;
     if global.json {

@@ -7,22 +7,26 @@ mod words;
 use std::io::Write;
 
 use anyhow::Context;
+use serde_json::json;
 use url::Url;
 
 use self::survey::{Survey, survey};
 use super::args::Global;
 use super::exit::Exit;
 use super::harvest::is_url;
+use super::status::traits_in_words;
 use crate::config::{Config, Secrets, source_from_url};
 use crate::harvest::Clock;
 use crate::harvest::settings::SourceSettings;
 use crate::oai::client::{Client, show_url};
+use crate::store::{Reader, StoreError, Traits};
 
 /// Arguments of `identify`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Asks a handful of questions with a pause between them, and stores nothing: Identify, formats, sets,
-and the first page of records in one format. What looks odd is told with what it means for a harvest.
+and the first page of records in one format. What looks odd is told with what it means for a harvest;
+of a source that was harvested, also what was learnt of it.
 The exit status is 1 if nothing at the address speaks OAI-PMH.
 
 Examples:
@@ -83,13 +87,36 @@ pub async fn run(
             ),
         );
     }
+    let learnt = learnt(args, config)?;
     if global.json {
-        writeln!(out, "{}", words::as_json(&show_url(url), &survey, &odd))?;
+        let mut found = words::as_json(&show_url(url), &survey, &odd);
+        found["learnt"] = json!(learnt);
+        writeln!(out, "{found}")?;
     } else {
-        let text = words::as_text(&show_url(url), &survey, &odd);
+        let mut text = words::as_text(&show_url(url), &survey, &odd);
+        if let Some(traits) = &learnt {
+            words::push_learnt(&traits_in_words(traits), &mut text);
+        }
         out.write_all(text.as_bytes())?;
     }
     Ok(exit(&survey))
+}
+
+/// What harvests have learnt of a configured source; `None` if it was never harvested.
+fn learnt(args: &Args, config: &Config) -> Result<Option<Traits>, StoreError> {
+    if is_url(&args.repository) {
+        return Ok(None);
+    }
+    let reader = match Reader::open(&config.store) {
+        Ok(reader) => reader,
+        Err(StoreError::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let sources = reader.sources()?;
+    let source = sources
+        .into_iter()
+        .find(|source| source.name == args.repository);
+    Ok(source.map(|source| source.traits))
 }
 
 fn exit(survey: &Survey) -> Exit {

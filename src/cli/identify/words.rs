@@ -53,6 +53,16 @@ pub(super) fn as_text(url: &str, survey: &Survey, odd: &[String]) -> String {
     text
 }
 
+/// What harvests have learnt of the repository, by the names of its traits.
+pub(super) fn push_learnt(learnt: &[String], text: &mut String) {
+    if !learnt.is_empty() {
+        text.push_str("\nlearnt by harvests\n");
+        for trait_ in learnt {
+            let _ = writeln!(text, "  - {}", printable(trait_));
+        }
+    }
+}
+
 fn field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "  {name:<13} {}", printable(value));
 }

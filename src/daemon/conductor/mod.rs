@@ -21,7 +21,8 @@ use super::{Service, systemd};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{
-    Burial, End, Stop, StopSwitch, Surroundings, Wishes, harvest_all, host, reconcile, stop_switch,
+    Burial, End, Pace, Stop, StopSwitch, Surroundings, Wishes, harvest_all, host, reconcile,
+    stop_switch,
 };
 use crate::oai::client::Client;
 use crate::store::{Counts, Reader, Source, Store, StoreError};
@@ -102,6 +103,7 @@ pub(super) struct Conductor {
     names: HashMap<task::Id, (String, String)>,
     /// Which part of its spread each source is late by depends on this.
     seed: i64,
+    pace: Pace,
     status: String,
     /// Told after the next round, so that whoever asked sees what came of it.
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
@@ -140,6 +142,7 @@ impl Conductor {
             tasks: JoinSet::new(),
             names: HashMap::new(),
             seed,
+            pace: Pace::default(),
             status: String::new(),
             answers: Vec::new(),
         };
@@ -319,6 +322,7 @@ impl Conductor {
             clock: self.service.clock.clone(),
             stop,
             progress: Arc::clone(&self.service.progress),
+            pace: self.pace.clone(),
         };
         let settings = entry.settings.clone();
         let host = host(&settings);

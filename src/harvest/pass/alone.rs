@@ -3,6 +3,7 @@
 
 use super::windows::{commit, flush};
 use super::{Halt, Run};
+use crate::harvest::blocking::blocking;
 use crate::harvest::commit::Committer;
 use crate::harvest::fetch::Trouble;
 use crate::oai::client::Transport;
@@ -181,7 +182,7 @@ impl<T: Transport> Run<'_, T> {
     /// Whether the repository knows a record that the store has: one whose index is being built
     /// denies them all.
     async fn knows_its_records(&mut self, source: &Source) -> Result<bool, Halt> {
-        let Some(any) = self.around.store.some_seen(source.id, PassId(0))? else {
+        let Some(any) = blocking(|| self.around.store.some_seen(source.id, PassId(0)))? else {
             return Ok(false);
         };
         Ok(matches!(self.get_record(&any).await?, Got::Record(_)))

@@ -77,6 +77,9 @@ impl<T: Transport> Run<'_, T> {
         cost: Cost,
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
+        if self.lists_identifiers() && self.heard_at.is_none() {
+            return Err(Halt::NoIdentifiers(why));
+        }
         let now = self.proof_of_life(&why).await?;
         self.failing_cuts += 1;
         self.failing_in_a_row += 1;
@@ -113,7 +116,12 @@ impl<T: Transport> Run<'_, T> {
             flush(committer).await?;
             return Ok(None);
         }
-        match self.read_one_by_one(&window, &why).await? {
+        let alone = if self.lists_identifiers() {
+            Err("identifiers are not worth that".to_owned())
+        } else {
+            self.read_one_by_one(&window, &why).await?
+        };
+        match alone {
             Ok(page) => {
                 let failed = match &page.ending {
                     Some(Ending::Failed(note)) => Some(note.clone()),

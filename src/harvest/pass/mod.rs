@@ -1,6 +1,7 @@
 //! One run over one source: plans a pass, reads its windows, and says how it went.
 
 mod alone;
+mod identifiers;
 mod mend;
 mod observe;
 mod reconcile;
@@ -13,10 +14,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::assume;
+use super::blocking::blocking;
 use super::clock::{Clock, Stop};
 use super::commit::Committer;
 use super::fetch::{Asker, Fetched, Trouble};
 use super::learn;
+use super::pace::Pace;
 use super::plan::{Plan, Wishes, plan};
 use super::progress::{Ending as Ended, Event, Progress};
 use super::reading::Doubt;
@@ -44,6 +48,8 @@ pub struct Surroundings {
     pub stop: Stop,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
+    /// How often hosts are asked.
+    pub pace: Pace,
 }
 
 /// How one run over one source went.
@@ -96,6 +102,8 @@ enum Halt {
     Refused(String),
     Down(String),
     Left(String),
+    /// Identifiers alone cannot be listed.
+    NoIdentifiers(String),
     Store(StoreError),
     /// The storing thread has stopped, and knows why.
     CommitterGone,
@@ -163,7 +171,9 @@ impl Halt {
             }
             Self::Refused(why) => End::Incomplete(format!("{why}; {kept} once that is mended")),
             Self::Down(why) => End::Incomplete(format!("{why}; {kept}")),
-            Self::Left(why) => End::Incomplete(format!("{why}; watermark unmoved; {kept}")),
+            Self::Left(why) | Self::NoIdentifiers(why) => {
+                End::Incomplete(format!("{why}; watermark unmoved; {kept}"))
+            }
             Self::Store(error) if error.is_passing() => End::Incomplete(error.to_string()),
             Self::Store(error @ StoreError::SourceLocked { .. }) => {
                 End::Incomplete(error.to_string())
@@ -193,11 +203,19 @@ struct Run<'a, T> {
     failing_in_a_row: u32,
     /// The repository's clock at the last page.
     heard_at: Option<Datestamp>,
+    /// The same at the last answer of any kind.
+    told_at: Option<Datestamp>,
+    /// The newest datestamp of this run that is not in the repository's future.
+    newest: Option<Datestamp>,
     /// Records without metadata that may still be asked for one by one.
     gaps_left: u32,
     /// What had to be mended in this run.
     mended: BTreeMap<RepairKind, u64>,
     restarts: HashMap<WindowId, u32>,
+    /// What the lists of the pass at hand are asked for with.
+    verb: Verb,
+    /// A token of theirs has brought a page.
+    has_resumed: bool,
     /// What was said of windows that do not go well, and how often more it could have been.
     troubles: BTreeMap<String, u32>,
     /// What the pass's history is to keep.
@@ -223,6 +241,7 @@ impl<'a, T: Transport> Run<'a, T> {
             &around.clock,
             &around.stop,
             &*around.progress,
+            &around.pace,
         );
         Self {
             around,
@@ -238,9 +257,13 @@ impl<'a, T: Transport> Run<'a, T> {
             failing_cuts: 0,
             failing_in_a_row: 0,
             heard_at: None,
+            told_at: None,
+            newest: None,
             gaps_left: MOST_GAPS,
             mended: BTreeMap::new(),
             restarts: HashMap::new(),
+            verb: Verb::ListRecords,
+            has_resumed: false,
             troubles: BTreeMap::new(),
             remarks: Vec::new(),
             cut_by_limit: false,
@@ -256,12 +279,10 @@ impl<'a, T: Transport> Run<'a, T> {
     async fn begin(&mut self) -> Result<SourceLock, Halt> {
         let store = &self.around.store;
         let lock = store.lock_source(&self.settings.name)?;
-        let (source, change) = store.register_source(&definition(self.settings))?;
+        let (source, change) = blocking(|| store.register_source(&definition(self.settings)))?;
         self.traits.clone_from(&source.traits);
         self.saved_traits.clone_from(&source.traits);
-        if self.settings.granularity.is_some() {
-            self.traits.granularity = self.settings.granularity;
-        }
+        self.put_configured_traits();
         if let Some(change) = change {
             self.note(&format!("{change}; everything is read again"));
         }
@@ -282,12 +303,12 @@ impl<'a, T: Transport> Run<'a, T> {
             if wishes.full && open.is_none() {
                 // Whoever wants everything wants it as the repository is now.
                 self.forget_what_is_ignored(&source)?;
-                source.traits.clone_from(&self.traits);
             }
+            source.traits.clone_from(&self.traits);
             match plan(&source, open, self.settings, &wishes) {
                 Plan::Resume(pass) => {
                     self.note("going on with the pass that was cut off");
-                    store.resume_pass(pass.id)?;
+                    blocking(|| store.resume_pass(pass.id))?;
                     self.cut_by_limit = pass.note.as_deref() == Some(LIMIT_REACHED);
                     self.read_pass(&source, &pass, false).await?;
                     // The cut may be old: what has changed since is read as well, but not
@@ -307,14 +328,17 @@ impl<'a, T: Transport> Run<'a, T> {
                     if kind == PassKind::Full || self.traits.granularity.is_none() {
                         self.identify(&source).await?;
                     }
-                    let pass = store.begin_pass(
-                        source.id,
-                        kind,
-                        moves_watermark,
-                        replaces_open,
-                        &windows,
-                        self.around.clock.now_ms(),
-                    )?;
+                    let now_ms = self.around.clock.now_ms();
+                    let pass = blocking(|| {
+                        store.begin_pass(
+                            source.id,
+                            kind,
+                            moves_watermark,
+                            replaces_open,
+                            &windows,
+                            now_ms,
+                        )
+                    })?;
                     let pass = store.pass(pass)?;
                     return self.read_pass(&source, &pass, true).await;
                 }
@@ -377,10 +401,15 @@ impl<'a, T: Transport> Run<'a, T> {
                 learn::failing_verb(&mut self.traits, Verb::Identify);
             }
         }
+        self.save_traits(source)
+    }
+
+    /// What is configured wins over what was learnt.
+    fn put_configured_traits(&mut self) {
         if self.settings.granularity.is_some() {
             self.traits.granularity = self.settings.granularity;
         }
-        self.save_traits(source)
+        assume::apply(&self.settings.assume, &mut self.traits);
     }
 
     /// Puts to the test again whether the repository ignores dates and sets.
@@ -421,16 +450,14 @@ impl<'a, T: Transport> Run<'a, T> {
         self.counts.add(&totals.counts);
         self.save_traits(source)?;
         if let Err(halt) = read {
-            self.around
-                .store
-                .note_pass(pass.id, &halt.in_words(), now_ms)?;
+            let store = &self.around.store;
+            blocking(|| store.note_pass(pass.id, &halt.in_words(), now_ms))?;
             return Err(halt);
         }
         let remarks = std::mem::take(&mut self.remarks);
         if !remarks.is_empty() {
-            self.around
-                .store
-                .remark_on_pass(pass.id, &remarks.join("; "))?;
+            let store = &self.around.store;
+            blocking(|| store.remark_on_pass(pass.id, &remarks.join("; ")))?;
         }
         self.take_stock(source, pass, &totals)
     }
@@ -472,8 +499,9 @@ impl<'a, T: Transport> Run<'a, T> {
     }
 
     pub(super) fn save_traits(&mut self, source: &Source) -> Result<(), Halt> {
+        self.put_configured_traits();
         if self.traits != self.saved_traits {
-            self.around.store.set_traits(source.id, &self.traits)?;
+            blocking(|| self.around.store.set_traits(source.id, &self.traits))?;
             self.saved_traits.clone_from(&self.traits);
         }
         Ok(())
@@ -495,9 +523,11 @@ impl Halt {
         match self {
             Self::Stopped => "stopped".to_owned(),
             Self::Limit => LIMIT_REACHED.to_owned(),
-            Self::Parked { why, .. } | Self::Refused(why) | Self::Down(why) | Self::Left(why) => {
-                why.clone()
-            }
+            Self::Parked { why, .. }
+            | Self::Refused(why)
+            | Self::Down(why)
+            | Self::Left(why)
+            | Self::NoIdentifiers(why) => why.clone(),
             Self::Store(error) => error.to_string(),
             Self::CommitterGone => "storing stopped".to_owned(),
         }

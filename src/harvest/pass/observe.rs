@@ -2,6 +2,7 @@
 
 use super::windows::asked_until;
 use super::{Halt, Run};
+use crate::harvest::blocking::blocking;
 use crate::harvest::commit::Totals;
 use crate::harvest::fetch::Fetched;
 use crate::harvest::learn;
@@ -74,6 +75,21 @@ impl<T: Transport> Run<'_, T> {
         proof::clock(fetched.response.response_date, fetched.http_date, ours)
     }
 
+    /// Notes how late it is, and how new what is listed.
+    pub(super) fn note_dates(&mut self, clock: Option<Datestamp>, fetched: &Fetched) {
+        self.told_at = clock.or(self.told_at);
+        let (Some(now), Content::Records(list)) = (clock, &fetched.response.content) else {
+            return;
+        };
+        let newest = list
+            .items
+            .iter()
+            .filter_map(|record| record.header.instant())
+            .filter(|at| *at <= now)
+            .max();
+        self.newest = self.newest.max(newest);
+    }
+
     /// Takes back a watermark that lies in the repository's future, and the pass that began there.
     pub(super) fn retract_disproven(
         &self,
@@ -91,7 +107,7 @@ impl<T: Transport> Run<'_, T> {
         };
         let begins_there = pass.kind != PassKind::Full;
         let store = &self.around.store;
-        let stood = store.retract_watermark(source.id, watermark, begins_there)?;
+        let stood = blocking(|| store.retract_watermark(source.id, watermark, begins_there))?;
         let told = response_date
             .max(http_date)
             .map_or_else(String::new, |told| told.to_string());
@@ -119,6 +135,9 @@ impl<T: Transport> Run<'_, T> {
         reading: &Reading,
         empty: bool,
     ) -> Result<(), Halt> {
+        if self.lists_identifiers() {
+            return Ok(());
+        }
         // Where smaller windows are to show it, they have the last word.
         if let Some((items, size)) = reading.contradicts_size()
             && !self.traits.list_size_lies
@@ -160,7 +179,17 @@ impl<T: Transport> Run<'_, T> {
             }
         }
         self.save_traits(source)?;
+        if pass.kind == PassKind::Identifiers {
+            return Ok(());
+        }
         self.warn_of_mended_pages(source)?;
+        if let Some(told_at) = self.told_at.filter(|_| pass.kind != PassKind::Part) {
+            learn::newest(&mut self.traits, self.newest);
+            self.save_traits(source)?;
+            let delay = self.traits.delayed_seconds.unwrap_or(0);
+            let message = learn::stall_in_words(&self.traits, told_at.plus_seconds(-delay));
+            self.warn(source, WarningKind::Stalled, message.as_deref())?;
+        }
         // Of the whole pass, also of the runs in which it was cut off.
         let seen = self.around.store.pass(pass.id)?.counts.records();
         let stored = source.live_records + source.deleted_records;
@@ -227,10 +256,8 @@ impl<T: Transport> Run<'_, T> {
         message: Option<&str>,
     ) -> Result<(), Halt> {
         let now_ms = self.around.clock.now_ms();
-        if self
-            .around
-            .store
-            .set_warning(source.id, kind, message, now_ms)?
+        let store = &self.around.store;
+        if blocking(|| store.set_warning(source.id, kind, message, now_ms))?
             && let Some(message) = message
         {
             self.note(message);

@@ -7,6 +7,7 @@ use super::alone::Got;
 use super::windows::{commit, flush};
 use super::{Halt, Run, Surroundings};
 use crate::harvest::End;
+use crate::harvest::blocking::blocking;
 use crate::harvest::commit::Committer;
 use crate::harvest::plan::Wishes;
 use crate::harvest::progress::{Ending as Ended, Event};
@@ -59,8 +60,8 @@ pub struct Reconciled {
 /// last 30 days from callers without a key, and GetRecord still gives it. What was cut off goes on
 /// where it stood: the list at its token, the questions at the first that is open.
 ///
-/// It lists whole records: that costs more than identifiers alone, finds changes whose datestamps
-/// did not move, and works where lists of identifiers cannot be resumed, as on DOAJ.
+/// It lists identifiers alone where that works, else whole records: DOAJ refuses to go on with a list
+/// of identifiers for callers without a key.
 pub async fn reconcile<T: Transport>(
     around: &Surroundings,
     transport: &T,
@@ -113,7 +114,7 @@ impl<T: Transport> Run<'_, T> {
         }
         let pass = self.listed_pass().await?;
         let source = self.current_source()?;
-        outcome.unseen = self.around.store.count_unseen(source.id, pass.id)?;
+        outcome.unseen = blocking(|| self.around.store.count_unseen(source.id, pass.id))?;
         if let Err(held) = self.hold_too_many(&source, burial, outcome.unseen) {
             outcome.held = true;
             self.reconciling_is_over(&source)?;
@@ -142,14 +143,16 @@ impl<T: Transport> Run<'_, T> {
     async fn listed_pass(&mut self) -> Result<Pass, Halt> {
         let store = &self.around.store;
         let source = self.current_source()?;
-        let newest = store.last_full_pass(source.id)?;
+        let newest = store.last_whole_list(source.id)?;
         // Its questions are still open, and no newer list knows better.
         if let Some(newest) = newest.filter(|newest| self.traits.settling == Some(newest.id.0)) {
             self.note("going on with the questions of an earlier list");
             return Ok(newest);
         }
-        self.read_all().await?;
-        let listed = store.last_full_pass(source.id)?.ok_or_else(|| {
+        if !self.list_all_identifiers().await? {
+            self.read_all().await?;
+        }
+        let listed = store.last_whole_list(source.id)?.ok_or_else(|| {
             Halt::Left(format!("source {} has no complete full list", source.name))
         })?;
         self.traits.settling = Some(listed.id.0);
@@ -198,7 +201,7 @@ impl<T: Transport> Run<'_, T> {
         source: &Source,
         pass: PassId,
     ) -> Result<(), Halt> {
-        let Some(listed) = self.around.store.some_seen(source.id, pass)? else {
+        let Some(listed) = blocking(|| self.around.store.some_seen(source.id, pass))? else {
             return Err(Halt::Left(
                 "the list showed no live record at all".to_owned(),
             ));
@@ -224,7 +227,8 @@ impl<T: Transport> Run<'_, T> {
         let mut after = 0;
         let mut unclear_in_a_row = 0;
         loop {
-            let batch = self.around.store.unseen(source.id, pass, after, TOGETHER)?;
+            let store = &self.around.store;
+            let batch = blocking(|| store.unseen(source.id, pass, after, TOGETHER))?;
             let Some((last, _)) = batch.last() else {
                 return Ok(());
             };

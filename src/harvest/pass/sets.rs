@@ -28,7 +28,10 @@ impl<T: Transport> Run<'_, T> {
         else {
             return Ok(false);
         };
-        if self.traits.ignores_sets.is_some() || !shows_only_others(list, set) {
+        if self.lists_identifiers()
+            || self.traits.ignores_sets.is_some()
+            || !shows_only_others(list, set)
+        {
             return Ok(false);
         }
         let prefix = &self.settings.metadata_prefix;

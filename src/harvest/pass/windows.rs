@@ -4,17 +4,23 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::observe::changes;
-use super::{Halt, Run};
+use super::{Halt, Run, identifiers};
 use crate::harvest::adapt;
 use crate::harvest::commit::{Committer, Totals};
 use crate::harvest::fetch::{Fetched, Trouble};
 use crate::harvest::reading::{Arrival, Doubt, Reading, Rules, Verdict};
 use crate::harvest::resume;
 use crate::oai::client::Transport;
-use crate::oai::request::Verb;
 use crate::oai::response::{ErrorCode, OaiError};
 use crate::oai::{Content, Request, ResumptionToken};
-use crate::store::{Cost, Ending, Pass, Source, Step, Window, WindowId};
+use crate::store::{Cost, Ending, NewWindow, PageStep, Pass, Source, Step, Window, WindowId};
+
+/// A request that the repository refused.
+struct Refusal {
+    sent: Request,
+    error: OaiError,
+    cost: Cost,
+}
 
 impl<T: Transport> Run<'_, T> {
     /// Reads one window after the other until none is left.
@@ -70,88 +76,36 @@ impl<T: Transport> Run<'_, T> {
             if self.around.stop.is_requested() {
                 return Err(Halt::Stopped);
             }
-            let (request_sent, fetched) = match self.ask(&request, &reading).await {
+            let (sent, mut fetched) = match self.ask(&request, &reading).await {
                 Ok(answered) => answered,
-                Err(Trouble::Exhausted { why, cost, .. }) => {
-                    return self.mend(reading.window, why, cost, committer).await;
-                }
-                Err(trouble) => {
-                    // Some repositories refuse a dead token by an HTTP status.
-                    if let Some(why) = trouble.refuses_the_request()
-                        && !reading.is_first()
-                    {
-                        let why = why.to_owned();
-                        return self.restart(reading.window, why, committer).await;
-                    }
-                    return Err(Halt::from_trouble(trouble));
-                }
+                Err(trouble) => return self.unanswered(trouble, reading, committer).await,
             };
-            let clock = self.repository_clock(&fetched);
-            if matches!(fetched.response.content, Content::Records(_)) {
-                self.heard_at = clock;
-            }
-            self.note_repairs(&fetched.response.repairs);
+            identifiers::as_records(&mut fetched);
             let times = (fetched.server_time, fetched.own_time);
             let cost = fetched.cost;
             let first = reading.is_first();
-            if first {
-                self.retract_disproven(source, pass, &reading.window, &fetched)?;
-                if self.ignores_sets(source, &reading.window, &fetched).await? {
-                    self.read_without_sets(pass, committer).await?;
-                    return Ok(None);
-                }
-                self.learn_from_first_page(source, &reading.window, &request_sent, &fetched)?;
-            } else {
+            if !first {
                 self.tokens_work = true;
-            }
-            let arrival = Arrival {
-                asked_until: asked_until(&request_sent),
-                response: fetched.response,
-                clock,
-                cost: fetched.cost,
-            };
-            let mut verdict = reading.judge(arrival, &self.rules());
-            if let Verdict::Go(page, _) | Verdict::End(page) | Verdict::Cut { page, .. } =
-                &mut verdict
+            } else if self
+                .learn_from_beginning(source, pass, &reading.window, &sent, &fetched)
+                .await?
             {
-                if !page.records.is_empty() {
-                    self.failing_in_a_row = 0;
-                    self.failing_cuts = 0;
-                }
-                self.fill_gaps(&mut page.records).await?;
+                self.read_without_sets(pass, committer).await?;
+                return Ok(None);
             }
-            if reading.has_strangers() {
-                self.ignores_dates(source)?;
-            }
-            if reading.tokens_name_items().is_some()
-                && reading.tokens_name_items() != self.traits.tokens_name_items
-            {
-                self.traits.tokens_name_items = reading.tokens_name_items();
-                // Whoever goes on after a crash in this list needs to know.
-                self.save_traits(source)?;
-            }
-            match verdict {
+            match self.judge(source, &mut reading, &sent, fetched).await? {
                 Verdict::Go(page, token) => {
-                    let items = (page.records.len() + page.bad.len()) as u64;
+                    let items = items_of(&page);
                     commit(committer, Step::Page(page), times).await?;
                     self.spend(items)?;
                     request = self.request(&reading.window, Some(&token));
                 }
                 Verdict::End(page) => {
-                    let items = (page.records.len() + page.bad.len()) as u64;
                     if matches!(page.ending, Some(Ending::Complete)) {
-                        self.check_counts(source, pass, &reading, first && items == 0)?;
+                        let empty = first && items_of(&page) == 0;
+                        self.check_counts(source, pass, &reading, empty)?;
                     }
-                    let failed = match &page.ending {
-                        Some(Ending::Failed(why)) => Some(why.clone()),
-                        _ => None,
-                    };
-                    commit(committer, Step::Page(page), times).await?;
-                    let complete = flush(committer).await?.complete;
-                    if !complete {
-                        self.spend(items)?;
-                    }
-                    return Ok(failed);
+                    return self.end(page, times, committer).await;
                 }
                 Verdict::Cut {
                     page,
@@ -159,21 +113,15 @@ impl<T: Transport> Run<'_, T> {
                     note,
                     doubt,
                 } => {
-                    tracing::debug!(
-                        source.id = %self.settings.name, pass.id = pass.id.0,
-                        "cut into {} windows: {note}", into.len()
-                    );
-                    let window = page.window;
-                    let items = (page.records.len() + page.bad.len()) as u64;
-                    commit(committer, Step::Page(page), times).await?;
-                    let step = Step::Split { window, into, note };
-                    commit(committer, step, Default::default()).await?;
-                    let totals = flush(committer).await?;
-                    if let Some(doubt) = doubt {
-                        self.probe.get_or_insert((doubt, changes(&totals.counts)));
-                    }
-                    self.spend(items)?;
-                    return Ok(None);
+                    return self.cut(page, into, note, doubt, times, committer).await;
+                }
+                // The first token of such lists that was ever sent.
+                Verdict::Restart(why)
+                    if self.lists_identifiers()
+                        && reading.window.token.is_none()
+                        && !self.has_resumed =>
+                {
+                    return Err(Halt::NoIdentifiers(why));
                 }
                 Verdict::Restart(note) => {
                     return self.restart(reading.window, note, committer).await;
@@ -189,36 +137,184 @@ impl<T: Transport> Run<'_, T> {
                         .await;
                 }
                 Verdict::Refused(error) => {
-                    let why = self.refused(&request_sent, &error);
-                    // Other windows and other sets may be answered.
-                    let alone = !reading.window.part && self.settings.sets.len() < 2;
-                    if alone || error.known_code() == Some(ErrorCode::CannotDisseminateFormat) {
-                        return Err(Halt::Refused(why));
-                    }
-                    let ending = Ending::Failed(why.clone());
-                    let step = Step::End {
-                        window: reading.window.id,
-                        ending,
-                        cost,
-                    };
-                    commit(committer, step, times).await?;
-                    flush(committer).await?;
-                    return Ok(Some(why));
+                    let refusal = Refusal { sent, error, cost };
+                    return self.refuse(&reading.window, refusal, committer).await;
                 }
             }
         }
     }
 
+    /// A request got no answer: the window is cut, read again, or left, by whose fault that is.
+    async fn unanswered(
+        &mut self,
+        trouble: Trouble,
+        reading: Reading,
+        committer: &Committer,
+    ) -> Result<Option<String>, Halt> {
+        match trouble {
+            Trouble::Exhausted { why, cost, .. } => {
+                self.mend(reading.window, why, cost, committer).await
+            }
+            trouble => match trouble.refuses_the_request() {
+                // Some repositories refuse a dead token by an HTTP status.
+                Some(why) if !reading.is_first() => {
+                    let why = why.to_owned();
+                    self.restart(reading.window, why, committer).await
+                }
+                _ => Err(Halt::from_trouble(trouble)),
+            },
+        }
+    }
+
+    /// What the first page of a window says of its repository; whether that ignores sets.
+    async fn learn_from_beginning(
+        &mut self,
+        source: &Source,
+        pass: &Pass,
+        window: &Window,
+        sent: &Request,
+        fetched: &Fetched,
+    ) -> Result<bool, Halt> {
+        self.retract_disproven(source, pass, window, fetched)?;
+        if self.ignores_sets(source, window, fetched).await? {
+            return Ok(true);
+        }
+        self.learn_from_first_page(source, window, sent, fetched)?;
+        Ok(false)
+    }
+
+    /// What an answer means for its window, with all that it teaches noted.
+    async fn judge(
+        &mut self,
+        source: &Source,
+        reading: &mut Reading,
+        sent: &Request,
+        fetched: Fetched,
+    ) -> Result<Verdict, Halt> {
+        let clock = self.repository_clock(&fetched);
+        self.note_dates(clock, &fetched);
+        if matches!(fetched.response.content, Content::Records(_)) {
+            self.heard_at = clock;
+            self.has_resumed |= !reading.is_first();
+        }
+        self.note_repairs(&fetched.response.repairs);
+        let arrival = Arrival {
+            asked_until: asked_until(sent),
+            response: fetched.response,
+            clock,
+            cost: fetched.cost,
+        };
+        let mut verdict = reading.judge(arrival, &self.rules());
+        if let Verdict::Go(page, _) | Verdict::End(page) | Verdict::Cut { page, .. } = &mut verdict
+        {
+            if !page.records.is_empty() {
+                self.failing_in_a_row = 0;
+                self.failing_cuts = 0;
+            }
+            page.only_headers = self.lists_identifiers();
+            if !page.only_headers {
+                self.fill_gaps(&mut page.records).await?;
+            }
+        }
+        if reading.has_strangers() {
+            self.ignores_dates(source)?;
+        }
+        let names_items = reading.tokens_name_items();
+        if names_items.is_some() && names_items != self.traits.tokens_name_items {
+            self.traits.tokens_name_items = names_items;
+            // Whoever goes on after a crash in this list needs to know.
+            self.save_traits(source)?;
+        }
+        Ok(verdict)
+    }
+
+    /// Stores the last page of a window.
+    async fn end(
+        &mut self,
+        page: PageStep,
+        times: (Duration, Duration),
+        committer: &Committer,
+    ) -> Result<Option<String>, Halt> {
+        let items = items_of(&page);
+        let failed = match &page.ending {
+            Some(Ending::Failed(why)) => Some(why.clone()),
+            _ => None,
+        };
+        commit(committer, Step::Page(page), times).await?;
+        let complete = flush(committer).await?.complete;
+        if !complete {
+            self.spend(items)?;
+        }
+        Ok(failed)
+    }
+
+    /// Stores a page whose window is to be read in parts.
+    async fn cut(
+        &mut self,
+        page: PageStep,
+        into: Vec<NewWindow>,
+        note: String,
+        doubt: Option<Doubt>,
+        times: (Duration, Duration),
+        committer: &Committer,
+    ) -> Result<Option<String>, Halt> {
+        tracing::debug!(
+            source.id = %self.settings.name, window = page.window.0,
+            "cut into {} windows: {note}", into.len()
+        );
+        let window = page.window;
+        let items = items_of(&page);
+        commit(committer, Step::Page(page), times).await?;
+        let step = Step::Split { window, into, note };
+        commit(committer, step, Default::default()).await?;
+        let totals = flush(committer).await?;
+        // Whether parts show more is told by what changes in the store, and identifiers change nothing.
+        if let Some(doubt) = doubt.filter(|_| !self.lists_identifiers()) {
+            self.probe.get_or_insert((doubt, changes(&totals.counts)));
+        }
+        self.spend(items)?;
+        Ok(None)
+    }
+
+    /// The repository refuses a window: that ends the run, unless others may be answered.
+    async fn refuse(
+        &mut self,
+        window: &Window,
+        refusal: Refusal,
+        committer: &Committer,
+    ) -> Result<Option<String>, Halt> {
+        let why = self.refused(&refusal.sent, &refusal.error);
+        if self.lists_identifiers() {
+            return Err(Halt::NoIdentifiers(why));
+        }
+        let alone = !window.part && self.settings.sets.len() < 2;
+        let format = ErrorCode::CannotDisseminateFormat;
+        if alone || refusal.error.known_code() == Some(format) {
+            return Err(Halt::Refused(why));
+        }
+        let step = Step::End {
+            window: window.id,
+            ending: Ending::Failed(why.clone()),
+            cost: refusal.cost,
+        };
+        commit(committer, step, Default::default()).await?;
+        flush(committer).await?;
+        Ok(Some(why))
+    }
+
     fn request(&self, window: &Window, token: Option<&ResumptionToken>) -> Request {
         let prefix = &self.settings.metadata_prefix;
         match token {
-            Some(token) => adapt::resume(Verb::ListRecords, token, prefix, &self.traits),
-            None => Request::ListRecords(adapt::first(
-                prefix,
-                window.set_spec.as_deref(),
-                window.span,
-                &self.traits,
-            )),
+            Some(token) => adapt::resume(self.verb, token, prefix, &self.traits),
+            None => adapt::list(
+                self.verb,
+                adapt::first(
+                    prefix,
+                    window.set_spec.as_deref(),
+                    window.span,
+                    &self.traits,
+                ),
+            ),
         }
     }
 
@@ -315,6 +411,11 @@ impl<T: Transport> Run<'_, T> {
     }
 }
 
+/// Items of a page, readable or not.
+fn items_of(page: &PageStep) -> u64 {
+    (page.records.len() + page.bad.len()) as u64
+}
+
 pub(super) async fn commit(
     committer: &Committer,
     step: Step,
@@ -332,7 +433,9 @@ pub(super) async fn flush(committer: &Committer) -> Result<Totals, Halt> {
 
 pub(super) fn asked_until(request: &Request) -> Option<String> {
     match request {
-        Request::ListRecords(selection) => selection.until.clone(),
+        Request::ListRecords(selection) | Request::ListIdentifiers(selection) => {
+            selection.until.clone()
+        }
         _ => None,
     }
 }
