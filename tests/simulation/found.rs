@@ -14,7 +14,7 @@ use harvestd::oai::settings::ClientSettings;
 use crate::faults::Fault;
 use crate::oracle::Memory;
 use crate::repository::{Repository, START};
-use crate::scenario::{Member, Outcome, memory_folder, run, settle};
+use crate::scenario::{Member, Outcome, Stage, run, settle};
 use crate::wire::{Cut, Site};
 
 /// A source over a repository of `records` records, one in each minute.
@@ -59,12 +59,11 @@ fn a_lost_page_behind_a_session_token_is_read_all_the_same() {
         ("last", 20, 3),
     ] {
         let mut member = member(sessions(), records);
-        let folder = memory_folder();
-        let path = folder.path().join("store.db");
+        let mut stage = Stage::new();
         member.site.lock().unwrap().script = HashMap::from([(lost, Fault::Lost)]);
         let mut outcome = Outcome::default();
-        run(&mut member, &path, &Wishes::default(), &mut outcome)
-            .and_then(|_| settle(&mut member, &path, &mut outcome))
+        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
+            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
             .unwrap_or_else(|why| panic!("{case}: {why}"));
     }
 }
@@ -73,12 +72,11 @@ fn a_lost_page_behind_a_session_token_is_read_all_the_same() {
 fn a_page_that_died_with_the_process_behind_a_session_token_is_read_all_the_same() {
     for call in 2..7 {
         let mut member = member(sessions(), 55);
-        let folder = memory_folder();
-        let path = folder.path().join("store.db");
+        let mut stage = Stage::new();
         member.site.lock().unwrap().cut = Some(Cut::After(call));
         let mut outcome = Outcome::default();
-        run(&mut member, &path, &Wishes::default(), &mut outcome)
-            .and_then(|_| settle(&mut member, &path, &mut outcome))
+        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
+            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
             .unwrap_or_else(|why| panic!("after request {call}: {why}"));
     }
 }
@@ -93,10 +91,9 @@ fn newest_first_and_from_ignored_is_not_cut_into_single_seconds() {
     };
     let mut member = member(behaviour, 300);
     member.settings.window_records = 20;
-    let folder = memory_folder();
-    let path = folder.path().join("store.db");
+    let mut stage = Stage::new();
     let mut outcome = Outcome::default();
-    let report = run(&mut member, &path, &Wishes::default(), &mut outcome)
+    let report = run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
         .unwrap()
         .unwrap();
     assert_eq!(report.end, End::Complete);
@@ -111,8 +108,7 @@ fn readings_that_broke_off_at_one_place_do_not_make_an_end() {
         ..sessions()
     };
     let mut member = member(behaviour, 55);
-    let folder = memory_folder();
-    let path = folder.path().join("store.db");
+    let mut stage = Stage::new();
     // Identify, then three times a page and its token: dead (which is put in another way as well,
     // once), dead, and then answered with noRecordsMatch.
     let faults = [
@@ -122,7 +118,60 @@ fn readings_that_broke_off_at_one_place_do_not_make_an_end() {
     ];
     member.site.lock().unwrap().script = HashMap::from(faults);
     let mut outcome = Outcome::default();
-    run(&mut member, &path, &Wishes::default(), &mut outcome)
-        .and_then(|_| settle(&mut member, &path, &mut outcome))
+    run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
+        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
         .unwrap();
+}
+
+#[test]
+fn from_ignored_and_a_record_that_breaks_its_page_are_not_cut_into_single_seconds() {
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        let behaviour = Behaviour {
+            ignores_from: true,
+            order,
+            page_size: 2,
+            ..Behaviour::plain()
+        };
+        let mut member = member(behaviour, 12);
+        let name = {
+            let mut site = member.site.lock().unwrap();
+            let name = site.repository.current.keys().nth(6).unwrap().clone();
+            site.poison = vec![name.clone()];
+            name
+        };
+        let mut stage = Stage::new();
+        let mut outcome = Outcome::default();
+        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
+            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+            .unwrap_or_else(|why| panic!("{order:?}, {name}: {why}"));
+    }
+}
+
+#[test]
+fn windows_that_did_not_show_their_records_yet_are_read_again_with_an_old_pass() {
+    const DAY: i64 = 86_400;
+    let behaviour = Behaviour {
+        clamp: Some(Duration::from_secs(9 * 86_400)),
+        ..Behaviour::plain()
+    };
+    let mut member = member(behaviour, 0);
+    member.settings.retries = 0;
+    {
+        let mut site = member.site.lock().unwrap();
+        let mut rng = Rng::with_seed(1);
+        site.advance(4 * DAY);
+        for _ in 0..8 {
+            site.advance(DAY);
+            site.repository.insert(&mut rng);
+        }
+        // The first list, which is then cut: into parts that show nothing, and a last one that is
+        // refused, since it begins behind what may be shown.
+        site.script = HashMap::from([(2, Fault::Broken)]);
+    }
+    let mut stage = Stage::new();
+    let mut outcome = Outcome::default();
+    let report = run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    assert_ne!(report.unwrap().end, End::Complete);
+    member.site.lock().unwrap().advance(20 * DAY);
+    settle(&mut member, &mut stage, &mut outcome).unwrap();
 }

@@ -7,7 +7,9 @@
 //!
 //! - `SIMULATION_SEED=n` replays one seed and prints what happens
 //! - `SIMULATION_SEEDS=n` runs so many seeds, from `SIMULATION_FIRST` (0) on
-//! - `SIMULATION_THREADS=n` runs them on so many threads (1)
+//! - `SIMULATION_THREADS=n` runs them on so many threads (as many as there are processors)
+//! - `SIMULATION_FAILURES=n` gives up after so many failing seeds (20)
+//! - `SIMULATION_REPORT=n` tells after every so many seeds how far it is
 
 mod faults;
 mod found;
@@ -24,8 +26,8 @@ use std::time::Instant;
 
 use scenario::{Outcome, play};
 
-/// What fits into a minute on one core.
-const SEEDS: u64 = 1_000;
+/// What fits into a minute on two cores.
+const SEEDS: u64 = 2_000;
 
 /// So many failing seeds are enough to look at.
 const MOST_FAILURES: usize = 20;
@@ -52,7 +54,10 @@ fn every_seed_ends_with_what_the_repositories_show() {
     }
     let first: u64 = setting("SIMULATION_FIRST").unwrap_or(0);
     let count: u64 = setting("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let threads: usize = setting("SIMULATION_THREADS").unwrap_or(1);
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = setting("SIMULATION_THREADS").unwrap_or_else(processors);
+    let most_failures = setting("SIMULATION_FAILURES").unwrap_or(MOST_FAILURES);
+    let report: u64 = setting("SIMULATION_REPORT").unwrap_or(u64::MAX);
     let next = AtomicU64::new(first);
     let failures = Mutex::new(Vec::new());
     let total = Mutex::new(Outcome::default());
@@ -62,12 +67,20 @@ fn every_seed_ends_with_what_the_repositories_show() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count || failures.lock().unwrap().len() >= MOST_FAILURES {
+                    if seed >= first + count || failures.lock().unwrap().len() >= most_failures {
                         return;
                     }
                     let played = catch_unwind(AssertUnwindSafe(|| play(seed, None)));
                     match played.unwrap_or_else(|_| Err("panicked".to_owned())) {
-                        Ok(outcome) => total.lock().unwrap().add(&outcome),
+                        Ok(outcome) => {
+                            let mut total = total.lock().unwrap();
+                            total.add(&outcome);
+                            if total.seeds() % report == 0 {
+                                let failed = failures.lock().unwrap().len();
+                                let seconds = begun.elapsed().as_secs_f64();
+                                println!("{total:?}, {failed} failed, {seconds:.0} s");
+                            }
+                        }
                         Err(why) => {
                             println!("SIMULATION_SEED={seed}: {why}");
                             failures.lock().unwrap().push(seed);

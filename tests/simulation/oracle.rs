@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use harvestd::harvest::{End, Report};
 use harvestd::oai::Datestamp;
@@ -69,11 +68,10 @@ pub(crate) fn check(
     memory: &mut Memory,
     repository: &Repository,
     name: &str,
-    path: &Path,
+    reader: &Reader,
     ran: &Ran<'_>,
 ) -> Result<(), String> {
-    let reader = Reader::open(path).map_err(|error| error.to_string())?;
-    let records = stored(&reader, name)?;
+    let records = stored(reader, name)?;
     let sources = reader.sources().map_err(|error| error.to_string())?;
     let Some(source) = sources.iter().find(|source| source.name == name) else {
         return Ok(());
@@ -81,10 +79,10 @@ pub(crate) fn check(
     let before = std::mem::take(&mut memory.records);
     let moved = check_records(&before, &records, repository)?;
     check_counts(&before, &records, source, moved, ran)?;
-    check_end(&reader, source, ran)?;
-    check_watermarks(memory, &records, repository, source, &reader, ran)?;
+    check_end(reader, source, ran)?;
+    check_watermarks(memory, &records, repository, source, reader, ran)?;
     memory.records = records;
-    let open = open_pass(&reader, source)?;
+    let open = open_pass(reader, source)?;
     memory.open_since = open.then(|| memory.open_since.unwrap_or(ran.began));
     Ok(())
 }
@@ -303,16 +301,15 @@ fn check_watermarks(
 pub(crate) fn check_equal(
     repository: &mut Repository,
     name: &str,
-    path: &Path,
+    reader: &Reader,
 ) -> Result<Excused, String> {
-    let reader = Reader::open(path).map_err(|error| error.to_string())?;
     let sources = reader.sources().map_err(|error| error.to_string())?;
     let source = sources
         .iter()
         .find(|source| source.name == name)
         .ok_or("the source is not in the store")?;
-    let mut records = stored(&reader, name)?;
-    let aside = set_aside(&reader, source)?;
+    let mut records = stored(reader, name)?;
+    let aside = set_aside(reader, source)?;
     let mut excused = Excused::default();
     let now = Datestamp::from_unix(repository.now);
     for item in repository.model.visible(now) {

@@ -18,6 +18,26 @@ const DAY: i64 = 86_400;
 /// `LCC:Medicine`, `LCC:Science`, `LCC:Law` as DOAJ writes them.
 const SETS: [&str; 3] = ["TENDOk1lZGljaW5l", "TENDOlNjaWVuY2U~", "TENDOkxhdw~~"];
 
+/// How much there is in the world of a seed. Nearly everything that can go wrong does so with a few
+/// records on a few pages, of which many more can be played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WorldSize {
+    /// Up to 15 records, and up to three runs while there are faults.
+    Small,
+    /// Up to 400 records, and up to seven runs.
+    Large,
+}
+
+impl WorldSize {
+    pub(crate) fn any(rng: &mut Rng) -> Self {
+        if rng.u8(0..8) == 0 {
+            Self::Large
+        } else {
+            Self::Small
+        }
+    }
+}
+
 /// One state of an item, as a harvester can see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct State {
@@ -73,9 +93,10 @@ pub(crate) struct Repository {
 
 impl Repository {
     /// A repository of random behaviour, filled with records of its first years.
-    pub(crate) fn new(rng: &mut Rng) -> Self {
+    pub(crate) fn new(size: WorldSize, rng: &mut Rng) -> Self {
         let behaviour = behaviour(rng);
         let records = match rng.u8(0..10) {
+            _ if size == WorldSize::Small => rng.usize(0..16),
             0 => 0,
             1..6 => rng.usize(1..40),
             6..9 => rng.usize(40..160),
@@ -105,7 +126,7 @@ impl Repository {
         );
         repository.sets = sets;
         repository.late = late;
-        repository.text_bytes = if rng.u8(0..40) == 0 {
+        repository.text_bytes = if size == WorldSize::Large && rng.u8(0..40) == 0 {
             4_000
         } else {
             rng.usize(0..200)

@@ -1,9 +1,9 @@
 //! One seed: which runs there are, how each is cut off, and how it all ends.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -11,11 +11,13 @@ use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{Clock, End, Pace, Report, Surroundings, Wishes, harvest, stop_switch};
 use harvestd::oai::Datestamp;
 use harvestd::oai::settings::ClientSettings;
-use harvestd::store::Store;
+use harvestd::store::{Reader, Store};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::oracle::{self, Memory, Ran};
-use crate::repository::START;
+use crate::repository::{START, WorldSize};
 use crate::wire::{Cut, Site, Watch, Wire};
 
 /// Once nothing disturbs them, this many runs bring a source to its end.
@@ -34,6 +36,10 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    pub(crate) fn seeds(&self) -> u64 {
+        self.seeds
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         self.seeds += other.seeds;
         self.runs += other.runs;
@@ -60,17 +66,17 @@ pub(crate) fn play(seed: u64, mut log: Option<&mut Vec<String>>) -> Result<Outco
     let mut rng = Rng::with_seed(seed);
     // The engine's pauses have chance in them.
     fastrand::seed(seed);
-    let folder = memory_folder();
-    let path = folder.path().join("store.db");
+    let mut stage = Stage::new();
     let clock = Arc::new(AtomicI64::new(START * 1000 + rng.i64(-20..20) * 86_400_000));
+    let size = WorldSize::any(&mut rng);
     let mut members: Vec<Member> = (0..1 + usize::from(rng.u8(0..4) == 0))
-        .map(|number| member(number, &clock, log.is_some(), &mut rng))
+        .map(|number| member(number, size, &clock, log.is_some(), &mut rng))
         .collect();
     let mut outcome = Outcome {
         seeds: 1,
         ..Outcome::default()
     };
-    let result = play_all(&mut members, &path, &mut outcome, &mut rng);
+    let result = play_all(&mut members, size, &mut stage, &mut outcome, &mut rng);
     if let Some(log) = &mut log {
         for member in &members {
             let mut site = member.site.lock().unwrap();
@@ -91,24 +97,35 @@ pub(crate) fn play(seed: u64, mut log: Option<&mut Vec<String>>) -> Result<Outco
 
 fn play_all(
     members: &mut [Member],
-    path: &Path,
+    size: WorldSize,
+    stage: &mut Stage,
     outcome: &mut Outcome,
     rng: &mut Rng,
 ) -> Result<(), String> {
-    for _ in 0..rng.usize(1..8) {
+    let most_runs = match size {
+        WorldSize::Small => 4,
+        WorldSize::Large => 8,
+    };
+    for _ in 0..rng.usize(1..most_runs) {
         let number = rng.usize(0..members.len());
         let member = &mut members[number];
         let wishes = prepare(member, rng);
-        run(member, path, &wishes, outcome)?;
+        run(member, stage, &wishes, outcome)?;
     }
     for member in members {
-        settle(member, path, outcome)?;
+        settle(member, stage, outcome)?;
     }
     Ok(())
 }
 
-fn member(number: usize, clock: &Arc<AtomicI64>, logs: bool, rng: &mut Rng) -> Member {
-    let mut site = Site::new(rng, Arc::clone(clock));
+fn member(
+    number: usize,
+    size: WorldSize,
+    clock: &Arc<AtomicI64>,
+    logs: bool,
+    rng: &mut Rng,
+) -> Member {
+    let mut site = Site::new(size, rng, Arc::clone(clock));
     site.log = logs.then(Vec::new);
     let repository = &site.repository;
     let host = if rng.bool() { 0 } else { number };
@@ -187,7 +204,7 @@ fn prepare(member: &mut Member, rng: &mut Rng) -> Wishes {
 /// Heals everything, and runs the source until it is at its end and equal to its repository.
 pub(crate) fn settle(
     member: &mut Member,
-    path: &Path,
+    stage: &mut Stage,
     outcome: &mut Outcome,
 ) -> Result<(), String> {
     {
@@ -202,7 +219,7 @@ pub(crate) fn settle(
     }
     let mut complete = 0;
     for _ in 0..MOST_QUIET_RUNS {
-        let report = run(member, path, &Wishes::default(), outcome)?
+        let report = run(member, stage, &Wishes::default(), outcome)?
             .ok_or("an undisturbed run was cut off")?;
         complete = if report.end == End::Complete {
             complete + 1
@@ -222,7 +239,7 @@ pub(crate) fn settle(
     let excused = oracle::check_equal(
         &mut member.site.lock().unwrap().repository,
         &member.settings.name,
-        path,
+        stage.reader()?,
     )?;
     outcome.vanished += excused.vanished;
     outcome.quarantined += excused.quarantined;
@@ -231,11 +248,11 @@ pub(crate) fn settle(
             full: true,
             ..Wishes::default()
         };
-        run(member, path, &full, outcome)?;
+        run(member, stage, &full, outcome)?;
         let excused = oracle::check_equal(
             &mut member.site.lock().unwrap().repository,
             &member.settings.name,
-            path,
+            stage.reader()?,
         )?;
         if excused.quarantined > 0 {
             return Err("readable records stay in quarantine after a full pass".to_owned());
@@ -247,7 +264,7 @@ pub(crate) fn settle(
 /// One run, and the oracle's word on it. `None` if it was cut off.
 pub(crate) fn run(
     member: &mut Member,
-    path: &Path,
+    stage: &mut Stage,
     wishes: &Wishes,
     outcome: &mut Outcome,
 ) -> Result<Option<Report>, String> {
@@ -258,7 +275,7 @@ pub(crate) fn run(
         site.say(|| format!("run with {wishes:?}, cut off {cut:?}"));
         (site.repository.now, site.repository.changes)
     };
-    let report = harvest_once(member, path, wishes)?;
+    let report = harvest_once(member, stage, wishes)?;
     let mut site = member.site.lock().unwrap();
     outcome.runs += 1;
     outcome.requests += u64::from(site.calls);
@@ -287,18 +304,17 @@ pub(crate) fn run(
         &mut member.memory,
         &site.repository,
         &member.settings.name,
-        path,
+        stage.reader()?,
         &ran,
     )?;
     Ok(report)
 }
 
-fn harvest_once(member: &Member, path: &Path, wishes: &Wishes) -> Result<Option<Report>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|error| error.to_string())?;
+fn harvest_once(
+    member: &Member,
+    stage: &mut Stage,
+    wishes: &Wishes,
+) -> Result<Option<Report>, String> {
     let (switch, stop) = stop_switch();
     let (death, waits) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let wire = Wire {
@@ -308,7 +324,7 @@ fn harvest_once(member: &Member, path: &Path, wishes: &Wishes) -> Result<Option<
     };
     let around = Surroundings {
         pace: Pace::default(),
-        store: Arc::new(Store::open(path).map_err(|error| error.to_string())?),
+        store: stage.store()?,
         clock: Clock::Manual(Arc::clone(&member.site.lock().unwrap().clock)),
         stop,
         progress: Arc::new(Watch {
@@ -316,19 +332,29 @@ fn harvest_once(member: &Member, path: &Path, wishes: &Wishes) -> Result<Option<
             waits: Arc::clone(&waits),
         }),
     };
-    let report = runtime.block_on(async {
-        let mut harvest = pin!(harvest(&around, &wire, &member.settings, wishes));
-        tokio::select! {
-            biased;
-            report = &mut harvest => Some(report),
-            () = death.notified() => None,
-            () = pass_time(&waits) => None,
-        }
+    let report = RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            let mut harvest = pin!(harvest(&around, &wire, &member.settings, wishes));
+            tokio::select! {
+                biased;
+                report = &mut harvest => Some(report),
+                () = death.notified() => None,
+                () = pass_time(&waits) => None,
+            }
+        })
     });
-    // The storing thread is left to end its work, as the disk would: what was handed to it before
-    // a crash is stored, and what was not is what the crash takes. So each crash can be replayed.
-    drop(runtime);
+    drop(around);
+    stage.end_run(report.is_none());
     Ok(report)
+}
+
+thread_local! {
+    /// Its threads outlive the runs.
+    static RUNTIME: Runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("the system has room for a runtime");
 }
 
 /// Lets the runtime's time run as soon as somebody waits for it.
@@ -342,8 +368,78 @@ async fn pass_time(waits: &Notify) {
     }
 }
 
+/// So many runs share a process, unless one of them ends it.
+const MOST_RUNS: u32 = 3;
+
+/// The store of one seed, as processes open it and close it.
+pub(crate) struct Stage {
+    path: PathBuf,
+    store: Option<Arc<Store>>,
+    reader: Option<Reader>,
+    runs: u32,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// An empty store.
+    pub(crate) fn new() -> Self {
+        // Every store begins in the same way, which need not be done each time.
+        static EMPTY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+            let folder = memory_folder();
+            let path = folder.path().join("store.db");
+            drop(Store::open(&path).expect("a store can be made"));
+            std::fs::read(&path).expect("it was just made")
+        });
+        let folder = memory_folder();
+        let path = folder.path().join("store.db");
+        std::fs::write(&path, &*EMPTY).expect("the folder can be written");
+        Self {
+            path,
+            store: None,
+            reader: None,
+            runs: 0,
+            _folder: folder,
+        }
+    }
+
+    fn store(&mut self) -> Result<Arc<Store>, String> {
+        if self.store.is_none() {
+            let store = Store::open(&self.path).map_err(|error| error.to_string())?;
+            self.store = Some(Arc::new(store));
+        }
+        Ok(self.store.clone().expect("it was just opened"))
+    }
+
+    fn reader(&mut self) -> Result<&Reader, String> {
+        if self.reader.is_none() {
+            self.reader = Some(Reader::open(&self.path).map_err(|error| error.to_string())?);
+        }
+        Ok(self.reader.as_ref().expect("it was just opened"))
+    }
+
+    /// Waits for the storing threads, and ends the process if it was cut off or is old.
+    ///
+    /// They are left to end their work, as the disk would: what was handed to them before a crash
+    /// is stored, and what was not is what the crash takes. So each crash can be replayed.
+    fn end_run(&mut self, cut_off: bool) {
+        while self
+            .store
+            .as_ref()
+            .is_some_and(|store| Arc::strong_count(store) > 1)
+        {
+            std::thread::yield_now();
+        }
+        self.runs += 1;
+        if cut_off || self.runs == MOST_RUNS {
+            self.runs = 0;
+            self.reader = None;
+            self.store = None;
+        }
+    }
+}
+
 /// Memory, where the system has a folder for it: nothing here is about power cuts.
-pub(crate) fn memory_folder() -> tempfile::TempDir {
+fn memory_folder() -> TempDir {
     let shared = Path::new("/dev/shm");
     if shared.is_dir()
         && let Ok(folder) = tempfile::tempdir_in(shared)

@@ -16,7 +16,7 @@ use harvestd::oai::{Datestamp, Granularity, Request};
 use tokio::sync::Notify;
 
 use crate::faults::{self, Fault};
-use crate::repository::Repository;
+use crate::repository::{Repository, WorldSize};
 
 /// A run that asks more often than this goes round and round.
 const MOST_CALLS: u32 = 4_000;
@@ -55,7 +55,7 @@ pub(crate) struct Site {
     /// Tokens that are refused, so many times more.
     dead_tokens: HashMap<String, u32>,
     /// Items that no page can be made with.
-    poison: Vec<String>,
+    pub(crate) poison: Vec<String>,
     /// Answers that only a count can tell from the truth. A harvester that gets the same wrong
     /// count twice believes it, so there is one of these at most.
     deceits_left: u32,
@@ -67,8 +67,8 @@ pub(crate) struct Site {
 
 impl Site {
     /// A repository of random behaviour, and a way to it with random faults.
-    pub(crate) fn new(rng: &mut Rng, clock: Arc<AtomicI64>) -> Self {
-        let repository = Repository::new(rng);
+    pub(crate) fn new(size: WorldSize, rng: &mut Rng, clock: Arc<AtomicI64>) -> Self {
+        let repository = Repository::new(size, rng);
         let names: Vec<String> = repository.current.keys().cloned().collect();
         let mut site = Self::undisturbed(repository, rng.fork(), clock);
         if !names.is_empty() && rng.u8(0..6) == 0 {

@@ -198,7 +198,8 @@ impl Reading {
         let bound = proof::bound(evidence);
         // A part that has to be cut again is looked at more closely: where only `from` is ignored
         // and the newest come first, the page begins within the part, and each cut brings another.
-        let closely = first && self.window.part && is_too_large(&list, rules);
+        // So is one that was cut small since the larger ones failed.
+        let closely = first && self.window.part && (is_too_large(&list, rules) || self.is_narrow());
         if !rules.ignores_dates && self.is_outside(&list, closely) {
             self.strangers = true;
             if self.window.part {

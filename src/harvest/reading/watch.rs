@@ -63,6 +63,14 @@ impl Reading {
         })
     }
 
+    /// The window spans less than an hour, which only lists that cannot be read get cut into.
+    pub(super) fn is_narrow(&self) -> bool {
+        const HOUR: i64 = 3_600;
+        let span = self.window.span;
+        let ends = span.from.zip(span.until);
+        ends.is_some_and(|(from, until)| until < from.plus_seconds(HOUR))
+    }
+
     /// Most of the items lie outside of what was asked for: by more than a day, or `closely`, at
     /// all.
     pub(super) fn is_outside(&self, list: &List<Record>, closely: bool) -> bool {
