@@ -377,16 +377,12 @@ impl<'a> Writing<'a> {
         now_ms: i64,
         listed: &'a mut Listed,
     ) -> rusqlite::Result<Self> {
-        let version = transaction.query_row(
-            "SELECT value FROM meta WHERE key = 'last_version'",
-            [],
-            |row| row.get(0),
-        )?;
-        let has_quarantine = transaction.query_row(
-            "SELECT EXISTS (SELECT 1 FROM quarantine WHERE source_id = ?1)",
-            [source.0],
-            |row| row.get(0),
-        )?;
+        let version = transaction
+            .prepare_cached("SELECT value FROM meta WHERE key = 'last_version'")?
+            .query_row([], |row| row.get(0))?;
+        let has_quarantine = transaction
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM quarantine WHERE source_id = ?1)")?
+            .query_row([source.0], |row| row.get(0))?;
         Ok(Self {
             connection: transaction,
             source,
@@ -949,12 +945,15 @@ impl<'a> Writing<'a> {
             }
             Ending::Failed(note) => self.set_state(window.id, WindowState::Failed, Some(note))?,
         }
-        let pending = self.connection.query_row(
-            "SELECT count(*), count(*) FILTER (WHERE set_spec IS ?2) FROM window
-             WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed')",
-            params![self.pass.0, window.set_spec],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
-        )?;
+        let pending = self
+            .connection
+            .prepare_cached(
+                "SELECT count(*), count(*) FILTER (WHERE set_spec IS ?2) FROM window
+                 WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed')",
+            )?
+            .query_row(params![self.pass.0, window.set_spec], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })?;
         if pending.1 == 0 {
             applied.watermark = self.move_watermark(window.set_spec.as_deref())?;
         }

@@ -1,5 +1,6 @@
 //! What can go wrong with the store, by what the caller does next.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -166,6 +167,19 @@ impl StoreError {
         }
     }
 
+    /// Sorts an error of the operating system in the same way.
+    pub(super) fn from_io(path: &Path, doing: String, error: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path },
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly {
+                path,
+                reason: format!("{doing}: {error}"),
+            },
+            _ => Self::Io { path, doing, error },
+        }
+    }
+
     /// Whether waiting may help: another process or a full disk.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::Full { .. })
@@ -174,7 +188,8 @@ impl StoreError {
 
 fn no_space_left(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
-        // SQLITE_IOERR_WRITE, _FSYNC and _TRUNCATE are what a full disk or quota gives.
-        matches!(error.extended_code >> 8, 3 | 4 | 6)
+        // SQLITE_IOERR_WRITE, _FSYNC, _TRUNCATE and, for the file beside the log, _SHMSIZE are what a
+        // full disk or quota gives.
+        matches!(error.extended_code >> 8, 3 | 4 | 6 | 19)
     })
 }

@@ -70,10 +70,9 @@ impl Store {
 
     /// Takes the lock of a file; `None` if another process has it.
     fn take(&self, path: &Path, what: &str) -> Result<Option<File>, StoreError> {
-        let io = |error| StoreError::Io {
-            path: self.path().to_owned(),
-            doing: format!("locking {what} with {}", path.display()),
-            error,
+        let io = |error| {
+            let doing = format!("locking {what} with {}", path.display());
+            StoreError::from_io(self.path(), doing, error)
         };
         let file = OpenOptions::new()
             .create(true)

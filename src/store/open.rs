@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::cluster::Recent;
@@ -14,6 +16,13 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Rows of 1 to 1.5 kB waste a fifth of a 4 KiB page and a twentieth of this one.
 const PAGE_BYTES: i64 = 8192;
+
+/// What stays as it is in the address of a file.
+const PATH_CHARACTERS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'-');
 
 /// The store, open for writing. Writes go one after the other; readers have connections of their
 /// own and never wait for a writer.
@@ -44,10 +53,9 @@ impl Store {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            std::fs::create_dir_all(folder).map_err(|error| StoreError::Io {
-                path: path.to_owned(),
-                doing: format!("creating the folder {}", folder.display()),
-                error,
+            std::fs::create_dir_all(folder).map_err(|error| {
+                let doing = format!("creating the folder {}", folder.display());
+                StoreError::from_io(path, doing, error)
             })?;
         }
         let fail = |doing: &str, error| StoreError::from_sqlite(path, doing, error);
@@ -158,9 +166,18 @@ impl Reader {
         }
         let fail = |error| StoreError::from_sqlite(path, "opening", error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
-        let found = inspect(path, &connection)?;
+        let found = match inspect(path, &connection) {
+            Err(StoreError::ReadOnly { .. }) if is_frozen(path) => {
+                connection =
+                    Connection::open_with_flags(frozen(path), flags | OpenFlags::SQLITE_OPEN_URI)
+                        .map_err(fail)?;
+                inspect(path, &connection)?
+            }
+            found => found?,
+        };
+        set_stable(&connection).map_err(fail)?;
         if found != Found::Schema(schema::NEWEST) {
             // An older schema is brought up to date by whoever may write.
             drop(connection);
@@ -197,6 +214,23 @@ enum Found {
     Schema(i64),
 }
 
+/// Whether the file is whole and on a disk that is mounted read-only, so that nobody can change it.
+/// Its readers need no files beside it then, for which there is no place.
+fn is_frozen(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let whole = std::fs::metadata(log).map_or(true, |log| log.len() == 0);
+    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    whole && opened.is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// The address of a file that does not change.
+fn frozen(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let path = percent_encoding::percent_encode(bytes, PATH_CHARACTERS);
+    format!("file:{path}?immutable=1")
+}
+
 /// Says what the file is, writing nothing.
 fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
     let number = |sql: &str| -> Result<i64, StoreError> {
@@ -228,7 +262,15 @@ fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
     Ok(Found::Schema(schema_version))
 }
 
+/// Keeps cached statements as they were prepared. SQLite would prepare some of them anew for each
+/// value that is bound to them, which costs more than to run them.
+fn set_stable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    set_stable(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // Committed pages survive a power cut; the pages of a fast list share one commit.
     connection.pragma_update(None, "synchronous", "FULL")?;
