@@ -6,13 +6,11 @@
 //! | G5, a daemon that dies silently | `tests/daemon.rs`; a run that ends says why (G4, G10) |
 //! | G8, libraries that rot | no test can show it; the versions are pinned |
 
-use std::process::Command;
-
 use harvestd::harvest::Wishes;
 use harvestd::store::Reader;
 
 use crate::common::*;
-use crate::support::Program;
+use crate::support::{Program, SmallDisk};
 
 /// The program's arguments for a harvest of the one source of `config`.
 fn arguments<'a>(config: &'a str, store: &'a str) -> Vec<&'a str> {
@@ -277,44 +275,9 @@ async fn g11_two_processes_on_one_source() {
     assert_eq!(live(&place), 6);
 }
 
-/// A file system of its own, as long as the value lives.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// `None` if this process may not mount one.
-    fn new(size: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(dir.path())
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self(dir))
-    }
-
-    fn grow(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        let grown = Command::new("mount")
-            .args(["-o", &options])
-            .arg(self.0.path())
-            .status();
-        assert!(grown.unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // What stays mounted goes with the machine.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test]
 async fn g12_disk_is_full() {
     let Some(disk) = SmallDisk::new("2m") else {
-        eprintln!("SKIPPED: a small file system cannot be mounted here");
         return;
     };
     // Text that no compression makes small.
@@ -329,7 +292,7 @@ async fn g12_disk_is_full() {
     let repository = Repository::of(model).start().await;
     let place = temp_store();
     let config = config(&place, &repository.base_url(), "");
-    let store = disk.0.path().join("harvest.db");
+    let store = disk.path().join("harvest.db");
     let store = store.to_str().unwrap();
     let output = Program::new(&arguments(&config, store))
         .run()
@@ -342,7 +305,7 @@ async fn g12_disk_is_full() {
     };
     let (records, watermarks) = stored();
     assert!(records < 40 && watermarks == 0, "{records} records");
-    disk.grow("32m");
+    disk.remount("size=32m");
     repository.forget_requests();
     Program::new(&arguments(&config, store))
         .run()

@@ -26,8 +26,8 @@ use std::time::Instant;
 
 use scenario::{Outcome, play};
 
-/// What fits into a minute on two cores.
-const SEEDS: u64 = 2_000;
+/// What fits into a minute and a half on two cores.
+const SEEDS: u64 = 3_000;
 
 /// So many failing seeds are enough to look at.
 const MOST_FAILURES: usize = 20;

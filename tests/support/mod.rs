@@ -8,6 +8,7 @@
 )]
 
 pub mod daemon;
+pub mod disk;
 pub mod fault;
 pub mod http;
 pub mod program;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+pub use disk::SmallDisk;
 pub use fault::{Fault, When};
 pub use program::{Output, Program, harvestd};
 pub use repository::{NOW, Repository};

@@ -116,14 +116,25 @@ impl Running {
     /// Sends a signal again and again until the program ends: of two that come close together, the
     /// system may keep one.
     pub async fn insist(mut self, name: &str) -> Output {
-        let mut ended = false;
-        while !ended {
+        while !self.ended() {
             self.signal(name);
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let child = self.child.as_mut().expect("only wait takes the child");
-            ended = child.try_wait().expect("the program is ours").is_some();
         }
         self.wait().await
+    }
+
+    /// Ends the program as a power cut would; one that has ended by itself keeps its status.
+    pub async fn kill(mut self) -> Output {
+        let child = self.child.as_mut().expect("only wait takes the child");
+        // It fails for one that has ended.
+        let _ = child.kill();
+        self.wait().await
+    }
+
+    /// Whether the program has ended.
+    pub fn ended(&mut self) -> bool {
+        let child = self.child.as_mut().expect("only wait takes the child");
+        child.try_wait().expect("the program is ours").is_some()
     }
 
     /// Waits for the program's end.

@@ -1,0 +1,110 @@
+//! SIGKILL, hundreds of times.
+
+use std::time::Duration;
+
+use harvestd::demo::Size;
+
+use crate::twins::{Twin, Twins};
+
+/// The moment at which the program is killed.
+enum Moment {
+    /// So long after its start.
+    Time(Duration),
+    /// So long after it has asked so often.
+    Request(usize, Duration),
+}
+
+/// What the killed programs were at.
+#[derive(Debug, Default)]
+struct Kills {
+    /// Before they had asked anything.
+    starting: u32,
+    /// When they had stored something, but not all.
+    storing: u32,
+    /// In between, or when all was stored.
+    other: u32,
+    /// They had ended before they were killed.
+    late: u32,
+}
+
+impl Kills {
+    fn count(&self) -> u32 {
+        self.starting + self.storing + self.other
+    }
+}
+
+async fn kill_once(twins: &mut Twins, command: &[&str], kills: &mut Kills) {
+    let moment = if twins.rng.u8(0..5) == 0 {
+        Moment::Time(Duration::from_micros(twins.rng.u64(0..100_000)))
+    } else {
+        let pause = Duration::from_micros(twins.rng.u64(0..20_000));
+        Moment::Request(twins.rng.usize(1..9), pause)
+    };
+    twins.repository.forget_requests();
+    let mut running = twins.shaken.program(command).spawn();
+    match moment {
+        Moment::Time(pause) => tokio::time::sleep(pause).await,
+        Moment::Request(number, pause) => {
+            while twins.repository.requests().len() < number && !running.ended() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            std::thread::sleep(pause);
+        }
+    }
+    let output = running.kill().await;
+    let news = twins.shaken.news.len();
+    twins.shaken.follow();
+    match output.status {
+        None if twins.repository.requests().is_empty() => kills.starting += 1,
+        None if twins.shaken.news.len() > news => kills.storing += 1,
+        None => kills.other += 1,
+        Some(0) => kills.late += 1,
+        Some(_) => panic!("{output:#?}"),
+    }
+}
+
+/// Rounds of changes, each harvested through up to `most` kills and then to its end.
+async fn kill(mut twins: Twins, count: u32, most: u32) {
+    let mut kills = Kills::default();
+    while kills.count() < count {
+        let whole = twins.rng.u8(0..4) == 0;
+        for number in 0..twins.rng.u32(1..=most) {
+            // A pass over everything begins once, and is gone on with.
+            let command: &[&str] = if whole && number == 0 {
+                &["harvest", "--full"]
+            } else {
+                &["harvest"]
+            };
+            kill_once(&mut twins, command, &mut kills).await;
+            if number % 16 == 0 {
+                check(&twins.shaken);
+            }
+        }
+        twins.shaken.run(&["harvest"]).await.success();
+        twins.compare().await;
+        twins.change();
+    }
+    println!("{kills:?}");
+    // The moments are such that most fall into the work.
+    assert!(
+        kills.starting < count / 2 && kills.storing > count / 20,
+        "{kills:?}"
+    );
+}
+
+fn check(twin: &Twin) {
+    if twin.place.path().exists() {
+        twin.verify();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_hundreds_of_times() {
+    kill(Twins::new(250, Size::Demo, None, "").await, 250, 15).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_records_are_clustered() {
+    let dedup = "[dedup]\nenabled = true";
+    kill(Twins::new(250, Size::Demo, None, dedup).await, 60, 15).await;
+}
