@@ -17,7 +17,7 @@ use harvestd::store::{Reader, Version};
 use reqwest::Method;
 use serde_json::Value;
 use support::daemon::{Daemon, eventually, source, write_config};
-use support::{FakeSolr, Fault, NOW, Repository, TempStore, When, harvestd, temp_store};
+use support::{FakeSolr, Fault, NOW, Program, Repository, TempStore, When, harvestd, temp_store};
 use tokio::net::TcpListener;
 
 /// Every second.
@@ -498,6 +498,29 @@ async fn commands_beside_the_daemon_say_that_it_is_at_it() {
     harvestd(&["status", "--config", path]).await.success();
     daemon.complete("a").await;
     daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn newcomers_can_try_it_with_nothing_configured() {
+    let store = temp_store();
+    let output = output("http://127.0.0.1:1/solr/biblio", "");
+    let config = write_config(&store, "", &[output]);
+    let arguments = ["daemon", "--demo", "--config", config.to_str().unwrap()];
+    let daemon = Daemon::of(Program::new(&arguments), &store).await;
+    let source = daemon.complete("demo").await;
+    assert!(source["live_records"].as_u64().unwrap() > 2_500, "{source}");
+    let status = daemon.json("/api/v1/status").await;
+    assert_eq!(
+        status["outputs"],
+        Value::Array(vec![]),
+        "the demo goes nowhere"
+    );
+    assert!(
+        !store.path().exists(),
+        "and not into the store of what is configured"
+    );
+    assert!(store.dir().join("harvestd-demo.db").exists());
+    assert_eq!(daemon.terminate().await.status, Some(0));
 }
 
 /// What a process holds: resident KiB and open files.
