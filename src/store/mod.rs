@@ -55,7 +55,7 @@ pub use ledger::{
 pub use lock::{DaemonLock, OutputLock, SourceLock};
 pub use open::{Reader, Store};
 pub use outputs::{Delivery, Output, OutputId, RejectedDocument};
-pub use passes::Day;
+pub use passes::{Day, WindowCounts};
 pub use records::{
     ChangeFilter, Deletion, Mended, OtherRecord, Per, QuarantinedItem, RecordState, StoredRecord,
 };

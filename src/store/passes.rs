@@ -264,6 +264,9 @@ pub struct Day {
     pub passes: u64,
 }
 
+/// How many windows are in each state.
+pub type WindowCounts = Vec<(WindowState, u64)>;
+
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 impl Reader {
@@ -317,7 +320,7 @@ impl Reader {
         &self,
         pass: PassId,
         most: u32,
-    ) -> Result<(Vec<Window>, Vec<(WindowState, u64)>), StoreError> {
+    ) -> Result<(Vec<Window>, WindowCounts), StoreError> {
         self.read("reading the ledger", |connection| {
             let windows = connection
                 .prepare(&format!(
