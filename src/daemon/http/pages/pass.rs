@@ -41,6 +41,7 @@ fn page(name: &str, source: Option<&SourceView>, view: &PassView) -> Markup {
                     crate::store::PassKind::Full => "everything",
                     crate::store::PassKind::Since => "what changed since the watermark",
                     crate::store::PassKind::Part => "a span that was asked for",
+                    crate::store::PassKind::Identifiers => "the identifiers of everything, to find what has vanished",
                 }
                 @if !pass.moves_watermark { ", without moving the watermark" }
             }
