@@ -12,6 +12,7 @@
 //! - `http`: status page, metrics, API; the only place with types of the HTTP server
 //! - `upkeep`: what is done once a day
 //! - `search`: the search index
+//! - `rest`: giving memory back when nothing runs
 //! - `digest`: how the last day was, in a line
 //! - `systemd`: what the service manager is told
 //! - `settings`: the keys of `[daemon]`
@@ -24,6 +25,7 @@ mod digest;
 mod http;
 mod nudge;
 mod overview;
+mod rest;
 pub mod schedule;
 mod search;
 pub mod settings;
@@ -97,6 +99,7 @@ pub async fn run(
         .context("starting the scheduler")?;
     let mut helpers = JoinSet::new();
     helpers.spawn(upkeep::run(Arc::clone(&store), Arc::clone(&board)));
+    helpers.spawn(rest::run(Arc::clone(&store), Arc::clone(&board)));
     helpers.spawn(alert::run(Arc::clone(&store), Arc::clone(&board)));
     let delivering = tokio::spawn(deliveries.run(stop.clone(), delivery_commands));
     helpers.spawn(search::follow(path.clone(), Arc::clone(&board)));

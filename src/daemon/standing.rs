@@ -4,6 +4,9 @@
 use super::schedule::Last;
 use crate::store::{Pass, PassState, Reader, Source, StoreError};
 
+/// So many passes are looked at for one that brings records.
+const NEWEST: u32 = 10;
+
 /// How the last pass over a source ended; `last_run` is the end of this process's last run.
 ///
 /// # Errors
@@ -14,7 +17,11 @@ pub(super) fn last_pass(
     last_run: Option<Last>,
 ) -> Result<Option<Last>, StoreError> {
     let pass = match source {
-        Some(source) => reader.passes(source.id, 1)?.into_iter().next(),
+        // A list of identifiers alone brings no records.
+        Some(source) => reader
+            .passes(source.id, NEWEST)?
+            .into_iter()
+            .find(|pass| pass.kind.word() != "identifiers"),
         None => None,
     };
     Ok(latest(pass.map(|pass| stored(&pass)), last_run))

@@ -301,6 +301,16 @@ impl Store {
         Ok(all)
     }
 
+    /// Forgets the pages of the file that the writer keeps in memory.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn shrink_memory(&self) -> Result<(), StoreError> {
+        self.read("giving memory back", |connection| {
+            connection.execute_batch("PRAGMA shrink_memory")
+        })
+    }
+
     /// Brings what is in the write-ahead log into the file and empties the log, as far as readers
     /// let it.
     ///

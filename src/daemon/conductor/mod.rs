@@ -304,10 +304,7 @@ impl Conductor {
             work,
             asked: match work {
                 Work::Pass => std::mem::take(&mut entry.asked),
-                // It reads all that a pass would.
-                Work::Reconcile(_) => {
-                    entry.reconcile_asked.take().is_some() | std::mem::take(&mut entry.asked)
-                }
+                Work::Reconcile(_) => entry.reconcile_asked.take().is_some(),
             },
             stopping: false,
         };
@@ -383,13 +380,9 @@ impl Conductor {
             Some(_) => Last::Failed(now_ms),
         };
         if let Some(entry) = self.entries.get_mut(&name) {
-            match (work, last) {
-                (Work::Pass, last) => entry.last_run = Some(last),
-                (Work::Reconcile(_), Last::Complete(_)) => {
-                    entry.last_run = Some(last);
-                    entry.last_reconcile = Some(last);
-                }
-                (Work::Reconcile(_), last) => entry.last_reconcile = Some(last),
+            match work {
+                Work::Pass => entry.last_run = Some(last),
+                Work::Reconcile(_) => entry.last_reconcile = Some(last),
             }
         }
         let attempt = Attempt {
@@ -523,20 +516,20 @@ impl Entry {
         reconcile: Option<Verdict>,
     ) -> Option<Work> {
         let wanted = self.reconcile_asked.unwrap_or(Reconciling::All);
-        if reconcile == Some(Verdict::Due) {
-            return Some(Work::Reconcile(wanted));
-        }
-        if pass != Verdict::Due {
-            return None;
-        }
-        // A pass would go on with its list, which would then be no list to reconcile with.
+        // A pass would go on with its list, which would then be no list to reconcile with. But a
+        // list that cannot be gone on with must not keep passes away.
+        let failed = matches!(self.last_reconcile, Some(Last::Failed(_)));
         let its_list_is_open = source.is_some_and(|source| {
             source.traits.reconciling_since.is_some() && source.traits.settling.is_none()
         });
-        Some(match reconcile {
-            Some(_) if its_list_is_open => Work::Reconcile(wanted),
-            _ => Work::Pass,
-        })
+        let goes_first = self.reconcile_asked.is_some() || (its_list_is_open && !failed);
+        match (pass, reconcile) {
+            (Verdict::Due, Some(Verdict::Due)) if goes_first => Some(Work::Reconcile(wanted)),
+            (Verdict::Due, Some(_)) if its_list_is_open && !failed => Some(Work::Reconcile(wanted)),
+            (Verdict::Due, _) => Some(Work::Pass),
+            (_, Some(Verdict::Due)) => Some(Work::Reconcile(wanted)),
+            _ => None,
+        }
     }
 }
 
