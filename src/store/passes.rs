@@ -131,10 +131,9 @@ impl Store {
         })
     }
 
-    /// Goes on with a pass that was cut off: why it stopped is of the past, and parts that are done
-    /// because they showed nothing are to be read again, if nothing proved that nothing would come, or
-    /// if they are the last of an unfinished list. They may have been empty only then: a clamp moves
-    /// on with time, and is lifted by another key.
+    /// Goes on with a pass that was cut off: why it stopped is of the past, and the empty parts of an
+    /// unfinished list behind the last that held anything are to be read again. They may have been
+    /// empty only then: a clamp moves on with time, and is lifted by another key.
     ///
     /// # Errors
     /// As any write.
@@ -147,13 +146,13 @@ impl Store {
             transaction.execute(
                 "UPDATE window SET state = 'open'
                  WHERE pass_id = ?1 AND state = 'complete' AND part AND items = 0
-                    AND (bound IS NULL OR EXISTS (SELECT 1 FROM window AS other
+                    AND EXISTS (SELECT 1 FROM window AS other
                         WHERE other.pass_id = ?1 AND other.set_spec IS window.set_spec
                             AND other.state IN ('open', 'suspicious', 'failed'))
                     AND NOT EXISTS (SELECT 1 FROM window AS later
                         WHERE later.pass_id = ?1 AND later.set_spec IS window.set_spec
                             AND later.state = 'complete' AND later.items > 0
-                            AND later.from_datestamp >= window.from_datestamp))",
+                            AND later.from_datestamp >= window.from_datestamp)",
                 [pass.0],
             )
         })?;
