@@ -5,11 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::Context;
 use indicatif::MultiProgress;
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::{Color, Global};
-use crate::config::{Config, LogFormat};
+use crate::config::{self, Config, LogFormat};
 
 /// Without other wishes: our own passes, and of the libraries only what goes wrong.
 const DEFAULT_FILTER: &str = "warn,harvestd=info";
@@ -74,7 +73,8 @@ fn subscriber<W>(look: &Look, writer: W) -> anyhow::Result<Box<dyn Subscriber + 
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&look.filter)
+    let filter = config::log_filter(&look.filter)
+        .map_err(anyhow::Error::msg)
         .with_context(|| format!("cannot read the log filter {:?}", look.filter))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tracing_subscriber::EnvFilter;
-
 use super::checked::{self, Common, Findings};
 use super::env::{self, Environment};
 use super::export;
@@ -276,7 +274,7 @@ fn check(
     let contact = top.read("contact", |entry| values::contact(&entry.value));
     let log = top.read("log", |entry| {
         let filter = values::text(&entry.value)?;
-        EnvFilter::try_new(&filter).map_err(|error| error.to_string())?;
+        values::log_filter(&filter)?;
         Ok(filter)
     });
     let log_format = top.read("log_format", |entry| {

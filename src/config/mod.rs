@@ -27,3 +27,4 @@ pub use direct::source_from_url;
 pub use env::Environment;
 pub use load::{Config, LogFormat, Overrides, Secrets, load};
 pub use problem::{ConfigError, Origin, Problem};
+pub(crate) use values::log_filter;

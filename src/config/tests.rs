@@ -219,6 +219,11 @@ fn faults_are_told_exactly() {
              \"info\", \"debug\", \"trace\", or a number 0-5",
         ),
         (
+            "log filter that the library panics over",
+            "log = 'a\u{2013}=\u{2013}'\n",
+            "c.toml:1:7: log: \"a\u{2013}=\u{2013}\" is no filter: it has letters other than ASCII's",
+        ),
+        (
             "log format",
             "log_format = 'xml'\n",
             "c.toml:1:14: log_format: \"xml\" is neither \"text\" nor \"json\"",

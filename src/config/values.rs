@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::raw::Value;
@@ -25,6 +26,17 @@ pub(crate) fn text(value: &Value) -> Result<String, String> {
         return Err("must not contain control characters".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// A filter of log lines.
+pub(crate) fn log_filter(text: &str) -> Result<EnvFilter, String> {
+    // The names of our modules are plain, and the library panics over some letters that are not.
+    if !text.is_ascii() {
+        return Err(format!(
+            "{text:?} is no filter: it has letters other than ASCII's"
+        ));
+    }
+    EnvFilter::try_new(text).map_err(|error| error.to_string())
 }
 
 /// A source's name: ASCII letters, digits, `-`, `_` and `.`, the first a letter or digit.

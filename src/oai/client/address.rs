@@ -35,7 +35,7 @@ pub(crate) const API_KEY: &str = "api_key";
 /// addresses loses the key and not the token.
 ///
 /// Source: OAI-PMH 2.0, 3.1.1.
-pub(crate) fn request_url(base: &Url, request: &Request, api_key: Option<&Secret>) -> Url {
+pub fn request_url(base: &Url, request: &Request, api_key: Option<&Secret>) -> Url {
     let mut query: Vec<String> = segments(base).map(str::to_owned).collect();
     let key = api_key.map(|key| (API_KEY, key.expose()));
     for (name, value) in request.arguments().into_iter().chain(key) {

@@ -28,6 +28,7 @@ use reqwest::header::{HeaderMap, LOCATION};
 use tokio::time::timeout;
 use url::Url;
 
+pub use address::request_url;
 pub(crate) use failure::error_text;
 pub(crate) use redact::{Redactor, show_url};
 pub(crate) use setup::{Plain, plain};
