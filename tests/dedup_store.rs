@@ -627,6 +627,84 @@ fn a_store_that_was_not_clustered_is_due() {
     assert!(refused.to_string().contains("enabled = true"), "{refused}");
 }
 
+/// A store with records that were stored without clusters, which are due.
+fn due(records: usize) -> (Arc<Store>, Vec<Sample>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(&folder.path().join("store.db")).unwrap());
+    let samples = samples(records);
+    put(&store, "oai_dc", rendered(&samples, "oai_dc"));
+    let state = store.set_clustering(&clustering(&["oai_dc"])).unwrap();
+    assert_eq!(state, ClusterState::Due);
+    (store, samples, folder)
+}
+
+#[test]
+fn what_is_stored_during_a_rebuild_is_clustered_too() {
+    let (store, samples, folder) = due(9_000);
+    let second = |at: usize| {
+        live(
+            &format!("second-{at}"),
+            samples[at].metadata("oai_dc").unwrap(),
+        )
+    };
+    let changed = |at: usize, record: Record| {
+        let identifier = samples[at].identifier.clone();
+        put(
+            &store,
+            "oai_dc",
+            vec![Record {
+                header: header(&identifier, record.metadata.is_none()),
+                ..record
+            }],
+        );
+    };
+    let mut turn = 0;
+    let rebuilt = store.rebuild_clusters(NOW, |_| {
+        turn += 1;
+        match turn {
+            // Of records that have been read and of ones that have not.
+            1 => put(&store, "x-oai_dc", vec![second(5), second(8_500)]),
+            2 => {
+                changed(7, gone(""));
+                changed(8_600, live("", dc("Quite another one", "10.1/x", "")));
+                put(&store, "x-oai_dc", vec![second(7), second(8_600)]);
+                put(&store, "x-oai_dc", vec![gone("second-8500")]);
+            }
+            _ => {}
+        }
+    });
+    assert!(turn > 2, "{turn}");
+    assert!(rebuilt.unwrap().records >= 9_000);
+    let world = World {
+        reader: Reader::open(store.path()).unwrap(),
+        store,
+        _folder: folder,
+    };
+    let together = |at: usize| {
+        let cluster = world.cluster("x-oai_dc", &format!("second-{at}")).1;
+        cluster.contains(&format!("oai_dc/{}", samples[at].identifier))
+    };
+    assert_eq!([5, 7, 8_600].map(together), [true, false, false]);
+    // All at once finds the same.
+    let before = world.clusters();
+    let again = world.store.rebuild_clusters(NOW, |_| ()).unwrap();
+    assert_eq!((again.moved, world.clusters()), (0, before));
+}
+
+#[test]
+fn of_two_rebuilds_the_later_one_goes_on() {
+    let (store, ..) = due(100);
+    let mut other = None;
+    let first = store.rebuild_clusters(NOW, |_| other = Some(store.rebuild_clusters(NOW, |_| ())));
+    let error = first.unwrap_err();
+    assert!(
+        matches!(error, StoreError::RebuiltElsewhere { .. }),
+        "{error}"
+    );
+    assert_eq!(other.unwrap().unwrap().records, 100);
+    assert_eq!(store.cluster_state().unwrap(), ClusterState::Current);
+}
+
 #[test]
 fn what_too_many_records_share_tells_nothing() {
     let world = World::new(&[]);
@@ -790,13 +868,15 @@ proptest! {
     }
 }
 
+/// The number of a store's schema.
+fn version(path: &Path) -> i64 {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let read = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+    read.unwrap()
+}
+
 #[test]
 fn a_store_of_the_first_schema_is_brought_up_to_date() {
-    fn version(path: &Path) -> i64 {
-        let connection = rusqlite::Connection::open(path).unwrap();
-        let read = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
-        read.unwrap()
-    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = Arc::new(Store::open(&path).unwrap());
@@ -810,8 +890,8 @@ fn a_store_of_the_first_schema_is_brought_up_to_date() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE dedup; DROP TABLE description; DROP TABLE match_key;
-             DROP TABLE recent_keys; DROP TABLE cluster; DROP TABLE cluster_member;
+            "DROP TABLE dedup; DROP TABLE description; DROP TABLE match_keys;
+             DROP TABLE cluster; DROP TABLE cluster_member;
              DROP TABLE cluster_redirect; DROP TABLE decision;
              DROP TABLE rejected; DROP TABLE output;
              ALTER TABLE window DROP COLUMN token_at;
@@ -826,4 +906,62 @@ fn a_store_of_the_first_schema_is_brought_up_to_date() {
         ClusterState::Due
     );
     assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().described, 1);
+}
+
+#[test]
+fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
+    let World {
+        store,
+        reader,
+        _folder: folder,
+    } = World::new(&[]);
+    let works = [
+        ("a", TITLE, "10.1000/182"),
+        ("b", "Quite another one", "10.1000/7"),
+    ];
+    for source in ["oai_dc", "x-oai_dc"] {
+        let records = works.map(|(identifier, title, doi)| live(identifier, dc(title, doi, "")));
+        put(&store, source, records.to_vec());
+    }
+    let path = store.path().to_owned();
+    let all = || {
+        let reader = Reader::open(&path).unwrap();
+        let clusters = reader.clusters(&ClusterFilter::default()).unwrap();
+        let named = clusters.into_iter().map(|cluster| {
+            let members = cluster.members.into_iter().map(|member| member.identifier);
+            (cluster.name.to_string(), members.collect::<Vec<_>>())
+        });
+        named.collect::<Vec<_>>()
+    };
+    let before = all();
+    assert_eq!(before.len(), 2);
+    drop((store, reader));
+    let newest = version(&path);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE match_keys; ALTER TABLE dedup DROP COLUMN indexed_to;
+             CREATE TABLE match_key (key INTEGER NOT NULL, record_id INTEGER NOT NULL,
+                 PRIMARY KEY (key, record_id)) STRICT, WITHOUT ROWID;
+             CREATE TABLE recent_keys (record_id INTEGER PRIMARY KEY, keys BLOB NOT NULL) STRICT;
+             INSERT INTO match_key VALUES (1, 1); INSERT INTO recent_keys VALUES (2, x'00');
+             UPDATE dedup SET rules_version = 1;",
+        )
+        .unwrap();
+    connection
+        .pragma_update(None, "user_version", newest - 1)
+        .unwrap();
+    drop(connection);
+
+    let store = Arc::new(Store::open(&path).unwrap());
+    assert_eq!(version(&path), newest);
+    assert_eq!(store.cluster_state().unwrap(), ClusterState::Due);
+    assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().moved, 0);
+    assert_eq!(store.cluster_state().unwrap(), ClusterState::Current);
+    assert_eq!(all(), before);
+    // The new index is in use.
+    let third = live("c", dc(TITLE, "10.1000/182", ""));
+    put(&store, "x-oai_dc", vec![third]);
+    let sizes = all().into_iter().map(|(_, members)| members.len());
+    assert_eq!(sizes.collect::<BTreeSet<_>>(), BTreeSet::from([2, 3]));
 }

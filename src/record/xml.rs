@@ -238,6 +238,15 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Moves past the end of the innermost open element.
+    pub(crate) fn skip(&mut self) -> Result<(), XmlError> {
+        let outside = self.depth - 1;
+        while self.depth > outside {
+            self.next()?;
+        }
+        Ok(())
+    }
+
     /// All text that is left in the innermost open element, descendants included, and moves past
     /// its end.
     pub(crate) fn text(&mut self) -> Result<String, XmlError> {

@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
@@ -215,27 +217,83 @@ impl PassPacker {
             .filter_map(|record| record.metadata.as_deref());
         self.press
             .learn(&self.store, &self.metadata_prefix, texts)?;
-        let mut seen = match self.store.cluster_state()? {
-            ClusterState::Current => {
-                let records: Vec<&Record> = step.records().iter().collect();
-                Some(cluster::describe_all(&self.metadata_prefix, &records).into_iter())
+        let payloads = match self.store.cluster_state()? {
+            ClusterState::Current => self.describe_and_pack(step.records()),
+            ClusterState::Off | ClusterState::Due => {
+                let records = step.records().iter();
+                records
+                    .map(|record| payload(record, &mut self.press, None))
+                    .collect()
             }
-            ClusterState::Off | ClusterState::Due => None,
         };
-        let payloads = step
-            .records()
-            .iter()
-            .map(|record| {
-                let seen = seen.as_mut().map(|seen| seen.next().flatten());
-                payload(record, &mut self.press, seen)
-            })
-            .collect();
         let metadata_prefix = self.metadata_prefix.clone();
         Ok(PackedStep {
             step,
             payloads,
             metadata_prefix,
         })
+    }
+}
+
+impl PassPacker {
+    /// Packs records here while another thread describes them, helped by this one in the end.
+    fn describe_and_pack(&mut self, records: &[Record]) -> Vec<Payload> {
+        let describing = Describing::new(&self.metadata_prefix, records);
+        let (press, mut packed) = (&mut self.press, Vec::with_capacity(records.len()));
+        let mut pack = || {
+            packed.extend(records.iter().map(|record| payload(record, press, None)));
+        };
+        let described = if records.len() < DESCRIBE_APART {
+            pack();
+            vec![describing.work()]
+        } else {
+            thread::scope(|scope| {
+                let other = scope.spawn(|| describing.work());
+                pack();
+                let own = describing.work();
+                let others = other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                vec![own, others]
+            })
+        };
+        for (at, seen) in described.into_iter().flatten() {
+            packed[at].seen = Some(seen);
+        }
+        packed
+    }
+}
+
+/// Fewer records are described by the packing thread alone: another one costs as much as a few.
+const DESCRIBE_APART: usize = 16;
+
+/// Records to be described by whoever has time.
+struct Describing<'a> {
+    metadata_prefix: &'a str,
+    records: &'a [Record],
+    next: AtomicUsize,
+}
+
+impl<'a> Describing<'a> {
+    fn new(metadata_prefix: &'a str, records: &'a [Record]) -> Self {
+        Self {
+            metadata_prefix,
+            records,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Describes records until none is left, and gives what it did, by places.
+    fn work(&self) -> Vec<(usize, Option<Seen>)> {
+        let mut done = Vec::with_capacity(self.records.len());
+        loop {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(record) = self.records.get(at) else {
+                return done;
+            };
+            let seen = cluster::describe(self.metadata_prefix, record.metadata.as_deref());
+            done.push((at, seen));
+        }
     }
 }
 
@@ -355,7 +413,7 @@ struct Writing<'a> {
     deleted: i64,
     clusters: Option<Clusters<'a>>,
     metadata_prefix: &'a str,
-    /// Records of the current page that have other content than before.
+    /// Records that have other content than before.
     touched: Vec<Touched>,
     listed: &'a mut Listed,
 }
@@ -400,7 +458,8 @@ impl<'a> Writing<'a> {
         })
     }
 
-    fn finish(self) -> rusqlite::Result<Option<Recent>> {
+    fn finish(mut self) -> rusqlite::Result<Option<Recent>> {
+        self.settle_clusters()?;
         self.connection
             .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_version'")?
             .execute([self.version.0])?;
@@ -429,7 +488,6 @@ impl<'a> Writing<'a> {
                 for identifier in gone {
                     self.bury(identifier, &mut counts)?;
                 }
-                self.settle_clusters()?;
                 self.add_to_pass(0, cost, &counts)?;
                 Ok(Applied {
                     counts,
@@ -477,7 +535,6 @@ impl<'a> Writing<'a> {
             }
             self.listed.note(&record.header.identifier);
         }
-        self.settle_clusters()?;
         for identifier in &page.gone {
             self.released(identifier)?;
         }
@@ -722,7 +779,8 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Brings the clusters up to date with the records of a page.
+    /// Brings the clusters up to date with the records since the last time: many at once cost less
+    /// than one page after the other.
     fn settle_clusters(&mut self) -> rusqlite::Result<()> {
         let touched = std::mem::take(&mut self.touched);
         let Some(clusters) = &mut self.clusters else {
@@ -934,6 +992,8 @@ impl<'a> Writing<'a> {
         ending: &Ending,
         counts: Counts,
     ) -> rusqlite::Result<Applied> {
+        // A watermark's version covers what its records did to clusters.
+        self.settle_clusters()?;
         let mut applied = Applied {
             counts,
             ..Applied::default()

@@ -69,6 +69,15 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Another process makes the clusters anew.
+    #[error(
+        "store {path}: another process has begun to make its clusters anew too; this one has left it \
+         to that one"
+    )]
+    RebuiltElsewhere {
+        /// The file.
+        path: PathBuf,
+    },
     /// No space left.
     #[error("store {path}: disk full; what was committed is kept, free some space and run again")]
     Full {

@@ -1,6 +1,7 @@
 //! Payloads: how metadata is compressed on its way into the store and back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use zstd::bulk::{Compressor, Decompressor};
@@ -179,6 +180,24 @@ fn compressor(dictionary: &[u8]) -> Compressor<'static> {
     compressor
 }
 
+/// Dictionaries for threads that have no connection to read them with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dictionaries(HashMap<i64, Arc<[u8]>>);
+
+impl Dictionaries {
+    /// Reads a dictionary, unless it is known.
+    pub(super) fn learn(
+        &mut self,
+        connection: &Connection,
+        dictionary_id: i64,
+    ) -> rusqlite::Result<()> {
+        if let std::collections::hash_map::Entry::Vacant(entry) = self.0.entry(dictionary_id) {
+            entry.insert(dictionary(connection, dictionary_id)?.into());
+        }
+        Ok(())
+    }
+}
+
 /// Decompresses payloads of any format; keeps the dictionaries that it has met.
 #[derive(Default)]
 pub(super) struct Unpress {
@@ -193,10 +212,35 @@ impl Unpress {
         dictionary_id: i64,
         bytes: &[u8],
     ) -> rusqlite::Result<Vec<u8>> {
+        self.unpack_by(dictionary_id, bytes, || {
+            dictionary(connection, dictionary_id)
+        })
+    }
+
+    /// The text behind `bytes`, whose dictionary is among those.
+    pub(super) fn unpack_with(
+        &mut self,
+        dictionaries: &Dictionaries,
+        dictionary_id: i64,
+        bytes: &[u8],
+    ) -> rusqlite::Result<Vec<u8>> {
+        self.unpack_by(dictionary_id, bytes, || {
+            let known = dictionaries.0.get(&dictionary_id);
+            Ok(known.map_or_else(Vec::new, |bytes| bytes.to_vec()))
+        })
+    }
+
+    fn unpack_by(
+        &mut self,
+        dictionary_id: i64,
+        bytes: &[u8],
+        dictionary: impl FnOnce() -> rusqlite::Result<Vec<u8>>,
+    ) -> rusqlite::Result<Vec<u8>> {
         let decompressor = match self.decompressors.entry(dictionary_id) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(decompressor(connection, dictionary_id)?)
+                let dictionary = dictionary()?;
+                entry.insert(Decompressor::with_dictionary(&dictionary).map_err(damaged)?)
             }
         };
         let size = zstd::zstd_safe::get_frame_content_size(bytes)
@@ -209,19 +253,16 @@ impl Unpress {
     }
 }
 
-fn decompressor(
-    connection: &Connection,
-    dictionary_id: i64,
-) -> rusqlite::Result<Decompressor<'static>> {
+/// The bytes of a dictionary; of none, which has the number 0, there are none.
+fn dictionary(connection: &Connection, dictionary_id: i64) -> rusqlite::Result<Vec<u8>> {
     if dictionary_id == 0 {
-        return Decompressor::new().map_err(damaged);
+        return Ok(Vec::new());
     }
-    let bytes: Vec<u8> = connection.query_row(
+    connection.query_row(
         "SELECT bytes FROM dictionary WHERE id = ?1",
         [dictionary_id],
         |row| row.get(0),
-    )?;
-    Decompressor::with_dictionary(&bytes).map_err(damaged)
+    )
 }
 
 fn damaged(error: std::io::Error) -> rusqlite::Error {

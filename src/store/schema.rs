@@ -8,7 +8,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 5] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE];
+const MIGRATIONS: [&str; 6] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE, KEYS];
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
@@ -302,6 +302,22 @@ CREATE TABLE alert (
     tries INTEGER NOT NULL DEFAULT 0,
     next_at INTEGER NOT NULL
 ) STRICT;
+";
+
+// The keys are made anew by the rebuild that other rules call for.
+const KEYS: &str = "
+DROP TABLE match_key;
+DROP TABLE recent_keys;
+
+-- Who holds a key. Keys are cut by their upper bits into equal parts, numbered without gaps.
+CREATE TABLE match_keys (
+    part INTEGER PRIMARY KEY,
+    entries BLOB NOT NULL             -- eight bytes each, the least first: the record, then the
+                                      -- lower 32 bits of the key
+) STRICT;
+
+-- Records up to this one are in match_keys; the keys of later ones are made from their descriptions.
+ALTER TABLE dedup ADD COLUMN indexed_to INTEGER NOT NULL DEFAULT 0;
 ";
 
 #[cfg(test)]

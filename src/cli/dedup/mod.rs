@@ -131,7 +131,14 @@ pub fn prepare(store: &Store, wanted: &Clustering, now_ms: i64) -> Result<(), St
         );
         return Ok(());
     }
-    let rebuilt = store.rebuild_clusters(now_ms, |_| ())?;
+    let rebuilt = match store.rebuild_clusters(now_ms, |_| ()) {
+        // It takes in what is stored meanwhile.
+        Err(error @ StoreError::RebuiltElsewhere { .. }) => {
+            tracing::info!("{error}");
+            return Ok(());
+        }
+        rebuilt => rebuilt?,
+    };
     tracing::info!(
         "clustered the {} records of the store anew",
         rebuilt.records

@@ -54,6 +54,19 @@ pub fn article(metadata_prefix: &str, metadata: &str) -> Result<Article, Crosswa
     }
 }
 
+/// As [`article`], but parts that only readers of a record need may be missing: abstracts, keywords,
+/// all of authors but their names, flags. For deduplication, which reads each record.
+///
+/// # Errors
+/// As [`article`], of the same documents.
+pub(crate) fn outline(metadata_prefix: &str, metadata: &str) -> Result<Article, CrosswalkError> {
+    match format(metadata_prefix, metadata)? {
+        Format::OaiDoaj => oai_doaj::outline(metadata),
+        Format::OaiDc => oai_dc::article(metadata),
+        Format::DoajJson => doaj_json::article(metadata),
+    }
+}
+
 /// The format of a metadata document.
 ///
 /// The document itself decides where it says what it is: repositories name formats as they like

@@ -31,6 +31,65 @@ pub fn article(metadata: &str) -> Result<Article, CrosswalkError> {
     Ok(article)
 }
 
+/// The parts of an article that tell works apart; see [`super::outline`].
+///
+/// # Errors
+/// As [`article`].
+pub(crate) fn outline(metadata: &str) -> Result<Article, CrosswalkError> {
+    let mut walker = Walker::new(metadata);
+    let mut article = Article::default();
+    let mut affiliations = Affiliations::default();
+    walker.next()?;
+    while let Some(token) = walker.next()? {
+        let Token::Start(element) = token else {
+            continue;
+        };
+        match element.local_name() {
+            "abstract" | "affiliationsList" | "keywords" => walker.skip()?,
+            "authors" if is_doaj(&element) => names(&mut walker, &mut article)?,
+            _ => child(&mut walker, &element, &mut article, &mut affiliations)?,
+        }
+    }
+    Ok(article)
+}
+
+/// The names of authors, as [`authors`] has them.
+fn names(walker: &mut Walker<'_>, article: &mut Article) -> Result<(), XmlError> {
+    let outside = walker.depth() - 1;
+    while walker.depth() > outside {
+        match walker.next()? {
+            Some(Token::Start(element))
+                if is_doaj(&element) && element.local_name() == "author" =>
+            {
+                article.authors.push(Author {
+                    name: name_of_author(walker)?,
+                    ..Author::default()
+                });
+            }
+            Some(Token::Start(_)) => walker.skip()?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn name_of_author(walker: &mut Walker<'_>) -> Result<String, XmlError> {
+    let mut name = String::new();
+    let outside = walker.depth() - 1;
+    while walker.depth() > outside {
+        match walker.next()? {
+            Some(Token::Start(element))
+                if name.is_empty() && is_doaj(&element) && element.local_name() == "name" =>
+            {
+                name = non_blank(&walker.text()?).unwrap_or_default();
+            }
+            Some(Token::Start(_)) => walker.skip()?,
+            _ => {}
+        }
+    }
+    Ok(name)
+}
+
 /// Authors name their affiliations by number; the list of these follows later.
 #[derive(Default)]
 struct Affiliations {
@@ -289,6 +348,45 @@ mod tests {
 
     fn read(inner: &str) -> Article {
         article(&format!("<doajArticle>{inner}</doajArticle>")).unwrap()
+    }
+
+    #[test]
+    fn an_outline_is_the_article_without_what_tells_no_works_apart() {
+        let documents = [
+            "<title>T</title><abstract>A <b>x</b></abstract><title>U</title><doi>10.1/x</doi>\
+             <authors><author><name> </name><name>A</name><name>B</name><email>e</email></author>\
+             <x>y</x><author><orcid_id>0</orcid_id></author></authors><keywords><keyword>k</keyword>\
+             </keywords><startPage>3</startPage><affiliationsList><affiliationName>N\
+             </affiliationName></affiliationsList><unknown>u</unknown><volume>5</volume>",
+            "<authors/><keywords/><title/><authors><author/></authors>",
+        ];
+        for document in documents {
+            let document = format!("<doajArticle>{document}</doajArticle>");
+            let full = article(&document).unwrap();
+            let outline = outline(&document).unwrap();
+            let names = |article: &Article| {
+                let authors = article.authors.iter();
+                authors
+                    .map(|author| author.name.clone())
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(names(&outline), names(&full));
+            let rest = |article: Article| Article {
+                abstract_text: None,
+                authors: Vec::new(),
+                keywords: Vec::new(),
+                further: Default::default(),
+                flags: Vec::new(),
+                ..article
+            };
+            assert_eq!(rest(outline), rest(full));
+        }
+        for broken in [
+            "<doajArticle><abstract>x</b></doajArticle>",
+            "<doajArticle>",
+        ] {
+            assert_eq!(outline(broken).unwrap_err(), article(broken).unwrap_err());
+        }
     }
 
     #[test]

@@ -1,24 +1,46 @@
 //! The index of match keys: which records hold a key.
 //!
-//! Keys are hashes, so each of a record's keys belongs on another page of the index; written at
-//! once, a page of 100 records would rewrite 500 pages of the file. New keys therefore go to
-//! `recent_keys`, one row a record, and are held in memory as well; when there are enough of them,
-//! they are put into the index in its order.
+//! Keys are hashes, so each of a record's keys belongs elsewhere in an index by key; written at once,
+//! a page of 100 records would rewrite 500 pages of the file. The newest records' keys are therefore
+//! held in memory, and made again from their descriptions where they are not. When there are enough
+//! of them, they go to the index together.
+//!
+//! The index is a row for each of 2^n equal parts of the keys, and n grows with the store. A row is
+//! its keys and their holders in eight bytes each, sorted: a third of what one row for each key and
+//! holder would take, and found with one step.
 
-use std::collections::{BTreeSet, HashSet};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::seen::keys_of;
+use crate::dedup::keys::Key;
+use crate::dedup::packed;
 
 /// Records whose keys are recent, at the least and at the most: beyond it they go to the index.
 /// Between the two, it is one of this many stored records.
 const RECENT_RECORDS: (i64, i64) = (32_768, 262_144);
-const RECENT_SHARE: i64 = 32;
+const RECENT_SHARE: i64 = 16;
+
+/// Parts that the index has, as powers of two: so many that the part and the lower half of an entry
+/// give a whole key, and so few that they are counted in an instant.
+const PARTS: (u32, u32) = (Key::BITS - 32, 24);
+
+/// Entries that a part has on average before it is cut into two: 2 kB.
+const PART_ENTRIES: i64 = 256;
+
+/// Keys of a record, on average and generously.
+const KEYS: i64 = 6;
 
 /// The recent keys in memory, as they were after some transaction.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Recent {
     holders: BTreeSet<(u64, i64)>,
-    records: HashSet<i64>,
+    /// Records above this one are recent.
+    after: i64,
+    /// Records that are recent.
+    records: i64,
     /// `dedup.recent_token` of that transaction. It is drawn by chance, so that neither a
     /// transaction that failed nor one of another process is mistaken for it.
     token: i64,
@@ -26,18 +48,25 @@ pub(in crate::store) struct Recent {
 
 impl Recent {
     fn load(connection: &Connection, token: i64) -> rusqlite::Result<Self> {
+        let after = connection
+            .prepare_cached("SELECT indexed_to FROM dedup")?
+            .query_row([], |row| row.get(0))?;
         let mut recent = Self {
             token,
+            after,
             ..Self::default()
         };
-        let mut statement = connection.prepare_cached("SELECT record_id, keys FROM recent_keys")?;
-        let mut rows = statement.query([])?;
+        let mut statement = connection
+            .prepare_cached("SELECT record_id, packed FROM description WHERE record_id > ?1")?;
+        let mut rows = statement.query([after])?;
         while let Some(row) = rows.next()? {
             let record: i64 = row.get(0)?;
-            let keys = row.get_ref(1)?.as_blob()?.chunks_exact(8);
-            let keys = keys.filter_map(|bytes| bytes.try_into().ok().map(u64::from_le_bytes));
-            recent.holders.extend(keys.map(|key| (key, record)));
-            recent.records.insert(record);
+            // What cannot be unpacked is of an older layout, and rebuilt before it is used.
+            if let Some(description) = packed::unpack(row.get_ref(1)?.as_blob()?) {
+                let keys = keys_of(&description);
+                recent.holders.extend(keys.iter().map(|key| (*key, record)));
+                recent.records += 1;
+            }
         }
         Ok(recent)
     }
@@ -48,8 +77,10 @@ pub(super) struct Index<'a> {
     connection: &'a Connection,
     recent: Recent,
     changed: bool,
-    /// Whether there is anything but recent keys.
-    has_older: bool,
+    /// How many parts there are, as a power of two; `None` if there are but recent keys.
+    parts: Option<u32>,
+    /// The part that was read last, and its entries.
+    part: RefCell<Option<(u64, Vec<u64>)>>,
 }
 
 impl<'a> Index<'a> {
@@ -63,33 +94,43 @@ impl<'a> Index<'a> {
             Some(kept) => kept,
             None => Recent::load(connection, token)?,
         };
-        let has_older =
-            connection.query_row("SELECT EXISTS (SELECT 1 FROM match_key)", [], |row| {
-                row.get(0)
-            })?;
         Ok(Self {
             connection,
             recent,
             changed: false,
-            has_older,
+            parts: parts(connection)?,
+            part: RefCell::default(),
         })
     }
 
     /// The records that hold a key, at most `limit` of them, sorted.
+    ///
+    /// Fastest if keys are asked for in order.
     pub(super) fn holders(&self, key: u64, limit: usize) -> rusqlite::Result<Vec<i64>> {
-        let recent = self.recent.holders.range((key, i64::MIN)..=(key, i64::MAX));
-        let mut found: Vec<i64> = recent.map(|(_, record)| *record).take(limit).collect();
-        if self.has_older && found.len() < limit {
-            let mut statement = self
-                .connection
-                .prepare_cached("SELECT record_id FROM match_key WHERE key = ?1 LIMIT ?2")?;
-            let mut rows = statement.query(params![key.cast_signed(), limit - found.len()])?;
-            while let Some(row) = rows.next()? {
-                found.push(row.get(0)?);
+        let mut found = Vec::new();
+        if let Some(parts) = self.parts {
+            self.read_part(part_of(key, parts))?;
+            if let Some((_, entries)) = &*self.part.borrow() {
+                let first = entries.partition_point(|held| *held < entry(key, 0));
+                let held = entries[first..].iter().take(limit);
+                let held = held.take_while(|held| *held >> 32 == entry(key, 0) >> 32);
+                found.extend(held.map(|held| holder(*held)));
             }
-            found.sort_unstable();
         }
+        // Recent records come after all others.
+        let recent = self.recent.holders.range((key, i64::MIN)..=(key, i64::MAX));
+        found.extend(recent.map(|(_, record)| *record).take(limit - found.len()));
         Ok(found)
+    }
+
+    fn read_part(&self, part: u64) -> rusqlite::Result<()> {
+        let mut known = self.part.borrow_mut();
+        if known.as_ref().is_none_or(|(number, _)| *number != part) {
+            let mut entries = known.take().map(|(_, entries)| entries).unwrap_or_default();
+            read_part(self.connection, part, &mut entries)?;
+            *known = Some((part, entries));
+        }
+        Ok(())
     }
 
     /// Changes the keys of a record; both lists are sorted. One without keys is in no index.
@@ -102,43 +143,40 @@ impl<'a> Index<'a> {
         if old == new {
             return Ok(());
         }
-        if !old.is_empty() && !self.recent.records.contains(&record) {
+        if record <= self.recent.after {
             return self.replace_older(record, old, new);
         }
         self.changed = true;
         for key in old {
             self.recent.holders.remove(&(*key, record));
         }
-        if new.is_empty() {
-            self.recent.records.remove(&record);
-            self.connection
-                .prepare_cached("DELETE FROM recent_keys WHERE record_id = ?1")?
-                .execute([record])?;
-            return Ok(());
-        }
-        self.recent.records.insert(record);
-        self.recent
-            .holders
-            .extend(new.iter().map(|key| (*key, record)));
-        let bytes: Vec<u8> = new.iter().flat_map(|key| key.to_le_bytes()).collect();
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO recent_keys (record_id, keys) VALUES (?1, ?2)")?
-            .execute(params![record, bytes])?;
+        let added = new.iter().map(|key| (*key, record));
+        self.recent.holders.extend(added);
+        self.recent.records += i64::from(!new.is_empty()) - i64::from(!old.is_empty());
         Ok(())
     }
 
     fn replace_older(&self, record: i64, old: &[u64], new: &[u64]) -> rusqlite::Result<()> {
-        let mut delete = self
-            .connection
-            .prepare_cached("DELETE FROM match_key WHERE key = ?1 AND record_id = ?2")?;
-        for key in old.iter().filter(|key| !new.contains(key)) {
-            delete.execute(params![key.cast_signed(), record])?;
-        }
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT OR IGNORE INTO match_key (key, record_id) VALUES (?1, ?2)")?;
-        for key in new.iter().filter(|key| !old.contains(key)) {
-            insert.execute(params![key.cast_signed(), record])?;
+        let Some(parts) = self.parts else {
+            return Ok(());
+        };
+        let gone = old.iter().filter(|key| !new.contains(key));
+        let come = new.iter().filter(|key| !old.contains(key));
+        let changes = gone.map(|key| (*key, false));
+        for (key, comes) in changes.chain(come.map(|key| (*key, true))) {
+            let part = part_of(key, parts);
+            self.read_part(part)?;
+            let mut known = self.part.borrow_mut();
+            let Some((_, entries)) = &mut *known else {
+                continue;
+            };
+            let entry = entry(key, record);
+            match (entries.binary_search(&entry), comes) {
+                (Ok(at), false) => drop(entries.remove(at)),
+                (Err(at), true) => entries.insert(at, entry),
+                _ => continue,
+            }
+            write_part(self.connection, part, entries)?;
         }
         Ok(())
     }
@@ -148,17 +186,20 @@ impl<'a> Index<'a> {
         if !self.changed {
             return Ok(self.recent);
         }
-        let records: i64 =
-            self.connection
-                .query_row("SELECT coalesce(max(id), 0) FROM record", [], |row| {
-                    row.get(0)
-                })?;
+        let last = last_record(self.connection)?;
         let (least, most) = RECENT_RECORDS;
-        let most = (records / RECENT_SHARE).clamp(least, most);
-        if self.recent.records.len() as u64 >= most.unsigned_abs() {
-            insert_sorted(self.connection, &self.recent.holders)?;
-            self.connection.execute("DELETE FROM recent_keys", [])?;
-            self.recent = Recent::default();
+        if self.recent.records >= (last / RECENT_SHARE).clamp(least, most) {
+            let mut gathered = Gathered::new();
+            for (key, record) in &self.recent.holders {
+                gathered.add(*key, *record);
+            }
+            gathered.put_away(self.connection, last)?;
+            self.connection
+                .execute("UPDATE dedup SET indexed_to = ?1", [last])?;
+            self.recent = Recent {
+                after: last,
+                ..Recent::default()
+            };
         }
         self.recent.token = fastrand::i64(..);
         self.connection
@@ -168,15 +209,170 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Puts keys into the index; fast if they come in its order.
-pub(super) fn insert_sorted<'k>(
+/// The newest record.
+pub(super) fn last_record(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(id), 0) FROM record";
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}
+
+/// The number of parts of the index, as a power of two; `None` for none.
+fn parts(connection: &Connection) -> rusqlite::Result<Option<u32>> {
+    let last: Option<u64> = connection
+        .prepare_cached("SELECT max(part) FROM match_keys")?
+        .query_row([], |row| row.get(0))?;
+    Ok(last.map(|last| (last + 1).ilog2()))
+}
+
+/// The number of parts that suits this many records, as a power of two.
+fn parts_for(records: i64) -> u32 {
+    let wanted = records.saturating_mul(KEYS) / PART_ENTRIES;
+    let (least, most) = PARTS;
+    wanted
+        .unsigned_abs()
+        .max(1)
+        .next_power_of_two()
+        .ilog2()
+        .clamp(least, most)
+}
+
+fn part_of(key: u64, parts: u32) -> u64 {
+    key >> (Key::BITS - parts)
+}
+
+/// A holder of a key within the key's part: the lower bits of the key, then the record.
+fn entry(key: u64, record: i64) -> u64 {
+    // A file of SQLite is full long before it has four thousand million records of a kilobyte.
+    let record = u32::try_from(record).unwrap_or(u32::MAX);
+    key << 32 | u64::from(record)
+}
+
+fn holder(entry: u64) -> i64 {
+    i64::from(entry as u32)
+}
+
+/// The key of an entry of a part.
+fn key_of(entry: u64, part: u64, parts: u32) -> u64 {
+    let upper = part << (Key::BITS - parts) >> 32 << 32;
+    upper | entry >> 32
+}
+
+fn read_part(connection: &Connection, part: u64, entries: &mut Vec<u64>) -> rusqlite::Result<()> {
+    entries.clear();
+    connection
+        .prepare_cached("SELECT entries FROM match_keys WHERE part = ?1")?
+        .query_row([part], |row| {
+            let bytes = row.get_ref(0)?.as_blob()?;
+            let chunks = bytes.as_chunks().0.iter();
+            entries.extend(chunks.map(|bytes| u64::from_le_bytes(*bytes)));
+            Ok(())
+        })
+        .optional()?;
+    Ok(())
+}
+
+fn write_part(connection: &Connection, part: u64, entries: &[u64]) -> rusqlite::Result<()> {
+    let bytes: Vec<u8> = entries
+        .iter()
+        .flat_map(|entry| entry.to_le_bytes())
+        .collect();
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO match_keys (part, entries) VALUES (?1, ?2)")?
+        .execute(params![part, bytes])?;
+    Ok(())
+}
+
+/// Keys with their holders that go to the index together.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    /// Entries by the upper bits of their keys, which entries do not have.
+    entries: Vec<Vec<u64>>,
+    count: usize,
+}
+
+impl Gathered {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: vec![Vec::new(); 1 << PARTS.0],
+            count: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn add(&mut self, key: u64, record: i64) {
+        self.entries[part_of(key, PARTS.0) as usize].push(entry(key, record));
+        self.count += 1;
+    }
+
+    /// Puts them into the index, which then has parts for so many records, and is empty again.
+    pub(super) fn put_away(
+        &mut self,
+        connection: &Connection,
+        records: i64,
+    ) -> rusqlite::Result<()> {
+        for entries in &mut self.entries {
+            entries.sort_unstable();
+        }
+        let before = parts(connection)?;
+        let old = before.unwrap_or(PARTS.0);
+        let new = parts_for(records).max(old);
+        let mut entries = Vec::new();
+        // A part gives its place to others after it, which the last one has made free by then.
+        for part in (0..1_u64 << old).rev() {
+            let added = self.of_part(part, old);
+            if added.is_empty() && before.is_some() && new == old {
+                continue;
+            }
+            entries.clear();
+            if before.is_some() {
+                read_part(connection, part, &mut entries)?;
+            }
+            entries.extend(added);
+            // Two sorted runs, which this sort takes as such.
+            entries.sort();
+            entries.dedup();
+            let mut rest = entries.as_slice();
+            for number in part << (new - old)..(part + 1) << (new - old) {
+                let inside = |entry: &u64| part_of(key_of(*entry, part, old), new) == number;
+                let (own, others) = rest.split_at(rest.partition_point(inside));
+                write_part(connection, number, own)?;
+                rest = others;
+            }
+        }
+        self.entries.iter_mut().for_each(Vec::clear);
+        self.count = 0;
+        Ok(())
+    }
+
+    fn of_part(&self, part: u64, parts: u32) -> &[u64] {
+        let entries = &self.entries[(part >> (parts - PARTS.0)) as usize];
+        let inside = |entry: &u64| part_of(key_of(*entry, part, parts), parts);
+        let begin = entries.partition_point(|entry| inside(entry) < part);
+        let length = entries[begin..].partition_point(|entry| inside(entry) == part);
+        &entries[begin..begin + length]
+    }
+}
+
+/// Calls `each` with every key of the index and its holders, in order.
+pub(super) fn for_each_key(
     connection: &Connection,
-    holders: impl IntoIterator<Item = &'k (u64, i64)>,
+    mut each: impl FnMut(u64, &[i64]),
 ) -> rusqlite::Result<()> {
-    let mut insert = connection
-        .prepare_cached("INSERT OR IGNORE INTO match_key (key, record_id) VALUES (?1, ?2)")?;
-    for (key, record) in holders {
-        insert.execute(params![key.cast_signed(), record])?;
+    let Some(parts) = parts(connection)? else {
+        return Ok(());
+    };
+    let (mut entries, mut holders) = (Vec::new(), Vec::new());
+    for part in 0..1 << parts {
+        read_part(connection, part, &mut entries)?;
+        for held in entries.chunk_by(|a, b| a >> 32 == b >> 32) {
+            holders.clear();
+            holders.extend(held.iter().map(|held| holder(*held)));
+            each(key_of(held[0], part, parts), &holders);
+        }
     }
     Ok(())
 }
@@ -184,6 +380,7 @@ pub(super) fn insert_sorted<'k>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dedup::testing::record;
     use crate::store::schema;
 
     fn token(connection: &Connection) -> i64 {
@@ -191,44 +388,123 @@ mod tests {
         connection.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    fn rows(connection: &Connection, table: &str) -> i64 {
-        let sql = format!("SELECT count(*) FROM {table}");
-        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    fn new() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&connection, 0).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO source VALUES (1, 's', 'http://s.example', 'oai_dc', '[]', NULL, 0, 0, '{}');
+                 INSERT INTO set_list VALUES (1, '');",
+            )
+            .unwrap();
+        connection
+    }
+
+    fn insert(connection: &Connection, record: i64) {
+        connection
+            .prepare_cached(
+                "INSERT INTO record (id, source_id, identifier, set_list_id, deleted, content_hash,
+                    version, created_version, seen_pass)
+                 VALUES (?1, 1, ?1, 1, 0, x'00', ?1, ?1, 0)",
+            )
+            .unwrap()
+            .execute([record])
+            .unwrap();
+    }
+
+    /// Numbers that look drawn, in all bits of a key.
+    fn own_key(record: i64) -> u64 {
+        record.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - Key::BITS)
     }
 
     #[test]
     fn keys_are_found_wherever_they_are() {
-        let connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&connection, 0).unwrap();
+        let connection = new();
         let mut kept = None;
-        // Enough to fill the recent keys once, with some left over.
-        for part in [1..RECENT_RECORDS.0, RECENT_RECORDS.0..RECENT_RECORDS.0 + 9] {
+        let least = RECENT_RECORDS.0;
+        // Enough to fill the index twice, which then has other parts, with some left over.
+        let last = 2 * least + 9;
+        for part in [1..least, least..2 * least + 5, 2 * least + 5..last] {
             let mut index = Index::begin(&connection, kept, token(&connection)).unwrap();
             for record in part {
-                let own = record.unsigned_abs() << 8;
-                index.replace(record, &[], &[7, own]).unwrap();
+                insert(&connection, record);
+                let mut keys = [7, own_key(record)];
+                keys.sort_unstable();
+                index.replace(record, &[], &keys).unwrap();
             }
             kept = Some(index.finish().unwrap());
         }
-        assert_eq!(rows(&connection, "recent_keys"), 0);
-        assert_eq!(rows(&connection, "match_key"), 2 * (RECENT_RECORDS.0 + 8));
+        let kept = kept.unwrap();
+        assert_eq!((kept.records, kept.after), (4, 2 * least + 4));
+        assert_eq!(parts(&connection).unwrap(), Some(parts_for(2 * least + 4)));
+        let count = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
+        let entries = count("SELECT sum(length(entries)) / 8 FROM match_keys");
+        assert_eq!(entries, 2 * (2 * least + 4));
 
-        let mut index = Index::begin(&connection, kept, token(&connection)).unwrap();
-        assert_eq!(index.holders(7, 3).unwrap().len(), 3);
-        assert_eq!(index.holders(5 << 8, 3).unwrap(), [5]);
-        index.replace(5, &[7, 5 << 8], &[5 << 8, 9]).unwrap();
-        index.replace(100_000, &[], &[9]).unwrap();
-        index.replace(100_001, &[], &[9]).unwrap();
-        assert_eq!(index.holders(9, 9).unwrap(), [5, 100_000, 100_001]);
-        index.replace(100_000, &[9], &[]).unwrap();
-        let kept = index.finish().unwrap();
-        assert_eq!(rows(&connection, "recent_keys"), 1);
-
-        // What was kept from another state is not used.
-        for kept in [None, Some(kept), Some(Recent::default())] {
-            let index = Index::begin(&connection, kept, token(&connection)).unwrap();
-            assert_eq!(index.holders(9, 9).unwrap(), [5, 100_001]);
-            assert_eq!(index.holders(9, 1).unwrap().len(), 1);
+        let index = Index::begin(&connection, Some(kept), token(&connection)).unwrap();
+        for record in [1, 2, least, 2 * least, last - 1] {
+            assert_eq!(index.holders(own_key(record), 9).unwrap(), [record]);
         }
+        assert_eq!(index.holders(own_key(last), 9).unwrap(), [0_i64; 0]);
+        assert_eq!(index.holders(7, 3).unwrap(), [1, 2, 3]);
+        assert_eq!(index.holders(7, usize::MAX).unwrap().len() as i64, last - 1);
+        let mut seen = 0;
+        for_each_key(&connection, |key, holders| {
+            seen += holders.len() as i64;
+            assert!(key == 7 || holders.iter().all(|record| own_key(*record) == key));
+        })
+        .unwrap();
+        assert_eq!(seen, entries);
+    }
+
+    #[test]
+    fn keys_change_in_either_place() {
+        let connection = new();
+        (1..=3).for_each(|record| insert(&connection, record));
+        let mut gathered = Gathered::new();
+        gathered.add(5, 1);
+        gathered.add(6, 1);
+        gathered.put_away(&connection, 1).unwrap();
+        connection
+            .execute("UPDATE dedup SET indexed_to = 2", [])
+            .unwrap();
+        let mut index = Index::begin(&connection, None, token(&connection)).unwrap();
+        // The second one had no keys when it was new.
+        index.replace(2, &[], &[6]).unwrap();
+        index.replace(3, &[], &[6]).unwrap();
+        index.replace(1, &[5, 6], &[6, 1 << 39]).unwrap();
+        assert_eq!(index.holders(6, 9).unwrap(), [1, 2, 3]);
+        assert_eq!(index.holders(5, 9).unwrap(), [0_i64; 0]);
+        assert_eq!(index.holders(1 << 39, 9).unwrap(), [1]);
+        index.replace(2, &[6], &[]).unwrap();
+        index.replace(3, &[6], &[]).unwrap();
+        assert_eq!(index.holders(6, 9).unwrap(), [1]);
+        assert_eq!(index.finish().unwrap().records, 0);
+    }
+
+    #[test]
+    fn recent_keys_are_made_again_from_descriptions() {
+        let connection = new();
+        let description = record("title=The heart of the matter in small mammals; doi=10.1/a");
+        for record in 1..=2 {
+            insert(&connection, record);
+            connection
+                .execute(
+                    "INSERT INTO description VALUES (?1, ?2)",
+                    params![record, packed::pack(&description)],
+                )
+                .unwrap();
+        }
+        let index = Index::begin(&connection, None, token(&connection)).unwrap();
+        let keys = keys_of(&description);
+        assert_eq!(index.recent.records, 2);
+        assert_eq!(index.holders(keys[0], 9).unwrap(), [1, 2]);
+        // What another transaction kept is not used.
+        connection.execute("DELETE FROM description", []).unwrap();
+        connection
+            .execute("UPDATE dedup SET recent_token = 9", [])
+            .unwrap();
+        let index = Index::begin(&connection, Some(index.recent), 9).unwrap();
+        assert_eq!(index.recent.records, 0);
     }
 }

@@ -27,5 +27,5 @@ pub use state::{ClusterState, Clustering};
 
 pub(super) use keys::Recent;
 pub(super) use read::{others_of, preferred_of, require_current, stands_for};
-pub(super) use seen::{Seen, describe, describe_all};
+pub(super) use seen::{Seen, describe};
 pub(super) use settle::{Clusters, Touched, stamp};

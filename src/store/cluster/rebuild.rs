@@ -1,24 +1,29 @@
 //! All descriptions, keys and clusters anew, from the records as they are stored.
+//!
+//! A rebuild is a row of steps, each a transaction of its own, so that harvests go on meanwhile; what
+//! they change is clustered at the end, as any change is. Clusters that are up to date are there for
+//! readers all the time, and then all steps are one transaction.
 
 use std::collections::{BTreeSet, HashSet};
 use std::thread;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::graph::Graph;
-use super::keys::{Index, insert_sorted};
+use super::keys::{Gathered, Index, Recent, for_each_key, last_record};
 use super::seen::{Seen, describe};
-use super::settle::{recluster, stamp_at};
+use super::settle::{Clusters, Touched, recluster, stamp_at};
 use super::state::{ClusterState, Stored};
 use crate::dedup::memory::{KEY_CAP, in_parallel};
-use crate::store::payload::Unpress;
+use crate::store::payload::{Dictionaries, Unpress};
 use crate::store::{Store, StoreError};
 
-/// Records that are described together, by all cores, while the next ones are read.
+/// Records that are described together, by all cores, while the ones before them are stored and the
+/// next ones read.
 const BATCH: usize = 4096;
 
-/// Keys that are sorted together: 64 MiB of them.
-const RUN: usize = 4 << 20;
+/// Keys that are sorted together: 128 MiB of them, of about three million records.
+const RUN: usize = 16 << 20;
 
 /// Records that are clustered with what is known of one another kept in memory.
 const CHUNK: usize = 2048;
@@ -37,88 +42,168 @@ pub struct Rebuilt {
 impl Store {
     /// Makes all descriptions, keys and clusters anew. Names of clusters, and decisions, stay.
     ///
-    /// One transaction: readers see the old clusters until it ends, other writers wait, and a run
-    /// that is cut off changes nothing. Memory is a matter of the batches, not of the store, but
-    /// for a few bytes for each record that shares a key with another one. `progress` is told the
-    /// number of records read so far.
+    /// Where clusters are not up to date, each step is a transaction of its own, other writers get
+    /// their turn in between, and a run that is cut off leaves them so. Where they are, it is one
+    /// transaction: readers see the old clusters until it ends, other writers wait, and a run that is
+    /// cut off changes nothing.
+    ///
+    /// Memory is a matter of the batches, not of the store, but for a few bytes for each record that
+    /// shares a key with another one. `progress` is told the number of records read so far.
     ///
     /// # Errors
-    /// As any write.
+    /// As any write; [`StoreError::RebuiltElsewhere`] if another process began to do the same, and
+    /// then it is left to that one.
     pub fn rebuild_clusters(
         &self,
         now_ms: i64,
-        mut progress: impl FnMut(u64),
+        progress: impl FnMut(u64),
     ) -> Result<Rebuilt, StoreError> {
-        self.write("rebuilding clusters", |transaction| {
-            for table in ["description", "match_key", "recent_keys"] {
-                transaction.execute(&format!("DELETE FROM {table}"), [])?;
+        const DOING: &str = "rebuilding clusters";
+        if self.cluster_state()? == ClusterState::Current {
+            return self.write(DOING, |transaction| {
+                rebuild(|step| step(transaction), now_ms, progress)
+            });
+        }
+        // Nobody else writes the token while clusters are not up to date, but for another rebuild.
+        let mut expected = None;
+        let steps = |step: Step<'_>| {
+            let done = self.write(DOING, |transaction| {
+                let token = Stored::read(transaction)?.recent_token;
+                if expected.is_some_and(|expected| expected != token) {
+                    return Ok(false);
+                }
+                step(transaction)?;
+                expected = Some(Stored::read(transaction)?.recent_token);
+                Ok(true)
+            })?;
+            match done {
+                true => Ok(()),
+                false => Err(StoreError::RebuiltElsewhere {
+                    path: self.path().to_owned(),
+                }),
             }
-            let mut rebuilt = describe_all(transaction, &mut progress)?;
-            let stored = Stored {
-                state: ClusterState::Current,
-                recent_token: fastrand::i64(..),
-                ..Stored::read(transaction)?
-            };
-            stored.write(transaction)?;
-            let moved = cluster_all(transaction, &stored)?;
-            rebuilt.moved = stamp_at(transaction, moved, now_ms)?;
-            Ok(rebuilt)
-        })
+        };
+        rebuild(steps, now_ms, progress)
     }
+}
+
+/// What is to be done in one transaction.
+type Step<'a> = &'a mut dyn FnMut(&Connection) -> rusqlite::Result<()>;
+
+fn rebuild<E>(
+    mut run: impl FnMut(Step<'_>) -> Result<(), E>,
+    now_ms: i64,
+    mut progress: impl FnMut(u64),
+) -> Result<Rebuilt, E> {
+    let mut begun = (Vec::new(), 0);
+    run(&mut |connection| {
+        begun = clear(connection)?;
+        Ok(())
+    })?;
+    let (sources, since) = begun;
+    let mut rebuilt = describe_all(&mut run, &mut progress)?;
+    let stamped = cluster_all(&mut run, &sources, since, now_ms)?;
+    rebuilt.moved = stamped.iter().map(|stamped| stamped.count).sum();
+    rebuilt.moved += catch_up(&mut run, &sources, since, &stamped, now_ms)?;
+    Ok(rebuilt)
+}
+
+/// Makes room, and gives the preferred sources and the newest version.
+fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, i64)> {
+    for table in ["description", "match_keys"] {
+        connection.execute(&format!("DELETE FROM {table}"), [])?;
+    }
+    connection.execute(
+        "UPDATE dedup SET indexed_to = 0, recent_token = ?1",
+        [fastrand::i64(..)],
+    )?;
+    Ok((Stored::read(connection)?.sources, last_version(connection)?))
+}
+
+fn last_version(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT value FROM meta WHERE key = 'last_version'";
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
 }
 
 /// A record's metadata as it is read.
 struct Text {
     record: i64,
     metadata_prefix: String,
-    metadata: Vec<u8>,
+    dictionary_id: i64,
+    packed: Vec<u8>,
 }
 
-fn describe_all(
-    transaction: &Transaction<'_>,
+fn describe_all<E>(
+    run: &mut impl FnMut(Step<'_>) -> Result<(), E>,
     progress: &mut impl FnMut(u64),
-) -> rusqlite::Result<Rebuilt> {
+) -> Result<Rebuilt, E> {
     let mut rebuilt = Rebuilt::default();
-    let mut unpress = Unpress::default();
-    let mut run: Vec<(u64, i64)> = Vec::new();
-    let mut batch = read_batch(transaction, &mut unpress, 0)?;
-    while let Some(last) = batch.last().map(|text| text.record) {
-        let (described, next) = thread::scope(|scope| {
-            let describing = scope.spawn(|| describe_batch(&batch));
-            let next = read_batch(transaction, &mut unpress, last);
+    let mut dictionaries = Dictionaries::default();
+    let mut keys = Gathered::new();
+    let mut batch = Vec::new();
+    let mut last = 0;
+    run(&mut |connection| {
+        batch = read_batch(connection, &mut dictionaries, 0)?;
+        Ok(())
+    })?;
+    // Described, and not stored yet.
+    let mut ready = Ok(Vec::new());
+    while let Some(text) = batch.last() {
+        last = text.record;
+        let mut next = Vec::new();
+        let mut learnt = dictionaries.clone();
+        let (described, stored) = thread::scope(|scope| {
+            let describing = scope.spawn(|| describe_batch(&batch, &dictionaries));
+            let stored = run(&mut |connection| {
+                rebuilt.described += put(connection, &mut ready, &mut keys)?;
+                if keys.len() >= RUN {
+                    keys.put_away(connection, last_record(connection)?)?;
+                }
+                next = read_batch(connection, &mut learnt, last)?;
+                Ok(())
+            });
             let described = describing
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (described, next)
+            (described, stored)
         });
+        stored?;
         rebuilt.records += batch.len() as u64;
-        rebuilt.described += described.len() as u64;
-        let mut insert = transaction
-            .prepare_cached("INSERT INTO description (record_id, packed) VALUES (?1, ?2)")?;
-        for (record, seen) in described {
-            insert.execute(params![record, &*seen.packed])?;
-            run.extend(seen.keys.iter().map(|key| (*key, record)));
-        }
-        if run.len() >= RUN {
-            put_away(transaction, &mut run)?;
-        }
         progress(rebuilt.records);
-        batch = next?;
+        (ready, batch, dictionaries) = (described, next, learnt);
     }
-    put_away(transaction, &mut run)?;
+    run(&mut |connection| {
+        rebuilt.described += put(connection, &mut ready, &mut keys)?;
+        keys.put_away(connection, last_record(connection)?)?;
+        connection.execute("UPDATE dedup SET indexed_to = ?1", [last])?;
+        Ok(())
+    })?;
     Ok(rebuilt)
 }
 
-fn put_away(connection: &Connection, run: &mut Vec<(u64, i64)>) -> rusqlite::Result<()> {
-    run.sort_unstable();
-    insert_sorted(connection, run.iter())?;
-    run.clear();
-    Ok(())
+/// Stores descriptions, gathers their keys, and gives how many they are.
+fn put(
+    connection: &Connection,
+    described: &mut rusqlite::Result<Vec<(i64, Seen)>>,
+    keys: &mut Gathered,
+) -> rusqlite::Result<u64> {
+    let described = std::mem::replace(described, Ok(Vec::new()))?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO description (record_id, packed) VALUES (?1, ?2)")?;
+    for (record, seen) in &described {
+        insert.execute(params![record, &*seen.packed])?;
+        for key in seen.keys.iter() {
+            keys.add(*key, *record);
+        }
+    }
+    Ok(described.len() as u64)
 }
 
 fn read_batch(
     connection: &Connection,
-    unpress: &mut Unpress,
+    dictionaries: &mut Dictionaries,
     after: i64,
 ) -> rusqlite::Result<Vec<Text>> {
     let mut statement = connection.prepare_cached(
@@ -126,99 +211,228 @@ fn read_batch(
          FROM record JOIN source ON source.id = record.source_id
          JOIN payload ON payload.record_id = record.id
          WHERE record.id > ?1 AND record.deleted = 0 AND payload.metadata IS NOT NULL
-         ORDER BY record.id LIMIT ?2",
+         ORDER BY record.id",
     )?;
-    let mut rows = statement.query(params![after, BATCH])?;
+    let mut rows = statement.query([after])?;
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(row) = rows.next()? {
+        let dictionary_id = row.get(2)?;
+        dictionaries.learn(connection, dictionary_id)?;
         batch.push(Text {
             record: row.get(0)?,
             metadata_prefix: row.get(1)?,
-            metadata: unpress.unpack(connection, row.get(2)?, row.get_ref(3)?.as_blob()?)?,
+            dictionary_id,
+            packed: row.get(3)?,
         });
+        if batch.len() == BATCH {
+            break;
+        }
     }
     Ok(batch)
 }
 
-fn describe_batch(batch: &[Text]) -> Vec<(i64, Seen)> {
+fn describe_batch(
+    batch: &[Text],
+    dictionaries: &Dictionaries,
+) -> rusqlite::Result<Vec<(i64, Seen)>> {
     let parts = in_parallel(batch.len(), |range| {
-        let described = batch[range].iter().filter_map(|text| {
-            let metadata = std::str::from_utf8(&text.metadata).ok();
-            Some((text.record, describe(&text.metadata_prefix, metadata)?))
-        });
-        described.collect::<Vec<_>>()
+        let mut unpress = Unpress::default();
+        let mut described = Vec::with_capacity(range.len());
+        for text in &batch[range] {
+            let metadata = unpress.unpack_with(dictionaries, text.dictionary_id, &text.packed)?;
+            let metadata = std::str::from_utf8(&metadata).ok();
+            let seen = describe(&text.metadata_prefix, metadata);
+            described.extend(seen.map(|seen| (text.record, seen)));
+        }
+        Ok(described)
     });
-    parts.into_iter().flatten().collect()
+    let parts: Vec<Vec<(i64, Seen)>> = parts.into_iter().collect::<rusqlite::Result<_>>()?;
+    Ok(parts.into_iter().flatten().collect())
 }
 
-/// Clusters all records that can be in a cluster with others, or were in one; gives those that
-/// moved.
-fn cluster_all(transaction: &Transaction<'_>, stored: &Stored) -> rusqlite::Result<BTreeSet<i64>> {
-    let index = Index::begin(transaction, None, stored.recent_token)?;
-    let numbers = |sql: &str| -> rusqlite::Result<BTreeSet<i64>> {
-        let mut statement = transaction.prepare(sql)?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        rows.collect()
-    };
-    let mut moved = BTreeSet::new();
+/// The versions that a step gave to moved records: those after one up to another.
+struct Stamped {
+    after: i64,
+    upto: i64,
+    count: u64,
+}
+
+/// Clusters all records that can be in a cluster with others, or were in one.
+///
+/// Those that others changed after version `since` keep their version, by which they are found again
+/// later: it is new to all readers anyway.
+fn cluster_all<E>(
+    run: &mut impl FnMut(Step<'_>) -> Result<(), E>,
+    sources: &[String],
+    since: i64,
+    now_ms: i64,
+) -> Result<Vec<Stamped>, E> {
+    let mut stamped = Vec::new();
     let mut done: HashSet<i64> = HashSet::new();
-    let mut cluster = |seeds: BTreeSet<i64>, emptied| -> rusqlite::Result<()> {
-        let seeds = seeds
-            .into_iter()
-            .filter(|seed| !done.contains(seed))
-            .collect();
-        let mut graph = Graph::new(transaction, &index)?;
-        let clustered = recluster(&mut graph, &stored.sources, seeds, emptied, |_| false)?;
-        moved.extend(clustered.moved);
+    let mut cluster = |connection: &Connection, seeds: &[i64], emptied: BTreeSet<i64>| {
+        let token = Stored::read(connection)?.recent_token;
+        let index = Index::begin(connection, None, token)?;
+        let seeds = seeds.iter().filter(|seed| !done.contains(seed));
+        let mut graph = Graph::new(connection, &index)?;
+        let seeds = seeds.copied().collect();
+        let mut clustered = recluster(&mut graph, sources, seeds, emptied, |_| false)?;
         done.extend(clustered.members);
+        retain_older(connection, &mut clustered.moved, since)?;
+        let after = last_version(connection)?;
+        let count = stamp_at(connection, clustered.moved, now_ms)?;
+        let upto = last_version(connection)?;
+        stamped.push(Stamped { after, upto, count });
         Ok(())
     };
-    let emptied = numbers(
-        "SELECT DISTINCT cluster_id FROM cluster_member WHERE NOT EXISTS
-            (SELECT 1 FROM description WHERE description.record_id = cluster_member.record_id)",
-    )?;
-    cluster(BTreeSet::new(), emptied)?;
-    let mut seeds = numbers(
-        "SELECT record_id FROM cluster_member
-         UNION SELECT a FROM decision UNION SELECT b FROM decision",
-    )?;
-    seeds.extend(sharing(transaction)?);
-    let mut chunk = BTreeSet::new();
-    for seed in seeds {
-        chunk.insert(seed);
-        if chunk.len() == CHUNK {
-            cluster(std::mem::take(&mut chunk), BTreeSet::new())?;
+    let mut seeds = Vec::new();
+    run(&mut |connection| {
+        let emptied = numbers(
+            connection,
+            "SELECT DISTINCT cluster_id FROM cluster_member WHERE NOT EXISTS
+                (SELECT 1 FROM description WHERE description.record_id = cluster_member.record_id)",
+        )?;
+        cluster(connection, &[], emptied)?;
+        let mut found = numbers(
+            connection,
+            "SELECT record_id FROM cluster_member
+             UNION SELECT a FROM decision UNION SELECT b FROM decision",
+        )?;
+        found.extend(sharing(connection)?);
+        seeds = Vec::from_iter(found);
+        Ok(())
+    })?;
+    for chunk in seeds.chunks(CHUNK) {
+        run(&mut |connection| cluster(connection, chunk, BTreeSet::new()))?;
+    }
+    Ok(stamped)
+}
+
+/// Leaves out the records whose version is after `since`.
+fn retain_older(
+    connection: &Connection,
+    records: &mut BTreeSet<i64>,
+    since: i64,
+) -> rusqlite::Result<()> {
+    let mut newer = connection.prepare_cached("SELECT version > ?2 FROM record WHERE id = ?1")?;
+    let mut left = BTreeSet::new();
+    for record in std::mem::take(records) {
+        let newer: Option<bool> = newer
+            .query_row([record, since], |row| row.get(0))
+            .optional()?;
+        if newer == Some(false) {
+            left.insert(record);
         }
     }
-    cluster(chunk, BTreeSet::new())?;
+    *records = left;
+    Ok(())
+}
+
+fn numbers(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeSet<i64>> {
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Clusters what others changed since the rebuild began, and then declares the clusters up to date.
+/// Gives how many further records moved.
+fn catch_up<E>(
+    run: &mut impl FnMut(Step<'_>) -> Result<(), E>,
+    sources: &[String],
+    since: i64,
+    stamped: &[Stamped],
+    now_ms: i64,
+) -> Result<u64, E> {
+    // The versions between those that the rebuild gave out itself.
+    let begins = std::iter::once(since).chain(stamped.iter().map(|stamped| stamped.upto));
+    let ends = stamped.iter().map(|stamped| stamped.after);
+    let spans = begins.zip(ends.chain([i64::MAX]));
+    let mut recent: Option<Recent> = None;
+    let mut moved = 0;
+    for (mut after, upto) in spans.filter(|(after, upto)| after < upto) {
+        let mut complete = false;
+        while !complete {
+            run(&mut |connection| {
+                let (touched, last) = changed(connection, after, upto)?;
+                complete = touched.len() < CHUNK;
+                after = last;
+                let stored = Stored::read(connection)?;
+                let index = Index::begin(connection, recent.take(), stored.recent_token)?;
+                let mut clusters = Clusters {
+                    connection,
+                    index,
+                    sources: sources.to_vec(),
+                };
+                moved += stamp_at(connection, clusters.settle(touched)?, now_ms)?;
+                recent = Some(clusters.finish()?);
+                if complete && upto == i64::MAX {
+                    end(connection, sources)?;
+                }
+                Ok(())
+            })?;
+        }
+    }
     Ok(moved)
+}
+
+/// Declares the clusters up to date, unless somebody wants none or others meanwhile.
+fn end(connection: &Connection, sources: &[String]) -> rusqlite::Result<()> {
+    let stored = Stored::read(connection)?;
+    if stored.state == ClusterState::Off || stored.sources != sources {
+        return Ok(());
+    }
+    let stored = Stored {
+        state: ClusterState::Current,
+        recent_token: fastrand::i64(..),
+        ..stored
+    };
+    stored.write(connection)
+}
+
+/// The next records of a span of versions, with the version of the last one.
+fn changed(
+    connection: &Connection,
+    after: i64,
+    upto: i64,
+) -> rusqlite::Result<(Vec<Touched>, i64)> {
+    let mut statement = connection.prepare_cached(
+        "SELECT record.id, record.version, source.metadata_prefix, payload.dictionary_id,
+                payload.metadata
+         FROM record INDEXED BY record_version JOIN source ON source.id = record.source_id
+         LEFT JOIN payload ON payload.record_id = record.id AND record.deleted = 0
+         WHERE record.version > ?1 AND record.version <= ?2 ORDER BY record.version",
+    )?;
+    let mut rows = statement.query([after, upto])?;
+    let mut unpress = Unpress::default();
+    let (mut touched, mut last) = (Vec::new(), after);
+    while let Some(row) = rows.next()? {
+        last = row.get(1)?;
+        let prefix: String = row.get(2)?;
+        let seen = match row.get_ref(4)?.as_blob_or_null()? {
+            None => None,
+            Some(packed) => {
+                let metadata = unpress.unpack(connection, row.get(3)?, packed)?;
+                describe(&prefix, std::str::from_utf8(&metadata).ok())
+            }
+        };
+        touched.push(Touched {
+            record: row.get(0)?,
+            known: true,
+            seen,
+        });
+        if touched.len() == CHUNK {
+            break;
+        }
+    }
+    Ok((touched, last))
 }
 
 /// The records that share a telling key with another one.
 fn sharing(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
-    let mut statement =
-        connection.prepare("SELECT key, record_id FROM match_key ORDER BY key, record_id")?;
-    let mut rows = statement.query([])?;
     let mut found = BTreeSet::new();
-    let mut holders: Vec<i64> = Vec::new();
-    let mut current = None;
-    let mut close = |holders: &mut Vec<i64>| {
+    for_each_key(connection, |_, holders| {
         if (2..=KEY_CAP).contains(&holders.len()) {
             found.extend(holders.iter().copied());
         }
-        holders.clear();
-    };
-    while let Some(row) = rows.next()? {
-        let key: i64 = row.get(0)?;
-        if current != Some(key) {
-            close(&mut holders);
-            current = Some(key);
-        }
-        // One more than the cap says enough.
-        if holders.len() <= KEY_CAP {
-            holders.push(row.get(1)?);
-        }
-    }
-    close(&mut holders);
+    })?;
     Ok(found)
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crate::dedup::description::Description;
 use crate::dedup::keys::{Key, keys};
-use crate::dedup::memory::in_parallel;
 use crate::dedup::packed;
-use crate::oai::Record;
 use crate::record::crosswalk;
 
 /// A description, with what is made of it for the store.
@@ -19,27 +17,13 @@ pub(in crate::store) struct Seen {
 
 /// What the rules see of metadata; `None` if no crosswalk reads it: such a record stays alone.
 pub(in crate::store) fn describe(metadata_prefix: &str, metadata: Option<&str>) -> Option<Seen> {
-    let article = crosswalk::article(metadata_prefix, metadata?).ok()?;
+    let article = crosswalk::outline(metadata_prefix, metadata?).ok()?;
     let description = Description::from_article(&article);
     Some(Seen {
         keys: keys_of(&description),
         packed: packed::pack(&description).into(),
         description: Arc::new(description),
     })
-}
-
-/// [`describe`] for many records, in their order.
-pub(in crate::store) fn describe_all(
-    metadata_prefix: &str,
-    records: &[&Record],
-) -> Vec<Option<Seen>> {
-    let parts = in_parallel(records.len(), |range| {
-        let seen = records[range]
-            .iter()
-            .map(|record| describe(metadata_prefix, record.metadata.as_deref()));
-        seen.collect::<Vec<_>>()
-    });
-    parts.into_iter().flatten().collect()
 }
 
 /// The keys of a description, sorted.

@@ -130,39 +130,37 @@ impl<'a> Clusters<'a> {
         &self,
         changes: &Changes,
         seeds: &mut BTreeSet<i64>,
-    ) -> rusqlite::Result<BTreeMap<u64, Vec<i64>>> {
-        /// Who leaves a key and who comes to it.
-        #[derive(Default)]
-        struct Turn {
-            go: Vec<i64>,
-            come: Vec<i64>,
-        }
-        let mut turns: BTreeMap<u64, Turn> = BTreeMap::new();
+    ) -> rusqlite::Result<Vec<(u64, Vec<i64>)>> {
+        // Who leaves a key and who comes to it, in the order of keys.
+        let mut turns: Vec<(u64, i64, bool)> = Vec::with_capacity(changes.0.len() * 6);
         for (record, change) in &changes.0 {
-            for key in change.old_keys().iter() {
-                turns.entry(*key).or_default().go.push(*record);
-            }
-            for key in change.new_keys() {
-                turns.entry(*key).or_default().come.push(*record);
-            }
+            turns.extend(change.old_keys().iter().map(|key| (*key, *record, false)));
+            turns.extend(change.new_keys().iter().map(|key| (*key, *record, true)));
         }
-        let mut after = BTreeMap::new();
-        for (key, turn) in turns {
-            let limit = KEY_CAP + 1 + turn.go.len();
-            let before = self.index.holders(key, limit)?;
+        turns.sort_unstable();
+        let mut after = Vec::with_capacity(turns.len());
+        for turns in turns.chunk_by(|(a, ..), (b, ..)| a == b) {
+            let key = turns[0].0;
+            let goes = |record: i64| {
+                let turn = turns.binary_search(&(key, record, false));
+                turn.is_ok()
+            };
+            let going = turns.iter().filter(|(.., comes)| !comes).count();
+            let before = self.index.holders(key, KEY_CAP + 1 + going)?;
             let mut holders: Vec<i64> = before
                 .iter()
-                .filter(|record| !turn.go.contains(record))
-                .chain(&turn.come)
                 .copied()
+                .filter(|record| !goes(*record))
                 .collect();
+            let coming = turns.iter().filter(|(.., comes)| *comes);
+            holders.extend(coming.map(|(_, record, _)| *record));
             holders.sort_unstable();
             holders.dedup();
             if (before.len() > KEY_CAP) != (holders.len() > KEY_CAP) {
                 seeds.extend(before);
                 seeds.extend(&holders);
             }
-            after.insert(key, holders);
+            after.push((key, holders));
         }
         Ok(after)
     }
