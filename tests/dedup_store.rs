@@ -913,7 +913,7 @@ fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
     let World {
         store,
         reader,
-        _folder: folder,
+        _folder,
     } = World::new(&[]);
     let works = [
         ("a", TITLE, "10.1000/182"),
