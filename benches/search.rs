@@ -25,7 +25,7 @@ const ASKED: usize = 997;
 
 fn main() {
     // `cargo bench` adds an argument of its own.
-    let number = std::env::args().filter_map(|argument| argument.parse().ok());
+    let mut number = std::env::args().filter_map(|argument| argument.parse().ok());
     let records: usize = number.next_back().unwrap_or(100_000);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("store.db");
