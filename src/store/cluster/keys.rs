@@ -6,8 +6,7 @@
 //! of them, they go to the index together.
 //!
 //! The index is a row for each of 2^n equal parts of the keys, and n grows with the store. A row is
-//! its keys and their holders in eight bytes each, sorted: a third of what one row for each key and
-//! holder would take, and found with one step.
+//! its keys and their holders in eight bytes each, sorted, which is found with one step.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
