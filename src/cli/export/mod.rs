@@ -73,7 +73,7 @@ pub struct Args {
     /// What a work takes from its other records where the one that stands for it has none: parts
     /// with commas between them (abstract, authors, country, doi, issns, journal, keywords,
     /// languages, licences, links, place, published, publisher, subjects), all, or none; only with
-    /// --per cluster [default: enrich in the table [dedup] of the configuration]
+    /// --per cluster [default: `enrich` in the table `[dedup]` of the configuration]
     #[arg(long, value_name = "PARTS", value_parser = Parts::parse)]
     pub enrich: Option<Parts>,
     /// Go on with what changes, until a signal

@@ -3,7 +3,7 @@
 //! Transliteration is ICU's. Plain ASCII never reaches it, and neither do texts of Latin letters
 //! and common punctuation: what ICU makes of each such character does not depend on its
 //! neighbours, so it is asked once per character and process. In work keys the same goes for most
-//! Cyrillic and Han letters ([`super::letters`]).
+//! Cyrillic and Han letters (`letters`).
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
