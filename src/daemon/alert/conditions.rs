@@ -117,6 +117,9 @@ pub(super) fn body(condition: &Condition, over: bool, now_ms: i64) -> String {
 
 /// Looks at everything that can be wrong. `free_bytes` is the space that is left for the store.
 ///
+/// What is looked at is what is configured: what the board does not show yet, at the start, is not
+/// known, and not gone.
+///
 /// # Errors
 /// As any read.
 pub(super) fn observe(
@@ -131,9 +134,12 @@ pub(super) fn observe(
         .into_iter()
         .map(|source| (source.name.clone(), source))
         .collect();
-    for (name, seen) in board.sources() {
-        let source = known.get(&name);
-        let failing = match (bearing(seen.attempt.as_ref()), source) {
+    let mut sources = board.sources();
+    for settings in &config.sources {
+        let name = &settings.name;
+        let source = known.get(name);
+        let attempt = sources.remove(name).and_then(|seen| seen.attempt);
+        let failing = match (bearing(attempt.as_ref()), source) {
             (Holds::Unknown, Some(source)) => newest_pass(reader, source)?,
             (holds, _) => holds,
         };
@@ -170,7 +176,19 @@ pub(super) fn observe(
             });
         }
     }
-    for ((kind, name), seen) in board.deliveries() {
+    let outputs = config
+        .outputs
+        .iter()
+        .map(|output| (DeliveryKind::Output, &output.name));
+    let exports = config
+        .exports
+        .iter()
+        .map(|(export, _)| (DeliveryKind::Export, &export.name));
+    let mut deliveries = board.deliveries();
+    for (kind, name) in outputs.chain(exports) {
+        let attempt = deliveries
+            .remove(&(kind, name.clone()))
+            .and_then(|seen| seen.attempt);
         let mut push = |word, holds| {
             observed.push(Observed {
                 subject: kind.word(),
@@ -179,10 +197,10 @@ pub(super) fn observe(
                 holds,
             });
         };
-        push("failing", bearing(seen.attempt.as_ref()));
+        push("failing", bearing(attempt.as_ref()));
         if kind == DeliveryKind::Output {
-            push("rejecting", rejecting(reader, &name)?);
-            push("behind", behind(reader, config, &name, board.now_ms())?);
+            push("rejecting", rejecting(reader, name)?);
+            push("behind", behind(reader, config, name, board.now_ms())?);
         }
     }
     Ok(observed)
