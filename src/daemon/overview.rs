@@ -9,6 +9,7 @@ use super::board::{
     Attempt, Board, Counters, DeliveryKind, DeliverySeen, DeliveryState, DeliverySums, Reload,
     State, Wait,
 };
+use super::conductor::pause_key;
 use crate::oai::Datestamp;
 use crate::store::{
     ChangeFilter, Condition, Day, Export, HostPause, IndexState, Output, Pass, PassState,
@@ -141,6 +142,9 @@ pub(super) struct SourceView {
     /// What it is doing, if it is configured.
     #[serde(flatten)]
     pub(super) state: Option<State>,
+    /// Someone paused it; a run that is under way still comes to its end.
+    #[serde(skip)]
+    pub(super) paused: bool,
     /// What runs is reconciling.
     pub(super) reconciling: bool,
     /// When reconciling is due, if it has a schedule.
@@ -217,6 +221,7 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
             );
         views.push(SourceView {
             configured: state.is_some(),
+            paused: reader.remembered(&pause_key(&source.name))?.is_some(),
             state,
             reconciling,
             next_reconcile,

@@ -597,6 +597,6 @@ fn running_state(running: &Running) -> State {
 }
 
 /// Where the store remembers that a source is paused.
-fn pause_key(name: &str) -> String {
+pub(super) fn pause_key(name: &str) -> String {
     format!("paused:{name}")
 }

@@ -272,10 +272,6 @@ fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) 
 /// Buttons for those who have the token. Browsers may keep it as they keep passwords; here, nothing
 /// is kept.
 fn wishes(source: &SourceView, has_token: bool) -> Markup {
-    let paused = source
-        .state
-        .as_ref()
-        .is_some_and(|state| state.word() == "paused");
     let held = source
         .warnings
         .iter()
@@ -288,7 +284,7 @@ fn wishes(source: &SourceView, has_token: bool) -> Markup {
                 input id="token" type="password" name="token" autocomplete="current-password" required;
                 div {
                     button name="action" value="run" { "Run now" }
-                    @if paused { button name="action" value="resume" { "Resume" } }
+                    @if source.paused { button name="action" value="resume" { "Resume" } }
                     @else { button name="action" value="pause" { "Pause" } }
                     button name="action" value="reconcile" { "Look for vanished records" }
                     @if held { button name="action" value="confirm" { "Confirm the held deletions" } }
