@@ -103,13 +103,6 @@ fn read_schedule(reader: &mut Reader<'_>, built_in: DeliverySchedule) -> Deliver
 
 /// The format of this name, as the command line has it.
 fn format(value: &Value) -> Result<Format, String> {
-    use clap::ValueEnum;
     let text = values::text(value)?;
-    Format::from_str(&text, false).map_err(|_| {
-        let names: Vec<String> = Format::value_variants()
-            .iter()
-            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
-            .collect();
-        format!("{text:?} is no format; there is {}", names.join(", "))
-    })
+    Format::from_name(&text).map_err(|names| format!("{text:?} is no format; there is {names}"))
 }

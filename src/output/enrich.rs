@@ -145,7 +145,8 @@ pub fn gains(record: &StoredRecord, parts: &[Part]) -> Option<Article> {
     gained(&own, &record.others, parts)
 }
 
-fn gained(own: &Article, others: &[OtherRecord], parts: &[Part]) -> Option<Article> {
+/// What an article gains from others; `None` if nothing.
+pub(super) fn gained(own: &Article, others: &[OtherRecord], parts: &[Part]) -> Option<Article> {
     let mut missing: Vec<Part> = parts.to_vec();
     missing.retain(|part| !part.is_in(own));
     let mut gains = Article::default();

@@ -36,6 +36,25 @@ pub enum Tombstones {
 }
 
 impl Format {
+    /// All formats with the names that command line, configuration and service know them by.
+    pub fn named() -> impl Iterator<Item = (Self, String)> {
+        Self::value_variants().iter().filter_map(|format| {
+            let value = format.to_possible_value()?;
+            Some((*format, value.get_name().to_owned()))
+        })
+    }
+
+    /// The format of this name.
+    ///
+    /// # Errors
+    /// With the names that there are, as a list in a sentence.
+    pub fn from_name(name: &str) -> Result<Self, String> {
+        Self::from_str(name, false).map_err(|_| {
+            let names: Vec<String> = Self::named().map(|(_, name)| name).collect();
+            names.join(", ")
+        })
+    }
+
     /// What this format does with tombstones.
     pub fn tombstones(self) -> Tombstones {
         match self {

@@ -128,7 +128,7 @@ impl Renderer<'_> {
         let metadata = record.metadata.as_deref().unwrap_or_default();
         let mut article = crosswalk::article(&record.metadata_prefix, metadata)
             .map_err(|error| error.to_string())?;
-        if let Some(gains) = enrich::gains(record, self.enrich) {
+        if let Some(gains) = enrich::gained(&article, &record.others, self.enrich) {
             enrich::add(&mut article, gains);
         }
         Ok(article)
@@ -139,9 +139,13 @@ impl Renderer<'_> {
         record: &StoredRecord,
         metadata: &'m str,
     ) -> Result<Cow<'m, str>, String> {
-        if enrich::gains(record, self.enrich).is_some() {
-            // What passes as it is has no place for more.
-            return Ok(Cow::Owned(oai_dc::from_article(&self.article(record)?)));
+        // What passes as it is has no place for more.
+        if !record.others.is_empty()
+            && let Ok(mut article) = crosswalk::article(&record.metadata_prefix, metadata)
+            && let Some(gains) = enrich::gained(&article, &record.others, self.enrich)
+        {
+            enrich::add(&mut article, gains);
+            return Ok(Cow::Owned(oai_dc::from_article(&article)));
         }
         oai_dc::record(&record.metadata_prefix, metadata).map_err(|error| error.to_string())
     }

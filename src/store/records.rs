@@ -297,22 +297,7 @@ impl Reader {
     /// # Errors
     /// As any read.
     pub fn first_change(&self, filter: &ChangeFilter) -> Result<Option<Version>, StoreError> {
-        self.read("looking for changes", |connection| {
-            let since = filter.since.unwrap_or_default();
-            let mut statement = connection.prepare_cached(
-                "SELECT version, source_id FROM record INDEXED BY record_version
-                 WHERE version > ?1 ORDER BY version",
-            )?;
-            let wanted = source_ids(connection, &filter.sources)?;
-            let mut rows = statement.query([since.0])?;
-            while let Some(row) = rows.next()? {
-                let source = SourceId(row.get(1)?);
-                if filter.sources.is_empty() || wanted.contains(&source) {
-                    return Ok(Some(Version(row.get(0)?)));
-                }
-            }
-            Ok(None)
-        })
+        Ok(self.pending_changes(filter, 1)?.1)
     }
 
     /// Calls `each` with the live records that last changed at `upto` or before, the newest first,

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderValue, StatusCode};
-use clap::ValueEnum;
 
 use super::{Context, Failure};
 use crate::output::vufind::{Command, Options, Settings};
@@ -66,18 +65,9 @@ impl Context {
 
 /// The format of this name, or which there are.
 pub(super) fn format(name: &str) -> Result<Format, Failure> {
-    Format::from_str(name, false).map_err(|_| {
-        let names: Vec<String> = formats().map(|(_, name)| name).collect();
-        let message = format!("there is no format {name:?}; there is {}", names.join(", "));
+    Format::from_name(name).map_err(|names| {
+        let message = format!("there is no format {name:?}; there is {names}");
         Failure::new(StatusCode::BAD_REQUEST, message)
-    })
-}
-
-/// All formats with their names.
-pub(super) fn formats() -> impl Iterator<Item = (Format, String)> {
-    Format::value_variants().iter().filter_map(|format| {
-        let value = format.to_possible_value()?;
-        Some((*format, value.get_name().to_owned()))
     })
 }
 
@@ -199,7 +189,7 @@ mod tests {
             ("csv", false),
             ("ris", false),
         ];
-        assert_eq!(cases.len(), formats().count());
+        assert_eq!(cases.len(), Format::named().count());
         for (name, told) in cases {
             let mut body = Body::new(catalogue.renderer(format(name).unwrap()));
             let result = body.push(&broken);

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::{Frame, address, frame, or_failed, record_address, respond};
 use crate::daemon::http::api::found;
 use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::render::{Body, Catalogue, formats};
+use crate::daemon::http::render::{Body, Catalogue};
 use crate::daemon::http::{Ctx, Failure, words};
 use crate::output::Format;
 use crate::record::{Article, crosswalk};
@@ -115,7 +115,7 @@ fn one(shown: &Shown, catalogue: &Catalogue) -> Markup {
                     pre { (String::from_utf8_lossy(&mended.raw)) }
                 }
             }
-            @for (format, name) in formats() { (rendered(record, catalogue, format, &name)) }
+            @for (format, name) in Format::named() { (rendered(record, catalogue, format, &name)) }
         }
     }
 }
