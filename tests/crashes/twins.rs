@@ -137,8 +137,18 @@ impl Twin {
         stored
     }
 
-    fn clusters(&self) -> Vec<Cluster> {
-        self.reader().clusters(&ClusterFilter::default()).unwrap()
+    /// The members of each cluster under its name. Which of them came to be first depends on where
+    /// a run was cut off.
+    fn clusters(&self) -> BTreeMap<String, Vec<String>> {
+        let clusters = self.reader().clusters(&ClusterFilter::default()).unwrap();
+        let members = |cluster: &Cluster| {
+            let members = cluster.members.iter();
+            members.map(|member| member.identifier.clone()).collect()
+        };
+        clusters
+            .iter()
+            .map(|cluster| (cluster.name.to_string(), members(cluster)))
+            .collect()
     }
 
     pub fn watermark(&self) -> Option<Datestamp> {
