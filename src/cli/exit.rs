@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::harvest::End;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,17 @@ impl From<Exit> for ExitCode {
 pub struct UsageError(pub String);
 
 impl Exit {
+    /// How the program ends after runs that ended so: as the worst of them.
+    pub fn after_runs<'a>(mut ends: impl Iterator<Item = &'a End> + Clone) -> Self {
+        if ends.clone().any(|end| matches!(end, End::Broken(_))) {
+            Self::Failed
+        } else if ends.any(|end| *end != End::Complete) {
+            Self::Incomplete
+        } else {
+            Self::Done
+        }
+    }
+
     /// How the program ends after `error`.
     ///
     /// A reader that closed our standard output (`harvestd export | head`) has what it wanted.

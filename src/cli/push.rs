@@ -13,11 +13,11 @@ use super::exit::{Exit, UsageError};
 use super::signals;
 use super::table::{self, Align};
 use crate::config::Config;
-use crate::harvest::{Clock, Stop, stop_switch};
+use crate::harvest::{Clock, End, Stop, stop_switch};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{
-    PushEnd, PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, Swapped, preview,
-    push, swap,
+    PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, Swapped, preview, push,
+    swap,
 };
 use crate::store::{Reader, Store, Version};
 
@@ -140,7 +140,7 @@ pub async fn run(
     let mut reports = Vec::new();
     for output in &outputs {
         let mut report = one(args, output, &store, &stop, bars).await;
-        if let (Some(target), true, PushEnd::Complete) = (&args.target, args.swap, &report.end) {
+        if let (Some(target), true, End::Complete) = (&args.target, args.swap, &report.end) {
             match swap(&store, &live[0], target, &stop).await {
                 Ok(Swapped::Cores) => tracing::info!(
                     "output {}: swapped; the index that was live is at {target} now",
@@ -151,15 +151,15 @@ pub async fn run(
                      is as it was",
                     live[0].name
                 ),
-                Err(error) => report.end = PushEnd::Broken(format!("not swapped: {error}")),
+                Err(error) => report.end = End::Broken(format!("not swapped: {error}")),
             }
         }
         match &report.end {
-            PushEnd::Complete => {}
-            PushEnd::Incomplete(why) => {
+            End::Complete => {}
+            End::Incomplete(why) => {
                 tracing::warn!(output = report.output, "incomplete: {why}");
             }
-            PushEnd::Broken(why) => tracing::error!(output = report.output, "failed: {why}"),
+            End::Broken(why) => tracing::error!(output = report.output, "failed: {why}"),
         }
         reports.push(report);
     }
@@ -169,7 +169,7 @@ pub async fn run(
     } else if !global.quiet {
         out.write_all(as_text(&reports).as_bytes())?;
     }
-    Ok(exit(&reports))
+    Ok(Exit::after_runs(reports.iter().map(|report| &report.end)))
 }
 
 /// The one output that is to be built anew in another core.
@@ -199,7 +199,7 @@ async fn one(
         behind: 0,
         starts_over: false,
         elapsed: Duration::ZERO,
-        end: PushEnd::Broken(why),
+        end: End::Broken(why),
     };
     let shown = Arc::new(Shown::new(settings, bars));
     let around = PushSurroundings {
@@ -325,25 +325,6 @@ fn dry_run(
     Ok(Exit::Done)
 }
 
-fn exit(reports: &[PushReport]) -> Exit {
-    let any = |wanted: fn(&PushEnd) -> bool| reports.iter().any(|report| wanted(&report.end));
-    if any(|end| matches!(end, PushEnd::Broken(_))) {
-        Exit::Failed
-    } else if any(|end| matches!(end, PushEnd::Incomplete(_))) {
-        Exit::Incomplete
-    } else {
-        Exit::Done
-    }
-}
-
-fn end_word(end: &PushEnd) -> &'static str {
-    match end {
-        PushEnd::Complete => "complete",
-        PushEnd::Incomplete(_) => "incomplete",
-        PushEnd::Broken(_) => "failed",
-    }
-}
-
 fn as_text(reports: &[PushReport]) -> String {
     let columns = [
         ("output", Align::Left),
@@ -367,7 +348,7 @@ fn as_text(reports: &[PushReport]) -> String {
                 report.behind.to_string(),
                 format!("{:.1}", report.elapsed.as_secs_f64()),
                 report.position.to_string(),
-                end_word(&report.end).to_owned(),
+                report.end.word().to_owned(),
             ]
         })
         .collect();
@@ -375,14 +356,10 @@ fn as_text(reports: &[PushReport]) -> String {
 }
 
 fn as_value(report: &PushReport) -> Value {
-    let why = match &report.end {
-        PushEnd::Complete => None,
-        PushEnd::Incomplete(why) | PushEnd::Broken(why) => Some(why),
-    };
     json!({
         "output": report.output,
-        "state": end_word(&report.end),
-        "why": why,
+        "state": report.end.word(),
+        "why": report.end.why(),
         "added": report.progress.added,
         "deleted": report.progress.deleted,
         "rejected": report.progress.rejected,

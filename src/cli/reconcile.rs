@@ -1,18 +1,17 @@
 //! `harvestd reconcile`: finds the records that vanished without a word.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use indicatif::MultiProgress;
 use serde_json::json;
 
 use super::args::Global;
 use super::exit::{Exit, UsageError};
+use super::harvest::{surroundings, warn};
 use super::table::{self, Align};
-use super::{dedup, progress, signals};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Burial, Clock, End, Pace, Reconciled, Surroundings, reconcile, stop_switch};
+use crate::harvest::{Burial, Reconciled, reconcile};
 use crate::oai::client::Client;
 use crate::store::{Reader, Store};
 
@@ -64,17 +63,7 @@ pub async fn run(
     if args.dry_run {
         return dry_run(&sources, config, global.json, out);
     }
-    let (switch, stop) = stop_switch();
-    signals::stop_on_signal(switch)?;
-    let store = Store::open(&config.store)?;
-    dedup::prepare(&store, &config.dedup, Clock::System.now_ms())?;
-    let around = Surroundings {
-        store: Arc::new(store),
-        clock: Clock::System,
-        stop,
-        progress: progress::display(bars),
-        pace: Pace::default(),
-    };
+    let around = surroundings(config, bars)?;
     let burial = Burial {
         most_share: args.max_share / 100.0,
         confirmed: args.confirm,
@@ -84,11 +73,7 @@ pub async fn run(
     for source in &sources {
         let client = Client::new(&source.client)?;
         let outcome = reconcile(&around, &client, source, burial).await;
-        match &outcome.end {
-            End::Complete => {}
-            End::Incomplete(why) => tracing::warn!(source.id = %source.name, "incomplete: {why}"),
-            End::Broken(why) => tracing::error!(source.id = %source.name, "failed: {why}"),
-        }
+        warn(&source.name, &outcome.end);
         outcomes.push(outcome);
     }
     if global.json {
@@ -97,7 +82,9 @@ pub async fn run(
     } else if !global.quiet {
         out.write_all(summary(&outcomes).as_bytes())?;
     }
-    Ok(exit(&outcomes))
+    Ok(Exit::after_runs(
+        outcomes.iter().map(|outcome| &outcome.end),
+    ))
 }
 
 fn chosen(args: &Args, config: &Config) -> anyhow::Result<Vec<SourceSettings>> {
@@ -111,19 +98,6 @@ fn chosen(args: &Args, config: &Config) -> anyhow::Result<Vec<SourceSettings>> {
         .iter()
         .map(|name| Ok(config.source(name)?.clone()))
         .collect()
-}
-
-fn exit(outcomes: &[Reconciled]) -> Exit {
-    if outcomes
-        .iter()
-        .any(|outcome| matches!(outcome.end, End::Broken(_)))
-    {
-        Exit::Failed
-    } else if outcomes.iter().any(|outcome| outcome.end != End::Complete) {
-        Exit::Incomplete
-    } else {
-        Exit::Done
-    }
 }
 
 fn summary(outcomes: &[Reconciled]) -> String {
@@ -150,30 +124,18 @@ fn summary(outcomes: &[Reconciled]) -> String {
                 outcome.found.to_string(),
                 outcome.buried.to_string(),
                 outcome.unclear.to_string(),
-                state(&outcome.end).to_owned(),
+                outcome.end.word().to_owned(),
             ]
         })
         .collect();
     table::render(&columns, &rows)
 }
 
-fn state(end: &End) -> &'static str {
-    match end {
-        End::Complete => "complete",
-        End::Incomplete(_) => "incomplete",
-        End::Broken(_) => "failed",
-    }
-}
-
 fn as_value(outcome: &Reconciled) -> serde_json::Value {
-    let why = match &outcome.end {
-        End::Complete => None,
-        End::Incomplete(why) | End::Broken(why) => Some(why),
-    };
     json!({
         "source": outcome.source,
-        "state": state(&outcome.end),
-        "why": why,
+        "state": outcome.end.word(),
+        "why": outcome.end.why(),
         "counts": outcome.counts,
         "not_listed": outcome.unseen,
         "found": outcome.found,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinSet;
 
+use super::end::End;
 use super::fetch::host;
-use super::pass::{End, Report, Surroundings, harvest};
+use super::pass::{Report, Surroundings, harvest};
 use super::plan::Wishes;
 use super::settings::SourceSettings;
 use crate::oai::client::Client;

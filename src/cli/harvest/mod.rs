@@ -201,17 +201,7 @@ async fn harvest_and_report(
     bars: &MultiProgress,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let (switch, stop) = stop_switch();
-    signals::stop_on_signal(switch)?;
-    let store = Store::open(&config.store)?;
-    dedup::prepare(&store, &config.dedup, Clock::System.now_ms())?;
-    let around = Surroundings {
-        store: Arc::new(store),
-        clock: Clock::System,
-        stop,
-        progress: progress::display(bars),
-        pace: Pace::default(),
-    };
+    let around = surroundings(config, bars)?;
     let reports = harvest_all(&around, sources, wishes).await;
     if global.json {
         writeln!(out, "{}", summary::as_json(&reports))?;
@@ -220,13 +210,36 @@ async fn harvest_and_report(
         writeln!(out, "store: {}", config.store.display())?;
     }
     for report in &reports {
-        match &report.end {
-            End::Complete => {}
-            End::Incomplete(why) => tracing::warn!(source.id = %report.source, "incomplete: {why}"),
-            End::Broken(why) => tracing::error!(source.id = %report.source, "failed: {why}"),
-        }
+        warn(&report.source, &report.end);
     }
-    Ok(summary::exit(&reports))
+    Ok(Exit::after_runs(reports.iter().map(|report| &report.end)))
+}
+
+/// What runs of the chosen sources need. A signal stops them from here on.
+///
+/// # Errors
+/// A store that cannot be opened.
+pub(super) fn surroundings(config: &Config, bars: &MultiProgress) -> anyhow::Result<Surroundings> {
+    let (switch, stop) = stop_switch();
+    signals::stop_on_signal(switch)?;
+    let store = Store::open(&config.store)?;
+    dedup::prepare(&store, &config.dedup, Clock::System.now_ms())?;
+    Ok(Surroundings {
+        store: Arc::new(store),
+        clock: Clock::System,
+        stop,
+        progress: progress::display(bars),
+        pace: Pace::default(),
+    })
+}
+
+/// Says on standard error what kept a run from being complete.
+pub(super) fn warn(source: &str, end: &End) {
+    match end {
+        End::Complete => {}
+        End::Incomplete(why) => tracing::warn!(source.id = %source, "incomplete: {why}"),
+        End::Broken(why) => tracing::error!(source.id = %source, "failed: {why}"),
+    }
 }
 
 #[cfg(test)]

@@ -2,21 +2,8 @@
 
 use serde_json::json;
 
-use crate::cli::exit::Exit;
 use crate::cli::table::{self, Align};
-use crate::harvest::{End, Report};
-
-/// The exit status of the worst report.
-pub(super) fn exit(reports: &[Report]) -> Exit {
-    let any = |wanted: fn(&End) -> bool| reports.iter().any(|report| wanted(&report.end));
-    if any(|end| matches!(end, End::Broken(_))) {
-        Exit::Failed
-    } else if any(|end| matches!(end, End::Incomplete(_))) {
-        Exit::Incomplete
-    } else {
-        Exit::Done
-    }
-}
+use crate::harvest::Report;
 
 /// A table with a line for each source.
 pub(super) fn as_text(reports: &[Report]) -> String {
@@ -51,19 +38,11 @@ pub(super) fn as_text(reports: &[Report]) -> String {
                 counts.quarantined.to_string(),
                 format!("{:.1}", report.elapsed.as_secs_f64()),
                 least.map_or_else(|| "none".to_owned(), |least| least.to_string()),
-                end_word(&report.end).to_owned(),
+                report.end.word().to_owned(),
             ]
         })
         .collect();
     table::render(&columns, &rows)
-}
-
-fn end_word(end: &End) -> &'static str {
-    match end {
-        End::Complete => "complete",
-        End::Incomplete(_) => "incomplete",
-        End::Broken(_) => "failed",
-    }
 }
 
 /// The same for programs.
@@ -71,14 +50,10 @@ pub(super) fn as_json(reports: &[Report]) -> serde_json::Value {
     let sources: Vec<serde_json::Value> = reports
         .iter()
         .map(|report| {
-            let why = match &report.end {
-                End::Complete => None,
-                End::Incomplete(why) | End::Broken(why) => Some(why),
-            };
             json!({
                 "source": report.source,
-                "state": end_word(&report.end),
-                "why": why,
+                "state": report.end.word(),
+                "why": report.end.why(),
                 "counts": report.counts,
                 "watermarks": report.watermarks,
                 "seconds": report.elapsed.as_secs_f64(),

@@ -359,10 +359,7 @@ impl Conductor {
             held: false,
         });
         let stopped = running.is_some_and(|running| running.stopping);
-        let message = match &end {
-            End::Complete => None,
-            End::Incomplete(why) | End::Broken(why) => Some(why.clone()),
-        };
+        let message = end.why().map(str::to_owned);
         let stored = format!(
             "{} new, {} changed and {} deleted records are stored",
             counts.new, counts.changed, counts.deleted

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::any_change;
 use crate::daemon::board::{Board, DeliveryKind, DeliverySums};
-use crate::harvest::{Clock, Stop};
+use crate::harvest::{Clock, End, Stop};
 use crate::output::export::settings::ExportSettings;
 use crate::output::export::write_file;
 use crate::output::solr::settings::SolrSettings;
-use crate::output::solr::{PushEnd, PushProgress, PushSurroundings, PushWishes, push};
+use crate::output::solr::{PushProgress, PushSurroundings, PushWishes, push};
 use crate::store::{ChangeFilter, Reader, Store, StoreError};
 
 /// The first pause after a file could not be written.
@@ -130,9 +130,9 @@ async fn push_to(around: Around, settings: Box<SolrSettings>) -> Outcome {
         set_aside: report.progress.rejected,
     };
     match report.end {
-        PushEnd::Complete => Outcome::Complete(sums),
-        PushEnd::Incomplete(_) if stop.is_requested() => Outcome::Stopped(sums),
-        PushEnd::Incomplete(why) | PushEnd::Broken(why) => Outcome::Failed(sums, why),
+        End::Complete => Outcome::Complete(sums),
+        End::Incomplete(_) if stop.is_requested() => Outcome::Stopped(sums),
+        End::Incomplete(why) | End::Broken(why) => Outcome::Failed(sums, why),
     }
 }
 

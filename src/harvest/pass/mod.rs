@@ -18,6 +18,7 @@ use super::assume;
 use super::blocking::blocking;
 use super::clock::{Clock, Stop};
 use super::commit::Committer;
+use super::end::End;
 use super::fetch::{Asker, Fetched, Trouble};
 use super::learn;
 use super::pace::Pace;
@@ -78,17 +79,6 @@ impl Report {
             elapsed: Duration::ZERO,
         }
     }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// Everything that the repository shows is in the store.
-    Complete,
-    /// Not everything; what came is kept, and the next run goes on.
-    Incomplete(String),
-    /// The store failed, and that will not pass by itself.
-    Broken(String),
 }
 
 /// Why a run stopped before its end.

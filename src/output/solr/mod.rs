@@ -25,6 +25,6 @@ pub use audit::{AuditError, AuditReport, Finding, audit};
 pub use check::check;
 pub use client::{Client, SolrError};
 pub use push::{
-    PushEnd, PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, preview, push,
+    PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, preview, push,
 };
 pub use swap::{SwapError, Swapped, swap};

@@ -14,7 +14,7 @@ use super::batch::{self, Batch, Change};
 use super::client::{Client, SolrError};
 use super::deliver::{DeliverError, Delivered, Doubt, Streak, deliver};
 use super::settings::SolrSettings;
-use crate::harvest::{Clock, Stop};
+use crate::harvest::{Clock, End, Stop};
 use crate::output::vufind::Command;
 use crate::store::{
     Delivery, Output, OutputId, OutputLock, Reader, RejectedDocument, Store, StoreError, Version,
@@ -47,17 +47,6 @@ pub struct PushProgress {
     pub rejected: u64,
 }
 
-/// How a push ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PushEnd {
-    /// The index has all that the store had.
-    Complete,
-    /// Not all, for a reason that may pass: the next push goes on.
-    Incomplete(String),
-    /// Not all, and somebody has to do something about it.
-    Broken(String),
-}
-
 /// What a push did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PushReport {
@@ -74,7 +63,7 @@ pub struct PushReport {
     /// How long it took.
     pub elapsed: Duration,
     /// How it ended.
-    pub end: PushEnd,
+    pub end: End,
 }
 
 /// What a push needs beside its settings.
@@ -102,17 +91,17 @@ enum PushError {
 }
 
 impl PushError {
-    fn end(&self) -> PushEnd {
+    fn end(&self) -> End {
         let text = self.to_string();
         match self {
             Self::Stopped
             | Self::Deliver(DeliverError::Solr(
                 SolrError::Unavailable { .. } | SolrError::Stopped,
-            )) => PushEnd::Incomplete(text),
+            )) => End::Incomplete(text),
             // The next harvest may make them anew.
-            Self::Store(StoreError::NotClustered { .. }) => PushEnd::Incomplete(text),
-            Self::Store(error) if error.is_passing() => PushEnd::Incomplete(text),
-            _ => PushEnd::Broken(text),
+            Self::Store(StoreError::NotClustered { .. }) => End::Incomplete(text),
+            Self::Store(error) if error.is_passing() => End::Incomplete(text),
+            _ => End::Broken(text),
         }
     }
 }
@@ -148,17 +137,14 @@ pub async fn push(
                 },
             };
             let end = match run.all(&wishes).await {
-                Ok(()) => PushEnd::Complete,
+                Ok(()) => End::Complete,
                 Err(error) => error.end(),
             };
             (end, run.progress)
         }
-        Err(error) => (PushEnd::Broken(error.to_string()), PushProgress::default()),
+        Err(error) => (End::Broken(error.to_string()), PushProgress::default()),
     };
-    let why = match &end {
-        PushEnd::Complete => None,
-        PushEnd::Incomplete(why) | PushEnd::Broken(why) => Some(why.clone()),
-    };
+    let why = end.why().map(str::to_owned);
     let (known, now) = (settings.clone(), around.clock.now_ms());
     let (position, behind) =
         with_store(around, move |store| finish(store, &known, id, why, now)).await?;
