@@ -40,6 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
     let overrides = Overrides {
         config: Some(path.clone()),
         store: Some(PathBuf::from("store.db")),
+        ..Overrides::default()
     };
     let environment = Environment::new(variables);
     let loaded = load(&overrides, &environment, Secrets::Unread);
