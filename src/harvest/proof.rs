@@ -54,10 +54,14 @@ pub(super) fn disproves(
 ///
 /// `None` if the repository's clock is unknown: then nothing says whether the `until` asked for
 /// lies in its future.
+///
+/// A bare day that was asked for proves its first second, too: a repository that holds back the rest
+/// of that day has nothing else to echo.
 pub(super) fn bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     let mut bound = evidence.clock?;
     if let Some(asked) = evidence.asked_until {
-        bound = bound.min(asked);
+        let day = evidence.asked_text.and_then(instant);
+        bound = bound.min(day.map_or(asked, |day| day.min(asked)));
     }
     if let Some(echoed) = echoed_bound(evidence) {
         bound = bound.min(echoed);
@@ -74,7 +78,11 @@ pub(super) fn echoed_bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     if evidence.asked_text == Some(echoed) {
         return None;
     }
-    Datestamp::parse(echoed).map(|(datestamp, granularity)| match granularity {
+    instant(echoed)
+}
+
+fn instant(text: &str) -> Option<Datestamp> {
+    Datestamp::parse(text).map(|(datestamp, granularity)| match granularity {
         Granularity::Day => datestamp.day_start(),
         Granularity::Second => datestamp,
     })
@@ -146,6 +154,11 @@ mod tests {
                 (None, Some("2026-04-01"), now),
                 Some("2026-04-01T00:00:00Z"),
             ),
+            (
+                "the same day",
+                (Some("2026-01-05"), Some("2026-01-05"), now),
+                Some("2026-01-05T00:00:00Z"),
+            ),
             ("no clock", (Some("2026-01-01T00:00:00Z"), None, None), None),
         ];
         for (case, (asked, echoed, response_date), expected) in cases {
@@ -157,6 +170,13 @@ mod tests {
             };
             assert_eq!(bound(evidence), expected.map(at), "{case}");
         }
+        let within_the_day = Evidence {
+            asked_until: Some(at("2026-01-05T15:00:00Z")),
+            asked_text: Some("2026-01-05"),
+            echoed_until: Some("2026-01-05"),
+            clock: now.map(at),
+        };
+        assert_eq!(bound(within_the_day), Some(at("2026-01-05")));
     }
 
     #[test]

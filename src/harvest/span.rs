@@ -11,12 +11,41 @@ pub(super) fn render(span: Span, granularity: Granularity) -> (Option<String>, O
     )
 }
 
+/// Whether most of these datestamps lie outside of the span that was asked for in `granularity`: by
+/// more than a day, or `closely`, at all.
+pub(super) fn are_outside<'a>(
+    texts: impl ExactSizeIterator<Item = &'a str>,
+    span: Span,
+    granularity: Granularity,
+    closely: bool,
+) -> bool {
+    const DAY: i64 = 86_400;
+    let outside = |(at, written): (Datestamp, Granularity)| {
+        let slack = match (granularity, written) {
+            (Granularity::Second, Granularity::Second) if closely => 0,
+            _ => DAY,
+        };
+        span.from.is_some_and(|from| at < from.plus_seconds(-slack))
+            || span
+                .until
+                .is_some_and(|until| at > until.plus_seconds(slack))
+    };
+    let count = texts.len();
+    let strangers = texts
+        .filter(|text| Datestamp::parse(text).is_some_and(outside))
+        .count();
+    strangers * 2 > count
+}
+
 /// Cuts a span with both ends in two, or `None` if it is one or two seconds (or days) already.
 ///
 /// The halves share one second (or day): a repository that keeps fractions of a second holds
 /// records between `12:00:00` and `12:00:01`, and one that takes `until=2024-05-01` for that
 /// day's midnight leaves the rest of the day out. Reading a few records twice costs nothing;
 /// a gap loses them. Two neighbours are read together, since cut halves could not share one.
+///
+/// The first half ends with the beginning of the shared day: that is what its list proves, since a
+/// repository that holds back the rest of that day echoes the same `until`.
 pub(super) fn halve(
     from: Datestamp,
     until: Datestamp,
@@ -32,15 +61,14 @@ pub(super) fn halve(
         return None;
     }
     let middle = first + (last - first) / 2;
-    let start = |number: i64| Datestamp::from_unix(number * unit);
-    let end = |number: i64| Datestamp::from_unix(number * unit + unit - 1);
+    let seam = Datestamp::from_unix(middle * unit);
     Some((
         Span {
             from: Some(from),
-            until: Some(end(middle)),
+            until: Some(seam),
         },
         Span {
-            from: Some(start(middle)),
+            from: Some(seam),
             until: Some(until),
         },
     ))
@@ -64,6 +92,10 @@ pub(super) fn cut(
     // The web's first repositories; a hint beyond the bound is none.
     const FIRST_REPOSITORIES: i64 = 946_684_800;
     let earliest = earliest.unwrap_or(Datestamp::from_unix(FIRST_REPOSITORIES));
+    let earliest = match granularity {
+        Granularity::Day => earliest.day_start(),
+        Granularity::Second => earliest,
+    };
     let Some((first, second)) = halve(earliest, until, granularity) else {
         // Everything is as old as the hint, or older: go back in doubling steps instead.
         let year = 366 * 86_400;
@@ -133,7 +165,7 @@ mod tests {
                     "2024-01-03T23:59:59Z",
                     Granularity::Day,
                 ),
-                Some(("2024-01-02T23:59:59Z", "2024-01-02T00:00:00Z")),
+                Some(("2024-01-02T00:00:00Z", "2024-01-02T00:00:00Z")),
             ),
             (
                 "one day",
@@ -191,6 +223,12 @@ mod tests {
             Granularity::Second,
         );
         assert_eq!(late.unwrap()[0].from, None);
+        // By the day, no part ends within a day but the last: its list would prove less than its end.
+        let hint = Some(at("2010-01-01T10:00:00Z"));
+        let spans = cut(Span::default(), bound, hint, Granularity::Day).unwrap();
+        let ends = spans.iter().map(|span| span.until.unwrap());
+        let within: Vec<Datestamp> = ends.filter(|end| *end != end.day_start()).collect();
+        assert_eq!(within, [bound]);
     }
 
     proptest! {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use harvestd::demo::{Behaviour, CompleteListSize, Order, Tokens};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{End, Wishes};
+use harvestd::harvest::{Assumption, End, Wishes};
 use harvestd::oai::settings::ClientSettings;
+use harvestd::oai::{Datestamp, Granularity};
 
 use crate::faults::Fault;
 use crate::oracle::Memory;
@@ -174,4 +175,103 @@ fn windows_that_did_not_show_their_records_yet_are_read_again_with_an_old_pass()
     assert_ne!(report.unwrap().end, End::Complete);
     member.site.lock().unwrap().advance(20 * DAY);
     settle(&mut member, &mut stage, &mut outcome).unwrap();
+}
+
+#[test]
+fn from_ignored_and_a_first_record_that_breaks_its_page_are_not_cut_into_single_seconds() {
+    // Between the first record and the others there is nothing; each list that ends there begins with
+    // the record that breaks it.
+    let behaviour = Behaviour {
+        ignores_from: true,
+        order: Order::NewestFirst,
+        page_size: 1,
+        list_identifiers_resumes: true,
+        complete_list_size: CompleteListSize::Wrong(10),
+        ..Behaviour::plain()
+    };
+    let mut member = member(behaviour, 1);
+    member.settings.window_records = 20;
+    {
+        let mut site = member.site.lock().unwrap();
+        site.poison = site.repository.current.keys().cloned().collect();
+        site.advance(4 * 86_400);
+        for _ in 0..4 {
+            site.repository.insert(&mut Rng::with_seed(2));
+            site.advance(60);
+        }
+    }
+    let mut stage = Stage::new();
+    let mut outcome = Outcome::default();
+    run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    let requests = member.site.lock().unwrap().calls;
+    assert!(requests < 300, "{requests} requests");
+    settle(&mut member, &mut stage, &mut outcome).unwrap();
+}
+
+#[test]
+fn dates_that_are_said_to_work_and_do_not_are_not_cut_for_ever() {
+    let behaviour = Behaviour {
+        ignores_from: true,
+        page_size: 10,
+        ..Behaviour::plain()
+    };
+    let mut member = member(behaviour, 100);
+    member.settings.window_records = 20;
+    member.settings.assume = vec![Assumption::IgnoresDates(false)];
+    let mut stage = Stage::new();
+    let mut outcome = Outcome::default();
+    run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
+        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+        .unwrap();
+}
+
+/// A repository that counts in days, and holds back what is younger than `clamp` of them.
+fn by_the_day(clamp: u64) -> Behaviour {
+    Behaviour {
+        granularity: Granularity::Day,
+        clamp: Some(Duration::from_secs(clamp * 86_400)),
+        ..Behaviour::plain()
+    }
+}
+
+#[test]
+fn by_the_day_a_wished_end_proves_nothing_of_the_day_that_is_held_back_in_part() {
+    let mut member = member(by_the_day(5), 0);
+    fill(&mut member, 20);
+    let now = member.site.lock().unwrap().repository.now;
+    let until = Datestamp::from_unix(now - 5 * 86_400).day_end();
+    let wishes = Wishes {
+        until: Some(until),
+        ..Wishes::default()
+    };
+    let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
+    run(&mut member, &mut stage, &wishes, &mut outcome).unwrap();
+}
+
+#[test]
+fn by_the_day_a_part_proves_nothing_of_the_day_that_is_held_back_in_part() {
+    // The first list fails, so that it is cut without a word of how far it would have reached.
+    for clamp in 1..30 {
+        let mut member = member(by_the_day(clamp), 0);
+        member.settings.retries = 0;
+        fill(&mut member, 60);
+        let script = HashMap::from([(2, Fault::Broken)]);
+        member.site.lock().unwrap().script = script;
+        let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
+        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
+            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+            .unwrap_or_else(|why| panic!("{clamp} days: {why}"));
+    }
+}
+
+/// Lets so many days pass, each with a record at noon.
+fn fill(member: &mut Member, days: usize) {
+    let mut site = member.site.lock().unwrap();
+    let mut rng = Rng::with_seed(1);
+    for _ in 0..days {
+        site.advance(43_200);
+        site.repository.insert(&mut rng);
+        site.advance(43_200);
+    }
+    site.advance(43_200);
 }

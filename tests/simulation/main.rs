@@ -29,6 +29,9 @@ use scenario::{Outcome, play};
 /// What fits into a minute and a half on two cores.
 const SEEDS: u64 = 3_000;
 
+/// Seeds that failed once, beyond those that are played anyway.
+const FAILED_ONCE: [u64; 1] = [12_482];
+
 /// So many failing seeds are enough to look at.
 const MOST_FAILURES: usize = 20;
 
@@ -38,6 +41,13 @@ fn setting<T: FromStr>(name: &str) -> Option<T> {
         .parse()
         .unwrap_or_else(|_| panic!("{name}={text} is no number"));
     Some(value)
+}
+
+#[test]
+fn seeds_that_failed_once_fail_no_more() {
+    for seed in FAILED_ONCE {
+        play(seed, None).unwrap_or_else(|why| panic!("SIMULATION_SEED={seed}: {why}"));
+    }
 }
 
 #[test]

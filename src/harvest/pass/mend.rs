@@ -12,9 +12,7 @@ use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::BadItem;
 use crate::oai::{Content, Datestamp, Header, Record, Request};
-use crate::store::{
-    Cost, Ending, NewWindow, PageStep, Pass, Source, Span, Step, WarningKind, Window,
-};
+use crate::store::{Cost, Ending, NewWindow, PageStep, Source, Span, Step, WarningKind, Window};
 
 /// A window that ends without another try in this run.
 const MOST_RESTARTS: u32 = 3;
@@ -36,6 +34,26 @@ const MOST_PAGES_OF_IDENTIFIERS: u32 = 300;
 /// So many windows may fail, one after the other, before the list itself is given up: a single
 /// record that breaks its list is found by halving within as many.
 const MOST_FAILURES_IN_A_ROW: u32 = 40;
+
+/// What reading a window record by record brought.
+enum Alone {
+    /// All of it, as far as it is there.
+    Read(Box<PageStep>),
+    /// The identifiers are of other dates than was asked for.
+    OfOtherDates,
+    /// That does not work either.
+    InVain(String),
+}
+
+/// What a list of identifiers brought.
+enum Listed {
+    /// All of it.
+    Headers(Vec<Header>),
+    /// Most of it is of other dates than was asked for.
+    OfOtherDates,
+    /// Nothing that is of use.
+    InVain(String),
+}
 
 impl<T: Transport> Run<'_, T> {
     /// The token is dead: the window begins again, and if that keeps happening it is cut.
@@ -117,12 +135,12 @@ impl<T: Transport> Run<'_, T> {
             return Ok(None);
         }
         let alone = if self.lists_identifiers() {
-            Err("identifiers are not worth that".to_owned())
+            Alone::InVain("identifiers are not worth that".to_owned())
         } else {
             self.read_one_by_one(&window, &why).await?
         };
         match alone {
-            Ok(page) => {
+            Alone::Read(page) => {
                 let failed = match &page.ending {
                     Some(Ending::Failed(note)) => Some(note.clone()),
                     _ => None,
@@ -130,11 +148,15 @@ impl<T: Transport> Run<'_, T> {
                 if failed.is_none() {
                     self.failing_in_a_row = 0;
                 }
-                commit(committer, Step::Page(page), Default::default()).await?;
+                commit(committer, Step::Page(*page), Default::default()).await?;
                 flush(committer).await?;
                 Ok(failed)
             }
-            Err(note) => {
+            Alone::OfOtherDates => {
+                let source = self.current_source()?;
+                self.read_without_dates(&source, &window, committer).await
+            }
+            Alone::InVain(note) => {
                 let why = format!("{why}; and one by one: {note}");
                 let ending = Ending::Failed(why.clone());
                 let step = Step::End {
@@ -176,16 +198,11 @@ impl<T: Transport> Run<'_, T> {
     /// record. Those that the repository answers about, and that cannot be read all the same, are set
     /// aside, so that they alone are missing, and seen. Where no answer comes about one, the window
     /// stays open: it may be whole, and nobody has seen it.
-    ///
-    /// The inner error says why that does not work either.
-    async fn read_one_by_one(
-        &mut self,
-        window: &Window,
-        why: &str,
-    ) -> Result<Result<PageStep, String>, Halt> {
+    async fn read_one_by_one(&mut self, window: &Window, why: &str) -> Result<Alone, Halt> {
         let headers = match self.list_identifiers(window).await? {
-            Ok(headers) => headers,
-            Err(note) => return Ok(Err(note)),
+            Listed::Headers(headers) => headers,
+            Listed::OfOtherDates => return Ok(Alone::OfOtherDates),
+            Listed::InVain(note) => return Ok(Alone::InVain(note)),
         };
         let mut page = PageStep {
             window: window.id,
@@ -232,20 +249,17 @@ impl<T: Transport> Run<'_, T> {
                     });
                     if page.bad.len() > most_bad {
                         let count = page.bad.len();
-                        return Ok(Err(format!(
+                        return Ok(Alone::InVain(format!(
                             "{count} records failed, one of them: {reason}"
                         )));
                     }
                 }
             }
         }
-        Ok(Ok(page))
+        Ok(Alone::Read(Box::new(page)))
     }
 
-    async fn list_identifiers(
-        &mut self,
-        window: &Window,
-    ) -> Result<Result<Vec<Header>, String>, Halt> {
+    async fn list_identifiers(&mut self, window: &Window) -> Result<Listed, Halt> {
         let prefix = self.settings.metadata_prefix.clone();
         let set = window.set_spec.as_deref();
         let mut request =
@@ -254,20 +268,32 @@ impl<T: Transport> Run<'_, T> {
         for _ in 0..MOST_PAGES_OF_IDENTIFIERS {
             let fetched = match self.asker.ask(&request, 1).await {
                 Ok(fetched) => fetched,
-                Err(Trouble::Exhausted { why, .. }) => return Ok(Err(why)),
+                Err(Trouble::Exhausted { why, .. }) => return Ok(Listed::InVain(why)),
                 Err(trouble) => return Err(Halt::from_trouble(trouble)),
             };
             match fetched.response.content {
                 Content::Identifiers(list) => {
                     if let Some(bad) = list.bad.first() {
-                        return Ok(Err(format!("ListIdentifiers: {}", bad.reason)));
+                        return Ok(Listed::InVain(format!("ListIdentifiers: {}", bad.reason)));
+                    }
+                    // Where the first record of each list is the one that breaks its page, no list of
+                    // records shows it.
+                    let texts = list.items.iter().map(|header| header.datestamp.as_str());
+                    let granularity = adapt::granularity(&self.traits);
+                    if !self.traits.ignores_dates
+                        && window.part
+                        && span::are_outside(texts, window.span, granularity, true)
+                    {
+                        return Ok(Listed::OfOtherDates);
                     }
                     headers.extend(list.items);
                     if headers.len() > MOST_ONE_BY_ONE {
-                        return Ok(Err(format!("more than {MOST_ONE_BY_ONE} identifiers")));
+                        return Ok(Listed::InVain(format!(
+                            "more than {MOST_ONE_BY_ONE} identifiers"
+                        )));
                     }
                     let Some(token) = list.token else {
-                        return Ok(Ok(headers));
+                        return Ok(Listed::Headers(headers));
                     };
                     request = adapt::resume(Verb::ListIdentifiers, &token, &prefix, &self.traits);
                 }
@@ -279,12 +305,15 @@ impl<T: Transport> Run<'_, T> {
                     let said = errors
                         .first()
                         .map_or("an error without a code", |e| &e.code);
-                    return Ok(Err(format!("ListIdentifiers: {said}")));
+                    return Ok(Listed::InVain(format!("ListIdentifiers: {said}")));
                 }
-                _ => return Ok(Err("ListIdentifiers brought no identifiers".to_owned())),
+                _ => {
+                    let note = "ListIdentifiers brought no identifiers".to_owned();
+                    return Ok(Listed::InVain(note));
+                }
             }
         }
-        Ok(Err(format!(
+        Ok(Listed::InVain(format!(
             "more than {MOST_PAGES_OF_IDENTIFIERS} pages of identifiers"
         )))
     }
@@ -292,6 +321,7 @@ impl<T: Transport> Run<'_, T> {
     /// Learns that `from` and `until` have no effect.
     pub(super) fn ignores_dates(&mut self, source: &Source) -> Result<(), Halt> {
         self.traits.ignores_dates = true;
+        self.dates_disproven = true;
         self.warn(source, WarningKind::IgnoresDates, Some(IGNORES_DATES))
     }
 
@@ -300,12 +330,11 @@ impl<T: Transport> Run<'_, T> {
     pub(super) async fn read_without_dates(
         &mut self,
         source: &Source,
-        pass: &Pass,
         window: &Window,
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
         self.ignores_dates(source)?;
-        let pending = self.around.store.pending_windows(pass.id)?;
+        let pending = self.around.store.pending_windows(window.pass_id)?;
         for other in pending
             .iter()
             .filter(|other| other.set_spec == window.set_spec)

@@ -188,6 +188,8 @@ struct Run<'a, T> {
     tokens_work: bool,
     /// A list that may not have been whole, and the changes stored until then.
     probe: Option<(Doubt, u64)>,
+    /// The repository has shown in this run that it ignores dates, whatever is configured.
+    dates_disproven: bool,
     failing_cuts: u32,
     /// Windows that failed since the last page that was stored.
     failing_in_a_row: u32,
@@ -244,6 +246,7 @@ impl<'a, T: Transport> Run<'a, T> {
             left: wishes.limit,
             tokens_work: false,
             probe: None,
+            dates_disproven: false,
             failing_cuts: 0,
             failing_in_a_row: 0,
             heard_at: None,
@@ -394,12 +397,14 @@ impl<'a, T: Transport> Run<'a, T> {
         self.save_traits(source)
     }
 
-    /// What is configured wins over what was learnt.
+    /// What is configured wins over what was learnt, but for dates that have shown to be of no use:
+    /// a list would be cut for ever.
     fn put_configured_traits(&mut self) {
         if self.settings.granularity.is_some() {
             self.traits.granularity = self.settings.granularity;
         }
         assume::apply(&self.settings.assume, &mut self.traits);
+        self.traits.ignores_dates |= self.dates_disproven;
     }
 
     /// Puts to the test again whether the repository ignores dates and sets.

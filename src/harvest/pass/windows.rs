@@ -133,7 +133,7 @@ impl<T: Transport> Run<'_, T> {
                 }
                 Verdict::IgnoresDates => {
                     return self
-                        .read_without_dates(source, pass, &reading.window, committer)
+                        .read_without_dates(source, &reading.window, committer)
                         .await;
                 }
                 Verdict::Refused(error) => {

@@ -200,7 +200,7 @@ impl Reading {
         // and the newest come first, the page begins within the part, and each cut brings another.
         // So is one that was cut small since the larger ones failed.
         let closely = first && self.window.part && (is_too_large(&list, rules) || self.is_narrow());
-        if !rules.ignores_dates && self.is_outside(&list, closely) {
+        if !rules.ignores_dates && self.is_outside(&list, rules.granularity, closely) {
             self.strangers = true;
             if self.window.part {
                 return Verdict::IgnoresDates;

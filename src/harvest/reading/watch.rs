@@ -3,9 +3,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Reading;
+use super::{Reading, span};
 use crate::oai::response::List;
-use crate::oai::{Datestamp, Granularity, Record, ResumptionToken};
+use crate::oai::{Granularity, Record, ResumptionToken};
 
 /// So many pages without items may follow one another; a list that has more never ends.
 const MOST_EMPTY_PAGES: u32 = 50;
@@ -73,25 +73,17 @@ impl Reading {
 
     /// Most of the items lie outside of what was asked for: by more than a day, or `closely`, at
     /// all.
-    pub(super) fn is_outside(&self, list: &List<Record>, closely: bool) -> bool {
-        const DAY: i64 = 86_400;
-        let span = self.window.span;
-        let outside = |(at, granularity): (Datestamp, Granularity)| {
-            let slack = match granularity {
-                Granularity::Second if closely => 0,
-                _ => DAY,
-            };
-            span.from.is_some_and(|from| at < from.plus_seconds(-slack))
-                || span
-                    .until
-                    .is_some_and(|until| at > until.plus_seconds(slack))
-        };
-        let strangers = list
+    pub(super) fn is_outside(
+        &self,
+        list: &List<Record>,
+        granularity: Granularity,
+        closely: bool,
+    ) -> bool {
+        let texts = list
             .items
             .iter()
-            .filter(|record| Datestamp::parse(&record.header.datestamp).is_some_and(outside))
-            .count();
-        strangers * 2 > list.items.len()
+            .map(|record| record.header.datestamp.as_str());
+        span::are_outside(texts, self.window.span, granularity, closely)
     }
 }
 
