@@ -5,8 +5,8 @@ use percent_encoding::percent_decode_str;
 
 use super::span;
 use crate::oai::request::{Selection, Verb};
-use crate::oai::response::ErrorCode;
-use crate::oai::{Granularity, Request, ResumptionToken};
+use crate::oai::response::{ErrorCode, OaiError};
+use crate::oai::{Content, Granularity, Request, ResumptionToken};
 use crate::store::{Span, Traits};
 
 /// What is learnt, or unlearnt, when another way works.
@@ -31,6 +31,16 @@ impl Lesson {
             Self::WantsPrefixWithToken(true) => "tokens work with metadataPrefix beside them",
             Self::WantsPrefixWithToken(false) => "tokens work without metadataPrefix beside them",
         }
+    }
+
+    /// Whether a request that was put in this way was understood, by what it brought. That nothing
+    /// lies between two dates is an answer to them; to a token it is one fault more.
+    pub(super) fn is_taught_by(self, content: &Content) -> bool {
+        let Content::Errors(errors) = content else {
+            return true;
+        };
+        let says_none = |error: &OaiError| error.known_code() == Some(ErrorCode::NoRecordsMatch);
+        matches!(self, Self::Granularity(_)) && !errors.is_empty() && errors.iter().all(says_none)
     }
 
     /// Adds the lesson to what is known.

@@ -44,7 +44,8 @@ pub(super) enum Plan {
 ///
 /// An open pass is gone on with unless the wishes ask for something else. A new one starts at
 /// each list's watermark less the overlap, never below the source's lower bound. It moves the
-/// watermark only if it leaves no gap: a wish to start later than what is proven does not.
+/// watermark only if it leaves no gap: a wish to start later than that leaves one, since the overlap
+/// is there for what shows late.
 pub(super) fn plan(
     source: &Source,
     open: Option<Pass>,
@@ -69,17 +70,18 @@ pub(super) fn plan(
     let mut windows = Vec::new();
     for set in lists {
         let proven = source.watermark(set).map(|watermark| watermark.datestamp);
-        let start = match proven {
-            Some(proven) if !wishes.full => {
-                Some(proven.plus_seconds(overlap.saturating_neg())).max(settings.from)
-            }
-            _ => settings.from,
+        // What lies before this has been read, also what showed late, or is not wanted.
+        let gapless_from = proven
+            .map(|proven| proven.plus_seconds(overlap.saturating_neg()))
+            .max(settings.from);
+        let start = if wishes.full {
+            settings.from
+        } else {
+            gapless_from
         };
         if start == settings.from {
             kind = PassKind::Full;
         }
-        // What lies before this is proven, or is not wanted.
-        let gapless_from = proven.max(settings.from);
         let from = wishes.from.or(start);
         if from > gapless_from {
             moves_watermark = false;
@@ -211,6 +213,20 @@ mod tests {
                 None,
                 since("2026-05-01"),
                 (Some("2026-05-01"), PassKind::Part, false),
+            ),
+            (
+                "a wish that leaves a gap within the overlap",
+                Some("2026-04-03T12:00:00Z"),
+                None,
+                since("2026-04-02"),
+                (Some("2026-04-02"), PassKind::Part, false),
+            ),
+            (
+                "a wish that begins with the overlap",
+                Some("2026-04-03T12:00:00Z"),
+                None,
+                since("2026-04-01T12:00:00Z"),
+                (Some("2026-04-01T12:00:00Z"), PassKind::Part, true),
             ),
             (
                 "a wish before anything is proven",

@@ -275,3 +275,27 @@ fn fill(member: &mut Member, days: usize) {
     }
     site.advance(43_200);
 }
+
+#[test]
+fn a_wrong_lesson_about_dates_is_unlearnt_by_an_empty_list() {
+    // Strict about dates: both ends are of one form, and the repository sets the end itself.
+    let behaviour = Behaviour {
+        clamp: Some(Duration::from_secs(5 * 86_400)),
+        lenient: false,
+        ..Behaviour::plain()
+    };
+    let mut member = member(behaviour, 20);
+    let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
+    member.site.lock().unwrap().advance(20 * 86_400);
+    run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    // A fault that looks as if the repository did not understand the dates; by the day it does.
+    let wishes = Wishes {
+        until: Some(Datestamp::from_unix(START + 600)),
+        from: Some(Datestamp::from_unix(START)),
+        ..Wishes::default()
+    };
+    member.site.lock().unwrap().script = HashMap::from([(1, Fault::ErrorInside)]);
+    run(&mut member, &mut stage, &wishes, &mut outcome).unwrap();
+    let report = run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    assert_eq!(report.unwrap().end, End::Complete);
+}

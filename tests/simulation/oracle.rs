@@ -40,7 +40,7 @@ pub(crate) struct Ran<'a> {
     pub(crate) report: Option<&'a Report>,
     /// The repository's clock when it began.
     pub(crate) began: i64,
-    /// Whether the repository changed meanwhile.
+    /// Whether the repository changed meanwhile, or may have.
     pub(crate) changed: bool,
     /// Whether only a span was wished for, which leaves an open pass as it is.
     pub(crate) part: bool,
@@ -87,10 +87,10 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Whether a pass of the source is open.
+/// Whether a pass of the source is open; one over a span that was wished for leaves it so.
 fn open_pass(reader: &Reader, source: &Source) -> Result<bool, String> {
     let passes = reader
-        .passes(source.id, 1)
+        .passes(source.id, 50)
         .map_err(|error| error.to_string())?;
     Ok(passes
         .iter()

@@ -297,7 +297,9 @@ pub(crate) fn run(
     let ran = Ran {
         report: report.as_ref(),
         began,
-        changed: site.repository.changes > changes,
+        // What changed long before may show only now.
+        changed: site.repository.changes > changes
+            || !site.repository.model.behaviour.index_lag.is_zero(),
         part: wishes.from.is_some() || wishes.until.is_some(),
     };
     oracle::check(

@@ -356,7 +356,7 @@ impl<T: Transport> Run<'_, T> {
                 Err(trouble) => return Err(trouble),
             };
             cost = cost.plus(other.cost);
-            if !matches!(other.response.content, Content::Errors(_)) {
+            if lesson.is_taught_by(&other.response.content) {
                 lesson.note(&mut self.traits);
                 self.note(&format!("a request was refused, and {}", lesson.in_words()));
                 other.cost = cost;
