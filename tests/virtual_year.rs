@@ -11,7 +11,9 @@ use std::time::Duration;
 use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Clock, End, Pace, Report, Surroundings, Wishes, harvest, stop_switch};
+use harvestd::harvest::{
+    Clock, End, Pace, Report, Storing, Surroundings, Wishes, harvest, stop_switch,
+};
 use harvestd::oai::client::{Answer, Times, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;
@@ -118,6 +120,7 @@ async fn pass(world: &Arc<World>, path: &Path, wishes: &Wishes) -> Report {
     let (_switch, stop) = stop_switch();
     let around = Surroundings {
         pace: Pace::default(),
+        storing: Storing::default(),
         store: Arc::new(Store::open(path).unwrap()),
         clock: Clock::Manual(Arc::new(AtomicI64::new(world.now().unix() * 1000))),
         stop,

@@ -1,12 +1,13 @@
 //! Stores the steps of a pass in order while the next page is fetched: one thread compresses, one
-//! writes.
+//! writes. Or without threads, in place.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::blocking::blocking;
 use super::clock::Clock;
 use super::progress::{self, Event, Progress};
 use crate::store::{
@@ -30,11 +31,27 @@ pub(super) struct Totals {
     pub(super) complete: bool,
 }
 
-/// Hands steps to the storing threads.
-pub(super) struct Committer {
-    sender: mpsc::Sender<Message<Step>>,
-    packing: JoinHandle<Result<(), StoreError>>,
-    writing: JoinHandle<Result<Totals, StoreError>>,
+/// Where the steps of a pass are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storing {
+    /// On threads of their own, while the next page is on its way.
+    #[default]
+    Beside,
+    /// Before the next page is asked for. Each step is stored when the request after it is sent, and
+    /// where pages are small, threads would cost more than they bring.
+    InPlace,
+}
+
+/// Takes the steps of a pass in order, and stores them.
+pub(super) struct Committer(Kind);
+
+enum Kind {
+    Beside {
+        sender: mpsc::Sender<Message<Step>>,
+        packing: JoinHandle<Result<(), StoreError>>,
+        writing: JoinHandle<Result<Totals, StoreError>>,
+    },
+    InPlace(Box<Mutex<InPlace>>),
 }
 
 enum Message<S> {
@@ -47,25 +64,61 @@ enum Message<S> {
     Flush(oneshot::Sender<Totals>),
 }
 
+/// Both halves of the work without threads.
+struct InPlace {
+    packer: PassPacker,
+    writing: Writing,
+    failure: Option<StoreError>,
+}
+
+impl InPlace {
+    /// `None` if this step, or one before it, could not be stored.
+    fn store(&mut self, step: Step, server_time: Duration, own_time: Duration) -> Option<()> {
+        if self.failure.is_some() {
+            return None;
+        }
+        let stored = self
+            .packer
+            .pack(step)
+            .and_then(|packed| self.writing.store(&[packed], &[(server_time, own_time)]));
+        self.failure = stored.err();
+        self.failure.is_none().then_some(())
+    }
+}
+
 impl Committer {
-    /// Starts the threads.
+    /// Readies everything, and starts the threads if there are any.
     pub(super) fn start(
+        storing: Storing,
         packer: PassPacker,
         writer: PassWriter,
         clock: Clock,
         source: String,
         progress: Arc<dyn Progress>,
     ) -> Self {
+        let writing = Writing {
+            writer,
+            clock,
+            source,
+            progress,
+            totals: Totals::default(),
+        };
+        if storing == Storing::InPlace {
+            return Self(Kind::InPlace(Box::new(Mutex::new(InPlace {
+                packer,
+                writing,
+                failure: None,
+            }))));
+        }
         let (sender, steps) = mpsc::channel(WAITING);
         let (packed_sender, packed) = mpsc::channel(WAITING);
         let packing = tokio::task::spawn_blocking(move || pack(packer, steps, &packed_sender));
-        let writing =
-            tokio::task::spawn_blocking(move || write(writer, packed, &clock, &source, &*progress));
-        Self {
+        let writing = tokio::task::spawn_blocking(move || write(writing, packed));
+        Self(Kind::Beside {
             sender,
             packing,
             writing,
-        }
+        })
     }
 
     /// Hands over one step; waits only if the storing is several pages behind.
@@ -78,14 +131,17 @@ impl Committer {
         server_time: Duration,
         own_time: Duration,
     ) -> Option<()> {
-        self.sender
-            .send(Message::Step {
-                step: Box::new(step),
-                server_time,
-                own_time,
-            })
-            .await
-            .ok()
+        match &self.0 {
+            Kind::Beside { sender, .. } => sender
+                .send(Message::Step {
+                    step: Box::new(step),
+                    server_time,
+                    own_time,
+                })
+                .await
+                .ok(),
+            Kind::InPlace(all) => blocking(|| lock(all).store(step, server_time, own_time)),
+        }
     }
 
     /// Waits until everything handed over is stored.
@@ -93,9 +149,17 @@ impl Committer {
     /// # Errors
     /// `None` if the storing has stopped: [`Committer::finish`] says why.
     pub(super) async fn flush(&self) -> Option<Totals> {
-        let (answer, answered) = oneshot::channel();
-        self.sender.send(Message::Flush(answer)).await.ok()?;
-        answered.await.ok()
+        match &self.0 {
+            Kind::Beside { sender, .. } => {
+                let (answer, answered) = oneshot::channel();
+                sender.send(Message::Flush(answer)).await.ok()?;
+                answered.await.ok()
+            }
+            Kind::InPlace(all) => {
+                let all = lock(all);
+                all.failure.is_none().then(|| all.writing.totals.clone())
+            }
+        }
     }
 
     /// Stores what is still waiting, and ends the threads.
@@ -103,11 +167,28 @@ impl Committer {
     /// # Errors
     /// The first failure of the store; nothing after it was stored.
     pub(super) async fn finish(self) -> Result<Totals, StoreError> {
-        drop(self.sender);
-        let packed = joined(self.packing).await;
-        let totals = joined(self.writing).await?;
-        packed.map(|()| totals)
+        match self.0 {
+            Kind::Beside {
+                sender,
+                packing,
+                writing,
+            } => {
+                drop(sender);
+                let packed = joined(packing).await;
+                let totals = joined(writing).await?;
+                packed.map(|()| totals)
+            }
+            Kind::InPlace(all) => {
+                let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+                all.failure.map_or(Ok(all.writing.totals), Err)
+            }
+        }
     }
+}
+
+fn lock(all: &Mutex<InPlace>) -> MutexGuard<'_, InPlace> {
+    // A panic while a step was stored has rolled its transaction back.
+    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn joined<T>(thread: JoinHandle<T>) -> T {
@@ -151,13 +232,9 @@ fn pack(
 }
 
 fn write(
-    mut writer: PassWriter,
+    mut writing: Writing,
     mut receiver: mpsc::Receiver<Message<PackedStep>>,
-    clock: &Clock,
-    source: &str,
-    progress: &dyn Progress,
 ) -> Result<Totals, StoreError> {
-    let mut totals = Totals::default();
     while let Some(first) = receiver.blocking_recv() {
         let mut steps = Vec::new();
         let mut times = Vec::new();
@@ -180,23 +257,52 @@ fn write(
             }
         }
         if !steps.is_empty() {
-            let begun = Instant::now();
-            let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
-            let applied = writer.apply(&steps, clock.now_ms())?;
-            let each = begun.elapsed() / count;
-            for (applied, (server_time, own_time)) in applied.into_iter().zip(times) {
-                tell(progress, source, &applied, server_time, own_time + each);
-                totals.counts.add(&applied.counts);
-                totals.watermarks.extend(applied.watermark);
-                totals.complete |= applied.pass_complete;
-            }
+            writing.store(&steps, &times)?;
         }
         if let Some(answer) = flush {
             // Whoever asked may have been stopped meanwhile.
-            let _ = answer.send(totals.clone());
+            let _ = answer.send(writing.totals.clone());
         }
     }
-    Ok(totals)
+    Ok(writing.totals)
+}
+
+/// The writing half of the work.
+struct Writing {
+    writer: PassWriter,
+    clock: Clock,
+    source: String,
+    progress: Arc<dyn Progress>,
+    totals: Totals,
+}
+
+impl Writing {
+    /// Stores steps together, and tells of each. Their times are those of the server and ours until
+    /// now.
+    fn store(
+        &mut self,
+        steps: &[PackedStep],
+        times: &[(Duration, Duration)],
+    ) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+        let applied = self.writer.apply(steps, self.clock.now_ms())?;
+        let each = begun.elapsed() / count;
+        for (applied, (server_time, own_time)) in applied.into_iter().zip(times) {
+            let own_time = *own_time + each;
+            tell(
+                &*self.progress,
+                &self.source,
+                &applied,
+                *server_time,
+                own_time,
+            );
+            self.totals.counts.add(&applied.counts);
+            self.totals.watermarks.extend(applied.watermark);
+            self.totals.complete |= applied.pass_complete;
+        }
+        Ok(())
+    }
 }
 
 fn tell(

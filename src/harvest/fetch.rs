@@ -1,5 +1,6 @@
 //! One request, asked until it is answered or there is no point in asking on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -34,6 +35,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(4);
 /// A pause that a server asks for is remembered from this length on: whoever is started meanwhile
 /// keeps it too.
 const WORTH_REMEMBERING: Duration = Duration::from_secs(5);
+
+/// Bodies of so many bytes are read in less time than it takes to hand them over.
+const READ_IN_PLACE: usize = 32 << 10;
 
 /// A server that answers "later" this often without a break is not going to answer.
 const MOST_WAITS: u32 = 20;
@@ -291,12 +295,17 @@ impl<'a, T: Transport> Asker<'a, T> {
         cost.bytes += wire_bytes;
         let limits = self.settings.client.limits;
         let verb = request.verb();
+        let body_bytes = body.len();
         let begun = Instant::now();
-        // A page of several megabytes would hold up the other sources on this thread.
-        let parsed = tokio::task::spawn_blocking(move || {
-            (read_body(verb, &body, charset.as_deref(), &limits), body)
-        })
-        .await;
+        // A page of several megabytes would hold up the other sources on this thread; a small one
+        // is read before another thread has woken up.
+        let work = move || (read_body(verb, &body, charset.as_deref(), &limits), body);
+        let parsed = if body_bytes <= READ_IN_PLACE {
+            catch_unwind(AssertUnwindSafe(work)).map_err(|_| "it made the parser fail".to_owned())
+        } else {
+            let parsed = tokio::task::spawn_blocking(work).await;
+            parsed.map_err(|error| error.to_string())
+        };
         let (parsed, body) = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {

@@ -38,6 +38,7 @@ mod span;
 
 pub use assume::Assumption;
 pub use clock::{Clock, Stop, StopSwitch, stop_switch};
+pub use commit::Storing;
 pub use end::End;
 pub use fetch::host;
 pub use pace::Pace;

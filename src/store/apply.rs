@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::cluster::{self, Clusters, Recent, Seen, Touched};
 use super::listed::Listed;
+use super::open::Cached;
 use super::payload::{Packed, Press, pack_alone};
 use super::{
     ClusterState, Ending, NewWindow, PassId, SourceId, Store, StoreError, Version, Watermark,
@@ -174,6 +175,8 @@ pub struct PassPacker {
     store: Arc<Store>,
     metadata_prefix: Arc<str>,
     press: Press,
+    /// How far the clusters were when they were last looked at, and how many steps ago.
+    clusters: (ClusterState, u32),
 }
 
 /// Stores the steps of one pass. Owned by one thread.
@@ -199,10 +202,12 @@ impl PassPacker {
     /// As any read.
     pub fn new(store: Arc<Store>, metadata_prefix: &str) -> Result<Self, StoreError> {
         let press = Press::new(&store, metadata_prefix)?;
+        let clusters = (store.cluster_state()?, 0);
         Ok(Self {
             store,
             metadata_prefix: metadata_prefix.into(),
             press,
+            clusters,
         })
     }
 
@@ -217,7 +222,13 @@ impl PassPacker {
             .filter_map(|record| record.metadata.as_deref());
         self.press
             .learn(&self.store, &self.metadata_prefix, texts)?;
-        let payloads = match self.store.cluster_state()? {
+        // To look each time would be to wait for the writing thread each time. What is not described
+        // here is described there.
+        self.clusters.1 += 1;
+        if self.clusters.1 == LOOK_AT_CLUSTERS {
+            self.clusters = (self.store.cluster_state()?, 0);
+        }
+        let payloads = match self.clusters.0 {
             ClusterState::Current => self.describe_and_pack(step.records()),
             ClusterState::Off | ClusterState::Due => {
                 let records = step.records().iter();
@@ -263,6 +274,9 @@ impl PassPacker {
         packed
     }
 }
+
+/// After so many steps it is looked at whether records are clustered.
+const LOOK_AT_CLUSTERS: u32 = 50;
 
 /// Fewer records are described by the packing thread alone: another one costs as much as a few.
 const DESCRIBE_APART: usize = 16;
@@ -1018,7 +1032,7 @@ impl<'a> Writing<'a> {
             applied.watermark = self.move_watermark(window.set_spec.as_deref())?;
         }
         if pending.0 == 0 {
-            self.connection.execute(
+            self.connection.run(
                 "UPDATE pass SET state = 'complete', note = NULL, ended_at = ?2 WHERE id = ?1",
                 params![self.pass.0, self.now_ms],
             )?;
@@ -1032,7 +1046,7 @@ impl<'a> Writing<'a> {
     /// or nothing that is shown yet. Only parts prove their own `until`: it was the repository's past
     /// when they were cut.
     fn move_watermark(&mut self, set: Option<&str>) -> rusqlite::Result<Option<Watermark>> {
-        let (proven, moves): (Option<i64>, bool) = self.connection.query_row(
+        let (proven, moves): (Option<i64>, bool) = self.connection.one(
             "SELECT (SELECT coalesce(min(least, last), least, last) FROM (
                         SELECT min(bound) AS least,
                                max(coalesce(bound, iif(part, until_datestamp, NULL)))
@@ -1045,7 +1059,7 @@ impl<'a> Writing<'a> {
         let Some(proven) = proven.filter(|_| moves) else {
             return Ok(None);
         };
-        let datestamp: i64 = self.connection.query_row(
+        let datestamp: i64 = self.connection.one(
             "INSERT INTO watermark (source_id, set_spec, datestamp, version)
              VALUES (?1, coalesce(?2, ''), ?3, ?4)
              ON CONFLICT (source_id, set_spec) DO UPDATE

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
+use super::open::Cached;
 use super::{Reader, Store, StoreError};
 
 /// A host that is not to be asked for a while.
@@ -40,7 +41,7 @@ impl Store {
     /// As any write.
     pub fn set_host_pause(&self, pause: &HostPause) -> Result<(), StoreError> {
         self.write("storing the pause of a host", |transaction| {
-            transaction.execute(
+            transaction.run(
                 "INSERT OR REPLACE INTO host (host, not_before_at, failures, reason)
                  VALUES (?1, ?2, ?3, ?4)",
                 params![
@@ -60,7 +61,7 @@ impl Store {
     /// As any write.
     pub fn clear_host_pause(&self, host: &str) -> Result<(), StoreError> {
         self.write("clearing the pause of a host", |transaction| {
-            transaction.execute("DELETE FROM host WHERE host = ?1", [host])
+            transaction.run("DELETE FROM host WHERE host = ?1", [host])
         })?;
         Ok(())
     }
@@ -74,7 +75,9 @@ impl Reader {
     pub fn host_pauses(&self) -> Result<Vec<HostPause>, StoreError> {
         self.read("reading the pauses of hosts", |connection| {
             connection
-                .prepare("SELECT host, not_before_at, failures, reason FROM host ORDER BY host")?
+                .prepare_cached(
+                    "SELECT host, not_before_at, failures, reason FROM host ORDER BY host",
+                )?
                 .query_map([], from_row)?
                 .collect()
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 
 use super::cluster::Recent;
 use super::{StoreError, schema};
@@ -16,6 +16,9 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Rows of 1 to 1.5 kB waste a fifth of a 4 KiB page and a twentieth of this one.
 const PAGE_BYTES: i64 = 8192;
+
+/// More than all that one pass needs.
+const MOST_PREPARED: usize = 128;
 
 /// What stays as it is in the address of a file.
 const PATH_CHARACTERS: &AsciiSet = &NON_ALPHANUMERIC
@@ -32,6 +35,35 @@ pub struct Store {
     writer: Mutex<Connection>,
     /// What the last transaction knew of match keys, for the next one.
     recent: Mutex<Option<Recent>>,
+}
+
+/// Statements that stay prepared from one call to the next: to prepare one takes longer than to run it.
+pub(super) trait Cached {
+    /// As [`Connection::execute`].
+    fn run(&self, sql: &str, values: impl Params) -> rusqlite::Result<usize>;
+
+    /// As [`Connection::query_row`].
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T>;
+}
+
+impl Cached for Connection {
+    fn run(&self, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
+        self.prepare_cached(sql)?.execute(values)
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.prepare_cached(sql)?.query_row(values, read)
+    }
 }
 
 /// A connection that only reads, each call in a snapshot of its own.
@@ -266,6 +298,7 @@ fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
 /// value that is bound to them, which costs more than to run them.
 fn set_stable(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(MOST_PREPARED);
     Ok(())
 }
 
@@ -282,7 +315,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", (32 << 20) / PAGE_BYTES)?;
     // A long export keeps the log from being reset; afterwards it shrinks again.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 

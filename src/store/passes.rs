@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::open::Cached;
 use super::{
     Counts, NewWindow, Pass, PassId, PassKind, PassState, Reader, SourceId, Span, Store,
     StoreError, Window, WindowId, WindowState,
@@ -33,12 +34,12 @@ impl Store {
         now_ms: i64,
     ) -> Result<PassId, StoreError> {
         self.write("beginning a pass", |transaction| {
-            transaction.execute(
+            transaction.run(
                 "UPDATE pass SET state = 'abandoned', ended_at = ?2
                  WHERE source_id = ?1 AND state = 'open' AND kind <> 'identifiers' AND ?3",
                 params![source.0, now_ms, replaces_open],
             )?;
-            transaction.execute(
+            transaction.run(
                 "INSERT INTO pass (source_id, kind, state, moves_watermark, started_at)
                  VALUES (?1, ?2, 'open', ?3, ?4)",
                 params![source.0, kind.word(), moves_watermark, now_ms],
@@ -82,7 +83,7 @@ impl Store {
     /// As any write.
     pub fn give_up_pass(&self, pass: PassId, why: &str, now_ms: i64) -> Result<(), StoreError> {
         self.write("giving up a pass", |transaction| {
-            transaction.execute(
+            transaction.run(
                 "UPDATE pass SET state = 'abandoned', note = ?2, ended_at = ?3
                  WHERE id = ?1 AND state = 'open'",
                 params![pass.0, why, now_ms],
@@ -94,7 +95,7 @@ impl Store {
     fn newest_pass(&self, source: SourceId, which: &str) -> Result<Option<Pass>, StoreError> {
         self.read("reading the newest pass", |connection| {
             connection
-                .query_row(
+                .one(
                     &format!(
                         "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1 AND {which}
                          ORDER BY id DESC LIMIT 1"
@@ -112,7 +113,7 @@ impl Store {
     /// As any read.
     pub fn pass(&self, pass: PassId) -> Result<Pass, StoreError> {
         self.read("reading a pass", |connection| {
-            connection.query_row(
+            connection.one(
                 &format!("SELECT {PASS_COLUMNS} FROM pass WHERE id = ?1"),
                 [pass.0],
                 pass_from_row,
@@ -139,11 +140,11 @@ impl Store {
     /// As any write.
     pub fn resume_pass(&self, pass: PassId) -> Result<(), StoreError> {
         self.write("going on with a pass", |transaction| {
-            transaction.execute(
+            transaction.run(
                 "UPDATE pass SET note = NULL, ended_at = NULL WHERE id = ?1 AND state = 'open'",
                 [pass.0],
             )?;
-            transaction.execute(
+            transaction.run(
                 "UPDATE window SET state = 'open'
                  WHERE pass_id = ?1 AND state = 'complete' AND part AND items = 0
                     AND EXISTS (SELECT 1 FROM window AS other
@@ -165,7 +166,7 @@ impl Store {
     /// As any write.
     pub fn remark_on_pass(&self, pass: PassId, remark: &str) -> Result<(), StoreError> {
         self.write("noting what a pass found", |transaction| {
-            transaction.execute(
+            transaction.run(
                 "UPDATE pass SET note = ?2 WHERE id = ?1 AND state = 'complete'",
                 params![pass.0, remark],
             )
@@ -179,7 +180,7 @@ impl Store {
     /// As any write.
     pub fn note_pass(&self, pass: PassId, note: &str, now_ms: i64) -> Result<(), StoreError> {
         self.write("noting why a pass stopped", |transaction| {
-            transaction.execute(
+            transaction.run(
                 "UPDATE pass SET note = ?2, ended_at = ?3 WHERE id = ?1 AND state = 'open'",
                 params![pass.0, note, now_ms],
             )
@@ -196,7 +197,7 @@ impl Reader {
     /// As any read.
     pub fn passes_since(&self, source: SourceId, since_ms: i64) -> Result<[u64; 4], StoreError> {
         self.read("summing up passes", |connection| {
-            connection.query_row(
+            connection.one(
                 "SELECT count(*), coalesce(sum(created), 0), coalesce(sum(changed), 0),
                     coalesce(sum(deleted), 0)
                  FROM pass WHERE source_id = ?1 AND coalesce(ended_at, started_at) > ?2",
@@ -213,7 +214,7 @@ impl Reader {
     /// As any read.
     pub fn first_pass_at(&self, source: SourceId) -> Result<Option<i64>, StoreError> {
         self.read("reading when the first pass began", |connection| {
-            connection.query_row(
+            connection.one(
                 "SELECT min(started_at) FROM pass WHERE source_id = ?1",
                 [source.0],
                 |row| row.get(0),
@@ -228,7 +229,7 @@ impl Reader {
     pub fn passes(&self, source: SourceId, most: u32) -> Result<Vec<Pass>, StoreError> {
         self.read("reading the passes", |connection| {
             connection
-                .prepare(&format!(
+                .prepare_cached(&format!(
                     "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1
                      ORDER BY id DESC LIMIT ?2"
                 ))?
@@ -278,7 +279,7 @@ impl Reader {
         self.read("counting what the days brought", |connection| {
             let since_ms = since_ms.div_euclid(DAY_MS) * DAY_MS;
             connection
-                .prepare(
+                .prepare_cached(
                     "SELECT started_at / ?3 AS day, sum(created), sum(changed), sum(deleted), count(*)
                      FROM pass WHERE source_id = ?1 AND started_at >= ?2 GROUP BY day ORDER BY day",
                 )?
@@ -302,7 +303,7 @@ impl Reader {
     pub fn pass(&self, source: SourceId, pass: PassId) -> Result<Option<Pass>, StoreError> {
         self.read("reading a pass", |connection| {
             connection
-                .query_row(
+                .one(
                     &format!("SELECT {PASS_COLUMNS} FROM pass WHERE id = ?1 AND source_id = ?2"),
                     params![pass.0, source.0],
                     pass_from_row,
@@ -322,14 +323,16 @@ impl Reader {
     ) -> Result<(Vec<Window>, WindowCounts), StoreError> {
         self.read("reading the ledger", |connection| {
             let windows = connection
-                .prepare(&format!(
+                .prepare_cached(&format!(
                     "SELECT {WINDOW_COLUMNS} FROM window WHERE pass_id = ?1
                      ORDER BY set_spec, from_datestamp, id LIMIT ?2"
                 ))?
                 .query_map(params![pass.0, most], window_from_row)?
                 .collect::<rusqlite::Result<_>>()?;
             let states = connection
-                .prepare("SELECT state, count(*) FROM window WHERE pass_id = ?1 GROUP BY state")?
+                .prepare_cached(
+                    "SELECT state, count(*) FROM window WHERE pass_id = ?1 GROUP BY state",
+                )?
                 .query_map([pass.0], |row| {
                     Ok((word(row, 0, WindowState::from_word)?, row.get(1)?))
                 })?

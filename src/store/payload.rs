@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 use zstd::bulk::{Compressor, Decompressor};
 
+use super::open::Cached;
 use super::{Store, StoreError};
 
 /// When to train a dictionary, and how large it may be. A page of 100 DOAJ articles is enough for
@@ -150,7 +151,7 @@ fn newest_dictionary(
     metadata_prefix: &str,
 ) -> rusqlite::Result<Option<Dictionary>> {
     connection
-        .query_row(
+        .one(
             "SELECT id, stage, bytes FROM dictionary
              WHERE metadata_prefix = ?1 ORDER BY stage DESC LIMIT 1",
             [metadata_prefix],

@@ -7,8 +7,9 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use super::cluster::{others_of, preferred_of, require_current, stands_for};
+use super::open::Cached;
 use super::payload::Unpress;
-use super::{Reader, SourceId, StoreError, Version};
+use super::{Reader, SourceId, Store, StoreError, Version};
 use crate::oai::Datestamp;
 use crate::oai::response::Repair;
 
@@ -239,7 +240,7 @@ impl Reader {
             let with_others = filter.with_others && filter.per == Per::Cluster;
             let mut given_again = HashSet::new();
             let mut unpress = Unpress::default();
-            let mut statement = connection.prepare(&format!(
+            let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS}, record.source_id FROM record INDEXED BY record_version
                  JOIN source ON source.id = record.source_id
                  JOIN set_list ON set_list.id = record.set_list_id
@@ -346,7 +347,7 @@ impl Reader {
         self.read("counting changes", |connection| {
             let since = filter.since.unwrap_or_default();
             if filter.sources.is_empty() {
-                return connection.query_row(
+                return connection.one(
                     "SELECT count(*) FROM record WHERE version > ?1",
                     [since.0],
                     |row| row.get(0),
@@ -500,7 +501,7 @@ impl Reader {
     ) -> Result<Vec<QuarantinedItem>, StoreError> {
         self.read("reading the quarantine", |connection| {
             connection
-                .prepare(
+                .prepare_cached(
                     "SELECT source.name, identifier, reason, first_at, last_at FROM quarantine
                      JOIN source ON source.id = source_id
                      WHERE source_id = ?1 ORDER BY last_at DESC, quarantine.id DESC LIMIT ?2",
@@ -529,6 +530,26 @@ impl Reader {
                 [source.0],
                 |row| row.get(0),
             )
+        })
+    }
+}
+
+impl Store {
+    /// The identifiers of the items of a source in quarantine, as far as they have one, each once and
+    /// at most `most`, the newest first.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn set_aside(&self, source: SourceId, most: u32) -> Result<Vec<String>, StoreError> {
+        self.read("reading the quarantine", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT identifier FROM quarantine
+                     WHERE source_id = ?1 AND identifier IS NOT NULL
+                     GROUP BY identifier ORDER BY max(last_at) DESC LIMIT ?2",
+                )?
+                .query_map(params![source.0, most], |row| row.get(0))?
+                .collect()
         })
     }
 }
@@ -624,7 +645,7 @@ fn last_version(connection: &Connection) -> rusqlite::Result<Version> {
 }
 
 fn source_ids(connection: &Connection, names: &[String]) -> rusqlite::Result<Vec<SourceId>> {
-    let mut statement = connection.prepare("SELECT id FROM source WHERE name = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT id FROM source WHERE name = ?1")?;
     let mut ids = Vec::new();
     for name in names {
         ids.extend(

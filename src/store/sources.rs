@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::ledger::words;
+use super::open::Cached;
 use super::{Reader, Store, StoreError, Version};
 use crate::oai::{Datestamp, Granularity};
 
@@ -251,7 +252,7 @@ impl Store {
         self.write("registering a source", |transaction| {
             let known = source_by_name(transaction, name)?;
             let Some(known) = known else {
-                transaction.execute(
+                transaction.run(
                     "INSERT INTO source (name, base_url, metadata_prefix, sets, floor)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
                     params![name, base_url, metadata_prefix, sets, floor],
@@ -262,7 +263,7 @@ impl Store {
             };
             let change = change_of_source(&known, definition);
             if change.is_some() || known.sets != definition.sets {
-                transaction.execute(
+                transaction.run(
                     "UPDATE pass SET state = 'abandoned', note = ?2
                      WHERE source_id = ?1 AND state = 'open'",
                     params![
@@ -272,14 +273,14 @@ impl Store {
                 )?;
             }
             if change.is_some() {
-                transaction.execute("DELETE FROM watermark WHERE source_id = ?1", [known.id.0])?;
+                transaction.run("DELETE FROM watermark WHERE source_id = ?1", [known.id.0])?;
                 let mut traits = known.traits.clone();
                 if place(&known.base_url) != place(base_url) {
                     traits = Traits::default();
                 }
                 put_traits(transaction, known.id, &traits)?;
             }
-            transaction.execute(
+            transaction.run(
                 "UPDATE source SET base_url = ?2, metadata_prefix = ?3, sets = ?4, floor = ?5
                  WHERE id = ?1",
                 params![known.id.0, base_url, metadata_prefix, sets, floor],
@@ -302,12 +303,12 @@ impl Store {
         gives_up: bool,
     ) -> Result<bool, StoreError> {
         self.write("taking back a watermark", |transaction| {
-            let stood = transaction.execute(
+            let stood = transaction.run(
                 "DELETE FROM watermark
                  WHERE source_id = ?1 AND set_spec = coalesce(?2, '') AND datestamp = ?3",
                 params![source.0, watermark.set_spec, watermark.datestamp.unix()],
             )?;
-            transaction.execute(
+            transaction.run(
                 "UPDATE pass SET state = 'abandoned', note = 'its watermark was disproven'
                  WHERE source_id = ?1 AND state = 'open' AND ?2",
                 params![source.0, gives_up],
@@ -349,12 +350,12 @@ impl Store {
             return Ok(false);
         }
         self.write("storing a warning", |transaction| match message {
-            Some(message) => transaction.execute(
+            Some(message) => transaction.run(
                 "INSERT INTO warning (source_id, kind, message, since_at) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (source_id, kind) DO UPDATE SET message = excluded.message",
                 params![source.0, kind.word(), message, now_ms],
             ),
-            None => transaction.execute(
+            None => transaction.run(
                 "DELETE FROM warning WHERE source_id = ?1 AND kind = ?2",
                 params![source.0, kind.word()],
             ),
@@ -381,7 +382,7 @@ impl Reader {
     pub fn sources(&self) -> Result<Vec<Source>, StoreError> {
         self.read("reading the sources", |connection| {
             let names: Vec<String> = connection
-                .prepare("SELECT name FROM source ORDER BY name")?
+                .prepare_cached("SELECT name FROM source ORDER BY name")?
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             names
@@ -398,7 +399,7 @@ impl Reader {
     pub fn warnings(&self, source: SourceId) -> Result<Vec<Warning>, StoreError> {
         self.read("reading warnings", |connection| {
             let rows: Vec<Option<Warning>> = connection
-                .prepare("SELECT kind, message, since_at FROM warning WHERE source_id = ?1")?
+                .prepare_cached("SELECT kind, message, since_at FROM warning WHERE source_id = ?1")?
                 .query_map([source.0], |row| {
                     let kind: String = row.get(0)?;
                     let (message, since_at) = (row.get(1)?, row.get(2)?);
@@ -450,7 +451,7 @@ fn place(url: &str) -> &str {
 
 fn put_traits(connection: &Connection, source: SourceId, traits: &Traits) -> rusqlite::Result<()> {
     let text = serde_json::to_string(traits).expect("traits are plain values");
-    connection.execute(
+    connection.run(
         "UPDATE source SET traits = ?2 WHERE id = ?1",
         params![source.0, text],
     )?;

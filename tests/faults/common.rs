@@ -10,7 +10,9 @@ use std::time::Duration;
 use harvestd::demo::{Behaviour, Item, LoggedRequest, Model, Reply};
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Clock, End, Pace, Report, Surroundings, Wishes, harvest, stop_switch};
+use harvestd::harvest::{
+    Clock, End, Pace, Report, Storing, Surroundings, Wishes, harvest, stop_switch,
+};
 use harvestd::oai::client::{Answer, Client, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;
@@ -311,6 +313,7 @@ impl World {
         drop(switch);
         Surroundings {
             pace: Pace::default(),
+            storing: Storing::default(),
             store: Arc::new(Store::open(&self.place.path()).unwrap()),
             clock: Clock::Manual(self.now_ms.clone()),
             stop,

@@ -1,5 +1,6 @@
 //! One seed: which runs there are, how each is cut off, and how it all ends.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,10 +9,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Clock, End, Pace, Report, Surroundings, Wishes, harvest, stop_switch};
+use harvestd::harvest::{
+    Clock, End, Pace, Report, Storing, Surroundings, Wishes, harvest, stop_switch,
+};
 use harvestd::oai::Datestamp;
 use harvestd::oai::settings::ClientSettings;
 use harvestd::store::{Reader, Store};
+use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -66,7 +70,7 @@ pub(crate) fn play(seed: u64, mut log: Option<&mut Vec<String>>) -> Result<Outco
     let mut rng = Rng::with_seed(seed);
     // The engine's pauses have chance in them.
     fastrand::seed(seed);
-    let mut stage = Stage::new();
+    let mut stage = Stage::of(seed);
     let clock = Arc::new(AtomicI64::new(START * 1000 + rng.i64(-20..20) * 86_400_000));
     let size = WorldSize::any(&mut rng);
     let mut members: Vec<Member> = (0..1 + usize::from(rng.u8(0..4) == 0))
@@ -91,6 +95,9 @@ pub(crate) fn play(seed: u64, mut log: Option<&mut Vec<String>>) -> Result<Outco
             ));
             log.append(&mut site.log.take().unwrap_or_default());
         }
+    }
+    if result.is_ok() {
+        stage.keep();
     }
     result.map(|()| outcome)
 }
@@ -326,6 +333,7 @@ fn harvest_once(
     };
     let around = Surroundings {
         pace: Pace::default(),
+        storing: stage.storing(),
         store: stage.store()?,
         clock: Clock::Manual(Arc::clone(&member.site.lock().unwrap().clock)),
         stop,
@@ -373,13 +381,33 @@ async fn pass_time(waits: &Notify) {
 /// So many runs share a process, unless one of them ends it.
 const MOST_RUNS: u32 = 3;
 
-/// The store of one seed, as processes open it and close it.
+/// One seed of so many has processes that open the store and close it again, and threads that store
+/// beside the run. That takes most of the time, and little of what goes wrong has to do with it.
+const WITH_PROCESSES: u64 = 16;
+
+/// The pages of the other seeds' store. What they write are whole pages, and little is in them.
+const PAGE_BYTES: u32 = 1024;
+
+thread_local! {
+    /// The stage of the seeds before.
+    static KEPT: RefCell<Option<Stage>> = const { RefCell::new(None) };
+}
+
+/// The store of one seed.
 pub(crate) struct Stage {
     path: PathBuf,
     store: Option<Arc<Store>>,
     reader: Option<Reader>,
-    runs: u32,
+    keeping: Keeping,
     _folder: TempDir,
+}
+
+/// For how long a store stays open.
+enum Keeping {
+    /// As processes open it and close it, the present one after so many runs.
+    Processes { runs: u32 },
+    /// From seed to seed.
+    Open(Wiper),
 }
 
 impl Stage {
@@ -399,8 +427,41 @@ impl Stage {
             path,
             store: None,
             reader: None,
-            runs: 0,
+            keeping: Keeping::Processes { runs: 0 },
             _folder: folder,
+        }
+    }
+
+    /// An empty store for a seed.
+    fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(WITH_PROCESSES) {
+            return Self::new();
+        }
+        if let Some(kept) = KEPT.take()
+            && let Keeping::Open(wiper) = &kept.keeping
+        {
+            wiper.wipe().expect("rows can be deleted");
+            return kept;
+        }
+        let new = Self::new();
+        let wiper = Wiper::new(&new.path).expect("the store can be opened once more");
+        Self {
+            keeping: Keeping::Open(wiper),
+            ..new
+        }
+    }
+
+    /// Leaves the store to the next seed.
+    fn keep(self) {
+        if matches!(self.keeping, Keeping::Open(_)) {
+            KEPT.set(Some(self));
+        }
+    }
+
+    fn storing(&self) -> Storing {
+        match self.keeping {
+            Keeping::Processes { .. } => Storing::Beside,
+            Keeping::Open(_) => Storing::InPlace,
         }
     }
 
@@ -424,6 +485,9 @@ impl Stage {
     /// They are left to end their work, as the disk would: what was handed to them before a crash
     /// is stored, and what was not is what the crash takes. So each crash can be replayed.
     fn end_run(&mut self, cut_off: bool) {
+        let Keeping::Processes { runs } = &mut self.keeping else {
+            return;
+        };
         while self
             .store
             .as_ref()
@@ -431,12 +495,63 @@ impl Stage {
         {
             std::thread::yield_now();
         }
-        self.runs += 1;
-        if cut_off || self.runs == MOST_RUNS {
-            self.runs = 0;
+        *runs += 1;
+        if cut_off || *runs == MOST_RUNS {
+            *runs = 0;
             self.reader = None;
             self.store = None;
         }
+    }
+}
+
+/// Deletes what a seed has stored, while the store stays open.
+struct Wiper {
+    connection: Connection,
+    /// For each table whether it has rows, and what makes it what it was.
+    tables: Vec<(String, String)>,
+}
+
+impl Wiper {
+    fn new(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        // A log would not allow it.
+        connection.pragma_update(None, "journal_mode", "DELETE")?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+        connection.execute_batch("VACUUM")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.set_prepared_statement_cache_capacity(200);
+        let tables: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let tables = tables
+            .iter()
+            // It has one row, which seeds do not change.
+            .filter(|table| *table != "dedup")
+            .map(|table| {
+                let (has_rows, reset) = match table.as_str() {
+                    "meta" => ("value <> 0", "UPDATE meta SET value = 0".to_owned()),
+                    _ => ("true", format!("DELETE FROM {table}")),
+                };
+                let has_rows = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {has_rows})");
+                (has_rows, reset)
+            })
+            .collect();
+        Ok(Self { connection, tables })
+    }
+
+    fn wipe(&self) -> rusqlite::Result<()> {
+        let transaction = self.connection.unchecked_transaction()?;
+        for (has_rows, reset) in &self.tables {
+            let has_rows: bool = transaction
+                .prepare_cached(has_rows)?
+                .query_row([], |row| row.get(0))?;
+            if has_rows {
+                transaction.prepare_cached(reset)?.execute([])?;
+            }
+        }
+        transaction.commit()
     }
 }
 

@@ -17,7 +17,7 @@ use super::{dedup, progress, signals};
 use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Clock, End, Pace, Surroundings, Wishes, harvest_all, stop_switch};
+use crate::harvest::{Clock, End, Pace, Storing, Surroundings, Wishes, harvest_all, stop_switch};
 use crate::oai::Datestamp;
 use crate::store::Store;
 
@@ -230,6 +230,7 @@ pub(super) fn surroundings(config: &Config, bars: &MultiProgress) -> anyhow::Res
         stop,
         progress: progress::display(bars),
         pace: Pace::default(),
+        storing: Storing::default(),
     })
 }
 

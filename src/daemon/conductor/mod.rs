@@ -21,8 +21,8 @@ use super::{Service, systemd};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{
-    Burial, End, Pace, Stop, StopSwitch, Surroundings, Wishes, harvest_all, host, reconcile,
-    stop_switch,
+    Burial, End, Pace, Stop, StopSwitch, Storing, Surroundings, Wishes, harvest_all, host,
+    reconcile, stop_switch,
 };
 use crate::oai::client::Client;
 use crate::store::{Counts, Reader, Source, Store, StoreError};
@@ -320,6 +320,7 @@ impl Conductor {
             stop,
             progress: Arc::clone(&self.service.progress),
             pace: self.pace.clone(),
+            storing: Storing::default(),
         };
         let settings = entry.settings.clone();
         let host = host(&settings);

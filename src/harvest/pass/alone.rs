@@ -111,14 +111,8 @@ impl<T: Transport> Run<'_, T> {
         pass: &Pass,
         committer: &Committer,
     ) -> Result<(), Halt> {
-        let reader = self.around.store.reader()?;
-        let mut names: Vec<String> = reader
-            .quarantine(source.id, 1_000)?
-            .into_iter()
-            .filter_map(|item| item.identifier)
-            .collect();
+        let mut names = self.around.store.set_aside(source.id, 1_000)?;
         names.sort_unstable();
-        names.dedup();
         // Not always the same ones, should they be many.
         fastrand::shuffle(&mut names);
         let mut records = Vec::new();

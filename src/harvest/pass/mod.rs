@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::assume;
 use super::blocking::blocking;
 use super::clock::{Clock, Stop};
-use super::commit::Committer;
+use super::commit::{Committer, Storing};
 use super::end::End;
 use super::fetch::{Asker, Fetched, Trouble};
 use super::learn;
@@ -51,6 +51,8 @@ pub struct Surroundings {
     pub progress: Arc<dyn Progress>,
     /// How often hosts are asked.
     pub pace: Pace,
+    /// Where what comes is stored.
+    pub storing: Storing,
 }
 
 /// How one run over one source went.
@@ -418,6 +420,7 @@ impl<'a, T: Transport> Run<'a, T> {
     fn committer(&self, source: &Source, pass: PassId) -> Result<Committer, Halt> {
         let store = &self.around.store;
         Ok(Committer::start(
+            self.around.storing,
             PassPacker::new(Arc::clone(store), &source.metadata_prefix)?,
             PassWriter::new(Arc::clone(store), source.id, pass),
             self.around.clock.clone(),

@@ -4,10 +4,11 @@
 
 use std::sync::LazyLock;
 
+use harvestd::output::enrich::{self, Part};
 use harvestd::output::vufind::{Command, Options, Settings};
 use harvestd::output::{Container, Format, Rendered, Renderer};
 use harvestd::record::{Article, crosswalk, doi, issn, xml};
-use harvestd::store::{StoredRecord, Version};
+use harvestd::store::{OtherRecord, StoredRecord, Version};
 use libfuzzer_sys::fuzz_target;
 
 const FORMATS: [Format; 8] = [
@@ -20,6 +21,9 @@ const FORMATS: [Format; 8] = [
     Format::Csv,
     Format::Ris,
 ];
+
+static PARTS: LazyLock<Vec<Part>> =
+    LazyLock::new(|| enrich::parts("all").expect("all is no part that could be missing"));
 
 static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
     let settings = Settings {
@@ -45,6 +49,10 @@ fuzz_target!(|bytes: &[u8]| {
             created_version: Version(1_849_320_778_264_215_551),
             metadata: Some(metadata.to_owned()),
             extra: None,
+            others: vec![OtherRecord {
+                metadata_prefix: prefix.to_owned(),
+                metadata: metadata.to_owned(),
+            }],
         };
         if let Ok(article) = crosswalk::article(prefix, metadata) {
             check_article(&article);
@@ -82,6 +90,7 @@ fn check_output(format: Format, record: &StoredRecord) {
     let renderer = Renderer {
         format,
         vufind: &OPTIONS,
+        enrich: &PARTS,
         track_changes: true,
         changes: true,
     };
