@@ -2,7 +2,7 @@
 //! are due.
 
 use super::checked::{Common, Findings, Reader, Table};
-use super::output::known_sources;
+use super::output::{known_sources, per};
 use super::raw::{Layer, Value};
 use super::values;
 use crate::daemon::schedule::{DeliverySchedule, Hours, ticks};
@@ -14,13 +14,14 @@ use crate::store::Per;
 
 /// Checks one export; `None` if something in it is wrong, which is then among the findings.
 ///
-/// `sources` are the names of all configured sources.
+/// `sources` are the names of all configured sources; `enrich` is what works take from other
+/// records, `None` where records are not clustered.
 pub(crate) fn export(
     common: &Common<'_>,
     written: &Layer,
     sources: &[&str],
     vufind: &Settings,
-    enrich: &[Part],
+    enrich: Option<&[Part]>,
     findings: &mut Findings,
 ) -> Option<(ExportSettings, DeliverySchedule)> {
     let found_before = findings.problems.len();
@@ -38,11 +39,7 @@ pub(crate) fn export(
         }
     }
     let format = reader.read("format", format);
-    let per = reader.read("per", |value| match values::text(value)?.as_str() {
-        "record" => Ok(Per::Record),
-        "cluster" => Ok(Per::Cluster),
-        other => Err(format!("{other:?} is neither \"record\" nor \"cluster\"")),
-    });
+    let per = reader.read("per", |value| per(value, enrich.is_some()));
     let wanted = reader.read("sources", |value| known_sources(value, sources));
     let built_in = DeliverySchedule {
         after_pass: false,
@@ -61,7 +58,7 @@ pub(crate) fn export(
         per,
         enrich: match per {
             Per::Record => Vec::new(),
-            Per::Cluster => enrich.to_vec(),
+            Per::Cluster => enrich.unwrap_or_default().to_vec(),
         },
         sources: wanted.unwrap_or_default(),
         since_previous: since_previous.unwrap_or(false),

@@ -337,7 +337,7 @@ fn check(
             written,
             &source_names,
             &vufind,
-            &enrich,
+            dedup.enabled.then_some(&enrich),
             &mut findings,
         ));
     }

@@ -127,7 +127,7 @@ pub(super) fn known_sources(value: &Value, known: &[&str]) -> Result<Vec<String>
 }
 
 /// What one document is; works need clusters.
-fn per(value: &Value, are_clustered: bool) -> Result<Per, String> {
+pub(super) fn per(value: &Value, are_clustered: bool) -> Result<Per, String> {
     match values::text(value)?.as_str() {
         "record" => Ok(Per::Record),
         "cluster" if are_clustered => Ok(Per::Cluster),

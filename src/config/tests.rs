@@ -654,3 +654,20 @@ fn faults_of_outputs_are_told() {
         assert_eq!(Case::new().error(file, &[]), expected, "{name}");
     }
 }
+
+#[test]
+fn works_need_clusters() {
+    let output =
+        "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s/solr/b']\nper = 'cluster'\n";
+    let export = "[[export]]\nname = 'v'\npath = 'v.jsonl'\nper = 'cluster'\n";
+    for (file, place) in [(output, "5:7: output v: "), (export, "4:7: ")] {
+        for off in ["", "[dedup]\nenabled = false\n"] {
+            assert_eq!(
+                Case::new().error(&format!("{file}{off}"), &[]),
+                format!("c.toml:{place}per: \"cluster\" needs enabled = true under [dedup]")
+            );
+        }
+        let clustered = format!("{file}[dedup]\nenabled = true\n");
+        Case::new().load(&clustered, &[]).unwrap();
+    }
+}
