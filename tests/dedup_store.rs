@@ -948,9 +948,7 @@ fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
              UPDATE dedup SET rules_version = 1;",
         )
         .unwrap();
-    connection
-        .pragma_update(None, "user_version", newest - 1)
-        .unwrap();
+    connection.pragma_update(None, "user_version", 5).unwrap();
     drop(connection);
 
     let store = Arc::new(Store::open(&path).unwrap());
@@ -964,4 +962,39 @@ fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
     put(&store, "x-oai_dc", vec![third]);
     let sizes = all().into_iter().map(|(_, members)| members.len());
     assert_eq!(sizes.collect::<BTreeSet<_>>(), BTreeSet::from([2, 3]));
+}
+
+#[test]
+fn a_store_with_parts_of_keys_numbered_from_none_goes_on_with_them() {
+    let World {
+        store,
+        reader,
+        _folder,
+    } = World::new(&[]);
+    let record = |identifier| live(identifier, dc(TITLE, "10.1000/182", ""));
+    put(&store, "oai_dc", vec![record("a")]);
+    // Keys go to the index.
+    store.rebuild_clusters(NOW, |_| ()).unwrap();
+    let path = store.path().to_owned();
+    drop((store, reader));
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE match_keys SET part = part - (SELECT min(part) FROM match_keys);
+             PRAGMA user_version = 6;",
+        )
+        .unwrap();
+    drop(connection);
+
+    let store = Arc::new(Store::open(&path).unwrap());
+    assert_eq!(store.cluster_state().unwrap(), ClusterState::Current);
+    put(&store, "x-oai_dc", vec![record("b")]);
+    let clusters = Reader::open(&path)
+        .unwrap()
+        .clusters(&ClusterFilter::default())
+        .unwrap();
+    assert_eq!(clusters.len(), 1);
+    assert_eq!(clusters[0].members.len(), 2);
+    // A rebuild leaves the clusters as they are.
+    assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().moved, 0);
 }

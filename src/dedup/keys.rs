@@ -49,15 +49,19 @@ impl Key {
     pub const BITS: u32 = 40;
 
     fn new(kind: KeyKind, parts: &[&str]) -> (KeyKind, Key) {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[kind as u8]);
+        // In one piece: a hasher that takes several costs more than to hash so few bytes.
+        let mut text = Vec::with_capacity(128);
+        text.push(kind as u8);
         for part in parts {
-            hasher.update(part.as_bytes());
-            hasher.update(&[0]);
+            text.extend_from_slice(part.as_bytes());
+            text.push(0);
         }
-        let mut hash = [0; 8];
-        hasher.finalize_xof().fill(&mut hash);
-        (kind, Key(u64::from_be_bytes(hash) >> (64 - Self::BITS)))
+        let hash = blake3::hash(&text);
+        let (first, _) = hash
+            .as_bytes()
+            .split_first_chunk()
+            .expect("a hash has 32 bytes");
+        (kind, Key(u64::from_be_bytes(*first) >> (64 - Self::BITS)))
     }
 }
 

@@ -47,23 +47,31 @@ const NOBODY: [&str; 12] = [
 ///
 /// `None` if nothing is left or the text says that there is no author.
 pub fn read(raw: &str) -> Option<Name> {
-    let whole = fold(raw);
+    let parts = raw.split_once(',');
+    let parts = parts.map(|(family, given)| (family, fold(family), fold(given)));
+    // Folded apart, the parts are what the whole is, unless markup reaches from one to the other.
+    let whole = match &parts {
+        Some((_, family, given)) if !raw.contains(['<', '&']) => {
+            let blank = !family.is_empty() && !given.is_empty();
+            [family.as_str(), given].join(if blank { " " } else { "" })
+        }
+        _ => fold(raw),
+    };
     if whole.chars().all(|c| !c.is_alphabetic()) || NOBODY.contains(&whole.as_str()) {
         return None;
     }
-    let name = match raw.split_once(',') {
-        Some((family, given)) if !fold(family).is_empty() => {
-            let given = fold(given);
+    let name = match parts {
+        Some((written, family, given)) if !family.is_empty() => {
             if SUFFIXES.contains(&given.as_str()) {
-                uninverted(family)
+                uninverted(written, &family)
             } else {
                 Name {
-                    family: without_suffix(&fold(family)),
+                    family: without_suffix(&family),
                     given: without_suffix(&given),
                 }
             }
         }
-        _ => uninverted(raw),
+        _ => uninverted(raw, &whole),
     };
     let cut = (0..=GIVEN_BYTES)
         .rev()
@@ -77,7 +85,7 @@ pub fn read(raw: &str) -> Option<Name> {
 }
 
 /// Reads a name without a comma.
-fn uninverted(raw: &str) -> Name {
+fn uninverted(raw: &str, folded: &str) -> Name {
     let words: Vec<&str> = raw.split_whitespace().collect();
     // `Smith JA`, as medical databases write: initials in capitals after a name with small letters.
     if let [family @ .., last] = words.as_slice()
@@ -93,7 +101,6 @@ fn uninverted(raw: &str) -> Name {
             given: fold(last).into(),
         };
     }
-    let folded = fold(raw);
     let mut words: Vec<&str> = folded.split(' ').collect();
     if words.len() > 1 && words.last().is_some_and(|last| SUFFIXES.contains(last)) {
         words.pop();

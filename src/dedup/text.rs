@@ -19,6 +19,13 @@ const GREEK: [&str; 25] = [
 /// words stay Greek. Empty if nothing is left.
 pub fn fold(raw: &str) -> String {
     let text = unmark(raw);
+    match text.is_ascii() {
+        true => fold_ascii(&text),
+        false => fold_any(&text),
+    }
+}
+
+fn fold_any(text: &str) -> String {
     let mut out = Folder {
         text: String::with_capacity(text.len()),
         gap: false,
@@ -44,6 +51,24 @@ pub fn fold(raw: &str) -> String {
         decompose_compatible(c, |part| out.push(part));
     }
     out.text
+}
+
+/// [`fold_any`] for nearly all texts, byte by byte.
+fn fold_ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut gap = false;
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            if gap && !out.is_empty() {
+                out.push(' ');
+            }
+            gap = false;
+            out.push(char::from(byte.to_ascii_lowercase()));
+        } else if !matches!(byte, b'\'' | b'`') {
+            gap = true;
+        }
+    }
+    out
 }
 
 /// Collects folded characters.
@@ -203,7 +228,15 @@ fn entity(name: &str) -> Option<(char, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::{fold, fold_any, fold_ascii};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn texts_in_ascii_fold_like_all_others(text in "[\\x00-\\x7f]{0,40}") {
+            prop_assert_eq!(fold_ascii(&text), fold_any(&text));
+        }
+    }
 
     #[test]
     fn folds() {

@@ -153,6 +153,11 @@ impl<'a> Walker<'a> {
     /// If the document is malformed from here on: tags that do not match, unknown entities, text
     /// or a second element beside the root, a premature end, too deep nesting.
     pub(crate) fn next(&mut self) -> Result<Option<Token<'a>>, XmlError> {
+        self.step(false)
+    }
+
+    /// [`Walker::next`]; `unread` leaves texts empty, which saves the work of looking through them.
+    fn step(&mut self, unread: bool) -> Result<Option<Token<'a>>, XmlError> {
         loop {
             let event = self.reader.read_event().map_err(|error| XmlError {
                 offset: self.reader.error_position(),
@@ -163,9 +168,16 @@ impl<'a> Walker<'a> {
                 // `expand_empty_elements` leaves none of these.
                 Event::Empty(_) => continue,
                 Event::End(_) => {
-                    self.declared.retain(|(depth, ..)| *depth < self.depth);
+                    while let Some((depth, ..)) = self.declared.last()
+                        && *depth >= self.depth
+                    {
+                        self.declared.pop();
+                    }
                     self.depth -= 1;
                     return Ok(Some(Token::End));
+                }
+                Event::Text(_) | Event::CData(_) if unread && self.depth > 0 => {
+                    return Ok(Some(Token::Text(Cow::Borrowed(""))));
                 }
                 Event::Text(text) => text.xml10_content(),
                 Event::CData(text) => text.xml10_content(),
@@ -199,7 +211,8 @@ impl<'a> Walker<'a> {
         }
         self.root_seen = true;
         self.depth += 1;
-        if start.attributes_raw().contains("xmlns") {
+        let attributes = start.attributes_raw();
+        if !attributes.is_empty() && attributes.contains("xmlns") {
             for attribute in start.attributes() {
                 let attribute = attribute.map_err(|error| self.error(error.to_string()))?;
                 let prefix = match attribute.key.0.strip_prefix("xmlns") {
@@ -242,19 +255,21 @@ impl<'a> Walker<'a> {
     pub(crate) fn skip(&mut self) -> Result<(), XmlError> {
         let outside = self.depth - 1;
         while self.depth > outside {
-            self.next()?;
+            self.step(true)?;
         }
         Ok(())
     }
 
     /// All text that is left in the innermost open element, descendants included, and moves past
     /// its end.
-    pub(crate) fn text(&mut self) -> Result<String, XmlError> {
+    pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, XmlError> {
         let outside = self.depth - 1;
-        let mut text = String::new();
+        let mut text = Cow::Borrowed("");
         while self.depth > outside {
-            if let Some(Token::Text(piece)) = self.next()? {
-                text.push_str(&piece);
+            match self.next()? {
+                Some(Token::Text(piece)) if text.is_empty() => text = piece,
+                Some(Token::Text(piece)) => text.to_mut().push_str(&piece),
+                _ => {}
             }
         }
         Ok(text)

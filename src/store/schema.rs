@@ -8,7 +8,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 6] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE, KEYS];
+const MIGRATIONS: [&str; 7] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE, KEYS, TURNS];
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
@@ -320,6 +320,11 @@ CREATE TABLE match_keys (
 ALTER TABLE dedup ADD COLUMN indexed_to INTEGER NOT NULL DEFAULT 0;
 ";
 
+// The number of a part tells how many there are; above 32 bits, how often all were written anew.
+const TURNS: &str = "
+UPDATE match_keys SET part = part + (SELECT max(part) + 1 FROM match_keys);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,5 +338,24 @@ mod tests {
             .unwrap();
         assert_eq!(version, NEWEST);
         migrate(&connection, NEWEST).unwrap();
+    }
+
+    #[test]
+    fn parts_of_keys_are_numbered_anew() {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate(&connection, 0).unwrap();
+        let fill = "INSERT INTO match_keys SELECT value, x'' FROM
+                    (WITH RECURSIVE n(value) AS (VALUES (0) UNION ALL SELECT value + 1 FROM n
+                     WHERE value < 511) SELECT value FROM n)";
+        connection.execute_batch(fill).unwrap();
+        migrate(&connection, 6).unwrap();
+        let range = connection
+            .query_row(
+                "SELECT min(part), max(part), count(*) FROM match_keys",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .unwrap();
+        assert_eq!(range, (512, 1023, 512));
     }
 }

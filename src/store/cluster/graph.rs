@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::keys::Index;
-use super::seen::{Seen, keys_of};
+use super::seen::keys_of;
 use crate::dedup::description::Description;
 use crate::dedup::memory::KEY_CAP;
 use crate::dedup::packed;
@@ -30,8 +30,6 @@ pub(super) struct Graph<'a, 'i> {
     /// Holders by key; `None` for a key with too many of them to tell anything.
     holders: HashMap<u64, Option<Rc<[i64]>>>,
     same: HashMap<i64, Rc<[Same]>>,
-    /// Keys by record, where they are known without making them again.
-    keys: HashMap<i64, Arc<[u64]>>,
 }
 
 impl<'a, 'i> Graph<'a, 'i> {
@@ -46,7 +44,6 @@ impl<'a, 'i> Graph<'a, 'i> {
             descriptions: HashMap::new(),
             holders: HashMap::new(),
             same: HashMap::new(),
-            keys: HashMap::new(),
         })
     }
 
@@ -55,13 +52,9 @@ impl<'a, 'i> Graph<'a, 'i> {
         self.connection
     }
 
-    /// Tells what is known of a record already; `None` for one that is not live.
-    pub(super) fn knows(&mut self, record: i64, seen: Option<&Seen>) {
-        let description = seen.map(|seen| Arc::clone(&seen.description));
-        self.descriptions.insert(record, description);
-        if let Some(seen) = seen {
-            self.keys.insert(record, Arc::clone(&seen.keys));
-        }
+    /// Whether there is any decision of people.
+    pub(super) fn has_decisions(&self) -> bool {
+        self.has_decisions
     }
 
     /// Tells what is known of a key already: all its holders, sorted, or more than count.
@@ -143,11 +136,7 @@ impl<'a, 'i> Graph<'a, 'i> {
     /// Records that share a telling key with this one, sorted.
     fn candidates(&mut self, record: i64, description: &Description) -> rusqlite::Result<Vec<i64>> {
         let mut found = Vec::new();
-        let keys = match self.keys.get(&record) {
-            Some(known) => Arc::clone(known),
-            None => keys_of(description),
-        };
-        for &key in keys.iter() {
+        for &key in keys_of(description).iter() {
             if !self.holders.contains_key(&key) {
                 let holders = self.index.holders(key, KEY_CAP + 1)?;
                 self.knows_holders(key, holders);
@@ -170,16 +159,15 @@ pub(super) struct Tie {
 }
 
 /// The stored description of a record.
-pub(super) fn description(
-    connection: &Connection,
-    record: i64,
-) -> rusqlite::Result<Option<Description>> {
+fn description(connection: &Connection, record: i64) -> rusqlite::Result<Option<Description>> {
     // What cannot be unpacked is of an older layout, and rebuilt before it is used.
-    let unpacked = connection
+    Ok(stored(connection, record)?.and_then(|packed| packed::unpack(&packed)))
+}
+
+/// The stored description of a record, as it is stored.
+pub(super) fn stored(connection: &Connection, record: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
         .prepare_cached("SELECT packed FROM description WHERE record_id = ?1")?
-        .query_row([record], |row| {
-            Ok(packed::unpack(row.get_ref(0)?.as_blob()?))
-        })
-        .optional()?;
-    Ok(unpacked.flatten())
+        .query_row([record], |row| row.get(0))
+        .optional()
 }

@@ -6,7 +6,8 @@
 //! of them, they go to the index together.
 //!
 //! The index is a row for each of 2^n equal parts of the keys, and n grows with the store. A row is
-//! its keys and their holders in eight bytes each, sorted, which is found with one step.
+//! its keys and their holders in eight bytes each, sorted, which is found with one step. Whenever keys
+//! go there, all parts are written anew after the old ones, in order, which leaves no gaps in the file.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -76,8 +77,8 @@ pub(super) struct Index<'a> {
     connection: &'a Connection,
     recent: Recent,
     changed: bool,
-    /// How many parts there are, as a power of two; `None` if there are but recent keys.
-    parts: Option<u32>,
+    /// `None` if there are but recent keys.
+    parts: Option<Parts>,
     /// The part that was read last, and its entries.
     part: RefCell<Option<(u64, Vec<u64>)>>,
 }
@@ -97,7 +98,7 @@ impl<'a> Index<'a> {
             connection,
             recent,
             changed: false,
-            parts: parts(connection)?,
+            parts: Parts::read(connection)?,
             part: RefCell::default(),
         })
     }
@@ -108,7 +109,7 @@ impl<'a> Index<'a> {
     pub(super) fn holders(&self, key: u64, limit: usize) -> rusqlite::Result<Vec<i64>> {
         let mut found = Vec::new();
         if let Some(parts) = self.parts {
-            self.read_part(part_of(key, parts))?;
+            self.read_part(parts, part_of(key, parts.power))?;
             if let Some((_, entries)) = &*self.part.borrow() {
                 let first = entries.partition_point(|held| *held < entry(key, 0));
                 let held = entries[first..].iter().take(limit);
@@ -122,11 +123,11 @@ impl<'a> Index<'a> {
         Ok(found)
     }
 
-    fn read_part(&self, part: u64) -> rusqlite::Result<()> {
+    fn read_part(&self, parts: Parts, part: u64) -> rusqlite::Result<()> {
         let mut known = self.part.borrow_mut();
         if known.as_ref().is_none_or(|(number, _)| *number != part) {
             let mut entries = known.take().map(|(_, entries)| entries).unwrap_or_default();
-            read_part(self.connection, part, &mut entries)?;
+            read_part(self.connection, parts.row(part), &mut entries)?;
             *known = Some((part, entries));
         }
         Ok(())
@@ -163,8 +164,8 @@ impl<'a> Index<'a> {
         let come = new.iter().filter(|key| !old.contains(key));
         let changes = gone.map(|key| (*key, false));
         for (key, comes) in changes.chain(come.map(|key| (*key, true))) {
-            let part = part_of(key, parts);
-            self.read_part(part)?;
+            let part = part_of(key, parts.power);
+            self.read_part(parts, part)?;
             let mut known = self.part.borrow_mut();
             let Some((_, entries)) = &mut *known else {
                 continue;
@@ -175,7 +176,7 @@ impl<'a> Index<'a> {
                 (Err(at), true) => entries.insert(at, entry),
                 _ => continue,
             }
-            write_part(self.connection, part, entries)?;
+            write_part(self.connection, parts.row(part), entries)?;
         }
         Ok(())
     }
@@ -216,12 +217,31 @@ pub(super) fn last_record(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-/// The number of parts of the index, as a power of two; `None` for none.
-fn parts(connection: &Connection) -> rusqlite::Result<Option<u32>> {
-    let last: Option<u64> = connection
-        .prepare_cached("SELECT max(part) FROM match_keys")?
-        .query_row([], |row| row.get(0))?;
-    Ok(last.map(|last| (last + 1).ilog2()))
+/// The parts of the index as they are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parts {
+    /// How often they were written anew, as far as that is known.
+    turn: u64,
+    /// How many there are, as a power of two.
+    power: u32,
+}
+
+impl Parts {
+    /// Those in the store; `None` if there are none.
+    fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let last: Option<u64> = connection
+            .prepare_cached("SELECT max(part) FROM match_keys")?
+            .query_row([], |row| row.get(0))?;
+        Ok(last.map(|last| Self {
+            turn: last >> 32,
+            power: (last as u32).max(1).ilog2(),
+        }))
+    }
+
+    /// The row of a part. Rows of a turn come after all rows of the turns before.
+    fn row(self, part: u64) -> u64 {
+        self.turn << 32 | 1 << self.power | part
+    }
 }
 
 /// The number of parts that suits this many records, as a power of two.
@@ -257,11 +277,11 @@ fn key_of(entry: u64, part: u64, parts: u32) -> u64 {
     upper | entry >> 32
 }
 
-fn read_part(connection: &Connection, part: u64, entries: &mut Vec<u64>) -> rusqlite::Result<()> {
+fn read_part(connection: &Connection, row: u64, entries: &mut Vec<u64>) -> rusqlite::Result<()> {
     entries.clear();
     connection
         .prepare_cached("SELECT entries FROM match_keys WHERE part = ?1")?
-        .query_row([part], |row| {
+        .query_row([row], |row| {
             let bytes = row.get_ref(0)?.as_blob()?;
             let chunks = bytes.as_chunks().0.iter();
             entries.extend(chunks.map(|bytes| u64::from_le_bytes(*bytes)));
@@ -271,14 +291,14 @@ fn read_part(connection: &Connection, part: u64, entries: &mut Vec<u64>) -> rusq
     Ok(())
 }
 
-fn write_part(connection: &Connection, part: u64, entries: &[u64]) -> rusqlite::Result<()> {
+fn write_part(connection: &Connection, row: u64, entries: &[u64]) -> rusqlite::Result<()> {
     let bytes: Vec<u8> = entries
         .iter()
         .flat_map(|entry| entry.to_le_bytes())
         .collect();
     connection
         .prepare_cached("INSERT OR REPLACE INTO match_keys (part, entries) VALUES (?1, ?2)")?
-        .execute(params![part, bytes])?;
+        .execute(params![row, bytes])?;
     Ok(())
 }
 
@@ -316,29 +336,30 @@ impl Gathered {
         for entries in &mut self.entries {
             entries.sort_unstable();
         }
-        let before = parts(connection)?;
-        let old = before.unwrap_or(PARTS.0);
-        let new = parts_for(records).max(old);
+        let before = Parts::read(connection)?;
+        let old = before.map_or(PARTS.0, |before| before.power);
+        let now = Parts {
+            turn: before.map_or(0, |before| before.turn + 1),
+            power: parts_for(records).max(old),
+        };
+        let mut delete = connection.prepare_cached("DELETE FROM match_keys WHERE part = ?1")?;
         let mut entries = Vec::new();
-        // A part gives its place to others after it, which the last one has made free by then.
-        for part in (0..1_u64 << old).rev() {
-            let added = self.of_part(part, old);
-            if added.is_empty() && before.is_some() && new == old {
-                continue;
-            }
+        for part in 0..1_u64 << old {
             entries.clear();
-            if before.is_some() {
-                read_part(connection, part, &mut entries)?;
+            if let Some(before) = before {
+                read_part(connection, before.row(part), &mut entries)?;
+                delete.execute([before.row(part)])?;
             }
-            entries.extend(added);
+            entries.extend(self.of_part(part, old));
             // Two sorted runs, which this sort takes as such.
             entries.sort();
             entries.dedup();
             let mut rest = entries.as_slice();
-            for number in part << (new - old)..(part + 1) << (new - old) {
-                let inside = |entry: &u64| part_of(key_of(*entry, part, old), new) == number;
+            let wider = now.power - old;
+            for number in part << wider..(part + 1) << wider {
+                let inside = |entry: &u64| part_of(key_of(*entry, part, old), now.power) == number;
                 let (own, others) = rest.split_at(rest.partition_point(inside));
-                write_part(connection, number, own)?;
+                write_part(connection, now.row(number), own)?;
                 rest = others;
             }
         }
@@ -361,16 +382,16 @@ pub(super) fn for_each_key(
     connection: &Connection,
     mut each: impl FnMut(u64, &[i64]),
 ) -> rusqlite::Result<()> {
-    let Some(parts) = parts(connection)? else {
+    let Some(parts) = Parts::read(connection)? else {
         return Ok(());
     };
     let (mut entries, mut holders) = (Vec::new(), Vec::new());
-    for part in 0..1 << parts {
-        read_part(connection, part, &mut entries)?;
+    for part in 0..1 << parts.power {
+        read_part(connection, parts.row(part), &mut entries)?;
         for held in entries.chunk_by(|a, b| a >> 32 == b >> 32) {
             holders.clear();
             holders.extend(held.iter().map(|held| holder(*held)));
-            each(key_of(held[0], part, parts), &holders);
+            each(key_of(held[0], part, parts.power), &holders);
         }
     }
     Ok(())
@@ -423,7 +444,7 @@ mod tests {
         let least = RECENT_RECORDS.0;
         // Enough to fill the index twice, which then has other parts, with some left over.
         let last = 2 * least + 9;
-        for part in [1..least, least..2 * least + 5, 2 * least + 5..last] {
+        for part in [1..least + 1, least + 1..2 * least + 5, 2 * least + 5..last] {
             let mut index = Index::begin(&connection, kept, token(&connection)).unwrap();
             for record in part {
                 insert(&connection, record);
@@ -435,7 +456,11 @@ mod tests {
         }
         let kept = kept.unwrap();
         assert_eq!((kept.records, kept.after), (4, 2 * least + 4));
-        assert_eq!(parts(&connection).unwrap(), Some(parts_for(2 * least + 4)));
+        let parts = Parts {
+            turn: 1,
+            power: parts_for(2 * least + 4),
+        };
+        assert_eq!(Parts::read(&connection).unwrap(), Some(parts));
         let count = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
         let entries = count("SELECT sum(length(entries)) / 8 FROM match_keys");
         assert_eq!(entries, 2 * (2 * least + 4));

@@ -1,12 +1,11 @@
 //! Clusters for people and outputs.
 
 use std::fmt;
-use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use super::seen::describe;
+use super::seen;
 use super::state::{ClusterState, Stored};
 use crate::dedup::description::Description;
 use crate::store::payload::Unpress;
@@ -239,8 +238,7 @@ impl Reader {
                 return Ok(None);
             };
             let text = Unpress::default().unpack(connection, dictionary, &packed)?;
-            let seen = describe(&prefix, std::str::from_utf8(&text).ok());
-            Ok(seen.map(|seen| Arc::unwrap_or_clone(seen.description)))
+            Ok(seen::description(&prefix, std::str::from_utf8(&text).ok()))
         })
     }
 

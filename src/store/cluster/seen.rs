@@ -7,23 +7,26 @@ use crate::dedup::keys::{Key, keys};
 use crate::dedup::packed;
 use crate::record::crosswalk;
 
-/// A description, with what is made of it for the store.
+/// What the store keeps of a description: most are compared with none, so that is all that is made.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Seen {
-    pub(super) description: Arc<Description>,
     pub(super) keys: Arc<[u64]>,
     pub(super) packed: Arc<[u8]>,
 }
 
-/// What the rules see of metadata; `None` if no crosswalk reads it: such a record stays alone.
+/// What the rules see of metadata, packed.
 pub(in crate::store) fn describe(metadata_prefix: &str, metadata: Option<&str>) -> Option<Seen> {
-    let article = crosswalk::outline(metadata_prefix, metadata?).ok()?;
-    let description = Description::from_article(&article);
+    let description = description(metadata_prefix, metadata)?;
     Some(Seen {
         keys: keys_of(&description),
         packed: packed::pack(&description).into(),
-        description: Arc::new(description),
     })
+}
+
+/// What the rules see of metadata; `None` if no crosswalk reads it: such a record stays alone.
+pub(super) fn description(metadata_prefix: &str, metadata: Option<&str>) -> Option<Description> {
+    let article = crosswalk::outline(metadata_prefix, metadata?).ok()?;
+    Some(Description::from_article(&article))
 }
 
 /// The keys of a description, sorted.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::graph::Graph;
+use super::graph::{self, Graph};
 use super::keys::{Index, Recent};
 use super::naming::{self, Before};
 use super::seen::{Seen, keys_of};
@@ -13,6 +13,7 @@ use super::state::{ClusterState, Stored};
 use crate::dedup::cluster::{Edge, Link, component, partition};
 use crate::dedup::description::Description;
 use crate::dedup::memory::KEY_CAP;
+use crate::dedup::packed;
 use crate::store::Version;
 
 /// A record that was stored with other content than before.
@@ -71,15 +72,16 @@ impl<'a> Clusters<'a> {
             changes.add(touched);
         }
         let mut seeds = self.read_old(&mut changes)?;
-        let holders = self.crossings(&changes, &mut seeds)?;
+        let shared = self.crossings(&changes, &mut seeds)?;
         self.store(&changes)?;
 
         let mut graph = Graph::new(self.connection, &self.index)?;
-        for (key, holders) in holders {
+        let mut meeting: BTreeSet<i64> = BTreeSet::new();
+        for (key, holders) in shared {
+            if holders.len() <= KEY_CAP {
+                meeting.extend(&holders);
+            }
             graph.knows_holders(key, holders);
-        }
-        for (record, change) in &changes.0 {
-            graph.knows(*record, change.new.as_ref());
         }
         let mut emptied = BTreeSet::new();
         for (record, change) in &changes.0 {
@@ -87,9 +89,13 @@ impl<'a> Clusters<'a> {
                 true => naming::cluster_of(self.connection, *record)?,
                 false => None,
             };
+            // Nobody has decided about a record that is new.
+            let tied = change.known && graph.has_decisions();
             if change.new.is_none() {
                 emptied.extend(cluster);
-            } else if cluster.is_some() || !graph.neighbours(*record)?.is_empty() {
+            } else if cluster.is_some()
+                || (tied || meeting.contains(record)) && !graph.neighbours(*record)?.is_empty()
+            {
                 seeds.insert(*record);
             }
         }
@@ -108,14 +114,20 @@ impl<'a> Clusters<'a> {
     /// not see, and gives what the others were tied to.
     fn read_old(&self, changes: &mut Changes) -> rusqlite::Result<BTreeSet<i64>> {
         let mut tied = BTreeSet::new();
-        let mut graph = Graph::new(self.connection, &self.index)?;
         for (record, change) in changes.0.iter_mut().filter(|(_, change)| change.known) {
-            change.old = graph.description(*record)?;
+            if let Some(packed) = graph::stored(self.connection, *record)? {
+                // What cannot be unpacked is of an older layout, and rebuilt before it is used.
+                change.old = packed::unpack(&packed).map(|description| Seen {
+                    keys: keys_of(&description),
+                    packed: packed.into(),
+                });
+            }
         }
         changes.0.retain(|_, change| {
-            let new = change.new.as_ref().map(|seen| &seen.description);
-            !change.known || change.old.as_ref() != new
+            let packed = |seen: &Option<Seen>| seen.as_ref().map(|seen| Arc::clone(&seen.packed));
+            !change.known || packed(&change.old) != packed(&change.new)
         });
+        let mut graph = Graph::new(self.connection, &self.index)?;
         for (record, change) in &changes.0 {
             if change.old.is_some() {
                 tied.extend(graph.neighbours(*record)?);
@@ -124,8 +136,8 @@ impl<'a> Clusters<'a> {
         Ok(tied)
     }
 
-    /// The holders that each key of a changed record will have. Adds to `seeds` those of the keys
-    /// that begin or cease to be held by too many.
+    /// The holders that each key of a changed record will have, where they are several. Adds to
+    /// `seeds` those of the keys that begin or cease to be held by too many.
     fn crossings(
         &self,
         changes: &Changes,
@@ -138,7 +150,7 @@ impl<'a> Clusters<'a> {
             turns.extend(change.new_keys().iter().map(|key| (*key, *record, true)));
         }
         turns.sort_unstable();
-        let mut after = Vec::with_capacity(turns.len());
+        let mut after = Vec::new();
         for turns in turns.chunk_by(|(a, ..), (b, ..)| a == b) {
             let key = turns[0].0;
             let goes = |record: i64| {
@@ -147,6 +159,9 @@ impl<'a> Clusters<'a> {
             };
             let going = turns.iter().filter(|(.., comes)| !comes).count();
             let before = self.index.holders(key, KEY_CAP + 1 + going)?;
+            if before.len() + turns.len() < 2 {
+                continue;
+            }
             let mut holders: Vec<i64> = before
                 .iter()
                 .copied()
@@ -160,7 +175,9 @@ impl<'a> Clusters<'a> {
                 seeds.extend(before);
                 seeds.extend(&holders);
             }
-            after.push((key, holders));
+            if holders.len() > 1 {
+                after.push((key, holders));
+            }
         }
         Ok(after)
     }
@@ -169,7 +186,7 @@ impl<'a> Clusters<'a> {
     fn store(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         for (record, change) in &changes.0 {
             self.index
-                .replace(*record, &change.old_keys(), change.new_keys())?;
+                .replace(*record, change.old_keys(), change.new_keys())?;
             match &change.new {
                 Some(new) => {
                     self.connection
@@ -196,13 +213,13 @@ struct Changes(BTreeMap<i64, Change>);
 
 struct Change {
     known: bool,
-    old: Option<Arc<Description>>,
+    old: Option<Seen>,
     new: Option<Seen>,
 }
 
 impl Change {
-    fn old_keys(&self) -> Arc<[u64]> {
-        self.old.as_deref().map(keys_of).unwrap_or_default()
+    fn old_keys(&self) -> &[u64] {
+        self.old.as_ref().map_or(&[], |seen| &seen.keys)
     }
 
     fn new_keys(&self) -> &[u64] {
