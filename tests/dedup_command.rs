@@ -146,16 +146,19 @@ fn rules_are_scored() {
     let truth = folder.join("clusters.tsv");
     std::fs::write(&truth, "id\tcluster\na\t1\nb\t1\n").unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
-    let report = text(
-        folder,
-        &[
-            "dedup",
-            "score",
-            "--records",
-            &path(&records),
-            "--clusters",
-            &path(&truth),
-        ],
-    );
+    let score = || {
+        let (records, truth) = (path(&records), path(&truth));
+        let sets = ["--records", &records, "--clusters", &truth];
+        text(folder, &[&["dedup", "score"], &sets[..]].concat())
+    };
+    let report = score();
     assert!(report.contains("precision"), "{report}");
+    assert!(!report.contains("unknown"), "{report}");
+    // The truth about records that are not there would pass for perfect.
+    std::fs::write(&truth, "id\tcluster\na\t1\nb\t1\nc\t1\nd\t1\n").unwrap();
+    let report = score();
+    assert!(
+        report.contains("unknown    2  (in the truth and not among the records, as c)"),
+        "{report}"
+    );
 }

@@ -180,6 +180,64 @@ fn dc(title: &str, doi: &str, extra: &str) -> String {
 }
 
 #[test]
+fn three_formats_of_an_article_are_one_work_and_a_journal_is_another() {
+    let doaj = "<oai_doaj:doajArticle xmlns:oai_doaj=\"http://doaj.org/features/oai_doaj/1.0/\">\
+        <oai_doaj:journalTitle>Sensors</oai_doaj:journalTitle><oai_doaj:issn>14248220</oai_doaj:issn>\
+        <oai_doaj:publicationDate>2001-03-01</oai_doaj:publicationDate>\
+        <oai_doaj:volume>19</oai_doaj:volume><oai_doaj:startPage>1042</oai_doaj:startPage>\
+        <oai_doaj:doi>10.3390/s19051042</oai_doaj:doi>\
+        <oai_doaj:title>The heart of the matter in small mammals</oai_doaj:title><oai_doaj:authors>\
+        <oai_doaj:author><oai_doaj:name>Wei Li</oai_doaj:name></oai_doaj:author></oai_doaj:authors>\
+        </oai_doaj:doajArticle>";
+    let json = r#"{"bibjson":{"title":"The Heart of the Matter in Small Mammals.","year":"2001",
+        "identifier":[{"type":"doi","id":"10.3390/S19051042"},{"type":"eissn","id":"1424-8220"}],
+        "author":[{"name":"W. Li"}],"start_page":"1042",
+        "journal":{"title":"Sensors","volume":"19","number":"5"}}}"#;
+    let dublin_core = dc(
+        TITLE,
+        "https://doi.org/10.3390/s19051042",
+        "<dc:type>article</dc:type>",
+    );
+    let journal = |title: &str| {
+        let extra = "<dc:identifier>1424-8220</dc:identifier><dc:type>journal</dc:type>";
+        dc(title, "https://doi.org/10.3390/s19051042", extra)
+    };
+    let pages = [
+        ("oai_doaj", live("a", doaj.to_owned())),
+        ("oai_dc", live("b", dublin_core)),
+        ("doaj_json", live("c", json.to_owned())),
+        ("x-oai_dc", live("d", journal(TITLE))),
+        ("x-x-oai_dc", live("e", journal("Sensors"))),
+    ];
+    for first in 0..pages.len() {
+        let world = World::new(&[]);
+        let mut order = pages.clone();
+        order.rotate_left(first);
+        for (source, record) in order {
+            world.put(source, vec![record]);
+        }
+        let article = [("oai_doaj", "a"), ("oai_dc", "b"), ("doaj_json", "c")];
+        let article = article.map(|(source, name)| (source.to_owned(), name.to_owned()));
+        let clusters = world.clusters();
+        assert!(clusters.contains(&BTreeSet::from(article)), "{clusters:?}");
+        let stats = world.reader.cluster_stats().unwrap();
+        assert_eq!(
+            (stats.described, stats.clusters),
+            (5, clusters.len() as u64)
+        );
+        for cluster in &clusters {
+            let journals = cluster
+                .iter()
+                .filter(|(_, name)| ["d", "e"].contains(&name.as_str()));
+            assert!(
+                [0, cluster.len()].contains(&journals.count()),
+                "{clusters:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn one_work_in_two_sources_is_one_cluster() {
     let world = World::new(&["oai_doaj"]);
     let samples = samples(300);

@@ -1,6 +1,6 @@
 //! How well the rules do on a labelled set.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -188,7 +188,7 @@ fn cluster_of(partition: &Partition, count: usize) -> Vec<u32> {
 
 /// Clusters the records of a file, compares with the truth and writes a report.
 ///
-/// The report has the counts and at most `worst` disagreements with their explanations. `out` gets
+/// The report has the counts, how many names of the truth are those of no record, and at most `worst` disagreements with their explanations. `out` gets
 /// one line `id<TAB>cluster` for each record, in the file's order; clusters are numbered.
 ///
 /// # Errors
@@ -215,9 +215,16 @@ pub fn run(
         .zip(0..)
         .map(|(record, number)| (record.id.as_str(), number))
         .collect();
+    let mut unknown = BTreeSet::new();
+    let mut known = |name: &String| {
+        if !numbers.contains_key(name.as_str()) {
+            unknown.insert(name.clone());
+        }
+    };
     let mut score = match truth {
         Truth::Clusters(path) => {
             let clusters = labelled::read_clusters(&read(path)?).map_err(set(path))?;
+            clusters.keys().for_each(&mut known);
             let truth: Vec<Option<&str>> = sorted
                 .iter()
                 .map(|record| clusters.get(&record.id).map(String::as_str))
@@ -226,10 +233,14 @@ pub fn run(
         }
         Truth::Pairs(path) => {
             let pairs = labelled::read_pairs(&read(path)?).map_err(set(path))?;
-            let known = pairs.iter().filter_map(|(a, b, label)| {
+            pairs
+                .iter()
+                .flat_map(|(a, b, _)| [a, b])
+                .for_each(&mut known);
+            let pairs = pairs.iter().filter_map(|(a, b, label)| {
                 Some((*numbers.get(a.as_str())?, *numbers.get(b.as_str())?, *label))
             });
-            against_pairs(&partition, sorted.len(), &known.collect::<Vec<_>>())
+            against_pairs(&partition, sorted.len(), &pairs.collect::<Vec<_>>())
         }
     };
     score.sort(&descriptions);
@@ -255,6 +266,7 @@ pub fn run(
         records: &sorted,
         descriptions: &descriptions,
         partition: &partition,
+        unknown: &unknown,
     };
     write_report(&score, &set, worst, report).map_err(|error| ScoreError::Write {
         what: "the report".to_owned(),
@@ -275,6 +287,8 @@ struct Scored<'a> {
     records: &'a [&'a Record],
     descriptions: &'a [Description],
     partition: &'a Partition,
+    /// Names in the truth that no record has.
+    unknown: &'a BTreeSet<String>,
 }
 
 fn write_report(
@@ -285,6 +299,13 @@ fn write_report(
 ) -> io::Result<()> {
     let counts = score.counts;
     writeln!(report, "records    {}", set.records.len())?;
+    if let Some(first) = set.unknown.first() {
+        writeln!(
+            report,
+            "unknown    {}  (in the truth and not among the records, as {first})",
+            set.unknown.len()
+        )?;
+    }
     writeln!(
         report,
         "precision  {:.4}  ({} wrong)",
