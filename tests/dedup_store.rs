@@ -500,7 +500,7 @@ fn among_some_sources_the_best_of_them_stands_for_a_work() {
         items,
         [
             ("b".to_owned(), None),
-            ("c".to_owned(), Some(Deletion::Represented))
+            ("c".to_owned(), Some(Deletion::Withheld))
         ]
     );
 }
@@ -517,6 +517,7 @@ fn works(
         sources: sources.iter().map(|name| (*name).to_owned()).collect(),
         per: Per::Cluster,
         with_others: true,
+        ..ChangeFilter::default()
     };
     let mut items = Vec::new();
     let each = |record: StoredRecord| {
@@ -596,9 +597,10 @@ fn a_work_takes_what_its_record_lacks() {
     );
     let items = works_of(Some(position), &[]);
     let plain: Vec<(&str, bool)> = items.iter().map(|(id, live, ..)| (&**id, *live)).collect();
-    assert_eq!(plain, [("a", true), ("b", false), ("c", false)]);
-    assert!(items[0].3.contains("Of the second, anew."));
-    assert!(items[0].3.contains("<dc:language>fr<"));
+    // The work comes once, with the newest of its records.
+    assert_eq!(plain, [("b", false), ("a", true), ("c", false)]);
+    assert!(items[1].3.contains("Of the second, anew."));
+    assert!(items[1].3.contains("<dc:language>fr<"));
     assert!(items.iter().map(|(_, _, version, _)| version).is_sorted());
 
     // Whoever stops at the work gets the change that came with it, and nothing twice.
@@ -610,13 +612,181 @@ fn a_work_takes_what_its_record_lacks() {
     };
     let mut got = Vec::new();
     let stopped = world.reader.changes(&filter, |record| {
+        let is_last = record.identifier == "a";
         got.push(record.identifier);
-        ControlFlow::Break(())
+        match is_last {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     });
-    assert_eq!(got, ["a", "b"]);
-    let rest = works_of(Some(stopped.unwrap()), &[]);
-    let rest: Vec<&str> = rest.iter().map(|(id, ..)| &**id).collect();
-    assert_eq!(rest, ["a", "c"]);
+    assert_eq!(got, ["b", "a", "c"]);
+    assert_eq!(works_of(Some(stopped.unwrap()), &[]), []);
+}
+
+/// What a reader has of the store: by source and identifier, the version and what it was made from.
+type Copy = BTreeMap<(String, String), (Version, Vec<String>)>;
+
+/// Takes changes into a copy; `stop_after` many of them are read at most, so that a reading goes on in
+/// the middle of a work.
+fn take(world: &World, filter: &mut ChangeFilter, copy: &mut Copy, stop_after: usize) {
+    loop {
+        let mut count = 0;
+        let upto = world.reader.changes_with_tombstones(filter, |record| {
+            count += 1;
+            let key = (record.source, record.identifier);
+            match record.deletion {
+                Some(_) => drop(copy.remove(&key)),
+                None => {
+                    let others = record.others.into_iter().map(|other| other.metadata);
+                    let texts = record.metadata.into_iter().chain(others).collect();
+                    copy.insert(key, (record.version, texts));
+                }
+            }
+            match count >= stop_after {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        filter.since = Some(upto.unwrap());
+        if count < stop_after {
+            return;
+        }
+    }
+}
+
+/// Records come, change, go, and move between sets and works; whoever follows the changes has what
+/// everything anew would give, and what the store says of each record fits it.
+#[test]
+fn who_follows_sets_and_works_has_what_a_whole_reading_gives() {
+    let sets = |names: &[(&str, &[&str])]| {
+        let list = |sets: &[&str]| sets.iter().map(|set| (*set).to_owned()).collect();
+        names
+            .iter()
+            .map(|(name, sets)| ((*name).to_owned(), list(sets)))
+            .collect::<BTreeMap<String, Vec<String>>>()
+    };
+    let filters = [
+        (
+            "sets of records",
+            &[][..],
+            sets(&[("oai_dc", &["a"])]),
+            Per::Record,
+            false,
+        ),
+        (
+            "a set beside a source",
+            &["x-oai_dc"][..],
+            sets(&[("oai_dc", &["a:b"])]),
+            Per::Record,
+            false,
+        ),
+        ("works", &[][..], sets(&[]), Per::Cluster, false),
+        (
+            "works of a set",
+            &[][..],
+            sets(&[("oai_dc", &["a"])]),
+            Per::Cluster,
+            false,
+        ),
+        (
+            "works of sets",
+            &[][..],
+            sets(&[("oai_dc", &["a"]), ("x-oai_dc", &["a:b", "c"])]),
+            Per::Cluster,
+            false,
+        ),
+        ("full works", &[][..], sets(&[]), Per::Cluster, true),
+        (
+            "full works of a source",
+            &["x-oai_dc"][..],
+            sets(&[]),
+            Per::Cluster,
+            true,
+        ),
+        (
+            "full works of sets",
+            &["y-oai_dc"][..],
+            sets(&[("x-oai_dc", &["a"])]),
+            Per::Cluster,
+            true,
+        ),
+    ];
+    let mut most_texts = 0;
+    for seed in 0..6 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let world = World::new(&["oai_dc", "x-oai_dc", "y-oai_dc"]);
+        let mut followed: Vec<(ChangeFilter, Copy)> = filters
+            .iter()
+            .map(|(_, sources, sets, per, with_others)| {
+                let filter = ChangeFilter {
+                    since: Some(Version::default()),
+                    sources: sources.iter().map(|name| (*name).to_owned()).collect(),
+                    sets: sets.clone(),
+                    per: *per,
+                    with_others: *with_others,
+                };
+                (filter, Copy::new())
+            })
+            .collect();
+        for step in 0..60 {
+            let source = ["oai_dc", "x-oai_dc", "y-oai_dc"][random.usize(..3)];
+            let identifier = format!("{source}-{}", random.u8(..4));
+            let mut record = match random.u8(..5) {
+                0 => gone(&identifier),
+                _ => {
+                    let work = random.u8(..3);
+                    let title =
+                        format!("{TITLE} {}", ["alpha", "beta", "gamma"][usize::from(work)]);
+                    let more = format!("<dc:subject>{step}</dc:subject>");
+                    live(&identifier, dc(&title, &format!("10.1000/{work}"), &more))
+                }
+            };
+            for set in ["a", "a:b", "ab", "c"] {
+                if random.u8(..3) == 0 {
+                    record.header.set_specs.push(set.to_owned());
+                }
+            }
+            world.put(source, vec![record]);
+            for ((name, ..), (filter, copy)) in filters.iter().zip(&mut followed) {
+                // Some readers stay behind for a while.
+                if random.bool() && step < 59 {
+                    continue;
+                }
+                let context = format!("{name}, seed {seed}, step {step}");
+                take(&world, filter, copy, random.usize(1..5));
+                let mut whole = Copy::new();
+                let mut everything = ChangeFilter {
+                    since: None,
+                    ..filter.clone()
+                };
+                take(&world, &mut everything, &mut whole, usize::MAX);
+                assert_eq!(*copy, whole, "{context}");
+                let mut states = BTreeMap::new();
+                world
+                    .reader
+                    .states(filter, 0, |state| {
+                        if !state.deleted {
+                            states.insert((state.source, state.identifier), state.version);
+                        }
+                        ControlFlow::Continue(())
+                    })
+                    .unwrap();
+                let versions: BTreeMap<_, _> = copy
+                    .iter()
+                    .map(|(key, (version, _))| (key.clone(), *version))
+                    .collect();
+                assert_eq!(states, versions, "{context}");
+                for ((source, identifier), (version, texts)) in &*copy {
+                    let items = world.reader.find_items(identifier, filter).unwrap();
+                    let item = items.iter().find(|item| item.source == *source).unwrap();
+                    assert_eq!(item.version, *version, "{context}");
+                    assert_eq!(item.others.len() + 1, texts.len(), "{context}");
+                    most_texts = most_texts.max(texts.len());
+                }
+            }
+        }
+    }
+    assert!(most_texts > 2, "works of several records were among them");
 }
 
 /// Follows a reader's documents through its changes.

@@ -215,6 +215,7 @@ fn describe_output(output: &SolrSettings) -> Value {
         "urls": output.urls.iter().map(show_url).collect::<Vec<_>>(),
         "credentials": credentials(&output.client.credentials),
         "sources": output.sources,
+        "sets": output.sets,
         "per": output.per,
         "batch_documents": output.batch_documents,
         "batch_bytes": output.batch_bytes,

@@ -182,7 +182,7 @@ fn as_text(record: &StoredRecord, mended: Option<&Mended>) -> String {
     let mut text = String::new();
     let state = match record.deletion {
         // A record is shown for itself, whichever one stands for its work.
-        None | Some(Deletion::Represented) => "live",
+        None | Some(Deletion::Withheld) => "live",
         Some(Deletion::Declared) => "deleted, as the repository says",
         Some(Deletion::Vanished) => "deleted: the repository no longer has it",
     };

@@ -110,7 +110,7 @@ fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
 }
 
 /// A table of field names to a text or a list of texts, in the order of the file.
-fn fields(value: &Value) -> Result<Vec<(String, Vec<String>)>, String> {
+pub(super) fn fields(value: &Value) -> Result<Vec<(String, Vec<String>)>, String> {
     table(value)?
         .iter()
         .map(|(name, value)| match value {

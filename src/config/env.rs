@@ -14,6 +14,7 @@ const PREFIX: &str = "HARVESTD_";
 const SOURCE_PREFIX: &str = "HARVESTD_SOURCE_";
 const DAEMON_PREFIX: &str = "HARVESTD_DAEMON_";
 const OUTPUT_PREFIX: &str = "HARVESTD_OUTPUT_";
+const EXPORT_PREFIX: &str = "HARVESTD_EXPORT_";
 
 /// Environment variables, taken once and passed on, so that nothing below reads the process's.
 #[derive(Clone, Default)]
@@ -64,6 +65,8 @@ pub(crate) struct EnvironmentLayers {
     pub(crate) sources: Vec<Layer>,
     /// `HARVESTD_OUTPUT_<NAME>_<KEY>`, one layer for each output of the file.
     pub(crate) outputs: Vec<Layer>,
+    /// `HARVESTD_EXPORT_<NAME>_<KEY>`, one layer for each export of the file.
+    pub(crate) exports: Vec<Layer>,
 }
 
 /// Sorts the `HARVESTD_*` variables to the keys of `raw`'s sources.
@@ -84,11 +87,13 @@ pub(crate) fn layers(
             .collect()
     };
     let (source_names, output_names) = (names(&raw.sources), names(&raw.outputs));
+    let export_names = names(&raw.exports);
     let mut layers = EnvironmentLayers {
         top: Layer::empty(),
         daemon: Layer::empty(),
         sources: vec![Layer::empty(); source_names.len()],
         outputs: vec![Layer::empty(); output_names.len()],
+        exports: vec![Layer::empty(); export_names.len()],
     };
     for (variable, value) in &environment.0 {
         let Some(rest) = variable.strip_prefix(PREFIX).filter(|_| variable != CONFIG) else {
@@ -98,10 +103,13 @@ pub(crate) fn layers(
         let of_table = if let Some(rest) = variable.strip_prefix(SOURCE_PREFIX) {
             let found = table_key(Scope::Source, rest, &source_names);
             Some(found.map(|(index, key)| (&mut layers.sources[index], key)))
+        } else if let Some(rest) = variable.strip_prefix(OUTPUT_PREFIX) {
+            let found = table_key(Scope::Output, rest, &output_names);
+            Some(found.map(|(index, key)| (&mut layers.outputs[index], key)))
         } else {
-            variable.strip_prefix(OUTPUT_PREFIX).map(|rest| {
-                let found = table_key(Scope::Output, rest, &output_names);
-                found.map(|(index, key)| (&mut layers.outputs[index], key))
+            variable.strip_prefix(EXPORT_PREFIX).map(|rest| {
+                let found = table_key(Scope::Export, rest, &export_names);
+                found.map(|(index, key)| (&mut layers.exports[index], key))
             })
         };
         let target = match of_table {
@@ -163,7 +171,7 @@ fn settable(scope: Scope) -> impl Iterator<Item = &'static str> {
     scope.keys().filter(|key| *key != "name")
 }
 
-/// The source (or output, by `scope`) and key that `rest` (`<NAME>_<KEY>`) speaks of. Since both may hold `_`, the longest
+/// The source (or output or export, by `scope`) and key that `rest` (`<NAME>_<KEY>`) speaks of. Since both may hold `_`, the longest
 /// name that leaves a key wins.
 fn table_key(
     scope: Scope,
@@ -171,10 +179,10 @@ fn table_key(
     names: &[Option<String>],
 ) -> Result<(usize, &'static str), String> {
     let what = scope.table();
-    let prefix = if scope == Scope::Output {
-        OUTPUT_PREFIX
-    } else {
-        SOURCE_PREFIX
+    let prefix = match scope {
+        Scope::Output => OUTPUT_PREFIX,
+        Scope::Export => EXPORT_PREFIX,
+        _ => SOURCE_PREFIX,
     };
     let mut found: Vec<(usize, usize, &'static str)> = Vec::new();
     let mut unknown = None;
@@ -222,7 +230,11 @@ fn table_key(
 }
 
 fn article(what: &str) -> &'static str {
-    if what.starts_with('o') { "an" } else { "a" }
+    if what.starts_with(['o', 'e']) {
+        "an"
+    } else {
+        "a"
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +290,32 @@ mod tests {
             let found = table_key(Scope::Source, rest, &names);
             assert_eq!(found, expected.map_err(str::to_owned), "{case}");
         }
+    }
+
+    #[test]
+    fn exports_have_variables_too() {
+        let raw = raw::parse(
+            Path::new("c.toml"),
+            "[[export]]\nname = 'all'\n[[export]]\nname = 'new-ones'",
+            &mut Vec::new(),
+        )
+        .unwrap();
+        let environment = Environment::new([
+            ("HARVESTD_EXPORT_NEW_ONES_SCHEDULE".into(), "never".into()),
+            ("HARVESTD_EXPORT_ALL_FROMAT".into(), "ris".into()),
+        ]);
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+        let layers = layers(&environment, &raw, &mut problems, &mut warnings);
+        assert_eq!(layers.exports[1].text("schedule"), Some("never"));
+        assert_eq!(warnings, []);
+        let shown: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "environment variable HARVESTD_EXPORT_ALL_FROMAT: an export has no key fromat; did \
+                 you mean HARVESTD_EXPORT_ALL_FORMAT?"
+            ]
+        );
     }
 
     #[test]

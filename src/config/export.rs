@@ -2,7 +2,7 @@
 //! are due.
 
 use super::checked::{Common, Findings, Reader, Table};
-use super::output::{known_sources, per};
+use super::output::{known_sources, per, read_sets};
 use super::raw::{Layer, Value};
 use super::values;
 use crate::daemon::schedule::{DeliverySchedule, Hours, ticks};
@@ -18,7 +18,7 @@ use crate::store::Per;
 /// records, `None` where records are not clustered.
 pub(crate) fn export(
     common: &Common<'_>,
-    written: &Layer,
+    [variables, written]: [&Layer; 2],
     sources: &[&str],
     vufind: &Settings,
     enrich: Option<&[Part]>,
@@ -26,7 +26,7 @@ pub(crate) fn export(
 ) -> Option<(ExportSettings, DeliverySchedule)> {
     let found_before = findings.problems.len();
     let none = Layer::empty();
-    let mut reader = Reader::new(common, [&none, written, &none], Table::Export, findings);
+    let mut reader = Reader::new(common, [variables, written, &none], Table::Export, findings);
     let name = reader.required("name", values::name);
     let path = reader.path("path");
     let since_previous = reader.read("since_previous", values::truth);
@@ -41,6 +41,7 @@ pub(crate) fn export(
     let format = reader.read("format", format);
     let per = reader.read("per", |value| per(value, enrich.is_some()));
     let wanted = reader.read("sources", |value| known_sources(value, sources));
+    let sets = read_sets(&mut reader, sources, wanted.as_deref());
     let built_in = DeliverySchedule {
         after_pass: false,
         ticks: ticks("0 5 * * *").ok().flatten(),
@@ -61,6 +62,7 @@ pub(crate) fn export(
             Per::Cluster => enrich.unwrap_or_default().to_vec(),
         },
         sources: wanted.unwrap_or_default(),
+        sets,
         since_previous: since_previous.unwrap_or(false),
         vufind: vufind.clone(),
     };

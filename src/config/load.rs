@@ -321,6 +321,7 @@ fn check(
             layers,
             &source_names,
             dedup.enabled,
+            &enrich,
             &mut findings,
         ));
     }
@@ -331,10 +332,10 @@ fn check(
         push_schedules.extend(export::push_schedule(&common, layers, &mut findings));
     }
     let mut exports = Vec::new();
-    for written in &raw.exports {
+    for (written, variables) in raw.exports.iter().zip(&variables.exports) {
         exports.extend(export::export(
             &common,
-            written,
+            [variables, written],
             &source_names,
             &vufind,
             dedup.enabled.then_some(&enrich),

@@ -1,5 +1,6 @@
 //! From what is written to the checked settings of one output.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use url::Url;
@@ -10,17 +11,20 @@ use super::documents;
 use super::keys;
 use super::raw::{Layer, Value};
 use super::values;
+use crate::output::enrich::Part;
 use crate::output::solr::settings::SolrSettings;
 use crate::store::Per;
 
 /// Checks one output; `None` if something in it is wrong, which is then among the findings.
 ///
-/// `sources` are the names of all configured sources; `are_clustered` says whether records are.
+/// `sources` are the names of all configured sources; `are_clustered` says whether records are;
+/// `enrich` is what works take from their other records.
 pub(crate) fn output(
     common: &Common<'_>,
     layers: [&Layer; 2],
     sources: &[&str],
     are_clustered: bool,
+    enrich: &[Part],
     findings: &mut Findings,
 ) -> Option<SolrSettings> {
     let found_before = findings.problems.len();
@@ -41,6 +45,7 @@ pub(crate) fn output(
     let connect = reader.read("connect_timeout", values::timeout);
     let total = reader.read("total_timeout", values::timeout);
     let wanted = reader.read("sources", |value| known_sources(value, sources));
+    let sets = read_sets(&mut reader, sources, wanted.as_deref());
     let per = reader.read("per", |value| per(value, are_clustered));
     let batch_documents = reader.read("batch_documents", |value| {
         values::narrow(values::some_count(value)?)
@@ -73,7 +78,12 @@ pub(crate) fn output(
         client,
         is_rebuild: built_in.is_rebuild,
         sources: wanted.unwrap_or(built_in.sources),
+        sets,
         per: per.unwrap_or(built_in.per),
+        enrich: match per {
+            Some(Per::Cluster) => enrich.to_vec(),
+            Some(Per::Record) | None => built_in.enrich,
+        },
         parallel_requests: parallel_requests.unwrap_or(built_in.parallel_requests),
         batch_documents: batch_documents.unwrap_or(built_in.batch_documents),
         batch_bytes: batch_bytes.unwrap_or(built_in.batch_bytes),
@@ -116,14 +126,53 @@ fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
 pub(super) fn known_sources(value: &Value, known: &[&str]) -> Result<Vec<String>, String> {
     let names = values::texts(value)?;
     for name in &names {
-        if !known.contains(&name.as_str()) {
-            return Err(match keys::nearest(name, known.iter().copied()) {
-                Some(meant) => format!("no source {name:?} is configured; did you mean {meant}?"),
-                None => format!("no source {name:?} is configured"),
-            });
-        }
+        check_source(name, known)?;
     }
     Ok(names)
+}
+
+fn check_source(name: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    Err(match keys::nearest(name, known.iter().copied()) {
+        Some(meant) => format!("no source {name:?} is configured; did you mean {meant}?"),
+        None => format!("no source {name:?} is configured"),
+    })
+}
+
+/// `sets`: a table of sources to setSpecs. A source of which all records are sent has no place there.
+pub(super) fn read_sets(
+    reader: &mut Reader<'_>,
+    known: &[&str],
+    whole: Option<&[String]>,
+) -> BTreeMap<String, Vec<String>> {
+    let sets = reader.read("sets", |value| {
+        let mut sets = BTreeMap::new();
+        for (name, texts) in documents::fields(value)? {
+            check_source(&name, known)?;
+            if whole.is_some_and(|whole| whole.contains(&name)) {
+                return Err(format!(
+                    "{name} stands in sources too, which takes all of its records"
+                ));
+            }
+            // In the environment, sets are separated by blanks; no setSpec has one.
+            let specs: Vec<String> = texts
+                .iter()
+                .flat_map(|text| text.split_whitespace())
+                .map(str::to_owned)
+                .collect();
+            if specs.is_empty() {
+                return Err(format!("{name}: must have at least one setSpec"));
+            }
+            if let Some(wrong) = specs.iter().find(|spec| spec.split(':').any(str::is_empty)) {
+                return Err(format!("{name}: {wrong:?} is no setSpec"));
+            }
+            sets.insert(name, specs);
+        }
+        Ok(sets)
+    });
+    sets.unwrap_or_default()
 }
 
 /// What one document is; works need clusters.

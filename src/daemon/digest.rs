@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::config::Config;
-use crate::store::{ChangeFilter, PassState, Reader, StoreError};
+use crate::store::{PassState, Reader, StoreError};
 
 /// What happened between `since_ms` and `now_ms`, and how everything stands: one line.
 ///
@@ -47,11 +47,7 @@ pub(super) fn digest(
         let Ok(settings) = config.output(&output.name) else {
             continue;
         };
-        let behind = reader.count_changes(&ChangeFilter {
-            since: Some(output.position),
-            sources: settings.sources.clone(),
-            ..ChangeFilter::default()
-        })?;
+        let behind = reader.count_changes(&settings.filter(output.position))?;
         let rejected = reader.count_rejected(output.id)?;
         let _ = write!(
             text,

@@ -291,11 +291,11 @@ fn output(
     };
     let known = known.unwrap_or_else(|| Output::unknown(name));
     let settings = board.config().output(&known.name).cloned();
-    let filter = ChangeFilter {
+    let everything = || ChangeFilter {
         since: Some(known.position),
-        sources: settings.map_or_else(|_| Vec::new(), |settings| settings.sources),
         ..ChangeFilter::default()
     };
+    let filter = settings.map_or_else(|_| everything(), |settings| settings.filter(known.position));
     let (behind, first) = reader.pending_changes(&filter, MOST_BEHIND)?;
     Ok(OutputView {
         behind,

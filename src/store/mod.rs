@@ -35,6 +35,7 @@ mod payload;
 mod records;
 mod schema;
 mod search;
+mod selection;
 mod sources;
 mod upkeep;
 mod vanished;
@@ -60,5 +61,6 @@ pub use records::{
     ChangeFilter, Deletion, Mended, OtherRecord, Per, QuarantinedItem, RecordState, StoredRecord,
 };
 pub use search::{Followed, Found, FoundBy, IndexState, Query, SearchIndex};
+pub use selection::set_of_source;
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
 pub use upkeep::Verified;

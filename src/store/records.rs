@@ -1,14 +1,15 @@
 //! Reading records: one by its identifier, or all that changed, in the order of versions.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
-use super::cluster::{others_of, preferred_of, require_current, stands_for};
+use super::cluster::{Peer, peers_of, require_current};
 use super::open::Cached;
 use super::payload::Unpress;
+use super::selection::{Place, Selection, relevant};
 use super::{Reader, SourceId, Store, StoreError, Version};
 use crate::oai::Datestamp;
 use crate::oai::response::Repair;
@@ -21,8 +22,9 @@ pub enum Deletion {
     Declared,
     /// The repository no longer has it, and never said so.
     Vanished,
-    /// It is there, but another record stands for its work: only with [`Per::Cluster`].
-    Represented,
+    /// It is there, but not for this reader: it is in none of the reader's sets, or, with
+    /// [`Per::Cluster`], another record stands for its work.
+    Withheld,
 }
 
 /// A record as the store has it.
@@ -71,9 +73,9 @@ pub struct RecordState {
     pub source: String,
     /// The item's identifier.
     pub identifier: String,
-    /// Whether it is a tombstone, or with [`Per::Cluster`] another record stands for its work.
+    /// Whether it is a tombstone, or is withheld ([`Deletion::Withheld`]).
     pub deleted: bool,
-    /// Its newest change.
+    /// Its newest change, or that of another record that decides about it.
     pub version: Version,
 }
 
@@ -106,13 +108,29 @@ pub struct Mended {
 pub struct ChangeFilter {
     /// Changes after this version; `None` for the whole store.
     pub since: Option<Version>,
-    /// The sources, by name; empty for all.
+    /// The sources of which all records are meant, by name. All of them, if `sets` is empty too.
     pub sources: Vec<String>,
+    /// Sources of which only the records in some sets are meant, with the setSpecs; what is below a
+    /// set is in it. A record that is in none of them is given as deleted ([`Deletion::Withheld`]),
+    /// since a reader may have got it when it was.
+    pub sets: BTreeMap<String, Vec<String>>,
     /// What one item is.
     pub per: Per,
-    /// With [`Per::Cluster`]: whether [`StoredRecord::others`] is filled, from the filter's sources.
-    /// A change of one of these then is a change of the record that stands for the work.
+    /// With [`Per::Cluster`]: whether [`StoredRecord::others`] is filled, from what the filter lets
+    /// through. A change of one of these then is a change of the record that stands for the work.
     pub with_others: bool,
+}
+
+impl ChangeFilter {
+    /// Whether not all sources are meant, or not all of their records.
+    pub(super) fn is_limited(&self) -> bool {
+        !(self.sources.is_empty() && self.sets.is_empty())
+    }
+
+    /// Whether a change of one record may make a change of another one of its work.
+    pub(super) fn is_linked(&self) -> bool {
+        self.per == Per::Cluster && (self.with_others || !self.sets.is_empty())
+    }
 }
 
 /// What one item of a reading is.
@@ -123,7 +141,7 @@ pub enum Per {
     #[default]
     Record,
     /// A work: the preferred one of the records that describe it, among those of the filter's
-    /// sources. The others are given as deleted ([`Deletion::Represented`]), since a reader may have
+    /// sources. The others are given as deleted ([`Deletion::Withheld`]), since a reader may have
     /// got them when they still stood for a work.
     Cluster,
 }
@@ -134,7 +152,7 @@ pub(super) const COLUMNS: &str =
     record.created_version, payload.dictionary_id, payload.metadata, payload.extra";
 
 const STATE_COLUMNS: &str = "record.id, source.name, record.identifier, record.deleted <> 0,
-    record.version, record.source_id";
+    record.version, record.source_id, record.set_list_id";
 
 impl Reader {
     /// The newest version in the store; zero for an empty one.
@@ -168,7 +186,7 @@ impl Reader {
     }
 
     /// The records with this identifier as [`Reader::changes`] would give them, whatever their
-    /// versions: those of the filter's sources, as deleted if they do not stand for their work.
+    /// versions: those of the filter's sources, as deleted if they are withheld.
     ///
     /// # Errors
     /// As [`Reader::changes`].
@@ -179,14 +197,29 @@ impl Reader {
     ) -> Result<Vec<StoredRecord>, StoreError> {
         let mut records = self.find(identifier)?;
         let states = self.states_of(&[identifier.to_owned()], filter)?;
-        records.retain_mut(|record| {
-            let state = states.iter().find(|state| state.source == record.source);
-            if state.is_some_and(|state| state.deleted) && record.deletion.is_none() {
-                represent(record);
+        self.read("reading the records of a work", |connection| {
+            let selection = Selection::of(connection, filter)?;
+            let mut unpress = Unpress::default();
+            let mut items = Vec::new();
+            for mut record in records.drain(..) {
+                let Some(state) = states.iter().find(|state| state.source == record.source) else {
+                    continue;
+                };
+                if record.deletion.is_none() {
+                    record.version = state.version;
+                    if state.deleted {
+                        withhold(&mut record);
+                    } else if selection.is_linked {
+                        let number = i64::try_from(state.number).unwrap_or(i64::MAX);
+                        let peers = peers_of(connection, number)?;
+                        record.others =
+                            selection.others(connection, number, &peers, &mut unpress)?;
+                    }
+                }
+                items.push(record);
             }
-            state.is_some()
-        });
-        Ok(records)
+            Ok(items)
+        })
     }
 
     /// Calls `each` with every record that changed after `filter.since`, in its last state,
@@ -196,8 +229,9 @@ impl Reader {
     /// With `since` given, tombstones of records that came and went after it are left out unless
     /// they are asked for: who asks has never seen them. With [`Per::Cluster`], a record that no
     /// longer stands for its work comes as deleted and the one that does now as itself, each with a
-    /// version of its own. With `filter.with_others`, a record that stands for a work comes again when
-    /// another one of the work changed, before that other one and with its version.
+    /// version of its own. With `filter.with_others` or `filter.sets`, what comes of a work depends on all
+    /// of its records, so the one that stands for it comes when the newest of them does, before that one
+    /// and with its version.
     ///
     /// # Errors
     /// As any read; with [`Per::Cluster`], [`StoreError::NotClustered`] if the clusters are not up to
@@ -237,11 +271,10 @@ impl Reader {
             let upto = last_version(connection)?;
             let since = filter.since.unwrap_or_default();
             let selection = Selection::of(connection, filter)?;
-            let with_others = filter.with_others && filter.per == Per::Cluster;
-            let mut given_again = HashSet::new();
             let mut unpress = Unpress::default();
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS}, record.source_id FROM record INDEXED BY record_version
+                "SELECT {COLUMNS}, record.source_id, record.set_list_id
+                 FROM record INDEXED BY record_version
                  JOIN source ON source.id = record.source_id
                  JOIN set_list ON set_list.id = record.set_list_id
                  LEFT JOIN payload ON payload.record_id = record.id
@@ -251,41 +284,46 @@ impl Reader {
             ))?;
             let mut rows = statement.query(params![since.0, !all_tombstones])?;
             while let Some(row) = rows.next()? {
-                let source = SourceId(row.get("source_id")?);
-                if !selection.has(source) {
+                let own = peer(row)?;
+                let is_named = selection.has(own.source);
+                if !is_named && !selection.is_linked {
                     continue;
                 }
-                let represented = row.get::<_, i64>("deleted")? == 0
-                    && selection.is_represented(connection, row.get(0)?)?;
+                let place = match row.get::<_, i64>("deleted")? {
+                    0 => Some(selection.place(connection, &own)?),
+                    _ => None,
+                };
                 let mut broken = false;
-                if represented
-                    && with_others
-                    && filter.since.is_some()
-                    && let Some(standing) = stands_for(connection, row.get(0)?, selection.named())?
-                    && given_again.insert(standing)
-                    && let Some(mut record) = unchanged(connection, standing, since, &mut unpress)?
-                {
-                    record.others =
-                        others_of(connection, standing, selection.named(), &mut unpress)?;
-                    record.version = Version(row.get("version")?);
-                    broken = each(record).is_break();
-                }
-                let created: i64 = row.get("created_version")?;
-                if represented && filter.since.is_some() && !all_tombstones && created > since.0 {
-                    if broken {
-                        return row.get("version").map(Version);
+                if let Some(place) = place.as_ref().filter(|_| selection.is_linked) {
+                    if place.version > own.version {
+                        if !place.is_withheld {
+                            continue;
+                        }
+                    } else {
+                        for mut record in
+                            peers_due(connection, filter, &selection, (&own, place), &mut unpress)?
+                        {
+                            record.version = Version(own.version);
+                            broken |= each(record).is_break();
+                        }
                     }
-                    continue;
                 }
-                let mut record = from_row(connection, row, &mut unpress)?;
-                if represented {
-                    represent(&mut record);
-                } else if with_others && record.deletion.is_none() {
-                    record.others =
-                        others_of(connection, row.get(0)?, selection.named(), &mut unpress)?;
+                let version = Version(own.version);
+                let withheld = place.as_ref().is_some_and(|place| place.is_withheld);
+                let created: i64 = row.get("created_version")?;
+                let is_unheard_of =
+                    withheld && filter.since.is_some() && !all_tombstones && created > since.0;
+                if is_named && !is_unheard_of {
+                    let mut record = from_row(connection, row, &mut unpress)?;
+                    if withheld {
+                        withhold(&mut record);
+                    } else if let Some(place) = place {
+                        record.others =
+                            selection.others(connection, own.record, &place.peers, &mut unpress)?;
+                    }
+                    broken |= each(record).is_break();
                 }
-                let version = record.version;
-                if each(record).is_break() || broken {
+                if broken {
                     return Ok(version);
                 }
             }
@@ -317,7 +355,8 @@ impl Reader {
             let selection = Selection::of(connection, filter)?;
             let mut unpress = Unpress::default();
             let mut statement = connection.prepare(&format!(
-                "SELECT {COLUMNS}, record.source_id FROM record INDEXED BY record_version
+                "SELECT {COLUMNS}, record.source_id, record.set_list_id
+                 FROM record INDEXED BY record_version
                  JOIN source ON source.id = record.source_id
                  JOIN set_list ON set_list.id = record.set_list_id
                  LEFT JOIN payload ON payload.record_id = record.id
@@ -326,12 +365,19 @@ impl Reader {
             ))?;
             let mut rows = statement.query([upto.0])?;
             while let Some(row) = rows.next()? {
-                if !selection.has(SourceId(row.get("source_id")?))
-                    || selection.is_represented(connection, row.get(0)?)?
-                {
+                let own = peer(row)?;
+                if !selection.has(own.source) {
                     continue;
                 }
-                if each(from_row(connection, row, &mut unpress)?).is_break() {
+                let place = selection.place(connection, &own)?;
+                if place.is_withheld || place.version > upto.0 {
+                    continue;
+                }
+                let mut record = from_row(connection, row, &mut unpress)?;
+                record.version = Version(place.version);
+                record.others =
+                    selection.others(connection, own.record, &place.peers, &mut unpress)?;
+                if each(record).is_break() {
                     break;
                 }
             }
@@ -346,15 +392,15 @@ impl Reader {
     pub fn count_changes(&self, filter: &ChangeFilter) -> Result<u64, StoreError> {
         self.read("counting changes", |connection| {
             let since = filter.since.unwrap_or_default();
-            if filter.sources.is_empty() {
+            let Some(sources) = relevant(connection, filter)? else {
                 return connection.one(
                     "SELECT count(*) FROM record WHERE version > ?1",
                     [since.0],
                     |row| row.get(0),
                 );
-            }
+            };
             let mut count = 0;
-            for source in source_ids(connection, &filter.sources)? {
+            for source in sources {
                 count += connection.query_row(
                     "SELECT count(*) FROM record INDEXED BY record_version
                      WHERE version > ?1 AND source_id = ?2",
@@ -378,13 +424,11 @@ impl Reader {
     ) -> Result<(u64, Option<Version>), StoreError> {
         self.read("counting changes", |connection| {
             let since = filter.since.unwrap_or_default();
-            let wanted = source_ids(connection, &filter.sources)?;
-            let list: Vec<String> = wanted.iter().map(|id| id.0.to_string()).collect();
             // The index of versions alone tells, unless it matters whose record it is.
-            let which = match (filter.sources.is_empty(), list.as_slice()) {
-                (true, _) => String::new(),
-                (false, list) => format!("AND source_id IN ({})", list.join(", ")),
-            };
+            let which = relevant(connection, filter)?.map_or_else(String::new, |sources| {
+                let list: Vec<String> = sources.iter().map(|id| id.0.to_string()).collect();
+                format!("AND source_id IN ({})", list.join(", "))
+            });
             connection.query_row(
                 &format!(
                     "SELECT count(*), min(version) FROM (
@@ -418,7 +462,7 @@ impl Reader {
             for identifier in identifiers {
                 let mut rows = statement.query([identifier])?;
                 while let Some(row) = rows.next()? {
-                    states.extend(selection.state(connection, row)?);
+                    states.extend(state(connection, &selection, row)?);
                 }
             }
             Ok(states)
@@ -445,7 +489,7 @@ impl Reader {
             ))?;
             let mut rows = statement.query([after])?;
             while let Some(row) = rows.next()? {
-                let state = selection.state(connection, row)?;
+                let state = state(connection, &selection, row)?;
                 if state.is_some_and(|state| each(state).is_break()) {
                     break;
                 }
@@ -554,82 +598,82 @@ impl Store {
     }
 }
 
-/// The record of this row, unless it changed after `since` itself.
-fn unchanged(
+/// What comes with the newest record of a work, beside that record itself: the one that stands for the
+/// work and, where sets decide, those that may have stood for it.
+fn peers_due(
     connection: &Connection,
-    record: i64,
-    since: Version,
+    filter: &ChangeFilter,
+    selection: &Selection,
+    (own, place): (&Peer, &Place),
     unpress: &mut Unpress,
-) -> rusqlite::Result<Option<StoredRecord>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
-         JOIN set_list ON set_list.id = record.set_list_id
-         LEFT JOIN payload ON payload.record_id = record.id
-         WHERE record.id = ?1 AND record.version <= ?2"
-    ))?;
-    let mut rows = statement.query(params![record, since.0])?;
-    let row = rows.next()?;
-    row.map(|row| from_row(connection, row, unpress))
-        .transpose()
-}
-
-/// Which records a filter lets through, and as what; versions aside.
-struct Selection {
-    /// Its sources; `None` for all.
-    sources: Option<Vec<SourceId>>,
-    per: Per,
-}
-
-impl Selection {
-    fn of(connection: &Connection, filter: &ChangeFilter) -> rusqlite::Result<Self> {
-        let sources = match filter.sources.is_empty() {
-            true => None,
-            false => Some(source_ids(connection, &filter.sources)?),
-        };
-        Ok(Self {
-            sources,
-            per: filter.per,
-        })
-    }
-
-    fn has(&self, source: SourceId) -> bool {
-        let sources = self.sources.as_ref();
-        sources.is_none_or(|sources| sources.contains(&source))
-    }
-
-    /// Whether another record stands for the work of this live one.
-    fn is_represented(&self, connection: &Connection, record: i64) -> rusqlite::Result<bool> {
-        Ok(self.per == Per::Cluster && !preferred_of(connection, record, self.named())?)
-    }
-
-    /// The sources that were named; none for all.
-    fn named(&self) -> &[SourceId] {
-        self.sources.as_deref().unwrap_or_default()
-    }
-
-    /// The state in a row of [`STATE_COLUMNS`]; `None` for a record of another source.
-    fn state(
-        &self,
-        connection: &Connection,
-        row: &Row<'_>,
-    ) -> rusqlite::Result<Option<RecordState>> {
-        if !self.has(SourceId(row.get(5)?)) {
-            return Ok(None);
+) -> rusqlite::Result<Vec<StoredRecord>> {
+    let mut due = Vec::new();
+    for peer in &place.peers {
+        if peer.record == own.record || !selection.has(peer.source) {
+            continue;
         }
-        let deleted = row.get(3)? || self.is_represented(connection, row.get(0)?)?;
-        Ok(Some(RecordState {
-            number: row.get(0)?,
-            source: row.get(1)?,
-            identifier: row.get(2)?,
-            deleted,
-            version: Version(row.get(4)?),
-        }))
+        let withheld = selection.is_withheld(connection, peer, &place.peers)?;
+        // One that changed later than `since` comes by itself.
+        let is_heard_of = filter.since.is_some_and(|since| peer.version <= since.0);
+        if withheld && (filter.sets.is_empty() || !is_heard_of) {
+            continue;
+        }
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
+             JOIN set_list ON set_list.id = record.set_list_id
+             LEFT JOIN payload ON payload.record_id = record.id
+             WHERE record.id = ?1"
+        ))?;
+        let mut rows = statement.query([peer.record])?;
+        let Some(row) = rows.next()? else { continue };
+        let mut record = from_row(connection, row, unpress)?;
+        if withheld {
+            withhold(&mut record);
+        } else {
+            record.others = selection.others(connection, peer.record, &place.peers, unpress)?;
+        }
+        due.push(record);
     }
+    Ok(due)
 }
 
-/// Makes of a live record one that another record stands for.
-fn represent(record: &mut StoredRecord) {
-    record.deletion = Some(Deletion::Represented);
+/// A record's place among others, from a row with the columns that it takes.
+fn peer(row: &Row<'_>) -> rusqlite::Result<Peer> {
+    Ok(Peer {
+        record: row.get(0)?,
+        source: SourceId(row.get("source_id")?),
+        set_list: row.get("set_list_id")?,
+        version: row.get("version")?,
+    })
+}
+
+/// The state in a row of [`STATE_COLUMNS`]; `None` for a record of another source.
+fn state(
+    connection: &Connection,
+    selection: &Selection,
+    row: &Row<'_>,
+) -> rusqlite::Result<Option<RecordState>> {
+    let own = peer(row)?;
+    if !selection.has(own.source) {
+        return Ok(None);
+    }
+    let (mut deleted, mut version): (bool, i64) = (row.get(3)?, own.version);
+    if !deleted {
+        let place = selection.place(connection, &own)?;
+        (deleted, version) = (place.is_withheld, place.version);
+    }
+    Ok(Some(RecordState {
+        number: row.get(0)?,
+        source: row.get(1)?,
+        identifier: row.get(2)?,
+        deleted,
+        version: Version(version),
+    }))
+}
+
+/// Makes of a live record one that is there for others only.
+fn withhold(record: &mut StoredRecord) {
+    record.deletion = Some(Deletion::Withheld);
     record.metadata = None;
     record.extra = None;
 }
@@ -642,19 +686,6 @@ fn last_version(connection: &Connection) -> rusqlite::Result<Version> {
             |row| row.get(0),
         )
         .map(Version)
-}
-
-fn source_ids(connection: &Connection, names: &[String]) -> rusqlite::Result<Vec<SourceId>> {
-    let mut statement = connection.prepare_cached("SELECT id FROM source WHERE name = ?1")?;
-    let mut ids = Vec::new();
-    for name in names {
-        ids.extend(
-            statement
-                .query_map([name], |row| row.get(0).map(SourceId))?
-                .collect::<rusqlite::Result<Vec<_>>>()?,
-        );
-    }
-    Ok(ids)
 }
 
 pub(super) fn from_row(

@@ -4,7 +4,7 @@ use harvestd::demo::{Behaviour, Model, Sample, Size, articles};
 use serde_json::json;
 
 use super::support::{FakeSolr, Repository};
-use super::{Scene, ago, id, ids};
+use super::{Scene, ago, id, ids, item, plain};
 
 /// What both sources describe.
 fn sample(number: usize) -> Sample {
@@ -198,4 +198,167 @@ async fn works_need_clusters() {
     scene.harvest().await;
     scene.push("").await.0.success();
     assert_eq!(solr.ids(), ids([0]));
+}
+
+/// An output limited to sets follows records into and out of them, and another choice of sets sends
+/// everything again; exports say the same.
+#[tokio::test]
+async fn sets_choose_what_is_sent() {
+    let scene = Scene::with(0).await;
+    let put = |number: usize, sets: &[&str], minutes: i64| {
+        let mut item = item(number, &plain(number), ago(minutes));
+        item.set_specs = sets.iter().map(|set| (*set).to_owned()).collect();
+        scene.repository.with_model(|model| model.insert(item));
+    };
+    put(0, &["a"], 900);
+    put(1, &["a:b"], 899);
+    put(2, &["ab"], 898);
+    put(3, &[], 897);
+    let solr = FakeSolr::start().await;
+    let path = scene.store.dir().join("all.json");
+    scene.configure(&[&solr.url], "sets = { doaj = 'a' }");
+    scene.harvest().await;
+    let agrees = async |set: &str, expected: Vec<String>| {
+        scene.push("").await.0.success();
+        assert_eq!(solr.ids(), expected);
+        let exported = scene.exported(&format!("--set doaj/{set}")).await;
+        assert_eq!(exported.into_keys().collect::<Vec<_>>(), expected);
+        let (status, said) = scene.audit("").await;
+        assert_eq!(status, Some(0), "{said}");
+        assert_eq!(said["pending"], json!(0), "{said}");
+    };
+    agrees("a", ids([0, 1])).await;
+
+    // Into the set, out of it, and gone while in none.
+    put(0, &["ab"], 50);
+    put(3, &["c", "a:b:d"], 49);
+    scene.delete(2, 48);
+    scene.harvest().await;
+    let (status, said) = scene.audit("").await;
+    assert_eq!(
+        status,
+        Some(0),
+        "what is still to be pushed is no fault: {said}"
+    );
+    agrees("a", ids([1, 3])).await;
+    let since = "export --set doaj/a --format vufind-json --since 1";
+    let changes = scene.run(since).await.success().stdout;
+    assert!(
+        !changes.contains("delete"),
+        "it never knew of them: {changes}"
+    );
+
+    // Another set: all again, and what is not in it any more is deleted.
+    scene.configure(&[&solr.url], "sets = { doaj = ['ab', 'a:b:d'] }");
+    let (_, said) = scene.push("").await;
+    assert_eq!(said["starts_over"], json!(true), "{said}");
+    assert_eq!(solr.ids(), ids([0, 3]));
+    assert_eq!(scene.audit("").await.0, Some(0));
+
+    // A rebuild has the same.
+    let other = solr.url.replace("biblio", "next");
+    solr.state()
+        .others
+        .insert("next".to_owned(), Default::default());
+    scene
+        .run(&format!("push vufind --all --target {other}"))
+        .await
+        .success();
+    assert_eq!(
+        solr.state().others["next"]
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>(),
+        ids([0, 3])
+    );
+
+    // A scheduled file and its variable.
+    let export = format!("[[export]]\nname = 'all'\npath = {path:?}\nsets = {{ doaj = 'a' }}");
+    for (keys, message) in [
+        (
+            "sources = ['doaj']\nsets = { doaj = 'a' }",
+            "doaj stands in sources too",
+        ),
+        ("sets = { doja = 'a' }", "did you mean doaj?"),
+        ("sets = { doaj = [] }", "must have at least one setSpec"),
+        ("sets = { doaj = 'a::b' }", "is no setSpec"),
+    ] {
+        scene.configure_with(&[&solr.url], keys, &export);
+        let said = scene.run("check-config").await;
+        assert_eq!(said.status, Some(2), "{keys}");
+        assert!(said.stderr.contains(message), "{keys}: {}", said.stderr);
+    }
+}
+
+/// Documents of works are filled up as exports are, a change of what was taken is sent, and an audit by
+/// version agrees.
+#[tokio::test]
+async fn works_are_filled_up_from_their_other_records() {
+    let (scene, other) = two_sources(3).await;
+    let solr = FakeSolr::start().await;
+    let tables = format!(
+        "{}\n{DEDUP}enrich = ['keywords']\n",
+        other.as_second_source()
+    );
+    let keys = "per = 'cluster'\nversion_field = 'harvestd_version_str'";
+    scene.configure_with(&[&solr.url], keys, &tables);
+    let keyword = |scene: &Scene, work: usize, number: usize, words: Option<&str>, minutes: i64| {
+        let mut item = sample(work).into_item(ago(minutes), &["oai_doaj"]);
+        item.identifier = format!("oai:doaj.org/article:{number:03}");
+        let metadata = &mut item.metadata[0].1;
+        let (begin, end) = ("<oai_doaj:keywords>", "</oai_doaj:keywords>");
+        let (head, rest) = metadata.split_once(begin).unwrap();
+        let (_, tail) = rest.split_once(end).unwrap();
+        let words = words.map_or_else(String::new, |word| {
+            format!("{begin}<oai_doaj:keyword>{word}</oai_doaj:keyword>{end}")
+        });
+        *metadata = format!("{head}{words}{tail}").into();
+        scene.repository.with_model(|model| model.insert(item));
+    };
+    let agrees = async |topic: &str| {
+        scene.harvest().await;
+        if !solr.ids().is_empty() {
+            let (status, said) = scene.audit("").await;
+            assert_eq!(
+                status,
+                Some(0),
+                "what is still to be pushed is no fault: {said}"
+            );
+        }
+        scene.push("").await.0.success();
+        let exported = scene.exported("--per cluster --enrich keywords").await;
+        let mut sent = solr.state().documents.clone();
+        for document in sent.values_mut() {
+            let version = document
+                .as_object_mut()
+                .unwrap()
+                .remove("harvestd_version_str");
+            assert!(version.is_some());
+        }
+        assert_eq!(sent, exported);
+        assert_eq!(sent[&id(0)]["topic"], json!([topic]));
+        let (status, said) = scene.audit("").await;
+        assert_eq!(
+            (status, &said["outdated"]["count"]),
+            (Some(0), &json!(0)),
+            "{said}"
+        );
+    };
+    keyword(&scene, 0, 0, None, 500);
+    keyword(&other, 0, 100, Some("first"), 499);
+    agrees("first").await;
+    keyword(&other, 0, 100, Some("second"), 400);
+    agrees("second").await;
+    keyword(&scene, 0, 0, Some("own"), 300);
+    agrees("own").await;
+
+    // A document that missed the change is found.
+    keyword(&scene, 0, 0, None, 200);
+    keyword(&other, 0, 100, Some("third"), 199);
+    let old = solr.state().documents[&id(0)].clone();
+    agrees("third").await;
+    solr.state().documents.insert(id(0), old);
+    let (_, said) = scene.audit("--repair").await;
+    assert_eq!(said["outdated"]["examples"], json!([id(0)]), "{said}");
+    agrees("third").await;
 }

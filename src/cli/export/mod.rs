@@ -3,6 +3,7 @@
 mod report;
 mod target;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use crate::output::export::pipeline::{self, Batch, PipelineError, Reading};
 use crate::output::export::write_batch;
 use crate::output::vufind::Options;
 use crate::output::{Container, Renderer};
-use crate::store::{ChangeFilter, Per, Reader, Source, Version};
+use crate::store::{ChangeFilter, Per, Reader, Source, Version, set_of_source};
 
 /// What one item of an export is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -67,6 +68,9 @@ pub struct Args {
     /// Only records of this source; can be repeated
     #[arg(long = "source", value_name = "SOURCE")]
     pub sources: Vec<String>,
+    /// Only records of this source that are in this set or one below it; can be repeated
+    #[arg(long = "set", value_name = "SOURCE/SETSPEC", value_parser = set_of_source)]
+    pub sets: Vec<(String, String)>,
     /// What one item is: a record, or a work, as the record that stands for it
     #[arg(long, value_name = "UNIT", default_value = "record")]
     pub per: Unit,
@@ -142,7 +146,16 @@ pub async fn run(
     };
     let mut reader = Reader::open(&config.store)?;
     let sources = reader.sources()?;
-    check_sources(&args.sources, &sources, config)?;
+    let mut sets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (source, set) in &args.sets {
+        if args.sources.contains(source) {
+            let message = format!("--set {source}/{set} says nothing beside --source {source}");
+            return Err(UsageError(message).into());
+        }
+        sets.entry(source.clone()).or_default().push(set.clone());
+    }
+    let names: Vec<String> = args.sources.iter().chain(sets.keys()).cloned().collect();
+    check_sources(&names, &sources, config)?;
     let since = args.since.map(|since| {
         // The parser keeps it within the span.
         Version(i64::try_from(since).unwrap_or(i64::MAX))
@@ -162,7 +175,7 @@ pub async fn run(
         .output
         .as_deref()
         .filter(|path| *path != Path::new("-"));
-    let total = since.is_none().then(|| count(&sources, &args.sources));
+    let total = since.is_none().then(|| count(&sources, &names));
     let export = Export {
         args,
         global,
@@ -173,6 +186,7 @@ pub async fn run(
         filter: ChangeFilter {
             since,
             sources: args.sources.clone(),
+            sets,
             per: match args.per {
                 Unit::Record => Per::Record,
                 Unit::Cluster => Per::Cluster,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::daemon::board::{Attempt, Bearing, Board, DeliveryKind};
-use crate::store::{ChangeFilter, Condition, PassState, Reader, Source, StoreError, WarningKind};
+use crate::store::{Condition, PassState, Reader, Source, StoreError, WarningKind};
 
 /// Something that can be wrong, and whether it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,11 +260,7 @@ fn behind(reader: &Reader, config: &Config, name: &str, now_ms: i64) -> Result<H
     let Ok(settings) = config.output(name) else {
         return Ok(Holds::Unknown);
     };
-    let filter = ChangeFilter {
-        since: reader.output(name)?.map(|output| output.position),
-        sources: settings.sources.clone(),
-        ..ChangeFilter::default()
-    };
+    let filter = settings.filter(reader.output(name)?.map(|output| output.position));
     let waited_ms = reader
         .first_change(&filter)?
         .map_or(0, |first| now_ms - first.unix_ms());

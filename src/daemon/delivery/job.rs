@@ -51,12 +51,7 @@ impl Job {
         match self {
             Self::Push(settings) => match reader.output(&settings.name)? {
                 Some(known) if known.definition == settings.definition() => {
-                    let filter = ChangeFilter {
-                        since: Some(known.position),
-                        sources: settings.sources.clone(),
-                        ..ChangeFilter::default()
-                    };
-                    any_change(reader, &filter)
+                    any_change(reader, &settings.filter(known.position))
                 }
                 // Everything is to be sent again, or for the first time.
                 _ => any_change(reader, &ChangeFilter::default()),
@@ -64,13 +59,8 @@ impl Job {
             Self::Export(settings) => {
                 let known = reader.export(&settings.name)?;
                 let known = known.filter(|known| known.definition == settings.definition());
-                let filter = ChangeFilter {
-                    since: known.map(|known| known.position),
-                    sources: settings.sources.clone(),
-                    per: settings.per,
-                    with_others: !settings.enrich.is_empty(),
-                };
-                any_change(reader, &filter)
+                let position = known.map(|known| known.position);
+                any_change(reader, &settings.filter(position))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The change feed: what changed after a version, in the formats of the exports, with a wait for
 //! what comes.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::arguments::Arguments;
 use super::render::{self, Body, Catalogue};
 use super::{Ctx, Failure};
 use crate::output::Format;
-use crate::store::{ChangeFilter, Per, Version};
+use crate::store::{ChangeFilter, Per, Version, set_of_source};
 
 /// Where to go on.
 const NEXT: HeaderName = HeaderName::from_static("harvestd-next");
@@ -100,7 +101,7 @@ pub(super) async fn changes(
 
 fn question(query: Option<&str>) -> Result<Question, Failure> {
     let known = ["since", "limit", "wait", "format", "per"];
-    let arguments = Arguments::read(query, &known, &["source"])?;
+    let arguments = Arguments::read(query, &known, &["source", "set"])?;
     let bad = |message: String| Failure::new(StatusCode::BAD_REQUEST, message);
     let since = match arguments.number("since")? {
         None => None,
@@ -120,10 +121,16 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
             return Err(bad(message));
         }
     };
+    let mut sets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for text in arguments.texts("set") {
+        let (source, set) = set_of_source(&text).map_err(bad)?;
+        sets.entry(source).or_default().push(set);
+    }
     Ok(Question {
         filter: ChangeFilter {
             since,
             sources: arguments.texts("source"),
+            sets,
             per,
             with_others: false,
         },

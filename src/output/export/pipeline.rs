@@ -120,8 +120,8 @@ fn read(
     let mut stopped = false;
     let whole = filter.since.is_none();
     let version = reader.changes(filter, |record| {
-        // Who gets everything has never got the records that another one stands for.
-        if whole && record.deletion == Some(Deletion::Represented) {
+        // Who gets everything has never got the records that are withheld.
+        if whole && record.deletion == Some(Deletion::Withheld) {
             return ControlFlow::Continue(());
         }
         bytes += record.metadata.as_ref().map_or(0, String::len);

@@ -11,7 +11,7 @@ use super::{beside, write_batch};
 use crate::harvest::Stop;
 use crate::output::vufind::{Command, Options};
 use crate::output::{Container, Format, Renderer};
-use crate::store::{ChangeFilter, Export, Exported, Reader, Store, StoreError, Version};
+use crate::store::{Export, Exported, Reader, Store, StoreError, Version};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -128,12 +128,7 @@ fn is_current(
     settings: &ExportSettings,
     known: &Export,
 ) -> Result<bool, StoreError> {
-    let filter = ChangeFilter {
-        since: Some(known.position),
-        sources: settings.sources.clone(),
-        per: settings.per,
-        with_others: !settings.enrich.is_empty(),
-    };
+    let filter = settings.filter(Some(known.position));
     let there = || {
         known
             .file
@@ -170,12 +165,7 @@ fn write(
         .map(|found| found.permissions());
     let part = beside(&settings.path, rights).map_err(fail)?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, part);
-    let filter = ChangeFilter {
-        since,
-        sources: settings.sources.clone(),
-        per: settings.per,
-        with_others: !settings.enrich.is_empty(),
-    };
+    let filter = settings.filter(since);
     let renderer = Renderer {
         format: settings.format,
         vufind: &options,

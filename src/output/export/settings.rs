@@ -1,5 +1,6 @@
 //! What an export that comes by schedule is told: the keys of one `[[export]]`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::output::Format;
 use crate::output::enrich::Part;
 use crate::output::vufind::Settings;
-use crate::store::{Per, Version};
+use crate::store::{ChangeFilter, Per, Version};
 
 /// Stands in a file's name for the version up to which the file has everything.
 const VERSION: &str = "{version}";
@@ -29,8 +30,10 @@ pub struct ExportSettings {
     /// `enrich` under `[dedup]`: what the document of a work takes from its other records; none
     /// unless one item is a work.
     pub enrich: Vec<Part>,
-    /// `sources`: whose records; empty for all.
+    /// `sources`: whose records; those of all sources, if `sets` is empty too.
     pub sources: Vec<String>,
+    /// `sets`: sources of which only the records in these sets are written.
+    pub sets: BTreeMap<String, Vec<String>>,
     /// `since_previous`: only what has changed since the file before.
     pub since_previous: bool,
     /// `[vufind]`: what is particular to a catalogue.
@@ -38,11 +41,22 @@ pub struct ExportSettings {
 }
 
 impl ExportSettings {
+    /// The changes after `since` that concern this export; `None` for what there is at all.
+    pub(crate) fn filter(&self, since: Option<Version>) -> ChangeFilter {
+        ChangeFilter {
+            since,
+            sources: self.sources.clone(),
+            sets: self.sets.clone(),
+            per: self.per,
+            with_others: !self.enrich.is_empty(),
+        }
+    }
+
     /// All that decides what the files hold, as one text: when it changes, what was written before
     /// is no longer what would be written now.
     pub(crate) fn definition(&self) -> String {
         let documents = matches!(self.format, Format::VufindJson | Format::VufindXml);
-        let definition = format!(
+        let mut definition = format!(
             "{:?}",
             (
                 self.format,
@@ -54,6 +68,10 @@ impl ExportSettings {
                 documents.then_some(&self.vufind),
             )
         );
+        // Not a part of the others, so that exports without sets need not begin again.
+        if !self.sets.is_empty() {
+            definition.push_str(&format!("{:?}", self.sets));
+        }
         blake3::hash(definition.as_bytes()).to_hex().to_string()
     }
 
@@ -106,6 +124,7 @@ mod tests {
             enrich: Vec::new(),
             per: Per::Record,
             sources: Vec::new(),
+            sets: BTreeMap::new(),
             since_previous: true,
             vufind: Settings::default(),
         };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::settings::SolrSettings;
 use crate::output::catalogue;
 use crate::output::vufind::{Command, Document, Encoding, Frame};
-use crate::store::{Reader, StoreError, StoredRecord, Version};
+use crate::store::{Reader, RecordState, StoreError, StoredRecord, Version};
 
 /// What one record means for the index.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,11 +103,16 @@ pub(crate) fn settle(
     let mut kept: Vec<Option<Change>> = Vec::with_capacity(changes.len());
     for mut change in changes {
         if change.command == Command::Delete {
-            let records = reader.find_items(&change.identifier, &settings.filter(None))?;
-            let other = |record: &&StoredRecord| {
-                record.source != change.source && record.deletion.is_none()
-            };
-            if let Some(living) = records.iter().find(other) {
+            let filter = settings.filter(None);
+            let states = reader.states_of(std::slice::from_ref(&change.identifier), &filter)?;
+            let other = |state: &&RecordState| state.source != change.source && !state.deleted;
+            // Most often there is none, and no metadata has to be read for that.
+            if let Some(living) = states.iter().find(other)
+                && let Some(living) = reader
+                    .find_items(&change.identifier, &filter)?
+                    .iter()
+                    .find(|record| record.source == living.source && record.deletion.is_none())
+            {
                 change = self::change(living, settings);
                 is_as_read = false;
             }
@@ -189,8 +194,12 @@ fn push_change(
 /// # Errors
 /// Why there is none.
 pub(crate) fn document(record: &StoredRecord, settings: &SolrSettings) -> Result<Document, String> {
-    let mut document =
-        catalogue::document(record, &settings.documents, &[], settings.track_changes)?;
+    let mut document = catalogue::document(
+        record,
+        &settings.documents,
+        &settings.enrich,
+        settings.track_changes,
+    )?;
     if let Some(field) = &settings.version_field {
         document.push(field.clone(), record.version.to_string());
     }

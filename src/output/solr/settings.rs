@@ -1,10 +1,12 @@
 //! What an index is told: where it is, what it gets, in which portions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::oai::settings::{ClientSettings, Timeouts};
+use crate::output::enrich::Part;
 use crate::output::vufind::Options;
 use crate::store::{ChangeFilter, Per, Version};
 
@@ -22,10 +24,15 @@ pub struct SolrSettings {
     pub client: ClientSettings,
     /// Whether this is a second index that is to take the place of the output's own.
     pub is_rebuild: bool,
-    /// `sources`: whose records are sent; empty for all.
+    /// `sources`: whose records are sent; of all sources, if `sets` is empty too.
     pub sources: Vec<String>,
+    /// `sets`: sources of which only the records in these sets are sent.
+    pub sets: BTreeMap<String, Vec<String>>,
     /// `per`: what one document is.
     pub per: Per,
+    /// `enrich` under `[dedup]`: what the document of a work takes from its other records; none
+    /// unless one document is a work.
+    pub enrich: Vec<Part>,
     /// `parallel_requests`: how many requests are under way at a time, at least one.
     pub parallel_requests: usize,
     /// `batch_documents`: at most so many commands in one request, at least one.
@@ -65,7 +72,9 @@ impl SolrSettings {
             client,
             is_rebuild: false,
             sources: Vec::new(),
+            sets: BTreeMap::new(),
             per: Per::Record,
+            enrich: Vec::new(),
             parallel_requests: 2,
             batch_documents: 500,
             batch_bytes: 8 << 20,
@@ -100,8 +109,9 @@ impl SolrSettings {
         ChangeFilter {
             since: since.into(),
             sources: self.sources.clone(),
+            sets: self.sets.clone(),
             per: self.per,
-            with_others: false,
+            with_others: !self.enrich.is_empty(),
         }
     }
 
@@ -110,7 +120,7 @@ impl SolrSettings {
     pub(crate) fn definition(&self) -> String {
         // Where documents go is no part of it, since an index may move; but a second attempt at a
         // rebuild elsewhere begins with nothing.
-        let definition = format!(
+        let mut definition = format!(
             "{:?}",
             (
                 self.is_rebuild.then_some(&self.urls),
@@ -121,6 +131,10 @@ impl SolrSettings {
                 self.documents.fingerprint(),
             )
         );
+        // Not a part of the others, so that outputs without either need not be sent again.
+        if !self.sets.is_empty() || !self.enrich.is_empty() {
+            definition.push_str(&format!("{:?}", (&self.sets, &self.enrich)));
+        }
         blake3::hash(definition.as_bytes()).to_hex().to_string()
     }
 }

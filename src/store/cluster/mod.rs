@@ -26,6 +26,6 @@ pub use rebuild::Rebuilt;
 pub use state::{ClusterState, Clustering};
 
 pub(super) use keys::Recent;
-pub(super) use read::{others_of, preferred_of, require_current, stands_for};
+pub(super) use read::{Peer, metadata_of, peers_of, require_current};
 pub(super) use seen::{Seen, describe};
 pub(super) use settle::{Clusters, Touched, stamp};

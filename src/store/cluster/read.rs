@@ -264,93 +264,66 @@ pub(in crate::store) fn require_current(reader: &Reader) -> Result<(), StoreErro
     }
 }
 
-/// Whether a record stands for its work among the records of `sources` (all, if empty), which it
-/// is one of.
-pub(in crate::store) fn preferred_of(
-    connection: &Connection,
-    record: i64,
-    sources: &[SourceId],
-) -> rusqlite::Result<bool> {
-    let place: Option<(i64, i64)> = connection
-        .prepare_cached("SELECT cluster_id, rank FROM cluster_member WHERE record_id = ?1")?
-        .query_row([record], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((cluster, rank)) = place.filter(|(_, rank)| *rank > 0) else {
-        return Ok(true);
-    };
-    if sources.is_empty() {
-        return Ok(false);
-    }
-    let mut statement = connection.prepare_cached(
-        "SELECT record.source_id FROM cluster_member
-         JOIN record ON record.id = cluster_member.record_id
-         WHERE cluster_id = ?1 AND rank < ?2",
-    )?;
-    let mut rows = statement.query([cluster, rank])?;
-    while let Some(row) = rows.next()? {
-        if sources.contains(&SourceId(row.get(0)?)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// A record among those of its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Peer {
+    /// Its row.
+    pub(in crate::store) record: i64,
+    pub(in crate::store) source: SourceId,
+    /// The combination of its sets.
+    pub(in crate::store) set_list: i64,
+    pub(in crate::store) version: i64,
 }
 
-/// The record of `sources` (all, if empty) that stands for the work of a record; `None` if that is
-/// the record itself.
-pub(in crate::store) fn stands_for(
+/// The records of a record's cluster by rank, itself among them; none for one that is alone.
+pub(in crate::store) fn peers_of(
     connection: &Connection,
     record: i64,
-    sources: &[SourceId],
-) -> rusqlite::Result<Option<i64>> {
+) -> rusqlite::Result<Vec<Peer>> {
     let mut statement = connection.prepare_cached(
-        "SELECT record.id, record.source_id FROM cluster_member AS own
+        "SELECT record.id, record.source_id, record.set_list_id, record.version
+         FROM cluster_member AS own
          JOIN cluster_member AS other ON other.cluster_id = own.cluster_id
          JOIN record ON record.id = other.record_id
          WHERE own.record_id = ?1 ORDER BY other.rank",
     )?;
-    let mut rows = statement.query([record])?;
-    while let Some(row) = rows.next()? {
-        if sources.is_empty() || sources.contains(&SourceId(row.get(1)?)) {
-            let found = row.get(0)?;
-            return Ok((found != record).then_some(found));
-        }
-    }
-    Ok(None)
+    let peers = statement.query_map([record], |row| {
+        Ok(Peer {
+            record: row.get(0)?,
+            source: SourceId(row.get(1)?),
+            set_list: row.get(2)?,
+            version: row.get(3)?,
+        })
+    })?;
+    peers.collect()
 }
 
-/// The metadata of the other records of `sources` (all, if empty) in the cluster of a record, by rank.
-pub(in crate::store) fn others_of(
+/// The metadata of these records, in their order; without those that have none.
+pub(in crate::store) fn metadata_of(
     connection: &Connection,
-    record: i64,
-    sources: &[SourceId],
+    records: impl IntoIterator<Item = i64>,
     unpress: &mut Unpress,
 ) -> rusqlite::Result<Vec<OtherRecord>> {
     let mut statement = connection.prepare_cached(
-        "SELECT record.source_id, source.metadata_prefix, payload.dictionary_id, payload.metadata
-         FROM cluster_member AS own
-         JOIN cluster_member AS other ON other.cluster_id = own.cluster_id
-            AND other.record_id <> own.record_id
-         JOIN record ON record.id = other.record_id
-         JOIN source ON source.id = record.source_id
+        "SELECT source.metadata_prefix, payload.dictionary_id, payload.metadata
+         FROM record JOIN source ON source.id = record.source_id
          JOIN payload ON payload.record_id = record.id
-         WHERE own.record_id = ?1 AND payload.metadata IS NOT NULL ORDER BY other.rank",
+         WHERE record.id = ?1 AND payload.metadata IS NOT NULL",
     )?;
-    let mut rows = statement.query([record])?;
-    let mut others = Vec::new();
-    while let Some(row) = rows.next()? {
-        if !sources.is_empty() && !sources.contains(&SourceId(row.get(0)?)) {
-            continue;
-        }
-        let metadata = unpress.unpack(connection, row.get(2)?, row.get_ref(3)?.as_blob()?)?;
+    let mut found = Vec::new();
+    for record in records {
+        let mut rows = statement.query([record])?;
+        let Some(row) = rows.next()? else { continue };
+        let metadata = unpress.unpack(connection, row.get(1)?, row.get_ref(2)?.as_blob()?)?;
         // What is not text is not readable either.
         if let Ok(metadata) = String::from_utf8(metadata) {
-            others.push(OtherRecord {
-                metadata_prefix: row.get(1)?,
+            found.push(OtherRecord {
+                metadata_prefix: row.get(0)?,
                 metadata,
             });
         }
     }
-    Ok(others)
+    Ok(found)
 }
 
 /// What a name leads to.

@@ -131,7 +131,7 @@ fn in_the_store(shown: &Shown) -> Markup {
             dt { "State" }
             dd {
                 @match record.deletion {
-                    None | Some(Deletion::Represented) => "live",
+                    None | Some(Deletion::Withheld) => "live",
                     Some(Deletion::Declared) => "deleted, as the repository says",
                     Some(Deletion::Vanished) => "deleted, since the repository no longer has it",
                 }
