@@ -1,11 +1,11 @@
 //! Shows passes while they run: bars on a terminal, log lines elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::tally::{Tally, short};
 use crate::harvest::progress::{Ending, Event, Progress};
@@ -160,7 +160,24 @@ fn ended(ending: &Ending, line: &str) -> String {
 /// Log lines: start, end, waits and, now and then, how far a pass is.
 pub struct Lines {
     every: Duration,
-    rows: Mutex<HashMap<String, Row<Instant>>>,
+    rows: Mutex<HashMap<String, Row<Told>>>,
+}
+
+/// What a pass has said in the log.
+struct Told {
+    /// When it last said how far it is.
+    at: Instant,
+    /// What it waited for, and how often more than was said.
+    waits: BTreeMap<String, u32>,
+}
+
+impl Told {
+    fn nothing() -> Self {
+        Self {
+            at: Instant::now(),
+            waits: BTreeMap::new(),
+        }
+    }
 }
 
 impl Lines {
@@ -178,26 +195,43 @@ impl Progress for Lines {
         let mut rows = lock(&self.rows);
         let row = rows
             .entry(source.to_owned())
-            .or_insert_with(|| Row::new(Instant::now()));
+            .or_insert_with(|| Row::new(Told::nothing()));
         match event {
             Event::Started { total } => {
-                *row = Row::new(Instant::now());
+                *row = Row::new(Told::nothing());
                 row.tally.set_total(total);
                 info!(source.id = source, "pass started");
             }
             Event::Page(page) => {
                 row.tally.add(&page);
-                if row.shown.elapsed() >= self.every {
-                    row.shown = Instant::now();
+                if row.shown.at.elapsed() >= self.every {
+                    row.shown.at = Instant::now();
                     info!(source.id = source, "{}", row.line());
                 }
             }
             Event::Total(total) => row.tally.set_total(total),
             Event::Waiting { pause, why } => {
-                info!(source.id = source, "waiting {} for {why}", short(pause));
+                // One fault can make many windows wait, each a few times, and would hide all else.
+                let again = row.shown.waits.get_mut(came_back(&why));
+                match again.filter(|_| pause < LOG_EVERY) {
+                    Some(more) => {
+                        *more += 1;
+                        debug!(source.id = source, "waiting {} for {why}", short(pause));
+                    }
+                    None => {
+                        info!(source.id = source, "waiting {} for {why}", short(pause));
+                        let what = came_back(&why).to_owned();
+                        row.shown.waits.entry(what).or_default();
+                    }
+                }
             }
             Event::Note(note) => info!(source.id = source, "{note}"),
             Event::Ended(ending) => {
+                for (what, more) in &row.shown.waits {
+                    if *more > 0 {
+                        info!(source.id = source, "waited {more} times more for: {what}");
+                    }
+                }
                 let line = ended(&ending, &row.line());
                 match ending {
                     Ending::Failed(_) => warn!(source.id = source, "pass {line}"),
@@ -208,6 +242,17 @@ impl Progress for Lines {
                 rows.remove(source);
             }
         }
+    }
+}
+
+/// What came back, without what was asked for: that differs from page to page.
+fn came_back(why: &str) -> &str {
+    let asked = why
+        .strip_prefix("GET ")
+        .and_then(|asked| asked.split_once(' '));
+    match asked {
+        Some((_, rest)) => rest,
+        None => why,
     }
 }
 
@@ -295,6 +340,41 @@ mod tests {
             "INFO no sets source.id=\"a\"",
             "WARN pass failed (HTTP 500): 10 records, 10 new; server 2s, own 0s source.id=\"a\"",
             "INFO 3 records, 3 new; server 2s, own 0s source.id=\"b\"",
+        ];
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.trim_end().ends_with(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_fault_that_many_requests_wait_for_is_logged_once_and_counted() {
+        let lines = logging::tests::captured(|| {
+            let display = display(&bars(false));
+            display.event("a", Event::Started { total: None });
+            let wait = |seconds, why: String| {
+                let pause = Duration::from_secs(seconds);
+                display.event("a", Event::Waiting { pause, why });
+            };
+            for page in 0..20 {
+                wait(2, format!("GET http://x/oai?page={page} answered HTTP 500"));
+            }
+            wait(2, "GET http://x/oai?page=7: no connection".to_owned());
+            // A long pause is worth a line of its own: nothing else happens meanwhile.
+            wait(600, "GET http://x/oai?page=8 answered HTTP 500".to_owned());
+            display.event("a", Event::Ended(Ending::Complete));
+            display.event("a", Event::Started { total: None });
+            wait(2, "GET http://x/oai answered HTTP 500".to_owned());
+        });
+        let expected = [
+            "INFO pass started source.id=\"a\"",
+            "INFO waiting 2s for GET http://x/oai?page=0 answered HTTP 500 source.id=\"a\"",
+            "INFO waiting 2s for GET http://x/oai?page=7: no connection source.id=\"a\"",
+            "INFO waiting 10m 0s for GET http://x/oai?page=8 answered HTTP 500 source.id=\"a\"",
+            "INFO waited 19 times more for: answered HTTP 500 source.id=\"a\"",
+            "INFO pass complete: 0 records; server 0s, own 0s source.id=\"a\"",
+            "INFO pass started source.id=\"a\"",
+            "INFO waiting 2s for GET http://x/oai answered HTTP 500 source.id=\"a\"",
         ];
         assert_eq!(lines.len(), expected.len(), "{lines:?}");
         for (line, expected) in lines.iter().zip(expected) {

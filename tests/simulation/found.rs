@@ -299,3 +299,38 @@ fn a_wrong_lesson_about_dates_is_unlearnt_by_an_empty_list() {
     let report = run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
     assert_eq!(report.unwrap().end, End::Complete);
 }
+
+#[test]
+fn a_list_that_fails_is_not_cut_into_parts_of_what_is_held_back() {
+    const CLAMP: i64 = 10 * 86_400;
+    let behaviour = Behaviour {
+        clamp: Some(Duration::from_secs(CLAMP.unsigned_abs())),
+        ..Behaviour::plain()
+    };
+    let mut member = member(behaviour, 0);
+    member.settings.retries = 0;
+    fill(&mut member, 40);
+    let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
+    run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    let limit = {
+        let mut site = member.site.lock().unwrap();
+        site.log = Some(Vec::new());
+        site.script = HashMap::from([(2, Fault::Broken)]);
+        Datestamp::from_unix(site.repository.now - CLAMP + 3_600)
+    };
+    let full = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    run(&mut member, &mut stage, &full, &mut outcome).unwrap();
+    let log = member.site.lock().unwrap().log.take().unwrap();
+    let ends: Vec<&str> = log
+        .iter()
+        .filter_map(|line| line.split_once("(\"until\", \"")?.1.get(..20))
+        .collect();
+    assert!(ends.len() > 1, "it was cut: {log:#?}");
+    for end in ends {
+        assert!(end < limit.to_string().as_str(), "{end} is after {limit}");
+    }
+    settle(&mut member, &mut stage, &mut outcome).unwrap();
+}

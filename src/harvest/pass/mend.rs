@@ -109,8 +109,14 @@ impl<T: Transport> Run<'_, T> {
         let spans = now
             .filter(|_| !self.traits.ignores_dates && self.failing_cuts <= MOST_FAILING_CUTS)
             .and_then(|now| {
+                // What is held back shows in no part but the last, which has no end. A part that is
+                // empty only now would be taken for read, should the next one be asked for when it
+                // shows something. Where nothing is known of that, the overlap has to do: what so
+                // hides in a part is younger than the pass is old.
+                let delay = self.traits.delayed_seconds.unwrap_or(0);
+                let shown = now.plus_seconds(delay.saturating_neg());
                 let granularity = adapt::granularity(&self.traits);
-                span::cut(window.span, now, self.traits.earliest, granularity)
+                span::cut(window.span, shown, self.traits.earliest, granularity)
             });
         if let Some(mut spans) = spans {
             // Only the list itself proves how far it reaches: its end stays what it was.

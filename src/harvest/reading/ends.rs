@@ -86,13 +86,22 @@ impl Reading {
             } else {
                 Ending::Suspicious(note)
             }
-        } else if self.moved && !again && reading < MOST_READINGS {
+        } else if (self.moved || self.has_grown(rules)) && !again && reading < MOST_READINGS {
             Ending::Suspicious(format!("the list moved while it was read: {in_words}"))
         } else {
             Ending::Complete
         };
         page.ending = Some(ending);
         Verdict::End(page)
+    }
+
+    /// A list up to a time that is past announced more in the end than has come: something showed in
+    /// it late, where it had been read already. A list without an end grows while it is read, and what
+    /// is new comes with the next pass.
+    fn has_grown(&self, rules: &Rules) -> bool {
+        let is_closed = self.window.span.until.is_some();
+        let more = self.last_size.is_some_and(|size| self.items < size);
+        is_closed && more && !rules.list_size_lies
     }
 
     /// The how-manieth reading this is; after a failure, they are counted anew.
@@ -391,6 +400,59 @@ mod tests {
                 other => panic!("{case}: {other:?}"),
             };
             assert_eq!(said, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_closed_list_that_grew_while_it_was_read_is_read_again() {
+        use WindowState::{Open, Suspicious};
+        let formal = Paging {
+            cursor: Some(0),
+            ..Paging::default()
+        };
+        let lies = Rules {
+            list_size_lies: true,
+            ..RULES
+        };
+        let cases = [
+            ("grew", window(Open, 0, 0), true, 6, RULES, false),
+            (
+                "grew, without an end",
+                window(Open, 0, 0),
+                false,
+                6,
+                RULES,
+                true,
+            ),
+            ("as announced", window(Open, 0, 0), true, 4, RULES, true),
+            (
+                "sizes are not believed",
+                window(Open, 0, 0),
+                true,
+                6,
+                lies,
+                true,
+            ),
+            (
+                "the same again",
+                window(Suspicious, 1, 4),
+                true,
+                6,
+                RULES,
+                true,
+            ),
+        ];
+        for (case, mut window, closed, last_size, rules, complete) in cases {
+            window.span.until = closed.then(|| Datestamp::from_unix(500_000));
+            let mut reading = Reading::new(window, true);
+            (reading.items, reading.list_size) = (4, Some(4));
+            reading.last_size = Some(last_size);
+            let Verdict::End(page) = reading.end(PageStep::default(), End::Token(&formal), &rules)
+            else {
+                panic!("{case}: no end");
+            };
+            let is_complete = page.ending == Some(Ending::Complete);
+            assert_eq!(is_complete, complete, "{case}: {:?}", page.ending);
         }
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Reading {
     items: u64,
     bad: u64,
     list_size: Option<u64>,
+    /// What the last page that stated it announced.
+    last_size: Option<u64>,
     /// How far the first page proves.
     bound: Option<Datestamp>,
     /// Pages, each as what it lists.
@@ -130,6 +132,7 @@ impl Reading {
             items: if resumed { window.items } else { 0 },
             bad: 0,
             list_size: if resumed { window.list_size } else { None },
+            last_size: None,
             bound: window.bound.or(window.span.until),
             fingerprints: HashSet::new(),
             seen: HashSet::new(),
@@ -219,6 +222,7 @@ impl Reading {
         if let Some(size) = list.paging.complete_list_size {
             self.moved |= self.list_size.is_some_and(|least| size < least);
             self.list_size = Some(self.list_size.map_or(size, |least| least.min(size)));
+            self.last_size = Some(size);
         }
         // A key that expires while the list is read brings the clamp back, on every page, and the
         // rest is of another list than the beginning.
