@@ -1,6 +1,6 @@
 //! Two stores of one changing repository: one that things befall, and one in peace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,18 +137,15 @@ impl Twin {
         stored
     }
 
-    /// The members of each cluster under its name. Which of them came to be first depends on where
-    /// a run was cut off.
-    fn clusters(&self) -> BTreeMap<String, Vec<String>> {
+    /// The members of each cluster. Which cluster came to be first, and which name was left when two
+    /// became one, depends on where a run was cut off; who belongs together does not.
+    fn clusters(&self) -> BTreeSet<BTreeSet<String>> {
         let clusters = self.reader().clusters(&ClusterFilter::default()).unwrap();
         let members = |cluster: &Cluster| {
             let members = cluster.members.iter();
             members.map(|member| member.identifier.clone()).collect()
         };
-        clusters
-            .iter()
-            .map(|cluster| (cluster.name.to_string(), members(cluster)))
-            .collect()
+        clusters.iter().map(members).collect()
     }
 
     pub fn watermark(&self) -> Option<Datestamp> {
