@@ -318,8 +318,8 @@ async fn an_index_that_does_not_fit_stops_the_push() {
         assert!(why.contains("unknown field 'allfields'"), "{why}");
         assert!(scene.rejected().await.is_empty());
         assert!(
-            solr.state().updates.len() <= 21,
-            "it does not try them all, but for those of a second request under way"
+            solr.state().updates.len() <= 26,
+            "it does not try them all, but a few more to find out whose fault it is"
         );
         let status = scene.run("status").await.success();
         assert!(
@@ -331,6 +331,74 @@ async fn an_index_that_does_not_fit_stops_the_push() {
         solr.heal();
         scene.push("").await.0.success();
         assert_eq!(solr.ids().len(), count);
+    }
+}
+
+/// Whatever is refused, and for however many causes, as long as nothing is taken it is the index's fault.
+#[tokio::test]
+async fn an_index_that_refuses_all_for_many_causes_stops_the_push() {
+    for count in [2, 5, 60] {
+        let scene = Scene::with(count).await;
+        let solr = FakeSolr::start().await;
+        solr.poison(|document| {
+            let id = document["id"].as_str().unwrap();
+            let field = ["allfields", "author", "title"][id.len() % 3 + id.ends_with('1') as usize];
+            Some(format!("ERROR: [doc={id}] unknown field '{field}'"))
+        });
+        scene.configure(&[&solr.url], "batch_documents = 7");
+        scene.harvest().await;
+        let (output, said) = scene.push("").await;
+        output.failure(1);
+        assert_eq!(
+            (&said["position"], &said["behind"]),
+            (&json!(0), &json!(count))
+        );
+        assert!(scene.rejected().await.is_empty());
+        assert!(solr.state().updates.len() <= 40, "it does not try them all");
+    }
+}
+
+/// However many documents are bad in a row, at the beginning or later, the good ones get through and the
+/// bad ones are set aside.
+#[tokio::test]
+async fn many_bad_documents_in_a_row_hold_up_nothing() {
+    for (bad, keys) in [
+        (0..30, ""),
+        (0..30, "batch_documents = 10"),
+        (25..75, ""),
+        (25..75, "batch_documents = 10"),
+        (70..100, "batch_documents = 30\nparallel_requests = 1"),
+    ] {
+        let scene = Scene::with(100).await;
+        let solr = FakeSolr::start().await;
+        let poisoned: Vec<String> = ids(bad.clone());
+        solr.poison(move |document| {
+            let id = document["id"].as_str().unwrap();
+            let is_bad = poisoned.iter().any(|poisoned| poisoned == id);
+            is_bad.then(|| format!("ERROR: [doc={id}] Error adding field 'd'='x' msg=Invalid Date"))
+        });
+        scene.configure(&[&solr.url], keys);
+        scene.harvest().await;
+        scene.push("").await.0.success();
+        let rejected: Vec<String> = scene.rejected().await.into_keys().collect();
+        assert_eq!(rejected, ids(bad.clone()), "{keys}");
+        assert_eq!(
+            solr.ids(),
+            ids((0..100).filter(|number| !bad.contains(number))),
+            "{keys}"
+        );
+        // Nor do they hold up a repair of what else is missing.
+        let lost = ids([bad.end % 100, (bad.end + 1) % 100]);
+        let lost: Vec<String> = lost
+            .into_iter()
+            .filter(|id| solr.ids().contains(id))
+            .collect();
+        for id in &lost {
+            solr.state().documents.remove(id);
+        }
+        let (status, said) = scene.audit("--repair").await;
+        assert_eq!(status, Some(0), "{said}");
+        assert_eq!(said["missing"]["examples"], json!(lost), "{said}");
     }
 }
 

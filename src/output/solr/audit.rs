@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::batch::{self, Change};
 use super::check::{Schema, posted_name};
 use super::client::{Client, SolrError};
-use super::deliver::{DeliverError, Streak, deliver};
+use super::deliver::{DeliverError, Delivered, Streak, deliver};
 use super::parts::{Bits, documents, escape, family, values};
 use super::settings::SolrSettings;
 use crate::harvest::Clock;
@@ -352,14 +352,23 @@ impl Run<'_> {
     }
 
     async fn send(&mut self, changes: Vec<Change>) -> Result<(), AuditError> {
-        let delivered = deliver(self.client, changes, None, &Streak::default())
-            .await
-            .map_err(|error| match error {
-                DeliverError::Solr(error) => AuditError::Solr(error),
-                DeliverError::Misfit { .. } => AuditError::Repair(error.to_string()),
-            })?;
-        if let Some(doubt) = delivered.doubt.filter(|doubt| doubt.are_alike) {
-            return Err(AuditError::Repair(doubt.misfit.to_string()));
+        let mut delivered = Delivered::default();
+        let mut rest = changes;
+        while !rest.is_empty() {
+            let part = deliver(self.client, rest, None, &Streak::default())
+                .await
+                .map_err(|error| match error {
+                    DeliverError::Solr(error) => AuditError::Solr(error),
+                    DeliverError::Misfit { .. } => AuditError::Repair(error.to_string()),
+                })?;
+            delivered.append(part);
+            // Many may be bad in a row, but not all that there are.
+            if delivered.any_added().is_none()
+                && let Some(doubt) = delivered.doubt.take().filter(|doubt| doubt.are_several)
+            {
+                return Err(AuditError::Repair(doubt.misfit.to_string()));
+            }
+            rest = std::mem::take(&mut delivered.rest);
         }
         self.report.repaired += delivered.taken.len() as u64;
         let at = self.clock.now_ms();

@@ -11,8 +11,8 @@ use super::batch::{Change, message};
 use super::client::{Client, SolrError, Updated};
 use crate::output::vufind::Command;
 
-/// So many documents refused one after the other for one cause, and none taken between: then the
-/// cause is not in the documents.
+/// So many documents refused one after the other, and none taken between: then the cause may not be in
+/// the documents.
 const SUSPICIOUS: usize = 20;
 
 const TOO_LARGE: &str = "the document is larger than the server takes";
@@ -29,8 +29,25 @@ pub(crate) struct Delivered {
     pub(crate) taken: Vec<Change>,
     /// What it refused, with its reasons.
     pub(crate) refused: Vec<(Change, String)>,
-    /// Why the index may be to blame and not the documents: it has taken none of them.
+    /// Why the index may be to blame and not the documents: it took none, or many in a row not.
     pub(crate) doubt: Option<Doubt>,
+    /// What was not sent because of the doubt.
+    pub(crate) rest: Vec<Change>,
+}
+
+impl Delivered {
+    /// A document that the index took.
+    pub(crate) fn any_added(&self) -> Option<&Change> {
+        self.taken.iter().rfind(|change| is_add(change))
+    }
+
+    /// Adds what became of the rest.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.taken.append(&mut other.taken);
+        self.refused.append(&mut other.refused);
+        self.doubt = other.doubt;
+        self.rest = other.rest;
+    }
 }
 
 /// Documents were refused and none was taken.
@@ -38,8 +55,8 @@ pub(crate) struct Delivered {
 pub(crate) struct Doubt {
     /// What is to be said if the index is to blame.
     pub(crate) misfit: DeliverError,
-    /// Whether there were several, all for one cause.
-    pub(crate) are_alike: bool,
+    /// Whether there were several.
+    pub(crate) are_several: bool,
 }
 
 /// Why a batch was not delivered.
@@ -50,7 +67,7 @@ pub(crate) enum DeliverError {
     Solr(#[from] SolrError),
     /// It refuses everything alike, so that no single document is to blame.
     #[error(
-        "the index refuses document after document for one cause ({cause}), the first of them {id}; \
+        "the index refuses document after document, the first of them {id} ({cause}); \
          mend its schema or this output's settings (check-config --online compares them); nothing \
          was set aside"
     )]
@@ -62,8 +79,8 @@ pub(crate) enum DeliverError {
     },
 }
 
-/// Refusals for one cause without a document that was taken between them, over many batches, of
-/// which several may be under way.
+/// Refusals without a document that was taken between them, over many batches, of which several may be
+/// under way.
 #[derive(Debug, Default)]
 pub(crate) struct Streak(Mutex<Row>);
 
@@ -75,30 +92,30 @@ struct Row {
 }
 
 impl Streak {
+    /// Begins anew, since the documents were to blame.
+    pub(crate) fn end(&self) {
+        self.row().taken();
+    }
+
     fn row(&self) -> MutexGuard<'_, Row> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Row {
-    fn refused(&mut self, change: &Change, reason: &str) -> Result<(), DeliverError> {
+    fn refused(&mut self, change: &Change, reason: &str) {
         if is_of_the_document(reason) {
-            self.length = 0;
-            return Ok(());
+            return;
         }
-        let cause = cause(reason, &change.id);
-        if self.length == 0 || self.cause != cause {
-            *self = Self {
-                cause,
-                first: change.id.clone(),
-                length: 0,
-            };
+        if self.length == 0 {
+            self.cause = cause(reason, &change.id);
+            self.first.clone_from(&change.id);
         }
         self.length += 1;
-        if self.length >= SUSPICIOUS {
-            return Err(self.misfit());
-        }
-        Ok(())
+    }
+
+    fn is_suspicious(&self) -> bool {
+        self.length >= SUSPICIOUS
     }
 
     fn taken(&mut self) {
@@ -116,7 +133,8 @@ impl Row {
 /// Sends `changes` and, where the index refuses some, the others again.
 ///
 /// What was refused is found by the message, which names the document in most cases, else by
-/// halving. Sending a document twice does no harm.
+/// halving. Sending a document twice does no harm. After too many refusals in a row it stops with a
+/// doubt: whoever finds that the documents are to blame sends the rest.
 ///
 /// `whole` is the message of all of them, where it has been made already.
 pub(crate) async fn deliver(
@@ -131,10 +149,14 @@ pub(crate) async fn deliver(
         if group.is_empty() {
             continue;
         }
+        if !delivered.refused.is_empty() && streak.row().is_suspicious() {
+            waiting.push_front(group);
+            break;
+        }
         let message = whole.take().unwrap_or_else(|| message(&group));
         let reason = match client.update(message).await? {
             Updated::Done(answer) => {
-                take(group, &answer, &mut delivered, streak)?;
+                take(group, &answer, &mut delivered, streak);
                 continue;
             }
             Updated::Refused(reason) => reason,
@@ -150,13 +172,13 @@ pub(crate) async fn deliver(
                     streak.row().taken();
                 }
                 let change = group.remove(number);
-                streak.row().refused(&change, &reason)?;
+                streak.row().refused(&change, &reason);
                 delivered.refused.push((change, reason));
                 waiting.push_front(group);
             }
             (None, 1) => {
                 let change = group.remove(0);
-                streak.row().refused(&change, &reason)?;
+                streak.row().refused(&change, &reason);
                 delivered.refused.push((change, reason));
             }
             (None, length) => {
@@ -168,13 +190,15 @@ pub(crate) async fn deliver(
     }
     let refused = delivered.refused.len();
     let row = streak.row();
-    if row.length > 0 && refused > 0 && !delivered.taken.iter().any(is_add) {
+    let none_taken = row.length > 0 && delivered.any_added().is_none();
+    if refused > 0 && (none_taken || row.is_suspicious()) {
         delivered.doubt = Some(Doubt {
             misfit: row.misfit(),
-            are_alike: refused > 1 && row.length >= refused,
+            are_several: refused > 1,
         });
     }
     drop(row);
+    delivered.rest = waiting.into_iter().flatten().collect();
     Ok(delivered)
 }
 
@@ -184,7 +208,7 @@ fn take(
     answer: &serde_json::Value,
     delivered: &mut Delivered,
     streak: &Streak,
-) -> Result<(), DeliverError> {
+) {
     let mut reasons: HashMap<String, String> = refusals(answer)
         .into_iter()
         .map(|refusal| (refusal.id, refusal.reason))
@@ -192,7 +216,7 @@ fn take(
     for change in group {
         match reasons.remove(&change.id) {
             Some(reason) => {
-                streak.row().refused(&change, &reason)?;
+                streak.row().refused(&change, &reason);
                 delivered.refused.push((change, reason));
             }
             None => {
@@ -203,7 +227,6 @@ fn take(
             }
         }
     }
-    Ok(())
 }
 
 fn is_add(change: &Change) -> bool {

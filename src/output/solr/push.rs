@@ -279,8 +279,13 @@ impl Run<'_> {
             tokio::select! {
                 Some(delivered) = under_way.next(), if !under_way.is_empty() => {
                     let mut delivered = delivered?;
-                    if let Some(doubt) = delivered.doubt.take() {
-                        self.settle_doubt(doubt, &flights).await?;
+                    while let Some(doubt) = delivered.doubt.take() {
+                        self.settle_doubt(doubt, &delivered, &flights).await?;
+                        streak.end();
+                        let rest = std::mem::take(&mut delivered.rest);
+                        if !rest.is_empty() {
+                            delivered.append(deliver(client, rest, None, &streak).await?);
+                        }
                     }
                     if let Some(flight) = flights.pop_front() {
                         self.progress.done += flight.records;
@@ -296,11 +301,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Finds out whether the index is to blame for refusing all documents of a batch, by sending it
-    /// again one that it has taken before.
+    /// Finds out whether the index is to blame for refusing documents, by sending it again one that it
+    /// has taken before or, if there is none, some that it will get later.
     async fn settle_doubt(
         &self,
         doubt: Doubt,
+        delivered: &Delivered,
         flights: &VecDeque<Flight>,
     ) -> Result<(), PushError> {
         let (settings, id) = (self.settings.clone(), self.output.id);
@@ -308,22 +314,41 @@ impl Run<'_> {
             .iter()
             .flat_map(|flight| flight.ids.iter().cloned())
             .collect();
-        let known = with_store(self.around, move |store| {
-            known_document(store, &settings, id, &under_way)
-        })
-        .await?;
-        let is_to_blame = match known {
-            None => doubt.are_alike,
-            Some(known) => {
-                let streak = Streak::default();
-                let delivered = deliver(self.client, vec![known], None, &streak).await?;
-                delivered.taken.is_empty()
+        let probes = match delivered.any_added() {
+            Some(taken) => Probes::Taken(taken.clone()),
+            None => {
+                with_store(self.around, move |store| {
+                    find_probes(store, &settings, id, &under_way)
+                })
+                .await?
+            }
+        };
+        let is_to_blame = match probes {
+            Probes::Taken(known) => !self.is_taken(known).await?,
+            Probes::Later(mut documents) => {
+                let unsent = delivered.rest.iter().rev();
+                let adds = unsent.filter(|change| change.command == Command::Add);
+                documents.extend(adds.take(LATER_PROBES).cloned());
+                let are_several = doubt.are_several || !documents.is_empty();
+                let mut is_one_taken = false;
+                for document in documents {
+                    is_one_taken = self.is_taken(document).await?;
+                    if is_one_taken {
+                        break;
+                    }
+                }
+                are_several && !is_one_taken
             }
         };
         match is_to_blame {
             true => Err(doubt.misfit.into()),
             false => Ok(()),
         }
+    }
+
+    async fn is_taken(&self, document: Change) -> Result<bool, PushError> {
+        let delivered = deliver(self.client, vec![document], None, &Streak::default()).await?;
+        Ok(!delivered.taken.is_empty())
     }
 
     /// Sends the records of what was set aside as they are now. The position stays.
@@ -398,28 +423,52 @@ impl Run<'_> {
     }
 }
 
-/// The newest document that an output has confirmed, of those that are not under way.
-fn known_document(
+/// Documents that tell whether an index takes any.
+enum Probes {
+    /// One that it has taken before.
+    Taken(Change),
+    /// It has taken none: some that it will get anyway.
+    Later(Vec<Change>),
+}
+
+/// So many documents that were never taken stand for all others.
+const LATER_PROBES: usize = 5;
+
+/// The newest document that an output has confirmed, of those that are not under way; if there is none,
+/// the newest that are to come.
+fn find_probes(
     store: &Store,
     settings: &SolrSettings,
     output: OutputId,
     under_way: &HashSet<String>,
-) -> Result<Option<Change>, StoreError> {
+) -> Result<Probes, StoreError> {
     let reader = store.reader()?;
     let position = reader.output(&settings.name)?.map(|output| output.position);
     let rejected = reader.rejected(output)?;
-    let mut known = None;
+    let rejected: HashSet<&str> = rejected
+        .iter()
+        .map(|document| document.document_id.as_str())
+        .collect();
     let filter = settings.filter(None);
-    reader.confirmed(&filter, position.unwrap_or_default(), |record| {
-        let change = batch::change(&record, settings);
-        let is_rejected = rejected.iter().any(|other| other.document_id == change.id);
-        if is_rejected || change.command == Command::Delete || under_way.contains(&change.id) {
-            return ControlFlow::Continue(());
-        }
-        known = Some(change);
-        ControlFlow::Break(())
-    })?;
-    Ok(known)
+    let find = |upto: Version, most: usize| {
+        let mut found = Vec::new();
+        let done = reader.confirmed(&filter, upto, |record| {
+            let change = batch::change(&record, settings);
+            let is_known = rejected.contains(change.id.as_str()) || under_way.contains(&change.id);
+            if !is_known && change.command == Command::Add {
+                found.push(change);
+            }
+            match found.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
+        done.map(|()| found)
+    };
+    match find(position.unwrap_or_default(), 1)?.pop() {
+        Some(taken) => Ok(Probes::Taken(taken)),
+        None => find(Version(i64::MAX), LATER_PROBES).map(Probes::Later),
+    }
 }
 
 /// Whether a batch has a document of which another state is under way.
