@@ -1,11 +1,11 @@
 //! What clusters cost: storing records with and without them, and making them anew.
 //!
-//! `cargo bench --bench cluster [-- RECORDS [BYTES]]` stores RECORDS (100,000) articles of BYTES
+//! `cargo bench --bench cluster [-- RECORDS [BYTES] [alone]]` stores RECORDS (100,000) articles of BYTES
 //! (3,000) of `oai_doaj` in pages of 100, sixteen pages a transaction, as a fast harvest does; without
 //! clusters, with them, and then rebuilds them. It prints records a second, for each step from one
 //! power of ten to the next, the time in which the articles are made left out; and what the clusters
 //! take of the file. Processor time is that of all threads, which says more than the clock on a
-//! machine that does other things too.
+//! machine that does other things too. With `alone`, nothing is stored without clusters.
 
 mod common;
 
@@ -30,16 +30,19 @@ fn main() {
     let records: usize = numbers.next().unwrap_or(100_000);
     let size = numbers.next().unwrap_or(3_000);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let plain = fill(&folder.path().join("plain.db"), records, size, false);
+    let alone = std::env::args().any(|argument| argument == "alone");
+    let plain = (!alone).then(|| fill(&folder.path().join("plain.db"), records, size, false));
     let path = folder.path().join("clusters.db");
     let clustered = fill(&path, records, size, true);
-    println!(
-        "storing with clusters takes {:.2} times as long, {:.2} times the processor time, \
-         {:.0} more bytes a record",
-        clustered.took.clock.as_secs_f64() / plain.took.clock.as_secs_f64(),
-        clustered.took.processor.as_secs_f64() / plain.took.processor.as_secs_f64(),
-        (clustered.bytes as f64 - plain.bytes as f64) / records as f64,
-    );
+    if let Some(plain) = plain {
+        println!(
+            "storing with clusters takes {:.2} times as long, {:.2} times the processor time, \
+             {:.0} more bytes a record",
+            clustered.took.clock.as_secs_f64() / plain.took.clock.as_secs_f64(),
+            clustered.took.processor.as_secs_f64() / plain.took.processor.as_secs_f64(),
+            (clustered.bytes as f64 - plain.bytes as f64) / records as f64,
+        );
+    }
     let store = Store::open(&path).expect("the store was there");
     let begun = Took::now();
     let rebuilt = store
