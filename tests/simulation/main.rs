@@ -27,7 +27,7 @@ use std::time::Instant;
 use scenario::{Outcome, play};
 
 /// What fits into a minute and a half on two cores.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 5_000;
 
 /// Seeds that failed once, beyond those that are played anyway.
 const FAILED_ONCE: [u64; 5] = [12_482, 1_005_070, 1_016_551, 1_017_167, 1_020_285];

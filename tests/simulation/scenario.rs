@@ -383,7 +383,7 @@ const MOST_RUNS: u32 = 3;
 
 /// One seed of so many has processes that open the store and close it again, and threads that store
 /// beside the run. That takes most of the time, and little of what goes wrong has to do with it.
-const WITH_PROCESSES: u64 = 16;
+const WITH_PROCESSES: u64 = 32;
 
 /// The pages of the other seeds' store. What they write are whole pages, and little is in them.
 const PAGE_BYTES: u32 = 1024;
