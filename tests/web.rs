@@ -14,7 +14,7 @@ use harvestd::store::{Store, Version};
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::Value;
 use support::daemon::{Daemon, eventually, source, write_config};
-use support::{NOW, Repository, TempStore, harvestd, temp_store};
+use support::{FakeSolr, NOW, Repository, TempStore, harvestd, temp_store};
 
 /// What a repository might send to those who look.
 const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
@@ -228,6 +228,83 @@ async fn forms_on_the_page_bring_the_token_themselves() {
     assert_eq!(send("action=pause&token=let-me-in", &own).await.0, 303);
     let page = text(&daemon, "/source/a").await;
     assert!(page.contains("value=\"resume\""), "{page}");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn outputs_and_exports_have_buttons_of_their_own() {
+    let repository = Repository::with_records(3).start().await;
+    let store = temp_store();
+    let solr = FakeSolr::start().await;
+    let file = store.dir().join("all.jsonl");
+    let deliveries = format!(
+        "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['{}']\nafter_pass = false\nschedule = 'never'\n\
+         [[export]]\nname = 'e'\npath = {file:?}\nschedule = 'never'",
+        solr.url
+    );
+    let sources = [source("a", &repository.base_url(), "never", ""), deliveries];
+    let config = write_config(&store, "token = 'let-me-in'", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    let right = ("authorization", "Bearer let-me-in");
+    assert_eq!(daemon.wish("a/run", &[right]).await, 202);
+    daemon.complete("a").await;
+    assert!(solr.ids().is_empty() && !file.exists());
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .build()
+        .unwrap();
+    let send = async |path: &str, form: &'static str, site: &str| {
+        let request = client
+            .post(daemon.address(path))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", site)
+            .body(form);
+        request.send().await.unwrap()
+    };
+    for (path, button, form, wrong) in [
+        (
+            "/output/v",
+            "Push now",
+            "action=push&token=let-me-in",
+            "action=push&token=no",
+        ),
+        (
+            "/export/e",
+            "Write now",
+            "action=run&token=let-me-in",
+            "action=run&token=no",
+        ),
+    ] {
+        assert!(text(&daemon, path).await.contains(button), "{path}");
+        assert!(
+            text(&daemon, "/")
+                .await
+                .contains(&format!("href=\"{path}\""))
+        );
+        assert_eq!(send(path, form, "cross-site").await.status(), 403);
+        assert_eq!(send(path, wrong, "same-origin").await.status(), 401);
+        assert_eq!(
+            send(path, "action=eat&token=let-me-in", "same-origin")
+                .await
+                .status(),
+            400
+        );
+        let none = &format!("{}none", &path[..path.len() - 1]);
+        assert_eq!(
+            send(none, form, "same-origin").await.status(),
+            404,
+            "{none}"
+        );
+        let done = send(path, form, "same-origin").await;
+        assert_eq!(done.status(), 303);
+        let to = done.headers()["location"].to_str().unwrap().to_owned();
+        assert!(text(&daemon, &to).await.contains("role=\"status\""), "{to}");
+    }
+    eventually("both are delivered", async || {
+        (solr.ids().len() == 3 && file.exists()).then_some(())
+    })
+    .await;
     daemon.terminate().await;
 }
 

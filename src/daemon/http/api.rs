@@ -305,6 +305,17 @@ async fn deliver(
     Path(name): Path<String>,
     kind: DeliveryKind,
 ) -> Result<Response, Failure> {
+    deliver_now(&context, kind, name).await?;
+    let body = Json(json!({ "status": "accepted" }));
+    Ok((StatusCode::ACCEPTED, body).into_response())
+}
+
+/// Asks for a push or a file, and waits until it was heard.
+pub(super) async fn deliver_now(
+    context: &Context,
+    kind: DeliveryKind,
+    name: String,
+) -> Result<(), Failure> {
     let stopping = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
     let (answer, answered) = oneshot::channel();
     let key = (kind, name);
@@ -315,10 +326,7 @@ async fn deliver(
         .await;
     sent.map_err(|_| stopping())?;
     match answered.await.map_err(|_| stopping())? {
-        Answer::Accepted => {
-            let body = Json(json!({ "status": "accepted" }));
-            Ok((StatusCode::ACCEPTED, body).into_response())
-        }
+        Answer::Accepted => Ok(()),
         Answer::UnknownSource => {
             let message = format!("there is no {} of this name", kind.word());
             Err(Failure::new(StatusCode::NOT_FOUND, message))

@@ -9,6 +9,9 @@ use subtle::ConstantTimeEq;
 use super::{Ctx, Failure};
 use crate::oai::settings::Secret;
 
+/// Pages whose forms bring the token themselves.
+const FORMS: [&str; 3] = ["/source/", "/output/", "/export/"];
+
 /// Pages load only our own style sheet and icon and run nothing, so that a title that slipped through the
 /// escaping would still do nothing.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -36,7 +39,8 @@ pub(super) async fn around(State(context): State<Ctx>, request: Request, next: N
     context.shared.board.count_request();
     let token = context.shared.board.token();
     // Forms on our pages bring the token with their fields, where whoever answers them looks.
-    let is_form = request.uri().path().starts_with("/source/");
+    let path = request.uri().path();
+    let is_form = FORMS.iter().any(|form| path.starts_with(form));
     let permitted = from_here(request.method(), request.headers()).and_then(|()| {
         if is_form {
             return Ok(());

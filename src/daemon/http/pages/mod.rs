@@ -5,9 +5,13 @@
 //! - `source`: one source, and what may be wished of it
 //! - `pass`: one pass with its windows
 //! - `output`: one output with what it did not take
+//! - `export`: one scheduled file
+//! - `form`: what their buttons send
 //! - `record`: one record in every format
 //! - `search`: what was found
 
+mod export;
+mod form;
 mod output;
 mod pass;
 mod record;
@@ -19,7 +23,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-pub(super) use output::output;
+pub(super) use export::{export, write};
+pub(super) use output::{output, push};
 pub(super) use pass::pass;
 pub(super) use record::record;
 pub(super) use search::search;

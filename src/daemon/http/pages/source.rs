@@ -2,13 +2,14 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::form::{Said, Sent, buttons};
 use super::{Frame, address, frame, or_failed, respond, wide};
 use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::{Context, Ctx, Failure, api, chart, guard, words};
+use crate::daemon::http::{Context, Ctx, Failure, api, chart, words};
 use crate::daemon::overview::{DAYS, SourceView};
 use crate::daemon::wish::Wish;
 use crate::store::{Pass, PassState, WarningKind, Window};
@@ -24,19 +25,13 @@ pub(in crate::daemon::http) async fn source(
 ) -> Response {
     let answer = async {
         let arguments = Arguments::read(query.as_deref(), &["done"], &[])?;
-        let said = arguments.text("done").and_then(wish).map(|(_, done)| Said {
-            good: true,
-            text: done.to_owned(),
-        });
+        let said = arguments
+            .text("done")
+            .and_then(wish)
+            .map(|(_, done)| Said::done(done));
         show(&context, &name, StatusCode::OK, said).await
     };
     or_failed(answer.await)
-}
-
-/// What came of a wish.
-struct Said {
-    good: bool,
-    text: String,
 }
 
 async fn show(
@@ -63,32 +58,19 @@ pub(in crate::daemon::http) async fn act(
     body: Bytes,
 ) -> Response {
     let answer = async {
-        let text = std::str::from_utf8(&body)
-            .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the form is not in UTF-8"))?;
-        let arguments = Arguments::read(Some(text), &["action", "token"], &[])?;
-        let action = arguments.text("action").unwrap_or_default();
-        let Some((wish, _)) = wish(action) else {
+        let sent = Sent::read(&body)?;
+        let Some((wish, _)) = wish(&sent.action) else {
             let message = "the form needs an action: run, pause, resume, reconcile or confirm";
             return Err(Failure::new(StatusCode::BAD_REQUEST, message));
         };
-        let token = context.shared.board.token();
-        let done = match guard::brings_token(arguments.text("token"), token.as_ref()) {
+        let done = match sent.check(&context) {
             Ok(()) => api::ask(&context, &name, wish).await,
             Err(failure) => Err(failure),
         };
         match done {
-            Ok(()) => {
-                let to = format!("{}?done={action}", address("source", &name));
-                let to = HeaderValue::from_str(&to).map_err(|_| api::unknown_source())?;
-                let mut response = respond(StatusCode::SEE_OTHER, html! {});
-                response.headers_mut().insert(header::LOCATION, to);
-                Ok(response)
-            }
+            Ok(()) => sent.done(&address("source", &name)),
             Err(failure) => {
-                let said = Said {
-                    good: false,
-                    text: failure.message.clone(),
-                };
+                let said = Said::refused(&failure);
                 let mut response = show(&context, &name, failure.status, Some(said)).await?;
                 failure.challenge(&mut response);
                 Ok(response)
@@ -205,9 +187,7 @@ pub(super) fn state_of(pass: &Pass, source: &SourceView) -> &'static str {
 fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) -> Markup {
     let content = html! {
         h1 { (source.name) }
-        @if let Some(said) = said {
-            p role="status" class=(if said.good { "good" } else { "bad" }) { (said.text) }
-        }
+        @if let Some(said) = said { (said.markup()) }
         (summary(source, now_ms))
         (problems(source))
         (chart::charts(&source.days, now_ms, DAYS))
@@ -269,34 +249,19 @@ fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) 
     frame(&source.name, &Frame::default(), &content)
 }
 
-/// Buttons for those who have the token. Browsers may keep it as they keep passwords; here, nothing
-/// is kept.
 fn wishes(source: &SourceView, has_token: bool) -> Markup {
     let held = source
         .warnings
         .iter()
         .any(|warning| warning.kind == WarningKind::HeldDeletions);
-    html! {
-        h2 { "Change something" }
-        @if has_token {
-            form class="wishes" method="post" action=(address("source", &source.name)) {
-                label for="token" { "Token" }
-                input id="token" type="password" name="token" autocomplete="current-password" required;
-                div {
-                    button name="action" value="run" { "Run now" }
-                    @if source.paused { button name="action" value="resume" { "Resume" } }
-                    @else { button name="action" value="pause" { "Pause" } }
-                    button name="action" value="reconcile" { "Look for vanished records" }
-                    @if held { button name="action" value="confirm" { "Confirm the held deletions" } }
-                }
-            }
-        } @else {
-            p class="hint" {
-                "No token is configured, so nothing can be changed from here; see " code { "token" }
-                " under " code { "[daemon]" } "."
-            }
-        }
-    }
+    let wishes = html! {
+        button name="action" value="run" { "Run now" }
+        @if source.paused { button name="action" value="resume" { "Resume" } }
+        @else { button name="action" value="pause" { "Pause" } }
+        button name="action" value="reconcile" { "Look for vanished records" }
+        @if held { button name="action" value="confirm" { "Confirm the held deletions" } }
+    };
+    buttons(&address("source", &source.name), has_token, &wishes)
 }
 
 fn passes(source: &SourceView) -> Markup {

@@ -9,7 +9,7 @@ use super::source::{problems, summary};
 use super::{Frame, address, ago, frame, or_failed, respond};
 use crate::daemon::http::arguments::Arguments;
 use crate::daemon::http::{Ctx, Failure, chart, words};
-use crate::daemon::overview::{OutputView, Overview, SearchView};
+use crate::daemon::overview::{ExportView, OutputView, Overview, SearchView};
 use crate::store::IndexState;
 
 /// Days in the charts of this page.
@@ -76,17 +76,8 @@ fn page(overview: &Overview, refresh: Option<u64>) -> Markup {
             h2 { "Exports" }
             @for export in &overview.exports {
                 section class="card" {
-                    h3 { (export.known.name) }
-                    p { (words::delivery(&export.delivery.state, now_ms)) "." }
-                    dl {
-                        @if let Some(at) = export.known.done_at {
-                            dt { "Complete" } dd { (ago(at, now_ms)) }
-                        }
-                        @if let Some(file) = &export.known.file { dt { "Newest file" } dd { (file) } }
-                    }
-                    @if let Some(error) = &export.known.last_error {
-                        p class="bad" { "The last attempt failed: " (error) }
-                    }
+                    h3 { a href=(address("export", &export.known.name)) { (export.known.name) } }
+                    (export_summary(export, now_ms))
                 }
             }
         }
@@ -154,6 +145,21 @@ pub(super) fn output_summary(view: &OutputView, now_ms: i64) -> Markup {
                 @if let Some(at) = output.error_at { (words::instant(at)) ": " }
                 "the last push stopped: " (error)
             }
+        }
+    }
+}
+
+/// What is most worth knowing of a scheduled file.
+pub(super) fn export_summary(view: &ExportView, now_ms: i64) -> Markup {
+    let export = &view.known;
+    html! {
+        p { (words::delivery(&view.delivery.state, now_ms)) "." }
+        dl {
+            @if let Some(at) = export.done_at { dt { "Complete" } dd { (ago(at, now_ms)) } }
+            @if let Some(file) = &export.file { dt { "Newest file" } dd { (file) } }
+        }
+        @if let Some(error) = &export.last_error {
+            p class="bad" { "The last attempt failed: " (error) }
         }
     }
 }
