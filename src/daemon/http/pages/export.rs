@@ -37,21 +37,11 @@ pub(in crate::daemon::http) async fn write(
 ) -> Response {
     let answer = async {
         let sent = Sent::read(&body)?;
-        if sent.action != "run" {
-            let message = "the form needs an action: run";
-            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-        }
-        let done = match sent.check(&context) {
-            Ok(()) => deliver_now(&context, DeliveryKind::Export, name.clone()).await,
-            Err(failure) => Err(failure),
-        };
-        let Err(failure) = done else {
-            return sent.done(&address("export", &name));
-        };
-        let said = Said::refused(&failure);
-        let mut response = show(&context, &name, failure.status, Some(said)).await?;
-        failure.challenge(&mut response);
-        Ok(response)
+        sent.expect("run")?;
+        let to = address("export", &name);
+        let wish = deliver_now(&context, DeliveryKind::Export, name.clone());
+        let show = |status, said| show(&context, &name, status, said);
+        sent.answer(&context, &to, wish, show).await
     };
     or_failed(answer.await)
 }

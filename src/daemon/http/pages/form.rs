@@ -1,5 +1,7 @@
 //! Forms that bring the token themselves: what they send, and what came of it.
 
+use std::future::Future;
+
 use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -23,7 +25,7 @@ impl Said {
         }
     }
 
-    pub(super) fn refused(failure: &Failure) -> Self {
+    fn refused(failure: &Failure) -> Self {
         Self {
             good: false,
             text: failure.message.clone(),
@@ -77,17 +79,54 @@ impl Sent {
         })
     }
 
+    /// # Errors
+    /// If another button than `action` was pressed, on a page that has no other.
+    pub(super) fn expect(&self, action: &str) -> Result<(), Failure> {
+        if self.action == action {
+            return Ok(());
+        }
+        let message = format!("the form needs an action: {action}");
+        Err(Failure::new(StatusCode::BAD_REQUEST, message))
+    }
+
+    /// Does what is wished if the form brings the token, and goes to the page `to`. What comes of a
+    /// refusal is said on the page that `show` draws.
+    ///
+    /// # Errors
+    /// Those of `show`.
+    pub(super) async fn answer<Shown>(
+        &self,
+        context: &Context,
+        to: &str,
+        wish: impl Future<Output = Result<(), Failure>>,
+        show: impl FnOnce(StatusCode, Option<Said>) -> Shown,
+    ) -> Result<Response, Failure>
+    where
+        Shown: Future<Output = Result<Response, Failure>>,
+    {
+        let done = match self.check(context) {
+            Ok(()) => wish.await,
+            Err(failure) => Err(failure),
+        };
+        let Err(failure) = done else {
+            return self.done(to);
+        };
+        let mut response = show(failure.status, Some(Said::refused(&failure))).await?;
+        failure.challenge(&mut response);
+        Ok(response)
+    }
+
     /// Whether it brings the token.
     ///
     /// # Errors
     /// If not.
-    pub(super) fn check(&self, context: &Context) -> Result<(), Failure> {
+    fn check(&self, context: &Context) -> Result<(), Failure> {
         let token = context.shared.board.token();
         guard::brings_token(self.token.as_deref(), token.as_ref())
     }
 
     /// To the page `to`, which says that it was done.
-    pub(super) fn done(&self, to: &str) -> Result<Response, Failure> {
+    fn done(&self, to: &str) -> Result<Response, Failure> {
         let to = HeaderValue::from_str(&format!("{to}?done={}", self.action))
             .map_err(|_| Failure::new(StatusCode::NOT_FOUND, "there is nothing of this name"))?;
         let mut response = respond(StatusCode::SEE_OTHER, html! {});

@@ -52,21 +52,11 @@ pub(in crate::daemon::http) async fn push(
 ) -> Response {
     let answer = async {
         let sent = Sent::read(&body)?;
-        if sent.action != "push" {
-            let message = "the form needs an action: push";
-            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-        }
-        let done = match sent.check(&context) {
-            Ok(()) => deliver_now(&context, DeliveryKind::Output, name.clone()).await,
-            Err(failure) => Err(failure),
-        };
-        let Err(failure) = done else {
-            return sent.done(&address("output", &name));
-        };
-        let said = Said::refused(&failure);
-        let mut response = show(&context, &name, failure.status, Some(said)).await?;
-        failure.challenge(&mut response);
-        Ok(response)
+        sent.expect("push")?;
+        let to = address("output", &name);
+        let wish = deliver_now(&context, DeliveryKind::Output, name.clone());
+        let show = |status, said| show(&context, &name, status, said);
+        sent.answer(&context, &to, wish, show).await
     };
     or_failed(answer.await)
 }

@@ -63,19 +63,10 @@ pub(in crate::daemon::http) async fn act(
             let message = "the form needs an action: run, pause, resume, reconcile or confirm";
             return Err(Failure::new(StatusCode::BAD_REQUEST, message));
         };
-        let done = match sent.check(&context) {
-            Ok(()) => api::ask(&context, &name, wish).await,
-            Err(failure) => Err(failure),
-        };
-        match done {
-            Ok(()) => sent.done(&address("source", &name)),
-            Err(failure) => {
-                let said = Said::refused(&failure);
-                let mut response = show(&context, &name, failure.status, Some(said)).await?;
-                failure.challenge(&mut response);
-                Ok(response)
-            }
-        }
+        let to = address("source", &name);
+        let show = |status, said| show(&context, &name, status, said);
+        let wish = api::ask(&context, &name, wish);
+        sent.answer(&context, &to, wish, show).await
     };
     or_failed(answer.await)
 }
