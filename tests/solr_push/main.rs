@@ -84,8 +84,9 @@ impl Scene {
     fn configure_with(&self, urls: &[&str], keys: &str, tables: &str) {
         let config = format!(
             "store = 'harvest.db'\n[[source]]\nname = 'doaj'\nurl = '{}'\n\
-             metadata_prefix = 'oai_doaj'\ndelay = '0s'\n[[output]]\nname = 'vufind'\n\
-             type = 'solr'\nurls = {urls:?}\nretries = 1\nretry_pause = '1ms'\n{keys}\n{tables}\n",
+             metadata_prefix = 'oai_doaj'\ndelay = '0s'\nretry_pause = '1ms'\n\
+             [[output]]\nname = 'vufind'\ntype = 'solr'\nurls = {urls:?}\n\
+             retries = 1\nretry_pause = '1ms'\n{keys}\n{tables}\n",
             self.repository.base_url(),
         );
         std::fs::write(self.config(), config).unwrap();
@@ -95,7 +96,8 @@ impl Scene {
     fn as_second_source(&self) -> String {
         let url = self.repository.base_url();
         format!(
-            "[[source]]\nname = 'other'\nurl = '{url}'\nmetadata_prefix = 'oai_doaj'\ndelay = '0s'"
+            "[[source]]\nname = 'other'\nurl = '{url}'\nmetadata_prefix = 'oai_doaj'\ndelay = '0s'\n\
+             retry_pause = '1ms'"
         )
     }
 

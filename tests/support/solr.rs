@@ -524,6 +524,25 @@ impl RealSolr {
             .spawn()
             .unwrap();
         self.is_ready().await;
+        self.has_replayed().await;
+    }
+
+    /// Waits until all that it had acknowledged before it was killed is in its cores again: they answer
+    /// before their update logs are replayed, with an index that lacks the end.
+    async fn has_replayed(&self) {
+        const ACTIVE: u64 = 3;
+        for _ in 0..600 {
+            let answer = self
+                .post("../admin/metrics?group=core&prefix=TLOG.state", "")
+                .await;
+            let cores = answer["metrics"].as_object().unwrap();
+            assert!(!cores.is_empty(), "no core has an update log: {answer}");
+            if cores.values().all(|core| core["TLOG.state"] == ACTIVE) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("Solr does not end replaying its update log");
     }
 
     /// Makes a copy of a core's index, or puts the index back to that copy.
