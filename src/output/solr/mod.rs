@@ -5,6 +5,8 @@
 //! - `client`: requests, and which of several addresses to ask
 //! - `batch`: changes as commands, in portions
 //! - `deliver`: one portion, and which of its documents are refused
+//! - `flights`: portions under way, which come back in any order
+//! - `confirm`: what the index made of them, noted in the store
 //! - `push`: all changes since the position, portion by portion
 //! - `check`: whether an index fits the documents
 //! - `swap`: a second index in the place of the first
@@ -15,7 +17,9 @@ mod audit;
 mod batch;
 mod check;
 mod client;
+mod confirm;
 mod deliver;
+mod flights;
 mod parts;
 mod push;
 pub mod settings;

@@ -1,27 +1,31 @@
 //! All changes since an output's position, batch by batch; the position follows what is confirmed.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::batch::{self, Batch, Change};
 use super::client::{Client, SolrError};
+use super::confirm::{Confirmer, Sent};
 use super::deliver::{DeliverError, Delivered, Doubt, Streak, deliver};
+use super::flights::{Flights, Landed};
 use super::settings::SolrSettings;
 use crate::harvest::{Clock, End, Stop};
 use crate::output::vufind::Command;
-use crate::store::{
-    Delivery, Output, OutputId, OutputLock, Reader, RejectedDocument, Store, StoreError, Version,
-};
+use crate::store::{Output, OutputId, OutputLock, Reader, Store, StoreError, Version};
 
 /// Batches that are ready when the index can take another one.
 const AHEAD: usize = 1;
+
+/// Batches that may have come back before one that was sent earlier; and so many may wait for their
+/// confirmation.
+const LANDED: usize = 2;
 
 /// What to push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -126,21 +130,25 @@ pub async fn push(
     let id = begun.output.id;
     let (end, progress) = match Client::new(settings, around.stop.clone()) {
         Ok(client) => {
-            let mut run = Run {
+            let run = Run {
                 around,
                 client: &client,
                 settings,
+                output: &begun.output,
+            };
+            let mut confirmer = Confirmer {
+                around,
                 output: &begun.output,
                 progress: PushProgress {
                     total: begun.total,
                     ..PushProgress::default()
                 },
             };
-            let end = match run.all(&wishes).await {
+            let end = match run.all(&wishes, &mut confirmer).await {
                 Ok(()) => End::Complete,
                 Err(error) => error.end(),
             };
-            (end, run.progress)
+            (end, confirmer.progress)
         }
         Err(error) => (End::Broken(error.to_string()), PushProgress::default()),
     };
@@ -207,7 +215,7 @@ fn behind(store: &Store, settings: &SolrSettings, position: Version) -> Result<u
 }
 
 /// Works on the store beside the threads that wait for the network.
-async fn with_store<T: Send + 'static>(
+pub(super) async fn with_store<T: Send + 'static>(
     around: &PushSurroundings,
     work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -221,75 +229,64 @@ struct Run<'a> {
     client: &'a Client,
     settings: &'a SolrSettings,
     output: &'a Output,
-    progress: PushProgress,
-}
-
-/// A batch that is under way.
-#[derive(Debug)]
-struct Flight {
-    records: u64,
-    upto: Version,
-    /// The ids of its documents: until it is confirmed, no other batch with one of them may start, or
-    /// the older state of a document could arrive after the newer one.
-    ids: HashSet<String>,
 }
 
 impl Run<'_> {
-    async fn all(&mut self, wishes: &PushWishes) -> Result<(), PushError> {
+    async fn all(
+        &self,
+        wishes: &PushWishes,
+        confirmer: &mut Confirmer<'_>,
+    ) -> Result<(), PushError> {
         if wishes.retry_rejected {
-            self.retry_rejected().await?;
+            self.retry_rejected(confirmer).await?;
         }
         let (sender, batches) = mpsc::channel(AHEAD);
-        let settings = self.settings.clone();
-        let position = self.output.position;
+        let (settings, position) = (self.settings.clone(), self.output.position);
         let reading = with_store(self.around, move |store| {
             read_all(store, &settings, position, &sender)
         });
-        // A reader that nobody listens to ends with its next batch.
-        let (sent, read) = tokio::join!(self.send_all(batches), reading);
+        let (sender, receiver) = mpsc::channel(LANDED);
+        let confirming = confirmer.all(receiver);
+        // Each ends when nobody takes what it gives, so that the error of any of them ends all, and
+        // what the index has taken is confirmed whatever happens to the rest.
+        let (sent, confirmed, read) =
+            tokio::join!(self.send_all(batches, sender), confirming, reading);
+        confirmed?;
         sent?;
         Ok(read?)
     }
 
-    /// Sends batches, several at a time, and moves the position over those that are confirmed, in
-    /// their order.
-    async fn send_all(&mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), PushError> {
+    /// Sends batches, several at a time, and hands on what became of them, in their order.
+    async fn send_all(
+        &self,
+        mut batches: mpsc::Receiver<Batch>,
+        sent: mpsc::Sender<Sent>,
+    ) -> Result<(), PushError> {
         let (client, streak) = (self.client, Streak::default());
-        let mut under_way = FuturesOrdered::new();
-        let mut flights: VecDeque<Flight> = VecDeque::new();
+        let mut under_way = FuturesUnordered::new();
+        let mut flights = Flights::default();
         let mut waiting: Option<Batch> = None;
         let mut is_open = true;
-        while is_open || waiting.is_some() || !flights.is_empty() {
-            let is_free = flights.len() < self.settings.parallel_requests;
-            if let Some(batch) = waiting.take_if(|batch| is_free && !any_in(batch, &flights)) {
+        while is_open || waiting.is_some() || flights.len() > 0 {
+            // One that waits for those before it leaves its place in the index to the next.
+            let parallel = self.settings.parallel_requests;
+            let is_free = under_way.len() < parallel && flights.len() < parallel + LANDED;
+            if let Some(batch) = waiting.take_if(|batch| is_free && !flights.has_any_of(batch)) {
                 if self.around.stop.is_requested() {
                     return Err(PushError::Stopped);
                 }
-                flights.push_back(Flight {
-                    records: batch.records,
-                    upto: batch.upto,
-                    ids: batch
-                        .changes
-                        .iter()
-                        .map(|change| change.id.clone())
-                        .collect(),
-                });
-                under_way.push_back(deliver(client, batch.changes, batch.message, &streak));
+                let number = flights.start(&batch);
+                let delivery = deliver(client, batch.changes, batch.message, &streak);
+                under_way.push(async move { (number, delivery.await) });
             }
             tokio::select! {
-                Some(delivered) = under_way.next(), if !under_way.is_empty() => {
-                    let mut delivered = delivered?;
-                    while let Some(doubt) = delivered.doubt.take() {
-                        self.settle_doubt(doubt, &delivered, &flights).await?;
-                        streak.end();
-                        let rest = std::mem::take(&mut delivered.rest);
-                        if !rest.is_empty() {
-                            delivered.append(deliver(client, rest, None, &streak).await?);
+                Some((number, result)) = under_way.next(), if !under_way.is_empty() => {
+                    flights.land(number, result);
+                    while let Some(landed) = flights.take_landed() {
+                        let landed = self.settle(landed, &flights, &streak).await?;
+                        if sent.send(landed).await.is_err() {
+                            return Ok(());
                         }
-                    }
-                    if let Some(flight) = flights.pop_front() {
-                        self.progress.done += flight.records;
-                        self.confirm(delivered, Some(flight.upto)).await?;
                     }
                 }
                 batch = batches.recv(), if is_open && waiting.is_none() => {
@@ -301,19 +298,36 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Settles the doubts about a batch, and sends what was held back for them.
+    async fn settle(
+        &self,
+        landed: Landed,
+        flights: &Flights,
+        streak: &Streak,
+    ) -> Result<Sent, PushError> {
+        let mut delivered = landed.result?;
+        while let Some(doubt) = delivered.doubt.take() {
+            let under_way = flights.ids().chain(&landed.ids).cloned().collect();
+            self.settle_doubt(doubt, &delivered, under_way).await?;
+            streak.end();
+            let rest = std::mem::take(&mut delivered.rest);
+            if !rest.is_empty() {
+                delivered.append(deliver(self.client, rest, None, streak).await?);
+            }
+        }
+        let now = self.around.clock.now_ms();
+        Ok(Sent::new(delivered, landed.records, Some(landed.upto), now))
+    }
+
     /// Finds out whether the index is to blame for refusing documents, by sending it again one that it
     /// has taken before or, if there is none, some that it will get later.
     async fn settle_doubt(
         &self,
         doubt: Doubt,
         delivered: &Delivered,
-        flights: &VecDeque<Flight>,
+        under_way: HashSet<String>,
     ) -> Result<(), PushError> {
         let (settings, id) = (self.settings.clone(), self.output.id);
-        let under_way: HashSet<String> = flights
-            .iter()
-            .flat_map(|flight| flight.ids.iter().cloned())
-            .collect();
         let probes = match delivered.any_added() {
             Some(taken) => Probes::Taken(taken.clone()),
             None => {
@@ -352,7 +366,7 @@ impl Run<'_> {
     }
 
     /// Sends the records of what was set aside as they are now. The position stays.
-    async fn retry_rejected(&mut self) -> Result<(), PushError> {
+    async fn retry_rejected(&self, confirmer: &mut Confirmer<'_>) -> Result<(), PushError> {
         let (settings, id) = (self.settings.clone(), self.output.id);
         let changes = with_store(self.around, move |store| {
             let reader = store.reader()?;
@@ -379,46 +393,9 @@ impl Run<'_> {
             // All of these have been refused before, so that a row of refusals proves nothing.
             let streak = Streak::default();
             let delivered = deliver(self.client, vec![change], None, &streak).await?;
-            self.confirm(delivered, None).await?;
+            let now = self.around.clock.now_ms();
+            confirmer.one(Sent::new(delivered, 0, None, now)).await?;
         }
-        Ok(())
-    }
-
-    async fn confirm(
-        &mut self,
-        delivered: Delivered,
-        upto: Option<Version>,
-    ) -> Result<(), PushError> {
-        let at = self.around.clock.now_ms();
-        let mut delivery = Delivery {
-            upto,
-            at,
-            ..Delivery::default()
-        };
-        for change in delivered.taken {
-            match change.command {
-                Command::Add => delivery.added += 1,
-                Command::Delete => delivery.deleted += 1,
-            }
-            match &change.fault {
-                Some(fault) => delivery.rejected.push(rejected(&change, fault, at)),
-                None => delivery.settled.push(change.id),
-            }
-        }
-        for (change, reason) in &delivered.refused {
-            tracing::warn!(
-                output = self.settings.name,
-                "set aside {}: {reason}",
-                change.id
-            );
-            delivery.rejected.push(rejected(change, reason, at));
-        }
-        self.progress.added += delivery.added;
-        self.progress.deleted += delivery.deleted;
-        self.progress.rejected += delivery.rejected.len() as u64;
-        let id = self.output.id;
-        with_store(self.around, move |store| store.confirm(id, &delivery)).await?;
-        (self.around.progress)(self.progress);
         Ok(())
     }
 }
@@ -468,24 +445,6 @@ fn find_probes(
     match find(position.unwrap_or_default(), 1)?.pop() {
         Some(taken) => Ok(Probes::Taken(taken)),
         None => find(Version(i64::MAX), LATER_PROBES).map(Probes::Later),
-    }
-}
-
-/// Whether a batch has a document of which another state is under way.
-fn any_in(batch: &Batch, flights: &VecDeque<Flight>) -> bool {
-    let is_under_way =
-        |change: &Change| flights.iter().any(|flight| flight.ids.contains(&change.id));
-    batch.changes.iter().any(is_under_way)
-}
-
-fn rejected(change: &Change, reason: &str, at: i64) -> RejectedDocument {
-    RejectedDocument {
-        document_id: change.id.clone(),
-        source: change.source.clone(),
-        identifier: change.identifier.clone(),
-        version: change.version,
-        reason: reason.to_owned(),
-        at,
     }
 }
 
