@@ -9,7 +9,7 @@ use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
     audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, logging,
-    man, progress, push, reconcile, rejected, show, status, verify,
+    man, progress, push, quarantine, reconcile, rejected, show, status, verify,
 };
 use harvestd::config::{self, Config, Environment, Overrides, Secrets};
 use harvestd::harvest::Clock;
@@ -89,6 +89,10 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Rejected(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
             rejected::run(args, &config, cli.global.json, &mut out)?;
+        }
+        Command::Quarantine(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            quarantine::run(args, &config, cli.global.json, &mut out)?;
         }
         Command::Audit(args) => {
             let (config, bars) = start(&cli.global, Secrets::Reported)?;

@@ -247,6 +247,69 @@ async fn a_limit_stops_cleanly_with_the_watermark_unmoved() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
+    let broken = Fault::body(|body| {
+        let body = String::from_utf8(body).unwrap();
+        let (before, after) = body.split_once("<identifier>").unwrap();
+        let (_, after) = after.split_once("</identifier>").unwrap();
+        format!("{before}<identifier></identifier>{after}").into_bytes()
+    });
+    let repository = Repository::with_records(3)
+        .always(When::Verb("ListRecords"), broken)
+        .start()
+        .await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url(), "");
+    let store = place.argument();
+    let line = |command: &[&'static str]| {
+        let around = ["--config", config.as_str(), "--store", store.as_str()];
+        [command, &around]
+            .concat()
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let run = async |command: &[&'static str]| {
+        let words = line(command);
+        harvestd(&words.iter().map(String::as_str).collect::<Vec<_>>()).await
+    };
+    run(&["harvest"]).await.success();
+    let listed = run(&["quarantine", "doaj", "--json"]).await.success();
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    let item = &listed["quarantine"][0];
+    assert_eq!(listed["quarantine"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&item["source"], &item["identifier"]),
+        (&"doaj".into(), &Value::Null)
+    );
+    assert_eq!(item["number"], 1);
+    let shown = run(&["quarantine"]).await.success().stdout;
+    assert!(shown.starts_with("item 1 of source doaj\n"), "{shown}");
+    assert!(shown.contains("header without identifier"), "{shown}");
+    let raw = run(&["quarantine", "--raw", "1"]).await.success().stdout;
+    assert!(raw.contains("<identifier></identifier>"), "{raw}");
+    for unknown in [
+        ["quarantine", "--raw", "2"].as_slice(),
+        &["quarantine", "other"],
+    ] {
+        let output = run(unknown).await.failure(2);
+        assert!(output.stderr.contains("lists them"), "{}", output.stderr);
+    }
+    // It comes again as it was, and stays the same item.
+    run(&["harvest", "--full"]).await.success();
+    let again = run(&["quarantine", "--json"]).await.success().stdout;
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["quarantine"].as_array().unwrap().len(), 1);
+    assert_eq!(again["quarantine"][0]["first_at"], item["first_at"]);
+    // A list that no longer has it has either its readable state, or nothing of it.
+    repository.heal();
+    run(&["harvest", "--full"]).await.success();
+    assert_eq!(content(&place.path()).len(), 3);
+    let shown = run(&["quarantine"]).await.success().stdout;
+    assert_eq!(shown, "nothing is in quarantine\n");
+}
+
+#[tokio::test]
 async fn a_dry_run_asks_once_and_stores_nothing() {
     let repository = Repository::with_records(100).page_size(10).start().await;
     let place = temp_store();

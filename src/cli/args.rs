@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
     audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, man, push,
-    reconcile, rejected, show, status, verify,
+    quarantine, reconcile, rejected, show, status, verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -114,6 +114,8 @@ pub enum Command {
     Rejected(rejected::Args),
     /// Compare an index with the store, and repair it
     Audit(audit::Args),
+    /// Show which items could not become records, why, and their bytes
+    Quarantine(quarantine::Args),
     /// Show what is in the store, and how far each source and output is
     Status(status::Args),
     /// Ask a repository who it is, which formats and sets it has
@@ -167,7 +169,7 @@ mod tests {
 
     #[test]
     fn command_lines_are_understood_or_refused() {
-        let cases: [(&str, &str, Option<ErrorKind>); 35] = [
+        let cases: [(&str, &str, Option<ErrorKind>); 37] = [
             ("all sources", "harvest", None),
             (
                 "options after the command",
@@ -287,6 +289,12 @@ mod tests {
                 Some(ErrorKind::ValueValidation),
             ),
             ("rejected", "rejected a --json", None),
+            ("quarantine", "quarantine a --json", None),
+            (
+                "quarantine raw of a source",
+                "quarantine a --raw 1",
+                Some(ErrorKind::ArgumentConflict),
+            ),
             ("audit", "audit a --repair", None),
             ("completions", "completions bash", None),
             ("man", "man --dir /tmp", None),

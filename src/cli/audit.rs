@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar};
 use super::args::Global;
 use super::exit::Exit;
 use super::signals;
-use super::status::printable;
+use super::table::printable;
 use crate::config::Config;
 use crate::harvest::{Clock, stop_switch};
 use crate::output::solr::{AuditReport, Client, Finding, audit};

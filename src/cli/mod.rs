@@ -16,6 +16,7 @@ pub mod logging;
 pub mod man;
 pub mod progress;
 pub mod push;
+pub mod quarantine;
 pub mod reconcile;
 pub mod rejected;
 pub mod show;

@@ -5,7 +5,8 @@ use std::io::Write;
 use serde_json::json;
 
 use super::exit::UsageError;
-use super::status::{instant, printable};
+use super::status::instant;
+use super::table::printable;
 use crate::config::Config;
 use crate::store::Reader;
 

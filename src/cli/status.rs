@@ -6,7 +6,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
-use super::table::{self, Align};
+use super::table::{self, Align, printable};
 use crate::config::Config;
 use crate::oai::Granularity;
 use crate::output::solr::settings::REBUILD;
@@ -402,11 +402,6 @@ pub(super) fn traits_in_words(traits: &Traits) -> Vec<String> {
             .map(|verb| format!("{verb} fails")),
     );
     words
-}
-
-/// Texts from repositories stay one line.
-pub(super) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{FFFD}")
 }
 
 fn span_in_words(window: &Window) -> String {

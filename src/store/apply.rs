@@ -1036,9 +1036,24 @@ impl<'a> Writing<'a> {
                 "UPDATE pass SET state = 'complete', note = NULL, ended_at = ?2 WHERE id = ?1",
                 params![self.pass.0, self.now_ms],
             )?;
+            self.release_nameless()?;
             applied.pass_complete = true;
         }
         Ok(applied)
+    }
+
+    /// Items without an identifier cannot be asked for again. A whole list that no longer has them, as
+    /// they were, says that they can be read now or are gone.
+    fn release_nameless(&self) -> rusqlite::Result<()> {
+        if self.has_quarantine {
+            self.connection.run(
+                "DELETE FROM quarantine WHERE source_id = ?1 AND identifier IS NULL AND last_at <
+                    (SELECT started_at FROM pass
+                     WHERE id = ?2 AND kind = 'full' AND started_at <= ?3)",
+                params![self.source.0, self.pass.0, self.now_ms],
+            )?;
+        }
+        Ok(())
     }
 
     /// The windows of a list are complete: what they prove together is the least of their bounds,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::cluster::{Peer, peers_of, require_current};
@@ -82,10 +82,15 @@ pub struct RecordState {
 /// An item that could not become a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QuarantinedItem {
+    /// Its number in this store, from 1: another one whenever it comes in another state. That of an item
+    /// that is no longer there can be given again.
+    pub number: u64,
     /// The source's name.
     pub source: String,
     /// The identifier, if there was one to be read.
     pub identifier: Option<String>,
+    /// The datestamp as it came, if there was one to be read.
+    pub datestamp: Option<String>,
     /// Why it was set aside.
     pub reason: String,
     /// When it came first, in milliseconds since 1970 on our clock.
@@ -150,6 +155,22 @@ pub(super) const COLUMNS: &str =
     "record.id, source.name, source.metadata_prefix, record.identifier,
     record.datestamp, record.datestamp_text, set_list.set_specs, record.deleted, record.version,
     record.created_version, payload.dictionary_id, payload.metadata, payload.extra";
+
+/// The columns of [`quarantined`].
+const QUARANTINED: &str =
+    "quarantine.id, source.name, identifier, reason, first_at, last_at, datestamp_text";
+
+fn quarantined(row: &Row<'_>) -> rusqlite::Result<QuarantinedItem> {
+    Ok(QuarantinedItem {
+        number: row.get(0)?,
+        source: row.get(1)?,
+        identifier: row.get(2)?,
+        reason: row.get(3)?,
+        first_at: row.get(4)?,
+        last_at: row.get(5)?,
+        datestamp: row.get(6)?,
+    })
+}
 
 const STATE_COLUMNS: &str = "record.id, source.name, record.identifier, record.deleted <> 0,
     record.version, record.source_id, record.set_list_id";
@@ -545,21 +566,39 @@ impl Reader {
     ) -> Result<Vec<QuarantinedItem>, StoreError> {
         self.read("reading the quarantine", |connection| {
             connection
-                .prepare_cached(
-                    "SELECT source.name, identifier, reason, first_at, last_at FROM quarantine
-                     JOIN source ON source.id = source_id
-                     WHERE source_id = ?1 ORDER BY last_at DESC, quarantine.id DESC LIMIT ?2",
-                )?
-                .query_map(params![source.0, most], |row| {
-                    Ok(QuarantinedItem {
-                        source: row.get(0)?,
-                        identifier: row.get(1)?,
-                        reason: row.get(2)?,
-                        first_at: row.get(3)?,
-                        last_at: row.get(4)?,
-                    })
-                })?
+                .prepare_cached(&format!(
+                    "SELECT {QUARANTINED} FROM quarantine JOIN source ON source.id = source_id
+                     WHERE source_id = ?1 ORDER BY last_at DESC, quarantine.id DESC LIMIT ?2"
+                ))?
+                .query_map(params![source.0, most], quarantined)?
                 .collect()
+        })
+    }
+
+    /// An item in quarantine with its bytes as they came; `None` if there is none of this number, or no
+    /// more: it could be read since, or came in another state.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn quarantined_item(
+        &self,
+        number: u64,
+    ) -> Result<Option<(QuarantinedItem, Vec<u8>)>, StoreError> {
+        let Ok(number) = i64::try_from(number) else {
+            return Ok(None);
+        };
+        self.read("reading an item in quarantine", |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {QUARANTINED}, raw FROM quarantine JOIN source ON source.id = source_id
+                     WHERE quarantine.id = ?1"
+                ))?
+                .query_row([number], |row| {
+                    let packed: Vec<u8> = row.get("raw")?;
+                    let raw = Unpress::default().unpack(connection, 0, &packed)?;
+                    Ok((quarantined(row)?, raw))
+                })
+                .optional()
         })
     }
 

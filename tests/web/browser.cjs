@@ -27,6 +27,7 @@ async function pages () {
     'search-nothing': ['/search?q=%3Cscript%3Ealert(1)%3C/script%3E+nothing', 200],
     record: [record(JSON.parse(sample)), 200],
     'record-hostile': [record(hostile), 200],
+    quarantine: ['/quarantine/1', 200],
     'not-found': ['/source/%3Cscript%3Ealert(1)%3C%2Fscript%3E', 404]
   }
 }

@@ -20,7 +20,8 @@ use crate::daemon::overview::OutputView;
 use crate::daemon::wish::{Answer, Command, Wish};
 use crate::output::Format;
 use crate::store::{
-    Pass, PassId, Reader, RejectedDocument, StoreError, StoredRecord, Window, WindowState,
+    Pass, PassId, QuarantinedItem, Reader, RejectedDocument, StoreError, StoredRecord, Window,
+    WindowState,
 };
 
 /// Windows of a pass, and documents of an output, in one answer.
@@ -263,6 +264,35 @@ pub(super) async fn records(
     }
     let kind = [(header::CONTENT_TYPE, render::media_type(format))];
     Ok((kind, body.end()).into_response())
+}
+
+/// `GET /api/v1/quarantine/{number}/raw`
+pub(super) async fn raw_item(
+    State(context): State<Ctx>,
+    Path(number): Path<String>,
+) -> Result<Response, Failure> {
+    let (item, raw) = quarantined_item(&context, &number).await?;
+    // Whatever a repository sent, a browser must not take it for a page of ours.
+    let file = format!("attachment; filename=\"item-{}\"", item.number);
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, file),
+    ];
+    Ok((headers, raw).into_response())
+}
+
+/// The item in quarantine with this number, and its bytes.
+pub(super) async fn quarantined_item(
+    context: &Context,
+    number: &str,
+) -> Result<(QuarantinedItem, Vec<u8>), Failure> {
+    let unknown = || {
+        let message = "no item of this number is in quarantine, or no more";
+        Failure::new(StatusCode::NOT_FOUND, message)
+    };
+    let number: u64 = number.parse().map_err(|_| unknown())?;
+    let found = context.read(move |reader| reader.quarantined_item(number));
+    found.await?.ok_or_else(unknown)
 }
 
 /// `POST /api/v1/sources/{name}/run`

@@ -7,6 +7,7 @@
 //! - `output`: one output with what it did not take
 //! - `export`: one scheduled file
 //! - `form`: what their buttons send
+//! - `quarantine`: one item that could not become a record
 //! - `record`: one record in every format
 //! - `search`: what was found
 
@@ -14,6 +15,7 @@ mod export;
 mod form;
 mod output;
 mod pass;
+mod quarantine;
 mod record;
 mod search;
 mod source;
@@ -26,6 +28,7 @@ use maud::{DOCTYPE, Markup, html};
 pub(super) use export::{export, write};
 pub(super) use output::{output, push};
 pub(super) use pass::pass;
+pub(super) use quarantine::quarantined;
 pub(super) use record::record;
 pub(super) use search::search;
 pub(super) use source::{act, source};

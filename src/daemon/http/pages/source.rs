@@ -227,7 +227,11 @@ fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) 
                 @for item in &source.quarantine {
                     tr {
                         td { (words::instant(item.last_at)) }
-                        td class="text" { (item.identifier.as_deref().unwrap_or("none")) }
+                        td class="text" {
+                            a href={ "/quarantine/" (item.number) } {
+                                (item.identifier.as_deref().unwrap_or("none"))
+                            }
+                        }
                         td class="text" { (item.reason) }
                     }
                 }
