@@ -217,7 +217,7 @@ impl Reader {
             return Self::open(path);
         }
         connection
-            .pragma_update(None, "cache_size", -8_000)
+            .pragma_update(None, "cache_size", -4_000)
             .map_err(fail)?;
         Ok(Self {
             path: path.to_owned(),

@@ -23,9 +23,8 @@ use crate::store::{Output, OutputId, OutputLock, Reader, Store, StoreError, Vers
 /// Batches that are ready when the index can take another one.
 const AHEAD: usize = 1;
 
-/// Batches that may have come back before one that was sent earlier; and so many may wait for their
-/// confirmation.
-const LANDED: usize = 2;
+/// Batches that may have come back before one that was sent earlier.
+const LANDED: usize = 1;
 
 /// What to push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -245,7 +244,7 @@ impl Run<'_> {
         let reading = with_store(self.around, move |store| {
             read_all(store, &settings, position, &sender)
         });
-        let (sender, receiver) = mpsc::channel(LANDED);
+        let (sender, receiver) = mpsc::channel(self.settings.parallel_requests);
         let confirming = confirmer.all(receiver);
         // Each ends when nobody takes what it gives, so that the error of any of them ends all, and
         // what the index has taken is confirmed whatever happens to the rest.
@@ -268,10 +267,7 @@ impl Run<'_> {
         let mut waiting: Option<Batch> = None;
         let mut is_open = true;
         while is_open || waiting.is_some() || flights.len() > 0 {
-            // One that waits for those before it leaves its place in the index to the next.
-            let parallel = self.settings.parallel_requests;
-            let is_free = under_way.len() < parallel && flights.len() < parallel + LANDED;
-            if let Some(batch) = waiting.take_if(|batch| is_free && !flights.has_any_of(batch)) {
+            if let Some(batch) = waiting.take_if(|batch| !flights.has_any_of(batch)) {
                 if self.around.stop.is_requested() {
                     return Err(PushError::Stopped);
                 }
@@ -279,6 +275,9 @@ impl Run<'_> {
                 let delivery = deliver(client, batch.changes, batch.message, &streak);
                 under_way.push(async move { (number, delivery.await) });
             }
+            // One that waits for those before it leaves its place in the index to the next.
+            let parallel = self.settings.parallel_requests;
+            let is_free = under_way.len() < parallel && flights.len() < parallel + LANDED;
             tokio::select! {
                 Some((number, result)) = under_way.next(), if !under_way.is_empty() => {
                     flights.land(number, result);
@@ -289,7 +288,7 @@ impl Run<'_> {
                         }
                     }
                 }
-                batch = batches.recv(), if is_open && waiting.is_none() => {
+                batch = batches.recv(), if is_open && is_free && waiting.is_none() => {
                     is_open = batch.is_some();
                     waiting = batch;
                 }
