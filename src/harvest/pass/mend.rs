@@ -119,9 +119,13 @@ impl<T: Transport> Run<'_, T> {
                 span::cut(window.span, shown, self.traits.earliest, granularity)
             });
         if let Some(mut spans) = spans {
-            // Only the list itself proves how far it reaches: its end stays what it was.
+            // Only the list itself proves how far it reaches: its end stays what it was. One that lies
+            // ahead even of the repository's clock bounds nothing; a part would be taken to prove it.
             if let Some(last) = spans.last_mut() {
-                last.until = window.span.until;
+                last.until = window
+                    .span
+                    .until
+                    .filter(|until| now.is_some_and(|now| *until <= now));
             }
             self.note_trouble(&why, "reading smaller windows");
             let into = spans

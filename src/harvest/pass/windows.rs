@@ -373,6 +373,7 @@ impl<T: Transport> Run<'_, T> {
             earliest: self.traits.earliest,
             ignores_dates: self.traits.ignores_dates,
             list_size_lies: self.traits.list_size_lies,
+            tokens_name_items: self.traits.tokens_name_items == Some(true),
             whole_at: self.traits.whole_at,
             cut_off_at: self.traits.cut_off_at,
             short_at: match self.probe {

@@ -88,6 +88,10 @@ impl Reading {
             }
         } else if (self.moved || self.has_grown(rules)) && !again && reading < MOST_READINGS {
             Ending::Suspicious(format!("the list moved while it was read: {in_words}"))
+        } else if self.may_have_moved(end, rules) && !again && reading < MOST_READINGS {
+            Ending::Suspicious(format!(
+                "the list may have moved while nobody read it: {in_words}, which its end does not say"
+            ))
         } else {
             Ending::Complete
         };
@@ -102,6 +106,19 @@ impl Reading {
         let is_closed = self.window.span.until.is_some();
         let more = self.last_size.is_some_and(|size| self.items < size);
         is_closed && more && !rules.list_size_lies
+    }
+
+    /// The list was cut off and gone on with, so that nobody knows which of its items came before, and
+    /// whether any came twice. That a number has come which was announced proves something only if the
+    /// end still announces it: the list may have grown, or a page lost its token.
+    fn may_have_moved(&self, end: End<'_>, rules: &Rules) -> bool {
+        let at_end = match end {
+            End::Token(paging) => paging.complete_list_size,
+            End::NoRecordsMatch => self.last_size,
+        };
+        let is_counted = self.list_size.is_some() && !rules.list_size_lies;
+        let was_cut_off = self.window.token.is_some() && !rules.tokens_name_items;
+        was_cut_off && is_counted && at_end != Some(self.items)
     }
 
     /// The how-manieth reading this is; after a failure, they are counted anew.
@@ -132,7 +149,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oai::{Datestamp, Granularity};
+    use crate::oai::{Datestamp, Granularity, ResumptionToken};
     use crate::store::{PassId, Span, Window, WindowId};
 
     fn window(state: WindowState, reads: u32, items: u64) -> Window {
@@ -164,6 +181,7 @@ mod tests {
         earliest: None,
         ignores_dates: false,
         list_size_lies: false,
+        tokens_name_items: false,
         whole_at: None,
         cut_off_at: None,
         short_at: None,
@@ -176,10 +194,22 @@ mod tests {
             cursor: Some(0),
             ..Paging::default()
         };
+        let counted = Paging {
+            complete_list_size: Some(4),
+            ..Paging::default()
+        };
         let (empty, none) = (End::Token(&formal), End::Token(&Paging::default()));
         let lies = Rules {
             list_size_lies: true,
             ..RULES
+        };
+        let named = Rules {
+            tokens_name_items: true,
+            ..RULES
+        };
+        let cut_off = |reads| Window {
+            token: ResumptionToken::new("t"),
+            ..window(Open, reads, 2)
         };
         let undated = Rules {
             ignores_dates: true,
@@ -344,6 +374,54 @@ mod tests {
                 "complete",
             ),
             (
+                "cut off, and counted",
+                cut_off(1),
+                (4, Some(4), false),
+                End::Token(&counted),
+                RULES,
+                "complete",
+            ),
+            (
+                "cut off, and grown since",
+                cut_off(1),
+                (5, Some(4), false),
+                End::Token(&counted),
+                RULES,
+                "suspicious",
+            ),
+            (
+                "cut off, and a bare end",
+                cut_off(1),
+                (4, Some(4), false),
+                none,
+                RULES,
+                "suspicious",
+            ),
+            (
+                "cut off, never counted",
+                cut_off(1),
+                (4, None, false),
+                none,
+                RULES,
+                "complete",
+            ),
+            (
+                "cut off, tokens name items",
+                cut_off(1),
+                (4, Some(4), false),
+                none,
+                named,
+                "complete",
+            ),
+            (
+                "cut off again and again",
+                cut_off(3),
+                (4, Some(4), false),
+                none,
+                RULES,
+                "complete",
+            ),
+            (
                 "one token too many",
                 new(),
                 (4, Some(4), false),
@@ -385,7 +463,7 @@ mod tests {
             ),
         ];
         for (case, window, (items, list_size, moved), end, rules, expected) in cases {
-            let mut reading = Reading::new(window, true);
+            let mut reading = Reading::new(window, false);
             reading.items = items;
             reading.list_size = list_size;
             reading.moved = moved;

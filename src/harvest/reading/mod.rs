@@ -26,6 +26,8 @@ pub(super) struct Rules {
     pub(super) ignores_dates: bool,
     /// `completeListSize` is not to be believed.
     pub(super) list_size_lies: bool,
+    /// A token names the item after which to go on.
+    pub(super) tokens_name_items: bool,
     /// Lists of so many items and no token are whole.
     pub(super) whole_at: Option<u64>,
     /// Lists of so many items and no token are cut off.
