@@ -13,7 +13,11 @@ use crate::store::Store;
 /// So long after the last end: what is to follow it has begun by then.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Gives memory back after the last of several passes and deliveries. Ends only with its task.
+/// The search index and requests end without a word, and leave something too.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Gives memory back after the last of several passes and deliveries, and now and again. Ends only
+/// with its task.
 pub(super) async fn run(store: Arc<Store>, board: Arc<Board>) {
     let mut ends = board.ends();
     let mut delivered = board.delivered();
@@ -21,6 +25,7 @@ pub(super) async fn run(store: Arc<Store>, board: Arc<Board>) {
         tokio::select! {
             Ok(()) = ends.changed() => {}
             Ok(()) = delivered.changed() => {}
+            () = tokio::time::sleep(EVERY) => {}
         }
         tokio::time::sleep(PAUSE).await;
         if any_running(&board) {
