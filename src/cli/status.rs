@@ -421,7 +421,7 @@ fn span_in_words(window: &Window) -> String {
 
 fn waiting(hosts: &[HostPause], now_ms: i64) -> String {
     let mut text = String::new();
-    for host in hosts.iter().filter(|host| host.not_before_at > now_ms) {
+    for host in hosts.iter().filter(|host| host.left(now_ms).is_some()) {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,

@@ -113,9 +113,9 @@ pub fn delivery_verdict(
         (Some(retry_at), _) => (retry_at, Reason::Again),
         (None, _) if standing.behind => (now_ms, Reason::Tick),
         (None, None) => return Verdict::OnDemand,
-        // A clock that was set back must not put it off.
         (None, Some(cron)) => {
-            let tick = tick_after(cron, schedule.time_zone, standing.last_ms.min(now_ms));
+            let last_ms = on_our_clock(standing.last_ms, now_ms);
+            let tick = tick_after(cron, schedule.time_zone, last_ms);
             (tick, Reason::Tick)
         }
     };
@@ -295,10 +295,9 @@ pub fn verdict(schedule: &Schedule, standing: &Standing, now_ms: i64) -> Verdict
         let tick = |after_ms| next_tick(cron, schedule, standing.part_of_spread, after_ms);
         match standing.last {
             None | Some(Last::CutOff) => (now_ms, Reason::Tick),
-            // A clock that was set back must not put the next pass off.
-            Some(Last::Complete(ended_ms)) => (tick(ended_ms.min(now_ms)), Reason::Tick),
+            Some(Last::Complete(ended_ms)) => (tick(on_our_clock(ended_ms, now_ms)), Reason::Tick),
             Some(Last::Failed(ended_ms)) => {
-                let ended_ms = ended_ms.min(now_ms);
+                let ended_ms = on_our_clock(ended_ms, now_ms);
                 let again = ended_ms.saturating_add(millis(AGAIN_AFTER));
                 let tick = tick(ended_ms);
                 if tick <= again {
@@ -327,6 +326,20 @@ pub fn verdict(schedule: &Schedule, standing: &Standing, now_ms: i64) -> Verdict
         Verdict::Due
     } else {
         Verdict::At(at, reason)
+    }
+}
+
+/// By so much a time server may set our clock back without another thought.
+const SLACK_MS: i64 = 60_000;
+
+/// When something ended. If that lies ahead of our clock, the clock was set back: it counts as long ago
+/// then, and what follows it is due at once. Who waited for the next time on the clock as it is would
+/// wait anew at each look, until the clock has come to where it was.
+fn on_our_clock(ended_ms: i64, now_ms: i64) -> i64 {
+    if ended_ms > now_ms.saturating_add(SLACK_MS) {
+        0
+    } else {
+        ended_ms.min(now_ms)
     }
 }
 
@@ -424,6 +437,12 @@ mod tests {
                 "ended in the future",
                 &hourly,
                 done("2031-01-01T00:00:00Z"),
+                Verdict::Due,
+            ),
+            (
+                "ended by a clock that was put right",
+                &hourly,
+                done("2026-06-10T12:10:59Z"),
                 tick,
             ),
             ("behind", &hourly, behind, Verdict::Due),
@@ -496,7 +515,21 @@ mod tests {
                 &daily,
                 complete("2031-01-01T00:00:00Z"),
                 now,
+                Verdict::Due,
+            ),
+            (
+                "ended by a clock that was put right",
+                &daily,
+                complete("2026-06-10T12:00:59Z"),
+                now,
                 Verdict::At(at("2026-06-11T03:00:00Z"), Tick),
+            ),
+            (
+                "failed in the future",
+                &daily,
+                last(Some(Last::Failed(at("2031-01-01T00:00:00Z")))),
+                now,
+                Verdict::Due,
             ),
             (
                 "seconds",

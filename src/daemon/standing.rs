@@ -15,6 +15,7 @@ pub(super) fn last_pass(
     reader: &Reader,
     source: Option<&Source>,
     last_run: Option<Last>,
+    now_ms: i64,
 ) -> Result<Option<Last>, StoreError> {
     let pass = match source {
         // A list of identifiers alone brings no records.
@@ -24,7 +25,7 @@ pub(super) fn last_pass(
             .find(|pass| pass.kind.word() != "identifiers"),
         None => None,
     };
-    Ok(latest(pass.map(|pass| stored(&pass)), last_run))
+    Ok(latest(pass.map(|pass| stored(&pass)), last_run, now_ms))
 }
 
 /// How reconciling a source ended last; `last_run` is its last end in this process.
@@ -38,6 +39,7 @@ pub(super) fn last_reconcile(
     reader: &Reader,
     source: Option<&Source>,
     last_run: Option<Last>,
+    now_ms: i64,
 ) -> Result<Option<Last>, StoreError> {
     let Some(source) = source else {
         return Ok(None);
@@ -52,7 +54,11 @@ pub(super) fn last_reconcile(
     };
     // A failure to begin, such as a host that cannot be reached, is in no store.
     Ok(match (ended, last_run) {
-        (Some(ended_ms), Some(Last::Failed(failed_ms))) if failed_ms > ended_ms => last_run,
+        (Some(ended_ms), Some(Last::Failed(failed_ms)))
+            if failed_ms > ended_ms || ended_ms > now_ms =>
+        {
+            last_run
+        }
         (ended, _) => ended.map(Last::Complete),
     })
 }
@@ -73,10 +79,13 @@ fn stored(pass: &Pass) -> Last {
 /// The later of both.
 ///
 /// A run can end without a pass, because the repository could not be reached at all; and a pass of
-/// another process can be newer than any run of this one.
-fn latest(stored: Option<Last>, last_run: Option<Last>) -> Option<Last> {
+/// another process can be newer than any run of this one. One that ended ahead of our clock, which was
+/// set back since, is not.
+fn latest(stored: Option<Last>, last_run: Option<Last>, now_ms: i64) -> Option<Last> {
     match (stored, last_run) {
-        (Some(Last::Complete(stored)), Some(Last::Failed(run))) if run < stored => {
+        (Some(Last::Complete(stored)), Some(Last::Failed(run)))
+            if run < stored && stored <= now_ms =>
+        {
             Some(Last::Complete(stored))
         }
         // It was told to stop before it had begun a pass, or on the last page.
@@ -133,6 +142,12 @@ mod tests {
                 Some(Failed(5)),
                 Some(Complete(9)),
             ),
+            (
+                "another process was, on a clock that was ahead",
+                Some(Complete(10)),
+                Some(Failed(5)),
+                Some(Failed(5)),
+            ),
             ("never reached", None, Some(Failed(5)), Some(Failed(5))),
             (
                 "told to stop on the last page",
@@ -149,7 +164,7 @@ mod tests {
             ),
         ];
         for (case, stored, run, expected) in cases {
-            assert_eq!(latest(stored, run), expected, "{case}");
+            assert_eq!(latest(stored, run, 9), expected, "{case}");
         }
     }
 

@@ -22,10 +22,6 @@ use crate::store::{Cost, HostPause, Store, StoreError};
 /// A challenge page says no time; browsers' challenges are lifted by people, not by waiting.
 const CHALLENGE_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
-/// A host is left alone for a day at most, whatever it says: one wrong number must not silence it
-/// for years.
-const LONGEST_PARKING: Duration = Duration::from_secs(24 * 3600);
-
 /// No pause between two tries grows beyond this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -183,11 +179,9 @@ impl<'a, T: Transport> Asker<'a, T> {
             return Ok(());
         };
         self.paused_host = true;
-        let left = pause.not_before_at.saturating_sub(self.clock.now_ms());
-        let Ok(left) = u64::try_from(left) else {
+        let Some(left) = pause.left(self.clock.now_ms()) else {
             return Ok(());
         };
-        let left = Duration::from_millis(left);
         if left > self.settings.max_wait {
             return Err(Trouble::Parked {
                 until_ms: pause.not_before_at,
@@ -406,7 +400,7 @@ impl<'a, T: Transport> Asker<'a, T> {
 
     /// Stores until when the host wants to be left alone, for whoever asks it next.
     fn remember(&self, pause: Duration, why: &str) -> Result<i64, StoreError> {
-        let pause = pause.min(LONGEST_PARKING);
+        let pause = pause.min(HostPause::LONGEST);
         let now_ms = self.clock.now_ms();
         let until_ms = now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
         let failures = self

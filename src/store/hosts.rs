@@ -1,5 +1,7 @@
 //! How long to leave a host alone: shared by its sources, and kept over restarts.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
@@ -17,6 +19,22 @@ pub struct HostPause {
     pub failures: u32,
     /// Why.
     pub reason: String,
+}
+
+impl HostPause {
+    /// A host is left alone for a day at most, whatever it says: one wrong number must not silence it
+    /// for years.
+    pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+    /// For how long the host is still to be left alone, at `now_ms` on our clock; `None` if it may be
+    /// asked.
+    ///
+    /// A pause that would last longer than any was stored on a clock that was ahead, and is over.
+    pub fn left(&self, now_ms: i64) -> Option<Duration> {
+        let left = u64::try_from(self.not_before_at.saturating_sub(now_ms)).ok()?;
+        let left = Duration::from_millis(left);
+        (!left.is_zero() && left <= Self::LONGEST).then_some(left)
+    }
 }
 
 impl Store {

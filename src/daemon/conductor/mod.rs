@@ -205,6 +205,7 @@ impl Conductor {
             .reader
             .host_pauses()?
             .into_iter()
+            .filter(|pause| pause.left(now_ms).is_some())
             .map(|pause| (pause.host, pause.not_before_at))
             .collect();
         let mut sleep = LONGEST_SLEEP;
@@ -223,13 +224,13 @@ impl Conductor {
             let host = host(&entry.settings);
             let source = known.get(name);
             let standing = Standing {
-                last: last_pass(&self.reader, source, entry.last_run)?,
+                last: last_pass(&self.reader, source, entry.last_run, now_ms)?,
                 asked: entry.asked,
                 paused: entry.paused_since.is_some(),
                 host_until: pauses.get(&host).copied(),
                 part_of_spread: part_of_spread(self.seed, name),
             };
-            let reconciled = last_reconcile(&self.reader, source, entry.last_reconcile)?;
+            let reconciled = last_reconcile(&self.reader, source, entry.last_reconcile, now_ms)?;
             let reconcile = entry.reconcile_verdict(reconciled, &standing, now_ms);
             let wait = |until_ms, reason| Wait {
                 until_ms,

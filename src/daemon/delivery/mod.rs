@@ -225,7 +225,10 @@ impl Deliveries {
                 last_ms: item.last_ms,
                 behind: item.behind,
                 asked: item.asked,
-                retry_at: item.retry_at,
+                // One that lies further ahead was set by a clock that was set back since.
+                retry_at: item
+                    .retry_at
+                    .filter(|at_ms| *at_ms <= now_ms.saturating_add(millis(LONGEST_PAUSE))),
             };
             let state = match delivery_verdict(&item.schedule, &standing, now_ms) {
                 Verdict::Due => {

@@ -129,7 +129,7 @@ fn render(overview: &Overview, requests: u64) -> String {
     let paused = overview
         .hosts
         .iter()
-        .filter(|host| host.not_before_at > overview.now_ms);
+        .filter(|host| host.left(overview.now_ms).is_some());
     text.single(
         "harvestd_hosts_paused",
         "gauge",

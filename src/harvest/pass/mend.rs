@@ -7,6 +7,7 @@ use crate::harvest::adapt;
 use crate::harvest::commit::Committer;
 use crate::harvest::fetch::Trouble;
 use crate::harvest::learn;
+use crate::harvest::proof::{self, Evidence};
 use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
@@ -47,8 +48,8 @@ enum Alone {
 
 /// What a list of identifiers brought.
 enum Listed {
-    /// All of it.
-    Headers(Vec<Header>),
+    /// All of it, and the `until` to which the repository lowered that of the window.
+    Headers(Vec<Header>, Option<Datestamp>),
     /// Most of it is of other dates than was asked for.
     OfOtherDates,
     /// Nothing that is of use.
@@ -209,14 +210,14 @@ impl<T: Transport> Run<'_, T> {
     /// aside, so that they alone are missing, and seen. Where no answer comes about one, the window
     /// stays open: it may be whole, and nobody has seen it.
     async fn read_one_by_one(&mut self, window: &Window, why: &str) -> Result<Alone, Halt> {
-        let headers = match self.list_identifiers(window).await? {
-            Listed::Headers(headers) => headers,
+        let (headers, lowered) = match self.list_identifiers(window).await? {
+            Listed::Headers(headers, lowered) => (headers, lowered),
             Listed::OfOtherDates => return Ok(Alone::OfOtherDates),
             Listed::InVain(note) => return Ok(Alone::InVain(note)),
         };
         let mut page = PageStep {
             window: window.id,
-            begins: Some(None),
+            begins: Some(lowered),
             ending: Some(Ending::Complete),
             ..PageStep::default()
         };
@@ -274,6 +275,9 @@ impl<T: Transport> Run<'_, T> {
         let set = window.set_spec.as_deref();
         let mut request =
             Request::ListIdentifiers(adapt::first(&prefix, set, window.span, &self.traits));
+        let granularity = adapt::granularity(&self.traits);
+        let (_, asked_text) = span::render(window.span, granularity);
+        let mut lowered = None;
         let mut headers = Vec::new();
         for _ in 0..MOST_PAGES_OF_IDENTIFIERS {
             let fetched = match self.asker.ask(&request, 1).await {
@@ -289,12 +293,21 @@ impl<T: Transport> Run<'_, T> {
                     // Where the first record of each list is the one that breaks its page, no list of
                     // records shows it.
                     let texts = list.items.iter().map(|header| header.datestamp.as_str());
-                    let granularity = adapt::granularity(&self.traits);
                     if !self.traits.ignores_dates
                         && window.part
                         && span::are_outside(texts, window.span, granularity, true)
                     {
                         return Ok(Listed::OfOtherDates);
+                    }
+                    if headers.is_empty() {
+                        let evidence = Evidence {
+                            asked_text: asked_text.as_deref(),
+                            echoed_until: fetched.response.request.until.as_deref(),
+                            ..Evidence::default()
+                        };
+                        lowered = proof::echoed_bound(evidence).filter(|echoed| {
+                            window.span.until.is_some_and(|until| *echoed < until)
+                        });
                     }
                     headers.extend(list.items);
                     if headers.len() > MOST_ONE_BY_ONE {
@@ -303,7 +316,7 @@ impl<T: Transport> Run<'_, T> {
                         )));
                     }
                     let Some(token) = list.token else {
-                        return Ok(Listed::Headers(headers));
+                        return Ok(Listed::Headers(headers, lowered));
                     };
                     request = adapt::resume(Verb::ListIdentifiers, &token, &prefix, &self.traits);
                 }

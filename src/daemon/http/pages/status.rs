@@ -100,7 +100,7 @@ fn troubles(overview: &Overview) -> Markup {
     let waiting = overview
         .hosts
         .iter()
-        .filter(|host| host.not_before_at > now_ms);
+        .filter(|host| host.left(now_ms).is_some());
     html! {
         @if let Some(trouble) = &overview.trouble {
             p class="bad" { "No pass can be started: " (trouble) }
