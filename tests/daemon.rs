@@ -3,9 +3,14 @@
 mod support;
 
 use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use harvestd::config::{self, Environment, Overrides, Secrets};
+use harvestd::daemon::{self, Service};
 use harvestd::demo::{Behaviour, Item, Model};
+use harvestd::harvest::{Clock, stop_switch};
 use harvestd::oai::Datestamp;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -576,4 +581,67 @@ async fn a_store_in_use_is_copied_and_damage_is_found() {
         found.stdout.ends_with("250 records checked, 1 faults\n"),
         "{found:?}"
     );
+}
+
+/// How many passes the only source had, once none runs or is to run now.
+async fn passes_at_rest(address: &str) -> Option<usize> {
+    let answer = reqwest::get(format!("http://{address}/api/v1/sources")).await;
+    let answer: Value = serde_json::from_str(&answer.ok()?.text().await.ok()?).ok()?;
+    let source = &answer["sources"][0];
+    let passes = source["passes"].as_array()?;
+    let at_rest = passes.iter().all(|pass| pass["state"] == "complete");
+    (source["state"] == "waiting" && at_rest).then_some(passes.len())
+}
+
+/// A day that the clock leaves out has its tick made up once; one that it goes back puts nothing off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_costs_no_pass_and_brings_no_more_than_one() {
+    const DAY_MS: i64 = 86_400_000;
+    let repository = Repository::with_records(3).start().await;
+    let store = temp_store();
+    let sources = [source("a", &repository.base_url(), "0 3 * * *", "")];
+    let path = write_config(&store, "", &sources);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("127.0.0.1:0", &address)).unwrap();
+    let load = move || {
+        let overrides = Overrides {
+            config: Some(path.clone()),
+            ..Overrides::default()
+        };
+        let environment = Environment::new([]);
+        config::load(&overrides, &environment, Secrets::Reported).map_err(|error| error.to_string())
+    };
+    let clock = Arc::new(AtomicI64::new(NOW * 1000));
+    let service = Service {
+        clock: Clock::Manual(Arc::clone(&clock)),
+        progress: harvestd::cli::progress::lines(),
+        reload: Box::new(load.clone()),
+    };
+    let (switch, stop) = stop_switch();
+    // Whoever asks for the configuration again makes it look at its clock, as it does each minute.
+    let (looks, reload) = tokio::sync::mpsc::channel(1);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let script = async {
+        let jumps = [0, DAY_MS, -30 * DAY_MS, DAY_MS, DAY_MS, -DAY_MS];
+        for (jump, expected) in jumps.into_iter().zip(1..) {
+            clock.fetch_add(jump, Ordering::Relaxed);
+            looks.send(()).await.unwrap();
+            let what = format!("pass {expected}, after a jump by {jump} ms");
+            eventually(&what, async || {
+                (passes_at_rest(&address).await == Some(expected)).then_some(())
+            })
+            .await;
+            // The second of these waits until the first was heard, the third until it has looked.
+            for _ in 0..3 {
+                looks.send(()).await.unwrap();
+            }
+            assert_eq!(passes_at_rest(&address).await, Some(expected), "{what}");
+        }
+        switch.stop();
+    };
+    let (ended, ()) = tokio::join!(daemon::run(load().unwrap(), service, stop, reload), script);
+    ended.unwrap();
 }
