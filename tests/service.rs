@@ -306,7 +306,11 @@ async fn what_vanished_is_buried_by_schedule_and_held_if_it_is_too_much() {
         .await;
     };
     buried(2).await;
-    assert!(daemon.source("a").await["next_reconcile"].is_object());
+    eventually("it says when it will look again", async || {
+        let source = daemon.source("a").await;
+        source["next_reconcile"].is_object().then_some(())
+    })
+    .await;
     vanish(20);
     let held = eventually("it waits for a person", async || {
         let status = daemon.json("/api/v1/status").await;

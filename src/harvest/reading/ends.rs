@@ -79,7 +79,7 @@ impl Reading {
             } else {
                 Ending::Suspicious(format!("{in_words} announced"))
             }
-        } else if matches!(end, End::NoRecordsMatch) && size.is_none() && !again {
+        } else if matches!(end, End::NoRecordsMatch) && !self.is_as_announced(rules) && !again {
             let note = format!("noRecordsMatch in answer to a token after {in_words}");
             if reading > MOST_READINGS {
                 Ending::Failed(note)
@@ -97,6 +97,11 @@ impl Reading {
         };
         page.ending = Some(ending);
         Verdict::End(page)
+    }
+
+    /// As many items have come as the list announced, first or last. More of them say no more than none.
+    fn is_as_announced(&self, rules: &Rules) -> bool {
+        !rules.list_size_lies && [self.list_size, self.last_size].contains(&Some(self.items))
     }
 
     /// A list up to a time that is past announced more in the end than has come: something showed in
@@ -433,6 +438,14 @@ mod tests {
                 "one token too many, unannounced",
                 new(),
                 (4, None, false),
+                End::NoRecordsMatch,
+                RULES,
+                "suspicious",
+            ),
+            (
+                "one token too many, after more than announced",
+                new(),
+                (5, Some(4), false),
                 End::NoRecordsMatch,
                 RULES,
                 "suspicious",
