@@ -279,6 +279,8 @@ impl<T: Transport> Run<'_, T> {
         let (_, asked_text) = span::render(window.span, granularity);
         let mut lowered = None;
         let mut headers = Vec::new();
+        // Where each page has the same token, a page is lost with its answer, as in lists of records.
+        let (mut sent, mut asked_again, mut tokens_differ) = (None, false, false);
         for _ in 0..MOST_PAGES_OF_IDENTIFIERS {
             let fetched = match self.asker.ask(&request, 1).await {
                 Ok(fetched) => fetched,
@@ -310,6 +312,14 @@ impl<T: Transport> Run<'_, T> {
                         });
                     }
                     headers.extend(list.items);
+                    asked_again |= sent.is_some() && fetched.cost.requests > 1;
+                    tokens_differ |= sent.is_some() && list.token.is_some() && list.token != sent;
+                    let ends_short = list.paging.complete_list_size != Some(headers.len() as u64);
+                    if asked_again && !tokens_differ && (list.token.is_some() || ends_short) {
+                        return Ok(Listed::InVain(
+                            "a page of identifiers may have been lost".to_owned(),
+                        ));
+                    }
                     if headers.len() > MOST_ONE_BY_ONE {
                         return Ok(Listed::InVain(format!(
                             "more than {MOST_ONE_BY_ONE} identifiers"
@@ -319,6 +329,7 @@ impl<T: Transport> Run<'_, T> {
                         return Ok(Listed::Headers(headers, lowered));
                     };
                     request = adapt::resume(Verb::ListIdentifiers, &token, &prefix, &self.traits);
+                    sent = Some(token);
                 }
                 Content::Errors(errors) => {
                     if matches!(request, Request::Resume { .. }) {
