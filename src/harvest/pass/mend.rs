@@ -8,6 +8,7 @@ use crate::harvest::commit::Committer;
 use crate::harvest::fetch::Trouble;
 use crate::harvest::learn;
 use crate::harvest::proof::{self, Evidence};
+use crate::harvest::reading::Tokens;
 use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
@@ -279,8 +280,7 @@ impl<T: Transport> Run<'_, T> {
         let (_, asked_text) = span::render(window.span, granularity);
         let mut lowered = None;
         let mut headers = Vec::new();
-        // Where each page has the same token, a page is lost with its answer, as in lists of records.
-        let (mut sent, mut asked_again, mut tokens_differ) = (None, false, false);
+        let mut tokens = Tokens::default();
         for _ in 0..MOST_PAGES_OF_IDENTIFIERS {
             let fetched = match self.asker.ask(&request, 1).await {
                 Ok(fetched) => fetched,
@@ -312,10 +312,10 @@ impl<T: Transport> Run<'_, T> {
                         });
                     }
                     headers.extend(list.items);
-                    asked_again |= sent.is_some() && fetched.cost.requests > 1;
-                    tokens_differ |= sent.is_some() && list.token.is_some() && list.token != sent;
-                    let ends_short = list.paging.complete_list_size != Some(headers.len() as u64);
-                    if asked_again && !tokens_differ && (list.token.is_some() || ends_short) {
+                    let lost = tokens.page(list.token.as_ref(), fetched.cost.requests > 1);
+                    let ends_short = list.token.is_none()
+                        && list.paging.complete_list_size != Some(headers.len() as u64);
+                    if lost || (ends_short && tokens.may_lack_a_page()) {
                         return Ok(Listed::InVain(
                             "a page of identifiers may have been lost".to_owned(),
                         ));
@@ -329,7 +329,6 @@ impl<T: Transport> Run<'_, T> {
                         return Ok(Listed::Headers(headers, lowered));
                     };
                     request = adapt::resume(Verb::ListIdentifiers, &token, &prefix, &self.traits);
-                    sent = Some(token);
                 }
                 Content::Errors(errors) => {
                     if matches!(request, Request::Resume { .. }) {

@@ -43,7 +43,7 @@ impl Reading {
                 "{} of {} items cannot be read",
                 self.bad, self.items
             ))
-        } else if self.doubtful && !self.tokens_differ && self.list_size != Some(self.items) {
+        } else if self.tokens.may_lack_a_page() && self.list_size != Some(self.items) {
             let note = format!("{in_words}, and a page may have been lost");
             if reading > MOST_READINGS {
                 Ending::Failed(note)

@@ -1,11 +1,13 @@
 //! What a page means for the window it belongs to: whether to go on, and how the window ended.
 
 mod ends;
+mod tokens;
 mod watch;
 
 use std::collections::HashSet;
 
 use ends::End;
+pub(super) use tokens::Tokens;
 
 use super::proof::{self, Evidence};
 use super::{resume, span};
@@ -73,14 +75,9 @@ pub(super) struct Reading {
     /// Most of a page lies outside of what was asked for.
     strangers: bool,
     empty_pages: u32,
-    /// The token that the next page answers.
-    sent: Option<ResumptionToken>,
-    /// The text of tokens has changed from page to page, so that a token names its page.
-    tokens_differ: bool,
+    tokens: Tokens,
     /// Each token so far has named the item after which the list goes on.
     tokens_name_items: Option<bool>,
-    /// A page may have been sent to us and lost on the way.
-    doubtful: bool,
 }
 
 /// A page as it came.
@@ -141,10 +138,8 @@ impl Reading {
             moved: false,
             strangers: false,
             empty_pages: 0,
-            sent: window.token.clone(),
-            tokens_differ: false,
+            tokens: Tokens::from(window.token.clone(), asked_already),
             tokens_name_items: None,
-            doubtful: resumed && asked_already,
             window,
         }
     }
@@ -161,7 +156,7 @@ impl Reading {
 
     /// The token that the next page answers, as the list had it.
     pub(super) fn token(&self) -> Option<&ResumptionToken> {
-        self.sent.as_ref()
+        self.tokens.sent()
     }
 
     /// Whether the tokens of this reading name items, if it had any.
@@ -214,9 +209,11 @@ impl Reading {
         if let Some(note) = self.goes_in_circles(&list) {
             return Verdict::Fail(note);
         }
-        if let Some(note) = self.may_have_lost_a_page(list.token.as_ref(), cost.requests > 1, first)
-        {
-            return Verdict::Restart(note);
+        if self.tokens.page(list.token.as_ref(), cost.requests > 1) {
+            return Verdict::Restart(format!(
+                "a page may have been lost after {} items, and the repository alone knows the place",
+                self.items
+            ));
         }
         self.watch_for_moves(&list);
         self.items += list.len() as u64;

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{Reading, span};
 use crate::oai::response::List;
-use crate::oai::{Granularity, Record, ResumptionToken};
+use crate::oai::{Granularity, Record};
 
 /// So many pages without items may follow one another; a list that has more never ends.
 const MOST_EMPTY_PAGES: u32 = 50;
@@ -37,30 +37,6 @@ impl Reading {
                 self.moved |= !self.seen.insert(hash(&record.header.identifier));
             }
         }
-    }
-
-    /// Where each page has the same token, the repository keeps the place: a request that is sent
-    /// again after its answer was lost brings the page after, and nothing in it says so.
-    pub(super) fn may_have_lost_a_page(
-        &mut self,
-        token: Option<&ResumptionToken>,
-        asked_again: bool,
-        first: bool,
-    ) -> Option<String> {
-        let sent = self.sent.take();
-        self.sent = token.cloned();
-        if first {
-            return None;
-        }
-        self.doubtful |= asked_again;
-        let same = token.is_some() && token == sent.as_ref();
-        self.tokens_differ |= token.is_some() && !same;
-        (self.doubtful && same).then(|| {
-            format!(
-                "a page may have been lost after {} items, and the repository alone knows the place",
-                self.items
-            )
-        })
     }
 
     /// The window spans less than an hour, which only lists that cannot be read get cut into.

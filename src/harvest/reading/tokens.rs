@@ -1,0 +1,89 @@
+//! What the tokens of a list tell about pages that were lost on the way.
+
+use crate::oai::ResumptionToken;
+
+/// Where each page has the same token, the repository keeps the place: a request that is sent again
+/// after its answer was lost brings the page after, and nothing in it says so.
+#[derive(Debug, Default)]
+pub(in crate::harvest) struct Tokens {
+    /// The one that the next page answers, as the list had it; `None` before the first page.
+    sent: Option<ResumptionToken>,
+    /// Their text has changed from page to page, so that a token names its page.
+    differ: bool,
+    /// A page may have been sent to us and lost on the way.
+    doubtful: bool,
+}
+
+impl Tokens {
+    /// Those of a list that goes on at `sent`, if it does not begin. `asked_already` if the page that
+    /// answers it may have been asked for before.
+    pub(super) fn from(sent: Option<ResumptionToken>, asked_already: bool) -> Self {
+        Self {
+            doubtful: sent.is_some() && asked_already,
+            sent,
+            differ: false,
+        }
+    }
+
+    /// The token that the next page answers.
+    pub(super) fn sent(&self) -> Option<&ResumptionToken> {
+        self.sent.as_ref()
+    }
+
+    /// Takes up a page with this token, which was asked for more than once if `asked_again`. Says
+    /// whether a page before it may have been lost.
+    pub(in crate::harvest) fn page(
+        &mut self,
+        token: Option<&ResumptionToken>,
+        asked_again: bool,
+    ) -> bool {
+        let Some(sent) = std::mem::replace(&mut self.sent, token.cloned()) else {
+            return false;
+        };
+        self.doubtful |= asked_again;
+        let same = token == Some(&sent);
+        self.differ |= token.is_some() && !same;
+        self.doubtful && same
+    }
+
+    /// Whether a list that has ended may lack a page, unless its count says otherwise.
+    pub(in crate::harvest) fn may_lack_a_page(&self) -> bool {
+        self.doubtful && !self.differ
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_lost_only_where_the_repository_keeps_the_place() {
+        // Pages as their tokens, those asked for again in capitals; then whether one may be lost, and
+        // whether the end may lack one.
+        let cases = [
+            ("a a -", false, false),
+            ("A a -", false, false),
+            ("a A -", true, true),
+            ("a b C -", false, false),
+            ("a !", false, true),
+            ("a b !", false, false),
+            ("!", false, false),
+        ];
+        for (pages, lost, lacks) in cases {
+            let mut tokens = Tokens::from(None, false);
+            let mut any_lost = false;
+            for page in pages.split(' ') {
+                let text = page.to_lowercase();
+                let token = ResumptionToken::new(&text).filter(|_| !"-!".contains(page));
+                any_lost |= tokens.page(token.as_ref(), page == "!" || page != text);
+            }
+            assert_eq!(
+                (any_lost, tokens.may_lack_a_page()),
+                (lost, lacks),
+                "{pages}"
+            );
+        }
+        let mut resumed = Tokens::from(ResumptionToken::new("a"), true);
+        assert!(resumed.page(ResumptionToken::new("a").as_ref(), false));
+    }
+}
