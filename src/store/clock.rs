@@ -1,6 +1,8 @@
-//! Versions: the store's own clock, which only goes forward.
+//! Versions: the store's own clock, which only goes forward. And what is left of a pause on our wall
+//! clock, which does not.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,17 @@ use serde::{Deserialize, Serialize};
 pub struct Version(pub i64);
 
 const COUNTER_BITS: u32 = 20;
+
+/// What is left at `now_ms` of a pause until `until_ms`, both in milliseconds since 1970; `None` if it
+/// is over.
+///
+/// One of which more is left than the `longest` that there are began on a clock that has been set back
+/// since, and is over, too.
+pub fn pause_left(until_ms: i64, longest: Duration, now_ms: i64) -> Option<Duration> {
+    let left = u64::try_from(until_ms.saturating_sub(now_ms)).ok()?;
+    let left = Duration::from_millis(left);
+    (!left.is_zero() && left <= longest).then_some(left)
+}
 
 impl Version {
     /// The version after this one, at wall-clock time `now_ms` (milliseconds since 1970).
@@ -55,6 +68,24 @@ mod tests {
         ];
         for (case, now_ms, expected) in cases {
             assert_eq!(seed.next(now_ms), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn no_pause_waits_for_a_clock_that_was_set_back() {
+        let longest = Duration::from_secs(900);
+        let now_ms = 1_000_000_000;
+        let cases = [
+            (now_ms - 1, None),
+            (now_ms, None),
+            (now_ms + 1, Some(Duration::from_millis(1))),
+            (now_ms + 900_000, Some(longest)),
+            (now_ms + 900_001, None),
+            (i64::MAX, None),
+        ];
+        for (until_ms, expected) in cases {
+            let left = pause_left(until_ms, longest, now_ms);
+            assert_eq!(left, expected, "{until_ms}");
         }
     }
 }

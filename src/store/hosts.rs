@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
+use super::clock::pause_left;
 use super::open::Cached;
 use super::{Reader, Store, StoreError};
 
@@ -27,13 +28,9 @@ impl HostPause {
     pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
     /// For how long the host is still to be left alone, at `now_ms` on our clock; `None` if it may be
-    /// asked.
-    ///
-    /// A pause that would last longer than any was stored on a clock that was ahead, and is over.
+    /// asked. See [`pause_left`].
     pub fn left(&self, now_ms: i64) -> Option<Duration> {
-        let left = u64::try_from(self.not_before_at.saturating_sub(now_ms)).ok()?;
-        let left = Duration::from_millis(left);
-        (!left.is_zero() && left <= Self::LONGEST).then_some(left)
+        pause_left(self.not_before_at, Self::LONGEST, now_ms)
     }
 }
 

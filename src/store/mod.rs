@@ -2,7 +2,7 @@
 //!
 //! - `open`: opening, creating, checking and closing the file
 //! - `schema`: tables and migrations
-//! - `clock`: versions
+//! - `clock`: versions, and what is left of pauses
 //! - `ledger`: passes and windows as types, `passes` as rows
 //! - `apply`: the steps of a pass, written in transactions
 //! - `payload`: compression of metadata
@@ -42,7 +42,7 @@ mod vanished;
 
 pub use alerts::{Condition, PendingAlert};
 pub use apply::{Applied, Cost, Counts, PackedStep, PageStep, PassPacker, PassWriter, Step};
-pub use clock::Version;
+pub use clock::{Version, pause_left};
 pub use cluster::{
     Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering, Decision,
     Judgement, Member, Rebuilt, RecordId,

@@ -22,7 +22,7 @@ use super::board::{
 use super::schedule::{DeliverySchedule, DeliveryStanding, Reason, Verdict, delivery_verdict};
 use super::wish::Answer;
 use crate::harvest::{Clock, Stop, StopSwitch, stop_switch};
-use crate::store::{ChangeFilter, Reader, Store, StoreError};
+use crate::store::{ChangeFilter, Reader, Store, StoreError, pause_left};
 
 /// A wall clock can be set, so no sleep trusts it for longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -225,10 +225,10 @@ impl Deliveries {
                 last_ms: item.last_ms,
                 behind: item.behind,
                 asked: item.asked,
-                // One that lies further ahead was set by a clock that was set back since.
-                retry_at: item
-                    .retry_at
-                    .filter(|at_ms| *at_ms <= now_ms.saturating_add(millis(LONGEST_PAUSE))),
+                retry_at: item.retry_at.map(|at_ms| {
+                    let left = pause_left(at_ms, LONGEST_PAUSE, now_ms);
+                    left.map_or(now_ms, |_| at_ms)
+                }),
             };
             let state = match delivery_verdict(&item.schedule, &standing, now_ms) {
                 Verdict::Due => {
