@@ -261,17 +261,9 @@ async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url(), "");
     let store = place.argument();
-    let line = |command: &[&'static str]| {
+    let run = async |command: &[&str]| {
         let around = ["--config", config.as_str(), "--store", store.as_str()];
-        [command, &around]
-            .concat()
-            .iter()
-            .map(|word| (*word).to_owned())
-            .collect::<Vec<_>>()
-    };
-    let run = async |command: &[&'static str]| {
-        let words = line(command);
-        harvestd(&words.iter().map(String::as_str).collect::<Vec<_>>()).await
+        harvestd(&[command, &around].concat()).await
     };
     run(&["harvest"]).await.success();
     let listed = run(&["quarantine", "doaj", "--json"]).await.success();

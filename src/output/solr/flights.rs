@@ -11,29 +11,23 @@ use crate::store::Version;
 pub(crate) struct Flights {
     /// The number of the first of them.
     first: usize,
-    flights: VecDeque<Flight>,
+    /// Each with what became of it, once it has come back.
+    flights: VecDeque<(Flight, Option<Landing>)>,
 }
 
+/// A batch, without what is sent.
 #[derive(Debug)]
-struct Flight {
-    records: u64,
-    upto: Version,
-    ids: HashSet<String>,
-    result: Option<Result<Delivered, DeliverError>>,
-}
-
-/// A batch that has come back, as have all before it.
-#[derive(Debug)]
-pub(crate) struct Landed {
+pub(crate) struct Flight {
     /// How many records were read for it.
     pub(crate) records: u64,
     /// Once it is confirmed, all changes up to here are.
     pub(crate) upto: Version,
     /// The ids of its documents.
     pub(crate) ids: HashSet<String>,
-    /// What became of it.
-    pub(crate) result: Result<Delivered, DeliverError>,
 }
+
+/// What became of a batch.
+pub(crate) type Landing = Result<Delivered, DeliverError>;
 
 impl Flights {
     /// How many there are, come back or not.
@@ -44,46 +38,45 @@ impl Flights {
     /// Notes that a batch is sent now, and gives its number.
     pub(crate) fn start(&mut self, batch: &Batch) -> usize {
         let ids = batch.changes.iter().map(|change| change.id.clone());
-        self.flights.push_back(Flight {
+        let flight = Flight {
             records: batch.records,
             upto: batch.upto,
             ids: ids.collect(),
-            result: None,
-        });
+        };
+        self.flights.push_back((flight, None));
         self.first + self.flights.len() - 1
     }
 
     /// Notes what became of the batch with a number that [`Flights::start`] gave.
-    pub(crate) fn land(&mut self, number: usize, result: Result<Delivered, DeliverError>) {
+    pub(crate) fn land(&mut self, number: usize, landing: Landing) {
         let place = number.checked_sub(self.first);
-        if let Some(flight) = place.and_then(|place| self.flights.get_mut(place)) {
-            flight.result = Some(result);
+        if let Some((_, landed)) = place.and_then(|place| self.flights.get_mut(place)) {
+            *landed = Some(landing);
         }
     }
 
     /// Takes out the first, if it has come back.
-    pub(crate) fn take_landed(&mut self) -> Option<Landed> {
-        let result = self.flights.front_mut()?.result.take()?;
-        let flight = self.flights.pop_front()?;
+    pub(crate) fn take_landed(&mut self) -> Option<(Flight, Landing)> {
+        let landing = self.flights.front_mut()?.1.take()?;
+        let (flight, _) = self.flights.pop_front()?;
         self.first += 1;
-        Some(Landed {
-            records: flight.records,
-            upto: flight.upto,
-            ids: flight.ids,
-            result,
-        })
+        Some((flight, landing))
     }
 
     /// Whether another state of one of the batch's documents is among them: if both were under way, the
     /// older one could arrive after the newer one.
     pub(crate) fn has_any_of(&self, batch: &Batch) -> bool {
         let mut ids = batch.changes.iter().map(|change| &change.id);
-        ids.any(|id| self.flights.iter().any(|flight| flight.ids.contains(id)))
+        ids.any(|id| {
+            self.flights
+                .iter()
+                .any(|(flight, _)| flight.ids.contains(id))
+        })
     }
 
     /// The ids of their documents.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &String> {
-        self.flights.iter().flat_map(|flight| &flight.ids)
+        self.flights.iter().flat_map(|(flight, _)| &flight.ids)
     }
 }
 
@@ -108,8 +101,8 @@ mod tests {
         let mut handed_on: Vec<i64> = Vec::new();
         for landed in [2, 0, 1] {
             flights.land(numbers[landed], Ok(Delivered::default()));
-            while let Some(landed) = flights.take_landed() {
-                handed_on.push(landed.upto.0);
+            while let Some((flight, _)) = flights.take_landed() {
+                handed_on.push(flight.upto.0);
             }
             match landed {
                 2 => assert!(handed_on.is_empty()),
@@ -121,7 +114,7 @@ mod tests {
         let next = flights.start(&batch(4, &["b"]));
         flights.land(next, Ok(Delivered::default()));
         assert_eq!(
-            flights.take_landed().map(|landed| landed.upto),
+            flights.take_landed().map(|(flight, _)| flight.upto),
             Some(Version(4))
         );
     }

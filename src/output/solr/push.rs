@@ -14,7 +14,7 @@ use super::batch::{self, Batch, Change};
 use super::client::{Client, SolrError};
 use super::confirm::{Confirmer, Sent};
 use super::deliver::{DeliverError, Delivered, Doubt, Streak, deliver};
-use super::flights::{Flights, Landed};
+use super::flights::{Flight, Flights, Landing};
 use super::settings::SolrSettings;
 use crate::harvest::{Clock, End, Stop};
 use crate::output::vufind::Command;
@@ -281,9 +281,9 @@ impl Run<'_> {
             tokio::select! {
                 Some((number, result)) = under_way.next(), if !under_way.is_empty() => {
                     flights.land(number, result);
-                    while let Some(landed) = flights.take_landed() {
-                        let landed = self.settle(landed, &flights, &streak).await?;
-                        if sent.send(landed).await.is_err() {
+                    while let Some((flight, landing)) = flights.take_landed() {
+                        let settled = self.settle(flight, landing, &flights, &streak).await?;
+                        if sent.send(settled).await.is_err() {
                             return Ok(());
                         }
                     }
@@ -300,13 +300,14 @@ impl Run<'_> {
     /// Settles the doubts about a batch, and sends what was held back for them.
     async fn settle(
         &self,
-        landed: Landed,
+        flight: Flight,
+        landing: Landing,
         flights: &Flights,
         streak: &Streak,
     ) -> Result<Sent, PushError> {
-        let mut delivered = landed.result?;
+        let mut delivered = landing?;
         while let Some(doubt) = delivered.doubt.take() {
-            let under_way = flights.ids().chain(&landed.ids).cloned().collect();
+            let under_way = flights.ids().chain(&flight.ids).cloned().collect();
             self.settle_doubt(doubt, &delivered, under_way).await?;
             streak.end();
             let rest = std::mem::take(&mut delivered.rest);
@@ -315,7 +316,7 @@ impl Run<'_> {
             }
         }
         let now = self.around.clock.now_ms();
-        Ok(Sent::new(delivered, landed.records, Some(landed.upto), now))
+        Ok(Sent::new(delivered, flight.records, Some(flight.upto), now))
     }
 
     /// Finds out whether the index is to blame for refusing documents, by sending it again one that it
