@@ -365,6 +365,7 @@ pub(super) fn traits_in_words(traits: &Traits) -> Vec<String> {
         (traits.decodes_tokens, "decodes_tokens"),
         (traits.wants_prefix_with_token, "wants_prefix_with_token"),
         (traits.tokens_name_items == Some(true), "tokens_name_items"),
+        (traits.tokens_name_datestamps, "tokens_name_datestamps"),
     ];
     let mut words: Vec<String> = flags
         .into_iter()

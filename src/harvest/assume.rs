@@ -75,7 +75,10 @@ impl Assumption {
             Self::ListSizeLies(lies) => traits.list_size_lies = lies,
             Self::DecodesTokens(decodes) => traits.decodes_tokens = decodes,
             Self::WantsPrefixWithToken(wants) => traits.wants_prefix_with_token = wants,
-            Self::TokensNameItems(names) => traits.tokens_name_items = Some(names),
+            Self::TokensNameItems(names) => {
+                traits.tokens_name_items = Some(names);
+                traits.tokens_name_datestamps = false;
+            }
             Self::CutOffAt(items) => {
                 traits.cut_off_at = items;
                 // No round number of items is a reason to look twice then.

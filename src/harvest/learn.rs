@@ -61,19 +61,10 @@ pub(super) fn stall_in_words(traits: &Traits, reached: Datestamp) -> Option<Stri
     })
 }
 
-/// From the first page of a list: how long a page is, and which way the list runs.
+/// From the first page of a list: how long a page is.
 pub(super) fn page(traits: &mut Traits, list: &List<Record>) {
     if list.token.is_some() {
         traits.page_size = Some(list.len() as u64);
-    }
-    let mut instants = list
-        .items
-        .iter()
-        .filter_map(|record| record.header.instant());
-    if let (Some(first), Some(last)) = (instants.next(), instants.next_back())
-        && first != last
-    {
-        traits.newest_first = Some(first > last);
     }
 }
 

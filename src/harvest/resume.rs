@@ -1,4 +1,4 @@
-//! Whether a list that was cut off is gone on with at its token, or read again.
+//! Where a list that was cut off is gone on with: at its token, at a datestamp, from its beginning.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 
+use super::adapt;
 use crate::oai::{Granularity, Header, ResumptionToken};
-use crate::store::{Span, Window};
+use crate::store::{Span, Traits, Window};
 
 /// A list that was cut off for no longer than this is gone on with, whatever its tokens are: that
 /// is no longer than a pause between two pages may be.
@@ -16,62 +17,137 @@ const SOON_MS: i64 = 5 * 60_000;
 /// A shorter name stands in a token by chance.
 const SHORTEST_NAME: usize = 6;
 
-/// Why a window that was cut off is read again instead of from its token; `None` to go on.
+/// So many readings of a part that spans one datestamp: with more of them a source that rests often
+/// might never leave a datestamp that very many items share.
+const MOST_READS_OF_A_DATESTAMP: u32 = 4;
+
+/// What a token says of the place where its list goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// The item after which to go on, by identifier.
+    Item,
+    /// The datestamp of that item only. Where many share it, the token counts them, as DOAJ's do.
+    Datestamp,
+    /// Neither: it may count from the beginning.
+    Nothing,
+}
+
+/// How to go on with a window that was cut off.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Resumption {
+    /// At its token, or with its first page.
+    Go,
+    /// From its beginning.
+    Restart(String),
+    /// By this span, which is all that was not given.
+    Rest(Span, String),
+}
+
+/// How to go on with a window that was cut off.
 ///
 /// Most tokens say how many items were given. What changes while nobody reads leaves its place, all
 /// behind it moves up, and as many items are never shown: no count and no repetition tells, since
-/// what was read is forgotten. A token that names the item after which to go on
-/// (`tokens_name_items`), as DOAJ's do, has no such gap. To read a window of at most
-/// `window_records` again costs minutes and the items are recognised, where what was lost stays
-/// away until the next full pass. A larger one, from a repository that does not tell how large
-/// its lists are or cannot cut them, is gone on with: it might never end otherwise.
-pub(super) fn doubt(
+/// what was read is forgotten. A token that names the item after which to go on has no such gap, and
+/// one that names its datestamp, as DOAJ's do, has it only among the items that share that one: they
+/// are read again. To read a window of at most `window_records` again costs minutes and the items are
+/// recognised, where what was lost stays away until the next full pass. A larger one, from a
+/// repository that does not tell how large its lists are or cannot cut them, is gone on with: it
+/// might never end otherwise.
+pub(super) fn resumption(
     window: &Window,
     now_ms: i64,
-    tokens_name_items: bool,
+    traits: &Traits,
     window_records: u64,
-) -> Option<String> {
-    window.token.as_ref()?;
-    if tokens_name_items || window.items > window_records {
-        return None;
+) -> Resumption {
+    let names_items = traits.tokens_name_items == Some(true);
+    if window.token.is_none() || (names_items && !traits.tokens_name_datestamps) {
+        return Resumption::Go;
     }
     let idle_ms = match window.token_at {
         // A clock that was set back says nothing about how long it was.
         Some(token_at) if token_at <= now_ms => now_ms - token_at,
         _ => i64::MAX,
     };
-    (idle_ms > SOON_MS).then(|| {
-        format!(
-            "cut off after {} items, and its token is too old for the rest of the list to stand \
-             where it did",
-            window.items
-        )
-    })
+    if idle_ms <= SOON_MS {
+        return Resumption::Go;
+    }
+    let why = format!(
+        "cut off after {} items, and its token is too old for the rest of the list to stand where \
+         it did",
+        window.items
+    );
+    match rest(window, traits) {
+        Some(span) if names_items => Resumption::Rest(span, why),
+        _ if window.items <= window_records => Resumption::Restart(why),
+        _ if may_be_one_datestamp(window, traits) => Resumption::Restart(why),
+        _ => Resumption::Go,
+    }
 }
 
-/// Whether a token names the last item of its page, by identifier or datestamp, as it stands or
+/// What a window has left, where that is less than the whole.
+fn rest(window: &Window, traits: &Traits) -> Option<Span> {
+    // What was not proven then would seem to be by the first page of what is read now.
+    let is_proven = window.bound.is_some() || (window.part && window.span.until.is_some());
+    let at = window.place.filter(|_| is_proven)?.datestamp;
+    let span = window.span;
+    let is_within =
+        span.from.is_none_or(|from| from <= at) && span.until.is_none_or(|end| at <= end);
+    if traits.ignores_dates || !is_within {
+        return None;
+    }
+    let rest = if traits.newest_first? {
+        // Where fractions of the unit are kept, `until` leaves out what shares the rest of it.
+        let until = at.plus_seconds(match adapt::granularity(traits) {
+            Granularity::Day => 86_400,
+            Granularity::Second => 1,
+        });
+        Span {
+            until: Some(span.until.map_or(until, |end| until.min(end))),
+            ..span
+        }
+    } else {
+        Span {
+            from: Some(at),
+            ..span
+        }
+    };
+    (rest != span).then_some(rest)
+}
+
+/// As far as it was read, the window may have had one datestamp only, among the items of which the
+/// token counts; and it was not read often.
+fn may_be_one_datestamp(window: &Window, traits: &Traits) -> bool {
+    window.place.is_some()
+        && traits.tokens_name_items != Some(false)
+        && window.reads < MOST_READS_OF_A_DATESTAMP
+}
+
+/// What a token says of the last item of its page, by identifier or datestamp, as it stands or
 /// decoded. `None` if that cannot be told: the datestamp is an end of the `span` that was asked for,
 /// which tokens that only count contain as well.
-pub(super) fn names_item(token: &ResumptionToken, last: &Header, span: Span) -> Option<bool> {
+pub(super) fn named(token: &ResumptionToken, last: &Header, span: Span) -> Option<Named> {
+    let readings = readings(token.as_str());
+    let is_in_token =
+        |name: &str| name.len() >= SHORTEST_NAME && readings.iter().any(|text| text.contains(name));
     let identifier = last.identifier.as_str();
     let tail = identifier.rsplit([':', '/']).next().unwrap_or_default();
-    let is_end = |text: &str| {
-        [span.from, span.until].into_iter().flatten().any(|end| {
-            [Granularity::Day, Granularity::Second]
-                .into_iter()
-                .any(|granularity| end.render(granularity) == text)
-        })
-    };
-    let datestamp = Some(last.datestamp.as_str()).filter(|text| !is_end(text));
-    let names: Vec<&str> = [Some(identifier), Some(tail), datestamp]
-        .into_iter()
-        .flatten()
-        .filter(|name| name.len() >= SHORTEST_NAME)
-        .collect();
-    let named = readings(token.as_str())
-        .iter()
-        .any(|text| names.iter().any(|name| text.contains(name)));
-    (named || datestamp.is_some()).then_some(named)
+    if is_in_token(identifier) || is_in_token(tail) {
+        return Some(Named::Item);
+    }
+    let datestamp = last.datestamp.as_str();
+    let is_end = [span.from, span.until].into_iter().flatten().any(|end| {
+        [Granularity::Day, Granularity::Second]
+            .into_iter()
+            .any(|granularity| end.render(granularity) == datestamp)
+    });
+    if is_end {
+        return None;
+    }
+    Some(if is_in_token(datestamp) {
+        Named::Datestamp
+    } else {
+        Named::Nothing
+    })
 }
 
 /// A token's text as it stands and as what it may encode.
@@ -91,7 +167,7 @@ fn readings(token: &str) -> Vec<Cow<'_, str>> {
 mod tests {
     use super::*;
     use crate::oai::Datestamp;
-    use crate::store::{PassId, WindowId, WindowState};
+    use crate::store::{PassId, Place, WindowId, WindowState};
 
     fn window(token_at: Option<i64>, items: u64) -> Window {
         Window {
@@ -103,10 +179,11 @@ mod tests {
             state: WindowState::Open,
             token: token_at.and_then(|_| ResumptionToken::new("t")),
             token_at,
+            place: None,
             pages: 1,
             items,
             list_size: None,
-            bound: None,
+            bound: Some(Datestamp::from_unix(500)),
             reads: 1,
             last_items: None,
             note: None,
@@ -117,17 +194,113 @@ mod tests {
     fn a_window_is_read_again_if_its_rest_may_have_moved() {
         let minute = 60_000;
         let now = 1_000 * minute;
+        let at = Datestamp::from_unix;
+        let late = |items| window(Some(now - 6 * minute), items);
+        let placed = |items| Window {
+            place: Some(Place {
+                datestamp: at(7),
+                items: 3,
+            }),
+            ..late(items)
+        };
+        let within = |from, until, reads| Window {
+            span: Span { from, until },
+            reads,
+            ..placed(101)
+        };
+        let unproven = Window {
+            bound: None,
+            ..placed(10)
+        };
+        let counting = Traits::default();
+        let items = Traits {
+            tokens_name_items: Some(true),
+            granularity: Some(Granularity::Second),
+            ..Traits::default()
+        };
+        let unsorted = Traits {
+            tokens_name_datestamps: true,
+            ..items.clone()
+        };
+        let oldest_first = Traits {
+            newest_first: Some(false),
+            ..unsorted.clone()
+        };
+        let newest_first = Traits {
+            newest_first: Some(true),
+            ..unsorted.clone()
+        };
+        let ignoring = Traits {
+            ignores_dates: true,
+            ..oldest_first.clone()
+        };
+        let (go, restart) = ("go", "restart");
         let cases = [
-            ("no token", window(None, 10), false, false),
-            ("soon", window(Some(now - 4 * minute), 10), false, false),
-            ("late", window(Some(now - 6 * minute), 10), false, true),
-            ("late, tokens name items", window(Some(0), 10), true, false),
-            ("late and large", window(Some(0), 101), false, false),
-            ("after now", window(Some(now + minute), 10), false, true),
+            ("no token", window(None, 10), &counting, go),
+            ("soon", window(Some(now - 4 * minute), 10), &counting, go),
+            ("late", late(10), &counting, restart),
+            ("late and large", late(101), &counting, go),
+            (
+                "after now",
+                window(Some(now + minute), 10),
+                &counting,
+                restart,
+            ),
+            ("items", window(Some(0), 10), &items, go),
+            ("no known order", placed(10), &unsorted, restart),
+            ("large, no known order", placed(101), &unsorted, restart),
+            ("unsorted", late(10), &unsorted, restart),
+            ("large, unsorted", late(101), &unsorted, go),
+            ("oldest first", placed(10), &oldest_first, "7.."),
+            ("large, oldest first", placed(101), &oldest_first, "7.."),
+            ("newest first", placed(10), &newest_first, "..8"),
+            ("nothing proven", unproven, &oldest_first, restart),
+            (
+                "a part, oldest first",
+                within(Some(at(6)), Some(at(9)), 1),
+                &oldest_first,
+                "7..9",
+            ),
+            (
+                "a part, newest first",
+                within(Some(at(6)), Some(at(9)), 1),
+                &newest_first,
+                "6..8",
+            ),
+            (
+                "outside of what was asked for",
+                within(None, Some(at(6)), 1),
+                &oldest_first,
+                restart,
+            ),
+            ("dates are ignored", placed(10), &ignoring, restart),
+            (
+                "one datestamp, oldest first",
+                within(Some(at(7)), None, 1),
+                &oldest_first,
+                restart,
+            ),
+            (
+                "one datestamp, newest first",
+                within(None, Some(at(8)), 1),
+                &newest_first,
+                restart,
+            ),
+            (
+                "one datestamp for ever",
+                within(Some(at(7)), None, 4),
+                &oldest_first,
+                go,
+            ),
         ];
-        for (case, window, names, again) in cases {
-            let doubt = doubt(&window, now, names, 100);
-            assert_eq!(doubt.is_some(), again, "{case}: {doubt:?}");
+        for (case, window, traits, expected) in cases {
+            let end = |at: Option<Datestamp>| at.map_or(String::new(), |at| at.unix().to_string());
+            let found = match resumption(&window, now, traits, 100) {
+                Resumption::Go => go.to_owned(),
+                Resumption::Restart(_) => restart.to_owned(),
+                Resumption::Rest(span, _) => format!("{}..{}", end(span.from), end(span.until)),
+            };
+            assert_eq!(found, expected, "{case}");
         }
     }
 
@@ -149,16 +322,17 @@ mod tests {
             r#"{"m": "oai_dc", "u": "2024-06-01T00:00:00Z", "n": 300, "a": ["2024-05-07T10:00:00Z", 2]}"#,
         );
         let padded = format!("{doaj}==");
+        let by_datestamp = Some(Named::Datestamp);
         let cases = [
-            ("a number", "300", whole, Some(false)),
-            ("a session", "9a7f3c21", whole, Some(false)),
-            ("DOAJ's", doaj.as_str(), whole, Some(true)),
-            ("DOAJ's, padded", padded.as_str(), whole, Some(true)),
+            ("a number", "300", whole, Some(Named::Nothing)),
+            ("a session", "9a7f3c21", whole, Some(Named::Nothing)),
+            ("DOAJ's", doaj.as_str(), whole, by_datestamp),
+            ("DOAJ's, padded", padded.as_str(), whole, by_datestamp),
             (
                 "arguments and a number",
                 "oai_dc/2024-01-01T00:00:00Z///300",
                 whole,
-                Some(false),
+                Some(Named::Nothing),
             ),
             (
                 "an end of the span",
@@ -170,24 +344,24 @@ mod tests {
                 "the last datestamp",
                 "from(2024-05-07T10:00:00Z)skip(2)",
                 whole,
-                Some(true),
+                by_datestamp,
             ),
             (
                 "the last datestamp, encoded",
                 "from=2024-05-07T10%3A00%3A00Z",
                 whole,
-                Some(true),
+                by_datestamp,
             ),
             (
                 "the end of the identifier",
                 "after!0123456789abcdef",
                 whole,
-                Some(true),
+                Some(Named::Item),
             ),
         ];
         for (case, text, span, expected) in cases {
             let token = ResumptionToken::new(text).unwrap();
-            assert_eq!(names_item(&token, &header, span), expected, "{case}");
+            assert_eq!(named(&token, &header, span), expected, "{case}");
         }
         // A short number is in many tokens.
         let short = Header {
@@ -195,6 +369,6 @@ mod tests {
             ..header
         };
         let token = ResumptionToken::new("300").unwrap();
-        assert_eq!(names_item(&token, &short, whole), Some(false));
+        assert_eq!(named(&token, &short, whole), Some(Named::Nothing));
     }
 }

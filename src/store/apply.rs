@@ -15,8 +15,8 @@ use super::listed::Listed;
 use super::open::Cached;
 use super::payload::{Packed, Press, pack_alone};
 use super::{
-    ClusterState, Ending, NewWindow, PassId, SourceId, Store, StoreError, Version, Watermark,
-    Window, WindowId, WindowState, passes,
+    ClusterState, Ending, NewWindow, PassId, Place, SourceId, Store, StoreError, Version,
+    Watermark, Window, WindowId, WindowState, passes,
 };
 use crate::oai::response::BadItem;
 use crate::oai::{Datestamp, Header, Record, ResumptionToken};
@@ -93,6 +93,8 @@ pub struct PageStep {
     pub gone: Vec<String>,
     /// How to go on.
     pub token: Option<ResumptionToken>,
+    /// Where the list stands by datestamps, if that is known.
+    pub place: Option<Place>,
     /// `completeListSize` as this page states it.
     pub list_size: Option<u64>,
     /// How the window ends with this page, if it does.
@@ -571,7 +573,9 @@ impl<'a> Writing<'a> {
         }
         self.connection
             .prepare_cached(
-                "UPDATE window SET token = ?2, token_at = ?5, pages = pages + 1,
+                "UPDATE window SET token = ?2, token_at = ?5,
+                    place_datestamp = ?6, place_items = ?7,
+                    pages = pages + 1,
                     items = items + ?3,
                     list_size = coalesce(min(list_size, ?4), list_size, ?4) WHERE id = ?1",
             )?
@@ -581,6 +585,8 @@ impl<'a> Writing<'a> {
                 page.records.len() + page.bad.len(),
                 page.list_size,
                 page.token.as_ref().map(|_| self.now_ms),
+                page.place.map(|place| place.datestamp.unix()),
+                page.place.map(|place| place.items),
             ])?;
         if let Some(lowers) = page.lowers {
             self.connection

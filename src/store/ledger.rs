@@ -120,6 +120,15 @@ pub struct Pass {
     pub counts: super::Counts,
 }
 
+/// A place in a list that is sorted by datestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The datestamp of the last item.
+    pub datestamp: Datestamp,
+    /// So many items of this datestamp were given; there may be more.
+    pub items: u64,
+}
+
 /// One list to be read, whole or a part of a larger one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Window {
@@ -139,6 +148,8 @@ pub struct Window {
     pub token: Option<ResumptionToken>,
     /// When that came, in milliseconds since 1970 on our clock.
     pub token_at: Option<i64>,
+    /// Where its list stands by datestamps; `None` if it is not sorted.
+    pub place: Option<Place>,
     /// Pages read in this reading.
     pub pages: u64,
     /// Items read in this reading, bad ones included.

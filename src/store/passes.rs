@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::open::Cached;
 use super::{
-    Counts, NewWindow, Pass, PassId, PassKind, PassState, Reader, SourceId, Span, Store,
+    Counts, NewWindow, Pass, PassId, PassKind, PassState, Place, Reader, SourceId, Span, Store,
     StoreError, Window, WindowId, WindowState,
 };
 use crate::oai::{Datestamp, ResumptionToken};
@@ -15,7 +15,7 @@ const PASS_COLUMNS: &str =
     requests, pages, bytes, wait_ms, created, changed, unchanged, deleted, quarantined, repaired";
 
 const WINDOW_COLUMNS: &str = "id, pass_id, set_spec, from_datestamp, until_datestamp, state, token,
-    pages, items, list_size, bound, reads, last_items, note, part, token_at";
+    pages, items, list_size, bound, reads, last_items, note, part, token_at, place_datestamp, place_items";
 
 impl Store {
     /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are
@@ -433,6 +433,13 @@ fn window_from_row(row: &Row<'_>) -> rusqlite::Result<Window> {
         note: row.get(13)?,
         part: row.get(14)?,
         token_at: row.get(15)?,
+        place: match datestamp(16)? {
+            Some(datestamp) => Some(Place {
+                datestamp,
+                items: row.get(17)?,
+            }),
+            None => None,
+        },
     })
 }
 

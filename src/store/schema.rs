@@ -8,7 +8,9 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 7] = [INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE, KEYS, TURNS];
+const MIGRATIONS: [&str; 8] = [
+    INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE, KEYS, TURNS, RESTS,
+];
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
@@ -325,6 +327,11 @@ const TURNS: &str = "
 UPDATE match_keys SET part = part + (SELECT max(part) + 1 FROM match_keys);
 ";
 
+const RESTS: &str = "
+ALTER TABLE window ADD COLUMN place_datestamp INTEGER; -- of the last item before its token, in a sorted list
+ALTER TABLE window ADD COLUMN place_items INTEGER;     -- so many items of this datestamp had come
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,7 +355,7 @@ mod tests {
                     (WITH RECURSIVE n(value) AS (VALUES (0) UNION ALL SELECT value + 1 FROM n
                      WHERE value < 511) SELECT value FROM n)";
         connection.execute_batch(fill).unwrap();
-        migrate(&connection, 6).unwrap();
+        connection.execute_batch(TURNS).unwrap();
         let range = connection
             .query_row(
                 "SELECT min(part), max(part), count(*) FROM match_keys",

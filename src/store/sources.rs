@@ -137,6 +137,9 @@ pub struct Traits {
     /// Tokens name the item after which the list goes on, as far as seen; else they may count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_name_items: Option<bool>,
+    /// What they name is no item but its datestamp, beside a count of those that have the same.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tokens_name_datestamps: bool,
     /// `from` and `until` have no effect.
     #[serde(skip_serializing_if = "is_false")]
     pub ignores_dates: bool,

@@ -611,18 +611,39 @@ async fn a29_list_that_moved_between_two_runs() {
     world.run().await;
     let first = world.repository.requests().remove(0);
     assert!(first.argument("resumptionToken").is_some());
-    // A token that names an item is good for ever.
-    let world = World::of(counting().behaving(|how| how.tokens = Tokens::Doaj)).await;
-    assert_incomplete(&world.run_with(&some).await, &["limit"]);
-    assert_eq!(world.source().traits.tokens_name_items, Some(true));
-    world.advance(10 * DAY);
-    world
-        .repository
-        .with_model(|model| model.vanish(&id(1), now));
-    world.repository.forget_requests();
-    world.run().await;
-    let first = world.repository.requests().remove(0);
-    assert!(first.argument("resumptionToken").is_some());
+}
+
+#[tokio::test]
+async fn a29_list_of_tokens_that_name_a_datestamp() {
+    // DOAJ's tokens count among the items that share the datestamp of the last one.
+    let doaj = || six().behaving(|how| how.tokens = Tokens::Doaj);
+    let some = |limit| Wishes {
+        limit: Some(limit),
+        ..Wishes::default()
+    };
+    let world = World::of(doaj()).await;
+    let then = world.repository.clock().now().plus_seconds(-60 * DAY);
+    let names: Vec<String> = (2..=5).map(id).collect();
+    world.repository.with_model(|model| {
+        model.restamp_bulk(names.iter().map(String::as_str), then);
+    });
+    // Page by page, with a night between two runs, one of those before the place leaves it each time.
+    assert_incomplete(&world.run_with(&some(4)).await, &["limit"]);
+    let traits = world.source().traits;
+    assert!(traits.tokens_name_items == Some(true) && traits.tokens_name_datestamps);
+    for gone in [2, 3] {
+        world.advance(DAY);
+        let now = world.repository.clock().now();
+        world
+            .repository
+            .with_model(|model| model.vanish(&id(gone), now));
+        world.repository.forget_requests();
+        world.run_with(&some(1)).await;
+        let first = world.repository.requests().remove(0);
+        assert_eq!(first.argument("resumptionToken"), None, "{}", world.live());
+        assert!(first.argument("from").is_some(), "not from the beginning");
+    }
+    assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.live(), "1 2 3 4 5 6");
 }
 

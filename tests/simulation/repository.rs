@@ -55,6 +55,17 @@ pub(crate) struct Current {
     pub(crate) visible_at: i64,
 }
 
+/// What a harvester is about while the repository changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// It reads no list.
+    None,
+    /// It has left a list, for longer than a pause between two pages.
+    Left,
+    /// It reads a list.
+    UnderWay,
+}
+
 /// One change of the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
@@ -139,7 +150,7 @@ impl Repository {
             repository.insert(rng);
         }
         if rng.u8(0..6) == 0 {
-            repository.apply(Change::Restamp, records, false, rng);
+            repository.apply(Change::Restamp, records, Listing::None, rng);
         }
         repository.now += repository.late;
         repository
@@ -165,10 +176,10 @@ impl Repository {
 
     /// Changes a few records, or a lot at once.
     ///
-    /// While a list is being read (`listed`), only such changes are made as cannot make a record
-    /// that did not change fall between two pages: where tokens are offsets, any record that
-    /// leaves its place does that, and nothing a harvester sees tells of it.
-    pub(crate) fn change(&mut self, listed: bool, rng: &mut Rng) {
+    /// While a list is being read, only such changes are made as cannot make a record that did not
+    /// change fall between two pages: where tokens are offsets, any record that leaves its place
+    /// does that, and nothing a harvester sees tells of it.
+    pub(crate) fn change(&mut self, listing: Listing, rng: &mut Rng) {
         let kind = match rng.u8(0..12) {
             0..5 => Change::Insert,
             5..8 => Change::Update,
@@ -181,7 +192,7 @@ impl Repository {
             Change::Restamp | Change::CleanUp => rng.usize(1..=self.current.len().max(1)),
             _ => rng.usize(1..6),
         };
-        self.apply(kind, many, listed, rng);
+        self.apply(kind, many, listing, rng);
     }
 
     /// Notes where a page ended.
@@ -198,9 +209,15 @@ impl Repository {
         self.page_ends.clear();
     }
 
-    fn apply(&mut self, kind: Change, many: usize, listed: bool, rng: &mut Rng) {
+    fn apply(&mut self, kind: Change, many: usize, listing: Listing, rng: &mut Rng) {
         let lag = !self.model.behaviour.index_lag.is_zero();
-        let free = self.model.behaviour.tokens == Tokens::Session || !(lag || listed);
+        let listed = listing != Listing::None;
+        let free = match self.model.behaviour.tokens {
+            Tokens::Session => true,
+            // Nobody goes on at a token that old.
+            Tokens::Doaj if listing == Listing::Left => !lag,
+            _ => !(lag || listed),
+        };
         let offset = self.model.behaviour.tokens == Tokens::Offset;
         let keeps_all = self.model.behaviour.deleted_record == DeletedRecord::Persistent;
         let kind = match kind {

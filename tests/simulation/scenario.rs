@@ -21,11 +21,17 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::oracle::{self, Memory, Ran};
-use crate::repository::{START, WorldSize};
+use crate::repository::{Listing, START, WorldSize};
 use crate::wire::{Cut, Site, Watch, Wire};
 
 /// Once nothing disturbs them, this many runs bring a source to its end.
 const MOST_QUIET_RUNS: u32 = 6;
+
+/// A list that was left for so long is not gone on with at a token that counts.
+const LONG_PAUSE_SECONDS: i64 = 301;
+
+/// So often it is read again instead.
+const MOST_RESTS: u32 = 3;
 
 /// What became of the seeds that were played.
 #[derive(Debug, Clone, Copy, Default)]
@@ -171,15 +177,34 @@ fn prepare(member: &mut Member, rng: &mut Rng) -> Wishes {
     let listed = member.memory.open_since.is_some();
     if !listed {
         site.repository.forget_pages();
+        site.clock_was_set = false;
+        site.rests = 0;
     }
-    for _ in 0..rng.usize(0..5) {
+    let times = rng.usize(0..5);
+    let is_set = rng.u8(0..8) == 0;
+    site.clock_was_set |= is_set;
+    let listing = if !listed {
+        Listing::None
+    } else if times > 0 {
+        site.advance(LONG_PAUSE_SECONDS);
+        site.rests += 1;
+        // A clock that was set may tell of no pause, and what is left often is read on in the end.
+        if site.clock_was_set || site.rests > MOST_RESTS {
+            Listing::UnderWay
+        } else {
+            Listing::Left
+        }
+    } else {
+        Listing::UnderWay
+    };
+    for _ in 0..times {
         let seconds = rng.i64(0..4 * 86_400);
         site.advance(seconds);
         if rng.u8(0..3) > 0 {
-            site.repository.change(listed, rng);
+            site.repository.change(listing, rng);
         }
     }
-    if rng.u8(0..8) == 0 {
+    if is_set {
         let days = rng.i64(-20..20);
         site.clock.fetch_add(days * 86_400_000, Ordering::Relaxed);
     }

@@ -16,7 +16,7 @@ use harvestd::oai::{Datestamp, Granularity, Request};
 use tokio::sync::Notify;
 
 use crate::faults::{self, Fault};
-use crate::repository::{Repository, WorldSize};
+use crate::repository::{Listing, Repository, WorldSize};
 
 /// A run that asks more often than this goes round and round.
 const MOST_CALLS: u32 = 4_000;
@@ -47,6 +47,10 @@ pub(crate) struct Site {
     /// When the present run is cut off.
     pub(crate) cut: Option<Cut>,
     pub(crate) calls: u32,
+    /// Our clock was set since the list began.
+    pub(crate) clock_was_set: bool,
+    /// How often the list was left for long.
+    pub(crate) rests: u32,
     /// What happened, for a replay.
     pub(crate) log: Option<Vec<String>>,
     /// Faults that certain requests of a run meet, by the number of the request.
@@ -92,6 +96,8 @@ impl Site {
             jump_rate: 0,
             cut: None,
             calls: 0,
+            clock_was_set: false,
+            rests: 0,
             log: None,
             script: HashMap::new(),
             outage: None,
@@ -149,13 +155,14 @@ impl Site {
         if self.chance(self.jump_rate) {
             let days = self.rng.i64(-9..10);
             self.clock.fetch_add(days * 86_400_000, Ordering::Relaxed);
+            self.clock_was_set = true;
             self.say(|| format!("our clock jumps by {days} days"));
         }
         // A repository that grows as fast as it is read has no end to come to.
         if self.calls < 100 && self.chance(self.change_rate) {
             let before = self.repository.changes;
             let mut rng = self.rng.fork();
-            self.repository.change(true, &mut rng);
+            self.repository.change(Listing::UnderWay, &mut rng);
             let count = self.repository.changes - before;
             self.say(|| format!("{count} records change"));
         }

@@ -9,11 +9,11 @@ use crate::harvest::adapt;
 use crate::harvest::commit::{Committer, Totals};
 use crate::harvest::fetch::{Fetched, Trouble};
 use crate::harvest::reading::{Arrival, Doubt, Reading, Rules, Verdict};
-use crate::harvest::resume;
+use crate::harvest::resume::{self, Resumption};
 use crate::oai::client::Transport;
 use crate::oai::response::{ErrorCode, OaiError};
 use crate::oai::{Content, Request, ResumptionToken};
-use crate::store::{Cost, Ending, NewWindow, PageStep, Pass, Source, Step, Window, WindowId};
+use crate::store::{Cost, Ending, NewWindow, PageStep, Pass, Source, Span, Step, Window, WindowId};
 
 /// A request that the repository refused.
 struct Refusal {
@@ -62,15 +62,19 @@ impl<T: Transport> Run<'_, T> {
         window: Window,
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
-        if let Some(doubt) = resume::doubt(
+        match resume::resumption(
             &window,
             self.around.clock.now_ms(),
-            self.traits.tokens_name_items == Some(true),
+            &self.traits,
             self.settings.window_records,
         ) {
-            return self.restart(window, doubt, committer).await;
+            Resumption::Go => {}
+            Resumption::Restart(why) => return self.restart(window, why, committer).await,
+            Resumption::Rest(span, why) => {
+                return self.read_rest(window, span, why, committer).await;
+            }
         }
-        let mut reading = Reading::new(window, !self.cut_by_limit);
+        let mut reading = Reading::new(window, !self.cut_by_limit, self.traits.newest_first);
         let mut request = self.request(&reading.window, reading.window.token.as_ref());
         loop {
             if self.around.stop.is_requested() {
@@ -219,9 +223,7 @@ impl<T: Transport> Run<'_, T> {
         if reading.has_strangers() {
             self.ignores_dates(source)?;
         }
-        let names_items = reading.tokens_name_items();
-        if names_items.is_some() && names_items != self.traits.tokens_name_items {
-            self.traits.tokens_name_items = names_items;
+        if reading.teach(&mut self.traits) {
             // Whoever goes on after a crash in this list needs to know.
             self.save_traits(source)?;
         }
@@ -246,6 +248,34 @@ impl<T: Transport> Run<'_, T> {
             self.spend(items)?;
         }
         Ok(failed)
+    }
+
+    /// Reads the rest of a window as a list of its own.
+    async fn read_rest(
+        &mut self,
+        window: Window,
+        span: Span,
+        why: String,
+        committer: &Committer,
+    ) -> Result<Option<String>, Halt> {
+        // Items that come again are not what a limit is for.
+        if let (Some(left), Some(place)) = (&mut self.left, window.place) {
+            *left += place.items;
+        }
+        let note = format!("{why}: reading what is left");
+        tracing::debug!(source.id = %self.settings.name, window = window.id.0, "{note}");
+        let rest = NewWindow {
+            set_spec: window.set_spec,
+            span,
+        };
+        let step = Step::Split {
+            window: window.id,
+            into: vec![rest],
+            note,
+        };
+        commit(committer, step, Default::default()).await?;
+        flush(committer).await?;
+        Ok(None)
     }
 
     /// Stores a page whose window is to be read in parts.

@@ -170,6 +170,7 @@ mod tests {
             state,
             token: None,
             token_at: None,
+            place: None,
             pages: 1,
             items,
             list_size: None,
@@ -476,7 +477,7 @@ mod tests {
             ),
         ];
         for (case, window, (items, list_size, moved), end, rules, expected) in cases {
-            let mut reading = Reading::new(window, false);
+            let mut reading = Reading::new(window, false, None);
             reading.items = items;
             reading.list_size = list_size;
             reading.moved = moved;
@@ -535,7 +536,7 @@ mod tests {
         ];
         for (case, mut window, closed, last_size, rules, complete) in cases {
             window.span.until = closed.then(|| Datestamp::from_unix(500_000));
-            let mut reading = Reading::new(window, true);
+            let mut reading = Reading::new(window, true, None);
             (reading.items, reading.list_size) = (4, Some(4));
             reading.last_size = Some(last_size);
             let Verdict::End(page) = reading.end(PageStep::default(), End::Token(&formal), &rules)

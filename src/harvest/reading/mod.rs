@@ -1,19 +1,22 @@
 //! What a page means for the window it belongs to: whether to go on, and how the window ended.
 
 mod ends;
+mod order;
 mod tokens;
 mod watch;
 
 use std::collections::HashSet;
 
 use ends::End;
+use order::Order;
 pub(super) use tokens::Tokens;
 
 use super::proof::{self, Evidence};
+use super::resume::Named;
 use super::{resume, span};
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
 use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
-use crate::store::{Cost, Ending, NewWindow, PageStep, Window};
+use crate::store::{Cost, Ending, NewWindow, PageStep, Traits, Window};
 
 /// What is known of the source, as far as it bears on reading its lists.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +81,9 @@ pub(super) struct Reading {
     tokens: Tokens,
     /// Each token so far has named the item after which the list goes on.
     tokens_name_items: Option<bool>,
+    /// What they name is a datestamp.
+    tokens_name_datestamps: bool,
+    order: Order,
 }
 
 /// A page as it came.
@@ -124,7 +130,7 @@ pub(super) enum Verdict {
 impl Reading {
     /// Begins, or goes on with, a window. `asked_already` if whoever was cut off may have asked for
     /// the next page.
-    pub(super) fn new(window: Window, asked_already: bool) -> Self {
+    pub(super) fn new(window: Window, asked_already: bool, newest_first: Option<bool>) -> Self {
         let resumed = window.token.is_some();
         Self {
             first: !resumed,
@@ -140,6 +146,8 @@ impl Reading {
             empty_pages: 0,
             tokens: Tokens::from(window.token.clone(), asked_already),
             tokens_name_items: None,
+            tokens_name_datestamps: false,
+            order: Order::new(resumed, window.place, newest_first),
             window,
         }
     }
@@ -159,9 +167,21 @@ impl Reading {
         self.tokens.sent()
     }
 
-    /// Whether the tokens of this reading name items, if it had any.
-    pub(super) fn tokens_name_items(&self) -> Option<bool> {
-        self.tokens_name_items
+    /// Adds what its tokens and its order show so far to what is known; whether that is news.
+    pub(super) fn teach(&self, traits: &mut Traits) -> bool {
+        let names_items = self.tokens_name_items.or(traits.tokens_name_items);
+        let names_datestamps = match self.tokens_name_items {
+            Some(_) => self.tokens_name_datestamps,
+            None => traits.tokens_name_datestamps,
+        };
+        let newest_first = self.order.newest_first().or(traits.newest_first);
+        let is_news = traits.tokens_name_items != names_items
+            || traits.tokens_name_datestamps != names_datestamps
+            || traits.newest_first != newest_first;
+        traits.tokens_name_items = names_items;
+        traits.tokens_name_datestamps = names_datestamps;
+        traits.newest_first = newest_first;
+        is_news
     }
 
     /// Judges the next page of the window.
@@ -241,14 +261,18 @@ impl Reading {
         };
         let token = list.token.clone();
         if let (Some(token), Some(last)) = (&token, list.items.last())
-            && let Some(names_item) = resume::names_item(token, &last.header, self.window.span)
+            && let Some(named) = resume::named(token, &last.header, self.window.span)
         {
+            let names_item = named != Named::Nothing;
             self.tokens_name_items = Some(names_item && self.tokens_name_items != Some(false));
+            self.tokens_name_datestamps |= named == Named::Datestamp;
         }
+        self.order.follow(&list.items);
         let mut page = PageStep {
             window: self.window.id,
             begins,
             token: token.clone(),
+            place: self.order.place().filter(|_| token.is_some()),
             list_size: list.paging.complete_list_size,
             records: list.items,
             bad: list.bad,
