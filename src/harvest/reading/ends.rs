@@ -99,9 +99,10 @@ impl Reading {
         Verdict::End(page)
     }
 
-    /// As many items have come as the list announced, first or last. More of them say no more than none.
+    /// As many items have come as the list announced last. More of them say no more than none, and so
+    /// does a number that was announced before the list grew.
     fn is_as_announced(&self, rules: &Rules) -> bool {
-        !rules.list_size_lies && [self.list_size, self.last_size].contains(&Some(self.items))
+        !rules.list_size_lies && self.last_size == Some(self.items)
     }
 
     /// A list up to a time that is past announced more in the end than has come: something showed in
@@ -480,6 +481,7 @@ mod tests {
             let mut reading = Reading::new(window, false, None);
             reading.items = items;
             reading.list_size = list_size;
+            reading.last_size = list_size;
             reading.moved = moved;
             reading.bound = Some(Datestamp::from_unix(1_000_000));
             let said = match reading.end(PageStep::default(), end, &rules) {
