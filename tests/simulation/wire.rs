@@ -214,9 +214,13 @@ impl Site {
                 }
             }
             Fault::NothingMore | Fault::NoToken => {
-                let exact =
-                    self.repository.model.behaviour.complete_list_size == CompleteListSize::Exact;
-                if self.deceits_left == 0 || (fault == Fault::NoToken && !exact) {
+                let size = self.repository.model.behaviour.complete_list_size;
+                let shows = match fault {
+                    Fault::NoToken => size == CompleteListSize::Exact,
+                    // A wrong count may happen to agree with it.
+                    _ => !matches!(size, CompleteListSize::Wrong(_)),
+                };
+                if self.deceits_left == 0 || !shows {
                     return None;
                 }
                 self.deceits_left -= 1;
