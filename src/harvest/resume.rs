@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 
-use super::adapt;
+use super::{adapt, span};
 use crate::oai::{Granularity, Header, ResumptionToken};
 use crate::store::{Span, Traits, Window};
 
@@ -89,29 +89,26 @@ fn rest(window: &Window, traits: &Traits) -> Option<Span> {
     // What was not proven then would seem to be by the first page of what is read now.
     let is_proven = window.bound.is_some() || (window.part && window.span.until.is_some());
     let at = window.place.filter(|_| is_proven)?.datestamp;
-    let span = window.span;
+    let whole = window.span;
     let is_within =
-        span.from.is_none_or(|from| from <= at) && span.until.is_none_or(|end| at <= end);
+        whole.from.is_none_or(|from| from <= at) && whole.until.is_none_or(|end| at <= end);
     if traits.ignores_dates || !is_within {
         return None;
     }
     let rest = if traits.newest_first? {
         // Where fractions of the unit are kept, `until` leaves out what shares the rest of it.
-        let until = at.plus_seconds(match adapt::granularity(traits) {
-            Granularity::Day => 86_400,
-            Granularity::Second => 1,
-        });
+        let until = at.plus_seconds(span::unit_seconds(adapt::granularity(traits)));
         Span {
-            until: Some(span.until.map_or(until, |end| until.min(end))),
-            ..span
+            until: Some(whole.until.map_or(until, |end| until.min(end))),
+            ..whole
         }
     } else {
         Span {
             from: Some(at),
-            ..span
+            ..whole
         }
     };
-    (rest != span).then_some(rest)
+    (rest != whole).then_some(rest)
 }
 
 /// As far as it was read, the window may have had one datestamp only, among the items of which the

@@ -11,6 +11,14 @@ pub(super) fn render(span: Span, granularity: Granularity) -> (Option<String>, O
     )
 }
 
+/// How many seconds one datestamp stands for.
+pub(super) fn unit_seconds(granularity: Granularity) -> i64 {
+    match granularity {
+        Granularity::Day => 86_400,
+        Granularity::Second => 1,
+    }
+}
+
 /// Whether most of these datestamps lie outside of the span that was asked for in `granularity`: by
 /// more than a day, or `closely`, at all.
 pub(super) fn are_outside<'a>(
@@ -51,10 +59,7 @@ pub(super) fn halve(
     until: Datestamp,
     granularity: Granularity,
 ) -> Option<(Span, Span)> {
-    let unit = match granularity {
-        Granularity::Day => 86_400,
-        Granularity::Second => 1,
-    };
+    let unit = unit_seconds(granularity);
     let first = from.unix().div_euclid(unit);
     let last = until.unix().div_euclid(unit);
     if last - first < 2 {
