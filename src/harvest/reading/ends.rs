@@ -86,8 +86,14 @@ impl Reading {
             } else {
                 Ending::Suspicious(note)
             }
-        } else if (self.moved || self.has_grown(rules)) && !again && reading < MOST_READINGS {
+        } else if self.moved && !again && reading < MOST_READINGS {
             Ending::Suspicious(format!("the list moved while it was read: {in_words}"))
+        } else if self.has_grown(rules) && !again && reading < MOST_READINGS {
+            let grown = size_in_words(self.last_size);
+            Ending::Suspicious(format!(
+                "the list grew while it was read: {} items of {grown}",
+                self.items
+            ))
         } else if self.may_have_moved(end, rules) && !again && reading < MOST_READINGS {
             Ending::Suspicious(format!(
                 "the list may have moved while nobody read it: {in_words}, which its end does not say"
@@ -105,13 +111,22 @@ impl Reading {
         !rules.list_size_lies && self.last_size == Some(self.items)
     }
 
-    /// A list up to a time that is past announced more in the end than has come: something showed in
-    /// it late, where it had been read already. A list without an end grows while it is read, and what
-    /// is new comes with the next pass.
+    /// The list announced more in the end than has come: it goes on, or something showed in it late,
+    /// where it had been read already.
+    ///
+    /// Where that is how it grows, a list without an end is whole all the same: what is new comes with
+    /// the next pass. One that is closed should not grow at all.
     fn has_grown(&self, rules: &Rules) -> bool {
-        let is_closed = self.window.span.until.is_some();
         let more = self.last_size.is_some_and(|size| self.items < size);
-        is_closed && more && !rules.list_size_lies
+        let is_closed = self.window.span.until.is_some();
+        more && !rules.list_size_lies && (is_closed || !self.grows_where_it_was_read(rules))
+    }
+
+    /// What is new shows at the beginning, and moves nothing of what is still to come. With tokens
+    /// that count items it does: then the list is not read until as many have come as it has.
+    fn grows_where_it_was_read(&self, rules: &Rules) -> bool {
+        let tokens_name_items = self.tokens_name_items.unwrap_or(rules.tokens_name_items);
+        tokens_name_items && self.order.newest_first() != Some(false)
     }
 
     /// The list was cut off and gone on with, so that nobody knows which of its items came before, and
@@ -498,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_list_that_grew_while_it_was_read_is_read_again() {
+    fn a_list_that_grew_while_it_was_read_is_read_again() {
         use WindowState::{Open, Suspicious};
         let formal = Paging {
             cursor: Some(0),
@@ -506,6 +521,10 @@ mod tests {
         };
         let lies = Rules {
             list_size_lies: true,
+            ..RULES
+        };
+        let named = Rules {
+            tokens_name_items: true,
             ..RULES
         };
         let cases = [
@@ -516,7 +535,23 @@ mod tests {
                 false,
                 6,
                 RULES,
+                false,
+            ),
+            (
+                "grew at its beginning, without an end",
+                window(Open, 0, 0),
+                false,
+                6,
+                named,
                 true,
+            ),
+            (
+                "grew at its beginning, up to a time",
+                window(Open, 0, 0),
+                true,
+                6,
+                named,
+                false,
             ),
             ("as announced", window(Open, 0, 0), true, 4, RULES, true),
             (
