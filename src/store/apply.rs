@@ -1064,11 +1064,11 @@ impl<'a> Writing<'a> {
 
     /// The windows of a list are complete: what they prove together is the least of their bounds,
     /// and no more than the last of them that held anything. Behind that one, there may be nothing,
-    /// or nothing that is shown yet. Only parts prove their own `until`: it was the repository's past
-    /// when they were cut.
+    /// or nothing that is shown yet; a list without any item proves nothing. Only parts prove their own
+    /// `until`: it was the repository's past when they were cut.
     fn move_watermark(&mut self, set: Option<&str>) -> rusqlite::Result<Option<Watermark>> {
         let (proven, moves): (Option<i64>, bool) = self.connection.one(
-            "SELECT (SELECT coalesce(min(least, last), least, last) FROM (
+            "SELECT (SELECT coalesce(min(least, last), last) FROM (
                         SELECT min(bound) AS least,
                                max(coalesce(bound, iif(part, until_datestamp, NULL)))
                                    FILTER (WHERE items > 0) AS last
