@@ -236,6 +236,21 @@ async fn a09_empty_pages_with_tokens() {
 }
 
 #[tokio::test]
+async fn a09_empty_list_without_a_token_proves_nothing() {
+    // An index that is being built anew: what shows afterwards is older than this list.
+    let world = World::of(six().once(lists(), Fault::xml(list("")))).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.watermark(), None);
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.watermark().as_deref(), Some(NOON));
+    // Nor does it once something is proven.
+    world.advance(30 * DAY);
+    world.repository.break_with(lists(), Fault::xml(list("")));
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.watermark().as_deref(), Some(NOON));
+}
+
+#[tokio::test]
 async fn a10_page_of_deleted_records_alone() {
     let world = World::of(six()).await;
     world.repository.with_model(|model| {
@@ -699,6 +714,29 @@ async fn a28_error_behind_the_records_of_a_list() {
         }
         let world = World::of(six().always(When::Page(2), broken.clone())).await;
         world.assert_whole(&world.run().await);
+    }
+    // Nor is it an end if it calls itself one.
+    for place in ["</ListRecords>", "</OAI-PMH>"] {
+        let no_match = swap(
+            place,
+            &format!("<error code=\"noRecordsMatch\">none</error>{place}"),
+        );
+        for when in [When::Page(1), When::Page(2)] {
+            let world = World::of(six().once(when, no_match.clone())).await;
+            world.assert_whole(&world.run().await);
+        }
+        let world = World::of(six().always(When::Page(2), no_match.clone())).await;
+        world.assert_whole(&world.run().await);
+        let world = World::of(six().always(lists(), no_match)).await;
+        let report = world.run().await;
+        // Lists of identifiers have but the latter place.
+        match place {
+            "</OAI-PMH>" => world.assert_incomplete(&report, &["noRecordsMatch", "none"]),
+            _ => assert_eq!(
+                (report.end, world.live()),
+                (End::Complete, "1 2 3 4 5 6".into())
+            ),
+        }
     }
     let broken = swap(
         "</OAI-PMH>",

@@ -55,6 +55,20 @@ pub enum ParseError {
         /// What stands in the answer instead.
         found: Option<String>,
     },
+    /// A list that breaks off with an error behind some of its items, or that has a token beside it:
+    /// neither the items nor the error are all there is to it. Try again, then smaller windows.
+    #[error(
+        "the list breaks off after {items} items with the error {code}{}",
+        if message.is_empty() { String::new() } else { format!(" ({message})") }
+    )]
+    BrokenOff {
+        /// Items before the error.
+        items: usize,
+        /// The error's `code`, as written.
+        code: String,
+        /// The error's text, trimmed.
+        message: String,
+    },
     /// The one record that GetRecord asked for cannot be stored: set it aside.
     #[error("the record cannot be stored: {}", .0.reason)]
     BadRecord(Box<BadItem>),

@@ -56,7 +56,8 @@ impl Hints<'_> {
 /// its closing root tag is no page, however much of it could be read. Document type declarations
 /// are skipped and nothing that they define is ever expanded or fetched.
 ///
-/// An `<error>` makes the answer [`Content::Errors`](super::Content::Errors), also in a list.
+/// An `<error>` makes the answer [`Content::Errors`](super::Content::Errors), also in a list; beside
+/// items or a token of a list it is a fault.
 ///
 /// # Errors
 /// See [`ParseError`]; offsets are those of `body`.

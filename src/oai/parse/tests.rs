@@ -229,8 +229,8 @@ fn errors_fail_the_page() {
             "badArgument",
         ),
         (
-            "after records",
-            page(&format!("{}<error code='x'/>", record("a", ""))),
+            "in the list",
+            page("<error code='x'/><resumptionToken/>"),
             "x",
         ),
         (
@@ -249,6 +249,31 @@ fn errors_fail_the_page() {
             Content::Errors(errors) => assert_eq!(errors[0].code, code, "{case}"),
             other => panic!("{case}: {other:?}"),
         }
+    }
+    let item = record("a", "");
+    for (case, body, items) in [
+        (
+            "after a record",
+            page(&format!("{item}<error code='x'>no</error>")),
+            1,
+        ),
+        (
+            "behind the list",
+            page(&item).replace("</OAI", "<error code='x'>no</error></OAI"),
+            1,
+        ),
+        (
+            "with a token",
+            page("<resumptionToken>t</resumptionToken><error code='x'>no</error>"),
+            0,
+        ),
+    ] {
+        let broken = ParseError::BrokenOff {
+            items,
+            code: "x".to_owned(),
+            message: "no".to_owned(),
+        };
+        assert_eq!(parsed(body.as_bytes()).unwrap_err(), broken, "{case}");
     }
     let second = format!(
         "{}\n{HEAD}<error code='z'/></OAI-PMH>",

@@ -157,7 +157,8 @@ impl<'t> Walk<'t> {
         found: Option<String>,
     ) -> Result<Content, Fault> {
         if !self.errors.is_empty() {
-            return Ok(Content::Errors(std::mem::take(&mut self.errors)));
+            let errors = std::mem::take(&mut self.errors);
+            return self.settle_errors(content.as_ref(), errors);
         }
         let missing = |found| {
             Err(Fault::from(ParseError::MissingElement {
@@ -187,6 +188,29 @@ impl<'t> Walk<'t> {
             | Content::Errors(_) => {}
         }
         Ok(content)
+    }
+
+    /// What an answer with errors amounts to: beside a part of a list they are no answer.
+    fn settle_errors(
+        &self,
+        content: Option<&Content>,
+        errors: Vec<OaiError>,
+    ) -> Result<Content, Fault> {
+        let items = match content {
+            Some(Content::Sets(list)) => list.len(),
+            Some(Content::Identifiers(list)) => list.len(),
+            Some(Content::Records(list)) if self.hints.verb != Verb::GetRecord => list.len(),
+            _ => 0,
+        };
+        match errors.first() {
+            Some(error) if items > 0 || self.token.is_some() => Err(ParseError::BrokenOff {
+                items,
+                code: error.code.clone(),
+                message: error.message.clone(),
+            }
+            .into()),
+            _ => Ok(Content::Errors(errors)),
+        }
     }
 
     fn take_token(&mut self) -> (Option<ResumptionToken>, Paging) {
