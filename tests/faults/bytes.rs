@@ -395,6 +395,19 @@ async fn d15_metadata_that_is_stored_is_kept() {
 }
 
 #[tokio::test]
+async fn d16_record_that_breaks_off_takes_no_other_with_it() {
+    // The server gives up in the middle of the third record, and goes on with the fourth.
+    let broken = swap(
+        "Title 3</dc:title></oai_dc:dc></metadata></record>",
+        "Title 3",
+    );
+    let world = World::of(Repository::of(model(6, 6)).always(lists(), broken)).await;
+    let report = world.run().await;
+    assert_eq!(report.end, End::Complete, "{report:?}");
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+}
+
+#[tokio::test]
 async fn d16_record_that_breaks_each_page_with_it() {
     let garbage = Fault::xml("<OAI-PMH><ListRecords><record></ListRecords></OAI-PMH>");
     let Fault::Reply(garbage) = garbage else {

@@ -23,20 +23,31 @@ pub(super) struct Item<'t> {
 ///
 /// That is the first closing tag of the item's name that another item, the token or the closing tag
 /// of the list follows: metadata may hold elements of the same name, as MARC does, but what follows
-/// those is something else. `None` if there is none, so that the list itself is broken.
+/// those is something else. `None` if there is none, so that the list itself is broken, or if another
+/// item begins before it, which would be lost with the broken one.
 pub(super) fn find_end(text: &str, start: usize, item: Item<'_>) -> Option<(usize, usize)> {
     let closing = format!("</{}", item.name);
     let tail = &text[start..];
     let mut tries = memmem::find_iter(tail.as_bytes(), closing.as_bytes()).take(MOST_TRIES);
-    tries.find_map(|at| {
+    let (end, next) = tries.find_map(|at| {
         let rest = skip_blanks(&tail[at + closing.len()..]).strip_prefix('>')?;
         let next = skip_comments(rest);
         goes_on(next, item).then(|| (text.len() - rest.len(), text.len() - next.len()))
-    })
+    })?;
+    let opening = format!("<{}", item.name);
+    let inside = &text[start + 1..end];
+    let holds_another = item.first.is_some()
+        && memmem::find_iter(inside.as_bytes(), opening.as_bytes())
+            .any(|at| is_item(&inside[at + 1..], item));
+    (!holds_another).then_some((end, next))
+}
+
+/// The item's name, up to its colon included.
+fn prefix<'t>(item: Item<'t>) -> &'t str {
+    &item.name[..item.name.find(':').map_or(0, |colon| colon + 1)]
 }
 
 fn goes_on(next: &str, item: Item<'_>) -> bool {
-    let prefix = &item.name[..item.name.find(':').map_or(0, |colon| colon + 1)];
     if next
         .strip_prefix("</")
         .is_some_and(|tag| starts_with_name(tag, "", item.list))
@@ -46,9 +57,11 @@ fn goes_on(next: &str, item: Item<'_>) -> bool {
     let Some(tag) = next.strip_prefix('<') else {
         return false;
     };
-    if starts_with_name(tag, prefix, "resumptionToken") {
-        return true;
-    }
+    starts_with_name(tag, prefix(item), "resumptionToken") || is_item(tag, item)
+}
+
+/// Whether this, behind its `<`, is the start of an item.
+fn is_item(tag: &str, item: Item<'_>) -> bool {
     if !starts_with_name(tag, "", item.name) {
         return false;
     }
@@ -57,7 +70,7 @@ fn goes_on(next: &str, item: Item<'_>) -> bool {
     item.first.is_none_or(|first| {
         skip_comments(inside)
             .strip_prefix('<')
-            .is_some_and(|tag| starts_with_name(tag, prefix, first))
+            .is_some_and(|tag| starts_with_name(tag, prefix(item), first))
     })
 }
 
@@ -117,6 +130,11 @@ mod tests {
             (
                 "inner list",
                 "<record><record></record><record><leader/>",
+                None,
+            ),
+            (
+                "another item before the end",
+                "<record><header/><a> <record><header/></record></ListRecords>",
                 None,
             ),
             ("longer name", "<record></records></ListRecords>", None),
