@@ -65,7 +65,7 @@ pub(super) fn plan(
         settings.sets.iter().map(|set| Some(set.as_str())).collect()
     };
     let overlap = i64::try_from(settings.overlap.as_secs()).unwrap_or(i64::MAX);
-    let mut kind = PassKind::Since;
+    let mut from_the_start = true;
     let mut moves_watermark = true;
     let mut windows = Vec::new();
     for set in lists {
@@ -79,9 +79,7 @@ pub(super) fn plan(
         } else {
             gapless_from
         };
-        if start == settings.from {
-            kind = PassKind::Full;
-        }
+        from_the_start &= start == settings.from;
         let from = wishes.from.or(start);
         if from > gapless_from {
             moves_watermark = false;
@@ -99,9 +97,12 @@ pub(super) fn plan(
     if windows.is_empty() {
         return Plan::Nothing;
     }
-    if is_part {
-        kind = PassKind::Part;
-    }
+    // One list that is new does not make a full pass of the others.
+    let kind = match from_the_start {
+        _ if is_part => PassKind::Part,
+        true => PassKind::Full,
+        false => PassKind::Since,
+    };
     Plan::Begin {
         kind,
         windows,
@@ -159,6 +160,31 @@ mod tests {
         };
         let source = source(Some("2026-04-03T12:00:00Z"));
         assert_eq!(plan(&source, None, &settings(None), &wishes), Plan::Nothing);
+    }
+
+    #[test]
+    fn a_set_that_is_new_does_not_make_the_pass_a_full_one() {
+        let mut source = source(Some("2026-04-03T12:00:00Z"));
+        source.watermarks[0].set_spec = Some("a".to_owned());
+        let settings = |sets: &[&str]| SourceSettings {
+            sets: sets.iter().map(ToString::to_string).collect(),
+            ..settings(None)
+        };
+        for (sets, full, expected) in [
+            (&["a"][..], false, PassKind::Since),
+            (&["a", "b"], false, PassKind::Since),
+            (&["b"], false, PassKind::Full),
+            (&["a", "b"], true, PassKind::Full),
+        ] {
+            let wishes = Wishes {
+                full,
+                ..Wishes::default()
+            };
+            let Plan::Begin { kind, .. } = plan(&source, None, &settings(sets), &wishes) else {
+                panic!("{sets:?}: no pass");
+            };
+            assert_eq!(kind, expected, "{sets:?}");
+        }
     }
 
     #[test]
