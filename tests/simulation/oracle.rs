@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use harvestd::harvest::{End, Report};
-use harvestd::oai::Datestamp;
+use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::{ChangeFilter, Deletion, Reader, Source, Version};
 
 use crate::repository::{Current, Repository, State};
@@ -223,6 +223,23 @@ fn check_end(reader: &Reader, source: &Source, ran: &Ran<'_>) -> Result<(), Stri
     }
 }
 
+/// Nothing with a later datestamp than this shows.
+fn last_shown(repository: &Repository) -> i64 {
+    let behaviour = &repository.model.behaviour;
+    let Some(clamp) = behaviour.clamp else {
+        return repository.now;
+    };
+    let at = repository.now - clamp.as_secs().cast_signed();
+    match behaviour.granularity {
+        // What is clamped to a day is clamped to its end.
+        Granularity::Day => Datestamp::from_unix(at)
+            .day_end()
+            .unix()
+            .min(repository.now),
+        Granularity::Second => at,
+    }
+}
+
 /// Watermarks move forward only, never beyond what is proven, and what they promise is there.
 fn check_watermarks(
     memory: &mut Memory,
@@ -233,12 +250,7 @@ fn check_watermarks(
     ran: &Ran<'_>,
 ) -> Result<(), String> {
     let since = memory.open_since.unwrap_or(ran.began).min(ran.began);
-    let limit = repository.now
-        - repository
-            .model
-            .behaviour
-            .clamp
-            .map_or(0, |clamp| clamp.as_secs().cast_signed());
+    let limit = last_shown(repository);
     for set in memory.proofs.keys() {
         demand!(
             source.watermark(set.as_deref()).is_some(),
