@@ -942,14 +942,14 @@ impl<'a> Writing<'a> {
     }
 
     fn quarantine(&mut self, bad: &BadItem) -> rusqlite::Result<()> {
-        let hash: [u8; 16] = {
-            let mut hash = [0; 16];
-            blake3::Hasher::new()
-                .update(&bad.raw)
-                .finalize_xof()
-                .fill(&mut hash);
-            hash
-        };
+        // The same error page may stand for any number of records.
+        let name = bad.identifier.as_deref().unwrap_or_default();
+        let mut hash = [0; 16];
+        blake3::Hasher::new()
+            .update(name.as_bytes())
+            .update(&bad.raw)
+            .finalize_xof()
+            .fill(&mut hash);
         if let Some(identifier) = &bad.identifier {
             // Its latest state is what counts; a failing page may look different each time.
             self.connection

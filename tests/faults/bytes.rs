@@ -1,6 +1,6 @@
 //! D: bytes, characters, XML.
 
-use harvestd::harvest::End;
+use harvestd::harvest::{End, Wishes};
 use harvestd::oai::response::RepairKind;
 use harvestd::store::WarningKind;
 
@@ -415,7 +415,7 @@ async fn d16_record_that_breaks_each_page_with_it() {
     };
     for (case, reply) in [("500", html(500)), ("unreadable", garbage)] {
         let listed = |builder: Builder| {
-            let poison = instead_if_listed(&id(3), reply.clone());
+            let poison = instead_if_listed(&[3], reply.clone());
             builder.always(When::Verb("ListRecords"), poison)
         };
         // Alone, it can be had.
@@ -458,8 +458,31 @@ async fn d16_record_that_breaks_each_page_with_it() {
 }
 
 #[tokio::test]
+async fn d16_records_with_the_same_error_page_are_each_set_aside() {
+    let poison = instead_if_listed(&[3, 5], html(500));
+    let builder = six()
+        .always(When::Verb("ListRecords"), poison)
+        .always(When::Verb("GetRecord"), Fault::Reply(html(500)));
+    let world = World::of(builder).await;
+    let everything = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    // Once more in the same state, they are the same items.
+    for _ in 0..2 {
+        assert_eq!(world.run_with(&everything).await.end, End::Complete);
+        assert_eq!(world.live(), "1 2 4 6");
+        let aside = world.quarantine().into_iter();
+        let mut names: Vec<_> = aside.filter_map(|item| item.identifier).collect();
+        names.sort();
+        assert_eq!(names, [id(3), id(5)]);
+        world.advance(DAY);
+    }
+}
+
+#[tokio::test]
 async fn d16_record_without_any_answer_is_no_poison() {
-    let poison = instead_if_listed(&id(3), html(500));
+    let poison = instead_if_listed(&[3], html(500));
     let alone = When::matching(|request| request.argument("identifier") == Some("oai:x:3"));
     for fault in [
         Fault::Reset { after: None },

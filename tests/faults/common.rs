@@ -213,12 +213,15 @@ fn stripped(number: usize, start: &'static str, end: &'static str) -> Fault {
     })
 }
 
-/// This instead of any answer to a list that shows `identifier`.
-pub fn instead_if_listed(identifier: &str, reply: Reply) -> Fault {
-    let wanted = format!("<identifier>{identifier}</identifier>");
+/// This instead of any answer to a list that shows one of these records.
+pub fn instead_if_listed(numbers: &[usize], reply: Reply) -> Fault {
+    let wanted: Vec<String> = numbers
+        .iter()
+        .map(|number| format!("<identifier>{}</identifier>", id(*number)))
+        .collect();
     Fault::Transform(Arc::new(move |answer| {
         let text = String::from_utf8_lossy(&answer.body);
-        if text.contains(&wanted) {
+        if wanted.iter().any(|identifier| text.contains(identifier)) {
             reply.clone()
         } else {
             answer

@@ -453,7 +453,7 @@ async fn e15_list_identifiers_behaves_differently() {
         item.datestamp = at(1);
         model.insert(item);
     }
-    let poison = || instead_if_listed(&id(3), html(500));
+    let poison = || instead_if_listed(&[3], html(500));
     let builder = Repository::of(model.clone())
         .behaving(|how| how.list_identifiers_resumes = false)
         .always(When::Verb("ListRecords"), poison());
