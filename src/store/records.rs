@@ -618,20 +618,27 @@ impl Reader {
 }
 
 impl Store {
-    /// The identifiers of the items of a source in quarantine, as far as they have one, each once and
-    /// at most `most`, the newest first.
+    /// The identifiers of the items of a source in quarantine, as far as they have one, each once with
+    /// its datestamp as written, and at most `most`, the newest first.
     ///
     /// # Errors
     /// As any read.
-    pub fn set_aside(&self, source: SourceId, most: u32) -> Result<Vec<String>, StoreError> {
+    pub fn set_aside(
+        &self,
+        source: SourceId,
+        most: u32,
+    ) -> Result<Vec<(String, Option<String>)>, StoreError> {
         self.read("reading the quarantine", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT identifier FROM quarantine
+                    // Of a group with its maximum, SQLite gives the other values of the same row.
+                    "SELECT identifier, datestamp_text, max(last_at) FROM quarantine
                      WHERE source_id = ?1 AND identifier IS NOT NULL
                      GROUP BY identifier ORDER BY max(last_at) DESC LIMIT ?2",
                 )?
-                .query_map(params![source.0, most], |row| row.get(0))?
+                .query_map(params![source.0, most], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
                 .collect()
         })
     }

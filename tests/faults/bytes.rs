@@ -533,6 +533,32 @@ async fn d16_bad_record_that_is_gone_leaves_the_quarantine() {
 }
 
 #[tokio::test]
+async fn d16_record_that_lists_alone_know_stays_set_aside() {
+    let builder = six()
+        .always(
+            When::Verb("ListRecords"),
+            instead_if_listed(&[3], html(500)),
+        )
+        .always(
+            When::matching(|request| request.argument("identifier") == Some("oai:x:3")),
+            Fault::oai_error("idDoesNotExist"),
+        );
+    let world = World::of(builder).await;
+    for _ in 0..3 {
+        assert_eq!(world.run().await.end, End::Complete);
+        assert_eq!(world.live(), "1 2 4 5 6");
+        assert_eq!(world.quarantine()[0].identifier, Some(id(3)));
+        world.advance(DAY);
+    }
+    world.repository.heal();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(
+        (world.live(), world.quarantine().len()),
+        ("1 2 3 4 5 6".into(), 0)
+    );
+}
+
+#[tokio::test]
 async fn d17_unreadable_page_is_no_end() {
     for broken in [
         "<OAI-PMH",

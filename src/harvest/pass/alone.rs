@@ -3,20 +3,24 @@
 
 use super::windows::{commit, flush};
 use super::{Halt, Run};
+use crate::harvest::adapt;
 use crate::harvest::blocking::blocking;
 use crate::harvest::commit::Committer;
 use crate::harvest::fetch::Trouble;
+use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::response::ErrorCode;
-use crate::oai::{Content, Record, Request};
-use crate::store::{PageStep, Pass, PassId, Source, Step};
+use crate::oai::{Content, Datestamp, Record, Request};
+use crate::store::{PageStep, Pass, PassId, Source, Span, Step};
 
-/// Bad items that one pass asks for again, at the most.
-const MOST_BAD_ITEMS: usize = 50;
+/// Items in quarantine that one pass asks for again, at the most.
+const MOST_ASKED_AGAIN: u32 = 1_000;
 
-/// So many of them that cannot be had, one after the other, end the asking: the host may be down,
-/// and each costs its whole timeout then.
-const MOST_IN_VAIN: u32 = 5;
+/// Those among them that cannot be had, at the most: each may cost its whole timeout.
+const MOST_IN_VAIN: u32 = 50;
+
+/// So many of these, one after the other, end the asking: the host may be down.
+const MOST_IN_VAIN_IN_A_ROW: u32 = 5;
 
 /// What asking for one record brought.
 pub(super) enum Got {
@@ -111,28 +115,29 @@ impl<T: Transport> Run<'_, T> {
         pass: &Pass,
         committer: &Committer,
     ) -> Result<(), Halt> {
-        let mut names = self.around.store.set_aside(source.id, 1_000)?;
-        names.sort_unstable();
-        // Not always the same ones, should they be many.
-        fastrand::shuffle(&mut names);
+        let mut items = self.around.store.set_aside(source.id, MOST_ASKED_AGAIN)?;
+        items.sort_unstable();
+        // Not always in the same order, should many be in vain.
+        fastrand::shuffle(&mut items);
         let mut records = Vec::new();
         let mut gone = Vec::new();
-        let mut in_vain = 0;
-        for name in names.into_iter().take(MOST_BAD_ITEMS) {
-            match self.get_record(&name).await? {
-                Got::Record(record) => {
-                    in_vain = 0;
-                    if record.metadata.is_some() || record.header.deleted {
-                        records.push(*record);
-                    }
+        let (mut in_vain, mut in_a_row) = (0, 0);
+        for (name, datestamp) in items {
+            let got = self.get_record(&name).await?;
+            in_a_row = match got {
+                Got::Unreadable { .. } => in_a_row + 1,
+                Got::Record(_) | Got::Nothing => 0,
+            };
+            match got {
+                Got::Record(record) if record.metadata.is_some() || record.header.deleted => {
+                    records.push(*record);
                 }
-                Got::Nothing => {
+                Got::Nothing if !self.may_be_listed(&name, datestamp.as_deref()).await? => {
                     gone.push(name);
-                    in_vain = 0;
                 }
-                Got::Unreadable { .. } => in_vain += 1,
+                _ => in_vain += 1,
             }
-            if in_vain == MOST_IN_VAIN {
+            if in_vain == MOST_IN_VAIN || in_a_row == MOST_IN_VAIN_IN_A_ROW {
                 break;
             }
         }
@@ -171,6 +176,47 @@ impl<T: Transport> Run<'_, T> {
         };
         commit(committer, Step::Page(page), Default::default()).await?;
         flush(committer).await.map(|_| ())
+    }
+
+    /// Whether lists may still show an item that GetRecord does not know: then it is no less there
+    /// than before. Where no list can be asked for it, GetRecord has the last word.
+    async fn may_be_listed(
+        &mut self,
+        identifier: &str,
+        datestamp: Option<&str>,
+    ) -> Result<bool, Halt> {
+        let at = datestamp.and_then(Datestamp::parse);
+        let Some((at, _)) = at.filter(|_| !self.traits.ignores_dates) else {
+            return Ok(false);
+        };
+        let unit = span::unit_seconds(adapt::granularity(&self.traits));
+        let around = Span {
+            from: Some(at),
+            until: Some(at.plus_seconds(unit)),
+        };
+        let prefix = &self.settings.metadata_prefix;
+        let request = Request::ListIdentifiers(adapt::first(prefix, None, around, &self.traits));
+        let trouble = match self.asker.ask(&request, 1).await {
+            Ok(fetched) => {
+                return Ok(match fetched.response.content {
+                    Content::Identifiers(list) => {
+                        let mut headers = list.items.iter();
+                        list.token.is_some()
+                            || headers.any(|header| header.identifier == identifier)
+                    }
+                    Content::Errors(errors) => errors
+                        .first()
+                        .is_none_or(|error| error.known_code() != Some(ErrorCode::NoRecordsMatch)),
+                    _ => true,
+                });
+            }
+            Err(trouble) => trouble,
+        };
+        match trouble {
+            trouble if trouble.refuses_the_request().is_some() => Ok(true),
+            Trouble::Exhausted { .. } => Ok(true),
+            trouble => Err(Halt::from_trouble(trouble)),
+        }
     }
 
     /// Whether the repository knows a record that the store has: one whose index is being built
