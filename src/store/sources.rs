@@ -212,6 +212,8 @@ words! {
         ClockSkew = "clock_skew",
         /// The source has more than the repository counts, or less.
         CountsDisagree = "counts_disagree",
+        /// A list has the size of those that are cut off, and no smaller one can be asked for.
+        MayBeCutOff = "may_be_cut_off",
         /// A list missed so many records that their burial waits for a person.
         HeldDeletions = "held_deletions",
         /// Pages had to be mended to be read.

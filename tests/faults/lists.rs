@@ -372,18 +372,68 @@ async fn a16_list_cut_off_without_a_token() {
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.source().live_records, 350);
     assert_eq!(world.source().traits.cut_off_at, Some(100));
-    // A whole list of a round size costs one probe, and none in later passes.
+    // A whole list of a round size costs one probe, and none in later passes but full ones.
     let world = World::of(Repository::of(model(100, 100))).await;
     assert_eq!(world.run().await.end, End::Complete);
     assert!(world.repository.count("ListRecords") > 1);
     assert_eq!(world.source().traits.whole_at, Some(100));
     world.repository.forget_requests();
+    let since = Wishes {
+        from: Some(at(1)),
+        ..Wishes::default()
+    };
+    assert_eq!(world.run_with(&since).await.end, End::Complete);
+    assert_eq!(world.repository.count("ListRecords"), 1);
     let full = Wishes {
         full: true,
         ..Wishes::default()
     };
     assert_eq!(world.run_with(&full).await.end, End::Complete);
-    assert_eq!(world.repository.count("ListRecords"), 1);
+    assert!(world.repository.count("ListRecords") > 2);
+}
+
+/// Records of which all but the first share a datestamp, so that no window is smaller than they are.
+fn crowd(count: usize) -> Builder {
+    let mut model = model(count, 100);
+    model.restamp_bulk((2..=count).map(id), at(2));
+    Repository::of(model)
+}
+
+#[tokio::test]
+async fn a16_list_cut_off_in_a_window_that_cannot_be_cut() {
+    let full = Wishes {
+        full: true,
+        ..Wishes::default()
+    };
+    // Identifiers are listed whole.
+    let cut_off = crowd(251).always(When::Verb("ListRecords"), without_token());
+    let whole = cut_off.behaving(|how| how.list_identifiers_resumes = true);
+    let world = World::of(whole).await;
+    for _ in 0..2 {
+        assert_eq!(world.run_with(&full).await.end, End::Complete);
+        assert_eq!(world.source().live_records, 251);
+        assert!(!world.has_warning(WarningKind::MayBeCutOff));
+    }
+    // They are cut off as well: nothing tells at first, and it is said.
+    let world = World::of(crowd(251).always(lists(), without_token())).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.source().live_records, 101);
+    assert_eq!(world.source().traits.whole_at, None);
+    assert!(world.has_warning(WarningKind::MayBeCutOff));
+    // What is known to be cut off is no whole list.
+    assert_eq!(world.source().traits.cut_off_at, Some(100));
+    let since = Wishes {
+        from: Some(at(1)),
+        ..Wishes::default()
+    };
+    let report = world.run_with(&since).await;
+    assert_incomplete(&report, &["cut off", "cut_off_at=no"]);
+    // Nor is a list that is whole, and looks like that, taken for another.
+    let world = World::of(crowd(100)).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    world.run_with(&full).await;
+    assert_eq!(world.source().live_records, 100);
+    assert_eq!(world.source().traits.cut_off_at, None);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! What is done about windows that fail: read again, cut smaller, read record by record.
 
+use std::time::Duration;
+
 use super::alone::Got;
-use super::windows::{commit, flush};
+use super::windows::{commit, flush, items_of};
 use super::{Halt, Run};
 use crate::harvest::adapt;
 use crate::harvest::commit::Committer;
@@ -12,7 +14,7 @@ use crate::harvest::reading::Tokens;
 use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
-use crate::oai::response::BadItem;
+use crate::oai::response::{BadItem, Paging};
 use crate::oai::{Content, Datestamp, Header, Record, Request};
 use crate::store::{Cost, Ending, NewWindow, PageStep, Source, Span, Step, WarningKind, Window};
 
@@ -57,7 +59,56 @@ enum Listed {
     InVain(String),
 }
 
+/// A list that is cut off, or may be, of a window that cannot be cut.
+pub(super) struct ListCutOff {
+    /// The window.
+    pub(super) window: Window,
+    /// Its only page.
+    pub(super) page: PageStep,
+    /// What makes it look cut off.
+    pub(super) why: String,
+    /// Whether lists of this size are known to be cut off.
+    pub(super) known: bool,
+}
+
 impl<T: Transport> Run<'_, T> {
+    /// Looks by identifiers for what a list that may be cut off does not show. Where they show nothing
+    /// more either, a list that is known to be cut off has failed, and any other is whole as far as can
+    /// be told.
+    pub(super) async fn look_behind(
+        &mut self,
+        list: ListCutOff,
+        times: (Duration, Duration),
+        committer: &Committer,
+    ) -> Result<Option<String>, Halt> {
+        let ListCutOff {
+            window,
+            mut page,
+            why,
+            known,
+        } = list;
+        let items = items_of(&page);
+        let has_more = !known
+            && !self.lists_identifiers()
+            && matches!(
+                self.list_identifiers(&window).await?,
+                Listed::Headers(headers, _) if headers.len() as u64 > items
+            );
+        if !known && !has_more {
+            self.doubtful = self.doubtful.max(Some(items));
+            page.ending = Some(Ending::Complete);
+            return self.end(page, times, committer).await;
+        }
+        // What came is kept, whatever becomes of the rest.
+        commit(committer, Step::Page(page), times).await?;
+        self.spend(items)?;
+        if has_more {
+            self.traits.cut_off_at = Some(items);
+        }
+        let why = format!("{why}, and if lists of that size are whole, assume cut_off_at=no");
+        self.mend(window, why, Cost::default(), committer).await
+    }
+
     /// The token is dead: the window begins again, and if that keeps happening it is cut.
     pub(super) async fn restart(
         &mut self,
@@ -326,6 +377,11 @@ impl<T: Transport> Run<'_, T> {
                         )));
                     }
                     let Some(token) = list.token else {
+                        let is_bare = list.paging == Paging::default();
+                        if is_bare && self.traits.cut_off_at == Some(headers.len() as u64) {
+                            let note = "the list of identifiers is cut off as well".to_owned();
+                            return Ok(Listed::InVain(note));
+                        }
                         return Ok(Listed::Headers(headers, lowered));
                     };
                     request = adapt::resume(Verb::ListIdentifiers, &token, &prefix, &self.traits);

@@ -190,6 +190,8 @@ struct Run<'a, T> {
     tokens_work: bool,
     /// A list that may not have been whole, and the changes stored until then.
     probe: Option<(Doubt, u64)>,
+    /// Items of a list that may be cut off, where no smaller window could show it.
+    doubtful: Option<u64>,
     /// The repository has shown in this run that it ignores dates, whatever is configured.
     dates_disproven: bool,
     failing_cuts: u32,
@@ -248,6 +250,7 @@ impl<'a, T: Transport> Run<'a, T> {
             left: wishes.limit,
             tokens_work: false,
             probe: None,
+            doubtful: None,
             dates_disproven: false,
             failing_cuts: 0,
             failing_in_a_row: 0,
@@ -297,7 +300,7 @@ impl<'a, T: Transport> Run<'a, T> {
             let open = store.open_pass(source.id)?;
             if wishes.full && open.is_none() {
                 // Whoever wants everything wants it as the repository is now.
-                self.forget_what_is_ignored(&source)?;
+                self.forget_what_lists_show(&source)?;
             }
             source.traits.clone_from(&self.traits);
             match plan(&source, open, self.settings, &wishes) {
@@ -409,10 +412,12 @@ impl<'a, T: Transport> Run<'a, T> {
         self.traits.ignores_dates |= self.dates_disproven;
     }
 
-    /// Puts to the test again whether the repository ignores dates and sets.
-    fn forget_what_is_ignored(&mut self, source: &Source) -> Result<(), Halt> {
+    /// Puts to the test again whether the repository ignores dates and sets, and at what size its lists end.
+    fn forget_what_lists_show(&mut self, source: &Source) -> Result<(), Halt> {
         self.traits.ignores_dates = false;
         self.traits.ignores_sets = None;
+        self.traits.whole_at = None;
+        self.traits.cut_off_at = None;
         self.save_traits(source)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::mend::ListCutOff;
 use super::observe::changes;
 use super::{Halt, Run, identifiers};
 use crate::harvest::adapt;
@@ -111,6 +112,15 @@ impl<T: Transport> Run<'_, T> {
                     }
                     return self.end(page, times, committer).await;
                 }
+                Verdict::CutOff { page, why, known } => {
+                    let listed = ListCutOff {
+                        window: reading.window,
+                        page,
+                        why,
+                        known,
+                    };
+                    return self.look_behind(listed, times, committer).await;
+                }
                 Verdict::Cut {
                     page,
                     into,
@@ -209,7 +219,10 @@ impl<T: Transport> Run<'_, T> {
             cost: fetched.cost,
         };
         let mut verdict = reading.judge(arrival, &self.rules());
-        if let Verdict::Go(page, _) | Verdict::End(page) | Verdict::Cut { page, .. } = &mut verdict
+        if let Verdict::Go(page, _)
+        | Verdict::End(page)
+        | Verdict::CutOff { page, .. }
+        | Verdict::Cut { page, .. } = &mut verdict
         {
             if !page.records.is_empty() {
                 self.failing_in_a_row = 0;
@@ -231,7 +244,7 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// Stores the last page of a window.
-    async fn end(
+    pub(super) async fn end(
         &mut self,
         page: PageStep,
         times: (Duration, Duration),
@@ -414,7 +427,7 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// Counts items against the limit.
-    fn spend(&mut self, items: u64) -> Result<(), Halt> {
+    pub(super) fn spend(&mut self, items: u64) -> Result<(), Halt> {
         let Some(left) = &mut self.left else {
             return Ok(());
         };
@@ -443,7 +456,7 @@ impl<T: Transport> Run<'_, T> {
 }
 
 /// Items of a page, readable or not.
-fn items_of(page: &PageStep) -> u64 {
+pub(super) fn items_of(page: &PageStep) -> u64 {
     (page.records.len() + page.bad.len()) as u64
 }
 

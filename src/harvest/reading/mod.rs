@@ -106,6 +106,15 @@ pub(super) enum Verdict {
     Go(PageStep, ResumptionToken),
     /// Store it; the window has ended.
     End(PageStep),
+    /// Store it; the rest of the list is cut off, or may be, and there is no smaller window.
+    CutOff {
+        /// The page.
+        page: PageStep,
+        /// Why.
+        why: String,
+        /// Whether lists of this size are known to be cut off.
+        known: bool,
+    },
     /// Store it, and read these windows instead.
     Cut {
         /// The page.
@@ -254,10 +263,14 @@ impl Reading {
             self.moved = true;
         }
         let begins = first.then(|| self.bound_to_keep(bound));
-        let cut = if first {
-            self.cut(&list, bound, rules)
+        let too_many = if first {
+            Excess::of(&list, rules)
         } else {
-            None
+            Excess::No
+        };
+        let cut = match too_many {
+            Excess::No => None,
+            _ => self.cut_at(bound, rules),
         };
         let token = list.token.clone();
         if let (Some(token), Some(last)) = (&token, list.items.last())
@@ -280,13 +293,20 @@ impl Reading {
             cost,
             ..PageStep::default()
         };
-        if let Some((into, note, doubt)) = cut {
+        if let Some(into) = cut {
             page.token = None;
             return Verdict::Cut {
                 page,
                 into,
-                note,
-                doubt,
+                note: too_many.in_words(rules),
+                doubt: too_many.doubt(),
+            };
+        }
+        if too_many.doubt().is_some() {
+            return Verdict::CutOff {
+                page,
+                why: too_many.in_words(rules),
+                known: rules.cut_off_at.is_some(),
             };
         }
         match token {
@@ -347,38 +367,6 @@ impl Reading {
         }
     }
 
-    /// Smaller windows, if the list is too large to be read in one go, or may have been cut off.
-    fn cut(
-        &self,
-        list: &List<Record>,
-        bound: Option<Datestamp>,
-        rules: &Rules,
-    ) -> Option<(Vec<NewWindow>, String, Option<Doubt>)> {
-        let count = list.len() as u64;
-        let too_large = is_too_large(list, rules);
-        let cut_off = list.token.is_none()
-            && list.paging == Paging::default()
-            && rules.cut_off_at.map_or_else(
-                || {
-                    count >= 100
-                        && count.is_multiple_of(50)
-                        && rules.whole_at.is_none_or(|at| count > at)
-                },
-                |limit| count >= limit,
-            );
-        if !(too_large || cut_off) {
-            return None;
-        }
-        let into = self.cut_at(bound, rules)?;
-        let note = if too_large {
-            let size = size_in_words(list.paging.complete_list_size);
-            format!("{size} items, more than {} at a time", rules.window_records)
-        } else {
-            format!("exactly {count} items and no token: the list may be cut off")
-        };
-        Some((into, note, cut_off.then_some(Doubt::RoundCount(count))))
-    }
-
     /// The window in parts, if it can be cut.
     fn cut_at(&self, bound: Option<Datestamp>, rules: &Rules) -> Option<Vec<NewWindow>> {
         if rules.ignores_dates {
@@ -390,6 +378,58 @@ impl Reading {
             span,
         };
         Some(spans.into_iter().map(part).collect())
+    }
+}
+
+/// Why a list is to be read in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Excess {
+    No,
+    /// A list of several pages, of this size.
+    TooLarge(Option<u64>),
+    /// So many items and no token, as lists of this repository have that are cut off.
+    CutOff(u64),
+    /// A round number of items and no token.
+    MayBeCutOff(u64),
+}
+
+impl Excess {
+    /// By a first page.
+    fn of(list: &List<Record>, rules: &Rules) -> Self {
+        let count = list.len() as u64;
+        let is_bare = list.token.is_none() && list.paging == Paging::default();
+        let is_round = count >= 100 && count.is_multiple_of(50);
+        match rules.cut_off_at {
+            _ if is_too_large(list, rules) => Self::TooLarge(list.paging.complete_list_size),
+            _ if !is_bare => Self::No,
+            Some(limit) if count >= limit => Self::CutOff(count),
+            None if is_round && rules.whole_at.is_none_or(|at| count > at) => {
+                Self::MayBeCutOff(count)
+            }
+            _ => Self::No,
+        }
+    }
+
+    fn in_words(self, rules: &Rules) -> String {
+        match self {
+            Self::No => String::new(),
+            Self::TooLarge(size) => {
+                let size = size_in_words(size);
+                format!("{size} items, more than {} at a time", rules.window_records)
+            }
+            Self::CutOff(count) => format!("{count} items and no token: the list is cut off"),
+            Self::MayBeCutOff(count) => {
+                format!("exactly {count} items and no token: the list may be cut off")
+            }
+        }
+    }
+
+    /// What the parts are to show.
+    fn doubt(self) -> Option<Doubt> {
+        match self {
+            Self::CutOff(count) | Self::MayBeCutOff(count) => Some(Doubt::RoundCount(count)),
+            Self::No | Self::TooLarge(_) => None,
+        }
     }
 }
 
