@@ -505,6 +505,47 @@ fn among_some_sources_the_best_of_them_stands_for_a_work() {
     );
 }
 
+#[test]
+fn who_knows_identifiers_alone_keeps_what_lives_in_another_source() {
+    let world = World::new(&["oai_dc", "x-oai_dc"]);
+    let article = |extra: &str| live("a", dc(TITLE, "10.1000/182", extra));
+    world.put("oai_dc", vec![article("")]);
+    world.put("x-oai_dc", vec![article("")]);
+    let changes = |since: Option<Version>, per: Per| {
+        let filter = ChangeFilter {
+            since,
+            per,
+            by_identifier: true,
+            ..ChangeFilter::default()
+        };
+        let mut items = Vec::new();
+        let upto = world.reader.changes(&filter, |record| {
+            items.push((record.source, record.deletion));
+            ControlFlow::Continue(())
+        });
+        (items, upto.unwrap())
+    };
+    let preferred = || ("oai_dc".to_owned(), None);
+    let whole = changes(None, Per::Cluster);
+    assert_eq!(whole.0.len(), 2, "{:?}", whole.0);
+    // The one that does not stand for the work changes, and is no deletion of the other.
+    world.put("x-oai_dc", vec![article("<dc:subject>More</dc:subject>")]);
+    let (items, upto) = changes(Some(whole.1), Per::Cluster);
+    assert_eq!(items, [preferred()]);
+    // It goes, and the other one stays.
+    world.put("x-oai_dc", vec![gone("a")]);
+    for per in [Per::Cluster, Per::Record] {
+        let items = changes(Some(upto), per).0;
+        assert!(!items.is_empty());
+        assert!(items.iter().all(|item| *item == preferred()), "{items:?}");
+    }
+    // The last one goes.
+    let (_, upto) = changes(Some(upto), Per::Record);
+    world.put("oai_dc", vec![gone("a")]);
+    let deleted = ("oai_dc".to_owned(), Some(Deletion::Declared));
+    assert_eq!(changes(Some(upto), Per::Record).0, [deleted]);
+}
+
 /// What a reader of works that are filled up gets: the record, its version and what it is in each
 /// format that is made from the article.
 fn works(
@@ -724,6 +765,7 @@ fn who_follows_sets_and_works_has_what_a_whole_reading_gives() {
                     sets: sets.clone(),
                     per: *per,
                     with_others: *with_others,
+                    by_identifier: false,
                 };
                 (filter, Copy::new())
             })

@@ -63,4 +63,9 @@ impl Format {
             Self::Ris => Tombstones::Unspoken,
         }
     }
+
+    /// Whether its records are known by their identifiers alone, whatever source they are of.
+    pub fn is_by_identifier(self) -> bool {
+        self.tombstones() == Tombstones::TakenAway
+    }
 }

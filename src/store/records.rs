@@ -124,6 +124,9 @@ pub struct ChangeFilter {
     /// With [`Per::Cluster`]: whether [`StoredRecord::others`] is filled, from what the filter lets
     /// through. A change of one of these then is a change of the record that stands for the work.
     pub with_others: bool,
+    /// Whoever reads knows a record by its identifier alone. Where it is deleted, or withheld, in one
+    /// source and lives in another one, the living one is a change in its place. Only with `since`.
+    pub by_identifier: bool,
 }
 
 impl ChangeFilter {
@@ -252,7 +255,8 @@ impl Reader {
     /// longer stands for its work comes as deleted and the one that does now as itself, each with a
     /// version of its own. With `filter.with_others` or `filter.sets`, what comes of a work depends on all
     /// of its records, so the one that stands for it comes when the newest of them does, before that one
-    /// and with its version.
+    /// and with its version. With `filter.by_identifier`, a deletion may come as the record that lives
+    /// under the same identifier.
     ///
     /// # Errors
     /// As any read; with [`Per::Cluster`], [`StoreError::NotClustered`] if the clusters are not up to
@@ -292,6 +296,7 @@ impl Reader {
             let upto = last_version(connection)?;
             let since = filter.since.unwrap_or_default();
             let selection = Selection::of(connection, filter)?;
+            let by_identifier = filter.by_identifier && filter.since.is_some();
             let mut unpress = Unpress::default();
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS}, record.source_id, record.set_list_id
@@ -341,6 +346,10 @@ impl Reader {
                     } else if let Some(place) = place {
                         record.others =
                             selection.others(connection, own.record, &place.peers, &mut unpress)?;
+                    }
+                    if by_identifier && record.deletion.is_some() {
+                        let living = namesake(connection, &selection, &record, &mut unpress)?;
+                        record = living.unwrap_or(record);
                     }
                     broken |= each(record).is_break();
                 }
@@ -642,6 +651,38 @@ impl Store {
                 .collect()
         })
     }
+}
+
+/// The record that lives under a deleted one's identifier in another source.
+fn namesake(
+    connection: &Connection,
+    selection: &Selection,
+    gone: &StoredRecord,
+    unpress: &mut Unpress,
+) -> rusqlite::Result<Option<StoredRecord>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, record.source_id, record.set_list_id
+         FROM record JOIN source ON source.id = record.source_id
+         JOIN set_list ON set_list.id = record.set_list_id
+         LEFT JOIN payload ON payload.record_id = record.id
+         WHERE record.identifier = ?1 AND record.deleted = 0 AND source.name <> ?2
+         ORDER BY source.name"
+    ))?;
+    let mut rows = statement.query(params![gone.identifier, gone.source])?;
+    while let Some(row) = rows.next()? {
+        let own = peer(row)?;
+        if !selection.has(own.source) {
+            continue;
+        }
+        let place = selection.place(connection, &own)?;
+        if !place.is_withheld {
+            let mut record = from_row(connection, row, unpress)?;
+            record.version = Version(place.version);
+            record.others = selection.others(connection, own.record, &place.peers, unpress)?;
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
 }
 
 /// What comes with the newest record of a work, beside that record itself: the one that stands for the

@@ -192,6 +192,7 @@ pub async fn run(
                 Unit::Cluster => Per::Cluster,
             },
             with_others: !parts.is_empty(),
+            by_identifier: args.format.is_by_identifier(),
         },
         renderer: Renderer {
             format: args.format,

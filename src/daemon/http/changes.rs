@@ -126,6 +126,7 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
         let (source, set) = set_of_source(&text).map_err(bad)?;
         sets.entry(source).or_default().push(set);
     }
+    let format = render::format(arguments.text("format").unwrap_or("jsonl"))?;
     Ok(Question {
         filter: ChangeFilter {
             since,
@@ -133,10 +134,11 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
             sets,
             per,
             with_others: false,
+            by_identifier: format.is_by_identifier(),
         },
         limit,
         wait: Duration::from_secs(arguments.number("wait")?.unwrap_or(0)).min(LONGEST_WAIT),
-        format: render::format(arguments.text("format").unwrap_or("jsonl"))?,
+        format,
     })
 }
 

@@ -49,6 +49,7 @@ impl ExportSettings {
             sets: self.sets.clone(),
             per: self.per,
             with_others: !self.enrich.is_empty(),
+            by_identifier: self.format.is_by_identifier(),
         }
     }
 

@@ -112,6 +112,8 @@ impl SolrSettings {
             sets: self.sets.clone(),
             per: self.per,
             with_others: !self.enrich.is_empty(),
+            // What the last request brought is settled with this one's changes.
+            by_identifier: false,
         }
     }
 
