@@ -131,6 +131,26 @@ fn clusters_are_listed_explained_and_decided() {
     let told = json(folder, &["dedup", "explain", &a]);
     assert_eq!(told["members"].as_array().unwrap().len(), 2);
     assert_eq!(told["decisions"][0]["who"], "me");
+
+    // Three are one work, also after one of them was set apart from each of the others.
+    let second: Value = serde_json::from_str(listed.lines().nth(1).unwrap()).unwrap();
+    let c = second["members"][0]["identifier"].as_str().unwrap();
+    let join = ["dedup", "join", &a, &b, c, "--why", "one work"];
+    let members = || {
+        let told = json(folder, &["dedup", "explain", &b]);
+        told["members"].as_array().unwrap().len()
+    };
+    let told = text(folder, &join);
+    assert!(!told.contains("in the way"), "{told}");
+    let together = members();
+    assert!(together > 2, "{together}");
+    text(folder, &["dedup", "split", &a, "--why", "two works"]);
+    assert_eq!(members(), together - 1);
+    // Its cluster was named after the one that left, and is found by that name.
+    let told = text(folder, &["dedup", "explain", &a]);
+    assert_eq!(told.matches("cluster ").count(), 2, "{told}");
+    text(folder, &join);
+    assert_eq!(members(), together);
 }
 
 #[test]

@@ -333,6 +333,7 @@ fn forget_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Resul
                AND id NOT IN (SELECT record_id FROM cluster_redirect)
                AND id NOT IN (SELECT to_record_id FROM cluster_redirect)
                AND id NOT IN (SELECT record_id FROM cluster_member)
+               AND id NOT IN (SELECT a FROM decision) AND id NOT IN (SELECT b FROM decision)
              ORDER BY version LIMIT ?2",
         )?
         .query_map(params![upto.0, FORGOTTEN_TOGETHER], |row| {

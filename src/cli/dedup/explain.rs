@@ -56,12 +56,13 @@ fn clusters(reader: &Reader, text: &str) -> anyhow::Result<Vec<Cluster>> {
             0 => reader.cluster_of(member.record)?,
             _ => None,
         };
-        let cluster = match own {
-            Some(own) => Some(own),
-            None => reader.cluster_named(member.record, generation)?,
-        };
-        found
-            .extend(cluster.filter(|cluster| found.iter().all(|other| other.name != cluster.name)));
+        // A cluster keeps its name when the record leaves that it is named after.
+        let named = reader.cluster_named(member.record, generation)?;
+        for cluster in own.into_iter().chain(named) {
+            if found.iter().all(|other| other.name != cluster.name) {
+                found.push(cluster);
+            }
+        }
     }
     if found.is_empty() {
         return Err(

@@ -185,8 +185,8 @@ pub fn run(
         Action::Join { records, reason } => {
             let reader = Reader::open(&config.store)?;
             let found = found(&reader, records)?;
-            let pairs: Vec<_> = found.windows(2).map(|pair| (pair[0], pair[1])).collect();
-            judge(config, &pairs, Judgement::Join, reason, now_ms, out)
+            judge(config, &pairs(&found), Judgement::Join, reason, now_ms, out)?;
+            say_who_is_apart(config, records, &found, out)
         }
         Action::Rebuild => rebuild(config, json, now_ms, out),
         Action::Stats => list::stats(&Reader::open(&config.store)?, json, out),
@@ -241,11 +241,42 @@ fn apart(reader: &Reader, records: &[String]) -> anyhow::Result<Vec<(RecordId, R
         }
         return Ok(pairs);
     }
+    Ok(pairs(&ids))
+}
+
+/// Each with each.
+fn pairs(ids: &[RecordId]) -> Vec<(RecordId, RecordId)> {
     let pairs = ids
         .iter()
         .enumerate()
         .flat_map(|(at, a)| ids[at + 1..].iter().map(move |b| (*a, *b)));
-    Ok(pairs.collect())
+    pairs.collect()
+}
+
+/// Tells which of the joined records are not with the first one: an earlier decision about another
+/// record of its cluster may be in the way, or a format that no rule can read.
+fn say_who_is_apart(
+    config: &Config,
+    records: &[String],
+    ids: &[RecordId],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let reader = Reader::open(&config.store)?;
+    if reader.cluster_state()? != ClusterState::Current {
+        return Ok(());
+    }
+    let cluster = reader.cluster_of(ids[0])?;
+    let members = cluster.map_or_else(Vec::new, |cluster| cluster.members);
+    let is_apart = |id: &RecordId| members.iter().all(|member| member.record != *id);
+    for (record, _) in records.iter().zip(ids).filter(|(_, id)| is_apart(id)) {
+        writeln!(
+            out,
+            "{record} is not in the cluster of {first}: `harvestd dedup explain {first} {record}` \
+             says what is in the way",
+            first = records[0]
+        )?;
+    }
+    Ok(())
 }
 
 fn judge(

@@ -28,6 +28,9 @@ const RUN: usize = 16 << 20;
 /// Records that are clustered with what is known of one another kept in memory.
 const CHUNK: usize = 2048;
 
+/// The records about which people decided.
+const DECIDED: &str = "SELECT a FROM decision UNION SELECT b FROM decision";
+
 /// What a rebuild found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rebuilt {
@@ -292,11 +295,8 @@ fn cluster_all<E>(
                 (SELECT 1 FROM description WHERE description.record_id = cluster_member.record_id)",
         )?;
         cluster(connection, &[], emptied)?;
-        let mut found = numbers(
-            connection,
-            "SELECT record_id FROM cluster_member
-             UNION SELECT a FROM decision UNION SELECT b FROM decision",
-        )?;
+        let mut found = numbers(connection, "SELECT record_id FROM cluster_member")?;
+        found.extend(numbers(connection, DECIDED)?);
         found.extend(sharing(connection)?);
         seeds = Vec::from_iter(found);
         Ok(())
@@ -363,6 +363,13 @@ fn catch_up<E>(
                     sources: sources.to_vec(),
                 };
                 moved += stamp_at(connection, clusters.settle(touched)?, now_ms)?;
+                if complete && upto == i64::MAX {
+                    // What people decided meanwhile changed no record.
+                    let decided = numbers(connection, DECIDED)?;
+                    let mut graph = Graph::new(connection, &clusters.index)?;
+                    let done = recluster(&mut graph, sources, decided, BTreeSet::new(), |_| false)?;
+                    moved += stamp_at(connection, done.moved, now_ms)?;
+                }
                 recent = Some(clusters.finish()?);
                 if complete && upto == i64::MAX {
                     end(connection, sources)?;
