@@ -50,9 +50,10 @@ pub(super) enum Resumption {
 /// what was read is forgotten. A token that names the item after which to go on has no such gap, and
 /// one that names its datestamp, as DOAJ's do, has it only among the items that share that one: they
 /// are read again. To read a window of at most `window_records` again costs minutes and the items are
-/// recognised, where what was lost stays away until the next full pass. Of a larger one, from a
-/// repository that does not tell how large its lists are, the rest is read by dates; where that
-/// cannot be, it is gone on with: it might never end otherwise.
+/// recognised, where what was lost stays away until the next full pass. A larger one, from a
+/// repository that does not tell how large its lists are or cannot cut them, is gone on with: it
+/// might never end otherwise. Where tokens do not name the datestamp, that of the last item is not
+/// the list's place: a list that was taken down shows items where they stood, as they are now.
 pub(super) fn resumption(
     window: &Window,
     now_ms: i64,
@@ -77,7 +78,7 @@ pub(super) fn resumption(
         window.items
     );
     match rest(window, traits) {
-        Some(span) if names_items || window.items > window_records => Resumption::Rest(span, why),
+        Some(span) if names_items => Resumption::Rest(span, why),
         _ if window.items <= window_records => Resumption::Restart(why),
         _ if may_be_one_datestamp(window, traits) => Resumption::Restart(why),
         _ => Resumption::Go,
@@ -248,7 +249,7 @@ mod tests {
                 restart,
             ),
             ("counted, oldest first", placed(10), &sorted, restart),
-            ("large, counted, oldest first", placed(101), &sorted, "7.."),
+            ("large, tokens unknown", placed(101), &sorted, restart),
             ("items", window(Some(0), 10), &items, go),
             ("no known order", placed(10), &unsorted, restart),
             ("large, no known order", placed(101), &unsorted, restart),
