@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::harvest::{Clock, End, Stop, stop_switch};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{
-    PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, Swapped, preview, push,
-    swap,
+    PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, SwapError, Swapped,
+    preview, push, swap,
 };
 use crate::store::{Reader, Store, Version};
 
@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "since")]
     pub all: bool,
     /// Build the index anew in this core or collection, beside that of the output, which stays as it is
-    #[arg(long, value_name = "URL", value_parser = core_url)]
+    #[arg(long, value_name = "URL", value_parser = core_url, conflicts_with = "since")]
     pub target: Option<Url>,
     /// When the target has everything, put it in the place of the output's own core or collection
     #[arg(long, requires = "target")]
@@ -151,6 +151,9 @@ pub async fn run(
                      is as it was",
                     live[0].name
                 ),
+                Err(error @ SwapError::Unknown { .. }) => {
+                    report.end = End::Broken(error.to_string());
+                }
                 Err(error) => report.end = End::Broken(format!("not swapped: {error}")),
             }
         }

@@ -54,6 +54,8 @@ pub struct Played {
     pub met_itself: bool,
     /// What changes of cores and collections are answered, instead of what they ask for.
     pub admin_fails: Option<(u16, String)>,
+    /// Whether changes of cores are made, and the word of it is lost.
+    pub admin_is_silent: bool,
     /// The ids in each update that was looked at, deletions with a minus.
     pub updates: Vec<Vec<String>>,
     /// The values of `commitWithin`.
@@ -336,7 +338,10 @@ impl Played {
                 };
                 self.put(names[0], other.clone());
                 self.put(names[1], one.clone());
-                json_answer(200, &done(json!({})))
+                match self.admin_is_silent {
+                    true => html(503),
+                    false => json_answer(200, &done(json!({}))),
+                }
             }
             _ => refused("not played"),
         }
@@ -411,18 +416,21 @@ impl Played {
             .split(" OR ")
             .map(|query| query.trim_start_matches("id:").trim_end_matches('*'))
             .collect();
-        let page: Vec<&Value> = self
+        let found = self
             .documents
             .iter()
+            .filter(|(id, _)| prefixes.iter().any(|prefix| id.starts_with(prefix)));
+        let page: Vec<&Value> = found
+            .clone()
             .filter(|(id, _)| cursor == "*" || id.as_str() > cursor)
-            .filter(|(id, _)| prefixes.iter().any(|prefix| id.starts_with(prefix)))
             .map(|(_, document)| document)
             .take(argument("rows").parse().unwrap())
             .collect();
         let next = page
             .last()
             .map_or(cursor, |document| document["id"].as_str().unwrap());
-        let body = json!({"response": {"docs": page}, "nextCursorMark": next});
+        let response = json!({"numFound": found.count(), "docs": page});
+        let body = json!({"response": response, "nextCursorMark": next});
         json_answer(200, &done(body))
     }
 }

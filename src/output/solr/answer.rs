@@ -58,6 +58,8 @@ const MESSAGE_CHARS: usize = 600;
 const LOGIN: &str = "check user, password or token of this output";
 const ADDRESS: &str =
     "check that urls name the core itself, such as http://localhost:8983/solr/biblio";
+const READ_ONLY: &str = "make the collection writable again \
+    (admin/collections?action=MODIFYCOLLECTION&collection=NAME&readOnly=false)";
 const DISK: &str = "make room on the index's disk, then restart Solr if it stays read-only";
 
 /// Says what an answer means.
@@ -88,6 +90,10 @@ pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
             )
         }
         400 | 409 | 422 if parsed.is_some() => Meaning::Refused(message),
+        // A collection of a SolrCloud that was made so; the user is not at fault.
+        403 if message.contains("is read-only") => {
+            stop(format!("HTTP {}: {message}", answer.status), READ_ONLY)
+        }
         401 | 403 | 407 => stop(format!("HTTP {}: {message}", answer.status), LOGIN),
         404 | 405 => stop(format!("HTTP {}: {message}", answer.status), ADDRESS),
         413 => Meaning::TooLarge,
@@ -289,6 +295,11 @@ mod tests {
             let shown = format!("{:?}", meaning(status, &body));
             assert!(shown.starts_with(expected), "{case}: {shown}");
         }
+        let Meaning::Stop { advice, .. } = meaning(403, &error("Collection b is read-only."))
+        else {
+            panic!("403 of such a collection is to stop");
+        };
+        assert_eq!(advice, READ_ONLY);
         let Meaning::Wait { pause, .. } = meaning(503, "") else {
             panic!("503 is to wait");
         };

@@ -22,6 +22,17 @@ pub enum SwapError {
     /// The server could not be asked, or would not.
     #[error(transparent)]
     Solr(#[from] SolrError),
+    /// The server was asked to swap, and what became of it is not known.
+    #[error(
+        "no answer says whether they were swapped: {why}; see which index is at {target}. The next push \
+         sends the live one all that either of them may lack, and a rebuild of {target} starts over"
+    )]
+    Unknown {
+        /// The address of the index that was to go live.
+        target: Url,
+        /// What came instead of an answer.
+        why: SolrError,
+    },
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,22 +76,37 @@ pub async fn swap(
             "{target} has not been pushed to with the settings as they are now; not swapped"
         )));
     }
-    let admin = SolrSettings {
+    let admin_settings = SolrSettings {
         urls: vec![server],
         ..settings.clone()
     };
-    let admin = Client::new(&admin, stop.clone())?;
+    let admin = Client::new(&admin_settings, stop.clone())?;
     let alias = alias(&admin, &live).await?;
     let commit = [("commit", "true".to_owned())];
-    Client::new(&rebuild, stop.clone())?
-        .ask("update", &commit)
-        .await?;
+    let filled = Client::new(&rebuild, stop.clone())?;
+    filled.ask("update", &commit).await?;
+    let found = documents(&filled).await?;
+    let served = documents(&Client::new(settings, stop.clone())?).await?;
+    if found < served / 2 {
+        return Err(SwapError::Unfit(format!(
+            "{target} has {found} documents and the live index {served}: not swapped. If it was emptied \
+             since it was pushed to, or the live one has documents of others, push to it again with \
+             --all and add those"
+        )));
+    }
     // A crash from here on must not leave a position that is ahead of whichever index is live then,
     // nor one that takes the old index for the new one.
     store.set_position(old.id, old.position.min(new.position))?;
     store.set_position(new.id, Version::default())?;
     let done = match &alias {
-        None => swap_cores(&admin, live, next).await,
+        // A second swap would undo one whose answer was lost.
+        None => {
+            let once = SolrSettings {
+                retries: 0,
+                ..admin_settings
+            };
+            swap_cores(&Client::new(&once, stop.clone())?, live, next).await
+        }
         Some(collection) if *collection == next => Ok(()), // an earlier attempt came so far
         Some(_) => move_alias(&admin, live, next).await,
     };
@@ -91,11 +117,26 @@ pub async fn swap(
         ) {
             store.set_position(old.id, old.position)?;
             store.set_position(new.id, new.position)?;
+            return Err(error.into());
         }
-        return Err(error.into());
+        return Err(SwapError::Unknown {
+            target: target.clone(),
+            why: error,
+        });
     }
     store.replace_output(old.id, new.id, new.position)?;
     Ok(alias.map_or(Swapped::Cores, Swapped::Alias))
+}
+
+/// How many documents an index has.
+async fn documents(index: &Client) -> Result<u64, SolrError> {
+    let all = [
+        ("q", "*:*".to_owned()),
+        ("defType", "lucene".to_owned()),
+        ("rows", "0".to_owned()),
+    ];
+    let answer = index.ask("select", &all).await?;
+    Ok(answer["response"]["numFound"].as_u64().unwrap_or_default())
 }
 
 /// The collection that `live` is an alias of; `None` for a core of a server without ZooKeeper.
