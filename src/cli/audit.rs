@@ -11,6 +11,7 @@ use super::signals;
 use super::table::printable;
 use crate::config::Config;
 use crate::harvest::{Clock, stop_switch};
+use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{AuditReport, Client, Finding, audit};
 use crate::store::{Reader, Store};
 
@@ -50,12 +51,17 @@ pub async fn run(
     signals::stop_on_signal(switch)?;
     let store = Arc::new(Store::open(&config.store)?);
     let client = Client::new(settings, stop)?;
+    let is_beside = |other: &&SolrSettings| {
+        other.name != settings.name && other.urls.iter().any(|url| settings.urls.contains(url))
+    };
+    let outputs = config.outputs.iter();
+    let beside: Vec<SolrSettings> = outputs.filter(is_beside).cloned().collect();
     let bar = bars.add(ProgressBar::no_length());
     let show = |documents| bar.set_message(format!("{documents} documents read"));
     let report = audit(
         &store,
         &client,
-        settings,
+        (settings, &beside),
         args.repair,
         &Clock::System,
         &show,

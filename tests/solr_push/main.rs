@@ -751,7 +751,7 @@ async fn a_swap_that_fails_loses_nothing() {
     scene.push("").await.0.success();
     // The collection has the name itself, so that there is no alias to move.
     solr.state().aliases = Some(BTreeMap::new());
-    for name in ["biblio", "next"] {
+    for name in ["biblio", "old", "next"] {
         solr.state()
             .others
             .insert(name.to_owned(), Documents::new());
@@ -779,6 +779,71 @@ async fn a_swap_that_fails_loses_nothing() {
     }
     scene.push(&swap).await.0.success();
     assert_eq!(solr.state().aliases.as_ref().unwrap()["biblio"], "next");
+}
+
+/// A second swap would undo the first, and an index that has lost what was pushed is no better one.
+#[tokio::test]
+async fn an_index_goes_live_once_and_only_if_it_is_filled() {
+    let scene = Scene::with(3).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    let empty = |solr: &FakeSolr| {
+        let mut state = solr.state();
+        state.others.insert("next".to_owned(), Documents::new());
+    };
+    empty(&solr);
+    let target = format!("vufind --target {}", solr.url.replace("biblio", "next"));
+    scene.push(&target).await.0.success();
+    empty(&solr);
+    let (output, said) = scene.push(&format!("{target} --swap")).await;
+    output.failure(1);
+    let why = said["why"].as_str().unwrap();
+    assert!(why.contains("0 documents and the live index 3"), "{why}");
+    scene.push(&format!("{target} --all")).await.0.success();
+    let marked = ("mark".to_owned(), json!({"id": "mark"}));
+    solr.state()
+        .others
+        .get_mut("next")
+        .unwrap()
+        .extend([marked]);
+    solr.state().admin_is_silent = true;
+    let (output, said) = scene.push(&format!("{target} --swap")).await;
+    output.failure(1);
+    let why = said["why"].as_str().unwrap();
+    assert!(
+        why.contains("no answer says whether they were swapped"),
+        "{why}"
+    );
+    assert!(solr.state().documents.contains_key("mark"), "swapped once");
+}
+
+/// Two outputs may share an index, and none takes the other's documents for surplus.
+#[tokio::test]
+async fn audits_leave_the_documents_of_other_outputs_alone() {
+    let scene = Scene::with(3).await;
+    let other = Scene::with(6).await;
+    let solr = FakeSolr::start().await;
+    let second = format!(
+        "{}\n[[output]]\nname = 'more'\ntype = 'solr'\nurls = ['{}']\nsources = ['other']",
+        other.as_second_source(),
+        solr.url
+    );
+    scene.configure_with(&[&solr.url], "sources = ['doaj']", &second);
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    assert_eq!(solr.ids(), ids(0..6));
+    let (status, said) = scene.audit("").await;
+    assert_eq!(
+        (status, &said["surplus"]["count"]),
+        (Some(0), &json!(0)),
+        "{said}"
+    );
+    solr.state().documents.insert(id(99), json!({"id": id(99)}));
+    let (_, said) = scene.audit("--repair").await;
+    assert_eq!(said["surplus"]["examples"], json!([id(99)]));
+    assert_eq!(solr.ids(), ids(0..6));
 }
 
 #[tokio::test]

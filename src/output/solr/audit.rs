@@ -20,7 +20,7 @@ use super::deliver::{DeliverError, Delivered, Streak, deliver};
 use super::parts::{Bits, documents, escape, family, values};
 use super::settings::SolrSettings;
 use crate::harvest::Clock;
-use crate::output::vufind::Command;
+use crate::output::vufind::{Command, Options};
 use crate::store::{
     Delivery, Output, Reader, RecordState, RejectedDocument, Store, StoreError, StoredRecord,
 };
@@ -108,6 +108,21 @@ pub struct AuditReport {
     pub elapsed: Duration,
 }
 
+/// The identifiers that give this document id.
+fn identifiers(documents: &Options, id: &str) -> Vec<String> {
+    let Some(rest) = id.strip_prefix(&documents.id_prefix) else {
+        return Vec::new();
+    };
+    let mut identifiers = vec![rest.to_owned()];
+    for (from, to) in &documents.id_rewrites {
+        if let Some(end) = rest.strip_prefix(to.as_str()) {
+            identifiers.push(format!("{from}{end}"));
+        }
+    }
+    identifiers.retain(|identifier| documents.document_id(identifier) == id);
+    identifiers
+}
+
 impl AuditReport {
     /// Whether nothing is wrong, or everything that was has been repaired.
     pub fn is_well(&self) -> bool {
@@ -117,12 +132,14 @@ impl AuditReport {
 
 /// Compares an index with the store, and with `repair` sends what it lacks.
 ///
+/// `beside` are the other outputs that go to the same index: their documents are left alone.
+///
 /// # Errors
 /// See [`AuditError`].
 pub async fn audit(
     store: &Arc<Store>,
     client: &Client,
-    settings: &SolrSettings,
+    (settings, beside): (&SolrSettings, &[SolrSettings]),
     repair: bool,
     clock: &Clock,
     progress: &dyn Fn(u64),
@@ -151,6 +168,7 @@ pub async fn audit(
         reader,
         client,
         settings,
+        beside,
         output,
         id_field: posted_name(settings, "id"),
         fields: compared_by.clone(),
@@ -178,6 +196,7 @@ struct Run<'a> {
     reader: Reader,
     client: &'a Client,
     settings: &'a SolrSettings,
+    beside: &'a [SolrSettings],
     output: Output,
     /// The name of the unique key.
     id_field: String,
@@ -233,7 +252,8 @@ impl Run<'_> {
     async fn page(&mut self, found: &[&Value]) -> Result<(), AuditError> {
         let mut identifiers = BTreeSet::new();
         for document in found {
-            identifiers.extend(self.identifiers(self.id_of(document)));
+            let id = self.id_of(document);
+            identifiers.extend(self::identifiers(&self.settings.documents, id));
         }
         let identifiers: Vec<String> = identifiers.into_iter().collect();
         let mut states: HashMap<String, Vec<RecordState>> = HashMap::new();
@@ -249,11 +269,27 @@ impl Run<'_> {
             for state in states.iter().filter(|state| !state.deleted) {
                 self.seen.set(state.number);
             }
-            if !self.is_right(Some(document), states)? {
+            if !self.is_right(Some(document), states)? && !self.is_of_another(id, states)? {
                 suspects.push((id.to_owned(), states.to_vec()));
             }
         }
         self.look_again(suspects).await
+    }
+
+    /// Whether no record of this output stands for a document, and one of another output does that
+    /// goes to the same index.
+    fn is_of_another(&self, id: &str, states: &[RecordState]) -> Result<bool, AuditError> {
+        if states.iter().any(|state| !state.deleted) {
+            return Ok(false);
+        }
+        for other in self.beside {
+            let identifiers = identifiers(&other.documents, id);
+            let states = self.reader.states_of(&identifiers, &other.filter(None))?;
+            if states.iter().any(|state| !state.deleted) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// From the store to the index: documents that did not come up.
@@ -470,22 +506,6 @@ impl Run<'_> {
         fields.join(",")
     }
 
-    /// The identifiers that give this document id.
-    fn identifiers(&self, id: &str) -> Vec<String> {
-        let documents = &self.settings.documents;
-        let Some(rest) = id.strip_prefix(&documents.id_prefix) else {
-            return Vec::new();
-        };
-        let mut identifiers = vec![rest.to_owned()];
-        for (from, to) in &documents.id_rewrites {
-            if let Some(end) = rest.strip_prefix(to.as_str()) {
-                identifiers.push(format!("{from}{end}"));
-            }
-        }
-        identifiers.retain(|identifier| documents.document_id(identifier) == id);
-        identifiers
-    }
-
     /// The query for documents of ours; `None` if the store has never had any.
     fn filter(&self) -> Result<Option<String>, AuditError> {
         if let Some(filter) = &self.settings.audit_filter {
@@ -493,27 +513,31 @@ impl Run<'_> {
         }
         let documents = &self.settings.documents;
         let mut prefixes: BTreeSet<String> = BTreeSet::new();
+        let mut are_told = true;
         if documents.id_prefix.is_empty() {
-            let rewritten = documents.id_rewrites.iter().map(|(_, to)| to.clone());
-            prefixes.extend(rewritten.filter(|to| !to.is_empty()));
+            let rewritten = documents.id_rewrites.iter().map(|(_, to)| to.as_str());
+            let rewritten: Vec<&str> = rewritten.filter(|to| !to.is_empty()).collect();
             let filter = self.settings.filter(None);
             self.reader.states(&filter, 0, |state| {
                 let id = documents.document_id(&state.identifier);
-                if !prefixes
-                    .iter()
-                    .any(|prefix| id.starts_with(prefix.as_str()))
-                {
-                    prefixes.extend(family(&id).map(str::to_owned));
+                let is_in = |prefix: &str| id.starts_with(prefix);
+                if !prefixes.iter().any(|prefix| is_in(prefix)) {
+                    // What no record of ours begins with may be somebody else's.
+                    let own = rewritten.iter().copied().find(|prefix| is_in(prefix));
+                    match own.or_else(|| family(&id)) {
+                        Some(prefix) => drop(prefixes.insert(prefix.to_owned())),
+                        None => are_told = false,
+                    }
                 }
-                match prefixes.len() > MAX_PREFIXES {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
+                match are_told && prefixes.len() <= MAX_PREFIXES {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
                 }
             })?;
         } else {
             prefixes.insert(documents.id_prefix.clone());
         }
-        if prefixes.len() > MAX_PREFIXES {
+        if !are_told || prefixes.len() > MAX_PREFIXES {
             return Err(AuditError::Settings {
                 output: self.settings.name.clone(),
                 reason: "its documents cannot be told by how their ids begin; set id_prefix or \

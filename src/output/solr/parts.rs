@@ -2,9 +2,17 @@
 
 use serde_json::Value;
 
-/// The part of an id that the ids of one repository have in common: up to its last colon.
+/// The part of an id that the ids of one repository have in common: up to its last colon; where that
+/// is but a scheme, as in `https://repository.example/1` or `hdl:123/4`, up to the next slash that
+/// something follows.
 pub(super) fn family(id: &str) -> Option<&str> {
-    id.rfind(':').map(|colon| &id[..=colon])
+    let colon = id.rfind(':')?;
+    if id[..colon].contains(':') || !["http", "https", "hdl", "doi"].contains(&&id[..colon]) {
+        return Some(&id[..=colon]);
+    }
+    let name = colon + 1 + id[colon + 1..].find(|c| c != '/')?;
+    let slash = id[name..].find('/')?;
+    Some(&id[..=name + slash])
 }
 
 /// A text as part of a query, each character for itself.
@@ -95,6 +103,10 @@ mod tests {
             family("oai:doaj.org/journal:1"),
             Some("oai:doaj.org/journal:")
         );
+        let url = "https://repository.example/";
+        assert_eq!(family(&format!("{url}item/1")), Some(url));
+        assert_eq!(family("hdl:2027/x.1"), Some("hdl:2027/"));
+        assert_eq!(family("https://"), None);
         assert_eq!(family("1"), None);
     }
 }
