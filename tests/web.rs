@@ -417,6 +417,29 @@ async fn the_feed_speaks_every_format_and_says_when_it_cannot_tell_all() {
     assert!(why.contains("start again with since=0"), "{why}");
     assert_eq!(refused(&format!("since={upto}")).await.0, 200);
     assert_eq!(refused("since=0").await.0, 200);
+    // Who begins after that gets through, one page after the other.
+    let (mut position, mut identifiers) = ("0".to_owned(), Vec::new());
+    loop {
+        let path = format!("/api/v1/changes?since={position}&limit=1");
+        let page = text(&daemon, &path).await;
+        let lines: Vec<Value> = page
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let (last, records) = lines.split_last().unwrap();
+        let names = records
+            .iter()
+            .map(|record| record["identifier"].to_string());
+        identifiers.extend(names);
+        position = last["next"].to_string().trim_matches('"').to_owned();
+        if last["more"] == false {
+            break;
+        }
+    }
+    assert!(identifiers.len() > 2, "{identifiers:?}");
+    assert!(!position.contains('-'), "{position}");
+    let (status, why) = refused("since=1-2-3").await;
+    assert_eq!(status, 400, "{why}");
     daemon.terminate().await;
 }
 

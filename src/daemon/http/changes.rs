@@ -2,6 +2,7 @@
 //! what comes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +41,59 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What is asked for.
 struct Question {
     filter: ChangeFilter,
+    /// The newest version when the reader began with nothing, if it is not beyond that yet.
+    began: Option<Version>,
     limit: u64,
     wait: Duration,
     format: Format,
+}
+
+/// How far a reader is.
+///
+/// Written as a version. While it reads what there was when it began, and old deletions are forgotten,
+/// a hyphen follows and the newest version of then: what was deleted before, it has never got, so that
+/// it need not hear of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Position {
+    since: Version,
+    began: Option<Version>,
+}
+
+impl Position {
+    fn read(text: &str) -> Result<Self, Failure> {
+        let bad = |what: &str| {
+            let message = format!("since={text:?} {what}");
+            Failure::new(StatusCode::BAD_REQUEST, message)
+        };
+        let version = |text: &str| -> Result<Version, Failure> {
+            if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
+                return Err(bad("is not a whole number"));
+            }
+            text.parse().map(Version).map_err(|_| bad("is too large"))
+        };
+        let (since, began) = match text.split_once('-') {
+            None => (text, None),
+            Some((since, began)) => (since, Some(version(began)?)),
+        };
+        Ok(Self {
+            since: version(since)?,
+            began,
+        })
+    }
+
+    /// Everything up to here is told, or was of no concern.
+    fn reaches(self) -> Version {
+        self.began.unwrap_or_default().max(self.since)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.began {
+            None => write!(f, "{}", self.since),
+            Some(began) => write!(f, "{}-{began}", self.since),
+        }
+    }
 }
 
 /// Changes of the store.
@@ -50,7 +101,7 @@ struct Changes {
     body: Vec<u8>,
     records: u64,
     failed: u64,
-    next: Version,
+    next: Position,
     /// There is more already.
     more: bool,
 }
@@ -62,6 +113,7 @@ pub(super) async fn changes(
 ) -> Result<Response, Failure> {
     let Question {
         mut filter,
+        began,
         limit,
         wait,
         format,
@@ -74,13 +126,21 @@ pub(super) async fn changes(
         let (wanted, catalogue) = (filter.clone(), Arc::clone(&catalogue));
         let changes = context
             .read(move |reader| {
-                if let Some(since) = wanted.since.filter(|since| *since > Version(0)) {
-                    let (least, newest) = (reader.least_since()?, reader.last_version()?);
-                    if since < least || since > newest {
-                        return Ok(Err(gone(since, least, newest)));
+                let (least, newest) = (reader.least_since()?, reader.last_version()?);
+                let mut began = began;
+                match wanted.since.filter(|since| *since > Version(0)) {
+                    None => began = Some(newest),
+                    Some(since) => {
+                        let position = Position { since, began };
+                        if position.reaches() < least || position.reaches() > newest {
+                            return Ok(Err(gone(since, least, newest)));
+                        }
                     }
                 }
-                read(reader, &wanted, limit, &catalogue, format).map(Ok)
+                let mut changes = read(reader, &wanted, limit, &catalogue, format)?;
+                let is_needed = |began: &Version| changes.next.since < least.min(*began);
+                changes.next.began = began.filter(is_needed);
+                Ok(Ok(changes))
             })
             .await??;
         if changes.records > 0 || Instant::now() >= deadline {
@@ -88,7 +148,7 @@ pub(super) async fn changes(
         }
         // What is not for this reader need not be looked through again.
         if filter.since.is_some() {
-            filter.since = Some(changes.next);
+            filter.since = Some(changes.next.since);
         }
         tokio::select! {
             // The board outlives every request, so this ends only with a change.
@@ -103,12 +163,7 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
     let known = ["since", "limit", "wait", "format", "per"];
     let arguments = Arguments::read(query, &known, &["source", "set"])?;
     let bad = |message: String| Failure::new(StatusCode::BAD_REQUEST, message);
-    let since = match arguments.number("since")? {
-        None => None,
-        Some(since) => Some(Version(
-            i64::try_from(since).map_err(|_| bad(format!("since={since} is too large")))?,
-        )),
-    };
+    let position = arguments.text("since").map(Position::read).transpose()?;
     let limit = match arguments.number("limit")?.unwrap_or(USUAL_LIMIT) {
         0 => return Err(bad("limit must be at least 1".to_owned())),
         limit => limit.min(MOST_RECORDS),
@@ -129,13 +184,14 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
     let format = render::format(arguments.text("format").unwrap_or("jsonl"))?;
     Ok(Question {
         filter: ChangeFilter {
-            since,
+            since: position.map(|position| position.since),
             sources: arguments.texts("source"),
             sets,
             per,
             with_others: false,
             by_identifier: format.is_by_identifier(),
         },
+        began: position.and_then(|position| position.began),
         limit,
         wait: Duration::from_secs(arguments.number("wait")?.unwrap_or(0)).min(LONGEST_WAIT),
         format,
@@ -185,20 +241,30 @@ fn read(
         failed: body.failed,
         body: body.end(),
         records,
-        next,
+        next: Position {
+            since: next,
+            began: None,
+        },
         more,
     })
 }
 
 fn answer(mut changes: Changes, format: Format) -> Response {
     if format == Format::Jsonl {
-        let last = serde_json::json!({ "next": changes.next, "more": changes.more });
+        let next = match changes.next.began {
+            None => serde_json::json!(changes.next.since),
+            Some(_) => serde_json::json!(changes.next.to_string()),
+        };
+        let last = serde_json::json!({ "next": next, "more": changes.more });
         changes.body.extend_from_slice(last.to_string().as_bytes());
         changes.body.push(b'\n');
     }
     let headers = [
         (header::CONTENT_TYPE, render::media_type(format)),
-        (NEXT, HeaderValue::from(changes.next.0)),
+        (
+            NEXT,
+            HeaderValue::try_from(changes.next.to_string()).expect("digits are plain"),
+        ),
         (
             MORE,
             HeaderValue::from_static(if changes.more { "true" } else { "false" }),
