@@ -521,6 +521,27 @@ async fn what_is_too_large_for_the_server_is_cut_or_set_aside() {
     assert_eq!(solr.ids(), ids([0, 1, 2, 3, 5, 6, 7, 8]));
 }
 
+/// A proxy before the index that lets next to nothing through is no fault of the documents.
+#[tokio::test]
+async fn what_is_too_large_without_exception_stops_the_push() {
+    let scene = Scene::with(30).await;
+    let solr = FakeSolr::start().await;
+    solr.state().most_bytes = Some(20);
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    let (output, said) = scene.push("").await;
+    output.failure(1);
+    let why = said["why"].as_str().unwrap();
+    assert!(why.contains("larger than the server takes"), "{why}");
+    assert_eq!(
+        (&said["position"], scene.rejected().await.len()),
+        (&json!(0), 0)
+    );
+    solr.state().most_bytes = None;
+    scene.push("").await.0.success();
+    assert_eq!(solr.ids(), ids(0..30));
+}
+
 /// A document belongs to every source that has its record: it goes with the last of them.
 #[tokio::test]
 async fn a_record_of_two_sources_lives_as_long_as_one_of_them_has_it() {

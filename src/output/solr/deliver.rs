@@ -104,14 +104,13 @@ impl Streak {
 
 impl Row {
     fn refused(&mut self, change: &Change, reason: &str) {
-        if is_of_the_document(reason) {
-            return;
-        }
         if self.length == 0 {
             self.cause = cause(reason, &change.id);
             self.first.clone_from(&change.id);
         }
-        self.length += 1;
+        if !is_of_the_document(reason) {
+            self.length += 1;
+        }
     }
 
     fn is_suspicious(&self) -> bool {
@@ -190,7 +189,9 @@ pub(crate) async fn deliver(
     }
     let refused = delivered.refused.len();
     let row = streak.row();
-    let none_taken = row.length > 0 && delivered.any_added().is_none();
+    // Nothing but documents that are too large may come from a proxy that takes next to nothing.
+    let is_odd = row.length > 0 || refused >= SUSPICIOUS;
+    let none_taken = is_odd && delivered.any_added().is_none();
     if refused > 0 && (none_taken || row.is_suspicious()) {
         delivered.doubt = Some(Doubt {
             misfit: row.misfit(),
