@@ -8,6 +8,7 @@ use super::board::Board;
 use super::digest::digest;
 use super::schedule::{Last, Schedule, Standing, Verdict, ticks, verdict};
 use crate::config::Config;
+use crate::output::solr::settings::REBUILD;
 use crate::store::{Store, StoreError, Version};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -97,11 +98,16 @@ fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, Sto
     Ok(done)
 }
 
-/// What every configured output and export has; `None` if there is none that has begun.
+/// What every configured output and export has, and every index that is being built for one; `None` if
+/// there is none that has begun.
 fn heard_by_all(store: &Store, config: &Config) -> Result<Option<Version>, StoreError> {
     let reader = store.reader()?;
     let outputs = reader.outputs()?.into_iter();
-    let outputs = outputs.filter(|output| config.output(&output.name).is_ok());
+    let outputs = outputs.filter(|output| match output.name.strip_suffix(REBUILD) {
+        // One that has nothing yet will not get what is deleted already.
+        Some(name) => config.output(name).is_ok() && output.position > Version::default(),
+        None => config.output(&output.name).is_ok(),
+    });
     let exports = reader.exports()?.into_iter().filter(|export| {
         let mut configured = config.exports.iter();
         configured.any(|(settings, _)| settings.name == export.name && settings.since_previous)
@@ -113,6 +119,7 @@ fn heard_by_all(store: &Store, config: &Config) -> Result<Option<Version>, Store
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::solr::settings::SolrSettings;
     use crate::store::{PassKind, SourceDefinition};
 
     fn filled(folder: &tempfile::TempDir) -> Store {
@@ -145,6 +152,28 @@ mod tests {
         assert_eq!(put_in_order(&store, &config, now_ms).unwrap().passes, 4);
         let log = folder.path().join("store.db-wal");
         assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn an_index_that_is_being_built_has_to_hear_of_deletions_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = filled(&folder);
+        let settings = SolrSettings::new("v", "http://a.org/solr/b".parse().unwrap());
+        let rebuild = settings.rebuild("http://a.org/solr/next".parse().unwrap());
+        let mut config = Config::bare(store.path());
+        config.outputs.push(settings.clone());
+        let put = |settings: &SolrSettings, position: i64| {
+            let (output, _) = store
+                .register_output(&settings.name, &settings.definition())
+                .unwrap();
+            store.set_position(output.id, Version(position)).unwrap();
+        };
+        for (live, next, expected) in [(9, 5, 5), (3, 5, 3), (9, 0, 9)] {
+            put(&settings, live);
+            put(&rebuild, next);
+            let heard = heard_by_all(&store, &config).unwrap();
+            assert_eq!(heard, Some(Version(expected)));
+        }
     }
 
     #[test]

@@ -184,6 +184,16 @@ fn begin(store: &Store, settings: &SolrSettings, wishes: &PushWishes) -> Result<
         store.set_position(output.id, from)?;
         output.position = from;
     }
+    let forgotten = store.reader()?.least_since()?;
+    if output.position > Version::default() && output.position < forgotten {
+        tracing::warn!(
+            output = settings.name,
+            "deletions up to version {forgotten} are forgotten, of which this output has heard only up \
+             to {}: its index may have documents that it should not; `harvestd audit --repair` finds \
+             them",
+            output.position
+        );
+    }
     Ok(Begun {
         _lock: lock,
         total: behind(store, settings, output.position)?,
