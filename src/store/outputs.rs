@@ -145,7 +145,8 @@ impl Store {
                 .prepare_cached(
                     "UPDATE output SET position = max(position, coalesce(?2, position)),
                         confirmed_at = ?3, added = added + ?4, deleted = deleted + ?5,
-                        last_error = NULL, error_at = NULL
+                        last_error = iif(?2 IS NULL, last_error, NULL),
+                        error_at = iif(?2 IS NULL, error_at, NULL)
                      WHERE id = ?1",
                 )?
                 .execute(params![

@@ -840,6 +840,29 @@ async fn an_index_goes_live_once_and_only_if_it_is_filled() {
     assert!(solr.state().documents.contains_key("mark"), "swapped once");
 }
 
+/// That the index refuses the one document that it lacks may be a fault of the index.
+#[tokio::test]
+async fn repairs_tell_a_bad_index_from_a_bad_document() {
+    let scene = Scene::with(3).await;
+    let solr = FakeSolr::start().await;
+    scene.configure(&[&solr.url], "");
+    scene.harvest().await;
+    scene.push("").await.0.success();
+    solr.state().documents.remove(&id(1));
+    solr.poison(|_| Some("ERROR: unknown field 'title_full'".to_owned()));
+    let output = scene.run("audit vufind --repair").await.failure(1);
+    assert!(
+        output.stderr.contains("nothing was set aside"),
+        "{}",
+        output.stderr
+    );
+    assert!(scene.rejected().await.is_empty());
+    // Here the document is to blame.
+    solr.poison(|document| (document["id"] == json!(id(1))).then(|| "ERROR: no".to_owned()));
+    scene.run("audit vufind --repair").await;
+    assert_eq!(scene.rejected().await.len(), 1);
+}
+
 /// Two outputs may share an index, and none takes the other's documents for surplus.
 #[tokio::test]
 async fn audits_leave_the_documents_of_other_outputs_alone() {

@@ -18,6 +18,7 @@ use super::check::{Schema, posted_name};
 use super::client::{Client, SolrError};
 use super::deliver::{DeliverError, Delivered, Streak, deliver};
 use super::parts::{Bits, documents, escape, family, values};
+use super::push::{Probes, find_probes};
 use super::settings::SolrSettings;
 use crate::harvest::Clock;
 use crate::output::vufind::{Command, Options};
@@ -106,6 +107,13 @@ pub struct AuditReport {
     /// How long it took.
     #[serde(skip)]
     pub elapsed: Duration,
+}
+
+fn not_repaired(error: DeliverError) -> AuditError {
+    match error {
+        DeliverError::Solr(error) => AuditError::Solr(error),
+        DeliverError::Misfit { .. } => AuditError::Repair(error.to_string()),
+    }
 }
 
 /// The identifiers that give this document id.
@@ -393,16 +401,25 @@ impl Run<'_> {
         while !rest.is_empty() {
             let part = deliver(self.client, rest, None, &Streak::default())
                 .await
-                .map_err(|error| match error {
-                    DeliverError::Solr(error) => AuditError::Solr(error),
-                    DeliverError::Misfit { .. } => AuditError::Repair(error.to_string()),
-                })?;
+                .map_err(not_repaired)?;
             delivered.append(part);
-            // Many may be bad in a row, but not all that there are.
+            // Many may be bad in a row, but not one that the index has taken before.
             if delivered.any_added().is_none()
-                && let Some(doubt) = delivered.doubt.take().filter(|doubt| doubt.are_several)
+                && let Some(doubt) = delivered.doubt.take()
             {
-                return Err(AuditError::Repair(doubt.misfit.to_string()));
+                let under_way = HashSet::new();
+                let probes = find_probes(self.store, self.settings, self.output.id, &under_way)?;
+                let is_to_blame = match probes {
+                    Probes::Taken(known) => {
+                        let streak = Streak::default();
+                        let again = deliver(self.client, vec![known], None, &streak).await;
+                        again.map_err(not_repaired)?.taken.is_empty()
+                    }
+                    Probes::Later(_) => doubt.are_several,
+                };
+                if is_to_blame {
+                    return Err(AuditError::Repair(doubt.misfit.to_string()));
+                }
             }
             rest = std::mem::take(&mut delivered.rest);
         }

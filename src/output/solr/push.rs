@@ -411,7 +411,7 @@ impl Run<'_> {
 }
 
 /// Documents that tell whether an index takes any.
-enum Probes {
+pub(super) enum Probes {
     /// One that it has taken before.
     Taken(Change),
     /// It has taken none: some that it will get anyway.
@@ -423,7 +423,7 @@ const LATER_PROBES: usize = 5;
 
 /// The newest document that an output has confirmed, of those that are not under way; if there is none,
 /// the newest that are to come.
-fn find_probes(
+pub(super) fn find_probes(
     store: &Store,
     settings: &SolrSettings,
     output: OutputId,
