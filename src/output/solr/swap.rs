@@ -29,7 +29,7 @@ pub enum SwapError {
     )]
     Unknown {
         /// The address of the index that was to go live.
-        target: Url,
+        target: String,
         /// What came instead of an answer.
         why: SolrError,
     },
@@ -120,7 +120,7 @@ pub async fn swap(
             return Err(error.into());
         }
         return Err(SwapError::Unknown {
-            target: target.clone(),
+            target: target.to_string(),
             why: error,
         });
     }
