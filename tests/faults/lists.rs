@@ -414,6 +414,19 @@ async fn a16_list_cut_off_in_a_window_that_cannot_be_cut() {
         assert_eq!(world.source().live_records, 251);
         assert!(!world.has_warning(WarningKind::MayBeCutOff));
     }
+    // They cannot be listed at all, which ends no run.
+    for status in [400, 404, 500] {
+        let unlisted = crowd(251)
+            .always(When::Verb("ListRecords"), without_token())
+            .always(
+                When::Verb("ListIdentifiers"),
+                Fault::status(status, &[], "no"),
+            );
+        let world = World::of(unlisted).await;
+        assert_eq!(world.run().await.end, End::Complete, "{status}");
+        assert_eq!(world.source().live_records, 101);
+        assert!(world.has_warning(WarningKind::MayBeCutOff));
+    }
     // They are cut off as well: nothing tells at first, and it is said.
     let world = World::of(crowd(251).always(lists(), without_token())).await;
     assert_eq!(world.run().await.end, End::Complete);

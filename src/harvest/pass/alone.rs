@@ -9,6 +9,7 @@ use crate::harvest::commit::Committer;
 use crate::harvest::fetch::Trouble;
 use crate::harvest::span;
 use crate::oai::client::Transport;
+use crate::oai::request::Verb;
 use crate::oai::response::ErrorCode;
 use crate::oai::{Content, Datestamp, Record, Request};
 use crate::store::{PageStep, Pass, PassId, Source, Span, Step};
@@ -21,6 +22,9 @@ const MOST_IN_VAIN: u32 = 50;
 
 /// So many of these, one after the other, end the asking: the host may be down.
 const MOST_IN_VAIN_IN_A_ROW: u32 = 5;
+
+/// Pages of identifiers in which one of them is looked for.
+const MOST_PAGES_LOOKED_AT: u32 = 20;
 
 /// What asking for one record brought.
 pub(super) enum Got {
@@ -179,14 +183,20 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// Whether lists may still show an item that GetRecord does not know: then it is no less there
-    /// than before. Where no list can be asked for it, GetRecord has the last word.
+    /// than before. Where no list of identifiers can be had, GetRecord has the last word.
     async fn may_be_listed(
         &mut self,
         identifier: &str,
         datestamp: Option<&str>,
     ) -> Result<bool, Halt> {
+        let verb = Verb::ListIdentifiers;
+        let fails = self
+            .traits
+            .failing_verbs
+            .iter()
+            .any(|failing| failing == verb.name());
         let at = datestamp.and_then(Datestamp::parse);
-        let Some((at, _)) = at.filter(|_| !self.traits.ignores_dates) else {
+        let Some((at, _)) = at.filter(|_| !self.traits.ignores_dates && !fails) else {
             return Ok(false);
         };
         let unit = span::unit_seconds(adapt::granularity(&self.traits));
@@ -194,29 +204,29 @@ impl<T: Transport> Run<'_, T> {
             from: Some(at),
             until: Some(at.plus_seconds(unit)),
         };
-        let prefix = &self.settings.metadata_prefix;
-        let request = Request::ListIdentifiers(adapt::first(prefix, None, around, &self.traits));
-        let trouble = match self.asker.ask(&request, 1).await {
-            Ok(fetched) => {
-                return Ok(match fetched.response.content {
-                    Content::Identifiers(list) => {
-                        let mut headers = list.items.iter();
-                        list.token.is_some()
-                            || headers.any(|header| header.identifier == identifier)
-                    }
-                    Content::Errors(errors) => errors
-                        .first()
-                        .is_none_or(|error| error.known_code() != Some(ErrorCode::NoRecordsMatch)),
-                    _ => true,
-                });
+        let prefix = self.settings.metadata_prefix.clone();
+        let mut request =
+            Request::ListIdentifiers(adapt::first(&prefix, None, around, &self.traits));
+        for _ in 0..MOST_PAGES_LOOKED_AT {
+            let list = match self.asker.ask(&request, 1).await {
+                Ok(fetched) => match fetched.response.content {
+                    Content::Identifiers(list) => list,
+                    _ => return Ok(false),
+                },
+                Err(Trouble::Exhausted { .. }) => return Ok(true),
+                Err(trouble) if trouble.refuses_the_request().is_some() => return Ok(false),
+                Err(trouble) => return Err(Halt::from_trouble(trouble)),
+            };
+            let mut headers = list.items.iter();
+            if headers.any(|header| header.identifier == identifier) {
+                return Ok(true);
             }
-            Err(trouble) => trouble,
-        };
-        match trouble {
-            trouble if trouble.refuses_the_request().is_some() => Ok(true),
-            Trouble::Exhausted { .. } => Ok(true),
-            trouble => Err(Halt::from_trouble(trouble)),
+            let Some(token) = list.token else {
+                return Ok(false);
+            };
+            request = adapt::resume(verb, &token, &prefix, &self.traits);
         }
+        Ok(true)
     }
 
     /// Whether the repository knows a record that the store has: one whose index is being built

@@ -1,9 +1,7 @@
 //! What is done about windows that fail: read again, cut smaller, read record by record.
 
-use std::time::Duration;
-
 use super::alone::Got;
-use super::windows::{commit, flush, items_of};
+use super::windows::{commit, flush};
 use super::{Halt, Run};
 use crate::harvest::adapt;
 use crate::harvest::commit::Committer;
@@ -59,54 +57,19 @@ enum Listed {
     InVain(String),
 }
 
-/// A list that is cut off, or may be, of a window that cannot be cut.
-pub(super) struct ListCutOff {
-    /// The window.
-    pub(super) window: Window,
-    /// Its only page.
-    pub(super) page: PageStep,
-    /// What makes it look cut off.
-    pub(super) why: String,
-    /// Whether lists of this size are known to be cut off.
-    pub(super) known: bool,
-}
-
 impl<T: Transport> Run<'_, T> {
-    /// Looks by identifiers for what a list that may be cut off does not show. Where they show nothing
-    /// more either, a list that is known to be cut off has failed, and any other is whole as far as can
-    /// be told.
-    pub(super) async fn look_behind(
-        &mut self,
-        list: ListCutOff,
-        times: (Duration, Duration),
-        committer: &Committer,
-    ) -> Result<Option<String>, Halt> {
-        let ListCutOff {
-            window,
-            mut page,
-            why,
-            known,
-        } = list;
-        let items = items_of(&page);
-        let has_more = !known
-            && !self.lists_identifiers()
+    /// Whether the identifiers of a window are more than the items that its only page has: then lists of
+    /// that size are cut off.
+    pub(super) async fn is_cut_off(&mut self, window: &Window, items: u64) -> Result<bool, Halt> {
+        let has_more = !self.lists_identifiers()
             && matches!(
-                self.list_identifiers(&window).await?,
+                self.list_identifiers(window).await?,
                 Listed::Headers(headers, _) if headers.len() as u64 > items
             );
-        if !known && !has_more {
-            self.doubtful = self.doubtful.max(Some(items));
-            page.ending = Some(Ending::Complete);
-            return self.end(page, times, committer).await;
-        }
-        // What came is kept, whatever becomes of the rest.
-        commit(committer, Step::Page(page), times).await?;
-        self.spend(items)?;
         if has_more {
             self.traits.cut_off_at = Some(items);
         }
-        let why = format!("{why}, and if lists of that size are whole, assume cut_off_at=no");
-        self.mend(window, why, Cost::default(), committer).await
+        Ok(has_more)
     }
 
     /// The token is dead: the window begins again, and if that keeps happening it is cut.
@@ -336,7 +299,10 @@ impl<T: Transport> Run<'_, T> {
             let fetched = match self.asker.ask(&request, 1).await {
                 Ok(fetched) => fetched,
                 Err(Trouble::Exhausted { why, .. }) => return Ok(Listed::InVain(why)),
-                Err(trouble) => return Err(Halt::from_trouble(trouble)),
+                Err(trouble) => match trouble.refuses_the_request() {
+                    Some(why) => return Ok(Listed::InVain(why.to_owned())),
+                    None => return Err(Halt::from_trouble(trouble)),
+                },
             };
             match fetched.response.content {
                 Content::Identifiers(list) => {

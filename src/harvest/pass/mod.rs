@@ -190,8 +190,10 @@ struct Run<'a, T> {
     tokens_work: bool,
     /// A list that may not have been whole, and the changes stored until then.
     probe: Option<(Doubt, u64)>,
-    /// Items of a list that may be cut off, where no smaller window could show it.
-    doubtful: Option<u64>,
+    /// A list may be cut off, and no smaller window could show it.
+    doubtful: bool,
+    /// The pass at hand began in this run.
+    reads_from_the_start: bool,
     /// The repository has shown in this run that it ignores dates, whatever is configured.
     dates_disproven: bool,
     failing_cuts: u32,
@@ -250,7 +252,8 @@ impl<'a, T: Transport> Run<'a, T> {
             left: wishes.limit,
             tokens_work: false,
             probe: None,
-            doubtful: None,
+            doubtful: false,
+            reads_from_the_start: false,
             dates_disproven: false,
             failing_cuts: 0,
             failing_in_a_row: 0,
@@ -298,9 +301,12 @@ impl<'a, T: Transport> Run<'a, T> {
         loop {
             let mut source = self.current_source()?;
             let open = store.open_pass(source.id)?;
-            if wishes.full && open.is_none() {
+            if wishes.full {
                 // Whoever wants everything wants it as the repository is now.
-                self.forget_what_lists_show(&source)?;
+                let goes_on = open
+                    .as_ref()
+                    .is_some_and(|open| open.kind == PassKind::Full);
+                self.forget_what_lists_show(&source, goes_on)?;
             }
             source.traits.clone_from(&self.traits);
             match plan(&source, open, self.settings, &wishes) {
@@ -412,10 +418,13 @@ impl<'a, T: Transport> Run<'a, T> {
         self.traits.ignores_dates |= self.dates_disproven;
     }
 
-    /// Puts to the test again whether the repository ignores dates and sets, and at what size its lists end.
-    fn forget_what_lists_show(&mut self, source: &Source) -> Result<(), Halt> {
-        self.traits.ignores_dates = false;
-        self.traits.ignores_sets = None;
+    /// Puts to the test again at what size the repository's lists end and, unless a list that was cut off
+    /// `goes_on`, whether it ignores dates and sets.
+    fn forget_what_lists_show(&mut self, source: &Source, goes_on: bool) -> Result<(), Halt> {
+        if !goes_on {
+            self.traits.ignores_dates = false;
+            self.traits.ignores_sets = None;
+        }
         self.traits.whole_at = None;
         self.traits.cut_off_at = None;
         self.save_traits(source)
@@ -435,6 +444,7 @@ impl<'a, T: Transport> Run<'a, T> {
     }
 
     async fn read_pass(&mut self, source: &Source, pass: &Pass, is_new: bool) -> Result<(), Halt> {
+        self.reads_from_the_start = is_new;
         let committer = self.committer(source, pass.id)?;
         let again = if is_new {
             self.ask_again_for_bad_items(source, pass, &committer).await

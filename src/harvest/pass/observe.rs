@@ -173,7 +173,7 @@ impl<T: Transport> Run<'_, T> {
             match doubt {
                 Doubt::RoundCount(count) if more => self.traits.cut_off_at = Some(count),
                 // Where smaller windows may be cut off as well, they show nothing.
-                Doubt::RoundCount(_) if self.doubtful.is_some() => {}
+                Doubt::RoundCount(_) if self.doubtful => {}
                 Doubt::RoundCount(count) => self.traits.whole_at = Some(count),
                 // Not a trait: each list that is cut off shows it by its own count.
                 Doubt::Short { .. } if more => {}
@@ -185,7 +185,9 @@ impl<T: Transport> Run<'_, T> {
             return Ok(());
         }
         self.warn_of_mended_pages(source)?;
-        self.warn_of_doubtful_lists(source, pass)?;
+        if pass.kind == PassKind::Full && self.reads_from_the_start && !self.doubtful {
+            self.warn(source, WarningKind::MayBeCutOff, None)?;
+        }
         if let Some(told_at) = self.told_at.filter(|_| pass.kind != PassKind::Part) {
             learn::newest(&mut self.traits, self.newest);
             self.save_traits(source)?;
@@ -253,18 +255,18 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// The warning stays until a full pass meets no such list.
-    fn warn_of_doubtful_lists(&mut self, source: &Source, pass: &Pass) -> Result<(), Halt> {
-        let message = self.doubtful.map(|items| {
-            format!(
-                "a list of exactly {items} items came without a token, and no smaller one can be \
-                 asked for: it may be cut off; see whether the repository has more, and assume \
-                 cut_off_at=no if not"
-            )
-        });
-        if message.is_none() && pass.kind != PassKind::Full {
-            return Ok(());
-        }
-        self.warn(source, WarningKind::MayBeCutOff, message.as_deref())
+    pub(super) fn warn_of_doubtful_list(
+        &mut self,
+        source: &Source,
+        items: u64,
+    ) -> Result<(), Halt> {
+        self.doubtful = true;
+        let message = format!(
+            "a list of exactly {items} items came without a token, and no smaller one can be asked \
+             for: it may be cut off; see whether the repository has more, and assume cut_off_at=no \
+             if not"
+        );
+        self.warn(source, WarningKind::MayBeCutOff, Some(&message))
     }
 
     pub(super) fn warn(

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::mend::ListCutOff;
 use super::observe::changes;
 use super::{Halt, Run, identifiers};
 use crate::harvest::adapt;
@@ -113,13 +112,20 @@ impl<T: Transport> Run<'_, T> {
                     return self.end(page, times, committer).await;
                 }
                 Verdict::CutOff { page, why, known } => {
-                    let listed = ListCutOff {
-                        window: reading.window,
-                        page,
-                        why,
-                        known,
-                    };
-                    return self.look_behind(listed, times, committer).await;
+                    let items = items_of(&page);
+                    if !known && !self.is_cut_off(&reading.window, items).await? {
+                        self.warn_of_doubtful_list(source, items)?;
+                        let page = reading.end_of_bare_list(page, &self.rules());
+                        return self.end(page, times, committer).await;
+                    }
+                    // What came is kept, whatever becomes of the rest.
+                    commit(committer, Step::Page(page), times).await?;
+                    self.spend(items)?;
+                    let why =
+                        format!("{why}; if lists of that size are whole, assume cut_off_at=no");
+                    return self
+                        .mend(reading.window, why, Cost::default(), committer)
+                        .await;
                 }
                 Verdict::Cut {
                     page,
@@ -244,7 +250,7 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// Stores the last page of a window.
-    pub(super) async fn end(
+    async fn end(
         &mut self,
         page: PageStep,
         times: (Duration, Duration),
@@ -427,7 +433,7 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// Counts items against the limit.
-    pub(super) fn spend(&mut self, items: u64) -> Result<(), Halt> {
+    fn spend(&mut self, items: u64) -> Result<(), Halt> {
         let Some(left) = &mut self.left else {
             return Ok(());
         };
@@ -456,7 +462,7 @@ impl<T: Transport> Run<'_, T> {
 }
 
 /// Items of a page, readable or not.
-pub(super) fn items_of(page: &PageStep) -> u64 {
+fn items_of(page: &PageStep) -> u64 {
     (page.records.len() + page.bad.len()) as u64
 }
 

@@ -105,6 +105,14 @@ impl Reading {
         Verdict::End(page)
     }
 
+    /// The end of a list of one page that says nothing of its size, nor of how it goes on.
+    pub(in crate::harvest) fn end_of_bare_list(&self, page: PageStep, rules: &Rules) -> PageStep {
+        match self.end(page, End::Token(&Paging::default()), rules) {
+            Verdict::End(page) => page,
+            other => unreachable!("a list without a size is not cut by it: {other:?}"),
+        }
+    }
+
     /// As many items have come as the list announced last. More of them say no more than none, and so
     /// does a number that was announced before the list grew.
     fn is_as_announced(&self, rules: &Rules) -> bool {

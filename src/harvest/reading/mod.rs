@@ -302,11 +302,17 @@ impl Reading {
                 doubt: too_many.doubt(),
             };
         }
-        if too_many.doubt().is_some() {
+        let known = match too_many {
+            // More than that disproves it.
+            Excess::CutOff(count) if rules.cut_off_at == Some(count) => Some(true),
+            Excess::MayBeCutOff(_) => Some(false),
+            Excess::CutOff(_) | Excess::No | Excess::TooLarge(_) => None,
+        };
+        if let Some(known) = known {
             return Verdict::CutOff {
                 page,
                 why: too_many.in_words(rules),
-                known: rules.cut_off_at.is_some(),
+                known,
             };
         }
         match token {
