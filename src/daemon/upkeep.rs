@@ -90,7 +90,7 @@ fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, Sto
     }
     if config.daemon.tombstone_days > 0 {
         let old = Version::default().next(before(config.daemon.tombstone_days));
-        let heard = heard_by_all(store, config)?;
+        let heard = heard_by_all(store, config, before(config.daemon.tombstone_days))?;
         done.tombstones = store.prune_tombstones(heard.map_or(old, |heard| heard.min(old)))?;
     }
     done.pages = store.free_pages(MOST_PAGES)?;
@@ -98,14 +98,22 @@ fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, Sto
     Ok(done)
 }
 
-/// What every configured output and export has, and every index that is being built for one; `None` if
-/// there is none that has begun.
-fn heard_by_all(store: &Store, config: &Config) -> Result<Option<Version>, StoreError> {
+/// What every configured output and export has, and every index that is being built for one and has
+/// taken something since `lately_ms`; `None` if there is none that has begun.
+fn heard_by_all(
+    store: &Store,
+    config: &Config,
+    lately_ms: i64,
+) -> Result<Option<Version>, StoreError> {
     let reader = store.reader()?;
     let outputs = reader.outputs()?.into_iter();
     let outputs = outputs.filter(|output| match output.name.strip_suffix(REBUILD) {
-        // One that has nothing yet will not get what is deleted already.
-        Some(name) => config.output(name).is_ok() && output.position > Version::default(),
+        // One that has nothing yet will not get what is deleted already, and some are given up.
+        Some(name) => {
+            config.output(name).is_ok()
+                && output.position > Version::default()
+                && output.confirmed_at.is_some_and(|at| at >= lately_ms)
+        }
         None => config.output(&output.name).is_ok(),
     });
     let exports = reader.exports()?.into_iter().filter(|export| {
@@ -120,7 +128,7 @@ fn heard_by_all(store: &Store, config: &Config) -> Result<Option<Version>, Store
 mod tests {
     use super::*;
     use crate::output::solr::settings::SolrSettings;
-    use crate::store::{PassKind, SourceDefinition};
+    use crate::store::{Delivery, PassKind, SourceDefinition};
 
     fn filled(folder: &tempfile::TempDir) -> Store {
         let store = Store::open(&folder.path().join("store.db")).unwrap();
@@ -166,12 +174,19 @@ mod tests {
             let (output, _) = store
                 .register_output(&settings.name, &settings.definition())
                 .unwrap();
+            let delivery = Delivery {
+                at: 50,
+                ..Delivery::default()
+            };
+            store.confirm(output.id, &delivery).unwrap();
             store.set_position(output.id, Version(position)).unwrap();
         };
-        for (live, next, expected) in [(9, 5, 5), (3, 5, 3), (9, 0, 9)] {
+        for (live, next, lately, expected) in
+            [(9, 5, 50, 5), (3, 5, 50, 3), (9, 0, 50, 9), (9, 5, 51, 9)]
+        {
             put(&settings, live);
             put(&rebuild, next);
-            let heard = heard_by_all(&store, &config).unwrap();
+            let heard = heard_by_all(&store, &config, lately).unwrap();
             assert_eq!(heard, Some(Version(expected)));
         }
     }

@@ -297,6 +297,13 @@ impl Reader {
             let since = filter.since.unwrap_or_default();
             let selection = Selection::of(connection, filter)?;
             let by_identifier = filter.by_identifier && filter.since.is_some();
+            let settle = |record: StoredRecord, unpress: &mut Unpress| -> rusqlite::Result<_> {
+                let living = match record.deletion {
+                    Some(_) if by_identifier => namesake(connection, &selection, &record, unpress)?,
+                    _ => None,
+                };
+                Ok(living.unwrap_or(record))
+            };
             let mut unpress = Unpress::default();
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS}, record.source_id, record.set_list_id
@@ -330,6 +337,7 @@ impl Reader {
                             peers_due(connection, filter, &selection, (&own, place), &mut unpress)?
                         {
                             record.version = Version(own.version);
+                            let record = settle(record, &mut unpress)?;
                             broken |= each(record).is_break();
                         }
                     }
@@ -347,10 +355,7 @@ impl Reader {
                         record.others =
                             selection.others(connection, own.record, &place.peers, &mut unpress)?;
                     }
-                    if by_identifier && record.deletion.is_some() {
-                        let living = namesake(connection, &selection, &record, &mut unpress)?;
-                        record = living.unwrap_or(record);
-                    }
+                    let record = settle(record, &mut unpress)?;
                     broken |= each(record).is_break();
                 }
                 if broken {

@@ -268,7 +268,8 @@ fn say_who_is_apart(
     let cluster = reader.cluster_of(ids[0])?;
     let members = cluster.map_or_else(Vec::new, |cluster| cluster.members);
     let is_apart = |id: &RecordId| members.iter().all(|member| member.record != *id);
-    for (record, _) in records.iter().zip(ids).filter(|(_, id)| is_apart(id)) {
+    let others = records.iter().zip(ids).skip(1);
+    for (record, _) in others.filter(|(_, id)| is_apart(id)) {
         writeln!(
             out,
             "{record} is not in the cluster of {first}: `harvestd dedup explain {first} {record}` \

@@ -133,12 +133,12 @@ pub(super) async fn changes(
                     Some(since) => {
                         let position = Position { since, began };
                         if position.reaches() < least || position.reaches() > newest {
-                            return Ok(Err(gone(since, least, newest)));
+                            return Ok(Err(gone(position.reaches(), least, newest)));
                         }
                     }
                 }
                 let mut changes = read(reader, &wanted, limit, &catalogue, format)?;
-                let is_needed = |began: &Version| changes.next.since < least.min(*began);
+                let is_needed = |began: &Version| least > Version(0) && changes.next.since < *began;
                 changes.next.began = began.filter(is_needed);
                 Ok(Ok(changes))
             })
@@ -184,7 +184,8 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
     let format = render::format(arguments.text("format").unwrap_or("jsonl"))?;
     Ok(Question {
         filter: ChangeFilter {
-            since: position.map(|position| position.since),
+            // Without a position, from the beginning.
+            since: Some(position.map_or_else(Version::default, |position| position.since)),
             sources: arguments.texts("source"),
             sets,
             per,

@@ -407,7 +407,8 @@ impl Run<'_> {
             if delivered.any_added().is_none()
                 && let Some(doubt) = delivered.doubt.take()
             {
-                let under_way = HashSet::new();
+                let refused = delivered.refused.iter();
+                let under_way = refused.map(|(change, _)| change.id.clone()).collect();
                 let probes = find_probes(self.store, self.settings, self.output.id, &under_way)?;
                 let is_to_blame = match probes {
                     Probes::Taken(known) => {

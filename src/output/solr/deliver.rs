@@ -104,11 +104,12 @@ impl Streak {
 
 impl Row {
     fn refused(&mut self, change: &Change, reason: &str) {
-        if self.length == 0 {
+        let is_own_fault = is_of_the_document(reason);
+        if self.first.is_empty() || (self.length == 0 && !is_own_fault) {
             self.cause = cause(reason, &change.id);
             self.first.clone_from(&change.id);
         }
-        if !is_of_the_document(reason) {
+        if !is_own_fault {
             self.length += 1;
         }
     }
@@ -118,7 +119,7 @@ impl Row {
     }
 
     fn taken(&mut self) {
-        self.length = 0;
+        *self = Self::default();
     }
 
     fn misfit(&self) -> DeliverError {
