@@ -300,6 +300,7 @@ fn check_error(body: &[u8], hints: &Hints<'_>, error: &ParseError) {
             String::from_utf8_lossy(body).chars().count() < 3
                 || !body.iter().any(u8::is_ascii_graphic)
         ),
+        ParseError::BrokenOff { items, .. } => assert!(*items <= hints.page_records),
         ParseError::NotXml { .. } | ParseError::NotOai { .. } | ParseError::Limit { .. } => {}
     }
 }
