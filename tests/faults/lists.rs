@@ -818,6 +818,27 @@ async fn a28_error_behind_the_records_of_a_list() {
 }
 
 #[tokio::test]
+async fn a29_list_of_identifiers_that_moves_is_read_again() {
+    let mut model = model(3, 100);
+    model.restamp_bulk([id(2), id(3)], at(2));
+    // Two records of one second that have to be asked for one by one, and one is listed in the place of
+    // the other.
+    let builder = Repository::of(model)
+        .always(
+            When::Verb("ListRecords"),
+            instead_if_listed(&[2, 3], html(500)),
+        )
+        .once(
+            When::Verb("ListIdentifiers"),
+            swap("<identifier>oai:x:3<", "<identifier>oai:x:2<"),
+        );
+    let world = World::of(builder).await;
+    world.assert_incomplete(&world.run().await, &["moved while it was read"]);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3");
+}
+
+#[tokio::test]
 async fn a29_records_change_while_the_list_is_read() {
     // Oldest first: what changed goes to the end, and all behind it moves up by one.
     let world = World::of(six()).await;

@@ -254,7 +254,7 @@ impl Site {
         let now = Datestamp::from_unix(self.repository.now);
         let body = self.repository.model.answer(&arguments, now).body;
         let text = String::from_utf8_lossy(&body);
-        if lists {
+        if lists || request.verb() == Verb::ListIdentifiers {
             self.repository.note_page(&text);
         }
         if self

@@ -1,5 +1,7 @@
 //! What is done about windows that fail: read again, cut smaller, read record by record.
 
+use std::collections::BTreeSet;
+
 use super::alone::Got;
 use super::windows::{commit, flush};
 use super::{Halt, Run};
@@ -225,7 +227,7 @@ impl<T: Transport> Run<'_, T> {
     /// aside, so that they alone are missing, and seen. Where no answer comes about one, the window
     /// stays open: it may be whole, and nobody has seen it.
     async fn read_one_by_one(&mut self, window: &Window, why: &str) -> Result<Alone, Halt> {
-        let (headers, lowered) = match self.list_identifiers(window).await? {
+        let (headers, lowered) = match self.list_identifiers_at_rest(window).await? {
             Listed::Headers(headers, lowered) => (headers, lowered),
             Listed::OfOtherDates => return Ok(Alone::OfOtherDates),
             Listed::InVain(note) => return Ok(Alone::InVain(note)),
@@ -283,6 +285,28 @@ impl<T: Transport> Run<'_, T> {
             }
         }
         Ok(Alone::Read(Box::new(page)))
+    }
+
+    /// Lists identifiers, each once. Where one came twice, the list may have moved while it was read, and
+    /// another have slipped between two pages: the same has to come again.
+    async fn list_identifiers_at_rest(&mut self, window: &Window) -> Result<Listed, Halt> {
+        let mut listed = self.list_identifiers(window).await?;
+        let Listed::Headers(headers, _) = &mut listed else {
+            return Ok(listed);
+        };
+        let came = headers.len();
+        let first = unique(headers);
+        if headers.len() == came {
+            return Ok(listed);
+        }
+        let mut again = self.list_identifiers(window).await?;
+        if let Listed::Headers(headers, _) = &mut again
+            && unique(headers) != first
+        {
+            let note = "the list of identifiers moved while it was read".to_owned();
+            return Ok(Listed::InVain(note));
+        }
+        Ok(again)
     }
 
     async fn list_identifiers(&mut self, window: &Window) -> Result<Listed, Halt> {
@@ -412,4 +436,13 @@ impl<T: Transport> Run<'_, T> {
         flush(committer).await?;
         Ok(None)
     }
+}
+
+/// Leaves each header once, the last of those with one identifier, and gives the identifiers.
+fn unique(headers: &mut Vec<Header>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    headers.reverse();
+    headers.retain(|header| seen.insert(header.identifier.clone()));
+    headers.reverse();
+    seen
 }
