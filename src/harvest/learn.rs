@@ -1,5 +1,6 @@
 //! What answers teach about a repository, kept as its traits.
 
+use super::adapt;
 use crate::oai::request::Verb;
 use crate::oai::response::{Identify, List};
 use crate::oai::{Datestamp, Record};
@@ -24,9 +25,8 @@ pub(super) fn identity(traits: &mut Traits, identify: Identify, moved_to: Option
 
 /// A verb that should work and does not.
 pub(super) fn failing_verb(traits: &mut Traits, verb: Verb) {
-    let name = verb.name();
-    if traits.failing_verbs.iter().all(|known| known != name) {
-        traits.failing_verbs.push(name.to_owned());
+    if !adapt::is_failing(traits, verb) {
+        traits.failing_verbs.push(verb.name().to_owned());
     }
 }
 

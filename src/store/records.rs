@@ -246,6 +246,26 @@ impl Reader {
         })
     }
 
+    /// The record that lives under this identifier in another source than `source`, as
+    /// [`Reader::changes`] would give it, whatever its version; of several, that of the first source by
+    /// name.
+    ///
+    /// # Errors
+    /// As [`Reader::changes`].
+    pub fn namesake(
+        &self,
+        identifier: &str,
+        source: &str,
+        filter: &ChangeFilter,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        self.require_clusters(filter)?;
+        self.read("looking for a record of the same name", |connection| {
+            let selection = Selection::of(connection, filter)?;
+            let mut unpress = Unpress::default();
+            namesake(connection, &selection, (identifier, source), &mut unpress)
+        })
+    }
+
     /// Calls `each` with every record that changed after `filter.since`, in its last state,
     /// tombstones included, in the order of versions, all from one snapshot. Gives the version up
     /// to which the reading went: the `since` of the next one.
@@ -299,7 +319,10 @@ impl Reader {
             let by_identifier = filter.by_identifier && filter.since.is_some();
             let settle = |record: StoredRecord, unpress: &mut Unpress| -> rusqlite::Result<_> {
                 let living = match record.deletion {
-                    Some(_) if by_identifier => namesake(connection, &selection, &record, unpress)?,
+                    Some(_) if by_identifier => {
+                        let gone = (&*record.identifier, &*record.source);
+                        namesake(connection, &selection, gone, unpress)?
+                    }
                     _ => None,
                 };
                 Ok(living.unwrap_or(record))
@@ -658,11 +681,11 @@ impl Store {
     }
 }
 
-/// The record that lives under a deleted one's identifier in another source.
+/// The record that lives under this identifier in another source than this one.
 fn namesake(
     connection: &Connection,
     selection: &Selection,
-    gone: &StoredRecord,
+    (identifier, source): (&str, &str),
     unpress: &mut Unpress,
 ) -> rusqlite::Result<Option<StoredRecord>> {
     let mut statement = connection.prepare_cached(&format!(
@@ -673,7 +696,7 @@ fn namesake(
          WHERE record.identifier = ?1 AND record.deleted = 0 AND source.name <> ?2
          ORDER BY source.name"
     ))?;
-    let mut rows = statement.query(params![gone.identifier, gone.source])?;
+    let mut rows = statement.query(params![identifier, source])?;
     while let Some(row) = rows.next()? {
         let own = peer(row)?;
         if !selection.has(own.source) {

@@ -49,16 +49,18 @@ impl Arguments {
 
     /// The value of `name` as a whole number from 0 on, if it was given.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
-        let Some(text) = self.text(name) else {
-            return Ok(None);
-        };
-        if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
-            let message = format!("{name}={text:?} is not a whole number");
-            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-        }
-        // More than this is as much as this to everybody who asks.
-        Ok(Some(text.parse().unwrap_or(u64::MAX)))
+        self.text(name).map(|text| whole(name, text)).transpose()
     }
+}
+
+/// A text of argument `name` as a whole number from 0 on.
+pub(super) fn whole(name: &str, text: &str) -> Result<u64, Failure> {
+    if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
+        let message = format!("{name}={text:?} is not a whole number");
+        return Err(Failure::new(StatusCode::BAD_REQUEST, message));
+    }
+    // More than this is as much as this to everybody who asks.
+    Ok(text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

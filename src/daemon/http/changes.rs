@@ -12,7 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use super::arguments::Arguments;
+use super::arguments::{self, Arguments};
 use super::render::{self, Body, Catalogue};
 use super::{Ctx, Failure};
 use crate::output::Format;
@@ -41,8 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What is asked for.
 struct Question {
     filter: ChangeFilter,
-    /// The newest version when the reader began with nothing, if it is not beyond that yet.
-    began: Option<Version>,
+    /// Where the reader goes on.
+    position: Position,
     limit: u64,
     wait: Duration,
     format: Format,
@@ -53,7 +53,7 @@ struct Question {
 /// Written as a version. While it reads what there was when it began, and old deletions are forgotten,
 /// a hyphen follows and the newest version of then: what was deleted before, it has never got, so that
 /// it need not hear of that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Position {
     since: Version,
     began: Option<Version>,
@@ -61,15 +61,12 @@ struct Position {
 
 impl Position {
     fn read(text: &str) -> Result<Self, Failure> {
-        let bad = |what: &str| {
-            let message = format!("since={text:?} {what}");
-            Failure::new(StatusCode::BAD_REQUEST, message)
-        };
-        let version = |text: &str| -> Result<Version, Failure> {
-            if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
-                return Err(bad("is not a whole number"));
-            }
-            text.parse().map(Version).map_err(|_| bad("is too large"))
+        let version = |text: &str| {
+            let number = arguments::whole("since", text)?;
+            i64::try_from(number).map(Version).map_err(|_| {
+                let message = format!("since={text} is too large");
+                Failure::new(StatusCode::BAD_REQUEST, message)
+            })
         };
         let (since, began) = match text.split_once('-') {
             None => (text, None),
@@ -113,7 +110,7 @@ pub(super) async fn changes(
 ) -> Result<Response, Failure> {
     let Question {
         mut filter,
-        began,
+        mut position,
         limit,
         wait,
         format,
@@ -123,21 +120,18 @@ pub(super) async fn changes(
     let mut stored = context.shared.board.stored();
     loop {
         stored.mark_unchanged();
+        filter.since = Some(position.since);
         let (wanted, catalogue) = (filter.clone(), Arc::clone(&catalogue));
         let changes = context
             .read(move |reader| {
                 let (least, newest) = (reader.least_since()?, reader.last_version()?);
-                let mut began = began;
-                match wanted.since.filter(|since| *since > Version(0)) {
-                    None => began = Some(newest),
-                    Some(since) => {
-                        let position = Position { since, began };
-                        if position.reaches() < least || position.reaches() > newest {
-                            return Ok(Err(gone(position.reaches(), least, newest)));
-                        }
-                    }
+                let reaches = position.reaches();
+                let begins = position.since == Version(0);
+                if !begins && (reaches < least || reaches > newest) {
+                    return Ok(Err(gone(reaches, least, newest)));
                 }
                 let mut changes = read(reader, &wanted, limit, &catalogue, format)?;
+                let began = if begins { Some(newest) } else { position.began };
                 let is_needed = |began: &Version| least > Version(0) && changes.next.since < *began;
                 changes.next.began = began.filter(is_needed);
                 Ok(Ok(changes))
@@ -147,9 +141,7 @@ pub(super) async fn changes(
             return Ok(answer(changes, format));
         }
         // What is not for this reader need not be looked through again.
-        if filter.since.is_some() {
-            filter.since = Some(changes.next.since);
-        }
+        position = changes.next;
         tokio::select! {
             // The board outlives every request, so this ends only with a change.
             _ = stored.changed() => {}
@@ -163,6 +155,7 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
     let known = ["since", "limit", "wait", "format", "per"];
     let arguments = Arguments::read(query, &known, &["source", "set"])?;
     let bad = |message: String| Failure::new(StatusCode::BAD_REQUEST, message);
+    // Without a position, from the beginning.
     let position = arguments.text("since").map(Position::read).transpose()?;
     let limit = match arguments.number("limit")?.unwrap_or(USUAL_LIMIT) {
         0 => return Err(bad("limit must be at least 1".to_owned())),
@@ -184,15 +177,14 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
     let format = render::format(arguments.text("format").unwrap_or("jsonl"))?;
     Ok(Question {
         filter: ChangeFilter {
-            // Without a position, from the beginning.
-            since: Some(position.map_or_else(Version::default, |position| position.since)),
+            since: None,
             sources: arguments.texts("source"),
             sets,
             per,
             with_others: false,
             by_identifier: format.is_by_identifier(),
         },
-        began: position.and_then(|position| position.began),
+        position: position.unwrap_or_default(),
         limit,
         wait: Duration::from_secs(arguments.number("wait")?.unwrap_or(0)).min(LONGEST_WAIT),
         format,

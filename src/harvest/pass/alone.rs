@@ -190,11 +190,7 @@ impl<T: Transport> Run<'_, T> {
         datestamp: Option<&str>,
     ) -> Result<bool, Halt> {
         let verb = Verb::ListIdentifiers;
-        let fails = self
-            .traits
-            .failing_verbs
-            .iter()
-            .any(|failing| failing == verb.name());
+        let fails = adapt::is_failing(&self.traits, verb);
         let at = datestamp.and_then(Datestamp::parse);
         let Some((at, _)) = at.filter(|_| !self.traits.ignores_dates && !fails) else {
             return Ok(false);

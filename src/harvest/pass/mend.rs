@@ -202,13 +202,7 @@ impl<T: Transport> Run<'_, T> {
     /// The repository's clock, from an answer that shows that not everything fails.
     async fn proof_of_life(&mut self, why: &str) -> Result<Option<Datestamp>, Halt> {
         // Where Identify never works, its failure shows nothing, and a page shows as much.
-        let identify = Verb::Identify.name();
-        if self
-            .traits
-            .failing_verbs
-            .iter()
-            .any(|verb| verb == identify)
-        {
+        if adapt::is_failing(&self.traits, Verb::Identify) {
             return match self.heard_at {
                 Some(heard_at) => Ok(Some(heard_at)),
                 None => Err(Halt::Down(why.to_owned())),

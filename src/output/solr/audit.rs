@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::batch::{self, Change};
 use super::check::{Schema, posted_name};
 use super::client::{Client, SolrError};
-use super::deliver::{DeliverError, Delivered, Streak, deliver};
+use super::deliver::{DeliverError, Delivered, Streak, deliver, is_taken};
 use super::parts::{Bits, documents, escape, family, values};
 use super::push::{Probes, find_probes};
 use super::settings::SolrSettings;
@@ -412,9 +412,8 @@ impl Run<'_> {
                 let probes = find_probes(self.store, self.settings, self.output.id, &under_way)?;
                 let is_to_blame = match probes {
                     Probes::Taken(known) => {
-                        let streak = Streak::default();
-                        let again = deliver(self.client, vec![known], None, &streak).await;
-                        again.map_err(not_repaired)?.taken.is_empty()
+                        let again = is_taken(self.client, known).await;
+                        !again.map_err(not_repaired)?
                     }
                     Probes::Later(_) => doubt.are_several,
                 };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::settings::SolrSettings;
 use crate::output::catalogue;
 use crate::output::vufind::{Command, Document, Encoding, Frame};
-use crate::store::{Reader, RecordState, StoreError, StoredRecord, Version};
+use crate::store::{Reader, StoreError, StoredRecord, Version};
 
 /// What one record means for the index.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,16 +104,9 @@ pub(crate) fn settle(
     for mut change in changes {
         if change.command == Command::Delete {
             let filter = settings.filter(None);
-            let states = reader.states_of(std::slice::from_ref(&change.identifier), &filter)?;
-            let other = |state: &&RecordState| state.source != change.source && !state.deleted;
-            // Most often there is none, and no metadata has to be read for that.
-            if let Some(living) = states.iter().find(other)
-                && let Some(living) = reader
-                    .find_items(&change.identifier, &filter)?
-                    .iter()
-                    .find(|record| record.source == living.source && record.deletion.is_none())
-            {
-                change = self::change(living, settings);
+            let living = reader.namesake(&change.identifier, &change.source, &filter)?;
+            if let Some(living) = living {
+                change = self::change(&living, settings);
                 is_as_read = false;
             }
         }

@@ -204,6 +204,12 @@ pub(crate) async fn deliver(
     Ok(delivered)
 }
 
+/// Whether the index takes a document when it is sent alone.
+pub(crate) async fn is_taken(client: &Client, document: Change) -> Result<bool, DeliverError> {
+    let delivered = deliver(client, vec![document], None, &Streak::default()).await?;
+    Ok(!delivered.taken.is_empty())
+}
+
 /// Sorts a group that went through, but for what a tolerant index lists as left out.
 fn take(
     group: Vec<Change>,

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::batch::{self, Batch, Change};
 use super::client::{Client, SolrError};
 use super::confirm::{Confirmer, Sent};
-use super::deliver::{DeliverError, Delivered, Doubt, Streak, deliver};
+use super::deliver::{DeliverError, Delivered, Doubt, Streak, deliver, is_taken};
 use super::flights::{Flight, Flights, Landing};
 use super::settings::SolrSettings;
 use crate::harvest::{Clock, End, Stop};
@@ -348,7 +348,7 @@ impl Run<'_> {
             }
         };
         let is_to_blame = match probes {
-            Probes::Taken(known) => !self.is_taken(known).await?,
+            Probes::Taken(known) => !is_taken(self.client, known).await?,
             Probes::Later(mut documents) => {
                 let unsent = delivered.rest.iter().rev();
                 let adds = unsent.filter(|change| change.command == Command::Add);
@@ -356,7 +356,7 @@ impl Run<'_> {
                 let are_several = doubt.are_several || !documents.is_empty();
                 let mut is_one_taken = false;
                 for document in documents {
-                    is_one_taken = self.is_taken(document).await?;
+                    is_one_taken = is_taken(self.client, document).await?;
                     if is_one_taken {
                         break;
                     }
@@ -368,11 +368,6 @@ impl Run<'_> {
             true => Err(doubt.misfit.into()),
             false => Ok(()),
         }
-    }
-
-    async fn is_taken(&self, document: Change) -> Result<bool, PushError> {
-        let delivered = deliver(self.client, vec![document], None, &Streak::default()).await?;
-        Ok(!delivered.taken.is_empty())
     }
 
     /// Sends the records of what was set aside as they are now. The position stays.
