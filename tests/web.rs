@@ -345,6 +345,58 @@ async fn held_deletions_are_confirmed_on_the_page() {
     daemon.terminate().await;
 }
 
+/// The ids that a reader of catalogue documents has in the end.
+fn ids_after(body: &str) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for line in body.lines().filter(|line| line.starts_with('"')) {
+        let command: Value =
+            serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(','))).unwrap();
+        if let Some(id) = command["add"]["doc"]["id"].as_str() {
+            ids.insert(id.to_owned());
+        } else {
+            ids.remove(command["delete"]["id"].as_str().unwrap());
+        }
+    }
+    ids
+}
+
+#[tokio::test]
+async fn a_record_without_a_document_takes_none_from_another_source() {
+    let same = "oai:x:1";
+    let good = repository([item(same, "Heat", "")]).await;
+    let mut unreadable = item(same, "", "");
+    unreadable.metadata = vec![(
+        "oai_doaj".to_owned(),
+        r#"<mets xmlns="http://www.loc.gov/METS/"/>"#.into(),
+    )];
+    let bad = repository([unreadable]).await;
+    let store = temp_store();
+    let sources = [
+        source("a", &good.base_url(), "never", ""),
+        source("b", &bad.base_url(), "never", ""),
+    ];
+    let config = write_config(&store, "", &sources);
+    // The unreadable one has the newer version.
+    for name in ["a", "b"] {
+        let (config, store) = (config.to_str().unwrap(), store.path());
+        let arguments = ["harvest", name, "--config", config];
+        let arguments = [&arguments[..], &["--store", store.to_str().unwrap()]].concat();
+        harvestd(&arguments).await.success();
+    }
+    let daemon = Daemon::start(&store, &config).await;
+    let path = "/api/v1/changes?since=0&format=vufind-json";
+    let response = daemon.get(path).await;
+    let failed = response.headers()["harvestd-failed"].clone();
+    let body = response.text().await.unwrap();
+    assert_eq!(failed, "1", "{body}");
+    assert_eq!(
+        ids_after(&body),
+        BTreeSet::from([same.to_owned()]),
+        "{body}"
+    );
+    daemon.terminate().await;
+}
+
 #[tokio::test]
 async fn the_feed_speaks_every_format_and_says_when_it_cannot_tell_all() {
     let items = (0..5).map(|number| item(&format!("oai:x:{number}"), "Heat", ""));

@@ -218,10 +218,13 @@ fn read(
 ) -> Result<Changes, crate::store::StoreError> {
     let mut body = Body::new(catalogue.renderer(format));
     let (mut records, mut more) = (0, false);
+    let mut taken_away = Vec::new();
     // All tombstones: a reader may have got a record and stopped before it noted how far it was.
     let next = reader.changes_with_tombstones(filter, |record| {
         // Why one cannot be written is for whoever looks at it; how many there are is told.
-        let _ = body.push(&record);
+        if body.push(&record).is_err() && filter.by_identifier {
+            taken_away.push((record.identifier, record.source));
+        }
         records += 1;
         more = records >= limit || body.len() >= MOST_BYTES;
         if more {
@@ -230,6 +233,13 @@ fn read(
             ControlFlow::Continue(())
         }
     })?;
+    // Under the same identifier another source may have a record that can be written.
+    for (identifier, source) in taken_away {
+        if let Some(living) = reader.namesake(&identifier, &source, filter)? {
+            let _ = body.push(&living);
+            records += 1;
+        }
+    }
     Ok(Changes {
         failed: body.failed,
         body: body.end(),
