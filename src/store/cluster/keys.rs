@@ -8,6 +8,8 @@
 //! The index is a row for each of 2^n equal parts of the keys, and n grows with the store. A row is
 //! its keys and their holders in eight bytes each, sorted, which is found with one step. Whenever keys
 //! go there, all parts are written anew after the old ones, in order, which leaves no gaps in the file.
+//! What that shows of the keys is kept in memory, a bit for many of them: most keys of a new record
+//! are held by no other, which the index need not be read for then.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,6 +17,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::seen::keys_of;
+use super::sieve::Sieve;
 use crate::dedup::keys::Key;
 use crate::dedup::packed;
 
@@ -44,6 +47,8 @@ pub(in crate::store) struct Recent {
     /// `dedup.recent_token` of that transaction. It is drawn by chance, so that neither a
     /// transaction that failed nor one of another process is mistaken for it.
     token: i64,
+    /// The keys of the index, once this process has written it.
+    indexed: Option<Sieve>,
 }
 
 impl Recent {
@@ -108,7 +113,9 @@ impl<'a> Index<'a> {
     /// Fastest if keys are asked for in order.
     pub(super) fn holders(&self, key: u64, limit: usize) -> rusqlite::Result<Vec<i64>> {
         let mut found = Vec::new();
-        if let Some(parts) = self.parts {
+        let indexed = self.recent.indexed.as_ref();
+        let may_be_indexed = indexed.is_none_or(|sieve| sieve.may_have(key));
+        if let Some(parts) = self.parts.filter(|_| may_be_indexed) {
             self.read_part(parts, part_of(key, parts.power))?;
             if let Some((_, entries)) = &*self.part.borrow() {
                 let first = entries.partition_point(|held| *held < entry(key, 0));
@@ -156,7 +163,7 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    fn replace_older(&self, record: i64, old: &[u64], new: &[u64]) -> rusqlite::Result<()> {
+    fn replace_older(&mut self, record: i64, old: &[u64], new: &[u64]) -> rusqlite::Result<()> {
         let Some(parts) = self.parts else {
             return Ok(());
         };
@@ -176,6 +183,9 @@ impl<'a> Index<'a> {
                 (Err(at), true) => entries.insert(at, entry),
                 _ => continue,
             }
+            if let Some(sieve) = &mut self.recent.indexed {
+                sieve.add(key);
+            }
             write_part(self.connection, parts.row(part), entries)?;
         }
         Ok(())
@@ -193,13 +203,13 @@ impl<'a> Index<'a> {
             for (key, record) in &self.recent.holders {
                 gathered.add(*key, *record);
             }
-            gathered.put_away(self.connection, last)?;
-            self.connection
-                .execute("UPDATE dedup SET indexed_to = ?1", [last])?;
             self.recent = Recent {
                 after: last,
                 ..Recent::default()
             };
+            self.recent.indexed = Some(gathered.put_away(self.connection, last)?);
+            self.connection
+                .execute("UPDATE dedup SET indexed_to = ?1", [last])?;
         }
         self.recent.token = fastrand::i64(..);
         self.connection
@@ -327,12 +337,13 @@ impl Gathered {
         self.count += 1;
     }
 
-    /// Puts them into the index, which then has parts for so many records, and is empty again.
+    /// Puts them into the index, which then has parts for so many records, and is empty again. Gives
+    /// all keys that the index has then.
     pub(super) fn put_away(
         &mut self,
         connection: &Connection,
         records: i64,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<Sieve> {
         for entries in &mut self.entries {
             entries.sort_unstable();
         }
@@ -344,6 +355,7 @@ impl Gathered {
         };
         let mut delete = connection.prepare_cached("DELETE FROM match_keys WHERE part = ?1")?;
         let mut entries = Vec::new();
+        let mut sieve = Sieve::new(records.saturating_mul(KEYS).unsigned_abs());
         for part in 0..1_u64 << old {
             entries.clear();
             if let Some(before) = before {
@@ -354,6 +366,9 @@ impl Gathered {
             // Two sorted runs, which this sort takes as such.
             entries.sort();
             entries.dedup();
+            for entry in &entries {
+                sieve.add(key_of(*entry, part, old));
+            }
             let mut rest = entries.as_slice();
             let wider = now.power - old;
             for number in part << wider..(part + 1) << wider {
@@ -365,7 +380,7 @@ impl Gathered {
         }
         self.entries.iter_mut().for_each(Vec::clear);
         self.count = 0;
-        Ok(())
+        Ok(sieve)
     }
 
     fn of_part(&self, part: u64, parts: u32) -> &[u64] {
