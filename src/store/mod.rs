@@ -4,7 +4,8 @@
 //! - `schema`: tables and migrations
 //! - `clock`: versions, and what is left of pauses
 //! - `ledger`: passes and windows as types, `passes` as rows
-//! - `apply`: the steps of a pass, written in transactions
+//! - `step`: what a pass finds out, as types
+//! - `pack`: such steps made ready, `apply`: written in transactions
 //! - `payload`: compression of metadata
 //! - `cluster`: which records are one work
 //! - `sources`: sources, watermarks, traits, warnings
@@ -30,6 +31,7 @@ mod listed;
 mod lock;
 mod open;
 mod outputs;
+mod pack;
 mod passes;
 mod payload;
 mod records;
@@ -37,11 +39,12 @@ mod schema;
 mod search;
 mod selection;
 mod sources;
+mod step;
 mod upkeep;
 mod vanished;
 
 pub use alerts::{Condition, PendingAlert};
-pub use apply::{Applied, Cost, Counts, PackedStep, PageStep, PassPacker, PassWriter, Step};
+pub use apply::PassWriter;
 pub use clock::{Version, pause_left};
 pub use cluster::{
     Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering, Decision,
@@ -57,6 +60,7 @@ pub use ledger::{
 pub use lock::{DaemonLock, OutputLock, SourceLock};
 pub use open::{Reader, Store};
 pub use outputs::{Delivery, Output, OutputId, RejectedDocument};
+pub use pack::{PackedStep, PassPacker};
 pub use passes::{Day, WindowCounts};
 pub use records::{
     ChangeFilter, Deletion, Mended, OtherRecord, Per, QuarantinedItem, RecordState, StoredRecord,
@@ -64,4 +68,5 @@ pub use records::{
 pub use search::{Followed, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
+pub use step::{Applied, Cost, Counts, PageStep, Step};
 pub use upkeep::Verified;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::apply::content_hash_of;
+use super::pack::content_hash_of;
 use super::payload::Unpress;
 use super::records;
 use super::{Reader, Store, StoreError, Version};
