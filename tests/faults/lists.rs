@@ -5,6 +5,7 @@
 //! | A24, shorter pauses before `expirationDate` | the date is read and not acted on: a page is stored while the next is fetched, so nothing but `delay` lies between two requests, and a dead token costs one window |
 //! | A25, pages that come slower and slower | there is no trait for it; the timeouts end it, and a window that fails is cut |
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use harvestd::demo::{CompleteListSize, Cursor, Order, Tokens};
@@ -251,6 +252,32 @@ async fn a09_empty_list_without_a_token_proves_nothing() {
 }
 
 #[tokio::test]
+async fn a09_emptiness_behind_the_watermark_is_asked_for_twice() {
+    let empty = || Fault::oai_error("noRecordsMatch");
+    // Each part that has records in its turn.
+    for number in 1..=3 {
+        let seen = AtomicUsize::new(0);
+        let nth_part = When::matching(move |request| {
+            let is_part = request.argument("from").is_some() && request.argument("until").is_some();
+            is_part && seen.fetch_add(1, Ordering::Relaxed) + 1 == number
+        });
+        let mut world = World::of(six().once(nth_part, empty())).await;
+        world.settings.window_records = 3;
+        world.assert_whole(&world.run().await);
+    }
+    // What had records a moment ago.
+    let seen = AtomicUsize::new(0);
+    let second = When::matching(move |request| {
+        let begins = request.argument("resumptionToken").is_none();
+        let is_list = request.argument("verb") == Some("ListRecords");
+        is_list && begins && seen.fetch_add(1, Ordering::Relaxed) == 1
+    });
+    let builder = six().once(When::Page(3), Fault::bad_resumption_token());
+    let world = World::of(builder.once(second, empty())).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
 async fn a10_page_of_deleted_records_alone() {
     let world = World::of(six()).await;
     world.repository.with_model(|model| {
@@ -275,7 +302,7 @@ async fn a11_same_token_and_same_page_for_ever() {
     assert!(world.repository.requests().len() < 60);
     // Datestamps that are always now do not hide it.
     let ticking = Fault::Transform(std::sync::Arc::new({
-        let count = std::sync::atomic::AtomicUsize::new(10);
+        let count = AtomicUsize::new(10);
         move |mut reply| {
             let count = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let now = format!("2026-05-01T{:02}:{:02}:00Z", count / 60 % 24, count % 60);

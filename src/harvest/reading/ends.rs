@@ -105,6 +105,21 @@ impl Reading {
         Verdict::End(page)
     }
 
+    /// What `noRecordsMatch` in answer to the first request of a list means.
+    ///
+    /// It moves no watermark, so the next pass asks for the same time again. The parts of a list do
+    /// not have that: those with records move the watermark past the empty ones. And where there was
+    /// something before, it may still be there. Both are asked once more.
+    pub(super) fn end_of_empty_list(&self) -> Ending {
+        let is_behind = self.window.part || self.window.items > 0;
+        let again = self.items_before() == Some(0);
+        if is_behind && !again && self.number() < MOST_READINGS {
+            Ending::Suspicious("noRecordsMatch, though there may be some: asked again".to_owned())
+        } else {
+            Ending::Complete
+        }
+    }
+
     /// The end of a list of one page that says nothing of its size, nor of how it goes on.
     pub(in crate::harvest) fn end_of_bare_list(&self, page: PageStep, rules: &Rules) -> PageStep {
         match self.end(page, End::Token(&Paging::default()), rules) {
@@ -517,6 +532,28 @@ mod tests {
                 other => panic!("{case}: {other:?}"),
             };
             assert_eq!(said, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_is_believed_where_nothing_depends_on_it() {
+        use WindowState::{Failed, Open, Suspicious};
+        let part = |window: Window| Window {
+            part: true,
+            ..window
+        };
+        let cases = [
+            ("a whole list", window(Open, 0, 0), true),
+            ("a part", part(window(Open, 0, 0)), false),
+            ("a part, again", part(window(Suspicious, 1, 0)), true),
+            ("a part that failed", part(window(Failed, 2, 0)), false),
+            ("had records", window(Suspicious, 1, 4), false),
+            ("had records, once", window(Suspicious, 2, 0), true),
+            ("keeps changing", part(window(Suspicious, 2, 4)), true),
+        ];
+        for (case, window, complete) in cases {
+            let ending = Reading::new(window, true, None).end_of_empty_list();
+            assert_eq!(ending == Ending::Complete, complete, "{case}: {ending:?}");
         }
     }
 

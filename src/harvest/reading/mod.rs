@@ -339,10 +339,10 @@ impl Reading {
         };
         if self.first {
             return match code {
-                // An empty list. It proves nothing about how far it reaches.
+                // It proves nothing about how far the list reaches.
                 Some(ErrorCode::NoRecordsMatch) => Verdict::End(PageStep {
                     begins: Some(None),
-                    ending: Some(Ending::Complete),
+                    ending: Some(self.end_of_empty_list()),
                     ..empty
                 }),
                 _ => Verdict::Refused(error),
