@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     /// An error among the records.
     ErrorInside,
     DeadToken,
-    /// `noRecordsMatch` in answer to a token.
+    /// `noRecordsMatch`, whatever there is.
     NothingMore,
     /// The token is left out, as if the list ended here.
     NoToken,

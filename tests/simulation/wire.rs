@@ -301,9 +301,10 @@ impl Site {
             (Fault::DeadToken, Request::Resume { .. }) => {
                 page("<error code=\"badResumptionToken\">gone</error>")
             }
-            (Fault::NothingMore, Request::Resume { .. }) => {
-                page("<error code=\"noRecordsMatch\">nothing more</error>")
-            }
+            (
+                Fault::NothingMore,
+                Request::Resume { .. } | Request::ListRecords(_) | Request::ListIdentifiers(_),
+            ) => page("<error code=\"noRecordsMatch\">nothing more</error>"),
             (
                 Fault::EmptyPage,
                 Request::Resume {

@@ -16,7 +16,7 @@ use super::resume::Named;
 use super::{resume, span};
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
 use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
-use crate::store::{Cost, Ending, NewWindow, PageStep, Traits, Window};
+use crate::store::{Cost, NewWindow, PageStep, Traits, Window};
 
 /// What is known of the source, as far as it bears on reading its lists.
 #[derive(Debug, Clone, Copy)]
