@@ -19,6 +19,7 @@ pub(super) struct Journal {
     pub(super) subjects: Vec<Subject>,
 }
 
+/// Journals there are at the least.
 pub(super) const JOURNALS: usize = 240;
 
 pub(super) fn journal(number: usize, seed: u64) -> Journal {

@@ -64,6 +64,9 @@ impl Sample {
     }
 }
 
+/// Where there are many articles there are more journals: DOAJ's 11 million are of some 22,000.
+const ARTICLES_OF_A_JOURNAL: usize = 500;
+
 /// The first `count` articles of a seed.
 ///
 /// One in fifty describes the same work as an earlier article, under another identifier and with
@@ -118,7 +121,8 @@ fn orcid(rng: &mut Rng) -> String {
 fn original_article(number: usize, seed: u64, size: Size) -> Article {
     let mut rng = rng(seed, 2, number);
     // Few journals have most of the articles.
-    let journal = journal(rng.usize(..JOURNALS).min(rng.usize(..JOURNALS)), seed);
+    let journals = JOURNALS.max(number / ARTICLES_OF_A_JOURNAL);
+    let journal = journal(rng.usize(..journals).min(rng.usize(..journals)), seed);
     let words = journal.language.vocabulary();
     let topics: Vec<&str> = (0..30).map(|_| words.topic(&mut rng)).collect();
     let writer = Writer {
