@@ -25,7 +25,7 @@ fn is_of_the_document(reason: &str) -> bool {
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Delivered {
-    /// What the index took.
+    /// What the index took; without its JSON if there is no doubt.
     pub(crate) taken: Vec<Change>,
     /// What it refused, with its reasons.
     pub(crate) refused: Vec<(Change, String)>,
@@ -200,6 +200,12 @@ pub(crate) async fn deliver(
         });
     }
     drop(row);
+    if delivered.doubt.is_none() {
+        // It is not sent again, and may have to wait long for what was sent before it.
+        for change in &mut delivered.taken {
+            change.json = Bytes::new();
+        }
+    }
     delivered.rest = waiting.into_iter().flatten().collect();
     Ok(delivered)
 }

@@ -23,8 +23,9 @@ use crate::store::{Output, OutputId, OutputLock, Reader, Store, StoreError, Vers
 /// Batches that are ready when the index can take another one.
 const AHEAD: usize = 1;
 
-/// Batches that may have come back before one that was sent earlier.
-const LANDED: usize = 1;
+/// Batches that may have come back before one that was sent earlier: an index that writes its memory to
+/// disk within a request takes several others meanwhile.
+const LANDED: usize = 8;
 
 /// What to push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
