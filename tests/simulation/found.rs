@@ -54,12 +54,24 @@ fn sessions() -> Behaviour {
 #[test]
 fn a_lost_page_behind_a_session_token_is_read_all_the_same() {
     // Identify is the first request; a list of two pages has one token, which says nothing yet.
-    for (case, records, lost) in [
-        ("amid a list", 55, 4),
-        ("next to last", 30, 3),
-        ("last", 20, 3),
+    let unsaid = CompleteListSize::Absent;
+    for (case, records, lost, size) in [
+        ("amid a list", 55, 4, unsaid),
+        ("next to last", 30, 3, unsaid),
+        ("last", 20, 3, unsaid),
+        // As many are announced as come.
+        (
+            "what is announced is wrong",
+            55,
+            4,
+            CompleteListSize::Wrong(45),
+        ),
     ] {
-        let mut member = member(sessions(), records);
+        let behaviour = Behaviour {
+            complete_list_size: size,
+            ..sessions()
+        };
+        let mut member = member(behaviour, records);
         let mut stage = Stage::new();
         member.site.lock().unwrap().script = HashMap::from([(lost, Fault::Lost)]);
         let mut outcome = Outcome::default();

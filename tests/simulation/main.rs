@@ -30,10 +30,10 @@ use scenario::{Outcome, play};
 const SEEDS: u64 = 5_000;
 
 /// Seeds that failed once, beyond those that are played anyway.
-const FAILED_ONCE: [u64; 21] = [
+const FAILED_ONCE: [u64; 22] = [
     12_482, 1_005_070, 1_016_551, 1_017_167, 1_020_285, 2_014_260, 2_039_509, 2_093_406, 2_107_855,
     2_126_827, 2_189_105, 2_204_515, 2_205_646, 4_009_424, 4_042_376, 5_134_355, 6_241_880,
-    6_264_802, 7_020_254, 7_027_525, 7_516_648,
+    6_264_802, 7_020_254, 7_027_525, 7_516_648, 10_033_592,
 ];
 
 /// So many failing seeds are enough to look at.

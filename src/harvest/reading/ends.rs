@@ -7,6 +7,10 @@ use crate::store::{Ending, PageStep, WindowState};
 /// A window that keeps ending with other counts is read no more than so often.
 const MOST_READINGS: u32 = 3;
 
+/// A list of fewer items is soon read again, and a wrong announcement may be the number of those that
+/// came.
+const FEW_ITEMS: u64 = 1_000;
+
 /// What stood at the end of a list.
 #[derive(Clone, Copy)]
 pub(super) enum End<'a> {
@@ -43,7 +47,7 @@ impl Reading {
                 "{} of {} items cannot be read",
                 self.bad, self.items
             ))
-        } else if self.tokens.may_lack_a_page() && self.list_size != Some(self.items) {
+        } else if self.tokens.may_lack_a_page() && !self.is_counted() {
             let note = format!("{in_words}, and a page may have been lost");
             if reading > MOST_READINGS {
                 Ending::Failed(note)
@@ -126,6 +130,11 @@ impl Reading {
             Verdict::End(page) => page,
             other => unreachable!("a list without a size is not cut by it: {other:?}"),
         }
+    }
+
+    /// As many items have come as were announced, and so many that it is not by chance.
+    fn is_counted(&self) -> bool {
+        self.items >= FEW_ITEMS && self.list_size == Some(self.items)
     }
 
     /// As many items have come as the list announced last. More of them say no more than none, and so
