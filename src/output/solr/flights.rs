@@ -74,9 +74,10 @@ impl Flights {
         })
     }
 
-    /// The ids of their documents.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &String> {
-        self.flights.iter().flat_map(|(flight, _)| &flight.ids)
+    /// The ids of the documents in those that have not come back.
+    pub(crate) fn ids_under_way(&self) -> impl Iterator<Item = &String> {
+        let under_way = self.flights.iter().filter(|(_, landed)| landed.is_none());
+        under_way.flat_map(|(flight, _)| &flight.ids)
     }
 }
 

@@ -318,7 +318,11 @@ impl Run<'_> {
     ) -> Result<Sent, PushError> {
         let mut delivered = landing?;
         while let Some(doubt) = delivered.doubt.take() {
-            let under_way = flights.ids().chain(&flight.ids).cloned().collect();
+            let under_way = flights
+                .ids_under_way()
+                .chain(&flight.ids)
+                .cloned()
+                .collect();
             self.settle_doubt(doubt, &delivered, under_way).await?;
             streak.end();
             let rest = std::mem::take(&mut delivered.rest);
