@@ -5,9 +5,9 @@
 //! requests at a time with which Solr takes a fifth of them soonest, then ROUNDS times (2) loads all
 //! files so and pushes the store as it is pushed by default, each into an empty index. It prints the
 //! time of each, the ratio of the sums, and the largest resident memory of the pushing program. Last
-//! it audits the index and prints what that took. Solr commits
-//! nothing by the clock: of what is the same work, whichever takes longer would pay for one commit more,
-//! and for the merging of segments that it leads to, which is as much as the difference.
+//! it audits the index and prints what that took. Solr commits nothing by the clock: of what is the same
+//! work, whichever takes longer would pay for one commit more, and for the merging of segments that it
+//! leads to, which is as much as the difference.
 //!
 //! Solr is that of `tests/solr/prepare`, with the configuration of our tests but for that, on the same
 //! machine.
@@ -92,14 +92,10 @@ fn main() {
     drop(commands);
     let (mut loading, mut pushing) = (0.0, 0.0);
     for round in 1..=rounds {
-        // What comes later is slower, so that each is first in its turn.
-        let turns = if round % 2 == 1 {
-            ["load", "push"]
-        } else {
-            ["push", "load"]
-        };
-        for turn in turns {
-            let (seconds, told) = if turn == "load" {
+        // Neither is always the first.
+        let loads_first = round % 2 == 1;
+        for is_load in [loads_first, !loads_first] {
+            let (seconds, told) = if is_load {
                 let seconds = loader.load(&files, at_once).as_secs_f64();
                 loading += seconds;
                 (seconds, format!("files of {size}, {at_once} at a time"))
@@ -237,15 +233,18 @@ async fn post(client: &reqwest::Client, url: String, message: Vec<u8>) -> serde_
 fn configure(folder: &Path) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/solr/conf");
     std::fs::create_dir(folder).expect("the temporary folder can be written");
+    let by_the_clock = "<maxTime>15000</maxTime>";
+    let never = format!("<maxTime>{}</maxTime>", COMMIT_WITHIN * 1000);
+    let mut changed = false;
     for entry in std::fs::read_dir(tests).expect("the tests have a configuration") {
         let path = entry.expect("its folder can be read").path();
         let text = std::fs::read_to_string(&path).expect("it is text");
-        let by_the_clock = "<maxTime>15000</maxTime>";
-        let never = format!("<maxTime>{}</maxTime>", COMMIT_WITHIN * 1000);
+        changed |= text.contains(by_the_clock);
         let name = path.file_name().expect("a file has a name");
         std::fs::write(folder.join(name), text.replace(by_the_clock, &never))
             .expect("the temporary folder can be written");
     }
+    assert!(changed, "the tests' Solr does not commit by {by_the_clock}");
 }
 
 /// A real Solr; it ends with the value.

@@ -304,7 +304,7 @@ async fn a11_same_token_and_same_page_for_ever() {
     let ticking = Fault::Transform(std::sync::Arc::new({
         let count = AtomicUsize::new(10);
         move |mut reply| {
-            let count = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let count = count.fetch_add(1, Ordering::Relaxed);
             let now = format!("2026-05-01T{:02}:{:02}:00Z", count / 60 % 24, count % 60);
             let text = page(&[1, 2], Some(&token("t"))).replace(&at(1).to_string(), &now);
             reply.body = text.into_bytes();

@@ -60,12 +60,7 @@ fn a_lost_page_behind_a_session_token_is_read_all_the_same() {
         ("next to last", 30, 3, unsaid),
         ("last", 20, 3, unsaid),
         // As many are announced as come.
-        (
-            "what is announced is wrong",
-            55,
-            4,
-            CompleteListSize::Wrong(45),
-        ),
+        ("announced wrongly", 30, 3, CompleteListSize::Wrong(20)),
     ] {
         let behaviour = Behaviour {
             complete_list_size: size,
