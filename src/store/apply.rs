@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::cluster::{self, Clusters, Recent, Touched};
+use super::cluster::{self, Clusters, Touched};
+use super::identifiers::Identifiers;
 use super::listed::Listed;
-use super::open::Cached;
+use super::open::{Cached, Kept};
 use super::pack::Payload;
 use super::payload::pack_alone;
 use super::{
@@ -49,18 +50,15 @@ impl PassWriter {
         let (store, source, pass) = (&self.store, self.source, self.pass);
         let listed = &mut self.listed;
         store.write("storing a page", |transaction| {
-            let clusters = Clusters::begin(transaction, store.take_recent())?;
-            let mut writing = Writing::begin(transaction, source, pass, now_ms, listed)?;
-            writing.clusters = clusters;
+            let kept = store.take_kept();
+            let mut writing = Writing::begin(transaction, source, pass, now_ms, listed, kept)?;
             // The steps of a pass are all of one format.
             writing.metadata_prefix = steps.first().map_or("", |step| &step.metadata_prefix);
             let applied = steps
                 .iter()
                 .map(|step| writing.apply(step))
                 .collect::<rusqlite::Result<_>>()?;
-            if let Some(recent) = writing.finish()? {
-                store.keep_recent(recent);
-            }
+            store.keep(writing.finish()?);
             Ok(applied)
         })
     }
@@ -78,6 +76,7 @@ struct Writing<'a> {
     set_lists: RefCell<HashMap<String, i64>>,
     live: i64,
     deleted: i64,
+    identifiers: Identifiers<'a>,
     clusters: Option<Clusters<'a>>,
     metadata_prefix: &'a str,
     /// Records that have other content than before.
@@ -101,6 +100,7 @@ impl<'a> Writing<'a> {
         pass: PassId,
         now_ms: i64,
         listed: &'a mut Listed,
+        kept: Kept,
     ) -> rusqlite::Result<Self> {
         let version = transaction
             .prepare_cached("SELECT value FROM meta WHERE key = 'last_version'")?
@@ -118,14 +118,15 @@ impl<'a> Writing<'a> {
             set_lists: RefCell::default(),
             live: 0,
             deleted: 0,
-            clusters: None,
+            identifiers: Identifiers::begin(transaction, kept.identifiers)?,
+            clusters: Clusters::begin(transaction, kept.keys)?,
             metadata_prefix: "",
             touched: Vec::new(),
             listed,
         })
     }
 
-    fn finish(mut self) -> rusqlite::Result<Option<Recent>> {
+    fn finish(mut self) -> rusqlite::Result<Kept> {
         self.settle_clusters()?;
         self.connection
             .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_version'")?
@@ -136,7 +137,10 @@ impl<'a> Writing<'a> {
                                    deleted_records = deleted_records + ?3 WHERE id = ?1",
             )?
             .execute(params![self.source.0, self.live, self.deleted])?;
-        self.clusters.map(Clusters::finish).transpose()
+        Ok(Kept {
+            keys: self.clusters.map(Clusters::finish).transpose()?,
+            identifiers: self.identifiers.finish()?,
+        })
     }
 
     fn next_version(&mut self) -> i64 {
@@ -463,25 +467,32 @@ impl<'a> Writing<'a> {
     }
 
     fn known(&self, identifier: &str) -> rusqlite::Result<Option<Known>> {
-        self.connection
-            .prepare_cached(
-                "SELECT id, datestamp, deleted, content_hash, seen_pass FROM record
-                 WHERE identifier = ?1 AND source_id = ?2",
-            )?
-            .query_row(params![identifier, self.source.0], |row| {
-                Ok(Known {
-                    id: row.get(0)?,
-                    datestamp: row.get(1)?,
-                    deleted: row.get::<_, i64>(2)? != 0,
-                    hash: row.get(3)?,
-                    seen_pass: row.get(4)?,
+        for id in self.identifiers.candidates(identifier)? {
+            let known = self
+                .connection
+                .prepare_cached(
+                    "SELECT datestamp, deleted, content_hash, seen_pass FROM record
+                     WHERE id = ?1 AND identifier = ?2 AND source_id = ?3",
+                )?
+                .query_row(params![id, identifier, self.source.0], |row| {
+                    Ok(Known {
+                        id,
+                        datestamp: row.get(0)?,
+                        deleted: row.get::<_, i64>(1)? != 0,
+                        hash: row.get(2)?,
+                        seen_pass: row.get(3)?,
+                    })
                 })
-            })
-            .optional()
+                .optional()?;
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        Ok(None)
     }
 
     fn insert(
-        &self,
+        &mut self,
         record: &Record,
         datestamp: Option<i64>,
         payload: &Payload,
@@ -505,6 +516,7 @@ impl<'a> Writing<'a> {
                 self.pass.0,
             ])?;
         let id = self.connection.last_insert_rowid();
+        self.identifiers.add(&record.header.identifier, id)?;
         self.put_payload(id, record, payload)?;
         Ok(id)
     }

@@ -7,6 +7,7 @@
 //! - `step`: what a pass finds out, as types
 //! - `pack`: such steps made ready, `apply`: written in transactions
 //! - `payload`: compression of metadata
+//! - `identifiers`: which records have an identifier, `runs`: an index of hashes that is written in bulk
 //! - `cluster`: which records are one work
 //! - `sources`: sources, watermarks, traits, warnings
 //! - `records`: reading records and changes
@@ -26,6 +27,7 @@ mod cluster;
 mod error;
 mod exports;
 mod hosts;
+mod identifiers;
 mod ledger;
 mod listed;
 mod lock;
@@ -35,6 +37,7 @@ mod pack;
 mod passes;
 mod payload;
 mod records;
+mod runs;
 mod schema;
 mod search;
 mod selection;

@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 
 use super::cluster::Recent;
+use super::runs::Sieves;
 use super::{StoreError, schema};
 
 /// How long a write waits for another process before it is [`StoreError::Locked`].
@@ -33,8 +34,14 @@ const PATH_CHARACTERS: &AsciiSet = &NON_ALPHANUMERIC
 pub struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
-    /// What the last transaction knew of match keys, for the next one.
-    recent: Mutex<Option<Recent>>,
+    kept: Mutex<Kept>,
+}
+
+/// What the last transaction knew of the store's indices, for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) keys: Option<Recent>,
+    pub(super) identifiers: Sieves,
 }
 
 /// Statements that stay prepared from one call to the next: to prepare one takes longer than to run it.
@@ -123,7 +130,7 @@ impl Store {
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(connection),
-            recent: Mutex::default(),
+            kept: Mutex::default(),
         })
     }
 
@@ -140,21 +147,25 @@ impl Store {
         Reader::open(&self.path)
     }
 
-    /// Runs `work` in one write transaction: all of it is stored, or nothing.
+    /// Runs `work` in one write transaction: all of it is stored and kept, or nothing.
     pub(super) fn write<T>(
         &self,
         doing: &str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let mut connection = self.lock();
-        connection
+        let done = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
                 let value = work(&transaction)?;
                 transaction.commit()?;
                 Ok(value)
-            })
-            .map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+            });
+        if done.is_err() {
+            // Of a state that the store never had.
+            drop(self.take_kept());
+        }
+        done.map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
     }
 
     /// Runs `work` on the writer's connection without a transaction.
@@ -166,16 +177,16 @@ impl Store {
         work(&self.lock()).map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
     }
 
-    /// What an earlier transaction of this process kept.
-    pub(super) fn take_recent(&self) -> Option<Recent> {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.take()
+    /// What an earlier transaction of this process kept. For use within one.
+    pub(super) fn take_kept(&self) -> Kept {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut kept)
     }
 
-    /// Keeps something for the next transaction.
-    pub(super) fn keep_recent(&self, kept: Recent) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        *recent = Some(kept);
+    /// Keeps something for the next transaction, if this one does not fail.
+    pub(super) fn keep(&self, known: Kept) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = known;
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

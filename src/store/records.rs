@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::cluster::{Peer, peers_of, require_current};
+use super::identifiers::Identifiers;
 use super::open::Cached;
 use super::payload::Unpress;
 use super::selection::{Place, Selection, relevant};
@@ -198,14 +199,15 @@ impl Reader {
                 "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
                  JOIN set_list ON set_list.id = record.set_list_id
                  LEFT JOIN payload ON payload.record_id = record.id
-                 WHERE record.identifier = ?1 ORDER BY source.name"
+                 WHERE record.id = ?1"
             ))?;
-            let mut rows = statement.query([identifier])?;
-            let mut records = Vec::new();
-            while let Some(row) = rows.next()? {
-                records.push(from_row(connection, row, &mut unpress)?);
-            }
-            Ok(records)
+            let records = Identifiers::read(connection)?
+                .records(identifier)?
+                .into_iter();
+            let read = |record: i64| {
+                statement.query_row([record], |row| from_row(connection, row, &mut unpress))
+            };
+            records.map(read).collect()
         })
     }
 
@@ -514,13 +516,14 @@ impl Reader {
             let selection = Selection::of(connection, filter)?;
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {STATE_COLUMNS} FROM record JOIN source ON source.id = record.source_id
-                 WHERE record.identifier = ?1 ORDER BY source.name"
+                 WHERE record.id = ?1"
             ))?;
+            let index = Identifiers::read(connection)?;
             let mut states = Vec::with_capacity(identifiers.len());
             for identifier in identifiers {
-                let mut rows = statement.query([identifier])?;
-                while let Some(row) = rows.next()? {
-                    states.extend(state(connection, &selection, row)?);
+                for record in index.records(identifier)? {
+                    let read = |row: &Row<'_>| state(connection, &selection, row);
+                    states.extend(statement.query_row([record], read)?);
                 }
             }
             Ok(states)
@@ -573,13 +576,18 @@ impl Reader {
                 "SELECT repair.repairs, repair.raw FROM repair
                  JOIN record ON record.id = repair.record_id
                  JOIN source ON source.id = record.source_id
-                 WHERE source.name = ?1 AND record.identifier = ?2",
+                 WHERE source.name = ?1 AND record.id = ?2",
             )?;
-            let mut rows = statement.query(params![source, identifier])?;
-            let Some(row) = rows.next()? else {
+            let mut found: Option<(String, Vec<u8>)> = None;
+            for record in Identifiers::read(connection)?.records(identifier)? {
+                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                found = found.or(statement
+                    .query_row(params![source, record], read)
+                    .optional()?);
+            }
+            let Some((repairs, raw)) = found else {
                 return Ok(None);
             };
-            let repairs: String = row.get(0)?;
             let repairs = serde_json::from_str(&repairs).map_err(|error| {
                 rusqlite::Error::FromSqlConversionFailure(
                     0,
@@ -587,7 +595,7 @@ impl Reader {
                     Box::new(error),
                 )
             })?;
-            let raw = Unpress::default().unpack(connection, 0, &row.get::<_, Vec<u8>>(1)?)?;
+            let raw = Unpress::default().unpack(connection, 0, &raw)?;
             Ok(Some(Mended { repairs, raw }))
         })
     }
@@ -693,11 +701,13 @@ fn namesake(
          FROM record JOIN source ON source.id = record.source_id
          JOIN set_list ON set_list.id = record.set_list_id
          LEFT JOIN payload ON payload.record_id = record.id
-         WHERE record.identifier = ?1 AND record.deleted = 0 AND source.name <> ?2
-         ORDER BY source.name"
+         WHERE record.id = ?1 AND record.deleted = 0 AND source.name <> ?2"
     ))?;
-    let mut rows = statement.query(params![identifier, source])?;
-    while let Some(row) = rows.next()? {
+    for number in Identifiers::read(connection)?.records(identifier)? {
+        let mut rows = statement.query(params![number, source])?;
+        let Some(row) = rows.next()? else {
+            continue;
+        };
         let own = peer(row)?;
         if !selection.has(own.source) {
             continue;

@@ -2,21 +2,37 @@
 
 use rusqlite::Connection;
 
+use super::identifiers;
+
 /// Marks the file as a harvestd store: `hvst` in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 8] = [
-    INITIAL, CLUSTERS, OUTPUTS, RESUMING, SERVICE, KEYS, TURNS, RESTS,
+const MIGRATIONS: [&str; 9] = [
+    INITIAL,
+    CLUSTERS,
+    OUTPUTS,
+    RESUMING,
+    SERVICE,
+    KEYS,
+    TURNS,
+    RESTS,
+    IDENTIFIERS,
 ];
+
+/// From this schema on, identifiers are in an index of their own.
+const WITH_IDENTIFIERS: i64 = 9;
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
     for (number, migration) in (1_i64..).zip(MIGRATIONS) {
         if number > from {
             connection.execute_batch(migration)?;
+            if number == WITH_IDENTIFIERS {
+                identifiers::index_all(connection)?;
+            }
         }
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -330,6 +346,28 @@ UPDATE match_keys SET part = part + (SELECT max(part) + 1 FROM match_keys);
 const RESTS: &str = "
 ALTER TABLE window ADD COLUMN place_datestamp INTEGER; -- of the last item before its token, in a sorted list
 ALTER TABLE window ADD COLUMN place_items INTEGER;     -- so many items of this datestamp had come
+";
+
+const IDENTIFIERS: &str = "
+DROP INDEX record_identifier;
+
+-- Which records have an identifier, by its hash. As in match_keys, but there may be several runs of
+-- parts, told apart by the bits above 32 of their numbers.
+CREATE TABLE identifiers (
+    part INTEGER PRIMARY KEY,
+    entries BLOB NOT NULL             -- eight bytes each, the least first: the record, then the
+                                      -- lower 32 bits of the hash
+) STRICT;
+
+-- Those that are not there yet.
+CREATE TABLE recent_identifier (
+    hash INTEGER NOT NULL,
+    record_id INTEGER NOT NULL,
+    PRIMARY KEY (hash, record_id)
+) STRICT, WITHOUT ROWID;
+
+-- The newest record that is in the table identifiers.
+INSERT INTO meta VALUES ('identified_to', 0);
 ";
 
 #[cfg(test)]

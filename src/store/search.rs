@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::Serialize;
 
+use super::identifiers::Identifiers;
 use super::payload::Unpress;
 use super::records::{COLUMNS, from_row};
 use super::{ChangeFilter, Reader, StoreError, StoredRecord, Version};
@@ -417,10 +418,7 @@ impl Reader {
 
     fn numbers_of(&self, identifier: &str) -> Result<Vec<i64>, StoreError> {
         self.read("looking up an identifier", |connection| {
-            connection
-                .prepare_cached("SELECT id FROM record WHERE identifier = ?1")?
-                .query_map([identifier], |row| row.get(0))?
-                .collect()
+            Identifiers::read(connection)?.records(identifier)
         })
     }
 

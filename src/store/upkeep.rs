@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::identifiers::Identifiers;
 use super::pack::content_hash_of;
 use super::payload::Unpress;
 use super::records;
@@ -82,7 +83,7 @@ impl Reader {
     }
 
     /// Checks the file's structure, the references between its tables, the counts of each source,
-    /// and each record's content against its hash; `seen` is told how many records so far.
+    /// each record's content against its hash, and that it is found by its identifier; `seen` is told how many records so far.
     ///
     /// # Errors
     /// As any read. Faults of the content are no error: they are what is asked for.
@@ -92,6 +93,7 @@ impl Reader {
             check_structure(connection, &mut verified.faults)?;
             check_counts(connection, &mut verified.faults)?;
             check_contents(connection, &mut verified, &mut seen)?;
+            check_identifiers(connection, &mut verified.faults)?;
             verified.faults.truncate(MOST_FAULTS);
             Ok(verified)
         })
@@ -213,6 +215,40 @@ fn check_contents(
                 "{} of source {} is not what was stored: its content does not fit its hash",
                 record.identifier, record.source
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Every record is found by its identifier, and no source has one twice.
+fn check_identifiers(connection: &Connection, faults: &mut Vec<String>) -> rusqlite::Result<()> {
+    let index = Identifiers::read(connection)?;
+    let mut statement = connection.prepare(
+        "SELECT record.id, record.identifier, source.name, source.id FROM record
+         JOIN source ON source.id = record.source_id ORDER BY record.id",
+    )?;
+    let mut other = connection.prepare(
+        "SELECT EXISTS (SELECT 1 FROM record WHERE id = ?1 AND identifier = ?2 AND source_id = ?3)",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if faults.len() >= MOST_FAULTS {
+            break;
+        }
+        let (number, identifier): (i64, String) = (row.get(0)?, row.get(1)?);
+        let (source, source_id): (String, i64) = (row.get(2)?, row.get(3)?);
+        let candidates = index.candidates(&identifier)?;
+        if !candidates.contains(&number) {
+            faults.push(format!(
+                "{identifier} of source {source} is not found by its identifier"
+            ));
+        }
+        for before in candidates.into_iter().filter(|other| *other < number) {
+            if other.query_row(params![before, identifier, source_id], |row| row.get(0))? {
+                faults.push(format!(
+                    "source {source} has {identifier} twice, as records {before} and {number}"
+                ));
+            }
         }
     }
     Ok(())
@@ -427,6 +463,35 @@ mod tests {
         let live_named_and_newest = [2, 3, 6];
         assert_eq!(left, live_named_and_newest);
         assert_eq!(reader.sources().unwrap()[0].deleted_records, 2);
+    }
+
+    #[test]
+    fn records_that_their_identifiers_do_not_lead_to_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        store
+            .write("filling the store", |transaction| {
+                transaction.execute_batch(
+                    "INSERT INTO source (id, name, base_url, metadata_prefix, sets, live_records,
+                        deleted_records) VALUES (1, 'a', 'https://a.org/oai', 'oai_dc', '[]', 0, 3);
+                     INSERT INTO set_list (id, set_specs) VALUES (1, '');
+                     WITH number (id) AS (VALUES (1), (2), (3))
+                     INSERT INTO record (id, source_id, identifier, set_list_id, deleted,
+                        content_hash, version, created_version, seen_pass)
+                     SELECT id, 1, 'oai:' || (id % 2), 1, 2, x'00', id, id, 1 FROM number;",
+                )?;
+                let mut index = Identifiers::read(transaction)?;
+                index.add("oai:1", 1)?;
+                index.add("oai:1", 3)?;
+                index.finish()
+            })
+            .unwrap();
+        let verified = store.reader().unwrap().verify(|_| ()).unwrap();
+        let expected = [
+            "oai:0 of source a is not found by its identifier",
+            "source a has oai:1 twice, as records 1 and 3",
+        ];
+        assert_eq!(verified.faults, expected);
     }
 
     #[test]

@@ -65,14 +65,16 @@ impl Store {
                 let must = judgement == Judgement::Join;
                 insert.execute(params![a.0.min(b.0), a.0.max(b.0), must, who, why, now_ms])?;
             }
-            let Some(clusters) = Clusters::begin(transaction, self.take_recent())? else {
+            let mut kept = self.take_kept();
+            let Some(clusters) = Clusters::begin(transaction, kept.keys.take())? else {
                 return Ok(0);
             };
             let mut graph = Graph::new(transaction, &clusters.index)?;
             let sources = &clusters.sources;
             let done = recluster(&mut graph, sources, seeds, BTreeSet::new(), |_| false)?;
             let moved = stamp_at(transaction, done.moved, now_ms)?;
-            self.keep_recent(clusters.finish()?);
+            kept.keys = Some(clusters.finish()?);
+            self.keep(kept);
             Ok(moved)
         })
     }

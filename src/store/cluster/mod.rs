@@ -2,7 +2,6 @@
 //!
 //! - `state`: whether clusters are kept, and whether they are up to date
 //! - `keys`: the index of match keys
-//! - `sieve`: which match keys the index may have
 //! - `graph`: which records the rules or people tie to a record
 //! - `seen`: what is made of a record before it is stored
 //! - `settle`: what a change of records makes of clusters
@@ -19,7 +18,6 @@ mod read;
 mod rebuild;
 mod seen;
 mod settle;
-mod sieve;
 mod state;
 
 pub use decide::{Decision, Judgement};

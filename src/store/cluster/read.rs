@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::seen;
 use super::state::{ClusterState, Stored};
 use crate::dedup::description::Description;
+use crate::store::identifiers::Identifiers;
 use crate::store::payload::Unpress;
 use crate::store::{OtherRecord, Reader, SourceId, StoreError};
 
@@ -103,12 +104,9 @@ impl Reader {
     /// As any read.
     pub fn members(&self, identifier: &str) -> Result<Vec<Member>, StoreError> {
         self.read("reading a record", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT record.id FROM record JOIN source ON source.id = record.source_id
-                 WHERE identifier = ?1 ORDER BY source.name",
-            )?;
-            let rows = statement.query_map([identifier], |row| row.get(0))?;
-            rows.map(|record| member(connection, record?)).collect()
+            let records = Identifiers::read(connection)?.records(identifier)?;
+            let members = records.into_iter();
+            members.map(|record| member(connection, record)).collect()
         })
     }
 

@@ -10,12 +10,13 @@ use std::thread;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::graph::Graph;
-use super::keys::{Gathered, Index, Recent, for_each_key, last_record};
+use super::keys::{Index, Recent};
 use super::seen::{Seen, describe};
 use super::settle::{Clusters, Touched, recluster, stamp_at};
 use super::state::{ClusterState, Stored};
 use crate::dedup::memory::{KEY_CAP, in_parallel};
 use crate::store::payload::{Dictionaries, Unpress};
+use crate::store::runs::{Gathered, MATCH_KEYS, Runs, Sieves};
 use crate::store::{Store, StoreError};
 
 /// Records that are described together, by all cores, while the ones before them are stored and the
@@ -162,7 +163,7 @@ fn describe_all<E>(
             let stored = run(&mut |connection| {
                 rebuilt.described += put(connection, &mut ready, &mut keys)?;
                 if keys.len() >= RUN {
-                    keys.put_away(connection, last_record(connection)?)?;
+                    put_away(connection, &mut keys)?;
                 }
                 next = read_batch(connection, &mut learnt, last)?;
                 Ok(())
@@ -179,11 +180,15 @@ fn describe_all<E>(
     }
     run(&mut |connection| {
         rebuilt.described += put(connection, &mut ready, &mut keys)?;
-        keys.put_away(connection, last_record(connection)?)?;
+        put_away(connection, &mut keys)?;
         connection.execute("UPDATE dedup SET indexed_to = ?1", [last])?;
         Ok(())
     })?;
     Ok(rebuilt)
+}
+
+fn put_away(connection: &Connection, keys: &mut Gathered) -> rusqlite::Result<()> {
+    Runs::begin(connection, &MATCH_KEYS, Sieves::default())?.put_away(keys)
 }
 
 /// Stores descriptions, gathers their keys, and gives how many they are.
@@ -272,13 +277,16 @@ fn cluster_all<E>(
 ) -> Result<Vec<Stamped>, E> {
     let mut stamped = Vec::new();
     let mut done: HashSet<i64> = HashSet::new();
+    let mut recent = None;
     let mut cluster = |connection: &Connection, seeds: &[i64], emptied: BTreeSet<i64>| {
         let token = Stored::read(connection)?.recent_token;
-        let index = Index::begin(connection, None, token)?;
+        let index = Index::begin(connection, recent.take(), token)?;
         let seeds = seeds.iter().filter(|seed| !done.contains(seed));
         let mut graph = Graph::new(connection, &index)?;
         let seeds = seeds.copied().collect();
         let mut clustered = recluster(&mut graph, sources, seeds, emptied, |_| false)?;
+        drop(graph);
+        recent = Some(index.finish()?);
         done.extend(clustered.members);
         retain_older(connection, &mut clustered.moved, since)?;
         let after = last_version(connection)?;
@@ -436,7 +444,8 @@ fn changed(
 /// The records that share a telling key with another one.
 fn sharing(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
     let mut found = BTreeSet::new();
-    for_each_key(connection, |_, holders| {
+    let runs = Runs::begin(connection, &MATCH_KEYS, Sieves::default())?;
+    runs.for_each(|_, holders| {
         if (2..=KEY_CAP).contains(&holders.len()) {
             found.extend(holders.iter().copied());
         }
