@@ -446,6 +446,62 @@ fn decisions_win_and_stay() {
 }
 
 #[test]
+fn people_join_what_the_rules_cannot_read() {
+    let world = World::new(&["mods", "oai_dc"]);
+    let strange = |note: &str| live("s", format!("<strange note=\"{note}\"/>"));
+    let article = |identifier| live(identifier, dc(TITLE, "10.1000/182", ""));
+    world.put(
+        "mods",
+        vec![strange(""), live("other", "<strange/>".into())],
+    );
+    world.put("oai_dc", vec![article("a")]);
+    let stats = world.reader.cluster_stats().unwrap();
+    assert_eq!((stats.described, stats.works), (1, 3));
+    let (s, a) = (world.id("mods", "s"), world.id("oai_dc", "a"));
+    let judge = |judgement| world.store.judge(&[(s, a)], judgement, "me", "a scan", NOW);
+    assert_eq!(judge(Judgement::Join).unwrap(), 2);
+    // Its source comes first, but no document could be made of it.
+    let joined = ["oai_dc/a", "mods/s"].map(str::to_owned);
+    assert_eq!(world.cluster("mods", "s").1, joined);
+    let (items, _) = world.changes(None, Per::Cluster);
+    let expected = ["+mods/other", "+oai_dc/a", "-mods/s"].map(str::to_owned);
+    assert_eq!(items, BTreeSet::from(expected));
+
+    // It is in the way of nothing, and stays through changes, harvests and rebuilds.
+    world.put("x-oai_dc", vec![article("b")]);
+    let all = ["oai_dc/a", "x-oai_dc/b", "mods/s"].map(str::to_owned);
+    assert_eq!(world.cluster("x-oai_dc", "b").1, all);
+    world.put("mods", vec![strange("changed")]);
+    assert_eq!(world.store.rebuild_clusters(NOW, |_| ()).unwrap().moved, 0);
+    assert_eq!(world.cluster("mods", "s").1, all);
+    // From nothing, too.
+    world.store.set_clustering(&Clustering::default()).unwrap();
+    world.put(
+        "mods",
+        vec![strange("unseen"), live("new", "<strange/>".into())],
+    );
+    world
+        .store
+        .set_clustering(&clustering(&["mods", "oai_dc"]))
+        .unwrap();
+    let rebuilt = world.store.rebuild_clusters(NOW, |_| ()).unwrap();
+    assert_eq!(
+        (rebuilt.records, rebuilt.described, rebuilt.moved),
+        (5, 2, 0)
+    );
+    assert_eq!(world.cluster("mods", "s").1, all);
+    assert_eq!(world.reader.cluster_stats().unwrap().works, 3);
+
+    judge(Judgement::Split).unwrap();
+    assert_eq!(world.cluster("mods", "s").1, ["mods/s"]);
+    judge(Judgement::Join).unwrap();
+    world.put("oai_dc", vec![gone("a")]);
+    assert_eq!(world.cluster("mods", "s").1, ["mods/s"]);
+    world.put("mods", vec![gone("s")]);
+    assert!(world.reader.cluster_of(s).unwrap().is_none());
+}
+
+#[test]
 fn another_preferred_record_is_a_deletion_and_an_addition() {
     let world = World::new(&["oai_dc", "x-oai_dc"]);
     let one = || dc(TITLE, "10.1000/182", "");
@@ -1145,12 +1201,15 @@ fn version(path: &Path) -> i64 {
     read.unwrap()
 }
 
-/// Takes back what the newest schema added.
-fn forget_places(connection: &rusqlite::Connection) {
+/// Takes back what the schemas after the seventh added.
+fn forget_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
             "ALTER TABLE window DROP COLUMN place_datestamp;
-             ALTER TABLE window DROP COLUMN place_items;",
+             ALTER TABLE window DROP COLUMN place_items;
+             DROP TABLE identifiers; DROP TABLE recent_identifier;
+             DELETE FROM meta WHERE key = 'identified_to';
+             CREATE UNIQUE INDEX record_identifier ON record (identifier, source_id);",
         )
         .unwrap();
 }
@@ -1178,7 +1237,7 @@ fn a_store_of_the_first_schema_is_brought_up_to_date() {
              DROP TABLE export; DROP TABLE condition; DROP TABLE alert; PRAGMA user_version = 1;",
         )
         .unwrap();
-    forget_places(&connection);
+    forget_newest(&connection);
     drop(connection);
     let store = Store::open(&path).unwrap();
     assert_eq!(version(&path), newest);
@@ -1187,6 +1246,15 @@ fn a_store_of_the_first_schema_is_brought_up_to_date() {
         ClusterState::Due
     );
     assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().described, 1);
+    // Its record is found, and does not become another one when it comes again.
+    let store = Arc::new(store);
+    let other = dc(TITLE, "10.1000/183", "");
+    put(&store, "oai_dc", vec![live("a", other.clone())]);
+    let reader = store.reader().unwrap();
+    let found = reader.find("a").unwrap();
+    let found: Vec<Option<&String>> = found.iter().map(|found| found.metadata.as_ref()).collect();
+    assert_eq!(found, [Some(&other)]);
+    assert_eq!(reader.verify(|_| ()).unwrap().faults, [""; 0]);
 }
 
 #[test]
@@ -1230,7 +1298,7 @@ fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
         )
         .unwrap();
     connection.pragma_update(None, "user_version", 5).unwrap();
-    forget_places(&connection);
+    forget_newest(&connection);
     drop(connection);
 
     let store = Arc::new(Store::open(&path).unwrap());
@@ -1262,11 +1330,16 @@ fn a_store_with_parts_of_keys_numbered_from_none_goes_on_with_them() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
         .execute_batch(
-            "UPDATE match_keys SET part = part - (SELECT min(part) FROM match_keys);
+            // There was a row for each part, also for those without keys.
+            "INSERT OR IGNORE INTO match_keys SELECT value, x'' FROM
+                 (WITH RECURSIVE part(value) AS
+                     (VALUES (256) UNION ALL SELECT value + 1 FROM part WHERE value < 511)
+                  SELECT value FROM part);
+             UPDATE match_keys SET part = part - 256;
              PRAGMA user_version = 6;",
         )
         .unwrap();
-    forget_places(&connection);
+    forget_newest(&connection);
     drop(connection);
 
     let store = Arc::new(Store::open(&path).unwrap());

@@ -22,7 +22,7 @@ pub mod title;
 
 /// Goes up with every change of descriptions, keys or rules. Clusters and keys that were stored
 /// under another number are to be made anew.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 #[cfg(test)]
 pub(crate) mod testing;

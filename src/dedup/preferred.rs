@@ -17,7 +17,8 @@ pub struct Member<'a, R> {
 
 /// The member that stands for its cluster; `None` only for no members.
 ///
-/// The source that comes first in `order` wins, sources that it does not name come last and are
+/// One of which anything is known wins over one of which nothing is, since no document can be made of
+/// that. Then the source that comes first in `order` wins, sources that it does not name come last and are
 /// equal; then the fuller record, then the older one, then the order of records. Deleted records
 /// are not to be handed in: when the preferred one vanishes, the next takes its place.
 pub fn preferred<'m, R: Ord>(
@@ -37,7 +38,7 @@ pub fn by_preference<R: Ord>(a: &Member<'_, R>, b: &Member<'_, R>, order: &[Stri
             .position(|source| source == member.source)
             .unwrap_or(order.len())
     };
-    let key = |m: &Member<'_, R>| (rank(m), Reverse(m.filled), m.since);
+    let key = |m: &Member<'_, R>| (m.filled == 0, rank(m), Reverse(m.filled), m.since);
     key(a).cmp(&key(b)).then_with(|| a.record.cmp(&b.record))
 }
 
@@ -55,6 +56,11 @@ mod tests {
         };
         let order = ["doaj".to_owned(), "repo".to_owned()];
         for (case, members, want) in [
+            (
+                "nothing known",
+                vec![member(1, "doaj", 0, 1), member(2, "other", 1, 9)],
+                Some(2),
+            ),
             (
                 "source",
                 vec![member(1, "repo", 9, 1), member(2, "doaj", 3, 9)],

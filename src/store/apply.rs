@@ -445,7 +445,7 @@ impl<'a> Writing<'a> {
     /// Notes a record that has other content than before.
     fn touch(&mut self, id: i64, known: bool, record: &Record, payload: &Payload) {
         if self.clusters.is_some() {
-            let describe = || cluster::describe(self.metadata_prefix, record.metadata.as_deref());
+            let describe = || cluster::seen_of(self.metadata_prefix, record);
             self.touched.push(Touched {
                 record: id,
                 known,

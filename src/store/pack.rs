@@ -136,7 +136,7 @@ impl<'a> Describing<'a> {
             let Some(record) = self.records.get(at) else {
                 return done;
             };
-            let seen = cluster::describe(self.metadata_prefix, record.metadata.as_deref());
+            let seen = cluster::seen_of(self.metadata_prefix, record);
             done.push((at, seen));
         }
     }

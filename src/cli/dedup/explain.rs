@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use anyhow::Context;
+use anyhow::bail;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
@@ -193,15 +193,17 @@ pub(super) fn pair(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let (a, b) = (find::one(reader, a)?, find::one(reader, b)?);
-    let described = |member: &Member| -> anyhow::Result<Description> {
+    let mut unread = Vec::new();
+    let mut described = |member: &Member| -> anyhow::Result<Description> {
+        let name = name(member);
+        if member.deleted {
+            bail!("record {name} is deleted, so there is nothing to compare");
+        }
         let description = reader.description(member.record)?;
-        description.with_context(|| {
-            let name = name(member);
-            match member.deleted {
-                true => format!("record {name} is deleted, so there is nothing to compare"),
-                false => format!("record {name} is of a format that cannot be compared"),
-            }
-        })
+        Ok(description.unwrap_or_else(|| {
+            unread.push(name);
+            Description::default()
+        }))
     };
     let explanation = explain(&described(&a)?, &described(&b)?);
     let mut decisions = reader.decisions(a.record)?;
@@ -212,6 +214,7 @@ pub(super) fn pair(
             "a": name(&a),
             "b": name(&b),
             "rules": as_value(&explanation),
+            "unread": unread,
             "decisions": decisions,
             "one_cluster": together.is_none(),
             "apart_because": together.as_ref().map(Apart::to_string),
@@ -220,6 +223,12 @@ pub(super) fn pair(
         return Ok(());
     }
     writeln!(out, "{}\n{}\n{explanation}", name(&a), name(&b))?;
+    for name in unread {
+        writeln!(
+            out,
+            "the rules cannot read {name}: what it is one work with is for people to decide"
+        )?;
+    }
     write_decisions(&decisions, out)?;
     match together {
         None => writeln!(out, "they are in one cluster")?,

@@ -254,7 +254,7 @@ fn pairs(ids: &[RecordId]) -> Vec<(RecordId, RecordId)> {
 }
 
 /// Tells which of the joined records are not with the first one: an earlier decision about another
-/// record of its cluster may be in the way, or a format that no rule can read.
+/// record of its cluster may be in the way.
 fn say_who_is_apart(
     config: &Config,
     records: &[String],

@@ -63,7 +63,7 @@ impl<'a, 'i> Graph<'a, 'i> {
         self.holders.insert(key, few);
     }
 
-    /// What the rules see of a record; `None` for one that is not live or cannot be read.
+    /// What the rules see of a record, which may be nothing; `None` for one that is not live.
     pub(super) fn description(
         &mut self,
         record: i64,

@@ -27,5 +27,5 @@ pub use state::{ClusterState, Clustering};
 
 pub(super) use keys::Recent;
 pub(super) use read::{Peer, metadata_of, peers_of, require_current};
-pub(super) use seen::{Seen, describe};
+pub(super) use seen::{Seen, seen_of};
 pub(super) use settle::{Clusters, Touched, stamp};

@@ -81,7 +81,7 @@ pub struct ClusterStats {
     pub state: ClusterState,
     /// Live records that can be compared with others.
     pub described: u64,
-    /// Works among them: clusters, and records that are alone.
+    /// Works of all live records: clusters, and records that are alone.
     pub works: u64,
     /// Clusters of two records or more.
     pub clusters: u64,
@@ -188,7 +188,12 @@ impl Reader {
     pub fn cluster_stats(&self) -> Result<ClusterStats, StoreError> {
         self.read("counting clusters", |connection| {
             let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
-            let described = number("SELECT count(*) FROM description")?;
+            let live = number("SELECT count(*) FROM description")?;
+            let described = connection.query_row(
+                "SELECT count(*) FROM description WHERE packed <> ?1",
+                [seen::nothing()],
+                |row| row.get(0),
+            )?;
             let (clusters, clustered, largest, across_sources) = connection.query_row(
                 "SELECT count(*), coalesce(sum(size), 0), coalesce(max(size), 0),
                         count(*) FILTER (WHERE sources > 1)
@@ -201,7 +206,7 @@ impl Reader {
             Ok(ClusterStats {
                 state: Stored::read(connection)?.state,
                 described,
-                works: described.saturating_sub(clustered) + clusters,
+                works: live.saturating_sub(clustered) + clusters,
                 clusters,
                 clustered,
                 largest,

@@ -136,7 +136,8 @@ struct Text {
     record: i64,
     metadata_prefix: String,
     dictionary_id: i64,
-    packed: Vec<u8>,
+    /// `None` if it came without.
+    packed: Option<Vec<u8>>,
 }
 
 fn describe_all<E>(
@@ -191,7 +192,7 @@ fn put_away(connection: &Connection, keys: &mut Gathered) -> rusqlite::Result<()
     Runs::begin(connection, &MATCH_KEYS, Sieves::default())?.put_away(keys)
 }
 
-/// Stores descriptions, gathers their keys, and gives how many they are.
+/// Stores descriptions, gathers their keys, and gives of how many records the rules see anything.
 fn put(
     connection: &Connection,
     described: &mut rusqlite::Result<Vec<(i64, Seen)>>,
@@ -206,7 +207,8 @@ fn put(
             keys.add(*key, *record);
         }
     }
-    Ok(described.len() as u64)
+    let comparable = described.iter().filter(|(_, seen)| seen.is_comparable());
+    Ok(comparable.count() as u64)
 }
 
 fn read_batch(
@@ -217,14 +219,13 @@ fn read_batch(
     let mut statement = connection.prepare_cached(
         "SELECT record.id, source.metadata_prefix, payload.dictionary_id, payload.metadata
          FROM record JOIN source ON source.id = record.source_id
-         JOIN payload ON payload.record_id = record.id
-         WHERE record.id > ?1 AND record.deleted = 0 AND payload.metadata IS NOT NULL
-         ORDER BY record.id",
+         LEFT JOIN payload ON payload.record_id = record.id
+         WHERE record.id > ?1 AND record.deleted = 0 ORDER BY record.id",
     )?;
     let mut rows = statement.query([after])?;
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(row) = rows.next()? {
-        let dictionary_id = row.get(2)?;
+        let dictionary_id = row.get::<_, Option<i64>>(2)?.unwrap_or_default();
         dictionaries.learn(connection, dictionary_id)?;
         batch.push(Text {
             record: row.get(0)?,
@@ -247,10 +248,12 @@ fn describe_batch(
         let mut unpress = Unpress::default();
         let mut described = Vec::with_capacity(range.len());
         for text in &batch[range] {
-            let metadata = unpress.unpack_with(dictionaries, text.dictionary_id, &text.packed)?;
-            let metadata = std::str::from_utf8(&metadata).ok();
-            let seen = describe(&text.metadata_prefix, metadata);
-            described.extend(seen.map(|seen| (text.record, seen)));
+            let unpack =
+                |packed: &Vec<u8>| unpress.unpack_with(dictionaries, text.dictionary_id, packed);
+            let metadata = text.packed.as_ref().map(unpack).transpose()?;
+            let metadata = metadata.as_deref();
+            let metadata = metadata.and_then(|metadata| std::str::from_utf8(metadata).ok());
+            described.push((text.record, describe(&text.metadata_prefix, metadata)));
         }
         Ok(described)
     });
@@ -411,7 +414,7 @@ fn changed(
 ) -> rusqlite::Result<(Vec<Touched>, i64)> {
     let mut statement = connection.prepare_cached(
         "SELECT record.id, record.version, source.metadata_prefix, payload.dictionary_id,
-                payload.metadata
+                payload.metadata, record.deleted
          FROM record INDEXED BY record_version JOIN source ON source.id = record.source_id
          LEFT JOIN payload ON payload.record_id = record.id AND record.deleted = 0
          WHERE record.version > ?1 AND record.version <= ?2 ORDER BY record.version",
@@ -422,13 +425,14 @@ fn changed(
     while let Some(row) = rows.next()? {
         last = row.get(1)?;
         let prefix: String = row.get(2)?;
-        let seen = match row.get_ref(4)?.as_blob_or_null()? {
+        let metadata = match row.get_ref(4)?.as_blob_or_null()? {
             None => None,
-            Some(packed) => {
-                let metadata = unpress.unpack(connection, row.get(3)?, packed)?;
-                describe(&prefix, std::str::from_utf8(&metadata).ok())
-            }
+            Some(packed) => Some(unpress.unpack(connection, row.get(3)?, packed)?),
         };
+        let metadata = metadata.as_deref();
+        let metadata = metadata.and_then(|metadata| std::str::from_utf8(metadata).ok());
+        let is_live = row.get::<_, i64>(5)? == 0;
+        let seen = is_live.then(|| describe(&prefix, metadata));
         touched.push(Touched {
             record: row.get(0)?,
             known: true,

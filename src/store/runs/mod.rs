@@ -325,6 +325,10 @@ impl<'a> Runs<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::store::schema;
 
@@ -429,5 +433,85 @@ mod tests {
         empty.replace(5, 1, false).unwrap();
         empty.replace(5, 2, true).unwrap();
         assert_eq!(empty.holders(5, 9).unwrap(), [2]);
+    }
+
+    /// What is done to an index in a transaction of its own.
+    #[derive(Debug, Clone)]
+    enum Change {
+        PutAway(Vec<(u8, u8)>),
+        Replace(u8, u8, bool),
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let entry = || (any::<u8>(), any::<u8>());
+        prop_oneof![
+            prop::collection::vec(entry(), 0..40).prop_map(Change::PutAway),
+            (entry(), any::<bool>()).prop_map(|((a, b), comes)| Change::Replace(a, b, comes)),
+        ]
+    }
+
+    /// How a transaction ends.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum End {
+        Commit,
+        Fail,
+        /// Committed, and the next one is of another process.
+        Leave,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn holders_are_those_that_were_put_there(
+            changes in prop::collection::vec((change(), prop::sample::select(
+                vec![End::Commit, End::Commit, End::Fail, End::Leave])), 1..30),
+        ) {
+            // So few that they are shared, in all blocks.
+            let hash = |drawn: u8| hash(i64::from(drawn % 40));
+            let connection = new();
+            let mut expected: BTreeMap<u64, BTreeSet<i64>> = BTreeMap::new();
+            let mut sieves = Sieves::default();
+            for (change, end) in changes {
+                let before = expected.clone();
+                let transaction = connection.unchecked_transaction().unwrap();
+                let mut runs = Runs::begin(&transaction, &IDENTIFIERS, sieves).unwrap();
+                match change {
+                    Change::PutAway(entries) => {
+                        let mut gathered = Gathered::new();
+                        for (drawn, record) in entries {
+                            gathered.add(hash(drawn), record.into());
+                            expected.entry(hash(drawn)).or_default().insert(record.into());
+                        }
+                        runs.put_away(&mut gathered).unwrap();
+                    }
+                    Change::Replace(drawn, record, comes) => {
+                        runs.replace(hash(drawn), record.into(), comes).unwrap();
+                        let holders = expected.entry(hash(drawn)).or_default();
+                        match comes {
+                            true => holders.insert(record.into()),
+                            false => holders.remove(&record.into()),
+                        };
+                    }
+                }
+                sieves = runs.finish();
+                if end == End::Fail {
+                    transaction.rollback().unwrap();
+                    expected = before;
+                } else {
+                    transaction.commit().unwrap();
+                }
+                if end != End::Commit {
+                    sieves = Sieves::default();
+                }
+                let runs = Runs::begin(&connection, &IDENTIFIERS, sieves).unwrap();
+                // Often enough for a sieve to be made in between.
+                for drawn in (0..40).cycle().take(120) {
+                    let holders = expected.get(&hash(drawn)).cloned().unwrap_or_default();
+                    prop_assert_eq!(runs.holders(hash(drawn), 300).unwrap(), Vec::from_iter(holders));
+                }
+                sieves = runs.finish();
+            }
+        }
     }
 }
