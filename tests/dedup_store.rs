@@ -1209,6 +1209,7 @@ fn forget_newest(connection: &rusqlite::Connection) {
              ALTER TABLE window DROP COLUMN place_items;
              DROP TABLE identifiers; DROP TABLE recent_identifier;
              DELETE FROM meta WHERE key = 'identified_to';
+             UPDATE meta SET key = 'last_version' WHERE key = 'newest_version';
              CREATE UNIQUE INDEX record_identifier ON record (identifier, source_id);",
         )
         .unwrap();

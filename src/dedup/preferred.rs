@@ -17,10 +17,11 @@ pub struct Member<'a, R> {
 
 /// The member that stands for its cluster; `None` only for no members.
 ///
-/// One of which anything is known wins over one of which nothing is, since no document can be made of
-/// that. Then the source that comes first in `order` wins, sources that it does not name come last and are
-/// equal; then the fuller record, then the older one, then the order of records. Deleted records
-/// are not to be handed in: when the preferred one vanishes, the next takes its place.
+/// One of which anything is known wins over one of which nothing is, since no document can be made
+/// of that. Then the source that comes first in `order` wins, sources that it does not name come
+/// last and are equal; then the fuller record, then the older one, then the order of records.
+/// Deleted records are not to be handed in: when the preferred one vanishes, the next takes its
+/// place.
 pub fn preferred<'m, R: Ord>(
     members: &'m [Member<'_, R>],
     order: &[String],

@@ -103,7 +103,7 @@ impl<'a> Writing<'a> {
         kept: Kept,
     ) -> rusqlite::Result<Self> {
         let version = transaction
-            .prepare_cached("SELECT value FROM meta WHERE key = 'last_version'")?
+            .prepare_cached("SELECT value FROM meta WHERE key = 'newest_version'")?
             .query_row([], |row| row.get(0))?;
         let has_quarantine = transaction
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM quarantine WHERE source_id = ?1)")?
@@ -129,7 +129,7 @@ impl<'a> Writing<'a> {
     fn finish(mut self) -> rusqlite::Result<Kept> {
         self.settle_clusters()?;
         self.connection
-            .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_version'")?
+            .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'newest_version'")?
             .execute([self.version.0])?;
         self.connection
             .prepare_cached(

@@ -147,7 +147,8 @@ impl Store {
         Reader::open(&self.path)
     }
 
-    /// Runs `work` in one write transaction: all of it is stored and kept, or nothing.
+    /// Runs `work` in one write transaction: all of it is stored and kept, or nothing. Writes nothing
+    /// into a store that a newer release has changed meanwhile.
     pub(super) fn write<T>(
         &self,
         doing: &str,
@@ -157,15 +158,26 @@ impl Store {
         let done = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
+                if let Some(found) = newer_schema(&transaction)? {
+                    return Ok(Err(found));
+                }
                 let value = work(&transaction)?;
                 transaction.commit()?;
-                Ok(value)
+                Ok(Ok(value))
             });
         if done.is_err() {
             // Of a state that the store never had.
             drop(self.take_kept());
         }
-        done.map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+        match done {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(found)) => Err(StoreError::NewerSchema {
+                path: self.path.clone(),
+                found,
+                known: schema::NEWEST,
+            }),
+            Err(error) => Err(StoreError::from_sqlite(&self.path, doing, error)),
+        }
     }
 
     /// Runs `work` on the writer's connection without a transaction.
@@ -305,6 +317,14 @@ fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
     Ok(Found::Schema(schema_version))
 }
 
+/// The schema that a newer release brought the store to; `None` if none did.
+fn newer_schema(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let found = connection
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?;
+    Ok(Some(found).filter(|found| *found > schema::NEWEST))
+}
+
 /// Keeps cached statements as they were prepared. SQLite would prepare some of them anew for each
 /// value that is bound to them, which costs more than to run them.
 fn set_stable(connection: &Connection) -> rusqlite::Result<()> {
@@ -377,15 +397,24 @@ mod tests {
     fn refuses_a_newer_schema() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        Store::open(&path).unwrap();
+        let open = Store::open(&path).unwrap();
         Connection::open(&path)
             .unwrap()
             .pragma_update(None, "user_version", 9999)
             .unwrap();
-        let error = Store::open(&path).unwrap_err();
-        assert!(
-            matches!(error, StoreError::NewerSchema { found: 9999, .. }),
-            "{error}"
+        for error in [
+            Store::open(&path).unwrap_err(),
+            // Nor does who had opened it before.
+            open.remember("a", Some(1)).unwrap_err(),
+        ] {
+            assert!(
+                matches!(error, StoreError::NewerSchema { found: 9999, .. }),
+                "{error}"
+            );
+        }
+        assert_eq!(
+            open.reader().unwrap_err().to_string(),
+            open.remember("a", None).unwrap_err().to_string()
         );
     }
 }

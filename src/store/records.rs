@@ -806,7 +806,7 @@ fn withhold(record: &mut StoredRecord) {
 fn last_version(connection: &Connection) -> rusqlite::Result<Version> {
     connection
         .query_row(
-            "SELECT value FROM meta WHERE key = 'last_version'",
+            "SELECT value FROM meta WHERE key = 'newest_version'",
             [],
             |row| row.get(0),
         )

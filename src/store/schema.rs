@@ -195,7 +195,7 @@ CREATE TABLE dedup (
     state TEXT NOT NULL,              -- off, due (to be rebuilt), current
     rules_version INTEGER NOT NULL,   -- what made the rows below; 0 for nothing yet
     sources TEXT NOT NULL,            -- JSON array: whose records are preferred
-    recent_token INTEGER NOT NULL     -- another number after each change of recent_keys
+    recent_token INTEGER NOT NULL     -- another number after each change of the keys
 ) STRICT;
 INSERT INTO dedup VALUES (1, 'off', 0, '[]', 0);
 
@@ -338,7 +338,7 @@ CREATE TABLE match_keys (
 ALTER TABLE dedup ADD COLUMN indexed_to INTEGER NOT NULL DEFAULT 0;
 ";
 
-// The number of a part tells how many there are; above 32 bits, how often all were written anew.
+// The number of a part tells how many there are; above 32 bits, in which turn they were written.
 const TURNS: &str = "
 UPDATE match_keys SET part = part + (SELECT max(part) + 1 FROM match_keys);
 ";
@@ -351,8 +351,12 @@ ALTER TABLE window ADD COLUMN place_items INTEGER;     -- so many items of this 
 const IDENTIFIERS: &str = "
 DROP INDEX record_identifier;
 
--- Which records have an identifier, by its hash. As in match_keys, but there may be several runs of
--- parts, told apart by the bits above 32 of their numbers.
+-- A process of an older release that still runs would add records that nobody finds again. Without
+-- this value it cannot write.
+UPDATE meta SET key = 'newest_version' WHERE key = 'last_version';
+
+-- Which records have an identifier, by its hash. As in match_keys; parts of several turns may be there
+-- in either table.
 CREATE TABLE identifiers (
     part INTEGER PRIMARY KEY,
     entries BLOB NOT NULL             -- eight bytes each, the least first: the record, then the

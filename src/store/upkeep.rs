@@ -83,7 +83,8 @@ impl Reader {
     }
 
     /// Checks the file's structure, the references between its tables, the counts of each source,
-    /// each record's content against its hash, and that it is found by its identifier; `seen` is told how many records so far.
+    /// each record's content against its hash, and that it is found by its identifier; `seen` is told
+    /// how many records so far.
     ///
     /// # Errors
     /// As any read. Faults of the content are no error: they are what is asked for.

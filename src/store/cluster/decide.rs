@@ -67,6 +67,7 @@ impl Store {
             }
             let mut kept = self.take_kept();
             let Some(clusters) = Clusters::begin(transaction, kept.keys.take())? else {
+                self.keep(kept);
                 return Ok(0);
             };
             let mut graph = Graph::new(transaction, &clusters.index)?;

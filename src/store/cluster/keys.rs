@@ -15,7 +15,7 @@ use crate::store::runs::{Gathered, HASH_BITS, MATCH_KEYS, Runs, Sieves};
 
 const _: () = assert!(Key::BITS == HASH_BITS);
 
-/// Records whose keys are recent, at the most: beyond it they go to the runs.
+/// When so many records came since keys went to the runs, those of all of them go there.
 const RECENT_RECORDS: i64 = 32_768;
 
 /// The recent keys in memory, as they were after some transaction.
@@ -24,11 +24,10 @@ pub(in crate::store) struct Recent {
     holders: BTreeSet<(u64, i64)>,
     /// Records above this one are recent.
     after: i64,
-    /// Records that are recent.
-    records: i64,
     /// `dedup.recent_token` of that transaction. It is drawn by chance, so that neither a
     /// transaction that failed nor one of another process is mistaken for it.
     token: i64,
+    /// Of runs that are as they were, by the token too.
     sieves: Sieves,
 }
 
@@ -51,7 +50,6 @@ impl Recent {
             if let Some(description) = packed::unpack(row.get_ref(1)?.as_blob()?) {
                 let keys = keys_of(&description);
                 recent.holders.extend(keys.iter().map(|key| (*key, record)));
-                recent.records += 1;
             }
         }
         Ok(recent)
@@ -104,10 +102,11 @@ impl<'a> Index<'a> {
         old: &[u64],
         new: &[u64],
     ) -> rusqlite::Result<()> {
+        // Also a record without keys is one more behind the runs.
+        self.changed = true;
         if old == new {
             return Ok(());
         }
-        self.changed = true;
         if record <= self.recent.after {
             let gone = old.iter().filter(|key| !new.contains(key));
             let come = new.iter().filter(|key| !old.contains(key));
@@ -121,7 +120,6 @@ impl<'a> Index<'a> {
         }
         let added = new.iter().map(|key| (*key, record));
         self.recent.holders.extend(added);
-        self.recent.records += i64::from(!new.is_empty()) - i64::from(!old.is_empty());
         Ok(())
     }
 
@@ -131,14 +129,15 @@ impl<'a> Index<'a> {
             self.recent.sieves = self.runs.finish();
             return Ok(self.recent);
         }
-        if self.recent.records >= RECENT_RECORDS {
+        let newest = newest_record(self.connection)?;
+        if newest - self.recent.after >= RECENT_RECORDS {
             let mut gathered = Gathered::new();
             for (key, record) in &self.recent.holders {
                 gathered.add(*key, *record);
             }
             self.runs.put_away(&mut gathered)?;
             self.recent = Recent {
-                after: last_record(self.connection)?,
+                after: newest,
                 ..Recent::default()
             };
             self.connection
@@ -153,8 +152,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The newest record.
-pub(super) fn last_record(connection: &Connection) -> rusqlite::Result<i64> {
+fn newest_record(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT coalesce(max(id), 0) FROM record";
     connection
         .prepare_cached(sql)?
@@ -167,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::dedup::testing::record;
+    use crate::store::runs::testing::hash;
     use crate::store::schema;
 
     fn token(connection: &Connection) -> i64 {
@@ -198,11 +197,6 @@ mod tests {
             .unwrap();
     }
 
-    /// Numbers that look drawn, in all bits of a key.
-    fn own_key(record: i64) -> u64 {
-        record.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - Key::BITS)
-    }
-
     #[test]
     fn keys_are_found_wherever_they_are() {
         let connection = new();
@@ -214,23 +208,23 @@ mod tests {
             let mut index = Index::begin(&connection, kept, token(&connection)).unwrap();
             for record in part {
                 insert(&connection, record);
-                let mut keys = [7, own_key(record)];
+                let mut keys = [7, hash(record)];
                 keys.sort_unstable();
                 index.replace(record, &[], &keys).unwrap();
             }
             kept = Some(index.finish().unwrap());
         }
         let kept = kept.unwrap();
-        assert_eq!((kept.records, kept.after), (4, 2 * least + 4));
+        assert_eq!((kept.holders.len(), kept.after), (8, 2 * least + 4));
         let count = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
         let entries = count("SELECT sum(length(entries)) / 8 FROM match_keys");
         assert_eq!(entries, 2 * (2 * least + 4));
 
         let index = Index::begin(&connection, Some(kept), token(&connection)).unwrap();
         for record in [1, 2, least, 2 * least, last - 1] {
-            assert_eq!(index.holders(own_key(record), 9).unwrap(), [record]);
+            assert_eq!(index.holders(hash(record), 9).unwrap(), [record]);
         }
-        assert_eq!(index.holders(own_key(last), 9).unwrap(), [0_i64; 0]);
+        assert_eq!(index.holders(hash(last), 9).unwrap(), [0_i64; 0]);
         assert_eq!(index.holders(7, 3).unwrap(), [1, 2, 3]);
         assert_eq!(index.holders(7, usize::MAX).unwrap().len() as i64, last - 1);
     }
@@ -259,7 +253,7 @@ mod tests {
         index.replace(2, &[6], &[]).unwrap();
         index.replace(3, &[6], &[]).unwrap();
         assert_eq!(index.holders(6, 9).unwrap(), [1]);
-        assert_eq!(index.finish().unwrap().records, 0);
+        assert!(index.finish().unwrap().holders.is_empty());
     }
 
     #[test]
@@ -277,7 +271,7 @@ mod tests {
         }
         let index = Index::begin(&connection, None, token(&connection)).unwrap();
         let keys = keys_of(&description);
-        assert_eq!(index.recent.records, 2);
+        assert_eq!(index.recent.holders.len(), 2 * keys.len());
         assert_eq!(index.holders(keys[0], 9).unwrap(), [1, 2]);
         // What another transaction kept is not used.
         connection.execute("DELETE FROM description", []).unwrap();
@@ -285,6 +279,6 @@ mod tests {
             .execute("UPDATE dedup SET recent_token = 9", [])
             .unwrap();
         let index = Index::begin(&connection, Some(index.recent), 9).unwrap();
-        assert_eq!(index.recent.records, 0);
+        assert!(index.recent.holders.is_empty());
     }
 }

@@ -125,7 +125,7 @@ fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, i64)> {
 }
 
 fn last_version(connection: &Connection) -> rusqlite::Result<i64> {
-    let sql = "SELECT value FROM meta WHERE key = 'last_version'";
+    let sql = "SELECT value FROM meta WHERE key = 'newest_version'";
     connection
         .prepare_cached(sql)?
         .query_row([], |row| row.get(0))
@@ -455,4 +455,89 @@ fn sharing(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
         }
     })?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::payload::pack_alone;
+    use crate::store::{ClusterFilter, Clustering, Judgement, RecordId};
+
+    /// A store of records 1 and 2, which the rules call one work, and 3, which is another; their
+    /// clusters are to be made.
+    fn filled(path: &Path) -> Store {
+        let store = Store::open(path).unwrap();
+        let same = "The heart of the matter in small mammals";
+        let titles = [same, same, "Another matter altogether, and at length"];
+        let fill = |connection: &Connection| {
+            connection.execute_batch(
+                "INSERT INTO source (id, name, base_url, metadata_prefix, sets)
+                    VALUES (1, 'a', 'https://a.org/oai', 'oai_dc', '[]');
+                 INSERT INTO set_list VALUES (1, '');",
+            )?;
+            for (record, title) in (1_i64..).zip(titles) {
+                connection.execute(
+                    "INSERT INTO record (id, source_id, identifier, set_list_id, deleted,
+                        content_hash, version, created_version, seen_pass)
+                     VALUES (?1, 1, ?1, 1, 0, x'00', ?1, ?1, 1)",
+                    [record],
+                )?;
+                let metadata = format!(
+                    "<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
+                     xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><dc:title>{title}</dc:title>\
+                     <dc:creator>Li, Wei</dc:creator><dc:date>2001</dc:date></oai_dc:dc>"
+                );
+                connection.execute(
+                    "INSERT INTO payload (record_id, dictionary_id, metadata) VALUES (?1, 0, ?2)",
+                    params![record, pack_alone(metadata.as_bytes())],
+                )?;
+            }
+            Ok(())
+        };
+        store
+            .write("filling the store", |transaction| fill(transaction))
+            .unwrap();
+        let wanted = Clustering {
+            enabled: true,
+            sources: Vec::new(),
+        };
+        assert_eq!(store.set_clustering(&wanted).unwrap(), ClusterState::Due);
+        store
+    }
+
+    #[test]
+    fn decisions_count_between_whatever_steps_they_are_made() {
+        let mut steps = usize::MAX;
+        let mut before = 0;
+        while before <= steps {
+            let folder = tempfile::tempdir().unwrap();
+            let store = filled(&folder.path().join("store.db"));
+            let judge = |a, b, judgement| {
+                let pair = (RecordId(a), RecordId(b));
+                store.judge(&[pair], judgement, "me", "a test", 9).unwrap();
+            };
+            steps = 0;
+            let run = |step: Step<'_>| {
+                if steps == before {
+                    judge(1, 2, Judgement::Split);
+                    judge(1, 3, Judgement::Join);
+                }
+                steps += 1;
+                store.write("rebuilding clusters", |transaction| step(transaction))
+            };
+            assert_eq!(rebuild(run, 9, |_| ()).unwrap().described, 3);
+            let reader = store.reader().unwrap();
+            assert_eq!(reader.cluster_state().unwrap(), ClusterState::Current);
+            let clusters = reader.clusters(&ClusterFilter::default()).unwrap();
+            let members = clusters.into_iter().flat_map(|cluster| cluster.members);
+            let members: Vec<i64> = members.map(|member| member.record.0).collect();
+            // At last nobody decides anything.
+            let expected = if before < steps { [1, 3] } else { [1, 2] };
+            assert_eq!(members, expected, "before step {before} of {steps}");
+            before += 1;
+        }
+        assert!(steps > 4, "{steps}");
+    }
 }

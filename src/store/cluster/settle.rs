@@ -351,7 +351,7 @@ pub(super) fn stamp_at(
     now_ms: i64,
 ) -> rusqlite::Result<u64> {
     let mut version = connection.query_row(
-        "SELECT value FROM meta WHERE key = 'last_version'",
+        "SELECT value FROM meta WHERE key = 'newest_version'",
         [],
         |row| row.get(0).map(Version),
     )?;
@@ -360,7 +360,7 @@ pub(super) fn stamp_at(
         version.0
     })?;
     connection.execute(
-        "UPDATE meta SET value = ?1 WHERE key = 'last_version'",
+        "UPDATE meta SET value = ?1 WHERE key = 'newest_version'",
         [version.0],
     )?;
     Ok(count)

@@ -51,6 +51,7 @@ impl Runs<'_> {
         while let Some(last) = self.runs.pop_if(|last| last.power <= run.power) {
             // Two of one size need twice the parts.
             run.power = (run.power + u32::from(last.power == run.power)).min(MOST_PARTS);
+            self.sieves.get_mut().0.remove(&last.turn);
             merged.push(last);
         }
         let mut sieve = Sieve::of_parts(run.power);
@@ -87,9 +88,6 @@ impl Runs<'_> {
         }
         gathered.count = 0;
         let sieves = self.sieves.get_mut();
-        for old in merged {
-            sieves.0.remove(&old.turn);
-        }
         sieves.0.insert(run.turn, Known::Sieved(sieve));
         self.runs.push(run);
         self.parts = vec![(None, Vec::new()); self.runs.len()].into();
