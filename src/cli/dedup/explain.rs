@@ -165,6 +165,13 @@ fn preference(members: &[(&Member, Description)], order: &[String]) -> String {
     if others.is_empty() {
         return "the only one".to_owned();
     }
+    let others: Vec<_> = others
+        .iter()
+        .filter(|(_, other)| description.filled() == 0 || other.filled() > 0)
+        .collect();
+    if others.is_empty() {
+        return "the only one that the rules can read".to_owned();
+    }
     let place = |member: &Member| order.iter().position(|source| *source == member.source);
     if place(first).is_some() && others.iter().all(|(other, _)| place(other) != place(first)) {
         return format!(
@@ -341,4 +348,55 @@ fn as_value(explanation: &Explanation) -> Value {
         "why": explanation.decision.rule.why,
         "fields": fields.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::RecordId;
+
+    use super::*;
+
+    #[test]
+    fn preference_says_what_decided() {
+        let member = |source: &str| Member {
+            record: RecordId(1),
+            source: source.to_owned(),
+            identifier: "a".to_owned(),
+            deleted: false,
+        };
+        let known = |fields: usize| Description {
+            year: (fields > 0).then_some(2001),
+            volume: (fields > 1).then(|| "7".into()),
+            ..Description::default()
+        };
+        for (members, expected) in [
+            (vec![("b", 1)], "the only one"),
+            (
+                vec![("b", 1), ("a", 0)],
+                "the only one that the rules can read",
+            ),
+            (
+                vec![("a", 1), ("b", 2), ("a", 0)],
+                "of the sources here, a is the most preferred",
+            ),
+            (
+                vec![("a", 2), ("a", 1)],
+                "2 fields are known, more than of the others of its preference",
+            ),
+            (
+                vec![("b", 0), ("b", 0)],
+                "0 fields are known, of no other more, and it was stored first",
+            ),
+        ] {
+            let members: Vec<(Member, Description)> = members
+                .into_iter()
+                .map(|(source, fields)| (member(source), known(fields)))
+                .collect();
+            let members: Vec<(&Member, Description)> = members
+                .iter()
+                .map(|(member, description)| (member, description.clone()))
+                .collect();
+            assert_eq!(preference(&members, &["a".to_owned()]), expected);
+        }
+    }
 }
