@@ -102,9 +102,6 @@ impl<'a> Writing<'a> {
         listed: &'a mut Listed,
         kept: Kept,
     ) -> rusqlite::Result<Self> {
-        let version = transaction
-            .prepare_cached("SELECT value FROM meta WHERE key = 'newest_version'")?
-            .query_row([], |row| row.get(0))?;
         let has_quarantine = transaction
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM quarantine WHERE source_id = ?1)")?
             .query_row([source.0], |row| row.get(0))?;
@@ -113,7 +110,7 @@ impl<'a> Writing<'a> {
             source,
             pass,
             now_ms,
-            version: Version(version),
+            version: Version::last(transaction)?,
             has_quarantine,
             set_lists: RefCell::default(),
             live: 0,
@@ -128,9 +125,7 @@ impl<'a> Writing<'a> {
 
     fn finish(mut self) -> rusqlite::Result<Kept> {
         self.settle_clusters()?;
-        self.connection
-            .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'newest_version'")?
-            .execute([self.version.0])?;
+        self.version.keep_as_last(self.connection)?;
         self.connection
             .prepare_cached(
                 "UPDATE source SET live_records = live_records + ?2,

@@ -4,7 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+
+use super::open::Cached;
 
 /// A point in the history of a store: milliseconds since 1970 in the upper bits, a counter in the
 /// lowest 20, as Solr builds `_version_`. Zero is before everything.
@@ -34,6 +37,19 @@ impl Version {
     /// 2^20 versions in a millisecond run into the next one.
     pub fn next(self, now_ms: i64) -> Self {
         Self((self.0 + 1).max(now_ms.max(0) << COUNTER_BITS))
+    }
+
+    /// The last version that the store gave out.
+    pub(super) fn last(connection: &Connection) -> rusqlite::Result<Self> {
+        let sql = "SELECT value FROM meta WHERE key = 'newest_version'";
+        connection.one(sql, [], |row| row.get(0).map(Self))
+    }
+
+    /// Keeps this version as the last one that the store gave out.
+    pub(super) fn keep_as_last(self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "UPDATE meta SET value = ?1 WHERE key = 'newest_version'";
+        connection.run(sql, [self.0])?;
+        Ok(())
     }
 
     /// When this version was made by the store's clock, in milliseconds since 1970.

@@ -185,7 +185,7 @@ impl Reader {
     /// # Errors
     /// As any read.
     pub fn last_version(&self) -> Result<Version, StoreError> {
-        self.read("reading the last version", last_version)
+        self.read("reading the last version", Version::last)
     }
 
     /// The records with this identifier, one for each source that has it.
@@ -315,7 +315,7 @@ impl Reader {
     ) -> Result<Version, StoreError> {
         self.require_clusters(filter)?;
         self.read("reading changes", |connection| {
-            let upto = last_version(connection)?;
+            let upto = Version::last(connection)?;
             let since = filter.since.unwrap_or_default();
             let selection = Selection::of(connection, filter)?;
             let by_identifier = filter.by_identifier && filter.since.is_some();
@@ -801,16 +801,6 @@ fn withhold(record: &mut StoredRecord) {
     record.deletion = Some(Deletion::Withheld);
     record.metadata = None;
     record.extra = None;
-}
-
-fn last_version(connection: &Connection) -> rusqlite::Result<Version> {
-    connection
-        .query_row(
-            "SELECT value FROM meta WHERE key = 'newest_version'",
-            [],
-            |row| row.get(0),
-        )
-        .map(Version)
 }
 
 pub(super) fn from_row(

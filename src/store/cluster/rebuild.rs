@@ -17,7 +17,7 @@ use super::state::{ClusterState, Stored};
 use crate::dedup::memory::{KEY_CAP, in_parallel};
 use crate::store::payload::{Dictionaries, Unpress};
 use crate::store::runs::{Gathered, MATCH_KEYS, Runs, Sieves};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Version};
 
 /// Records that are described together, by all cores, while the ones before them are stored and the
 /// next ones read.
@@ -121,14 +121,10 @@ fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, i64)> {
         "UPDATE dedup SET indexed_to = 0, recent_token = ?1",
         [fastrand::i64(..)],
     )?;
-    Ok((Stored::read(connection)?.sources, last_version(connection)?))
-}
-
-fn last_version(connection: &Connection) -> rusqlite::Result<i64> {
-    let sql = "SELECT value FROM meta WHERE key = 'newest_version'";
-    connection
-        .prepare_cached(sql)?
-        .query_row([], |row| row.get(0))
+    Ok((
+        Stored::read(connection)?.sources,
+        Version::last(connection)?.0,
+    ))
 }
 
 /// A record's metadata as it is read.
@@ -292,9 +288,9 @@ fn cluster_all<E>(
         recent = Some(index.finish()?);
         done.extend(clustered.members);
         retain_older(connection, &mut clustered.moved, since)?;
-        let after = last_version(connection)?;
+        let after = Version::last(connection)?.0;
         let count = stamp_at(connection, clustered.moved, now_ms)?;
-        let upto = last_version(connection)?;
+        let upto = Version::last(connection)?.0;
         stamped.push(Stamped { after, upto, count });
         Ok(())
     };

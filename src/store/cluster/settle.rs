@@ -350,18 +350,11 @@ pub(super) fn stamp_at(
     records: impl IntoIterator<Item = i64>,
     now_ms: i64,
 ) -> rusqlite::Result<u64> {
-    let mut version = connection.query_row(
-        "SELECT value FROM meta WHERE key = 'newest_version'",
-        [],
-        |row| row.get(0).map(Version),
-    )?;
+    let mut version = Version::last(connection)?;
     let count = stamp(connection, records, || {
         version = version.next(now_ms);
         version.0
     })?;
-    connection.execute(
-        "UPDATE meta SET value = ?1 WHERE key = 'newest_version'",
-        [version.0],
-    )?;
+    version.keep_as_last(connection)?;
     Ok(count)
 }
