@@ -188,11 +188,10 @@ impl Reader {
     pub fn cluster_stats(&self) -> Result<ClusterStats, StoreError> {
         self.read("counting clusters", |connection| {
             let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
-            let live = number("SELECT count(*) FROM description")?;
-            let described = connection.query_row(
-                "SELECT count(*) FROM description WHERE packed <> ?1",
-                [seen::nothing()],
-                |row| row.get(0),
+            let (live, described) = connection.query_row(
+                "SELECT count(*), count(*) FILTER (WHERE packed <> ?1) FROM description",
+                [&*seen::NOTHING],
+                |row| Ok((row.get::<_, u64>(0)?, row.get(1)?)),
             )?;
             let (clusters, clustered, largest, across_sources) = connection.query_row(
                 "SELECT count(*), coalesce(sum(size), 0), coalesce(max(size), 0),

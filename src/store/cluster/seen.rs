@@ -1,6 +1,6 @@
 //! What deduplication sees of a record, made outside of transactions and on all cores.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::dedup::description::Description;
 use crate::dedup::keys::{Key, keys};
@@ -18,7 +18,7 @@ pub(in crate::store) struct Seen {
 impl Seen {
     /// Whether the rules see anything of the record.
     pub(super) fn is_comparable(&self) -> bool {
-        *self.packed != *nothing()
+        *self.packed != **NOTHING
     }
 }
 
@@ -39,9 +39,8 @@ pub(super) fn describe(metadata_prefix: &str, metadata: Option<&str>) -> Seen {
 }
 
 /// How it is stored that the rules see nothing of a record.
-pub(super) fn nothing() -> Vec<u8> {
-    packed::pack(&Description::default())
-}
+pub(super) static NOTHING: LazyLock<Vec<u8>> =
+    LazyLock::new(|| packed::pack(&Description::default()));
 
 /// What the rules see of metadata; `None` if no crosswalk reads it.
 pub(super) fn description(metadata_prefix: &str, metadata: Option<&str>) -> Option<Description> {
