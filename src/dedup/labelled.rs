@@ -133,6 +133,12 @@ pub fn read_clusters(text: &str) -> Result<HashMap<String, String>, SetError> {
     rows.collect()
 }
 
+/// Whether the head line is that of a table of pairs.
+pub fn has_pairs(text: &str) -> bool {
+    let head = text.lines().next().unwrap_or_default();
+    head.split('\t').map(str::trim).take(2).eq(["id1", "id2"])
+}
+
 /// Reads pairs (`id1`, `id2`, `label` 0 or 1, with a head line).
 ///
 /// # Errors
@@ -175,6 +181,7 @@ mod tests {
         assert_eq!((described.year, described.authors.len()), (Some(2001), 1));
         assert_eq!(records[1].describe().year, Some(2003));
         assert_eq!(read_clusters("id\tcluster\na\tc1\n").unwrap()["a"], "c1");
+        assert!(has_pairs("id1\tid2\tlabel\n") && !has_pairs("id\tcluster\n") && !has_pairs(""));
         let pairs = read_pairs("id1\tid2\tlabel\twhy\na\tb\t1\tx\na\tc\t0\tx\n").unwrap();
         assert_eq!(
             pairs.iter().map(|pair| pair.2).collect::<Vec<_>>(),

@@ -17,7 +17,8 @@ use super::{
 /// Where the truth is.
 #[derive(Debug, Clone)]
 pub enum Truth {
-    /// A table of `id`, `cluster`: all pairs count, records that it does not name are alone.
+    /// A table of `id`, `cluster`: all pairs count, records that it does not name are alone. One
+    /// whose head line is that of pairs is read as such.
     Clusters(PathBuf),
     /// A table of `id1`, `id2`, `label`: only these pairs count.
     Pairs(PathBuf),
@@ -221,9 +222,11 @@ pub fn run(
             unknown.insert(name.clone());
         }
     };
+    let (Truth::Clusters(path) | Truth::Pairs(path)) = truth;
+    let text = read(path)?;
     let mut score = match truth {
-        Truth::Clusters(path) => {
-            let clusters = labelled::read_clusters(&read(path)?).map_err(set(path))?;
+        Truth::Clusters(_) if !labelled::has_pairs(&text) => {
+            let clusters = labelled::read_clusters(&text).map_err(set(path))?;
             clusters.keys().for_each(&mut known);
             let truth: Vec<Option<&str>> = sorted
                 .iter()
@@ -231,8 +234,8 @@ pub fn run(
                 .collect();
             against_clusters(&partition, &truth)
         }
-        Truth::Pairs(path) => {
-            let pairs = labelled::read_pairs(&read(path)?).map_err(set(path))?;
+        Truth::Clusters(_) | Truth::Pairs(_) => {
+            let pairs = labelled::read_pairs(&text).map_err(set(path))?;
             pairs
                 .iter()
                 .flat_map(|(a, b, _)| [a, b])
@@ -438,9 +441,14 @@ mod tests {
         )
         .unwrap();
         let truth = Truth::Pairs(path("pairs.tsv"));
-        let mut report = Vec::new();
-        run(&path("records.jsonl"), &truth, None, 9, &mut report).unwrap();
-        let report = String::from_utf8(report).unwrap();
+        let report = |truth: &Truth| {
+            let mut report = Vec::new();
+            run(&path("records.jsonl"), truth, None, 9, &mut report).unwrap();
+            String::from_utf8(report).unwrap()
+        };
+        let named = Truth::Clusters(path("pairs.tsv"));
+        assert_eq!(report(&named), report(&truth), "a table of pairs is known");
+        let report = report(&truth);
         let order: Vec<&str> = report
             .lines()
             .filter(|line| {

@@ -81,7 +81,7 @@ pub enum Action {
         /// The records, one JSON object in each line
         #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
         records: PathBuf,
-        /// The truth, as a table of record and cluster
+        /// The truth, as a table of record and cluster; one of pairs is known by its head line
         #[arg(long, value_name = "FILE", group = "truth", value_hint = clap::ValueHint::FilePath)]
         clusters: Option<PathBuf>,
         /// The truth, as a table of pairs and whether they are one work
