@@ -13,7 +13,8 @@
 //! - [`harvest`]: what to ask next (pure) and the passes that ask it
 //! - [`dedup`]: which records describe one work
 //! - [`output`]: what leaves the store: files, catalogue documents, indices that follow it
-//! - [`daemon`]: the service: schedule, signals, HTTP
+//! - [`schedule`]: when something is due (pure)
+//! - [`daemon`]: the service: one scheduler, signals, HTTP
 //! - [`demo`]: an embedded repository that behaves as DOAJ does, for trials and tests
 //! - [`config`]: TOML as written, and the checked settings made from it
 //! - [`cli`]: one file per command
@@ -36,4 +37,5 @@ pub mod harvest;
 pub mod oai;
 pub mod output;
 pub mod record;
+pub mod schedule;
 pub mod store;

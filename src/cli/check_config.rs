@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use crate::config::Config;
-use crate::daemon::schedule::{DeliverySchedule, Schedule};
-use crate::daemon::settings::DaemonSettings;
+use crate::config::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::stop_switch;
 use crate::oai::Granularity;
@@ -19,6 +18,7 @@ use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{self, Client};
 use crate::output::vufind::Settings;
+use crate::schedule::{DeliverySchedule, Schedule};
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]

@@ -10,10 +10,10 @@ use super::exit::{Exit, UsageError};
 use super::harvest::demo_source;
 use super::{dedup, progress, signals};
 use crate::config::{self, Config, Environment, Secrets};
-use crate::daemon::schedule::{Schedule, ticks};
 use crate::daemon::{self, Service};
 use crate::demo;
 use crate::harvest::{Clock, stop_switch};
+use crate::schedule::{Schedule, ticks};
 use crate::store::Store;
 
 /// Arguments of `daemon`.

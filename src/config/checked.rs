@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::DaemonSettings;
 use super::credentials;
 use super::load::Secrets;
 use super::problem::{Origin, Problem};
 use super::raw::{Entry, Layer, Value};
 use super::values;
-use crate::daemon::schedule::{Hours, Schedule, ticks};
-use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::oai::settings::{ClientSettings, Limits, Timeouts};
+use crate::schedule::{Hours, Schedule, ticks};
 
 /// What every source of one load has in common.
 pub(crate) struct Common<'a> {

@@ -5,11 +5,11 @@ use super::checked::{Common, Findings, Reader, Table};
 use super::output::{known_sources, per, read_sets};
 use super::raw::{Layer, Value};
 use super::values;
-use crate::daemon::schedule::{DeliverySchedule, Hours, ticks};
 use crate::output::Format;
 use crate::output::enrich::Part;
 use crate::output::export::settings::{ExportSettings, check_path};
 use crate::output::vufind::Settings;
+use crate::schedule::{DeliverySchedule, Hours, ticks};
 use crate::store::Per;
 
 /// Checks one export; `None` if something in it is wrong, which is then among the findings.

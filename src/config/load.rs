@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::DaemonSettings;
 use super::checked::{self, Common, Findings};
 use super::env::{self, Environment};
 use super::export;
@@ -15,13 +16,12 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::raw::{self, Entry, Layer, Raw, Value};
 use super::secret;
 use super::{values, vufind};
-use crate::daemon::schedule::{DeliverySchedule, Schedule};
-use crate::daemon::settings::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
 use crate::output::enrich::{self, Part};
 use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::Settings;
+use crate::schedule::{DeliverySchedule, Schedule};
 use crate::store::Clustering;
 
 /// The checked configuration. Its `Debug` shows no secret.

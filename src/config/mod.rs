@@ -5,6 +5,7 @@
 
 mod checked;
 mod credentials;
+mod daemon;
 mod direct;
 mod documents;
 mod env;
@@ -23,6 +24,7 @@ mod tests;
 mod values;
 mod vufind;
 
+pub use daemon::DaemonSettings;
 pub use direct::source_from_url;
 pub use env::Environment;
 pub use load::{Config, LogFormat, Overrides, Secrets, load};

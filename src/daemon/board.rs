@@ -12,11 +12,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::schedule::Reason;
 use crate::config::Config;
 use crate::harvest::Clock;
 use crate::harvest::progress::{Ending, Event, Progress};
 use crate::oai::settings::Secret;
+use crate::schedule::Reason;
 
 /// What a source is doing. Times are milliseconds since 1970 on our clock.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,6 +1,5 @@
 //! The service: `harvestd daemon` from its start to its end.
 //!
-//! - `schedule`: when a source is due (pure)
 //! - `conductor`: which passes run now
 //! - `delivery`: which outputs are pushed to, and which files are written
 //! - `standing`: what is known of the last pass
@@ -15,7 +14,6 @@
 //! - `rest`: giving memory back when nothing runs
 //! - `digest`: how the last day was, in a line
 //! - `systemd`: what the service manager is told
-//! - `settings`: the keys of `[daemon]`
 
 mod alert;
 mod board;
@@ -26,9 +24,7 @@ mod http;
 mod nudge;
 mod overview;
 mod rest;
-pub mod schedule;
 mod search;
-pub mod settings;
 mod standing;
 mod systemd;
 mod upkeep;

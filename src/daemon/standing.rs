@@ -1,7 +1,7 @@
 //! What the store and this process know of the last pass over a source, and by how much the source is
 //! late.
 
-use super::schedule::Last;
+use crate::schedule::Last;
 use crate::store::{Pass, PassState, Reader, Source, StoreError};
 
 /// So many passes are looked at for one that brings records.

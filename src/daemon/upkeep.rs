@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::board::Board;
 use super::digest::digest;
-use super::schedule::{Last, Schedule, Standing, Verdict, ticks, verdict};
 use crate::config::Config;
 use crate::output::solr::settings::REBUILD;
+use crate::schedule::{Last, Schedule, Standing, Verdict, ticks, verdict};
 use crate::store::{Store, StoreError, Version};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;

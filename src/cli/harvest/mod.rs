@@ -280,7 +280,7 @@ mod tests {
             dedup: Clustering::default(),
             enrich: Vec::new(),
             schedules: std::collections::BTreeMap::new(),
-            daemon: crate::daemon::settings::DaemonSettings::default(),
+            daemon: crate::config::DaemonSettings::default(),
             outputs: Vec::new(),
             push_schedules: std::collections::BTreeMap::new(),
             exports: Vec::new(),

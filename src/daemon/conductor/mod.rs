@@ -14,7 +14,6 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 
 use super::board::{Attempt, Bearing, Board, State, Wait, reason_in_words};
-use super::schedule::{Last, Schedule, Standing, Verdict, verdict};
 use super::standing::{ended_at, last_pass, last_reconcile, part_of_spread};
 use super::wish::{Answer, Command, Wish};
 use super::{Service, systemd};
@@ -25,6 +24,7 @@ use crate::harvest::{
     reconcile, stop_switch,
 };
 use crate::oai::client::Client;
+use crate::schedule::{Last, Schedule, Standing, Verdict, verdict};
 use crate::store::{Counts, Reader, Source, Store, StoreError};
 
 /// A wall clock can be set, so no sleep trusts it for longer.

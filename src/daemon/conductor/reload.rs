@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Conductor, Entry, pause_key};
 use crate::config::Config;
-use crate::daemon::schedule::Last;
 use crate::daemon::systemd;
+use crate::schedule::Last;
 use crate::store::StoreError;
 
 impl Conductor {

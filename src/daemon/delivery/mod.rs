@@ -19,9 +19,9 @@ use self::job::{Job, Outcome};
 use super::board::{
     Attempt, Bearing, Board, DeliveryKey, DeliveryKind, DeliveryState, DeliverySums, Wait,
 };
-use super::schedule::{DeliverySchedule, DeliveryStanding, Reason, Verdict, delivery_verdict};
 use super::wish::Answer;
 use crate::harvest::{Clock, Stop, StopSwitch, stop_switch};
+use crate::schedule::{DeliverySchedule, DeliveryStanding, Reason, Verdict, delivery_verdict};
 use crate::store::{ChangeFilter, Reader, Store, StoreError, pause_left};
 
 /// A wall clock can be set, so no sleep trusts it for longer.

@@ -1,4 +1,4 @@
-//! What the daemon itself can be told: the keys of `[daemon]`.
+//! The checked keys of `[daemon]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
