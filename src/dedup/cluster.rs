@@ -1,12 +1,12 @@
-//! From pairs to clusters: which records end up together.
+//! Builds clusters from pairs of matching records.
 //!
 //! # Algorithm
 //!
-//! Input are records in canonical order (by source and identifier), the candidate pairs that a
-//! rule called the same, and the stored decisions of people. Then:
+//! The input is the records in canonical order (by source and identifier), the pairs that a rule
+//! called the same, and the stored decisions of people.
 //!
-//! 1. Must-link decisions are applied in canonical order, but for one that would bring two
-//!    cannot-linked records together.
+//! 1. Must-link decisions are applied in canonical order. A decision that would bring two
+//!    cannot-linked records together is skipped.
 //! 2. The pairs are put in order: the stronger rule first, then by the two records' places.
 //! 3. Each pair joins the clusters of its two records, unless the union would hold a pair that is
 //!    cannot-linked, a pair that a rule calls [`Verdict::Different`], or too many members. Pairs
@@ -34,16 +34,16 @@ use super::{
     rules::{Verdict, decide_compared},
 };
 
-/// Most members of a cluster that rules may build.
+/// The largest number of members that rules may put into one cluster.
 ///
-/// No work is held by so many records; more is the sign of a broken source, and checking each new
-/// member against all others would take too long.
+/// No work has so many records: more is the sign of a broken source, and checking each new member
+/// against all others would take too long.
 pub const MAX_MEMBERS: usize = 256;
 
 /// A pair that a rule called the same; numbers are places in the canonical order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
-    /// The deciding row's place in the table, the strongest is lowest.
+    /// The place of the deciding row in the table; the strongest rule has the lowest.
     pub rank: u8,
     /// One record.
     pub a: u32,
@@ -51,18 +51,18 @@ pub struct Edge {
     pub b: u32,
 }
 
-/// A stored decision about a pair; it wins over every rule.
+/// A stored decision of a person about a pair. It wins over every rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link {
     /// One record.
     pub a: u32,
     /// The other.
     pub b: u32,
-    /// Whether the two must be together or must not.
+    /// `true` if the two must be together, `false` if they must be apart.
     pub must: bool,
 }
 
-/// A pair that was called the same and yet not joined.
+/// A matching pair that was not joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
     /// The pair.
@@ -81,10 +81,10 @@ pub struct Partition {
     pub refusals: Vec<Refusal>,
 }
 
-/// Clusters records; see the module's head for how.
+/// Clusters records; the module documentation describes the algorithm.
 ///
-/// `records` is in canonical order and `edges` and `links` refer to places in it; pairs out of
-/// range are a caller's error and are left out. `edges` and `links` may come in any order and twice.
+/// `records` is in canonical order; `edges` and `links` refer to places in it, in any order, also
+/// repeatedly. Pairs out of range are ignored.
 pub fn partition(records: &[&Description], edges: &[Edge], links: &[Link]) -> Partition {
     let count = records.len() as u32;
     let mut clusters = Clusters::new(records, links);
@@ -133,7 +133,7 @@ fn sorted_pair(a: u32, b: u32) -> (u32, u32) {
 struct Clusters<'a> {
     records: &'a [&'a Description],
     cannot: HashSet<(u32, u32)>,
-    /// The record that stands for the cluster of each record.
+    /// For each record, the record that represents its cluster (union-find).
     root: Vec<u32>,
     /// Members of clusters of two or more, by root.
     members: HashMap<u32, Vec<u32>>,
@@ -167,7 +167,7 @@ impl<'a> Clusters<'a> {
             .unwrap_or_else(|| vec![root])
     }
 
-    /// A cannot-linked pair across the clusters of two records, the first in canonical order.
+    /// The first cannot-linked pair between the clusters of two records, in canonical order.
     fn cannot_link_between(&self, a: u32, b: u32) -> Option<(u32, u32)> {
         if self.cannot.is_empty() {
             return None;
@@ -177,7 +177,7 @@ impl<'a> Clusters<'a> {
             .find(|pair| self.cannot.contains(pair))
     }
 
-    /// A pair that keeps the clusters of two records apart.
+    /// The pair that forbids joining the clusters of two records, if there is one.
     fn obstacle(&self, a: u32, b: u32) -> Option<(u32, u32)> {
         if let Some(pair) = self.cannot_link_between(a, b) {
             return Some(pair);
@@ -214,7 +214,7 @@ impl<'a> Clusters<'a> {
         decide_compared(&comparison).verdict() == Verdict::Different
     }
 
-    /// All pairs across the clusters of two records, sorted.
+    /// All pairs between the clusters of two records, sorted.
     fn across(&self, a: u32, b: u32) -> Vec<(u32, u32)> {
         let (left, right) = (self.members(a), self.members(b));
         let mut pairs: Vec<(u32, u32)> = left

@@ -10,16 +10,16 @@ use super::{
     title::numbers,
 };
 
-/// How one field of two records compares.
+/// The result of comparing one field of two records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
-    /// Both have it and it is the same.
+    /// Both have the field, with the same value.
     Same,
-    /// Both have it and it is nearly the same.
+    /// Both have the field, with nearly the same value.
     Near,
-    /// One of them lacks it.
+    /// At least one record lacks the field.
     Missing,
-    /// Both have it and it cannot be the same.
+    /// Both have the field, with values that exclude each other.
     Conflict,
 }
 
@@ -40,22 +40,22 @@ impl Agreement {
     }
 }
 
-/// Least likeness of titles that is told apart; below it [`Comparison::title`] is 0.
+/// The lowest similarity of titles that counts; below it [`Comparison::title`] is 0.
 pub const TITLES_ALIKE: f64 = 0.8;
 
-/// All that rules ask about a pair of records.
+/// Everything that rules ask about a pair of records.
 #[derive(Debug, Clone, Copy)]
 pub struct Comparison<'a> {
     /// One record.
     pub a: &'a Description,
     /// The other.
     pub b: &'a Description,
-    /// Likeness of the titles from [`TITLES_ALIKE`] to 1, by edit distance over the longer one;
+    /// Similarity of the titles from [`TITLES_ALIKE`] to 1, by edit distance over the longer one;
     /// 0 if less. Of records with several titles, the two that are most alike.
     pub title: f64,
-    /// One title is whole within the other, and not short.
+    /// One title contains the other, which is not short.
     pub contained: bool,
-    /// A title is too short to tell works apart by itself.
+    /// One of the titles is too short to identify a work.
     pub short: bool,
     /// The titles have the same numbers.
     pub numbers: bool,
@@ -85,7 +85,7 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares two records; the same with both exchanged, but for `a` and `b`.
+    /// Compares two records. Symmetric, except for the fields `a` and `b`.
     pub fn new(a: &'a Description, b: &'a Description) -> Comparison<'a> {
         let titles = Titles::new(a, b);
         Comparison {
@@ -167,7 +167,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// How the two titles compare that are most alike.
+/// The comparison of the two most similar titles.
 struct Titles {
     alike: f64,
     contained: bool,
@@ -196,7 +196,7 @@ impl Titles {
 
     fn of(a: &str, b: &str, numbers: impl Fn() -> bool) -> Titles {
         Titles {
-            alike: likeness(a, b),
+            alike: similarity(a, b),
             contained: contained(a, b),
             short: is_short(a) || is_short(b),
             numbers: numbers(),
@@ -208,7 +208,7 @@ fn names_nothing(d: &Description) -> bool {
     d.venue.is_empty() && d.issns.is_empty() && d.isbns.is_empty()
 }
 
-fn likeness(a: &str, b: &str) -> f64 {
+fn similarity(a: &str, b: &str) -> f64 {
     if a.is_empty() || b.is_empty() {
         return 0.0;
     }

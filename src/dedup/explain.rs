@@ -1,4 +1,4 @@
-//! Why two records are one work or not, in words.
+//! Explains in words why two records match or not.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::{
     rules::{Decision, Field, Verdict, decide_compared},
 };
 
-/// A decision with the fields that its rule looked at.
+/// A decision, with the fields that its rule compared.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// What was decided, and by which rule.
+    /// The verdict, and the rule that gave it.
     pub decision: Decision,
     /// The rule's fields in its order.
     pub fields: Vec<Compared>,
@@ -24,9 +24,9 @@ pub struct Compared {
     pub field: &'static str,
     /// Its value in one record, folded; empty if missing.
     pub a: String,
-    /// Its value in the other.
+    /// Its value in the other record.
     pub b: String,
-    /// How they compare: `same`, `near`, `missing`, `conflict`, or a likeness in percent.
+    /// The result: `same`, `near`, `missing`, `conflict`, or a similarity in percent.
     pub result: String,
 }
 
@@ -95,7 +95,7 @@ fn equal(equal: bool) -> Agreement {
     }
 }
 
-/// A field's value for people.
+/// The value of a field, for display.
 fn value(field: Field, record: &Description) -> String {
     fn list<T: ToString>(values: &[T]) -> String {
         values

@@ -1,14 +1,13 @@
-//! Names of clusters: which one survives when clusters merge and split.
+//! Stable ids of clusters: which id survives when clusters merge and split.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
 
-/// The name of a cluster: the record that it was first named after, and how often that name had
-/// been given before.
+/// The id of a cluster: the record that it was first named after, and a generation.
 ///
-/// A name stays when the record that gave it leaves. `generation` is 0 unless a record needs a
-/// cluster of its own while the one named after it lives on without it.
+/// The id stays when that record leaves the cluster. `generation` is 0, except for a record that
+/// needs a new cluster while the cluster named after it still exists without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId<R> {
     /// The record.
@@ -26,42 +25,42 @@ impl<R: fmt::Display> fmt::Display for ClusterId<R> {
     }
 }
 
-/// A cluster with its name.
+/// A cluster with its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<R> {
-    /// The name.
+    /// The id.
     pub id: ClusterId<R>,
     /// Its members, in canonical order.
     pub members: Vec<R>,
 }
 
-/// What becomes of clusters and their names.
+/// The new clusters, and what became of the old ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes<R> {
     /// All clusters of the new partition, in its order.
     pub clusters: Vec<Named<R>>,
-    /// Names that lost their cluster to another one: (old, survivor). A name that is given to a
-    /// cluster again must lose its redirection.
+    /// Ids that were merged into another one: (old, survivor). An id that is used again must lose its
+    /// redirection.
     pub redirects: Vec<(ClusterId<R>, ClusterId<R>)>,
-    /// Names whose members are all gone; they lead nowhere.
+    /// Ids whose members are all gone.
     pub retired: Vec<ClusterId<R>>,
 }
 
-/// Names the clusters of a new partition after those that were there before.
+/// Gives the clusters of a new partition ttarget ids, so that ids change as little as possible.
 ///
 /// `old` are the clusters that any of the records belonged to, `new` the clusters they form now;
-/// members are in canonical order. `lives` tells of clusters beyond `old` whether a name is taken.
+/// members are in canonical order. `exists` tells for clusters outside `old` whether an id is taken.
 ///
-/// - A name goes with most of its members; of equal parts, with the record it is named after, then
-///   with the first member.
-/// - Where several names meet, the one that brings most members survives; of equals, the first in
-///   order. The others lead to it.
-/// - A cluster that no name came to is named after its first member whose own name is free, so a
-///   record that was merged away and is split off again gets its old name back.
+/// - An id goes to the new cluster that has most of its members. Of equal parts, the part with the
+///   record that the id is named after wins, then the part with the first member.
+/// - If several ids go to one cluster, the id that brings most members survives; of equals, the
+///   first in order. The others redirect to it.
+/// - A cluster without an old id is named after its first member whose own id is free. So a record
+///   that was merged and is split off again gets its old id back.
 pub fn assign_ids<R>(
     old: &[Named<R>],
     new: &[Vec<R>],
-    lives: impl Fn(&ClusterId<R>) -> bool,
+    exists: impl Fn(&ClusterId<R>) -> bool,
 ) -> Changes<R>
 where
     R: Clone + Ord + Hash,
@@ -71,12 +70,12 @@ where
         .enumerate()
         .flat_map(|(at, group)| group.iter().map(move |r| (r, at)))
         .collect();
-    // For each new cluster the names that came to it, with the number of members they brought.
+    // For each new cluster, the old ids that go to it, with the number of members they bring.
     let mut claims: Vec<Vec<(usize, &ClusterId<R>)>> = vec![Vec::new(); new.len()];
     let mut retired = Vec::new();
     for cluster in old {
         match successor(cluster, &cluster_of) {
-            Some((heir, brought)) => claims[heir].push((brought, &cluster.id)),
+            Some((target, brought)) => claims[target].push((brought, &cluster.id)),
             None => retired.push(cluster.id.clone()),
         }
     }
@@ -99,8 +98,8 @@ where
     taken.extend(retired.iter().cloned());
     let mut clusters = Vec::with_capacity(new.len());
     for (members, name) in new.iter().zip(names) {
-        let name = name.or_else(|| fresh(members, |id| taken.contains(id) || lives(id)));
-        // Only an empty cluster stays without a name, and there is nothing to be named.
+        let name = name.or_else(|| fresh(members, |id| taken.contains(id) || exists(id)));
+        // Only an empty cluster stays without an id.
         let Some(id) = name else { continue };
         taken.insert(id.clone());
         clusters.push(Named {
@@ -115,32 +114,32 @@ where
     }
 }
 
-/// The new cluster that most members of an old one went to, and how many they are.
+/// The new cluster that has most members of an old one, and ttarget number.
 fn successor<R>(cluster: &Named<R>, cluster_of: &HashMap<&R, usize>) -> Option<(usize, usize)>
 where
     R: Clone + Ord + Hash,
 {
     let mut parts: BTreeMap<usize, usize> = BTreeMap::new();
-    for heir in cluster
+    for target in cluster
         .members
         .iter()
         .filter_map(|member| cluster_of.get(member))
     {
-        *parts.entry(*heir).or_default() += 1;
+        *parts.entry(*target).or_default() += 1;
     }
     let most = parts.values().copied().max()?;
-    let largest = |heir: &&usize| parts.get(*heir) == Some(&most);
-    let namesake = cluster_of.get(&cluster.id.record).filter(largest);
+    let largest = |target: &&usize| parts.get(*target) == Some(&most);
+    let named_after = cluster_of.get(&cluster.id.record).filter(largest);
     let mut in_order = cluster
         .members
         .iter()
         .filter_map(|member| cluster_of.get(member));
-    namesake
+    named_after
         .or_else(|| in_order.find(largest))
-        .map(|heir| (*heir, most))
+        .map(|target| (*target, most))
 }
 
-/// A name for a cluster that has none.
+/// An id for a cluster that has none.
 fn fresh<R: Clone>(members: &[R], taken: impl Fn(&ClusterId<R>) -> bool) -> Option<ClusterId<R>> {
     let named = |record: &R, generation| ClusterId {
         record: record.clone(),
@@ -158,10 +157,10 @@ fn fresh<R: Clone>(members: &[R], taken: impl Fn(&ClusterId<R>) -> bool) -> Opti
     })
 }
 
-/// The living cluster that a name leads to: itself, or the end of its redirections.
+/// The existing cluster that an id stands for: itself, or the end of its redirections.
 ///
-/// `redirect` gives the survivor that a merged-away name leads to. `None` if the stored
-/// redirections run in a circle, which [`assign_ids`] does not make.
+/// `redirect` gives the id that a merged id redirects to. `None` if the stored redirections form a
+/// circle, which [`assign_ids`] never makes.
 pub fn resolve<R: Clone + Ord>(
     id: &ClusterId<R>,
     redirect: impl Fn(&ClusterId<R>) -> Option<ClusterId<R>>,
@@ -191,13 +190,13 @@ mod tests {
         }
     }
 
-    /// Names of the new clusters and redirections, as text.
-    fn assigned(old: &[Named<char>], new: &str, living: &[ClusterId<char>]) -> String {
+    /// Ids of the new clusters and redirections, as text.
+    fn assigned(old: &[Named<char>], new: &str, existing: &[ClusterId<char>]) -> String {
         let groups: Vec<Vec<char>> = new
             .split(' ')
             .map(|group| group.chars().collect())
             .collect();
-        let changes = assign_ids(old, &groups, |id| living.contains(id));
+        let changes = assign_ids(old, &groups, |id| existing.contains(id));
         let mut words: Vec<String> = changes.clusters.iter().map(|c| c.id.to_string()).collect();
         words.extend(
             changes
@@ -210,9 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn names_survive() {
+    fn ids_survive() {
         let b = id('b', 0);
-        for (case, old, new, living, want) in [
+        for (case, old, new, existing, want) in [
             ("first of all", vec![], "abc d", vec![], "a d"),
             ("a newcomer", vec![named('b', 0, "bc")], "abc", vec![], "b"),
             (
@@ -230,7 +229,7 @@ mod tests {
                 "a b>a",
             ),
             (
-                "namesake leaves the larger part",
+                "its record leaves the larger part",
                 vec![named('a', 0, "abc")],
                 "a bc",
                 vec![],
@@ -244,7 +243,7 @@ mod tests {
                 "a b",
             ),
             (
-                "equal halves without namesake",
+                "equal halves without its record",
                 vec![named('x', 0, "ab")],
                 "a b",
                 vec![],
@@ -258,33 +257,33 @@ mod tests {
                 "a b",
             ),
             (
-                "own name lives elsewhere",
+                "own id exists elsewhere",
                 vec![named('a', 0, "ab")],
                 "a b",
                 vec![b],
                 "a b~1",
             ),
             (
-                "a member vanishes",
+                "a member disappears",
                 vec![named('a', 0, "ab")],
                 "b",
                 vec![],
                 "a",
             ),
             (
-                "all vanish",
+                "all disappear",
                 vec![named('a', 0, "a"), named('b', 0, "b")],
                 "b",
                 vec![],
                 "b a!",
             ),
         ] {
-            assert_eq!(assigned(&old, new, &living), want, "{case}");
+            assert_eq!(assigned(&old, new, &existing), want, "{case}");
         }
     }
 
     #[test]
-    fn merged_away_names_lead_on() {
+    fn merged_ids_redirect() {
         let redirects = BTreeMap::from([(id('a', 0), id('b', 0)), (id('b', 0), id('c', 0))]);
         let resolve = |from: char| resolve(&id(from, 0), |id| redirects.get(id).copied());
         assert_eq!(resolve('a'), Some(id('c', 0)));

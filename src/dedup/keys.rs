@@ -1,8 +1,8 @@
-//! Candidate keys: which records are worth comparing.
+//! Match keys: records that share one are compared.
 
 use super::description::{Description, Form};
 
-/// One candidate key: records that share one are compared.
+/// One match key.
 ///
 /// A hash of kind and value, of [`Key::BITS`] bits. Of a hundred million keys one in ten thousand is
 /// that of another value too, which costs a comparison; twice the bits would cost twice the space. The
@@ -11,7 +11,7 @@ use super::description::{Description, Form};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub u64);
 
-/// What a key is made of.
+/// The fields that a key is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum KeyKind {

@@ -1,4 +1,4 @@
-//! Labelled sets: records with the truth about which of them are one work.
+//! Labelled sets: records, and which of them describe one work.
 
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ pub struct Record {
     pub isbn: Vec<String>,
 }
 
-/// What is wrong with a set.
+/// Why a labelled set cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
     /// A line of records is no such object.
@@ -53,7 +53,7 @@ pub enum SetError {
     Record {
         /// Counted from 1.
         line: usize,
-        /// What came back.
+        /// The error.
         error: serde_json::Error,
     },
     /// A line of the truth lacks a column or has an odd value.

@@ -10,14 +10,14 @@ use super::{
     rules::{Verdict, decide},
 };
 
-/// Most holders of a key that are still compared with each other.
+/// The largest number of records with one key that are compared with each other.
 ///
-/// A key that more records share tells nothing (a title that stands in every issue, a DOI on a
-/// whole supplement) and is left out altogether, so that the result does not depend on the order
-/// of arrival.
+/// A key that more records share is no evidence: a title that every issue has, one DOI for a whole
+/// supplement. Such a key is ignored altogether, so that the result does not depend on the order of
+/// arrival.
 pub const KEY_CAP: usize = 64;
 
-/// Candidate keys of a set of records, by key.
+/// The match keys of a set of records, ordered by key.
 #[derive(Debug, Default)]
 pub struct Index {
     /// Key and record, sorted.
@@ -26,7 +26,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Indexes records by their keys; keys held by more than `cap` of them find nothing.
+    /// Indexes records by their keys. Keys of more than `cap` records give no candidates.
     pub fn build(records: &[Description], cap: usize) -> Index {
         let parts = in_parallel(records.len(), |range| {
             let mut entries = Vec::with_capacity(range.len() * 6);
@@ -37,12 +37,12 @@ impl Index {
             entries
         });
         let mut entries = parts.concat();
-        // The parts are runs in order, which this sort takes as such and merges.
+        // The parts are sorted already, which this sort detects and merges.
         entries.sort();
         Index { entries, cap }
     }
 
-    /// The records that share a key with these keys' holder, sorted, the holder included.
+    /// The records that have one of these keys, sorted.
     pub fn candidates(&self, keys: &[Key]) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
         for key in keys {
@@ -80,12 +80,12 @@ impl Index {
     }
 }
 
-/// Clusters a whole set; `records` is in canonical order (by source and identifier).
+/// Clusters a whole set. `records` is in canonical order (by source and identifier).
 pub fn cluster_all(records: &[Description], links: &[Link]) -> Partition {
     cluster_all_capped(records, links, KEY_CAP)
 }
 
-/// [`cluster_all`] with another cap on the holders of a key.
+/// Does the same as [`cluster_all`] with another limit for the records of a key.
 pub fn cluster_all_capped(records: &[Description], links: &[Link], cap: usize) -> Partition {
     let pairs = Index::build(records, cap).pairs();
     let edges = in_parallel(pairs.len(), |range| {

@@ -1,6 +1,16 @@
-//! Which records describe one work: descriptions, candidate keys, rules, clusters.
+//! Deduplication: finds the records that describe one work.
 //!
-//! Nothing here does I/O or reads a clock, but for [`score`], which reads labelled sets.
+//! - `description`: the normalised fields of a record; `packed` stores them in few bytes
+//! - `text`, `title`, `name`, `place`: normalise one kind of field each
+//! - `keys`: match keys; records that share one are candidates
+//! - `compare`: compares two descriptions field by field
+//! - `table`: the rules; `rules` applies them to a pair; `explain` shows why they decided so
+//! - `cluster`: builds clusters from pairs; `identity` keeps their ids stable; `preferred` chooses
+//!   the canonical record
+//! - `labelled`, `score`: measure the rules on labelled sets
+//! - `memory`: deduplicates records in memory, for `score` and tests
+//!
+//! Only [`score`] does I/O: it reads labelled sets. Nothing reads a clock.
 
 pub mod cluster;
 pub mod compare;
@@ -20,8 +30,8 @@ pub mod table;
 pub mod text;
 pub mod title;
 
-/// Goes up with every change of descriptions, keys or rules. Clusters and keys that were stored
-/// under another number are to be made anew.
+/// The version of descriptions, keys and rules. It goes up with every change of them; clusters and
+/// keys that were stored under another version have to be rebuilt.
 pub const VERSION: u32 = 3;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Author names: reading them and telling whether two are one person.
+//! Author names: reads them, and tells whether two may be the same person.
 
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,7 @@ impl Name {
         self.family.rsplit(' ').next().unwrap_or_default()
     }
 
-    /// Whether both may be one person: a common family name and first initials that agree or are
+    /// Tells whether both may be the same person: a common family name and first initials that agree or are
     /// missing, or family and given name exchanged.
     pub fn may_be(&self, other: &Name) -> bool {
         let initials = match (self.given.chars().next(), other.given.chars().next()) {
@@ -146,7 +146,7 @@ impl Name {
     }
 }
 
-/// Whether two family names may be one: alike but for blanks, one letter in a long name, or the
+/// Tells whether two family names may be the same: alike but for blanks, one letter in a long name, or the
 /// number of words (`Lupi Herrera`, `Herrera`).
 fn same_family(a: &str, b: &str) -> bool {
     if a == b {

@@ -1,4 +1,4 @@
-//! Descriptions as few bytes, for storing one with each record.
+//! A compact binary form of descriptions, stored with each record.
 //!
 //! About 200 bytes for an article, a third less than as JSON. Fields stand in the order of the
 //! struct; a text is its length and its bytes, a number seven bits a byte, the least first. A change
@@ -70,7 +70,7 @@ pub fn pack(record: &Description) -> Vec<u8> {
     out
 }
 
-/// Unpacks what [`pack`] made; `None` for anything else.
+/// Restores a packed description; `None` for any other bytes.
 pub fn unpack(bytes: &[u8]) -> Option<Description> {
     let mut rest = Rest(bytes);
     let record = Description {
@@ -194,7 +194,7 @@ mod tests {
     use crate::dedup::testing::record;
 
     #[test]
-    fn what_goes_in_comes_out() {
+    fn packed_descriptions_are_restored() {
         let full = "title=Erratum: The heart of the matter, part 2; author=Li, Wei; \
                     author=van der Berg, J; venue=Heart; year=2001; volume=3; issue=4; \
                     pages=139-54; doi=10.1000/182; issn=0300-8428; isbn=0-306-40615-2";

@@ -1,4 +1,4 @@
-//! Where a work stands: volume, issue, pages, ISSN, ISBN.
+//! The place of a work in its journal or book: volume, issue, pages, ISSN, ISBN.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,27 +1,26 @@
-//! Which member of a cluster stands for it.
+//! Chooses the canonical record of a cluster.
 
 use std::cmp::{Ordering, Reverse};
 
-/// A member as far as the choice depends on it.
+/// The properties of a member that the choice depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member<'a, R> {
-    /// The record; its order breaks ties.
+    /// The record; ties are broken by its order.
     pub record: R,
     /// The source that it was harvested from.
     pub source: &'a str,
-    /// How much it says: [`super::description::Description::filled`], or another count.
+    /// The number of known fields: [`super::description::Description::filled`], or another count.
     pub filled: usize,
-    /// When it was first stored, as any number that grows with time.
+    /// When the record was first stored, as any number that grows with time.
     pub since: u64,
 }
 
-/// The member that stands for its cluster; `None` only for no members.
+/// The canonical record of a cluster; `None` only without members.
 ///
-/// One of which anything is known wins over one of which nothing is, since no document can be made
-/// of that. Then the source that comes first in `order` wins, sources that it does not name come
-/// last and are equal; then the fuller record, then the older one, then the order of records.
-/// Deleted records are not to be handed in: when the preferred one vanishes, the next takes its
-/// place.
+/// A record with no known field never wins over another, since it gives no document. Then the order
+/// of sources decides: those that `order` does not name come last and are equal. Then the record
+/// with more known fields wins, then the older one, then the order of records. The caller leaves
+/// out deleted records, so that the next best member takes over.
 pub fn preferred<'m, R: Ord>(
     members: &'m [Member<'_, R>],
     order: &[String],
@@ -29,9 +28,9 @@ pub fn preferred<'m, R: Ord>(
     members.iter().min_by(|a, b| by_preference(a, b, order))
 }
 
-/// Orders the members of a cluster: the one that stands for it, then who would come next.
+/// Orders the members of a cluster, the canonical record first.
 ///
-/// The order of [`preferred`]; total if records are distinct.
+/// This is the order of [`preferred`]. It is total if records are distinct.
 pub fn by_preference<R: Ord>(a: &Member<'_, R>, b: &Member<'_, R>, order: &[String]) -> Ordering {
     let rank = |member: &Member<'_, R>| {
         order

@@ -8,14 +8,14 @@ use super::{compare::Comparison, description::Description, table::RULES};
 
 use self::Field as F;
 
-/// What a rule says of a pair.
+/// The answer of a rule about a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// One work.
     Same,
     /// Two works; never in one cluster unless a stored decision says so.
     Different,
-    /// Not enough to say; kept apart.
+    /// Not enough evidence; the records stay apart.
     Unsure,
 }
 
@@ -44,21 +44,21 @@ pub enum Field {
 pub struct Rule {
     /// A short name, stable enough to be stored and searched for.
     pub name: &'static str,
-    /// What it says when it holds.
+    /// The verdict when the rule holds.
     pub verdict: Verdict,
     /// The reason, in words.
     pub why: &'static str,
-    /// The fields that it looks at.
+    /// The fields that the rule reads.
     pub fields: &'static [Field],
-    /// Whether it holds.
+    /// Tells whether the rule holds for a pair.
     pub holds: fn(&Comparison<'_>) -> bool,
 }
 
-/// What stands for the rule when no row holds.
+/// The rule that is reported when no row holds.
 static NO_RULE: Rule = Rule {
     name: "no-rule",
     verdict: Verdict::Unsure,
-    why: "nothing forbids that they are one, but too little says so",
+    why: "no rule forbids a match, but the evidence is too thin",
     fields: &[
         F::Title,
         F::Authors,
@@ -70,7 +70,7 @@ static NO_RULE: Rule = Rule {
     holds: |_| true,
 };
 
-/// What was decided of a pair, and by which row.
+/// The decision about a pair, and the row that made it.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
     /// The row that decided.
@@ -80,7 +80,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What was decided.
+    /// The verdict.
     pub fn verdict(&self) -> Verdict {
         self.rule.verdict
     }
@@ -88,12 +88,12 @@ impl Decision {
 
 /// Decides whether two records are one work.
 ///
-/// The same with both exchanged, and a function of the two descriptions alone.
+/// The result depends on the two descriptions alone and is symmetric.
 pub fn decide(a: &Description, b: &Description) -> Decision {
     decide_compared(&Comparison::new(a, b))
 }
 
-/// Decides as [`decide`] does, of a pair already compared.
+/// Does the same as [`decide`] for a pair that is already compared.
 pub fn decide_compared(comparison: &Comparison<'_>) -> Decision {
     let row = RULES
         .iter()

@@ -1,4 +1,4 @@
-//! How well the rules do on a labelled set.
+//! Measures precision and recall of the rules on a labelled set.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -14,7 +14,7 @@ use super::{
     memory,
 };
 
-/// Where the truth is.
+/// The file with the true clusters or pairs.
 #[derive(Debug, Clone)]
 pub enum Truth {
     /// A table of `id`, `cluster`: all pairs count, records that it does not name are alone. One
@@ -32,10 +32,10 @@ pub enum ScoreError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What came back.
+        /// The error.
         error: io::Error,
     },
-    /// A file is not what it should be.
+    /// A file has the wrong form.
     #[error("{path}: {error}")]
     Set {
         /// The file.
@@ -48,12 +48,12 @@ pub enum ScoreError {
     Write {
         /// The file, or `the report`.
         what: String,
-        /// What came back.
+        /// The error.
         error: io::Error,
     },
 }
 
-/// Pairs counted: joined rightly, joined wrongly, missed.
+/// Numbers of pairs: joined rightly, joined wrongly, missed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// True pairs in one cluster.
@@ -290,7 +290,7 @@ struct Scored<'a> {
     records: &'a [&'a Record],
     descriptions: &'a [Description],
     partition: &'a Partition,
-    /// Names in the truth that no record has.
+    /// Ids in the truth that no record has.
     unknown: &'a BTreeSet<String>,
 }
 

@@ -1,8 +1,8 @@
-//! Records for tests, written in one line.
+//! Test records in a one-line notation.
 
 use super::{description::Description, labelled::Record};
 
-/// A description out of `field=value; field=value`.
+/// Parses a description from `field=value; field=value`.
 ///
 /// Fields are those of a labelled set; `author` and `issn` may be repeated. Panics on others.
 pub(crate) fn record(text: &str) -> Description {

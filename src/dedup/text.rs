@@ -1,4 +1,4 @@
-//! Folding: how texts are made comparable.
+//! Folding: normalises texts for comparison.
 
 use std::borrow::Cow;
 
@@ -74,7 +74,7 @@ fn fold_ascii(text: &str) -> String {
 /// Collects folded characters.
 struct Folder {
     text: String,
-    /// A separator came since the last letter.
+    /// A separator follows the last letter.
     gap: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a title says: its words, its numbers, and whether it heads a notice about another work.
+//! Reads a title: its words, its numbers, and whether it announces a notice about another work.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,7 @@ const COUNTED: [&str; 16] = [
     "series", "stage", "paper", "report", "file",
 ];
 
-/// What kind of notice about other works a record is.
+/// The kind of notice about another work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
