@@ -16,6 +16,7 @@
 //! - [`schedule`]: when something is due (pure)
 //! - [`daemon`]: the service: one scheduler, signals, HTTP
 //! - [`demo`]: an embedded repository that behaves as DOAJ does, for trials and tests
+//! - [`clock`], [`stop`], [`end`]: our clock, the signal to stop, how a run ended
 //! - [`config`]: TOML as written, and the checked settings made from it
 //! - [`cli`]: one file per command
 //!
@@ -29,13 +30,16 @@
 //!   proven.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod dedup;
 pub mod demo;
+pub mod end;
 pub mod harvest;
 pub mod oai;
 pub mod output;
 pub mod record;
 pub mod schedule;
+pub mod stop;
 pub mod store;

@@ -11,8 +11,8 @@ use harvestd::cli::{
     audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, logging,
     man, progress, push, quarantine, reconcile, rejected, show, status, verify,
 };
+use harvestd::clock::Clock;
 use harvestd::config::{self, Config, Environment, Overrides, Secrets};
-use harvestd::harvest::Clock;
 use indicatif::MultiProgress;
 use tokio::runtime::Runtime;
 

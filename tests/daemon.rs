@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use harvestd::clock::Clock;
 use harvestd::config::{self, Environment, Overrides, Secrets};
 use harvestd::daemon::{self, Service};
 use harvestd::demo::{Behaviour, Item, Model};
-use harvestd::harvest::{Clock, stop_switch};
 use harvestd::oai::Datestamp;
+use harvestd::stop::stop_switch;
 use reqwest::StatusCode;
 use serde_json::Value;
 use support::daemon::{Daemon, eventually, source, write_config};

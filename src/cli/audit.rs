@@ -9,10 +9,11 @@ use super::args::Global;
 use super::exit::Exit;
 use super::signals;
 use super::table::printable;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::harvest::{Clock, stop_switch};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{AuditReport, Client, Finding, audit};
+use crate::stop::stop_switch;
 use crate::store::{Reader, Store};
 
 /// Arguments of `audit`.

@@ -10,7 +10,6 @@ use super::exit::Exit;
 use crate::config::Config;
 use crate::config::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::stop_switch;
 use crate::oai::Granularity;
 use crate::oai::client::show_url;
 use crate::oai::settings::Credentials;
@@ -19,6 +18,7 @@ use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{self, Client};
 use crate::output::vufind::Settings;
 use crate::schedule::{DeliverySchedule, Schedule};
+use crate::stop::stop_switch;
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]

@@ -9,11 +9,12 @@ use super::args::Global;
 use super::exit::{Exit, UsageError};
 use super::harvest::demo_source;
 use super::{dedup, progress, signals};
+use crate::clock::Clock;
 use crate::config::{self, Config, Environment, Secrets};
 use crate::daemon::{self, Service};
 use crate::demo;
-use crate::harvest::{Clock, stop_switch};
 use crate::schedule::{Schedule, ticks};
+use crate::stop::stop_switch;
 use crate::store::Store;
 
 /// Arguments of `daemon`.

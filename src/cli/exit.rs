@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::config::ConfigError;
-use crate::harvest::End;
+use crate::end::End;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

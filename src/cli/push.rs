@@ -12,13 +12,15 @@ use super::args::Global;
 use super::exit::{Exit, UsageError};
 use super::signals;
 use super::table::{self, Align};
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::harvest::{Clock, End, Stop, stop_switch};
+use crate::end::End;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{
     PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, SwapError, Swapped,
     preview, push, swap,
 };
+use crate::stop::{Stop, stop_switch};
 use crate::store::{Reader, Store, Version};
 
 /// Arguments of `push`.

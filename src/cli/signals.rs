@@ -4,7 +4,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::harvest::StopSwitch;
+use crate::stop::StopSwitch;
 
 /// The exit status after a second signal: as the shell reports a process that SIGTERM has ended.
 const ENDED_BY_SIGNAL: i32 = 143;

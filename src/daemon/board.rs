@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::harvest::Clock;
 use crate::harvest::progress::{Ending, Event, Progress};
 use crate::oai::settings::Secret;
 use crate::schedule::Reason;

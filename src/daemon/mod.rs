@@ -37,9 +37,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::harvest::progress::Progress;
-use crate::harvest::{Clock, Stop};
+use crate::stop::Stop;
 use crate::store::Store;
 use board::{Board, Watch};
 use conductor::Conductor;

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::blocking::blocking;
-use super::clock::Clock;
 use super::progress::{self, Event, Progress};
+use crate::clock::Clock;
 use crate::store::{
     Applied, Counts, PackedStep, PassPacker, PassWriter, Step, StoreError, Watermark,
 };

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::blocking::blocking;
-use super::clock::{Clock, Stop};
 use super::pace::Pace;
 use super::progress::{Event, Progress};
 use super::settings::SourceSettings;
+use crate::clock::Clock;
 use crate::oai::client::{Answer, Redactor, Transport};
 use crate::oai::error::{Fault, FetchError};
 use crate::oai::parse::{self, Hints, ParseError};
@@ -17,6 +17,7 @@ use crate::oai::request::Verb;
 use crate::oai::response::OaiError;
 use crate::oai::settings::Limits;
 use crate::oai::{Content, Datestamp, Request, Response};
+use crate::stop::Stop;
 use crate::store::{Cost, HostPause, Store, StoreError};
 
 /// A challenge page says no time; browsers' challenges are lifted by people, not by waiting.

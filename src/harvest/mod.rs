@@ -19,9 +19,7 @@
 mod adapt;
 mod assume;
 mod blocking;
-mod clock;
 mod commit;
-mod end;
 mod fetch;
 mod learn;
 mod pace;
@@ -37,9 +35,7 @@ pub mod settings;
 mod span;
 
 pub use assume::Assumption;
-pub use clock::{Clock, Stop, StopSwitch, stop_switch};
 pub use commit::Storing;
-pub use end::End;
 pub use fetch::host;
 pub use pace::Pace;
 pub use pass::{Burial, Reconciled, Report, Surroundings, definition, harvest, reconcile};

@@ -1,12 +1,12 @@
 //! What a pass would ask, and how large its lists are: the first request of each, and no writing.
 
 use super::adapt;
-use super::clock::Clock;
 use super::fetch::read_body;
 use super::learn;
 use super::plan::{Plan, Wishes, plan};
 use super::proof::{self, Evidence};
 use super::settings::SourceSettings;
+use crate::clock::Clock;
 use crate::oai::client::Transport;
 use crate::oai::{Content, Datestamp, Request, Response};
 use crate::store::{NewWindow, PassKind, Source, Traits};
@@ -100,7 +100,11 @@ async fn preview_list<T: Transport>(
         asked_until: window.span.until,
         asked_text: asked_until.as_deref(),
         echoed_until: response.request.until.as_deref(),
-        clock: proof::clock(response.response_date, http_date, clock.now()),
+        clock: proof::clock(
+            response.response_date,
+            http_date,
+            Datestamp::from_unix(clock.now_seconds()),
+        ),
     });
     let mut list = PreviewedList {
         request: text.join("&"),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinSet;
 
-use super::end::End;
 use super::fetch::host;
 use super::pass::{Report, Surroundings, harvest};
 use super::plan::Wishes;
 use super::settings::SourceSettings;
+use crate::end::End;
 use crate::oai::client::Client;
 
 /// Harvests `sources`, and gives a report for each, in their order.

@@ -1,6 +1,7 @@
 //! D: bytes, characters, XML.
 
-use harvestd::harvest::{End, Wishes};
+use harvestd::end::End;
+use harvestd::harvest::Wishes;
 use harvestd::oai::response::RepairKind;
 use harvestd::store::WarningKind;
 

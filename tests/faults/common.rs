@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use harvestd::clock::Clock;
 use harvestd::demo::{Behaviour, Item, LoggedRequest, Model, Reply};
+use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{
-    Clock, End, Pace, Report, Storing, Surroundings, Wishes, harvest, stop_switch,
-};
+use harvestd::harvest::{Pace, Report, Storing, Surroundings, Wishes, harvest};
 use harvestd::oai::client::{Answer, Client, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;
 use harvestd::oai::{Datestamp, Request};
+use harvestd::stop::stop_switch;
 use harvestd::store::{
     ChangeFilter, Pass, QuarantinedItem, Reader, Source, Store, StoredRecord, WarningKind,
 };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harvestd::demo::{Behaviour, CompleteListSize, Model, Order, Tokens};
-use harvestd::harvest::{End, Wishes, harvest_all};
+use harvestd::end::End;
+use harvestd::harvest::{Wishes, harvest_all};
 use harvestd::oai::settings::Secret;
 use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::WarningKind;

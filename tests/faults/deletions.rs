@@ -10,7 +10,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use harvestd::demo::Order;
-use harvestd::harvest::{End, Wishes};
+use harvestd::end::End;
+use harvestd::harvest::Wishes;
 use harvestd::oai::Datestamp;
 use harvestd::store::{ChangeFilter, Deletion, WarningKind};
 

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::Compression;
+use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{End, Wishes, harvest_all};
+use harvestd::harvest::{Wishes, harvest_all};
 use harvestd::oai::settings::Secret;
 use harvestd::store::WarningKind;
 

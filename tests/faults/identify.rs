@@ -4,7 +4,7 @@
 //! |---|---|
 //! | F9, title of the first record | `--dry-run` shows request, size and reach of each list, not a title |
 
-use harvestd::harvest::End;
+use harvestd::end::End;
 
 use crate::common::*;
 use crate::support::Program;

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use harvestd::demo::{CompleteListSize, Cursor, Order, Tokens};
-use harvestd::harvest::{End, Wishes};
+use harvestd::end::End;
+use harvestd::harvest::Wishes;
 use harvestd::store::WarningKind;
 
 use crate::common::*;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use harvestd::demo::{Model, Tokens};
-use harvestd::harvest::End;
+use harvestd::end::End;
 
 use crate::common::*;
 

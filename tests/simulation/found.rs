@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use harvestd::demo::{Behaviour, CompleteListSize, Order, Tokens};
+use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Assumption, End, Wishes};
+use harvestd::harvest::{Assumption, Wishes};
 use harvestd::oai::settings::ClientSettings;
 use harvestd::oai::{Datestamp, Granularity};
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use harvestd::harvest::{End, Report};
+use harvestd::end::End;
+use harvestd::harvest::Report;
 use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::{ChangeFilter, Deletion, Reader, Source, Version};
 

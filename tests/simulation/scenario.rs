@@ -8,12 +8,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
+use harvestd::clock::Clock;
+use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{
-    Clock, End, Pace, Report, Storing, Surroundings, Wishes, harvest, stop_switch,
-};
+use harvestd::harvest::{Pace, Report, Storing, Surroundings, Wishes, harvest};
 use harvestd::oai::Datestamp;
 use harvestd::oai::settings::ClientSettings;
+use harvestd::stop::stop_switch;
 use harvestd::store::{Reader, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;

@@ -342,7 +342,7 @@ fn answer(body: Vec<u8>, now: Datestamp) -> Answer {
 /// The transport of one run.
 pub(crate) struct Wire {
     pub(crate) site: Arc<Mutex<Site>>,
-    pub(crate) switch: harvestd::harvest::StopSwitch,
+    pub(crate) switch: harvestd::stop::StopSwitch,
     /// Told when the process is to die.
     pub(crate) death: Arc<Notify>,
 }

@@ -19,13 +19,13 @@ use super::catalogue::{self, CatalogueArgs};
 use super::exit::{Exit, UsageError};
 use super::signals;
 use crate::config::Config;
-use crate::harvest::{Stop, stop_switch};
 pub use crate::output::Format as ExportFormat;
 use crate::output::enrich::{self, Part};
 use crate::output::export::pipeline::{self, Batch, PipelineError, Reading};
 use crate::output::export::write_batch;
 use crate::output::vufind::Options;
 use crate::output::{Container, Renderer};
+use crate::stop::{Stop, stop_switch};
 use crate::store::{ChangeFilter, Per, Reader, Source, Version, set_of_source};
 
 /// What one item of an export is.

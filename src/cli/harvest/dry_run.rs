@@ -5,9 +5,10 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::cli::exit::Exit;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Clock, Preview, Wishes, preview};
+use crate::harvest::{Preview, Wishes, preview};
 use crate::oai::client::Client;
 use crate::store::{Reader, Source, StoreError};
 

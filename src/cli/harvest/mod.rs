@@ -14,11 +14,14 @@ use indicatif::MultiProgress;
 use super::args::{Global, lower_bound, upper_bound};
 use super::exit::{Exit, UsageError};
 use super::{dedup, progress, signals};
+use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
+use crate::end::End;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Clock, End, Pace, Storing, Surroundings, Wishes, harvest_all, stop_switch};
+use crate::harvest::{Pace, Storing, Surroundings, Wishes, harvest_all};
 use crate::oai::Datestamp;
+use crate::stop::stop_switch;
 use crate::store::Store;
 
 /// Arguments of `harvest`.

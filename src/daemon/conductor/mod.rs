@@ -18,13 +18,12 @@ use super::standing::{ended_at, last_pass, last_reconcile, part_of_spread};
 use super::wish::{Answer, Command, Wish};
 use super::{Service, systemd};
 use crate::config::Config;
+use crate::end::End;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{
-    Burial, End, Pace, Stop, StopSwitch, Storing, Surroundings, Wishes, harvest_all, host,
-    reconcile, stop_switch,
-};
+use crate::harvest::{Burial, Pace, Storing, Surroundings, Wishes, harvest_all, host, reconcile};
 use crate::oai::client::Client;
 use crate::schedule::{Last, Schedule, Standing, Verdict, verdict};
+use crate::stop::{Stop, StopSwitch, stop_switch};
 use crate::store::{Counts, Reader, Source, Store, StoreError};
 
 /// A wall clock can be set, so no sleep trusts it for longer.

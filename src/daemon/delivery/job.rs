@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::any_change;
+use crate::clock::Clock;
 use crate::daemon::board::{Board, DeliveryKind, DeliverySums};
-use crate::harvest::{Clock, End, Stop};
+use crate::end::End;
 use crate::output::export::settings::ExportSettings;
 use crate::output::export::write_file;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{PushProgress, PushSurroundings, PushWishes, push};
+use crate::stop::Stop;
 use crate::store::{ChangeFilter, Reader, Store, StoreError};
 
 /// The first pause after a file could not be written.

@@ -20,8 +20,9 @@ use super::board::{
     Attempt, Bearing, Board, DeliveryKey, DeliveryKind, DeliveryState, DeliverySums, Wait,
 };
 use super::wish::Answer;
-use crate::harvest::{Clock, Stop, StopSwitch, stop_switch};
+use crate::clock::Clock;
 use crate::schedule::{DeliverySchedule, DeliveryStanding, Reason, Verdict, delivery_verdict};
+use crate::stop::{Stop, StopSwitch, stop_switch};
 use crate::store::{ChangeFilter, Reader, Store, StoreError, pause_left};
 
 /// A wall clock can be set, so no sleep trusts it for longer.

@@ -35,7 +35,7 @@ use super::board::Board;
 use super::delivery::Delivery;
 use super::overview::{Overview, overview};
 use super::wish::Command;
-use crate::harvest::Stop;
+use crate::stop::Stop;
 use crate::store::{Reader, StoreError};
 
 /// Requests that may read the store at once; the others take turns.

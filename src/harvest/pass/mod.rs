@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::assume;
 use super::blocking::blocking;
-use super::clock::{Clock, Stop};
 use super::commit::{Committer, Storing};
-use super::end::End;
 use super::fetch::{Asker, Fetched, Trouble};
 use super::learn;
 use super::pace::Pace;
@@ -26,10 +24,13 @@ use super::plan::{Plan, Wishes, plan};
 use super::progress::{Ending as Ended, Event, Progress};
 use super::reading::Doubt;
 use super::settings::SourceSettings;
+use crate::clock::Clock;
+use crate::end::End;
 use crate::oai::client::{Transport, show_url};
 use crate::oai::request::Verb;
 use crate::oai::response::RepairKind;
 use crate::oai::{Content, Datestamp, Request};
+use crate::stop::Stop;
 use crate::store::{
     Counts, Pass, PassId, PassKind, PassPacker, PassWriter, Source, SourceDefinition, SourceLock,
     Store, StoreError, Traits, Watermark, WindowId,

@@ -38,7 +38,7 @@ impl<T: Transport> Run<'_, T> {
             .or(fetched.response.response_date)
             .or(fetched.http_date)
         {
-            let skew = told.unix() - self.around.clock.now().unix();
+            let skew = told.unix() - self.around.clock.now_seconds();
             let message = learn::skew_in_words(skew, clock.is_some());
             self.traits.clock_skew_seconds = message.is_some().then_some(skew);
             self.warn(source, WarningKind::ClockSkew, message.as_deref())?;
@@ -71,7 +71,7 @@ impl<T: Transport> Run<'_, T> {
 
     /// The repository's clock by an answer, as far as it is believed.
     pub(super) fn repository_clock(&self, fetched: &Fetched) -> Option<Datestamp> {
-        let ours = self.around.clock.now();
+        let ours = Datestamp::from_unix(self.around.clock.now_seconds());
         proof::clock(fetched.response.response_date, fetched.http_date, ours)
     }
 

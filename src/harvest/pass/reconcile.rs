@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::alone::Got;
 use super::windows::{commit, flush};
 use super::{Halt, Run, Surroundings};
-use crate::harvest::End;
+use crate::end::End;
 use crate::harvest::blocking::blocking;
 use crate::harvest::commit::Committer;
 use crate::harvest::plan::Wishes;

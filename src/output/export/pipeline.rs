@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::harvest::Stop;
 use crate::output::vufind::Command;
 use crate::output::{Rendered, Renderer};
+use crate::stop::Stop;
 use crate::store::{ChangeFilter, Deletion, Reader, StoreError, StoredRecord, Version};
 
 /// A batch is full with so many records.

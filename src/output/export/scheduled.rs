@@ -8,9 +8,9 @@ use tempfile::NamedTempFile;
 use super::pipeline::{self, Batch, PipelineError};
 use super::settings::ExportSettings;
 use super::{beside, write_batch};
-use crate::harvest::Stop;
 use crate::output::vufind::{Command, Options};
 use crate::output::{Container, Format, Renderer};
+use crate::stop::Stop;
 use crate::store::{Export, Exported, Reader, Store, StoreError, Version};
 
 const BUFFER_BYTES: usize = 256 << 10;

@@ -20,7 +20,7 @@ use super::deliver::{DeliverError, Delivered, Streak, deliver, is_taken};
 use super::parts::{Bits, documents, escape, family, values};
 use super::push::{Probes, find_probes};
 use super::settings::SolrSettings;
-use crate::harvest::Clock;
+use crate::clock::Clock;
 use crate::output::vufind::{Command, Options};
 use crate::store::{
     Delivery, Output, Reader, RecordState, RejectedDocument, Store, StoreError, StoredRecord,

@@ -12,9 +12,9 @@ use url::Url;
 
 use super::answer::{self, Answer, Meaning};
 use super::settings::SolrSettings;
-use crate::harvest::Stop;
 use crate::oai::client::{self as http, Redactor, show_url};
 use crate::oai::error::ClientError;
+use crate::stop::Stop;
 
 /// Largest answer that is read: a page of an audit is a few hundred kilobytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;

@@ -16,8 +16,10 @@ use super::confirm::{Confirmer, Sent};
 use super::deliver::{DeliverError, Delivered, Doubt, Streak, deliver, is_taken};
 use super::flights::{Flight, Flights, Landing};
 use super::settings::SolrSettings;
-use crate::harvest::{Clock, End, Stop};
+use crate::clock::Clock;
+use crate::end::End;
 use crate::output::vufind::Command;
+use crate::stop::Stop;
 use crate::store::{Output, OutputId, OutputLock, Reader, Store, StoreError, Version};
 
 /// Batches that are ready when the index can take another one.
@@ -532,7 +534,7 @@ mod tests {
     #[test]
     fn pushes_can_move_between_threads() {
         let folder = tempfile::tempdir().expect("the system has a place for temporary files");
-        let (_switch, stop) = crate::harvest::stop_switch();
+        let (_switch, stop) = crate::stop::stop_switch();
         let settings = SolrSettings::new(
             "v",
             "http://localhost/solr/b".parse().expect("this is a URL"),

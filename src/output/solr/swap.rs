@@ -6,8 +6,8 @@ use url::Url;
 
 use super::client::{Client, SolrError};
 use super::settings::SolrSettings;
-use crate::harvest::Stop;
 use crate::oai::error::ClientError;
+use crate::stop::Stop;
 use crate::store::{Store, StoreError, Version};
 
 /// Why two cores were not swapped.

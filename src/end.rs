@@ -1,14 +1,13 @@
-//! How did a run end, be it a harvest, a reconcile or a push?
+//! How a run ended: a harvest, a reconcile or a push.
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// There is nothing left to do: the store has everything that the repository shows, or the index
-    /// everything that the store has.
+    /// Nothing is left to do: the target has everything that its origin has.
     Complete,
-    /// Not everything, for a reason that may pass; what was done stays, and the next run goes on.
+    /// Something is left, for a reason that may pass. Progress is kept and the next run resumes.
     Incomplete(String),
-    /// Not everything, and it will not pass by itself.
+    /// Something is left, and the reason does not pass by itself.
     Broken(String),
 }
 
@@ -22,7 +21,7 @@ impl End {
         }
     }
 
-    /// What kept it from being complete.
+    /// Why the run is not complete.
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Complete => None,
