@@ -1,307 +1,131 @@
-//! `/metrics` for Prometheus: text format 0.0.4.
+//! `/metrics`: what Prometheus can read.
 //!
-//! Gauges tell what the store has; counters count from the start of the process.
-
-use std::fmt::Write as _;
+//! Gauges show the state of the store and the daemon. Counters start at 0 with the process.
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
+use super::exposition::Kind::{Counter, Gauge};
+use super::exposition::{Exposition, MEDIA_TYPE};
 use super::{Ctx, Failure};
 use crate::daemon::board::{DeliveryState, State as SourceState};
-use crate::daemon::overview::{DeliveryView, OutputView, Overview, SourceView};
+use crate::daemon::overview::{DeliveryView, ExportView, OutputView, Overview, SourceView};
 use crate::store::PassState;
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(context): State<Ctx>) -> Result<Response, Failure> {
     let overview = context.overview().await?;
-    let text = render(&overview, context.shared.board.requests());
-    let kind = "text/plain; version=0.0.4; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    let mut text = Exposition::default();
+    daemon(&mut text, &overview, context.shared.board.requests());
+    sources(&mut text, &overview.sources);
+    outputs(&mut text, &overview.outputs);
+    exports(&mut text, &overview.exports);
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text.finish()).into_response())
 }
 
-/// Families of metrics, each with its samples together, as the format wants them.
-struct Text(String);
-
-impl Text {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string cannot fail, here and below.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        let mut separator = '{';
-        for (label, text) in labels {
-            let escaped = text
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"")
-                .replace('\n', "\\n");
-            let _ = write!(self.0, "{separator}{label}=\"{escaped}\"");
-            separator = ',';
-        }
-        if !labels.is_empty() {
-            self.0.push('}');
-        }
-        let _ = writeln!(self.0, " {value}");
-    }
-
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: f64) {
-        self.family(name, kind, help);
-        self.sample(name, &[], value);
-    }
-
-    /// One sample for each source for which `value` gives one.
-    fn each(
-        &mut self,
-        (name, kind, help): (&str, &str, &str),
-        sources: &[SourceView],
-        value: impl Fn(&SourceView) -> Option<f64>,
-    ) {
-        self.family(name, kind, help);
-        for source in sources {
-            if let Some(value) = value(source) {
-                self.sample(name, &[("source", &source.name)], value);
-            }
-        }
-    }
+/// The format has only floating point numbers; counts are exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn count(number: u64) -> f64 {
+    number as f64
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the format has only floats; counts and times are exact up to 2^53"
-)]
-fn render(overview: &Overview, requests: u64) -> String {
-    let mut text = Text(String::new());
-    let sources = &overview.sources;
-    let count = |number: u64| number as f64;
-    let seconds = |ms: i64| ms as f64 / 1000.0;
+/// A time in seconds since 1970, or a span in seconds.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 milliseconds")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
 
-    text.family("harvestd_build_info", "gauge", "The program, always 1.");
-    text.sample("harvestd_build_info", &[("version", overview.version)], 1.0);
-    text.single(
-        "harvestd_start_time_seconds",
-        "gauge",
-        "When the daemon began.",
-        seconds(overview.started_ms),
-    );
-    text.single(
-        "harvestd_ready",
-        "gauge",
-        "Whether passes can be started.",
-        f64::from(u8::from(overview.trouble.is_none())),
-    );
-    let refused = overview
+fn flag(is_true: bool) -> f64 {
+    f64::from(u8::from(is_true))
+}
+
+fn daemon(text: &mut Exposition, overview: &Overview, requests: u64) {
+    text.family(
+        "harvestd_build_info",
+        Gauge,
+        "The version of the program; the value is always 1.",
+    )
+    .sample(&[("version", overview.version)], 1.0);
+    let reload_refused = overview
         .reload
         .as_ref()
         .is_some_and(|reload| reload.refused.is_some());
-    text.single(
-        "harvestd_config_last_reload_successful",
-        "gauge",
-        "Whether the last reading of the configuration was taken over.",
-        f64::from(u8::from(!refused)),
-    );
-    text.single(
-        "harvestd_http_requests_total",
-        "counter",
-        "HTTP requests.",
-        count(requests),
-    );
-    text.single(
-        "harvestd_store_bytes",
-        "gauge",
-        "Size of the database file.",
-        count(overview.store_bytes),
-    );
-    text.single(
-        "harvestd_store_log_bytes",
-        "gauge",
-        "Size of the write-ahead log.",
-        count(overview.log_bytes),
-    );
-    text.single(
-        "harvestd_store_last_change_time_seconds",
-        "gauge",
-        "When the store last changed.",
-        seconds(overview.last_version.unix_ms()),
-    );
-    let paused = overview
+    let paused_hosts = overview
         .hosts
         .iter()
-        .filter(|host| host.left(overview.now_ms).is_some());
-    text.single(
-        "harvestd_hosts_paused",
-        "gauge",
-        "Hosts that are left alone now.",
-        count(paused.count() as u64),
-    );
-    text.family(
-        "harvestd_host_pause_until_seconds",
-        "gauge",
-        "Until when a host is left alone.",
+        .filter(|host| host.left(overview.now_ms).is_some())
+        .count();
+    for (name, kind, help, value) in [
+        (
+            "harvestd_start_timestamp_seconds",
+            Gauge,
+            "When the daemon started.",
+            seconds(overview.started_ms),
+        ),
+        (
+            "harvestd_ready",
+            Gauge,
+            "1 if the daemon can start passes, else 0.",
+            flag(overview.trouble.is_none()),
+        ),
+        (
+            "harvestd_config_last_reload_successful",
+            Gauge,
+            "1 if the last reload of the configuration succeeded, else 0.",
+            flag(!reload_refused),
+        ),
+        (
+            "harvestd_http_requests_total",
+            Counter,
+            "HTTP requests received.",
+            count(requests),
+        ),
+        (
+            "harvestd_store_bytes",
+            Gauge,
+            "Size of the database file.",
+            count(overview.store_bytes),
+        ),
+        (
+            "harvestd_store_wal_bytes",
+            Gauge,
+            "Size of the write-ahead log of the database.",
+            count(overview.log_bytes),
+        ),
+        (
+            "harvestd_store_last_change_timestamp_seconds",
+            Gauge,
+            "When a record in the store last changed.",
+            seconds(overview.last_version.unix_ms()),
+        ),
+        (
+            "harvestd_hosts_paused",
+            Gauge,
+            "Hosts that get no requests at the moment, because they failed or asked for a pause.",
+            count(paused_hosts as u64),
+        ),
+        (
+            "harvestd_pending_alerts",
+            Gauge,
+            "Alerts that are not delivered yet.",
+            count(overview.pending_alerts),
+        ),
+    ] {
+        text.single(name, kind, help, value);
+    }
+    let mut pauses = text.family(
+        "harvestd_host_pause_until_timestamp_seconds",
+        Gauge,
+        "When the pause of a host ends.",
     );
     for host in &overview.hosts {
-        text.sample(
-            "harvestd_host_pause_until_seconds",
-            &[("host", &host.host)],
-            seconds(host.not_before_at),
-        );
+        pauses.sample(&[("host", &host.host)], seconds(host.not_before_at));
     }
-
-    text.family(
-        "harvestd_source_state",
-        "gauge",
-        "1 for the state that a source is in.",
-    );
-    for source in sources {
-        let Some(state) = &source.state else { continue };
-        for word in SourceState::WORDS {
-            let is = f64::from(u8::from(state.word() == word));
-            let labels = [("source", source.name.as_str()), ("state", word)];
-            text.sample("harvestd_source_state", &labels, is);
-        }
-    }
-    text.family(
-        "harvestd_source_records",
-        "gauge",
-        "Records in the store, live or deleted.",
-    );
-    for source in sources {
-        for (kind, records) in [
-            ("live", source.live_records),
-            ("deleted", source.deleted_records),
-        ] {
-            let labels = [("source", source.name.as_str()), ("kind", kind)];
-            text.sample("harvestd_source_records", &labels, count(records));
-        }
-    }
-    text.each(
-        (
-            "harvestd_source_quarantined_items",
-            "gauge",
-            "Items that could not become records.",
-        ),
-        sources,
-        |source| Some(count(source.quarantined)),
-    );
-    text.each(
-        (
-            "harvestd_source_watermark_seconds",
-            "gauge",
-            "Up to where on the repository's clock everything is in the store.",
-        ),
-        sources,
-        |source| source.watermark.map(|at| at.unix() as f64),
-    );
-    text.each(
-        (
-            "harvestd_source_behind_seconds",
-            "gauge",
-            "How long ago the watermark is.",
-        ),
-        sources,
-        |source| source.behind_seconds.map(|seconds| seconds as f64),
-    );
-    text.each(
-        (
-            "harvestd_source_pending_windows",
-            "gauge",
-            "Windows of an open pass that are not at their end.",
-        ),
-        sources,
-        |source| Some(count(source.pending_windows.len() as u64)),
-    );
-    text.each(
-        ("harvestd_source_warnings", "gauge", "Standing warnings."),
-        sources,
-        |source| Some(count(source.warnings.len() as u64)),
-    );
-    text.family(
-        "harvestd_source_warning",
-        "gauge",
-        "1 for each kind of warning that stands.",
-    );
-    for source in sources {
-        for warning in &source.warnings {
-            let labels = [
-                ("source", source.name.as_str()),
-                ("kind", warning.kind.word()),
-            ];
-            text.sample("harvestd_source_warning", &labels, 1.0);
-        }
-    }
-    text.each(
-        (
-            "harvestd_source_last_complete_pass_seconds",
-            "gauge",
-            "When the newest complete pass ended, of those that are remembered.",
-        ),
-        sources,
-        |source| {
-            let mut passes = source.passes.iter();
-            let complete = passes.find(|pass| pass.state == PassState::Complete)?;
-            complete.ended_at.map(seconds)
-        },
-    );
-    text.family(
-        "harvestd_passes_total",
-        "counter",
-        "Runs over a source that ended.",
-    );
-    for source in sources {
-        for (result, runs) in [
-            ("complete", source.counters.complete),
-            ("incomplete", source.counters.incomplete),
-        ] {
-            let labels = [("source", source.name.as_str()), ("result", result)];
-            text.sample("harvestd_passes_total", &labels, count(runs));
-        }
-    }
-    text.each(
-        ("harvestd_pages_total", "counter", "Pages stored."),
-        sources,
-        |source| Some(count(source.counters.pages)),
-    );
-    text.family(
-        "harvestd_records_total",
-        "counter",
-        "Records that arrived, by what became of them.",
-    );
-    for source in sources {
-        let counters = &source.counters;
-        for (result, records) in [
-            ("new", counters.new),
-            ("changed", counters.changed),
-            ("unchanged", counters.unchanged),
-            ("deleted", counters.deleted),
-        ] {
-            let labels = [("source", source.name.as_str()), ("result", result)];
-            text.sample("harvestd_records_total", &labels, count(records));
-        }
-    }
-    text.each(
-        (
-            "harvestd_server_wait_seconds_total",
-            "counter",
-            "Time from requests to the ends of their answers.",
-        ),
-        sources,
-        |source| Some(source.counters.server_wait.as_secs_f64()),
-    );
-    text.each(
-        (
-            "harvestd_own_time_seconds_total",
-            "counter",
-            "Time for parsing and storing.",
-        ),
-        sources,
-        |source| Some(source.counters.own_time.as_secs_f64()),
-    );
-    text.family(
+    let mut conditions = text.family(
         "harvestd_condition",
-        "gauge",
-        "1 for each thing that is wrong, as alerts tell it.",
+        Gauge,
+        "Problems that alerts report; the value is always 1.",
     );
     for condition in &overview.conditions {
         let labels = [
@@ -309,157 +133,315 @@ fn render(overview: &Overview, requests: u64) -> String {
             ("name", condition.name.as_str()),
             ("condition", condition.kind.as_str()),
         ];
-        text.sample("harvestd_condition", &labels, 1.0);
-    }
-    text.single(
-        "harvestd_pending_alerts",
-        "gauge",
-        "Alerts that have not arrived.",
-        count(overview.pending_alerts),
-    );
-    let outputs = &overview.outputs;
-    for (name, help, value) in [
-        (
-            "harvestd_output_behind_changes",
-            "Changes that an output has not confirmed; a million at most are counted.",
-            (|output| output.behind as f64) as fn(&OutputView) -> f64,
-        ),
-        (
-            "harvestd_output_behind_seconds",
-            "How long ago the oldest of these changes was stored.",
-            |output| output.behind_seconds as f64,
-        ),
-        (
-            "harvestd_output_rejected_documents",
-            "Documents that an output did not take.",
-            |output| output.rejected as f64,
-        ),
-        (
-            "harvestd_output_position_time_seconds",
-            "When the newest change that an output has confirmed came into the store.",
-            |output| output.known.position.unix_ms() as f64 / 1000.0,
-        ),
-        (
-            "harvestd_output_failures",
-            "Pushes in vain since an output last had everything.",
-            |output| f64::from(output.delivery.failures),
-        ),
-    ] {
-        text.family(name, "gauge", help);
-        for output in outputs {
-            text.sample(name, &[("output", &output.known.name)], value(output));
-        }
-    }
-    text.family(
-        "harvestd_output_last_confirmed_seconds",
-        "gauge",
-        "When an output last confirmed anything.",
-    );
-    for output in outputs {
-        if let Some(at) = output.known.confirmed_at {
-            let labels = [("output", output.known.name.as_str())];
-            text.sample(
-                "harvestd_output_last_confirmed_seconds",
-                &labels,
-                seconds(at),
-            );
-        }
-    }
-    let outputs: Vec<(&str, &DeliveryView)> = outputs
-        .iter()
-        .map(|output| (output.known.name.as_str(), &output.delivery))
-        .collect();
-    deliveries(&mut text, "output", "pushes", &outputs);
-    let exports: Vec<(&str, &DeliveryView)> = overview
-        .exports
-        .iter()
-        .map(|export| (export.known.name.as_str(), &export.delivery))
-        .collect();
-    deliveries(&mut text, "export", "exports", &exports);
-    text.family(
-        "harvestd_export_done_time_seconds",
-        "gauge",
-        "When an export last had everything.",
-    );
-    for export in &overview.exports {
-        if let Some(done_at) = export.known.done_at {
-            let labels = [("export", export.known.name.as_str())];
-            text.sample(
-                "harvestd_export_done_time_seconds",
-                &labels,
-                seconds(done_at),
-            );
-        }
+        conditions.sample(&labels, 1.0);
     }
     if let Some(index) = &overview.search.index {
         text.single(
-            "harvestd_search_behind_changes",
-            "gauge",
-            "Changes that the search index does not have; a million at most are counted.",
+            "harvestd_search_index_behind_changes",
+            Gauge,
+            "Changes that the search index lacks, counted up to one million.",
             count(index.behind),
         );
         text.single(
-            "harvestd_search_bytes",
-            "gauge",
+            "harvestd_search_index_bytes",
+            Gauge,
             "Size of the search index.",
             count(index.bytes),
         );
     }
-    text.0
 }
 
-/// What outputs and exports (`kind`) have in common.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the format has only floats; counts are exact up to 2^53"
-)]
-fn deliveries(text: &mut Text, kind: &str, runs: &str, all: &[(&str, &DeliveryView)]) {
-    let name = format!("harvestd_{kind}_state");
-    text.family(&name, "gauge", "1 for the state that it is in.");
-    for (of, delivery) in all {
-        for word in DeliveryState::WORDS {
-            let is = f64::from(u8::from(delivery.state.word() == word));
-            text.sample(&name, &[(kind, of), ("state", word)], is);
-        }
-    }
-    let name = format!("harvestd_{runs}_total");
-    text.family(&name, "counter", "Runs that ended.");
-    for (of, delivery) in all {
-        for (result, runs) in ["complete", "incomplete"].into_iter().zip(delivery.runs) {
-            text.sample(&name, &[(kind, of), ("result", result)], runs as f64);
-        }
-    }
-    let name = format!("harvestd_{kind}_documents_total");
-    text.family(
-        &name,
-        "counter",
-        "Documents and records delivered, by what became of them.",
+/// Name, kind, help and value of a metric with one sample for each thing that has a value.
+type Metric<T> = (
+    &'static str,
+    super::exposition::Kind,
+    &'static str,
+    fn(&T) -> Option<f64>,
+);
+
+const OF_SOURCES: &[Metric<SourceView>] = &[
+    (
+        "harvestd_source_quarantined_items",
+        Gauge,
+        "Items in quarantine, because they could not be stored as records.",
+        |source| Some(count(source.quarantined)),
+    ),
+    (
+        "harvestd_source_watermark_timestamp_seconds",
+        Gauge,
+        "The store has every change of the repository up to this time, on the repository's clock.",
+        |source| source.watermark.map(|at| seconds(at.unix() * 1000)),
+    ),
+    (
+        "harvestd_source_behind_seconds",
+        Gauge,
+        "Age of the watermark.",
+        |source| source.behind_seconds.map(|behind| seconds(behind * 1000)),
+    ),
+    (
+        "harvestd_source_pending_windows",
+        Gauge,
+        "Windows of the open pass that are not complete.",
+        |source| Some(count(source.pending_windows.len() as u64)),
+    ),
+    (
+        "harvestd_source_warnings",
+        Gauge,
+        "Active warnings.",
+        |source| Some(count(source.warnings.len() as u64)),
+    ),
+    (
+        "harvestd_source_last_complete_pass_timestamp_seconds",
+        Gauge,
+        "When the last complete pass ended.",
+        |source| {
+            let mut passes = source.passes.iter();
+            let complete = passes.find(|pass| pass.state == PassState::Complete)?;
+            complete.ended_at.map(seconds)
+        },
+    ),
+    (
+        "harvestd_pages_total",
+        Counter,
+        "Pages of lists stored.",
+        |source| Some(count(source.counters.pages)),
+    ),
+    (
+        "harvestd_response_wait_seconds_total",
+        Counter,
+        "Time spent waiting for responses of the repository.",
+        |source| Some(source.counters.server_wait.as_secs_f64()),
+    ),
+    (
+        "harvestd_processing_seconds_total",
+        Counter,
+        "Time spent parsing and storing pages.",
+        |source| Some(source.counters.own_time.as_secs_f64()),
+    ),
+];
+
+fn sources(text: &mut Exposition, sources: &[SourceView]) {
+    let mut states = text.family(
+        "harvestd_source_state",
+        Gauge,
+        "1 for the current state of the source, 0 for the others.",
     );
-    for (of, delivery) in all {
+    for source in sources {
+        let Some(state) = &source.state else { continue };
+        for word in SourceState::WORDS {
+            let labels = [("source", source.name.as_str()), ("state", word)];
+            states.sample(&labels, flag(state.word() == word));
+        }
+    }
+    let by = |text: &mut Exposition,
+              (name, kind, help): (&str, _, &str),
+              label: &str,
+              values: &dyn Fn(&SourceView) -> Vec<(&'static str, u64)>| {
+        let mut family = text.family(name, kind, help);
+        for source in sources {
+            for (word, value) in values(source) {
+                family.sample(&[("source", &source.name), (label, word)], count(value));
+            }
+        }
+    };
+    by(
+        text,
+        ("harvestd_source_records", Gauge, "Records in the store."),
+        "kind",
+        &|source| {
+            vec![
+                ("live", source.live_records),
+                ("deleted", source.deleted_records),
+            ]
+        },
+    );
+    by(
+        text,
+        ("harvestd_passes_total", Counter, "Passes that ended."),
+        "result",
+        &|source| {
+            vec![
+                ("complete", source.counters.complete),
+                ("incomplete", source.counters.incomplete),
+            ]
+        },
+    );
+    by(
+        text,
+        (
+            "harvestd_records_total",
+            Counter,
+            "Records received, by their effect on the store.",
+        ),
+        "result",
+        &|source| {
+            vec![
+                ("new", source.counters.new),
+                ("changed", source.counters.changed),
+                ("unchanged", source.counters.unchanged),
+                ("deleted", source.counters.deleted),
+            ]
+        },
+    );
+    each(text, "source", sources, |source| &source.name, OF_SOURCES);
+    let mut warnings = text.family(
+        "harvestd_source_warning",
+        Gauge,
+        "Kinds of active warnings; the value is always 1.",
+    );
+    for source in sources {
+        for warning in &source.warnings {
+            let labels = [
+                ("source", source.name.as_str()),
+                ("kind", warning.kind.word()),
+            ];
+            warnings.sample(&labels, 1.0);
+        }
+    }
+}
+
+/// Adds each of `metrics`, with one sample for each of `things`.
+fn each<T>(
+    text: &mut Exposition,
+    label: &str,
+    things: &[T],
+    name_of: fn(&T) -> &String,
+    metrics: &[Metric<T>],
+) {
+    for (name, kind, help, value) in metrics {
+        let mut family = text.family(name, *kind, help);
+        for thing in things {
+            if let Some(value) = value(thing) {
+                family.sample(&[(label, name_of(thing))], value);
+            }
+        }
+    }
+}
+
+const OF_OUTPUTS: &[Metric<OutputView>] = &[
+    (
+        "harvestd_output_behind_changes",
+        Gauge,
+        "Changes that the output has not confirmed, counted up to one million.",
+        |output| Some(count(output.behind)),
+    ),
+    (
+        "harvestd_output_behind_seconds",
+        Gauge,
+        "Age of the oldest change that the output has not confirmed.",
+        |output| Some(seconds(output.behind_seconds * 1000)),
+    ),
+    (
+        "harvestd_output_rejected_documents",
+        Gauge,
+        "Documents that the output rejected.",
+        |output| Some(count(output.rejected)),
+    ),
+    (
+        "harvestd_output_position_timestamp_seconds",
+        Gauge,
+        "When the newest change that the output has confirmed was stored.",
+        |output| Some(seconds(output.known.position.unix_ms())),
+    ),
+    (
+        "harvestd_output_last_confirmed_timestamp_seconds",
+        Gauge,
+        "When the output last confirmed a change.",
+        |output| output.known.confirmed_at.map(seconds),
+    ),
+    (
+        "harvestd_output_consecutive_failures",
+        Gauge,
+        "Failed pushes since the last complete one.",
+        |output| Some(f64::from(output.delivery.failures)),
+    ),
+];
+
+fn outputs(text: &mut Exposition, outputs: &[OutputView]) {
+    each(
+        text,
+        "output",
+        outputs,
+        |output| &output.known.name,
+        OF_OUTPUTS,
+    );
+    let deliveries: Vec<_> = outputs
+        .iter()
+        .map(|output| (output.known.name.as_str(), &output.delivery))
+        .collect();
+    runs(
+        text,
+        "output",
+        ["harvestd_output_state", "harvestd_pushes_total"],
+        (
+            "harvestd_output_documents_total",
+            "Documents sent, by result.",
+        ),
+        &deliveries,
+    );
+}
+
+fn exports(text: &mut Exposition, exports: &[ExportView]) {
+    let last_complete: Metric<ExportView> = (
+        "harvestd_export_last_complete_timestamp_seconds",
+        Gauge,
+        "When the export was last complete.",
+        |export| export.known.done_at.map(seconds),
+    );
+    each(
+        text,
+        "export",
+        exports,
+        |export| &export.known.name,
+        &[last_complete],
+    );
+    let deliveries: Vec<_> = exports
+        .iter()
+        .map(|export| (export.known.name.as_str(), &export.delivery))
+        .collect();
+    runs(
+        text,
+        "export",
+        ["harvestd_export_state", "harvestd_exports_total"],
+        (
+            "harvestd_export_documents_total",
+            "Records written, by result.",
+        ),
+        &deliveries,
+    );
+}
+
+/// State and runs of outputs or exports; `label` says which.
+fn runs(
+    text: &mut Exposition,
+    label: &str,
+    [state, runs]: [&str; 2],
+    (documents, documents_help): (&str, &str),
+    all: &[(&str, &DeliveryView)],
+) {
+    let help = format!("1 for the current state of the {label}, 0 for the others.");
+    let mut states = text.family(state, Gauge, &help);
+    for (name, delivery) in all {
+        for word in DeliveryState::WORDS {
+            let is = flag(delivery.state.word() == word);
+            states.sample(&[(label, name), ("state", word)], is);
+        }
+    }
+    let mut ended = text.family(runs, Counter, "Runs that ended.");
+    for (name, delivery) in all {
+        for (result, runs) in ["complete", "incomplete"].into_iter().zip(delivery.runs) {
+            ended.sample(&[(label, name), ("result", result)], count(runs));
+        }
+    }
+    let mut delivered = text.family(documents, Counter, documents_help);
+    for (name, delivery) in all {
         let sums = delivery.sums;
         for (result, documents) in [
             ("added", sums.records),
             ("deleted", sums.deletions),
-            ("set_aside", sums.set_aside),
+            ("rejected", sums.set_aside),
         ] {
-            text.sample(&name, &[(kind, of), ("result", result)], documents as f64);
+            delivered.sample(&[(label, name), ("result", result)], count(documents));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_stay_labels() {
-        let mut text = Text(String::new());
-        text.family("m", "gauge", "Help.");
-        text.sample("m", &[("a", "x\"y\\z\nw"), ("b", "c")], 1.5);
-        text.sample("m", &[], 3.0);
-        assert_eq!(
-            text.0,
-            "# HELP m Help.\n# TYPE m gauge\nm{a=\"x\\\"y\\\\z\\nw\",b=\"c\"} 1.5\nm 3\n"
-        );
     }
 }

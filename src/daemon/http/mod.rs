@@ -6,13 +6,14 @@
 //! - `changes`: the change feed
 //! - `search`: finding records
 //! - `render`: records in the formats of the exports
-//! - `metrics`: Prometheus
+//! - `metrics`, `exposition`: what Prometheus reads, and its text format
 //! - `pages`, `chart`, `words`: for people
 
 mod api;
 mod arguments;
 mod changes;
 mod chart;
+mod exposition;
 mod guard;
 mod metrics;
 mod pages;
