@@ -8,7 +8,7 @@ pub enum End {
     /// Something is left, for a reason that may pass. Progress is kept and the next run resumes.
     Incomplete(String),
     /// Something is left, and the reason does not pass by itself.
-    Broken(String),
+    Failed(String),
 }
 
 impl End {
@@ -17,7 +17,7 @@ impl End {
         match self {
             Self::Complete => "complete",
             Self::Incomplete(_) => "incomplete",
-            Self::Broken(_) => "failed",
+            Self::Failed(_) => "failed",
         }
     }
 
@@ -25,7 +25,7 @@ impl End {
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Complete => None,
-            Self::Incomplete(why) | Self::Broken(why) => Some(why),
+            Self::Incomplete(why) | Self::Failed(why) => Some(why),
         }
     }
 }

@@ -13,7 +13,7 @@ use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Pace, Report, Storing, Surroundings, Wishes, harvest};
+use harvestd::harvest::{Pace, Report, CommitMode, Context, RunOptions, harvest};
 use harvestd::oai::client::{Answer, Times, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;
@@ -117,17 +117,17 @@ fn settings() -> SourceSettings {
     }
 }
 
-async fn pass(world: &Arc<World>, path: &Path, wishes: &Wishes) -> Report {
+async fn pass(world: &Arc<World>, path: &Path, options: &RunOptions) -> Report {
     let (_switch, stop) = stop_switch();
-    let around = Surroundings {
+    let context = Context {
         pace: Pace::default(),
-        storing: Storing::default(),
+        commit_mode: CommitMode::default(),
         store: Arc::new(Store::open(path).unwrap()),
         clock: Clock::Manual(Arc::new(AtomicI64::new(world.now().unix() * 1000))),
         stop,
         progress: Arc::new(Silent),
     };
-    harvest(&around, &Line(Arc::clone(world)), &settings(), wishes).await
+    harvest(&context, &Line(Arc::clone(world)), &settings(), options).await
 }
 
 fn stored(path: &Path) -> Vec<StoredRecord> {
@@ -200,7 +200,7 @@ async fn a_year_of_daily_passes_loses_nothing() {
             }
         }
         world.advance(DAY / 2);
-        let report = pass(&world, &path, &Wishes::default()).await;
+        let report = pass(&world, &path, &RunOptions::default()).await;
         assert_eq!(report.end, End::Complete, "day {day}");
         assert_store_has_all_that_shows(&world, &path);
     }
@@ -211,7 +211,7 @@ async fn a_year_of_daily_passes_loses_nothing() {
     // Once the clamp has passed over the last change, nothing at all is missing.
     world.advance(31 * DAY);
     assert_eq!(
-        pass(&world, &path, &Wishes::default()).await.end,
+        pass(&world, &path, &RunOptions::default()).await.end,
         End::Complete
     );
     let everything = world.model.lock().unwrap().everything(world.now());
@@ -230,14 +230,14 @@ async fn an_unchanged_repository_costs_one_request_and_no_version() {
     }
     world.advance(31 * DAY);
     assert_eq!(
-        pass(&world, &path, &Wishes::default()).await.end,
+        pass(&world, &path, &RunOptions::default()).await.end,
         End::Complete
     );
     let version = Reader::open(&path).unwrap().last_version().unwrap();
     world.take_requests();
     for _ in 0..3 {
         world.advance(3_600);
-        let report = pass(&world, &path, &Wishes::default()).await;
+        let report = pass(&world, &path, &RunOptions::default()).await;
         assert_eq!(report.end, End::Complete);
         assert_eq!(world.take_requests().len(), 1);
     }
@@ -248,9 +248,9 @@ async fn an_unchanged_repository_costs_one_request_and_no_version() {
     let report = pass(
         &world,
         &path,
-        &Wishes {
+        &RunOptions {
             full: true,
-            ..Wishes::default()
+            ..RunOptions::default()
         },
     )
     .await;
@@ -274,15 +274,15 @@ async fn passes_cut_off_everywhere_end_in_the_same_store() {
     let folder = tempfile::tempdir().unwrap();
     let undisturbed = folder.path().join("undisturbed.db");
     assert_eq!(
-        pass(&world, &undisturbed, &Wishes::default()).await.end,
+        pass(&world, &undisturbed, &RunOptions::default()).await.end,
         End::Complete
     );
     let requests = world.take_requests().len();
 
     let path = folder.path().join("disturbed.db");
-    let a_page = Wishes {
+    let a_page = RunOptions {
         limit: Some(1),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     let mut runs = 0;
     loop {

@@ -42,7 +42,7 @@ pub struct UsageError(pub String);
 impl Exit {
     /// How the program ends after runs that ended so: as the worst of them.
     pub fn after_runs<'a>(mut ends: impl Iterator<Item = &'a End> + Clone) -> Self {
-        if ends.clone().any(|end| matches!(end, End::Broken(_))) {
+        if ends.clone().any(|end| matches!(end, End::Failed(_))) {
             Self::Failed
         } else if ends.any(|end| *end != End::Complete) {
             Self::Incomplete

@@ -8,7 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::{debug, info, warn};
 
 use super::tally::{Tally, short};
-use crate::harvest::progress::{Ending, Event, Progress};
+use crate::harvest::End;
+use crate::harvest::progress::{Event, Progress};
 
 /// How often a pass says in the log how far it is.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -149,11 +150,11 @@ fn redraw(row: &Row<ProgressBar>) {
     row.shown.set_message(row.line());
 }
 
-fn ended(ending: &Ending, line: &str) -> String {
+fn ended(ending: &End, line: &str) -> String {
     match ending {
-        Ending::Complete => format!("complete: {line}"),
-        Ending::Stopped(why) => format!("stopped ({why}): {line}"),
-        Ending::Failed(why) => format!("failed ({why}): {line}"),
+        End::Complete => format!("complete: {line}"),
+        End::Incomplete(why) => format!("stopped ({why}): {line}"),
+        End::Failed(why) => format!("failed ({why}): {line}"),
     }
 }
 
@@ -234,8 +235,8 @@ impl Progress for Lines {
                 }
                 let line = ended(&ending, &row.line());
                 match ending {
-                    Ending::Failed(_) => warn!(source.id = source, "pass {line}"),
-                    Ending::Complete | Ending::Stopped(_) => {
+                    End::Failed(_) => warn!(source.id = source, "pass {line}"),
+                    End::Complete | End::Incomplete(_) => {
                         info!(source.id = source, "pass {line}");
                     }
                 }
@@ -288,9 +289,9 @@ mod tests {
         display.event("a", Event::Total(Some(5)));
         display.event("b", Event::Started { total: None });
         display.event("b", page(3));
-        display.event("a", Event::Ended(Ending::Complete));
+        display.event("a", Event::Ended(End::Complete));
         let why = "the limit".to_owned();
-        display.event("b", Event::Ended(Ending::Stopped(why)));
+        display.event("b", Event::Ended(End::Incomplete(why)));
         assert_eq!(
             term.contents(),
             "a complete: 10 records, 10 new; server 2s, own 0s\n\
@@ -331,7 +332,7 @@ mod tests {
             display.event("a", page(10));
             display.event("a", Event::Note("no sets".to_owned()));
             let why = "HTTP 500".to_owned();
-            display.event("a", Event::Ended(Ending::Failed(why)));
+            display.event("a", Event::Ended(End::Failed(why)));
             let often = Lines::new(Duration::ZERO);
             often.event("b", page(3));
         });
@@ -362,7 +363,7 @@ mod tests {
             wait(2, "GET http://x/oai?page=7: no connection".to_owned());
             // A long pause is worth a line of its own: nothing else happens meanwhile.
             wait(600, "GET http://x/oai?page=8 answered HTTP 500".to_owned());
-            display.event("a", Event::Ended(Ending::Complete));
+            display.event("a", Event::Ended(End::Complete));
             display.event("a", Event::Started { total: None });
             wait(2, "GET http://x/oai answered HTTP 500".to_owned());
         });

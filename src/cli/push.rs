@@ -154,9 +154,9 @@ pub async fn run(
                     live[0].name
                 ),
                 Err(error @ SwapError::Unknown { .. }) => {
-                    report.end = End::Broken(error.to_string());
+                    report.end = End::Failed(error.to_string());
                 }
-                Err(error) => report.end = End::Broken(format!("not swapped: {error}")),
+                Err(error) => report.end = End::Failed(format!("not swapped: {error}")),
             }
         }
         match &report.end {
@@ -164,7 +164,7 @@ pub async fn run(
             End::Incomplete(why) => {
                 tracing::warn!(output = report.output, "incomplete: {why}");
             }
-            End::Broken(why) => tracing::error!(output = report.output, "failed: {why}"),
+            End::Failed(why) => tracing::error!(output = report.output, "failed: {why}"),
         }
         reports.push(report);
     }
@@ -204,7 +204,7 @@ async fn one(
         behind: 0,
         starts_over: false,
         elapsed: Duration::ZERO,
-        end: End::Broken(why),
+        end: End::Failed(why),
     };
     let shown = Arc::new(Shown::new(settings, bars));
     let around = PushSurroundings {

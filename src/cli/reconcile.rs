@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::args::Global;
 use super::exit::{Exit, UsageError};
-use super::harvest::{surroundings, warn};
+use super::harvest::{open_context, warn};
 use super::table::{self, Align};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Burial, Reconciled, reconcile};
+use crate::harvest::{DeletionPolicy, ReconcileReport, reconcile};
 use crate::oai::client::Client;
 use crate::store::{Reader, Store};
 
@@ -63,16 +63,16 @@ pub async fn run(
     if args.dry_run {
         return dry_run(&sources, config, global.json, out);
     }
-    let around = surroundings(config, bars)?;
-    let burial = Burial {
-        most_share: args.max_share / 100.0,
+    let context = open_context(config, bars)?;
+    let policy = DeletionPolicy {
+        max_share: args.max_share / 100.0,
         confirmed: args.confirm,
-        afresh: false,
+        start_over: false,
     };
     let mut outcomes = Vec::new();
     for source in &sources {
         let client = Client::new(&source.client)?;
-        let outcome = reconcile(&around, &client, source, burial).await;
+        let outcome = reconcile(&context, &client, source, policy).await;
         warn(&source.name, &outcome.end);
         outcomes.push(outcome);
     }
@@ -100,7 +100,7 @@ fn chosen(args: &Args, config: &Config) -> anyhow::Result<Vec<SourceSettings>> {
         .collect()
 }
 
-fn summary(outcomes: &[Reconciled]) -> String {
+fn summary(outcomes: &[ReconcileReport]) -> String {
     let columns = [
         ("source", Align::Left),
         ("listed", Align::Right),
@@ -118,11 +118,11 @@ fn summary(outcomes: &[Reconciled]) -> String {
                 outcome
                     .counts
                     .records()
-                    .saturating_sub(outcome.found + outcome.buried)
+                    .saturating_sub(outcome.found + outcome.deleted)
                     .to_string(),
-                outcome.unseen.to_string(),
+                outcome.not_listed.to_string(),
                 outcome.found.to_string(),
-                outcome.buried.to_string(),
+                outcome.deleted.to_string(),
                 outcome.unclear.to_string(),
                 outcome.end.word().to_owned(),
             ]
@@ -131,15 +131,15 @@ fn summary(outcomes: &[Reconciled]) -> String {
     table::render(&columns, &rows)
 }
 
-fn as_value(outcome: &Reconciled) -> serde_json::Value {
+fn as_value(outcome: &ReconcileReport) -> serde_json::Value {
     json!({
         "source": outcome.source,
         "state": outcome.end.word(),
         "why": outcome.end.why(),
         "counts": outcome.counts,
-        "not_listed": outcome.unseen,
+        "not_listed": outcome.not_listed,
         "found": outcome.found,
-        "buried": outcome.buried,
+        "buried": outcome.deleted,
         "unclear": outcome.unclear,
     })
 }

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::harvest::progress::{Ending, Event, Progress};
+use crate::end::End;
+use crate::harvest::progress::{Event, Progress};
 use crate::oai::settings::Secret;
 use crate::schedule::Reason;
 
@@ -555,7 +556,7 @@ impl Board {
             Event::Started { .. } | Event::Total(_) | Event::Note(_) | Event::Ended(_) => {}
         }
         drop(sources);
-        if matches!(event, Event::Page(_) | Event::Ended(Ending::Complete)) {
+        if matches!(event, Event::Page(_) | Event::Ended(End::Complete)) {
             self.stored.send_modify(|steps| *steps += 1);
         }
     }
@@ -577,7 +578,7 @@ impl Progress for Watch {
             event,
             Event::Note(_)
                 | Event::Waiting { .. }
-                | Event::Ended(Ending::Stopped(_) | Ending::Failed(_))
+                | Event::Ended(End::Incomplete(_) | End::Failed(_))
         );
         if !told {
             self.next.event(source, event);

@@ -33,25 +33,25 @@ pub(super) struct Totals {
 
 /// Where the steps of a pass are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Storing {
+pub enum CommitMode {
     /// On threads of their own, while the next page is on its way.
     #[default]
-    Beside,
+    Background,
     /// Before the next page is asked for. Each step is stored when the request after it is sent, and
     /// where pages are small, threads would cost more than they bring.
-    InPlace,
+    Inline,
 }
 
 /// Takes the steps of a pass in order, and stores them.
 pub(super) struct Committer(Kind);
 
 enum Kind {
-    Beside {
+    Background {
         sender: mpsc::Sender<Message<Step>>,
         packing: JoinHandle<Result<(), StoreError>>,
         writing: JoinHandle<Result<Totals, StoreError>>,
     },
-    InPlace(Box<Mutex<InPlace>>),
+    Inline(Box<Mutex<Inline>>),
 }
 
 enum Message<S> {
@@ -65,13 +65,13 @@ enum Message<S> {
 }
 
 /// Both halves of the work without threads.
-struct InPlace {
+struct Inline {
     packer: PassPacker,
     writing: Writing,
     failure: Option<StoreError>,
 }
 
-impl InPlace {
+impl Inline {
     /// `None` if this step, or one before it, could not be stored.
     fn store(&mut self, step: Step, server_time: Duration, own_time: Duration) -> Option<()> {
         if self.failure.is_some() {
@@ -89,7 +89,7 @@ impl InPlace {
 impl Committer {
     /// Readies everything, and starts the threads if there are any.
     pub(super) fn start(
-        storing: Storing,
+        mode: CommitMode,
         packer: PassPacker,
         writer: PassWriter,
         clock: Clock,
@@ -103,8 +103,8 @@ impl Committer {
             progress,
             totals: Totals::default(),
         };
-        if storing == Storing::InPlace {
-            return Self(Kind::InPlace(Box::new(Mutex::new(InPlace {
+        if mode == CommitMode::Inline {
+            return Self(Kind::Inline(Box::new(Mutex::new(Inline {
                 packer,
                 writing,
                 failure: None,
@@ -114,7 +114,7 @@ impl Committer {
         let (packed_sender, packed) = mpsc::channel(WAITING);
         let packing = tokio::task::spawn_blocking(move || pack(packer, steps, &packed_sender));
         let writing = tokio::task::spawn_blocking(move || write(writing, packed));
-        Self(Kind::Beside {
+        Self(Kind::Background {
             sender,
             packing,
             writing,
@@ -132,7 +132,7 @@ impl Committer {
         own_time: Duration,
     ) -> Option<()> {
         match &self.0 {
-            Kind::Beside { sender, .. } => sender
+            Kind::Background { sender, .. } => sender
                 .send(Message::Step {
                     step: Box::new(step),
                     server_time,
@@ -140,7 +140,7 @@ impl Committer {
                 })
                 .await
                 .ok(),
-            Kind::InPlace(all) => blocking(|| lock(all).store(step, server_time, own_time)),
+            Kind::Inline(all) => blocking(|| lock(all).store(step, server_time, own_time)),
         }
     }
 
@@ -150,12 +150,12 @@ impl Committer {
     /// `None` if the storing has stopped: [`Committer::finish`] says why.
     pub(super) async fn flush(&self) -> Option<Totals> {
         match &self.0 {
-            Kind::Beside { sender, .. } => {
+            Kind::Background { sender, .. } => {
                 let (answer, answered) = oneshot::channel();
                 sender.send(Message::Flush(answer)).await.ok()?;
                 answered.await.ok()
             }
-            Kind::InPlace(all) => {
+            Kind::Inline(all) => {
                 let all = lock(all);
                 all.failure.is_none().then(|| all.writing.totals.clone())
             }
@@ -168,7 +168,7 @@ impl Committer {
     /// The first failure of the store; nothing after it was stored.
     pub(super) async fn finish(self) -> Result<Totals, StoreError> {
         match self.0 {
-            Kind::Beside {
+            Kind::Background {
                 sender,
                 packing,
                 writing,
@@ -178,7 +178,7 @@ impl Committer {
                 let totals = joined(writing).await?;
                 packed.map(|()| totals)
             }
-            Kind::InPlace(all) => {
+            Kind::Inline(all) => {
                 let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
                 all.failure.map_or(Ok(all.writing.totals), Err)
             }
@@ -186,7 +186,7 @@ impl Committer {
     }
 }
 
-fn lock(all: &Mutex<InPlace>) -> MutexGuard<'_, InPlace> {
+fn lock(all: &Mutex<Inline>) -> MutexGuard<'_, Inline> {
     // A panic while a step was stored has rolled its transaction back.
     all.lock().unwrap_or_else(PoisonError::into_inner)
 }

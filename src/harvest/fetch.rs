@@ -116,7 +116,7 @@ impl From<StoreError> for Trouble {
 }
 
 /// Asks one repository, politely: one request at a time, with pauses.
-pub(super) struct Asker<'a, T> {
+pub(super) struct Requester<'a, T> {
     transport: &'a T,
     settings: &'a SourceSettings,
     store: &'a Store,
@@ -146,8 +146,8 @@ enum Next {
     },
 }
 
-impl<'a, T: Transport> Asker<'a, T> {
-    /// An asker for one run over a source.
+impl<'a, T: Transport> Requester<'a, T> {
+    /// An requester for one run over a source.
     pub(super) fn new(
         transport: &'a T,
         settings: &'a SourceSettings,

@@ -35,10 +35,10 @@ pub mod settings;
 mod span;
 
 pub use assume::Assumption;
-pub use commit::Storing;
+pub use commit::CommitMode;
 pub use fetch::host;
 pub use pace::Pace;
-pub use pass::{Burial, Reconciled, Report, Surroundings, definition, harvest, reconcile};
-pub use plan::Wishes;
+pub use pass::{Context, DeletionPolicy, ReconcileReport, Report, definition, harvest, reconcile};
+pub use plan::RunOptions;
 pub use preview::{Preview, PreviewedList, preview};
 pub use run::harvest_all;

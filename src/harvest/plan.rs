@@ -5,9 +5,9 @@ use crate::store::{NewWindow, Pass, PassKind, Source, Span};
 
 use super::settings::SourceSettings;
 
-/// What the caller of one run wishes beyond the source's settings.
+/// What the caller of one run options beyond the source's settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct RunOptions {
     /// Everything again, whatever the watermark says.
     pub full: bool,
     /// From here on, instead of from the watermark.
@@ -42,7 +42,7 @@ pub(super) enum Plan {
 
 /// Decides what the next pass reads.
 ///
-/// An open pass is gone on with unless the wishes ask for something else. A new one starts at
+/// An open pass is gone on with unless the options ask for something else. A new one starts at
 /// each list's watermark less the overlap, never below the source's lower bound. It moves the
 /// watermark only if it leaves no gap: a wish to start later than that leaves one, since the overlap
 /// is there for what shows late.
@@ -50,11 +50,11 @@ pub(super) fn plan(
     source: &Source,
     open: Option<Pass>,
     settings: &SourceSettings,
-    wishes: &Wishes,
+    options: &RunOptions,
 ) -> Plan {
-    let is_part = wishes.from.is_some() || wishes.until.is_some();
+    let is_part = options.from.is_some() || options.until.is_some();
     // A full list that was cut off is what a wish for a full list goes on with.
-    let fits = |open: &Pass| !is_part && (!wishes.full || open.kind == PassKind::Full);
+    let fits = |open: &Pass| !is_part && (!options.full || open.kind == PassKind::Full);
     if let Some(open) = open.filter(fits) {
         return Plan::Resume(open);
     }
@@ -74,17 +74,17 @@ pub(super) fn plan(
         let gapless_from = proven
             .map(|proven| proven.plus_seconds(overlap.saturating_neg()))
             .max(settings.from);
-        let start = if wishes.full {
+        let start = if options.full {
             settings.from
         } else {
             gapless_from
         };
         from_the_start &= start == settings.from;
-        let from = wishes.from.or(start);
+        let from = options.from.or(start);
         if from > gapless_from {
             moves_watermark = false;
         }
-        let until = wishes.until.or(settings.until);
+        let until = options.until.or(settings.until);
         // Repositories answer such a request with anything from an error to everything.
         if from.zip(until).is_some_and(|(from, until)| from > until) {
             continue;
@@ -154,12 +154,15 @@ mod tests {
     #[test]
     fn a_wished_end_before_the_watermark_does_not_turn_the_span_upside_down() {
         let end = at("2026-03-01T00:00:00Z");
-        let wishes = Wishes {
+        let options = RunOptions {
             until: Some(end),
-            ..Wishes::default()
+            ..RunOptions::default()
         };
         let source = source(Some("2026-04-03T12:00:00Z"));
-        assert_eq!(plan(&source, None, &settings(None), &wishes), Plan::Nothing);
+        assert_eq!(
+            plan(&source, None, &settings(None), &options),
+            Plan::Nothing
+        );
     }
 
     #[test]
@@ -176,11 +179,11 @@ mod tests {
             (&["b"], false, PassKind::Full),
             (&["a", "b"], true, PassKind::Full),
         ] {
-            let wishes = Wishes {
+            let options = RunOptions {
                 full,
-                ..Wishes::default()
+                ..RunOptions::default()
             };
-            let Plan::Begin { kind, .. } = plan(&source, None, &settings(sets), &wishes) else {
+            let Plan::Begin { kind, .. } = plan(&source, None, &settings(sets), &options) else {
                 panic!("{sets:?}: no pass");
             };
             assert_eq!(kind, expected, "{sets:?}");
@@ -189,34 +192,34 @@ mod tests {
 
     #[test]
     fn starts_where_the_watermark_says() {
-        let full = Wishes {
+        let full = RunOptions {
             full: true,
-            ..Wishes::default()
+            ..RunOptions::default()
         };
-        let since = |from: &str| Wishes {
+        let since = |from: &str| RunOptions {
             from: Some(at(from)),
-            ..Wishes::default()
+            ..RunOptions::default()
         };
         let cases = [
             (
                 "first pass",
                 None,
                 None,
-                Wishes::default(),
+                RunOptions::default(),
                 (None, PassKind::Full, true),
             ),
             (
                 "next pass, two days back",
                 Some("2026-04-03T12:00:00Z"),
                 None,
-                Wishes::default(),
+                RunOptions::default(),
                 (Some("2026-04-01T12:00:00Z"), PassKind::Since, true),
             ),
             (
                 "never below the lower bound",
                 Some("2026-04-03T12:00:00Z"),
                 Some("2026-04-03"),
-                Wishes::default(),
+                RunOptions::default(),
                 (Some("2026-04-03"), PassKind::Full, true),
             ),
             (
@@ -262,8 +265,8 @@ mod tests {
                 (Some("2026-05-01"), PassKind::Part, false),
             ),
         ];
-        for (case, watermark, floor, wishes, (from, kind, moves)) in cases {
-            let plan = plan(&source(watermark), None, &settings(floor), &wishes);
+        for (case, watermark, floor, options, (from, kind, moves)) in cases {
+            let plan = plan(&source(watermark), None, &settings(floor), &options);
             let expected = Plan::Begin {
                 kind,
                 windows: vec![NewWindow {

@@ -3,7 +3,7 @@
 use super::adapt;
 use super::fetch::read_body;
 use super::learn;
-use super::plan::{Plan, Wishes, plan};
+use super::plan::{Plan, RunOptions, plan};
 use super::proof::{self, Evidence};
 use super::settings::SourceSettings;
 use crate::clock::Clock;
@@ -50,7 +50,7 @@ pub async fn preview<T: Transport>(
     transport: &T,
     source: Option<&Source>,
     settings: &SourceSettings,
-    wishes: &Wishes,
+    options: &RunOptions,
     clock: &Clock,
 ) -> Result<Preview, String> {
     let mut traits = source.map_or_else(Traits::default, |source| source.traits.clone());
@@ -64,7 +64,7 @@ pub async fn preview<T: Transport>(
     }
     let nothing = Source::unknown(settings.name.clone());
     let Plan::Begin { kind, windows, .. } =
-        plan(source.unwrap_or(&nothing), None, settings, wishes)
+        plan(source.unwrap_or(&nothing), None, settings, options)
     else {
         return Err("there is nothing to plan".to_owned());
     };

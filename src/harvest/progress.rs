@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::end::End;
+
 /// Takes the events of passes. Called from the pass itself, so it must be quick and never fail.
 pub trait Progress: Send + Sync {
     /// Something happened in the pass over `source`, which is the source's name.
@@ -33,7 +35,7 @@ pub enum Event {
     /// Something that people should know, once.
     Note(String),
     /// The pass is over.
-    Ended(Ending),
+    Ended(End),
 }
 
 /// What a committed page held, and what it cost.
@@ -53,15 +55,4 @@ pub struct Page {
     pub server_wait: Duration,
     /// Parsing and storing.
     pub own_time: Duration,
-}
-
-/// How a pass ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// Every list is complete.
-    Complete,
-    /// It stopped early as it was told to, by a limit or a signal; the next pass goes on.
-    Stopped(String),
-    /// It could not go on, for this reason; what it stored stays.
-    Failed(String),
 }

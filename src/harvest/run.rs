@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tokio::task::JoinSet;
 
 use super::fetch::host;
-use super::pass::{Report, Surroundings, harvest};
-use super::plan::Wishes;
+use super::pass::{Context, Report, harvest};
+use super::plan::RunOptions;
 use super::settings::SourceSettings;
 use crate::end::End;
 use crate::oai::client::Client;
@@ -15,9 +15,9 @@ use crate::oai::client::Client;
 ///
 /// A host is never asked by two sources at once: limits of rate are per client address.
 pub async fn harvest_all(
-    around: &Surroundings,
+    context: &Context,
     sources: &[SourceSettings],
-    wishes: &Wishes,
+    options: &RunOptions,
 ) -> Vec<Report> {
     let mut hosts: BTreeMap<String, Vec<(usize, SourceSettings)>> = BTreeMap::new();
     for (number, source) in sources.iter().enumerate() {
@@ -28,11 +28,11 @@ pub async fn harvest_all(
     }
     let mut tasks = JoinSet::new();
     for sources in hosts.into_values() {
-        let (around, wishes) = (around.clone(), wishes.clone());
+        let (context, options) = (context.clone(), options.clone());
         tasks.spawn(async move {
             let mut reports = Vec::new();
             for (number, source) in sources {
-                reports.push((number, harvest_one(&around, &source, &wishes).await));
+                reports.push((number, harvest_one(&context, &source, &options).await));
             }
             reports
         });
@@ -42,9 +42,9 @@ pub async fn harvest_all(
     reports.into_iter().map(|(_, report)| report).collect()
 }
 
-async fn harvest_one(around: &Surroundings, source: &SourceSettings, wishes: &Wishes) -> Report {
+async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOptions) -> Report {
     match Client::new(&source.client) {
-        Ok(client) => harvest(around, &client, source, wishes).await,
+        Ok(client) => harvest(context, &client, source, options).await,
         Err(error) => Report::without_start(source, End::Incomplete(error.to_string())),
     }
 }

@@ -1,7 +1,7 @@
 //! D: bytes, characters, XML.
 
 use harvestd::end::End;
-use harvestd::harvest::Wishes;
+use harvestd::harvest::RunOptions;
 use harvestd::oai::response::RepairKind;
 use harvestd::store::WarningKind;
 
@@ -465,9 +465,9 @@ async fn d16_records_with_the_same_error_page_are_each_set_aside() {
         .always(When::Verb("ListRecords"), poison)
         .always(When::Verb("GetRecord"), Fault::Reply(html(500)));
     let world = World::of(builder).await;
-    let everything = Wishes {
+    let everything = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     // Once more in the same state, they are the same items.
     for _ in 0..2 {

@@ -12,7 +12,7 @@ use harvestd::demo::{Behaviour, Item, LoggedRequest, Model, Reply};
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Pace, Report, Storing, Surroundings, Wishes, harvest};
+use harvestd::harvest::{Pace, Report, CommitMode, Context, RunOptions, harvest};
 use harvestd::oai::client::{Answer, Client, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;
@@ -279,17 +279,17 @@ impl World {
 
     /// One run, as of a process that has just started.
     pub async fn run(&self) -> Report {
-        self.run_with(&Wishes::default()).await
+        self.run_with(&RunOptions::default()).await
     }
 
-    pub async fn run_with(&self, wishes: &Wishes) -> Report {
+    pub async fn run_with(&self, options: &RunOptions) -> Report {
         let client = Client::new(&self.settings.client).unwrap();
-        self.run_by(&client, wishes).await
+        self.run_by(&client, options).await
     }
 
-    pub async fn run_by(&self, transport: &impl Transport, wishes: &Wishes) -> Report {
-        let around = self.surroundings();
-        let report = harvest(&around, transport, &self.settings, wishes);
+    pub async fn run_by(&self, transport: &impl Transport, options: &RunOptions) -> Report {
+        let context = self.context();
+        let report = harvest(&context, transport, &self.settings, options);
         tokio::time::timeout(Duration::from_secs(60), report)
             .await
             .expect("a run ends")
@@ -308,16 +308,16 @@ impl World {
             sent: AtomicI64::new(0),
             meddle: Box::new(meddle),
         };
-        self.run_by(&transport, &Wishes::default()).await
+        self.run_by(&transport, &RunOptions::default()).await
     }
 
-    pub fn surroundings(&self) -> Surroundings {
+    pub fn context(&self) -> Context {
         let (switch, stop) = stop_switch();
         // Nobody stops this run.
         drop(switch);
-        Surroundings {
+        Context {
             pace: Pace::default(),
-            storing: Storing::default(),
+            commit_mode: CommitMode::default(),
             store: Arc::new(Store::open(&self.place.path()).unwrap()),
             clock: Clock::Manual(self.now_ms.clone()),
             stop,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harvestd::demo::{Behaviour, CompleteListSize, Model, Order, Tokens};
 use harvestd::end::End;
-use harvestd::harvest::{Wishes, harvest_all};
+use harvestd::harvest::{RunOptions, harvest_all};
 use harvestd::oai::settings::Secret;
 use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::WarningKind;
@@ -50,9 +50,9 @@ async fn b01_until_is_lowered_silently() {
     assert_eq!(stored, visible);
     // What lies in the hidden span matches nothing, and moves nothing.
     let before = world.watermark();
-    let hidden = Wishes {
+    let hidden = RunOptions {
         from: Some(world.repository.clock().now().plus_seconds(-DAY)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_eq!(world.run_with(&hidden).await.end, End::Complete);
     assert_eq!(world.watermark(), before);
@@ -144,9 +144,9 @@ async fn b03_backdated_bulk_load() {
     world.advance(DAY);
     world.run().await;
     assert_eq!(world.live(), "1 2 3 4 5 6", "no watermark can find it");
-    let full = Wishes {
+    let full = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_eq!(world.run_with(&full).await.end, End::Complete);
     assert_eq!(world.live(), "1 2 3 4 5 6 7");
@@ -175,9 +175,9 @@ async fn b04_datestamp_kept_or_always_new() {
         .with_model(|model| model.update(&id(2), metadata("New"), at(2)));
     world.run().await;
     assert_eq!(world.title(2), "Title 2");
-    let full = Wishes {
+    let full = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     world.run_with(&full).await;
     assert_eq!(world.title(2), "New");
@@ -509,17 +509,17 @@ async fn b13_from_after_until_is_never_sent() {
     let world = World::of(six()).await;
     world.run().await;
     world.repository.forget_requests();
-    let past = Wishes {
+    let past = RunOptions {
         until: Some(at(3)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_eq!(world.run_with(&past).await.end, End::Complete);
     assert_eq!(world.repository.count("ListRecords"), 0);
     assert_eq!(world.watermark().as_deref(), Some(NOON));
-    let twisted = Wishes {
+    let twisted = RunOptions {
         from: Some(at(4)),
         until: Some(at(3)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_eq!(world.run_with(&twisted).await.end, End::Complete);
     assert_eq!(world.repository.count("ListRecords"), 0);
@@ -589,8 +589,8 @@ async fn b15_sources_share_nothing() {
     let mut other = settings("other", &base);
     other.metadata_prefix = "oai_doaj".to_owned();
     let all = [late, settings("plain", &base), other];
-    let around = world.surroundings();
-    let reports = harvest_all(&around, &all, &Wishes::default()).await;
+    let context = world.context();
+    let reports = harvest_all(&context, &all, &RunOptions::default()).await;
     assert_eq!(reports[0].counts.new, 3);
     assert_eq!(reports[1].counts.new, 6, "neither from nor prefix leak");
     assert_eq!(reports[2].watermarks, [], "nothing matches this prefix");

@@ -11,16 +11,16 @@ use std::time::Duration;
 
 use harvestd::demo::Order;
 use harvestd::end::End;
-use harvestd::harvest::Wishes;
+use harvestd::harvest::RunOptions;
 use harvestd::oai::Datestamp;
 use harvestd::store::{ChangeFilter, Deletion, WarningKind};
 
 use crate::common::*;
 
-fn full() -> Wishes {
-    Wishes {
+fn full() -> RunOptions {
+    RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     }
 }
 
@@ -154,9 +154,9 @@ async fn e06_older_state_that_comes_later_is_the_present_one() {
     world
         .repository
         .with_model(|model| model.update(&id(1), metadata("Changed"), now));
-    let some = Wishes {
+    let some = RunOptions {
         limit: Some(2),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_incomplete(&world.run_with(&some).await, &["limit"]);
     assert_eq!(world.title(1), "Changed");

@@ -12,7 +12,7 @@ use std::time::Duration;
 use flate2::Compression;
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Wishes, harvest_all};
+use harvestd::harvest::{RunOptions, harvest_all};
 use harvestd::oai::settings::Secret;
 use harvestd::store::WarningKind;
 
@@ -59,9 +59,9 @@ async fn c02_unavailable_without_a_date() {
 async fn c03_pause_of_a_day() {
     let world = World::of(six()).await;
     world
-        .run_with(&Wishes {
+        .run_with(&RunOptions {
             limit: Some(2),
-            ..Wishes::default()
+            ..RunOptions::default()
         })
         .await;
     for status in [429, 503] {
@@ -75,9 +75,9 @@ async fn c03_pause_of_a_day() {
         world.repository.heal();
         world.advance(43_200);
         assert_incomplete(&world.run().await, &["a pause of 86400 s"]);
-        let around = world.surroundings();
+        let context = world.context();
         let second = settings("second", &world.repository.base_url());
-        let reports = harvest_all(&around, &[second], &Wishes::default()).await;
+        let reports = harvest_all(&context, &[second], &RunOptions::default()).await;
         assert_incomplete(&reports[0], &["a pause of 86400 s"]);
         assert_eq!(
             world.repository.requests().len(),
@@ -150,7 +150,7 @@ async fn c04_two_sources_of_one_host_keep_one_pace() {
         delay: Duration::from_millis(150),
         ..settings(name, &base)
     });
-    let reports = harvest_all(&world.surroundings(), &sources, &Wishes::default()).await;
+    let reports = harvest_all(&world.context(), &sources, &RunOptions::default()).await;
     assert!(reports.iter().all(|report| report.end == End::Complete));
     let requests = world.repository.requests();
     assert_eq!(requests.len(), 8);
@@ -455,7 +455,7 @@ async fn c20_many_sources_of_one_host() {
     ];
     all[0].client.contact = Some("a@x.example".to_owned());
     all[1].client.contact = Some("b@x.example".to_owned());
-    let reports = harvest_all(&world.surroundings(), &all, &Wishes::default()).await;
+    let reports = harvest_all(&world.context(), &all, &RunOptions::default()).await;
     assert!(reports.iter().all(|report| report.end == End::Complete));
     let requests = world.repository.requests();
     for pair in requests.windows(2) {

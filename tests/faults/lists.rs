@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use harvestd::demo::{CompleteListSize, Cursor, Order, Tokens};
 use harvestd::end::End;
-use harvestd::harvest::Wishes;
+use harvestd::harvest::RunOptions;
 use harvestd::store::WarningKind;
 
 use crate::common::*;
@@ -94,8 +94,8 @@ async fn a03_blank_lines_mark_and_junk_around_the_document() {
         ("scripts", b"", b"\n<!-- 0.2 s --><script>x && y</script>\n"),
         ("notice", b"", b"\n<br />Notice: undefined index\n"),
     ] {
-        let around = Fault::body(move |body| [before, &body[..], after].concat());
-        let world = World::of(six().always(When::Always, around)).await;
+        let context = Fault::body(move |body| [before, &body[..], after].concat());
+        let world = World::of(six().always(When::Always, context)).await;
         let report = world.run().await;
         assert_eq!(report.end, End::Complete, "{case}");
         world.assert_whole(&report);
@@ -346,9 +346,9 @@ async fn a14_list_size_lies() {
     assert!(world.source().traits.list_size_lies);
     // Known by now: the next full pass reads once.
     world.repository.forget_requests();
-    let full = Wishes {
+    let full = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_eq!(world.run_with(&full).await.end, End::Complete);
     assert_eq!(world.repository.count("ListRecords"), 3);
@@ -406,15 +406,15 @@ async fn a16_list_cut_off_without_a_token() {
     assert!(world.repository.count("ListRecords") > 1);
     assert_eq!(world.source().traits.whole_at, Some(100));
     world.repository.forget_requests();
-    let since = Wishes {
+    let since = RunOptions {
         from: Some(at(1)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_eq!(world.run_with(&since).await.end, End::Complete);
     assert_eq!(world.repository.count("ListRecords"), 1);
-    let full = Wishes {
+    let full = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_eq!(world.run_with(&full).await.end, End::Complete);
     assert!(world.repository.count("ListRecords") > 2);
@@ -429,9 +429,9 @@ fn crowd(count: usize) -> Builder {
 
 #[tokio::test]
 async fn a16_list_cut_off_in_a_window_that_cannot_be_cut() {
-    let full = Wishes {
+    let full = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     // Identifiers are listed whole.
     let cut_off = crowd(251).always(When::Verb("ListRecords"), without_token());
@@ -463,9 +463,9 @@ async fn a16_list_cut_off_in_a_window_that_cannot_be_cut() {
     assert!(world.has_warning(WarningKind::MayBeCutOff));
     // What is known to be cut off is no whole list.
     assert_eq!(world.source().traits.cut_off_at, Some(100));
-    let since = Wishes {
+    let since = RunOptions {
         from: Some(at(1)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     let report = world.run_with(&since).await;
     assert_incomplete(&report, &["cut off", "cut_off_at=no"]);
@@ -590,9 +590,9 @@ async fn a22_what_was_learnt_of_tokens_is_unlearnt() {
         ]
     };
     let world = World::of(six()).await;
-    let full = Wishes {
+    let full = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     for (wants_prefix, decodes) in [(true, false), (false, false), (false, true), (false, false)] {
         world.repository.heal();
@@ -641,9 +641,9 @@ async fn a24_short_lived_tokens() {
         how.token_lifetime = Some(Duration::from_secs(300));
     });
     let world = World::of(session).await;
-    let some = Wishes {
+    let some = RunOptions {
         limit: Some(2),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_incomplete(&world.run_with(&some).await, &["limit"]);
     assert_eq!((world.live(), world.watermark()), ("1 2".into(), None));
@@ -670,9 +670,9 @@ async fn a24_session_and_a_limit_come_to_an_end() {
             how.token_lifetime = Some(Duration::from_secs(300));
         });
         let world = World::of(session).await;
-        let some = Wishes {
+        let some = RunOptions {
             limit: Some(2),
-            ..Wishes::default()
+            ..RunOptions::default()
         };
         for stored in ["1 2", "1 2 3 4", "1 2 3 4 5 6"] {
             world.run_with(&some).await;
@@ -686,9 +686,9 @@ async fn a24_session_and_a_limit_come_to_an_end() {
 async fn a29_list_that_moved_between_two_runs() {
     // Tokens count, and nobody says how many there are.
     let counting = || six().behaving(|how| how.complete_list_size = CompleteListSize::Absent);
-    let some = Wishes {
+    let some = RunOptions {
         limit: Some(2),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     let world = World::of(counting()).await;
     assert_incomplete(&world.run_with(&some).await, &["limit"]);
@@ -723,9 +723,9 @@ async fn a29_list_that_moved_between_two_runs() {
 async fn a29_list_of_tokens_that_name_a_datestamp() {
     // DOAJ's tokens count among the items that share the datestamp of the last one.
     let doaj = || six().behaving(|how| how.tokens = Tokens::Doaj);
-    let some = |limit| Wishes {
+    let some = |limit| RunOptions {
         limit: Some(limit),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     let world = World::of(doaj()).await;
     let then = world.repository.clock().now().plus_seconds(-60 * DAY);
@@ -903,9 +903,9 @@ async fn a29_records_change_while_the_list_is_read() {
 #[tokio::test]
 async fn a30_newest_first() {
     let world = World::of(six().behaving(|how| how.order = Order::NewestFirst)).await;
-    let some = Wishes {
+    let some = RunOptions {
         limit: Some(2),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     assert_incomplete(&world.run_with(&some).await, &["limit"]);
     assert_eq!((world.live(), world.watermark()), ("5 6".into(), None));

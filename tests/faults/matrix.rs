@@ -307,7 +307,7 @@ async fn outcome(row: Row) -> String {
             assert_eq!(world.watermark(), None, "{}", row.name);
             format!("err, {} stored", world.stored().len())
         }
-        End::Broken(why) => panic!("{}: {why}", row.name),
+        End::Failed(why) => panic!("{}: {why}", row.name),
     }
 }
 

@@ -6,7 +6,7 @@
 //! | G5, a daemon that dies silently | `tests/daemon.rs`; a run that ends says why (G4, G10) |
 //! | G8, libraries that rot | no test can show it; the versions are pinned |
 
-use harvestd::harvest::Wishes;
+use harvestd::harvest::RunOptions;
 use harvestd::store::Reader;
 
 use crate::common::*;
@@ -60,9 +60,9 @@ async fn g01_killed_between_two_pages() {
 async fn g02_state_is_saved_with_each_page() {
     let world = World::of(six()).await;
     for (run, stored) in [(1, "1 2"), (2, "1 2 3 4")] {
-        let some = Wishes {
+        let some = RunOptions {
             limit: Some(2),
-            ..Wishes::default()
+            ..RunOptions::default()
         };
         assert_incomplete(&world.run_with(&some).await, &["limit"]);
         assert_eq!(world.live(), stored, "run {run}");
@@ -210,9 +210,9 @@ async fn g09_what_was_good_stays() {
         world.repository.heal();
         world.repository.break_with(lists(), fault);
         world
-            .run_with(&Wishes {
+            .run_with(&RunOptions {
                 full: true,
-                ..Wishes::default()
+                ..RunOptions::default()
             })
             .await;
         assert_eq!(world.stored(), before);

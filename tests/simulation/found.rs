@@ -9,7 +9,7 @@ use fastrand::Rng;
 use harvestd::demo::{Behaviour, CompleteListSize, Order, Tokens};
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Assumption, Wishes};
+use harvestd::harvest::{Assumption, RunOptions};
 use harvestd::oai::settings::ClientSettings;
 use harvestd::oai::{Datestamp, Granularity};
 
@@ -71,9 +71,14 @@ fn a_lost_page_behind_a_session_token_is_read_all_the_same() {
         let mut stage = Stage::new();
         member.site.lock().unwrap().script = HashMap::from([(lost, Fault::Lost)]);
         let mut outcome = Outcome::default();
-        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
-            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
-            .unwrap_or_else(|why| panic!("{case}: {why}"));
+        run(
+            &mut member,
+            &mut stage,
+            &RunOptions::default(),
+            &mut outcome,
+        )
+        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+        .unwrap_or_else(|why| panic!("{case}: {why}"));
     }
 }
 
@@ -84,9 +89,14 @@ fn a_page_that_died_with_the_process_behind_a_session_token_is_read_all_the_same
         let mut stage = Stage::new();
         member.site.lock().unwrap().cut = Some(Cut::After(call));
         let mut outcome = Outcome::default();
-        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
-            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
-            .unwrap_or_else(|why| panic!("after request {call}: {why}"));
+        run(
+            &mut member,
+            &mut stage,
+            &RunOptions::default(),
+            &mut outcome,
+        )
+        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+        .unwrap_or_else(|why| panic!("after request {call}: {why}"));
     }
 }
 
@@ -102,9 +112,14 @@ fn newest_first_and_from_ignored_is_not_cut_into_single_seconds() {
     member.settings.window_records = 20;
     let mut stage = Stage::new();
     let mut outcome = Outcome::default();
-    let report = run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
-        .unwrap()
-        .unwrap();
+    let report = run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .unwrap()
+    .unwrap();
     assert_eq!(report.end, End::Complete);
     let requests = member.site.lock().unwrap().calls;
     assert!(requests < 100, "{requests} requests");
@@ -127,9 +142,14 @@ fn readings_that_broke_off_at_one_place_do_not_make_an_end() {
     ];
     member.site.lock().unwrap().script = HashMap::from(faults);
     let mut outcome = Outcome::default();
-    run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
-        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
-        .unwrap();
+    run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+    .unwrap();
 }
 
 #[test]
@@ -150,9 +170,14 @@ fn from_ignored_and_a_record_that_breaks_its_page_are_not_cut_into_single_second
         };
         let mut stage = Stage::new();
         let mut outcome = Outcome::default();
-        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
-            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
-            .unwrap_or_else(|why| panic!("{order:?}, {name}: {why}"));
+        run(
+            &mut member,
+            &mut stage,
+            &RunOptions::default(),
+            &mut outcome,
+        )
+        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+        .unwrap_or_else(|why| panic!("{order:?}, {name}: {why}"));
     }
 }
 
@@ -179,7 +204,13 @@ fn windows_that_did_not_show_their_records_yet_are_read_again_with_an_old_pass()
     }
     let mut stage = Stage::new();
     let mut outcome = Outcome::default();
-    let report = run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    let report = run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .unwrap();
     assert_ne!(report.unwrap().end, End::Complete);
     member.site.lock().unwrap().advance(20 * DAY);
     settle(&mut member, &mut stage, &mut outcome).unwrap();
@@ -210,7 +241,13 @@ fn from_ignored_and_a_first_record_that_breaks_its_page_are_not_cut_into_single_
     }
     let mut stage = Stage::new();
     let mut outcome = Outcome::default();
-    run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .unwrap();
     let requests = member.site.lock().unwrap().calls;
     assert!(requests < 300, "{requests} requests");
     settle(&mut member, &mut stage, &mut outcome).unwrap();
@@ -228,9 +265,14 @@ fn dates_that_are_said_to_work_and_do_not_are_not_cut_for_ever() {
     member.settings.assume = vec![Assumption::IgnoresDates(false)];
     let mut stage = Stage::new();
     let mut outcome = Outcome::default();
-    run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
-        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
-        .unwrap();
+    run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+    .unwrap();
 }
 
 /// A repository that counts in days, and holds back what is younger than `clamp` of them.
@@ -248,12 +290,12 @@ fn by_the_day_a_wished_end_proves_nothing_of_the_day_that_is_held_back_in_part()
     fill(&mut member, 20);
     let now = member.site.lock().unwrap().repository.now;
     let until = Datestamp::from_unix(now - 5 * 86_400).day_end();
-    let wishes = Wishes {
+    let options = RunOptions {
         until: Some(until),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
-    run(&mut member, &mut stage, &wishes, &mut outcome).unwrap();
+    run(&mut member, &mut stage, &options, &mut outcome).unwrap();
 }
 
 #[test]
@@ -266,9 +308,14 @@ fn by_the_day_a_part_proves_nothing_of_the_day_that_is_held_back_in_part() {
         let script = HashMap::from([(2, Fault::Broken)]);
         member.site.lock().unwrap().script = script;
         let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
-        run(&mut member, &mut stage, &Wishes::default(), &mut outcome)
-            .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
-            .unwrap_or_else(|why| panic!("{clamp} days: {why}"));
+        run(
+            &mut member,
+            &mut stage,
+            &RunOptions::default(),
+            &mut outcome,
+        )
+        .and_then(|_| settle(&mut member, &mut stage, &mut outcome))
+        .unwrap_or_else(|why| panic!("{clamp} days: {why}"));
     }
 }
 
@@ -295,16 +342,28 @@ fn a_wrong_lesson_about_dates_is_unlearnt_by_an_empty_list() {
     let mut member = member(behaviour, 20);
     let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
     member.site.lock().unwrap().advance(20 * 86_400);
-    run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .unwrap();
     // A fault that looks as if the repository did not understand the dates; by the day it does.
-    let wishes = Wishes {
+    let options = RunOptions {
         until: Some(Datestamp::from_unix(START + 600)),
         from: Some(Datestamp::from_unix(START)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     member.site.lock().unwrap().script = HashMap::from([(1, Fault::ErrorInside)]);
-    run(&mut member, &mut stage, &wishes, &mut outcome).unwrap();
-    let report = run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    run(&mut member, &mut stage, &options, &mut outcome).unwrap();
+    let report = run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .unwrap();
     assert_eq!(report.unwrap().end, End::Complete);
 }
 
@@ -319,16 +378,22 @@ fn a_list_that_fails_is_not_cut_into_parts_of_what_is_held_back() {
     member.settings.retries = 0;
     fill(&mut member, 40);
     let (mut stage, mut outcome) = (Stage::new(), Outcome::default());
-    run(&mut member, &mut stage, &Wishes::default(), &mut outcome).unwrap();
+    run(
+        &mut member,
+        &mut stage,
+        &RunOptions::default(),
+        &mut outcome,
+    )
+    .unwrap();
     let limit = {
         let mut site = member.site.lock().unwrap();
         site.log = Some(Vec::new());
         site.script = HashMap::from([(2, Fault::Broken)]);
         Datestamp::from_unix(site.repository.now - CLAMP + 3_600)
     };
-    let full = Wishes {
+    let full = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     run(&mut member, &mut stage, &full, &mut outcome).unwrap();
     let log = member.site.lock().unwrap().log.take().unwrap();

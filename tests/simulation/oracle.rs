@@ -43,7 +43,7 @@ pub(crate) struct Ran<'a> {
     pub(crate) began: i64,
     /// Whether the repository changed meanwhile, or may have.
     pub(crate) changed: bool,
-    /// Whether only a span was wished for, which leaves an open pass as it is.
+    /// Whether only a span was requested for, which leaves an open pass as it is.
     pub(crate) part: bool,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Whether a pass of the source is open; one over a span that was wished for leaves it so.
+/// Whether a pass of the source is open; one over a span that was requested for leaves it so.
 fn open_pass(reader: &Reader, source: &Source) -> Result<bool, String> {
     let passes = reader
         .passes(source.id, 50)
@@ -220,7 +220,7 @@ fn check_end(reader: &Reader, source: &Source, ran: &Ran<'_>) -> Result<(), Stri
         }
         End::Incomplete(why) if why.trim().is_empty() => Err("no reason for the end".to_owned()),
         End::Incomplete(_) => Ok(()),
-        End::Broken(why) => Err(format!("broken: {why}")),
+        End::Failed(why) => Err(format!("broken: {why}")),
     }
 }
 

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use harvestd::clock::Clock;
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Pace, Report, Storing, Surroundings, Wishes, harvest};
+use harvestd::harvest::{Pace, Report, CommitMode, Context, RunOptions, harvest};
 use harvestd::oai::Datestamp;
 use harvestd::oai::settings::ClientSettings;
 use harvestd::stop::stop_switch;
@@ -123,8 +123,8 @@ fn play_all(
     for _ in 0..rng.usize(1..most_runs) {
         let number = rng.usize(0..members.len());
         let member = &mut members[number];
-        let wishes = prepare(member, rng);
-        run(member, stage, &wishes, outcome)?;
+        let options = prepare(member, rng);
+        run(member, stage, &options, outcome)?;
     }
     for member in members {
         settle(member, stage, outcome)?;
@@ -173,7 +173,7 @@ fn member(
 }
 
 /// Lets time pass before a run, and decides how that run is cut off.
-fn prepare(member: &mut Member, rng: &mut Rng) -> Wishes {
+fn prepare(member: &mut Member, rng: &mut Rng) -> RunOptions {
     let mut site = member.site.lock().unwrap();
     let listed = member.memory.open_since.is_some();
     if !listed {
@@ -221,17 +221,17 @@ fn prepare(member: &mut Member, rng: &mut Rng) -> Wishes {
         _ => None,
     };
     let some_time = Datestamp::from_unix(START + rng.i64(0..site.repository.now - START + 86_400));
-    let mut wishes = Wishes {
+    let mut options = RunOptions {
         limit: (rng.u8(0..8) == 0).then(|| rng.u64(1..50)),
-        ..Wishes::default()
+        ..RunOptions::default()
     };
     match rng.u8(0..16) {
-        0 => wishes.full = true,
-        1 => wishes.from = Some(some_time),
-        2 => wishes.until = Some(some_time),
+        0 => options.full = true,
+        1 => options.from = Some(some_time),
+        2 => options.until = Some(some_time),
         _ => {}
     }
-    wishes
+    options
 }
 
 /// Heals everything, and runs the source until it is at its end and equal to its repository.
@@ -252,7 +252,7 @@ pub(crate) fn settle(
     }
     let mut complete = 0;
     for _ in 0..MOST_QUIET_RUNS {
-        let report = run(member, stage, &Wishes::default(), outcome)?
+        let report = run(member, stage, &RunOptions::default(), outcome)?
             .ok_or("an undisturbed run was cut off")?;
         complete = if report.end == End::Complete {
             complete + 1
@@ -277,9 +277,9 @@ pub(crate) fn settle(
     outcome.vanished += excused.vanished;
     outcome.quarantined += excused.quarantined;
     if excused.quarantined > 0 {
-        let full = Wishes {
+        let full = RunOptions {
             full: true,
-            ..Wishes::default()
+            ..RunOptions::default()
         };
         run(member, stage, &full, outcome)?;
         let excused = oracle::check_equal(
@@ -298,17 +298,17 @@ pub(crate) fn settle(
 pub(crate) fn run(
     member: &mut Member,
     stage: &mut Stage,
-    wishes: &Wishes,
+    options: &RunOptions,
     outcome: &mut Outcome,
 ) -> Result<Option<Report>, String> {
     let (began, changes) = {
         let mut site = member.site.lock().unwrap();
         site.calls = 0;
         let cut = site.cut;
-        site.say(|| format!("run with {wishes:?}, cut off {cut:?}"));
+        site.say(|| format!("run with {options:?}, cut off {cut:?}"));
         (site.repository.now, site.repository.changes)
     };
-    let report = harvest_once(member, stage, wishes)?;
+    let report = harvest_once(member, stage, options)?;
     let mut site = member.site.lock().unwrap();
     outcome.runs += 1;
     outcome.requests += u64::from(site.calls);
@@ -333,7 +333,7 @@ pub(crate) fn run(
         // What changed long before may show only now.
         changed: site.repository.changes > changes
             || !site.repository.model.behaviour.index_lag.is_zero(),
-        part: wishes.from.is_some() || wishes.until.is_some(),
+        part: options.from.is_some() || options.until.is_some(),
     };
     oracle::check(
         &mut member.memory,
@@ -348,7 +348,7 @@ pub(crate) fn run(
 fn harvest_once(
     member: &Member,
     stage: &mut Stage,
-    wishes: &Wishes,
+    options: &RunOptions,
 ) -> Result<Option<Report>, String> {
     let (switch, stop) = stop_switch();
     let (death, waits) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -357,9 +357,9 @@ fn harvest_once(
         switch,
         death: Arc::clone(&death),
     };
-    let around = Surroundings {
+    let context = Context {
         pace: Pace::default(),
-        storing: stage.storing(),
+        commit_mode: stage.commit_mode(),
         store: stage.store()?,
         clock: Clock::Manual(Arc::clone(&member.site.lock().unwrap().clock)),
         stop,
@@ -370,7 +370,7 @@ fn harvest_once(
     };
     let report = RUNTIME.with(|runtime| {
         runtime.block_on(async {
-            let mut harvest = pin!(harvest(&around, &wire, &member.settings, wishes));
+            let mut harvest = pin!(harvest(&context, &wire, &member.settings, options));
             tokio::select! {
                 biased;
                 report = &mut harvest => Some(report),
@@ -379,7 +379,7 @@ fn harvest_once(
             }
         })
     });
-    drop(around);
+    drop(context);
     stage.end_run(report.is_none());
     Ok(report)
 }
@@ -484,10 +484,10 @@ impl Stage {
         }
     }
 
-    fn storing(&self) -> Storing {
+    fn commit_mode(&self) -> CommitMode {
         match self.keeping {
-            Keeping::Processes { .. } => Storing::Beside,
-            Keeping::Open(_) => Storing::InPlace,
+            Keeping::Processes { .. } => CommitMode::Background,
+            Keeping::Open(_) => CommitMode::Inline,
         }
     }
 

@@ -8,14 +8,14 @@ use crate::cli::exit::Exit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Preview, Wishes, preview};
+use crate::harvest::{Preview, RunOptions, preview};
 use crate::oai::client::Client;
 use crate::store::{Reader, Source, StoreError};
 
 /// Asks for the first page of each list, and says what a pass would do.
 pub(super) async fn run(
     sources: &[SourceSettings],
-    wishes: &Wishes,
+    options: &RunOptions,
     config: &Config,
     as_json: bool,
     out: &mut impl Write,
@@ -25,7 +25,7 @@ pub(super) async fn run(
     for source in sources {
         let known = known_source(config, &source.name)?;
         let client = Client::new(&source.client)?;
-        let preview = preview(&client, known.as_ref(), source, wishes, &Clock::System).await;
+        let preview = preview(&client, known.as_ref(), source, options, &Clock::System).await;
         failed |= preview.as_ref().is_ok_and(is_refused);
         match preview {
             Ok(preview) if as_json => previews.push(preview_as_json(source, &preview)),

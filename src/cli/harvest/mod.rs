@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use indicatif::MultiProgress;
 
 use super::args::{Global, lower_bound, upper_bound};
@@ -19,7 +19,7 @@ use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
 use crate::end::End;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Pace, Storing, Surroundings, Wishes, harvest_all};
+use crate::harvest::{Pace, CommitMode, Context, RunOptions, harvest_all};
 use crate::oai::Datestamp;
 use crate::stop::stop_switch;
 use crate::store::Store;
@@ -164,16 +164,16 @@ pub async fn run(
         Some(server) => vec![demo_source(&server.base_url())?],
         None => args.select(config)?,
     };
-    let wishes = Wishes {
+    let options = RunOptions {
         full: args.full,
         from: args.from,
         until: args.until,
         limit: args.limit.map(NonZeroU64::get),
     };
     let exit = if args.dry_run {
-        dry_run::run(&sources, &wishes, config, global.json, out).await?
+        dry_run::run(&sources, &options, config, global.json, out).await?
     } else {
-        harvest_and_report(&sources, &wishes, global, config, bars, out).await?
+        harvest_and_report(&sources, &options, global, config, bars, out).await?
     };
     if let Some(server) = demo {
         server.shutdown().await;
@@ -198,14 +198,14 @@ pub(super) fn demo_source(base_url: &str) -> anyhow::Result<SourceSettings> {
 
 async fn harvest_and_report(
     sources: &[SourceSettings],
-    wishes: &Wishes,
+    options: &RunOptions,
     global: &Global,
     config: &Config,
     bars: &MultiProgress,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let around = surroundings(config, bars)?;
-    let reports = harvest_all(&around, sources, wishes).await;
+    let context = open_context(config, bars)?;
+    let reports = harvest_all(&context, sources, options).await;
     if global.json {
         writeln!(out, "{}", summary::as_json(&reports))?;
     } else if !global.quiet {
@@ -222,18 +222,18 @@ async fn harvest_and_report(
 ///
 /// # Errors
 /// A store that cannot be opened.
-pub(super) fn surroundings(config: &Config, bars: &MultiProgress) -> anyhow::Result<Surroundings> {
+pub(super) fn open_context(config: &Config, bars: &MultiProgress) -> anyhow::Result<Context> {
     let (switch, stop) = stop_switch();
     signals::stop_on_signal(switch)?;
     let store = Store::open(&config.store)?;
     dedup::prepare(&store, &config.dedup, Clock::System.now_ms())?;
-    Ok(Surroundings {
+    Ok(Context {
         store: Arc::new(store),
         clock: Clock::System,
         stop,
         progress: progress::display(bars),
         pace: Pace::default(),
-        storing: Storing::default(),
+        commit_mode: CommitMode::default(),
     })
 }
 
@@ -242,7 +242,7 @@ pub(super) fn warn(source: &str, end: &End) {
     match end {
         End::Complete => {}
         End::Incomplete(why) => tracing::warn!(source.id = %source, "incomplete: {why}"),
-        End::Broken(why) => tracing::error!(source.id = %source, "failed: {why}"),
+        End::Failed(why) => tracing::error!(source.id = %source, "failed: {why}"),
     }
 }
 

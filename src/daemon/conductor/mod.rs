@@ -1,4 +1,4 @@
-//! Which passes run now: starts those that are due, joins those that end, obeys wishes, takes over a
+//! Which passes run now: starts those that are due, joins those that end, obeys options, takes over a
 //! new configuration, and stops everything in the end.
 //!
 //! One task for each running pass, never two for a source or a host. Everything is decided here, in
@@ -20,7 +20,7 @@ use super::{Service, systemd};
 use crate::config::Config;
 use crate::end::End;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Burial, Pace, Storing, Surroundings, Wishes, harvest_all, host, reconcile};
+use crate::harvest::{DeletionPolicy, Pace, CommitMode, Context, RunOptions, harvest_all, host, reconcile};
 use crate::oai::client::Client;
 use crate::schedule::{Last, Schedule, Standing, Verdict, verdict};
 use crate::stop::{Stop, StopSwitch, stop_switch};
@@ -173,9 +173,9 @@ impl Conductor {
                 }
             };
             self.tell_status();
-            for (asker, answer) in self.answers.drain(..) {
+            for (requester, answer) in self.answers.drain(..) {
                 // Whoever asked may have gone.
-                let _ = asker.send(answer);
+                let _ = requester.send(answer);
             }
             tokio::select! {
                 // The end of the daemon comes first, then ends of passes: they free places.
@@ -314,22 +314,22 @@ impl Conductor {
         self.board
             .show_reconcile(name, matches!(work, Work::Reconcile(_)), None);
         entry.running = Some(running);
-        let around = Surroundings {
+        let context = Context {
             store: Arc::clone(&self.store),
             clock: self.service.clock.clone(),
             stop,
             progress: Arc::clone(&self.service.progress),
             pace: self.pace.clone(),
-            storing: Storing::default(),
+            commit_mode: CommitMode::default(),
         };
         let settings = entry.settings.clone();
         let host = host(&settings);
         let most_percent = entry.schedule.reconcile_max_percent;
         let task = self.tasks.spawn(async move {
             match work {
-                Work::Pass => pass_over(&around, settings).await,
+                Work::Pass => pass_over(&context, settings).await,
                 Work::Reconcile(wanted) => {
-                    reconcile_source(&around, &settings, wanted, most_percent).await
+                    reconcile_source(&context, &settings, wanted, most_percent).await
                 }
             }
         });
@@ -355,7 +355,7 @@ impl Conductor {
             held,
         } = ran.unwrap_or_else(|error| Ran {
             work: running.as_ref().map_or(Work::Pass, |running| running.work),
-            end: End::Broken(format!("the pass broke off: {error}")),
+            end: End::Failed(format!("the pass broke off: {error}")),
             counts: Counts::default(),
             held: false,
         });
@@ -531,8 +531,8 @@ impl Entry {
     }
 }
 
-async fn pass_over(around: &Surroundings, settings: SourceSettings) -> Ran {
-    let reports = harvest_all(around, &[settings], &Wishes::default()).await;
+async fn pass_over(context: &Context, settings: SourceSettings) -> Ran {
+    let reports = harvest_all(context, &[settings], &RunOptions::default()).await;
     let report = reports.into_iter().next();
     let report = report.expect("one source gives one report");
     Ran {
@@ -544,16 +544,16 @@ async fn pass_over(around: &Surroundings, settings: SourceSettings) -> Ran {
 }
 
 async fn reconcile_source(
-    around: &Surroundings,
+    context: &Context,
     settings: &SourceSettings,
     wanted: Reconciling,
     most_percent: u8,
 ) -> Ran {
     let confirmed = wanted == Reconciling::Confirmed;
-    let burial = Burial {
-        most_share: f64::from(most_percent) / 100.0,
+    let policy = DeletionPolicy {
+        max_share: f64::from(most_percent) / 100.0,
         confirmed,
-        afresh: !confirmed,
+        start_over: !confirmed,
     };
     let mut ran = Ran {
         work: Work::Reconcile(wanted),
@@ -568,12 +568,12 @@ async fn reconcile_source(
             return ran;
         }
     };
-    let outcome = reconcile(around, &client, settings, burial).await;
+    let outcome = reconcile(context, &client, settings, policy).await;
     if outcome.end == End::Complete {
         tracing::info!(
             source.id = %settings.name,
             "reconciled: {} records were not listed; {} were found, {} are buried",
-            outcome.unseen, outcome.found, outcome.buried
+            outcome.not_listed, outcome.found, outcome.deleted
         );
     }
     Ran {

@@ -124,7 +124,7 @@ async fn push_to(around: Around, settings: Box<SolrSettings>) -> Outcome {
     match report.end {
         End::Complete => Outcome::Complete(sums),
         End::Incomplete(_) if stop.is_requested() => Outcome::Stopped(sums),
-        End::Incomplete(why) | End::Broken(why) => Outcome::Failed(sums, why),
+        End::Incomplete(why) | End::Failed(why) => Outcome::Failed(sums, why),
     }
 }
 

@@ -50,7 +50,7 @@ impl<T: Transport> Run<'_, T> {
             identifier: identifier.to_owned(),
             metadata_prefix: self.settings.metadata_prefix.clone(),
         };
-        let trouble = match self.asker.ask(&request, 1).await {
+        let trouble = match self.requester.ask(&request, 1).await {
             Ok(fetched) => {
                 self.note_repairs(&fetched.response.repairs);
                 return Ok(match fetched.response.content {
@@ -119,7 +119,7 @@ impl<T: Transport> Run<'_, T> {
         pass: &Pass,
         committer: &Committer,
     ) -> Result<(), Halt> {
-        let mut items = self.around.store.set_aside(source.id, MOST_ASKED_AGAIN)?;
+        let mut items = self.context.store.set_aside(source.id, MOST_ASKED_AGAIN)?;
         items.sort_unstable();
         // Not always in the same order, should many be in vain.
         fastrand::shuffle(&mut items);
@@ -149,7 +149,7 @@ impl<T: Transport> Run<'_, T> {
             gone.clear();
         }
         let window = self
-            .around
+            .context
             .store
             .pending_windows(pass.id)?
             .into_iter()
@@ -196,15 +196,15 @@ impl<T: Transport> Run<'_, T> {
             return Ok(false);
         };
         let unit = span::unit_seconds(adapt::granularity(&self.traits));
-        let around = Span {
+        let context = Span {
             from: Some(at),
             until: Some(at.plus_seconds(unit)),
         };
         let prefix = self.settings.metadata_prefix.clone();
         let mut request =
-            Request::ListIdentifiers(adapt::first(&prefix, None, around, &self.traits));
+            Request::ListIdentifiers(adapt::first(&prefix, None, context, &self.traits));
         for _ in 0..MOST_PAGES_LOOKED_AT {
-            let list = match self.asker.ask(&request, 1).await {
+            let list = match self.requester.ask(&request, 1).await {
                 Ok(fetched) => match fetched.response.content {
                     Content::Identifiers(list) => list,
                     _ => return Ok(false),
@@ -228,7 +228,7 @@ impl<T: Transport> Run<'_, T> {
     /// Whether the repository knows a record that the store has: one whose index is being built
     /// denies them all.
     async fn knows_its_records(&mut self, source: &Source) -> Result<bool, Halt> {
-        let Some(any) = blocking(|| self.around.store.some_seen(source.id, PassId(0)))? else {
+        let Some(any) = blocking(|| self.context.store.some_seen(source.id, PassId(0)))? else {
             return Ok(false);
         };
         Ok(matches!(self.get_record(&any).await?, Got::Record(_)))

@@ -5,7 +5,7 @@ use crate::harvest::adapt;
 use crate::harvest::blocking::blocking;
 use crate::harvest::fetch::Fetched;
 use crate::harvest::learn;
-use crate::harvest::plan::{Plan, Wishes, plan};
+use crate::harvest::plan::{Plan, RunOptions, plan};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::List;
@@ -39,9 +39,9 @@ impl<T: Transport> Run<'_, T> {
             Err(Halt::NoIdentifiers(why)) => {
                 learn::failing_verb(&mut self.traits, Verb::ListIdentifiers);
                 self.save_traits(&source)?;
-                let store = &self.around.store;
+                let store = &self.context.store;
                 if let Some(pass) = store.open_pass_over_identifiers(source.id)? {
-                    let now_ms = self.around.clock.now_ms();
+                    let now_ms = self.context.clock.now_ms();
                     blocking(|| store.give_up_pass(pass.id, &why, now_ms))?;
                 }
                 self.note(&format!(
@@ -54,23 +54,23 @@ impl<T: Transport> Run<'_, T> {
     }
 
     async fn read_identifiers(&mut self, source: &Source) -> Result<(), Halt> {
-        let store = &self.around.store;
+        let store = &self.context.store;
         if let Some(pass) = store.open_pass_over_identifiers(source.id)? {
             self.note("going on with the list of identifiers that was cut off");
             blocking(|| store.resume_pass(pass.id))?;
             return self.read_pass(source, &pass, false).await;
         }
-        let wishes = Wishes {
+        let options = RunOptions {
             full: true,
-            ..Wishes::default()
+            ..RunOptions::default()
         };
-        let Plan::Begin { windows, .. } = plan(source, None, self.settings, &wishes) else {
+        let Plan::Begin { windows, .. } = plan(source, None, self.settings, &options) else {
             return Err(Halt::Left(format!(
                 "source {}: nothing to list",
                 source.name
             )));
         };
-        let now_ms = self.around.clock.now_ms();
+        let now_ms = self.context.clock.now_ms();
         let kind = PassKind::Identifiers;
         let pass = blocking(|| store.begin_pass(source.id, kind, false, false, &windows, now_ms))?;
         let pass = store.pass(pass)?;

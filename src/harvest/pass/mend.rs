@@ -208,7 +208,7 @@ impl<T: Transport> Run<'_, T> {
                 None => Err(Halt::Down(why.to_owned())),
             };
         }
-        match self.asker.ask(&Request::Identify, 0).await {
+        match self.requester.ask(&Request::Identify, 0).await {
             Ok(alive) => Ok(self.repository_clock(&alive)),
             // Not this window, but the repository: there is no point in going on.
             Err(Trouble::Exhausted { .. }) => Err(Halt::Down(why.to_owned())),
@@ -314,7 +314,7 @@ impl<T: Transport> Run<'_, T> {
         let mut headers = Vec::new();
         let mut tokens = Tokens::default();
         for _ in 0..MOST_PAGES_OF_IDENTIFIERS {
-            let fetched = match self.asker.ask(&request, 1).await {
+            let fetched = match self.requester.ask(&request, 1).await {
                 Ok(fetched) => fetched,
                 Err(Trouble::Exhausted { why, .. }) => return Ok(Listed::InVain(why)),
                 Err(trouble) => match trouble.refuses_the_request() {
@@ -407,7 +407,7 @@ impl<T: Transport> Run<'_, T> {
         committer: &Committer,
     ) -> Result<Option<String>, Halt> {
         self.ignores_dates(source)?;
-        let pending = self.around.store.pending_windows(window.pass_id)?;
+        let pending = self.context.store.pending_windows(window.pass_id)?;
         for other in pending
             .iter()
             .filter(|other| other.set_spec == window.set_spec)

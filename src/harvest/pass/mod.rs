@@ -8,7 +8,7 @@ mod reconcile;
 mod sets;
 mod windows;
 
-pub use reconcile::{Burial, Reconciled, reconcile};
+pub use reconcile::{DeletionPolicy, ReconcileReport, reconcile};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 
 use super::assume;
 use super::blocking::blocking;
-use super::commit::{Committer, Storing};
-use super::fetch::{Asker, Fetched, Trouble};
+use super::commit::{Committer, CommitMode};
+use super::fetch::{Requester, Fetched, Trouble};
 use super::learn;
 use super::pace::Pace;
-use super::plan::{Plan, Wishes, plan};
-use super::progress::{Ending as Ended, Event, Progress};
+use super::plan::{Plan, RunOptions, plan};
+use super::progress::{Event, Progress};
 use super::reading::Doubt;
 use super::settings::SourceSettings;
 use crate::clock::Clock;
@@ -41,7 +41,7 @@ const MOST_GAPS: u32 = 50;
 
 /// What every run needs.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct Context {
     /// Where records go.
     pub store: Arc<Store>,
     /// Our clock.
@@ -53,7 +53,7 @@ pub struct Surroundings {
     /// How often hosts are asked.
     pub pace: Pace,
     /// Where what comes is stored.
-    pub storing: Storing,
+    pub commit_mode: CommitMode,
 }
 
 /// How one run over one source went.
@@ -111,30 +111,25 @@ impl From<StoreError> for Halt {
 /// Harvests one source: goes on with a pass that was cut off, and then reads what has changed
 /// since.
 pub async fn harvest<T: Transport>(
-    around: &Surroundings,
+    context: &Context,
     transport: &T,
     settings: &SourceSettings,
-    wishes: &Wishes,
+    options: &RunOptions,
 ) -> Report {
     let begun = Instant::now();
-    around
+    context
         .progress
         .event(&settings.name, Event::Started { total: None });
-    let mut run = Run::new(around, transport, settings, wishes);
+    let mut run = Run::new(context, transport, settings, options);
     let result = run.run().await;
     let end = match result {
         Ok(()) => End::Complete,
-        Err(halt) => halt.end(&around.store, around.clock.now_ms()),
+        Err(halt) => halt.end(&context.store, context.clock.now_ms()),
     };
-    around.progress.event(
-        &settings.name,
-        Event::Ended(match &end {
-            End::Complete => Ended::Complete,
-            End::Incomplete(why) => Ended::Stopped(why.clone()),
-            End::Broken(why) => Ended::Failed(why.clone()),
-        }),
-    );
-    let watermarks = match around.store.source(&settings.name) {
+    context
+        .progress
+        .event(&settings.name, Event::Ended(end.clone()));
+    let watermarks = match context.store.source(&settings.name) {
         Ok(Some(source)) => source.watermarks,
         _ => Vec::new(),
     };
@@ -171,17 +166,17 @@ impl Halt {
             Self::Store(error @ StoreError::SourceLocked { .. }) => {
                 End::Incomplete(error.to_string())
             }
-            Self::Store(error) => End::Broken(error.to_string()),
-            Self::CommitterGone => End::Broken("storing stopped without a reason".to_owned()),
+            Self::Store(error) => End::Failed(error.to_string()),
+            Self::CommitterGone => End::Failed("storing stopped without a reason".to_owned()),
         }
     }
 }
 
 struct Run<'a, T> {
-    around: &'a Surroundings,
+    context: &'a Context,
     settings: &'a SourceSettings,
-    wishes: &'a Wishes,
-    asker: Asker<'a, T>,
+    options: &'a RunOptions,
+    requester: Requester<'a, T>,
     traits: Traits,
     saved_traits: Traits,
     counts: Counts,
@@ -228,29 +223,29 @@ const LIMIT_REACHED: &str = "limit reached";
 
 impl<'a, T: Transport> Run<'a, T> {
     fn new(
-        around: &'a Surroundings,
+        context: &'a Context,
         transport: &'a T,
         settings: &'a SourceSettings,
-        wishes: &'a Wishes,
+        options: &'a RunOptions,
     ) -> Self {
-        let asker = Asker::new(
+        let requester = Requester::new(
             transport,
             settings,
-            &around.store,
-            &around.clock,
-            &around.stop,
-            &*around.progress,
-            &around.pace,
+            &context.store,
+            &context.clock,
+            &context.stop,
+            &*context.progress,
+            &context.pace,
         );
         Self {
-            around,
+            context,
             settings,
-            wishes,
-            asker,
+            options,
+            requester,
             traits: Traits::default(),
             saved_traits: Traits::default(),
             counts: Counts::default(),
-            left: wishes.limit,
+            left: options.limit,
             tokens_work: false,
             probe: None,
             doubtful: false,
@@ -279,7 +274,7 @@ impl<'a, T: Transport> Run<'a, T> {
 
     /// Takes the source for this process, and waits for its host.
     async fn begin(&mut self) -> Result<SourceLock, Halt> {
-        let store = &self.around.store;
+        let store = &self.context.store;
         let lock = store.lock_source(&self.settings.name)?;
         let (source, change) = blocking(|| store.register_source(&definition(self.settings)))?;
         self.traits.clone_from(&source.traits);
@@ -288,7 +283,7 @@ impl<'a, T: Transport> Run<'a, T> {
         if let Some(change) = change {
             self.note(&format!("{change}; everything is read again"));
         }
-        self.asker
+        self.requester
             .wait_for_host()
             .await
             .map_err(Halt::from_trouble)?;
@@ -297,12 +292,12 @@ impl<'a, T: Transport> Run<'a, T> {
 
     /// Goes on with a pass that was cut off, then reads what has changed since.
     async fn read_all(&mut self) -> Result<(), Halt> {
-        let store = &self.around.store;
-        let mut wishes = self.wishes.clone();
+        let store = &self.context.store;
+        let mut options = self.options.clone();
         loop {
             let mut source = self.current_source()?;
             let open = store.open_pass(source.id)?;
-            if wishes.full {
+            if options.full {
                 // Whoever wants everything wants it as the repository is now.
                 let goes_on = open
                     .as_ref()
@@ -310,7 +305,7 @@ impl<'a, T: Transport> Run<'a, T> {
                 self.forget_what_lists_show(&source, goes_on)?;
             }
             source.traits.clone_from(&self.traits);
-            match plan(&source, open, self.settings, &wishes) {
+            match plan(&source, open, self.settings, &options) {
                 Plan::Resume(pass) => {
                     self.note("going on with the pass that was cut off");
                     blocking(|| store.resume_pass(pass.id))?;
@@ -318,7 +313,7 @@ impl<'a, T: Transport> Run<'a, T> {
                     self.read_pass(&source, &pass, false).await?;
                     // The cut may be old: what has changed since is read as well, but not
                     // everything once more.
-                    wishes.full = false;
+                    options.full = false;
                 }
                 Plan::Nothing => {
                     self.note("nothing lies between the dates asked for");
@@ -333,7 +328,7 @@ impl<'a, T: Transport> Run<'a, T> {
                     if kind == PassKind::Full || self.traits.granularity.is_none() {
                         self.identify(&source).await?;
                     }
-                    let now_ms = self.around.clock.now_ms();
+                    let now_ms = self.context.clock.now_ms();
                     let pass = blocking(|| {
                         store.begin_pass(
                             source.id,
@@ -352,7 +347,7 @@ impl<'a, T: Transport> Run<'a, T> {
     }
 
     fn current_source(&self) -> Result<Source, Halt> {
-        self.around
+        self.context
             .store
             .source(&self.settings.name)?
             .ok_or_else(|| {
@@ -366,7 +361,7 @@ impl<'a, T: Transport> Run<'a, T> {
     /// Asks who the repository is. Its answer only helps: a list can be read without it.
     async fn identify(&mut self, source: &Source) -> Result<(), Halt> {
         match self
-            .asker
+            .requester
             .ask(&Request::Identify, self.settings.retries.min(2))
             .await
         {
@@ -433,14 +428,14 @@ impl<'a, T: Transport> Run<'a, T> {
 
     /// Starts storing the steps of a pass.
     fn committer(&self, source: &Source, pass: PassId) -> Result<Committer, Halt> {
-        let store = &self.around.store;
+        let store = &self.context.store;
         Ok(Committer::start(
-            self.around.storing,
+            self.context.commit_mode,
             PassPacker::new(Arc::clone(store), &source.metadata_prefix)?,
             PassWriter::new(Arc::clone(store), source.id, pass),
-            self.around.clock.clone(),
+            self.context.clock.clone(),
             self.settings.name.clone(),
-            Arc::clone(&self.around.progress),
+            Arc::clone(&self.context.progress),
         ))
     }
 
@@ -458,19 +453,19 @@ impl<'a, T: Transport> Run<'a, T> {
         };
         self.sum_up_troubles();
         let stored = committer.finish().await;
-        let now_ms = self.around.clock.now_ms();
+        let now_ms = self.context.clock.now_ms();
         // Why storing stopped says more than that it did.
         let totals = stored?;
         self.counts.add(&totals.counts);
         self.save_traits(source)?;
         if let Err(halt) = read {
-            let store = &self.around.store;
+            let store = &self.context.store;
             blocking(|| store.note_pass(pass.id, &halt.in_words(), now_ms))?;
             return Err(halt);
         }
         let remarks = std::mem::take(&mut self.remarks);
         if !remarks.is_empty() {
-            let store = &self.around.store;
+            let store = &self.context.store;
             blocking(|| store.remark_on_pass(pass.id, &remarks.join("; ")))?;
         }
         self.take_stock(source, pass, &totals)
@@ -483,7 +478,7 @@ impl<'a, T: Transport> Run<'a, T> {
     }
 
     pub(super) fn note(&self, message: &str) {
-        self.around
+        self.context
             .progress
             .event(&self.settings.name, Event::Note(message.to_owned()));
     }
@@ -515,7 +510,7 @@ impl<'a, T: Transport> Run<'a, T> {
     pub(super) fn save_traits(&mut self, source: &Source) -> Result<(), Halt> {
         self.put_configured_traits();
         if self.traits != self.saved_traits {
-            blocking(|| self.around.store.set_traits(source.id, &self.traits))?;
+            blocking(|| self.context.store.set_traits(source.id, &self.traits))?;
             self.saved_traits.clone_from(&self.traits);
         }
         Ok(())

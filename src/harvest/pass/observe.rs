@@ -28,7 +28,7 @@ impl<T: Transport> Run<'_, T> {
         };
         let size = list.paging.complete_list_size;
         if !window.part {
-            self.around
+            self.context
                 .progress
                 .event(&self.settings.name, Event::Total(size));
         }
@@ -38,7 +38,7 @@ impl<T: Transport> Run<'_, T> {
             .or(fetched.response.response_date)
             .or(fetched.http_date)
         {
-            let skew = told.unix() - self.around.clock.now_seconds();
+            let skew = told.unix() - self.context.clock.now_seconds();
             let message = learn::skew_in_words(skew, clock.is_some());
             self.traits.clock_skew_seconds = message.is_some().then_some(skew);
             self.warn(source, WarningKind::ClockSkew, message.as_deref())?;
@@ -71,7 +71,7 @@ impl<T: Transport> Run<'_, T> {
 
     /// The repository's clock by an answer, as far as it is believed.
     pub(super) fn repository_clock(&self, fetched: &Fetched) -> Option<Datestamp> {
-        let ours = Datestamp::from_unix(self.around.clock.now_seconds());
+        let ours = Datestamp::from_unix(self.context.clock.now_seconds());
         proof::clock(fetched.response.response_date, fetched.http_date, ours)
     }
 
@@ -106,7 +106,7 @@ impl<T: Transport> Run<'_, T> {
             return Ok(());
         };
         let begins_there = pass.kind != PassKind::Full;
-        let store = &self.around.store;
+        let store = &self.context.store;
         let stood = blocking(|| store.retract_watermark(source.id, watermark, begins_there))?;
         let told = response_date
             .max(http_date)
@@ -196,7 +196,7 @@ impl<T: Transport> Run<'_, T> {
             self.warn(source, WarningKind::Stalled, message.as_deref())?;
         }
         // Of the whole pass, also of the runs in which it was cut off.
-        let seen = self.around.store.pass(pass.id)?.counts.records();
+        let seen = self.context.store.pass(pass.id)?.counts.records();
         let stored = source.live_records + source.deleted_records;
         if pass.kind == PassKind::Full {
             // A full list has put them to the test.
@@ -275,8 +275,8 @@ impl<T: Transport> Run<'_, T> {
         kind: WarningKind,
         message: Option<&str>,
     ) -> Result<(), Halt> {
-        let now_ms = self.around.clock.now_ms();
-        let store = &self.around.store;
+        let now_ms = self.context.clock.now_ms();
+        let store = &self.context.store;
         if blocking(|| store.set_warning(source.id, kind, message, now_ms))?
             && let Some(message) = message
         {

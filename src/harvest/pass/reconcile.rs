@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use super::alone::Got;
 use super::windows::{commit, flush};
-use super::{Halt, Run, Surroundings};
+use super::{Halt, Run, Context};
 use crate::end::End;
 use crate::harvest::blocking::blocking;
 use crate::harvest::commit::Committer;
-use crate::harvest::plan::Wishes;
-use crate::harvest::progress::{Ending as Ended, Event};
+use crate::harvest::plan::RunOptions;
+use crate::harvest::progress::Event;
 use crate::harvest::settings::SourceSettings;
 use crate::oai::client::Transport;
 use crate::store::{Cost, Counts, Pass, PassId, Source, Step, WarningKind};
@@ -24,18 +24,18 @@ const TOGETHER: u32 = 50;
 
 /// What may be buried.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Burial {
+pub struct DeletionPolicy {
     /// The share of the live records, from 0 to 1, above which a person has to confirm.
-    pub most_share: f64,
+    pub max_share: f64,
     /// A person has confirmed.
     pub confirmed: bool,
     /// Let an earlier list be whose missing records wait for a person: list everything again.
-    pub afresh: bool,
+    pub start_over: bool,
 }
 
 /// What reconciling one source came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reconciled {
+pub struct ReconcileReport {
     /// The source.
     pub source: String,
     /// How it ended.
@@ -43,11 +43,11 @@ pub struct Reconciled {
     /// What became of the records, those of the list included.
     pub counts: Counts,
     /// Live records that the list did not show.
-    pub unseen: u64,
+    pub not_listed: u64,
     /// Of those: still there when asked for alone.
     pub found: u64,
     /// Of those: buried, because the repository does not know them.
-    pub buried: u64,
+    pub deleted: u64,
     /// Of those: neither; left as they are.
     pub unclear: u64,
     /// Nothing was buried, because so many are missing that a person has to confirm.
@@ -63,59 +63,60 @@ pub struct Reconciled {
 /// It lists identifiers alone where that works, else whole records: DOAJ refuses to go on with a list
 /// of identifiers for callers without a key.
 pub async fn reconcile<T: Transport>(
-    around: &Surroundings,
+    context: &Context,
     transport: &T,
     settings: &SourceSettings,
-    burial: Burial,
-) -> Reconciled {
+    policy: DeletionPolicy,
+) -> ReconcileReport {
     let begun = Instant::now();
-    let wishes = Wishes {
+    let options = RunOptions {
         full: true,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
-    around
+    context
         .progress
         .event(&settings.name, Event::Started { total: None });
-    let mut run = Run::new(around, transport, settings, &wishes);
-    let mut outcome = Reconciled {
+    let mut run = Run::new(context, transport, settings, &options);
+    let mut outcome = ReconcileReport {
         source: settings.name.clone(),
         end: End::Complete,
         counts: Counts::default(),
-        unseen: 0,
+        not_listed: 0,
         found: 0,
-        buried: 0,
+        deleted: 0,
         unclear: 0,
         held: false,
     };
-    if let Err(halt) = run.reconcile(burial, &mut outcome).await {
-        outcome.end = halt.end(&around.store, around.clock.now_ms());
+    if let Err(halt) = run.reconcile(policy, &mut outcome).await {
+        outcome.end = halt.end(&context.store, context.clock.now_ms());
     }
     outcome.counts = run.counts;
-    let ended = match &outcome.end {
-        End::Complete => Ended::Complete,
-        End::Incomplete(why) => Ended::Stopped(why.clone()),
-        End::Broken(why) => Ended::Failed(why.clone()),
-    };
-    around.progress.event(&settings.name, Event::Ended(ended));
+    context
+        .progress
+        .event(&settings.name, Event::Ended(outcome.end.clone()));
     tracing::debug!(source.id = %settings.name, "reconciled in {:?}", begun.elapsed());
     outcome
 }
 
 impl<T: Transport> Run<'_, T> {
-    async fn reconcile(&mut self, burial: Burial, outcome: &mut Reconciled) -> Result<(), Halt> {
+    async fn reconcile(
+        &mut self,
+        policy: DeletionPolicy,
+        outcome: &mut ReconcileReport,
+    ) -> Result<(), Halt> {
         let _lock = self.begin().await?;
         let source = self.current_source()?;
         if self.traits.reconciling_since.is_none() {
-            self.traits.reconciling_since = Some(self.around.clock.now_ms());
-            if burial.afresh {
+            self.traits.reconciling_since = Some(self.context.clock.now_ms());
+            if policy.start_over {
                 self.traits.settling = None;
             }
             self.save_traits(&source)?;
         }
         let pass = self.listed_pass().await?;
         let source = self.current_source()?;
-        outcome.unseen = blocking(|| self.around.store.count_unseen(source.id, pass.id))?;
-        if let Err(held) = self.hold_too_many(&source, burial, outcome.unseen) {
+        outcome.not_listed = blocking(|| self.context.store.count_unseen(source.id, pass.id))?;
+        if let Err(held) = self.hold_too_many(&source, policy, outcome.not_listed) {
             outcome.held = true;
             self.reconciling_is_over(&source)?;
             return Err(held);
@@ -134,14 +135,14 @@ impl<T: Transport> Run<'_, T> {
 
     fn reconciling_is_over(&mut self, source: &Source) -> Result<(), Halt> {
         self.traits.reconciling_since = None;
-        self.traits.reconciled_at = Some(self.around.clock.now_ms());
+        self.traits.reconciled_at = Some(self.context.clock.now_ms());
         self.save_traits(source)
     }
 
     /// A full pass whose list is complete: the one whose missing records were being asked for, or
     /// else a new one.
     async fn listed_pass(&mut self) -> Result<Pass, Halt> {
-        let store = &self.around.store;
+        let store = &self.context.store;
         let source = self.current_source()?;
         let newest = store.last_whole_list(source.id)?;
         // Its questions are still open, and no newer list knows better.
@@ -161,9 +162,14 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// A list that misses very much is more likely broken than true.
-    fn hold_too_many(&self, source: &Source, burial: Burial, unseen: u64) -> Result<(), Halt> {
+    fn hold_too_many(
+        &self,
+        source: &Source,
+        policy: DeletionPolicy,
+        unseen: u64,
+    ) -> Result<(), Halt> {
         let share = unseen as f64 / source.live_records.max(1) as f64;
-        let held = !burial.confirmed && share > burial.most_share;
+        let held = !policy.confirmed && share > policy.max_share;
         let message = format!(
             "{unseen} of {} live records are not in the list; nothing is buried until that is \
              confirmed with harvestd reconcile {} --confirm",
@@ -185,7 +191,7 @@ impl<T: Transport> Run<'_, T> {
         &mut self,
         source: &Source,
         pass: PassId,
-        outcome: &mut Reconciled,
+        outcome: &mut ReconcileReport,
     ) -> Result<(), Halt> {
         let committer = self.committer(source, pass)?;
         let asked = self.ask_in_order(source, pass, &committer, outcome).await;
@@ -201,7 +207,7 @@ impl<T: Transport> Run<'_, T> {
         source: &Source,
         pass: PassId,
     ) -> Result<(), Halt> {
-        let Some(listed) = blocking(|| self.around.store.some_seen(source.id, pass))? else {
+        let Some(listed) = blocking(|| self.context.store.some_seen(source.id, pass))? else {
             return Err(Halt::Left(
                 "the list showed no live record at all".to_owned(),
             ));
@@ -222,12 +228,12 @@ impl<T: Transport> Run<'_, T> {
         source: &Source,
         pass: PassId,
         committer: &Committer,
-        outcome: &mut Reconciled,
+        outcome: &mut ReconcileReport,
     ) -> Result<(), Halt> {
         let mut after = 0;
         let mut unclear_in_a_row = 0;
         loop {
-            let store = &self.around.store;
+            let store = &self.context.store;
             let batch = blocking(|| store.unseen(source.id, pass, after, TOGETHER))?;
             let Some((last, _)) = batch.last() else {
                 return Ok(());
@@ -264,7 +270,7 @@ impl<T: Transport> Run<'_, T> {
                 self.check_that_records_are_known(source, pass).await?;
             }
             outcome.found += found.len() as u64;
-            outcome.buried += gone.len() as u64;
+            outcome.deleted += gone.len() as u64;
             let step = Step::Settle {
                 found,
                 gone,

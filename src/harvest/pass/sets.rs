@@ -36,7 +36,7 @@ impl<T: Transport> Run<'_, T> {
         }
         let prefix = &self.settings.metadata_prefix;
         let whole = Request::ListRecords(adapt::first(prefix, None, window.span, &self.traits));
-        let answer = match self.asker.ask(&whole, 1).await {
+        let answer = match self.requester.ask(&whole, 1).await {
             Ok(answer) => answer,
             Err(Trouble::Exhausted { .. }) => return Ok(false),
             Err(trouble) if trouble.refuses_the_request().is_some() => return Ok(false),
@@ -60,7 +60,7 @@ impl<T: Transport> Run<'_, T> {
         pass: &Pass,
         committer: &Committer,
     ) -> Result<(), Halt> {
-        let pending = self.around.store.pending_windows(pass.id)?;
+        let pending = self.context.store.pending_windows(pass.id)?;
         let of_sets: Vec<&Window> = pending
             .iter()
             .filter(|window| window.set_spec.is_some())

@@ -32,7 +32,7 @@ impl<T: Transport> Run<'_, T> {
     ) -> Result<(), Halt> {
         let mut given_up: HashMap<WindowId, String> = HashMap::new();
         loop {
-            let pending = self.around.store.pending_windows(pass.id)?;
+            let pending = self.context.store.pending_windows(pass.id)?;
             let Some(window) = pending
                 .into_iter()
                 .find(|window| !given_up.contains_key(&window.id))
@@ -64,7 +64,7 @@ impl<T: Transport> Run<'_, T> {
     ) -> Result<Option<String>, Halt> {
         match resume::resumption(
             &window,
-            self.around.clock.now_ms(),
+            self.context.clock.now_ms(),
             &self.traits,
             self.settings.window_records,
         ) {
@@ -77,7 +77,7 @@ impl<T: Transport> Run<'_, T> {
         let mut reading = Reading::new(window, !self.cut_by_limit, self.traits.newest_first);
         let mut request = self.request(&reading.window, reading.window.token.as_ref());
         loop {
-            if self.around.stop.is_requested() {
+            if self.context.stop.is_requested() {
                 return Err(Halt::Stopped);
             }
             let (sent, mut fetched) = match self.ask(&request, &reading).await {
@@ -379,7 +379,7 @@ impl<T: Transport> Run<'_, T> {
         } else {
             self.settings.retries
         };
-        let fetched = self.asker.ask(request, tries).await?;
+        let fetched = self.requester.ask(request, tries).await?;
         let Content::Errors(errors) = &fetched.response.content else {
             return Ok((request.clone(), fetched));
         };
@@ -397,7 +397,7 @@ impl<T: Transport> Run<'_, T> {
         );
         let mut cost = fetched.cost;
         for (way, lesson) in ways {
-            let mut other = match self.asker.ask(&way, tries).await {
+            let mut other = match self.requester.ask(&way, tries).await {
                 Ok(other) => other,
                 // Another way that works even less says nothing about the first.
                 Err(Trouble::Exhausted { .. }) => continue,

@@ -107,7 +107,7 @@ impl PushError {
             // The next harvest may make them anew.
             Self::Store(StoreError::NotClustered { .. }) => End::Incomplete(text),
             Self::Store(error) if error.is_passing() => End::Incomplete(text),
-            _ => End::Broken(text),
+            _ => End::Failed(text),
         }
     }
 }
@@ -152,7 +152,7 @@ pub async fn push(
             };
             (end, confirmer.progress)
         }
-        Err(error) => (End::Broken(error.to_string()), PushProgress::default()),
+        Err(error) => (End::Failed(error.to_string()), PushProgress::default()),
     };
     let why = end.why().map(str::to_owned);
     let (known, now) = (settings.clone(), around.clock.now_ms());
