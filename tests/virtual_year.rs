@@ -13,7 +13,7 @@ use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Pace, Report, CommitMode, Context, RunOptions, harvest};
+use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
 use harvestd::oai::client::{Answer, Times, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;

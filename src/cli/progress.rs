@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::{debug, info, warn};
 
 use super::tally::{Tally, short};
-use crate::harvest::End;
+use crate::end::End;
 use crate::harvest::progress::{Event, Progress};
 
 /// How often a pass says in the log how far it is.

@@ -2,7 +2,7 @@
 //!
 //! - `plan`: what the next pass reads (pure)
 //! - `reading`: what a page means for its window, and how windows end (pure)
-//! - `proof`: how far a list reaches (pure)
+//! - `watermark`: how far lists are proven, and where the watermark stands (pure)
 //! - `span`: cutting windows (pure)
 //! - `assume`: what the configuration says of a repository (pure)
 //! - `adapt`: other ways to put a refused request (pure)
@@ -27,12 +27,12 @@ mod pass;
 mod plan;
 mod preview;
 pub mod progress;
-mod proof;
 mod reading;
 mod resume;
 mod run;
 pub mod settings;
 mod span;
+mod watermark;
 
 pub use assume::Assumption;
 pub use commit::CommitMode;
@@ -42,3 +42,4 @@ pub use pass::{Context, DeletionPolicy, ReconcileReport, Report, definition, har
 pub use plan::RunOptions;
 pub use preview::{Preview, PreviewedList, preview};
 pub use run::harvest_all;
+pub use watermark::next_watermark;

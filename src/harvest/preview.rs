@@ -4,8 +4,8 @@ use super::adapt;
 use super::fetch::read_body;
 use super::learn;
 use super::plan::{Plan, RunOptions, plan};
-use super::proof::{self, Evidence};
 use super::settings::SourceSettings;
+use super::watermark::{self, Evidence};
 use crate::clock::Clock;
 use crate::oai::client::Transport;
 use crate::oai::{Content, Datestamp, Request, Response};
@@ -96,11 +96,11 @@ async fn preview_list<T: Transport>(
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let (response, http_date) = ask(transport, settings, &request).await?;
-    let bound = proof::bound(Evidence {
+    let bound = watermark::bound(Evidence {
         asked_until: window.span.until,
         asked_text: asked_until.as_deref(),
         echoed_until: response.request.until.as_deref(),
-        clock: proof::clock(
+        clock: watermark::clock(
             response.response_date,
             http_date,
             Datestamp::from_unix(clock.now_seconds()),

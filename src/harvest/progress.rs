@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::end::End;
+use crate::end::End;
 
 /// Takes the events of passes. Called from the pass itself, so it must be quick and never fail.
 pub trait Progress: Send + Sync {

@@ -14,8 +14,8 @@ use super::open::{Cached, Kept};
 use super::pack::Payload;
 use super::payload::pack_alone;
 use super::{
-    Applied, Cost, Counts, Ending, PackedStep, PageStep, PassId, SourceId, Step, Store, StoreError,
-    Version, Watermark, Window, WindowId, WindowState, passes,
+    Applied, Cost, Counts, Ending, NextWatermark, PackedStep, PageStep, PassId, SourceId, Step,
+    Store, StoreError, Version, Watermark, WatermarkRule, Window, WindowId, WindowState, passes,
 };
 use crate::oai::response::BadItem;
 use crate::oai::{Datestamp, Header, Record, ResumptionToken};
@@ -26,16 +26,24 @@ pub struct PassWriter {
     store: Arc<Store>,
     source: SourceId,
     pass: PassId,
+    watermark_rule: WatermarkRule,
     listed: Listed,
 }
 
 impl PassWriter {
-    /// A writer for the steps of `pass`.
-    pub fn new(store: Arc<Store>, source: SourceId, pass: PassId) -> Self {
+    /// A writer for the steps of `pass`. `watermark_rule` says where the watermark stands when a
+    /// window has ended.
+    pub fn new(
+        store: Arc<Store>,
+        source: SourceId,
+        pass: PassId,
+        watermark_rule: WatermarkRule,
+    ) -> Self {
         Self {
             store,
             source,
             pass,
+            watermark_rule,
             listed: Listed::default(),
         }
     }
@@ -48,10 +56,11 @@ impl PassWriter {
     /// As any write; nothing of the steps is stored then.
     pub fn apply(&mut self, steps: &[PackedStep], now_ms: i64) -> Result<Vec<Applied>, StoreError> {
         let (store, source, pass) = (&self.store, self.source, self.pass);
-        let listed = &mut self.listed;
+        let (rule, listed) = (self.watermark_rule, &mut self.listed);
         store.write("storing a page", |transaction| {
             let kept = store.take_kept();
-            let mut writing = Writing::begin(transaction, source, pass, now_ms, listed, kept)?;
+            let mut writing =
+                Writing::begin(transaction, source, pass, rule, now_ms, listed, kept)?;
             // The steps of a pass are all of one format.
             writing.metadata_prefix = steps.first().map_or("", |step| &step.metadata_prefix);
             let applied = steps
@@ -69,6 +78,7 @@ struct Writing<'a> {
     connection: &'a Connection,
     source: SourceId,
     pass: PassId,
+    watermark_rule: WatermarkRule,
     now_ms: i64,
     version: Version,
     has_quarantine: bool,
@@ -98,6 +108,7 @@ impl<'a> Writing<'a> {
         transaction: &'a Transaction<'_>,
         source: SourceId,
         pass: PassId,
+        watermark_rule: WatermarkRule,
         now_ms: i64,
         listed: &'a mut Listed,
         kept: Kept,
@@ -109,6 +120,7 @@ impl<'a> Writing<'a> {
             connection: transaction,
             source,
             pass,
+            watermark_rule,
             now_ms,
             version: Version::last(transaction)?,
             has_quarantine,
@@ -662,8 +674,8 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Ends the reading of a window; if it was the last of its list, moves the watermark, and if
-    /// it was the last of all, ends the pass.
+    /// Ends the reading of a window, moves the watermark of its list as far as the rule says, and
+    /// ends the pass if no window of it is left.
     fn end(
         &mut self,
         window: &Window,
@@ -683,19 +695,15 @@ impl<'a> Writing<'a> {
             }
             Ending::Failed(note) => self.set_state(window.id, WindowState::Failed, Some(note))?,
         }
-        let pending = self
+        applied.watermark = self.move_watermark(window.set_spec.as_deref())?;
+        let is_complete: bool = self
             .connection
             .prepare_cached(
-                "SELECT count(*), count(*) FILTER (WHERE set_spec IS ?2) FROM window
-                 WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed')",
+                "SELECT NOT EXISTS (SELECT 1 FROM window
+                    WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed'))",
             )?
-            .query_row(params![self.pass.0, window.set_spec], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-            })?;
-        if pending.1 == 0 {
-            applied.watermark = self.move_watermark(window.set_spec.as_deref())?;
-        }
-        if pending.0 == 0 {
+            .query_row([self.pass.0], |row| row.get(0))?;
+        if is_complete {
             self.connection.run(
                 "UPDATE pass SET state = 'complete', note = NULL, ended_at = ?2 WHERE id = ?1",
                 params![self.pass.0, self.now_ms],
@@ -720,36 +728,22 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// The windows of a list are complete: what they prove together is the least of their bounds,
-    /// and no more than the last of them that held anything. Behind that one, there may be nothing,
-    /// or nothing that is shown yet; a list without any item proves nothing. Only parts prove their own
-    /// `until`: it was the repository's past when they were cut.
+    /// Stores the watermark that follows from the list of `set` as it stands in this transaction.
     fn move_watermark(&mut self, set: Option<&str>) -> rusqlite::Result<Option<Watermark>> {
-        let (proven, moves): (Option<i64>, bool) = self.connection.one(
-            "SELECT (SELECT coalesce(min(least, last), last) FROM (
-                        SELECT min(bound) AS least,
-                               max(coalesce(bound, iif(part, until_datestamp, NULL)))
-                                   FILTER (WHERE items > 0) AS last
-                        FROM window WHERE pass_id = ?1 AND set_spec IS ?2)),
-                    moves_watermark FROM pass WHERE id = ?1",
-            params![self.pass.0, set],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        let Some(proven) = proven.filter(|_| moves) else {
+        let list = passes::list_state(self.connection, self.source, self.pass, set)?;
+        let NextWatermark::At(datestamp) = (self.watermark_rule)(&list) else {
             return Ok(None);
         };
-        let datestamp: i64 = self.connection.one(
+        self.connection.run(
             "INSERT INTO watermark (source_id, set_spec, datestamp, version)
              VALUES (?1, coalesce(?2, ''), ?3, ?4)
              ON CONFLICT (source_id, set_spec) DO UPDATE
-             SET datestamp = max(datestamp, excluded.datestamp), version = excluded.version
-             RETURNING datestamp",
-            params![self.source.0, set, proven, self.version.0],
-            |row| row.get(0),
+             SET datestamp = excluded.datestamp, version = excluded.version",
+            params![self.source.0, set, datestamp.unix(), self.version.0],
         )?;
         Ok(Some(Watermark {
             set_spec: set.map(str::to_owned),
-            datestamp: Datestamp::from_unix(datestamp),
+            datestamp,
             version: self.version,
         }))
     }

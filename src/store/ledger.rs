@@ -168,6 +168,61 @@ pub struct Window {
     pub note: Option<String>,
 }
 
+impl WindowState {
+    /// Whether a window in this state is still to be read.
+    pub fn is_unread(self) -> bool {
+        match self {
+            Self::Open | Self::Suspicious | Self::Failed => true,
+            Self::Complete | Self::Split => false,
+        }
+    }
+}
+
+impl Window {
+    /// How far this window proves its list if it is complete. A part was cut when its `until` lay in
+    /// the repository's past, so that it proves its own `until`.
+    pub fn proven_until(&self) -> Option<Datestamp> {
+        let own_until = self.span.until.filter(|_| self.part);
+        self.bound.or(own_until)
+    }
+}
+
+/// The state of one list of a pass, from which its watermark follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListState {
+    /// Every window of the list, also those that were split.
+    pub windows: Vec<Window>,
+    /// Whether the pass may move the watermark; see [`Pass::moves_watermark`].
+    pub moves_watermark: bool,
+    /// The watermark before.
+    pub watermark: Option<Datestamp>,
+}
+
+/// Where a watermark stands after a window of its list has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextWatermark {
+    /// At this datestamp, which this pass has proven.
+    At(Datestamp),
+    /// Where it stood before.
+    Unchanged(UnchangedBecause),
+}
+
+/// Why a watermark stays where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnchangedBecause {
+    /// The pass leaves a gap behind the watermark.
+    PassLeavesGap,
+    /// Windows of the list are still to be read.
+    UnreadWindows,
+    /// The list is empty.
+    EmptyList,
+    /// The repository gave no date that can be believed.
+    NoProof,
+}
+
+/// Computes a watermark from the state of its list.
+pub type WatermarkRule = fn(&ListState) -> NextWatermark;
+
 /// A window to be added to a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWindow {

@@ -57,8 +57,8 @@ pub use error::StoreError;
 pub use exports::{Export, Exported};
 pub use hosts::HostPause;
 pub use ledger::{
-    Ending, NewWindow, Pass, PassId, PassKind, PassState, Place, Span, Window, WindowId,
-    WindowState,
+    Ending, ListState, NewWindow, NextWatermark, Pass, PassId, PassKind, PassState, Place, Span,
+    UnchangedBecause, WatermarkRule, Window, WindowId, WindowState,
 };
 pub use lock::{DaemonLock, OutputLock, SourceLock};
 pub use open::{Reader, Store};

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::open::Cached;
 use super::{
-    Counts, NewWindow, Pass, PassId, PassKind, PassState, Place, Reader, SourceId, Span, Store,
-    StoreError, Window, WindowId, WindowState,
+    Counts, ListState, NewWindow, Pass, PassId, PassKind, PassState, Place, Reader, SourceId, Span,
+    Store, StoreError, Window, WindowId, WindowState,
 };
 use crate::oai::{Datestamp, ResumptionToken};
 
@@ -373,6 +373,35 @@ fn pending_windows(connection: &Connection, pass: PassId) -> rusqlite::Result<Ve
         ))?
         .query_map([pass.0], window_from_row)?
         .collect()
+}
+
+/// The state of the list of `set` in a pass.
+pub(super) fn list_state(
+    connection: &Connection,
+    source: SourceId,
+    pass: PassId,
+    set: Option<&str>,
+) -> rusqlite::Result<ListState> {
+    let windows = connection
+        .prepare_cached(&format!(
+            "SELECT {WINDOW_COLUMNS} FROM window WHERE pass_id = ?1 AND set_spec IS ?2"
+        ))?
+        .query_map(params![pass.0, set], window_from_row)?
+        .collect::<rusqlite::Result<_>>()?;
+    let (moves_watermark, watermark): (bool, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT moves_watermark, (SELECT datestamp FROM watermark
+                WHERE source_id = ?2 AND set_spec = coalesce(?3, ''))
+             FROM pass WHERE id = ?1",
+        )?
+        .query_row(params![pass.0, source.0, set], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok(ListState {
+        windows,
+        moves_watermark,
+        watermark: watermark.map(Datestamp::from_unix),
+    })
 }
 
 pub(super) fn window(connection: &Connection, id: WindowId) -> rusqlite::Result<Window> {

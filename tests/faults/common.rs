@@ -12,7 +12,7 @@ use harvestd::demo::{Behaviour, Item, LoggedRequest, Model, Reply};
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Pace, Report, CommitMode, Context, RunOptions, harvest};
+use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
 use harvestd::oai::client::{Answer, Client, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::settings::ClientSettings;

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use harvestd::clock::Clock;
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{Pace, Report, CommitMode, Context, RunOptions, harvest};
+use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
 use harvestd::oai::Datestamp;
 use harvestd::oai::settings::ClientSettings;
 use harvestd::stop::stop_switch;

@@ -19,7 +19,7 @@ use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
 use crate::end::End;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Pace, CommitMode, Context, RunOptions, harvest_all};
+use crate::harvest::{CommitMode, Context, Pace, RunOptions, harvest_all};
 use crate::oai::Datestamp;
 use crate::stop::stop_switch;
 use crate::store::Store;

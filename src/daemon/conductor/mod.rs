@@ -20,7 +20,9 @@ use super::{Service, systemd};
 use crate::config::Config;
 use crate::end::End;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{DeletionPolicy, Pace, CommitMode, Context, RunOptions, harvest_all, host, reconcile};
+use crate::harvest::{
+    CommitMode, Context, DeletionPolicy, Pace, RunOptions, harvest_all, host, reconcile,
+};
 use crate::oai::client::Client;
 use crate::schedule::{Last, Schedule, Standing, Verdict, verdict};
 use crate::stop::{Stop, StopSwitch, stop_switch};

@@ -9,9 +9,9 @@ use crate::harvest::adapt;
 use crate::harvest::commit::Committer;
 use crate::harvest::fetch::Trouble;
 use crate::harvest::learn;
-use crate::harvest::proof::{self, Evidence};
 use crate::harvest::reading::Tokens;
 use crate::harvest::span;
+use crate::harvest::watermark::{self, Evidence};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::{BadItem, Paging};
@@ -342,7 +342,7 @@ impl<T: Transport> Run<'_, T> {
                             echoed_until: fetched.response.request.until.as_deref(),
                             ..Evidence::default()
                         };
-                        lowered = proof::echoed_bound(evidence).filter(|echoed| {
+                        lowered = watermark::echoed_bound(evidence).filter(|echoed| {
                             window.span.until.is_some_and(|until| *echoed < until)
                         });
                     }

@@ -16,14 +16,15 @@ use std::time::{Duration, Instant};
 
 use super::assume;
 use super::blocking::blocking;
-use super::commit::{Committer, CommitMode};
-use super::fetch::{Requester, Fetched, Trouble};
+use super::commit::{CommitMode, Committer};
+use super::fetch::{Fetched, Requester, Trouble};
 use super::learn;
 use super::pace::Pace;
 use super::plan::{Plan, RunOptions, plan};
 use super::progress::{Event, Progress};
 use super::reading::Doubt;
 use super::settings::SourceSettings;
+use super::watermark::next_watermark;
 use crate::clock::Clock;
 use crate::end::End;
 use crate::oai::client::{Transport, show_url};
@@ -432,7 +433,7 @@ impl<'a, T: Transport> Run<'a, T> {
         Ok(Committer::start(
             self.context.commit_mode,
             PassPacker::new(Arc::clone(store), &source.metadata_prefix)?,
-            PassWriter::new(Arc::clone(store), source.id, pass),
+            PassWriter::new(Arc::clone(store), source.id, pass, next_watermark),
             self.context.clock.clone(),
             self.settings.name.clone(),
             Arc::clone(&self.context.progress),

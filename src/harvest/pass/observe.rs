@@ -7,8 +7,8 @@ use crate::harvest::commit::Totals;
 use crate::harvest::fetch::Fetched;
 use crate::harvest::learn;
 use crate::harvest::progress::Event;
-use crate::harvest::proof::{self, Evidence};
 use crate::harvest::reading::{Doubt, Reading};
+use crate::harvest::watermark::{self, Evidence};
 use crate::oai::client::Transport;
 use crate::oai::response::{Repair, RepairKind};
 use crate::oai::{Content, Datestamp, Request};
@@ -52,7 +52,7 @@ impl<T: Transport> Run<'_, T> {
             return Ok(());
         }
         let asked = asked_until(request);
-        self.traits.delayed_seconds = proof::delay_seconds(Evidence {
+        self.traits.delayed_seconds = watermark::delay_seconds(Evidence {
             asked_until: window.span.until,
             asked_text: asked.as_deref(),
             echoed_until: fetched.response.request.until.as_deref(),
@@ -72,7 +72,7 @@ impl<T: Transport> Run<'_, T> {
     /// The repository's clock by an answer, as far as it is believed.
     pub(super) fn repository_clock(&self, fetched: &Fetched) -> Option<Datestamp> {
         let ours = Datestamp::from_unix(self.context.clock.now_seconds());
-        proof::clock(fetched.response.response_date, fetched.http_date, ours)
+        watermark::clock(fetched.response.response_date, fetched.http_date, ours)
     }
 
     /// Notes how late it is, and how new what is listed.
@@ -101,7 +101,9 @@ impl<T: Transport> Run<'_, T> {
         let (response_date, http_date) = (fetched.response.response_date, fetched.http_date);
         let Some(watermark) = source
             .watermark(window.set_spec.as_deref())
-            .filter(|watermark| proof::disproves(response_date, http_date, watermark.datestamp))
+            .filter(|watermark| {
+                watermark::disproves(response_date, http_date, watermark.datestamp)
+            })
         else {
             return Ok(());
         };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::alone::Got;
 use super::windows::{commit, flush};
-use super::{Halt, Run, Context};
+use super::{Context, Halt, Run};
 use crate::end::End;
 use crate::harvest::blocking::blocking;
 use crate::harvest::commit::Committer;

@@ -11,8 +11,8 @@ use ends::End;
 use order::Order;
 pub(super) use tokens::Tokens;
 
-use super::proof::{self, Evidence};
 use super::resume::Named;
+use super::watermark::{self, Evidence};
 use super::{resume, span};
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
 use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
@@ -224,7 +224,7 @@ impl Reading {
             echoed_until: request.until.as_deref(),
             clock,
         };
-        let bound = proof::bound(evidence);
+        let bound = watermark::bound(evidence);
         // A part that has to be cut again is looked at more closely: where only `from` is ignored
         // and the newest come first, the page begins within the part, and each cut brings another.
         // So is one that was cut small since the larger ones failed.
@@ -254,7 +254,7 @@ impl Reading {
         }
         // A key that expires while the list is read brings the clamp back, on every page, and the
         // rest is of another list than the beginning.
-        let lowers = proof::echoed_bound(evidence)
+        let lowers = watermark::echoed_bound(evidence)
             .filter(|lowered| !first && self.bound.is_some_and(|bound| *lowered < bound));
         if first {
             self.bound = bound;

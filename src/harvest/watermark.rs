@@ -1,6 +1,8 @@
-//! How far one list reaches: what the repository has proven, never what our own clock says.
+//! How far the repository has proven its lists, and where the watermark stands in consequence. Our
+//! own clock never proves anything.
 
 use crate::oai::{Datestamp, Granularity};
+use crate::store::{ListState, NextWatermark, UnchangedBecause, Window};
 
 /// What bears on how far a list reaches, from its first page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,6 +83,30 @@ pub(super) fn echoed_bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     instant(echoed)
 }
 
+/// Where the watermark of a list stands after one of its windows has ended.
+///
+/// A list whose windows are all complete proves the least of their bounds, and no more than the last
+/// window with items does. Behind that window there may be nothing, or nothing that is shown yet.
+/// Datestamps that were proven before stay proven.
+pub fn next_watermark(list: &ListState) -> NextWatermark {
+    if !list.moves_watermark {
+        return NextWatermark::Unchanged(UnchangedBecause::PassLeavesGap);
+    }
+    if list.windows.iter().any(|window| window.state.is_unread()) {
+        return NextWatermark::Unchanged(UnchangedBecause::UnreadWindows);
+    }
+    let with_items = || list.windows.iter().filter(|window| window.items > 0);
+    if with_items().next().is_none() {
+        return NextWatermark::Unchanged(UnchangedBecause::EmptyList);
+    }
+    let Some(last) = with_items().filter_map(Window::proven_until).max() else {
+        return NextWatermark::Unchanged(UnchangedBecause::NoProof);
+    };
+    let least = list.windows.iter().filter_map(|window| window.bound).min();
+    let proven = least.map_or(last, |least| least.min(last));
+    NextWatermark::At(list.watermark.map_or(proven, |before| before.max(proven)))
+}
+
 fn instant(text: &str) -> Option<Datestamp> {
     Datestamp::parse(text).map(|(datestamp, granularity)| match granularity {
         Granularity::Day => datestamp.day_start(),
@@ -101,6 +127,161 @@ pub(super) fn delay_seconds(evidence: Evidence<'_>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{PassId, Span, WindowId, WindowState};
+
+    /// A complete window, as `items`, `bound`, and its own `until` if it is a part.
+    fn complete(items: u64, bound: Option<i64>, part_until: Option<i64>) -> Window {
+        Window {
+            id: WindowId(1),
+            pass_id: PassId(1),
+            set_spec: None,
+            span: Span {
+                from: None,
+                until: part_until.map(Datestamp::from_unix),
+            },
+            part: part_until.is_some(),
+            state: WindowState::Complete,
+            token: None,
+            token_at: None,
+            place: None,
+            pages: 1,
+            items,
+            list_size: None,
+            bound: bound.map(Datestamp::from_unix),
+            reads: 1,
+            last_items: None,
+            note: None,
+        }
+    }
+
+    fn in_state(state: WindowState, window: Window) -> Window {
+        Window { state, ..window }
+    }
+
+    #[test]
+    fn a_watermark_follows_from_the_windows_of_its_list() {
+        use NextWatermark::{At, Unchanged};
+        use UnchangedBecause::{EmptyList, NoProof, PassLeavesGap, UnreadWindows};
+        use WindowState::{Failed, Open, Split, Suspicious};
+        let at = |unix| At(Datestamp::from_unix(unix));
+        let moves = |windows| ListState {
+            windows,
+            moves_watermark: true,
+            watermark: None,
+        };
+        // A list that was split: its first page proves 90, its parts are read oldest first.
+        let parts = |last: Window| {
+            vec![
+                in_state(Split, complete(300, Some(90), None)),
+                complete(200, None, Some(40)),
+                last,
+            ]
+        };
+        let cases: Vec<(&str, ListState, NextWatermark)> = vec![
+            ("no windows", moves(vec![]), Unchanged(EmptyList)),
+            ("one list", moves(vec![complete(5, Some(90), None)]), at(90)),
+            (
+                "empty list with a bound",
+                moves(vec![complete(0, Some(90), None)]),
+                Unchanged(EmptyList),
+            ),
+            (
+                "no date that can be believed",
+                moves(vec![complete(5, None, None)]),
+                Unchanged(NoProof),
+            ),
+            (
+                "own until of a list that is no part",
+                moves(vec![Window {
+                    part: false,
+                    ..complete(5, None, Some(70))
+                }]),
+                Unchanged(NoProof),
+            ),
+            (
+                "parts, the last one proves its own until",
+                moves(parts(complete(100, None, Some(90)))),
+                at(90),
+            ),
+            (
+                "parts, the last one is held back",
+                moves(parts(complete(100, Some(60), Some(90)))),
+                at(60),
+            ),
+            (
+                "parts, the last one is empty",
+                moves(vec![
+                    in_state(Split, complete(0, Some(90), None)),
+                    complete(200, None, Some(40)),
+                    complete(0, None, Some(90)),
+                ]),
+                at(40),
+            ),
+            (
+                "a bound of an empty part counts",
+                moves(vec![
+                    complete(200, None, Some(40)),
+                    complete(0, Some(30), Some(90)),
+                ]),
+                at(30),
+            ),
+            (
+                "the oldest bound of all",
+                moves(vec![
+                    complete(5, Some(90), None),
+                    complete(5, Some(80), None),
+                ]),
+                at(80),
+            ),
+            (
+                "items without a bound beside items with one",
+                moves(vec![complete(5, None, None), complete(5, Some(80), None)]),
+                at(80),
+            ),
+            (
+                "an open window",
+                moves(parts(in_state(Open, complete(0, None, Some(90))))),
+                Unchanged(UnreadWindows),
+            ),
+            (
+                "a suspicious window",
+                moves(parts(in_state(Suspicious, complete(9, None, Some(90))))),
+                Unchanged(UnreadWindows),
+            ),
+            (
+                "a failed window",
+                moves(parts(in_state(Failed, complete(0, None, Some(90))))),
+                Unchanged(UnreadWindows),
+            ),
+            (
+                "a pass that leaves a gap",
+                ListState {
+                    moves_watermark: false,
+                    ..moves(vec![complete(5, Some(90), None)])
+                },
+                Unchanged(PassLeavesGap),
+            ),
+            (
+                "forward",
+                ListState {
+                    watermark: Some(Datestamp::from_unix(50)),
+                    ..moves(vec![complete(5, Some(90), None)])
+                },
+                at(90),
+            ),
+            (
+                "never backward",
+                ListState {
+                    watermark: Some(Datestamp::from_unix(95)),
+                    ..moves(vec![complete(5, Some(90), None)])
+                },
+                at(95),
+            ),
+        ];
+        for (case, list, expected) in cases {
+            assert_eq!(next_watermark(&list), expected, "{case}");
+        }
+    }
 
     #[test]
     fn the_least_of_three() {
