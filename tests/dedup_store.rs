@@ -11,7 +11,7 @@ use harvestd::harvest::next_watermark;
 use harvestd::oai::Record;
 use harvestd::oai::response::Header;
 use harvestd::output::enrich::Part;
-use harvestd::output::vufind::Options;
+use harvestd::output::vufind::DocumentOptions;
 use harvestd::output::{Format, Rendered, Renderer};
 use harvestd::record::Kind;
 use harvestd::record::crosswalk;
@@ -628,9 +628,8 @@ fn works(
         ] {
             let renderer = Renderer {
                 format,
-                vufind: &Options::default(),
+                documents: &DocumentOptions::default(),
                 enrich: &[Part::Abstract, Part::Languages],
-                track_changes: false,
                 changes: true,
             };
             let rendered = renderer.push(&record, &mut out);
@@ -823,6 +822,7 @@ fn who_follows_sets_and_works_has_what_a_whole_reading_gives() {
                     per: *per,
                     with_others: *with_others,
                     by_identifier: false,
+                    id_spaces: BTreeMap::new(),
                 };
                 (filter, Copy::new())
             })

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::exit::UsageError;
-use crate::output::vufind::{Options, Settings};
+use regex::Regex;
+
+use crate::output::vufind::{DocumentOptions, LanguageMap, Options};
 
 /// Options for catalogue documents, the same for all commands that make them.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -69,60 +71,71 @@ fn named(text: &str) -> Result<(String, String), String> {
 }
 
 impl CatalogueArgs {
-    /// The settings of the configuration with these options over them. Lists replace lists.
-    pub fn over(&self, configured: &Settings) -> Settings {
-        let or = |option: &Option<String>, configured: &String| {
-            option.clone().unwrap_or_else(|| configured.clone())
+    /// The configured options with these over them, for every source. Lists replace lists.
+    ///
+    /// # Errors
+    /// [`UsageError`] if a file or an expression is wrong.
+    pub fn over(&self, configured: &DocumentOptions) -> Result<DocumentOptions, UsageError> {
+        let languages = match &self.language_map {
+            Some(path) => Some(LanguageMap::read(path).map_err(UsageError)?),
+            None => None,
         };
-        let mut settings = Settings {
-            institution: or(&self.institution, &configured.institution),
-            collection: or(&self.collection, &configured.collection),
-            record_format: or(&self.record_format, &configured.record_format),
-            id_prefix: or(&self.id_prefix, &configured.id_prefix),
-            language_map: self
-                .language_map
-                .clone()
-                .or_else(|| configured.language_map.clone()),
-            any_language_code: self.any_language_code || configured.any_language_code,
-            track_changes: self.track_changes || configured.track_changes,
-            ..configured.clone()
-        };
-        for (option, setting) in [
-            (&self.work_key_include, &mut settings.work_key_include),
-            (&self.work_key_exclude, &mut settings.work_key_exclude),
-        ] {
-            if option.is_some() {
-                setting.clone_from(option);
+        let include = regex("--work-key-include", self.work_key_include.as_deref())?;
+        let exclude = regex("--work-key-exclude", self.work_key_exclude.as_deref())?;
+        let mut documents = configured.clone();
+        for options in documents.all_mut() {
+            self.replace(options);
+            if let Some(languages) = &languages {
+                let any_standard = options.languages.any_standard;
+                options.languages.clone_from(languages);
+                options.languages.any_standard = any_standard;
+            }
+            options.languages.any_standard |= self.any_language_code;
+            if include.is_some() {
+                options.work_keys.include.clone_from(&include);
+            }
+            if exclude.is_some() {
+                options.work_keys.exclude.clone_from(&exclude);
             }
         }
+        Ok(documents)
+    }
+
+    fn replace(&self, options: &mut Options) {
+        for (argument, option) in [
+            (&self.institution, &mut options.institution),
+            (&self.collection, &mut options.collection),
+            (&self.record_format, &mut options.record_format),
+            (&self.id_prefix, &mut options.id_prefix),
+        ] {
+            if let Some(text) = argument {
+                option.clone_from(text);
+            }
+        }
+        options.track_changes |= self.track_changes;
         if !self.id_rewrites.is_empty() {
-            settings.id_rewrites.clone_from(&self.id_rewrites);
+            options.id_rewrites.clone_from(&self.id_rewrites);
         }
         if !self.rename_fields.is_empty() {
-            settings.rename_fields.clone_from(&self.rename_fields);
+            options.rename_fields.clone_from(&self.rename_fields);
         }
         if !self.extra_fields.is_empty() {
-            settings.extra_fields.clear();
+            options.extra_fields.clear();
         }
         for (name, value) in &self.extra_fields {
-            let fields = &mut settings.extra_fields;
+            let fields = &mut options.extra_fields;
             match fields.iter_mut().find(|(known, _)| known == name) {
                 Some((_, values)) => values.push(value.clone()),
                 None => fields.push((name.clone(), vec![value.clone()])),
             }
         }
-        settings
     }
 }
 
-/// The options that settings come to.
-///
-/// # Errors
-/// [`UsageError`] if a file or an expression is wrong.
-pub(super) fn options(settings: &Settings) -> Result<Options, UsageError> {
-    settings
-        .options()
-        .map_err(|error| UsageError(error.to_string()))
+fn regex(argument: &str, text: Option<&str>) -> Result<Option<Regex>, UsageError> {
+    text.map(Regex::new)
+        .transpose()
+        .map_err(|error| UsageError(format!("{argument}: {error}")))
 }
 
 #[cfg(test)]
@@ -144,16 +157,28 @@ mod tests {
 
     #[test]
     fn options_override_the_configuration() {
-        let configured = Settings {
+        let mut configured = Options {
             institution: "A".to_owned(),
             id_prefix: "x.".to_owned(),
             track_changes: true,
             extra_fields: vec![("building".to_owned(), vec!["Old".to_owned()])],
-            work_key_exclude: Some("x".to_owned()),
-            ..Settings::default()
+            ..Options::default()
+        };
+        configured.work_keys.exclude = Some(Regex::new("x").unwrap());
+        let of_source = Options {
+            id_prefix: "y.".to_owned(),
+            collection: "C".to_owned(),
+            ..configured.clone()
+        };
+        let configured = DocumentOptions {
+            default: configured,
+            by_source: [("s".to_owned(), of_source)].into(),
         };
         let nothing = Line::parse_from(["p"]).catalogue;
-        assert_eq!(nothing.over(&configured), configured);
+        assert_eq!(nothing.over(&configured).unwrap(), configured);
+        let folder = tempfile::tempdir().unwrap();
+        let map = folder.path().join("l.ini");
+        std::fs::write(&map, "eng = Anglais").unwrap();
         let line = Line::parse_from([
             "p",
             "--institution",
@@ -167,7 +192,7 @@ mod tests {
             "--id-rewrite",
             "oai:=",
             "--language-map",
-            "l.ini",
+            map.to_str().unwrap(),
             "--any-language-code",
             "--work-key-include",
             "[a-z]",
@@ -180,24 +205,44 @@ mod tests {
             "--record-format",
             "R",
         ]);
-        let expected = Settings {
+        let mut expected = Options {
             institution: "B".to_owned(),
             collection: String::new(),
             record_format: "R".to_owned(),
             id_prefix: String::new(),
             id_rewrites: pairs(&[("oai:a=b:", "c"), ("oai:", "")]),
-            language_map: Some("l.ini".into()),
-            any_language_code: true,
+            languages: LanguageMap::parse("eng = Anglais").unwrap(),
             track_changes: true,
-            work_key_include: Some("[a-z]".to_owned()),
-            work_key_exclude: Some("x".to_owned()),
             extra_fields: vec![(
                 "building".to_owned(),
                 vec!["New=Wing".to_owned(), "Old".to_owned()],
             )],
             rename_fields: pairs(&[("series", "container_title")]),
+            ..Options::default()
         };
-        assert_eq!(line.catalogue.over(&configured), expected);
+        expected.languages.any_standard = true;
+        expected.work_keys.include = Some(Regex::new("[a-z]").unwrap());
+        expected.work_keys.exclude = Some(Regex::new("x").unwrap());
+        let documents = line.catalogue.over(&configured).unwrap();
+        assert_eq!(documents.default, expected);
+        assert_eq!(documents.for_source("s"), &expected, "for every source");
+    }
+
+    #[test]
+    fn wrong_files_and_expressions_are_refused() {
+        for (case, argument, part) in [
+            ("expression", "--work-key-include=[", "--work-key-include: "),
+            (
+                "file",
+                "--language-map=/none.ini",
+                "language map /none.ini: ",
+            ),
+        ] {
+            let line = Line::parse_from(["p", argument]);
+            let error = line.catalogue.over(&DocumentOptions::default());
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(part), "{case}: {error}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::oai::settings::Credentials;
 use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{self, Client};
-use crate::output::vufind::Settings;
+use crate::output::vufind::DocumentOptions;
 use crate::schedule::{DeliverySchedule, Schedule};
 use crate::stop::stop_switch;
 
@@ -59,7 +59,7 @@ fn describe(config: &Config) -> Value {
         "store": config.store,
         "contact": config.contact,
         "log": config.log,
-        "vufind": describe_vufind(&config.vufind),
+        "vufind": describe_documents(&config.documents),
         "dedup": config.dedup.enabled,
         "dedup_sources": config.dedup.sources,
         "daemon": describe_daemon(&config.daemon),
@@ -126,28 +126,29 @@ fn describe_daemon(daemon: &DaemonSettings) -> Value {
     })
 }
 
-fn describe_vufind(settings: &Settings) -> Value {
+fn describe_documents(documents: &DocumentOptions) -> Value {
+    let options = &documents.default;
     let pairs = |pairs: &[(String, String)]| -> Value {
-        let pairs = pairs
+        pairs
             .iter()
-            .map(|(from, to)| (from.clone(), to.clone().into()));
-        Value::Object(pairs.collect())
+            .map(|(from, to)| (from.clone(), json!(to)))
+            .collect()
     };
-    let lists = settings.extra_fields.iter();
-    let lists = lists.map(|(name, values)| (name.clone(), values.clone().into()));
+    let pattern = |regex: &Option<regex::Regex>| regex.as_ref().map(|regex| regex.to_string());
     json!({
-        "institution": settings.institution,
-        "collection": settings.collection,
-        "record_format": settings.record_format,
-        "id_rewrites": pairs(&settings.id_rewrites),
-        "id_prefix": settings.id_prefix,
-        "language_map": settings.language_map,
-        "any_language_code": settings.any_language_code,
-        "track_changes": settings.track_changes,
-        "work_key_include": settings.work_key_include,
-        "work_key_exclude": settings.work_key_exclude,
-        "extra_fields": Value::Object(lists.collect()),
-        "rename_fields": pairs(&settings.rename_fields),
+        "institution": options.institution,
+        "collection": options.collection,
+        "id_rewrites": pairs(&options.id_rewrites),
+        "id_prefix": options.id_prefix,
+        "record_format": options.record_format,
+        "any_language_code": options.languages.any_standard,
+        "work_key_include": pattern(&options.work_keys.include),
+        "work_key_exclude": pattern(&options.work_keys.exclude),
+        "extra_fields": options.extra_fields.iter().cloned().map(|(name, values)| {
+            (name, json!(values))
+        }).collect::<Value>(),
+        "rename_fields": pairs(&options.rename_fields),
+        "track_changes": options.track_changes,
     })
 }
 
@@ -200,16 +201,8 @@ fn describe_source(source: &SourceSettings, schedule: Option<&Schedule>) -> Valu
 }
 
 fn describe_output(output: &SolrSettings) -> Value {
-    let documents = &output.documents;
     let time = |duration: Duration| humantime::format_duration(duration).to_string();
-    let pairs = |pairs: &[(String, String)]| -> Value {
-        pairs
-            .iter()
-            .map(|(from, to)| (from.clone(), json!(to)))
-            .collect()
-    };
-    let pattern = |regex: &Option<regex::Regex>| regex.as_ref().map(|regex| regex.to_string());
-    json!({
+    let mut value = json!({
         "name": output.name,
         "type": "solr",
         "urls": output.urls.iter().map(show_url).collect::<Vec<_>>(),
@@ -227,23 +220,16 @@ fn describe_output(output: &SolrSettings) -> Value {
         "total_timeout": time(output.client.timeouts.total),
         "ca_file": output.client.ca_file,
         "proxy": output.client.proxy.as_ref().map(show_url),
-        "track_changes": output.track_changes,
         "version_field": output.version_field,
         "audit_filter": output.audit_filter,
         "compare_fields": output.compare_fields,
-        "institution": documents.institution,
-        "collection": documents.collection,
-        "id_rewrites": pairs(&documents.id_rewrites),
-        "id_prefix": documents.id_prefix,
-        "record_format": documents.record_format,
-        "any_language_code": documents.languages.any_standard,
-        "work_key_include": pattern(&documents.work_keys.include),
-        "work_key_exclude": pattern(&documents.work_keys.exclude),
-        "extra_fields": documents.extra_fields.iter().cloned().map(|(name, values)| {
-            (name, json!(values))
-        }).collect::<Value>(),
-        "renames": pairs(&documents.renames),
-    })
+    });
+    if let (Some(value), Value::Object(more)) =
+        (value.as_object_mut(), describe_documents(&output.documents))
+    {
+        value.extend(more);
+    }
+    value
 }
 
 /// Asks every output whether it is there and fits, and writes what each said to `out`.
@@ -325,7 +311,7 @@ fn write_text(described: &Value, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out)?;
         write_fields(source, out)?;
     }
-    if described["vufind"] != describe_vufind(&Settings::default()) {
+    if described["vufind"] != describe_documents(&DocumentOptions::default()) {
         writeln!(out, "\n[vufind]")?;
         write_fields(&described["vufind"], out)?;
     }

@@ -7,12 +7,12 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::catalogue::{self, CatalogueArgs};
+use super::catalogue::CatalogueArgs;
 use super::exit::Exit;
 use super::table::printable;
 use crate::config::Config;
 use crate::output::render::second;
-use crate::output::vufind::Options;
+use crate::output::vufind::DocumentOptions;
 use crate::output::{Container, Format, Rendered, Renderer};
 use crate::record::crosswalk;
 use crate::store::{Deletion, Mended, Reader, StoredRecord, Version};
@@ -70,10 +70,9 @@ pub enum ShowFormat {
 /// # Errors
 /// If no record has it, or the store cannot be read.
 pub fn run(args: &Args, json: bool, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let settings = args.catalogue.over(&config.vufind);
-    let options = catalogue::options(&settings)?;
+    let documents = args.catalogue.over(&config.documents)?;
     let reader = Reader::open(&config.store)?;
-    let records = find(&reader, args, &options)?;
+    let records = find(&reader, args, &documents)?;
     let format = match args.format {
         ShowFormat::Text if json => Format::Jsonl,
         ShowFormat::Text => {
@@ -102,27 +101,30 @@ pub fn run(args: &Args, json: bool, config: &Config, out: &mut impl Write) -> an
     };
     let renderer = Renderer {
         format,
-        vufind: &options,
+        documents: &documents,
         enrich: &[],
-        track_changes: settings.track_changes,
         changes: true,
     };
     write_rendered(&records, renderer, out)
 }
 
 /// The records of the identifier, or of the one that it is a catalogue's id of.
-fn find(reader: &Reader, args: &Args, options: &Options) -> anyhow::Result<Vec<StoredRecord>> {
-    let mut candidates = vec![args.identifier.clone()];
-    candidates.extend(options.identifiers(&args.identifier));
-    candidates.extend(Options::default().identifiers(&args.identifier));
+fn find(
+    reader: &Reader,
+    args: &Args,
+    documents: &DocumentOptions,
+) -> anyhow::Result<Vec<StoredRecord>> {
     let mut others = Vec::new();
-    for identifier in &candidates {
-        let (found, rest): (Vec<_>, Vec<_>) =
-            reader.find(identifier)?.into_iter().partition(|record| {
-                args.source
-                    .as_ref()
-                    .is_none_or(|name| *name == record.source)
-            });
+    for identifier in documents.meant_identifiers(&args.identifier) {
+        let mut meant = reader.find(&identifier)?;
+        meant.retain(|record| {
+            documents.is_meant(&args.identifier, &record.source, &record.identifier)
+        });
+        let (found, rest): (Vec<_>, Vec<_>) = meant.into_iter().partition(|record| {
+            args.source
+                .as_ref()
+                .is_none_or(|name| *name == record.source)
+        });
         if !found.is_empty() {
             return Ok(found);
         }

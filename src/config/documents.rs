@@ -5,7 +5,6 @@ use std::path::Path;
 use regex::Regex;
 
 use super::checked::Reader;
-use super::load::Secrets;
 use super::raw::Value;
 use super::values;
 use crate::output::vufind::{LanguageMap, Options};
@@ -22,13 +21,11 @@ pub(crate) const KEYS: &[&str] = &[
     "work_key_include",
     "work_key_exclude",
     "extra_fields",
-    "renames",
+    "rename_fields",
+    "track_changes",
 ];
 
 /// Reads the options; faults go to the reader.
-///
-/// The file of a language map is not read where secrets are not: such a command makes no documents,
-/// and its user may not be allowed to.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Options {
     let built_in = Options::default();
     let mut options = Options {
@@ -50,7 +47,12 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Options {
         extra_fields: reader
             .read("extra_fields", fields)
             .unwrap_or(built_in.extra_fields),
-        renames: reader.read("renames", pairs).unwrap_or(built_in.renames),
+        rename_fields: reader
+            .read("rename_fields", fields_by_name)
+            .unwrap_or(built_in.rename_fields),
+        track_changes: reader
+            .read("track_changes", values::flag)
+            .unwrap_or(built_in.track_changes),
         languages: read_languages(reader),
         work_keys: built_in.work_keys,
     };
@@ -66,13 +68,9 @@ fn read_languages(reader: &mut Reader<'_>) -> LanguageMap {
     let mut languages = LanguageMap::default();
     if let Some(entry) = reader.entry("language_map").cloned()
         && let Some(name) = reader.take("language_map", &entry, values::text(&entry.value))
-        && reader.secrets() != Secrets::Unread
     {
         let path = reader.resolve(&entry.origin, Path::new(&name));
-        let parsed = std::fs::read_to_string(&path)
-            .map_err(|error| format!("cannot read {}: {error}", path.display()))
-            .and_then(|text| LanguageMap::parse(&text).map_err(|error| error.to_string()));
-        if let Some(parsed) = reader.take("language_map", &entry, parsed) {
+        if let Some(parsed) = reader.take("language_map", &entry, LanguageMap::read(&path)) {
             languages = parsed;
         }
     }
@@ -107,6 +105,18 @@ fn pairs(value: &Value) -> Result<Vec<(String, String)>, String> {
             _ => Err(format!("{name:?} must have a text in quotes")),
         })
         .collect()
+}
+
+/// A table of names of fields to their new names.
+fn fields_by_name(value: &Value) -> Result<Vec<(String, String)>, String> {
+    let pairs = pairs(value)?;
+    match pairs
+        .iter()
+        .find(|(from, to)| from.is_empty() || to.is_empty())
+    {
+        Some((from, to)) => Err(format!("{from:?} to {to:?}: a field must have a name")),
+        None => Ok(pairs),
+    }
 }
 
 /// A table of field names to a text or a list of texts, in the order of the file.

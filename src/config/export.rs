@@ -2,13 +2,13 @@
 //! are due.
 
 use super::checked::{Common, Findings, Reader, Table};
+use super::documents;
 use super::output::{known_sources, per, read_sets};
 use super::raw::{Layer, Value};
 use super::values;
 use crate::output::Format;
 use crate::output::enrich::Part;
 use crate::output::export::settings::{ExportSettings, check_path};
-use crate::output::vufind::Settings;
 use crate::schedule::{DeliverySchedule, Hours, ticks};
 use crate::store::Per;
 
@@ -18,15 +18,13 @@ use crate::store::Per;
 /// records, `None` where records are not clustered.
 pub(crate) fn export(
     common: &Common<'_>,
-    [variables, written]: [&Layer; 2],
+    layers: [&Layer; 3],
     sources: &[&str],
-    vufind: &Settings,
     enrich: Option<&[Part]>,
     findings: &mut Findings,
 ) -> Option<(ExportSettings, DeliverySchedule)> {
     let found_before = findings.problems.len();
-    let none = Layer::empty();
-    let mut reader = Reader::new(common, [variables, written, &none], Table::Export, findings);
+    let mut reader = Reader::new(common, layers, Table::Export, findings);
     let name = reader.required("name", values::name);
     let path = reader.path("path");
     let since_previous = reader.read("since_previous", values::truth);
@@ -48,6 +46,7 @@ pub(crate) fn export(
         ..DeliverySchedule::default()
     };
     let schedule = read_schedule(&mut reader, built_in);
+    let documents = documents::read(&mut reader);
     if findings.problems.len() > found_before {
         return None;
     }
@@ -64,7 +63,7 @@ pub(crate) fn export(
         sources: wanted.unwrap_or_default(),
         sets,
         since_previous: since_previous.unwrap_or(false),
-        vufind: vufind.clone(),
+        documents: documents.into(),
     };
     Some((settings, schedule))
 }

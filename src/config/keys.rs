@@ -82,22 +82,6 @@ pub(crate) const SHARED: &[&str] = &[
     "reconcile_max_percent",
 ];
 
-/// Keys of `[vufind]`.
-pub(crate) const VUFIND: &[&str] = &[
-    "institution",
-    "collection",
-    "record_format",
-    "id_rewrites",
-    "id_prefix",
-    "language_map",
-    "any_language_code",
-    "track_changes",
-    "work_key_include",
-    "work_key_exclude",
-    "extra_fields",
-    "rename_fields",
-];
-
 /// Keys of an `[[output]]`, beside those of [`documents::KEYS`](super::documents::KEYS).
 pub(crate) const OUTPUT: &[&str] = &[
     "name",
@@ -124,7 +108,6 @@ pub(crate) const OUTPUT: &[&str] = &[
     "total_timeout",
     "ca_file",
     "proxy",
-    "track_changes",
     "version_field",
     "audit_filter",
     "compare_fields",
@@ -198,9 +181,9 @@ impl Scope {
             Self::Dedup => [DEDUP, &[]],
             Self::Daemon => [DAEMON, &[]],
             Self::Source => [SOURCE_ONLY, SHARED],
-            Self::Vufind => [VUFIND, &[]],
+            Self::Vufind => [super::documents::KEYS, &[]],
             Self::Output => [OUTPUT, super::documents::KEYS],
-            Self::Export => [EXPORT, &[]],
+            Self::Export => [EXPORT, super::documents::KEYS],
         };
         lists.into_iter().flatten().copied()
     }
@@ -216,7 +199,12 @@ impl Scope {
         if matches!(self, Self::Top | Self::Daemon) && Self::Source.find(name).is_some() {
             return "belongs in a [[source]] or, for all sources, in [defaults]".to_owned();
         }
-        if self != Self::Vufind && VUFIND.contains(&name) {
+        if name == "renames" {
+            return "is called rename_fields now".to_owned();
+        }
+        if !matches!(self, Self::Vufind | Self::Output | Self::Export)
+            && super::documents::KEYS.contains(&name)
+        {
             return "belongs in the table [vufind]".to_owned();
         }
         if self == Self::Defaults && SOURCE_ONLY.contains(&name) {

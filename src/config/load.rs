@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::DaemonSettings;
-use super::checked::{self, Common, Findings};
+use super::checked::{self, Common, Findings, Reader, Table};
+use super::documents;
 use super::env::{self, Environment};
 use super::export;
 use super::keys;
@@ -15,12 +16,12 @@ use super::paths;
 use super::problem::{ConfigError, Origin, Problem};
 use super::raw::{self, Entry, Layer, Raw, Value};
 use super::secret;
-use super::{values, vufind};
+use super::values;
 use crate::harvest::settings::SourceSettings;
 use crate::output::enrich::{self, Part};
 use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
-use crate::output::vufind::Settings;
+use crate::output::vufind::DocumentOptions;
 use crate::schedule::{DeliverySchedule, Schedule};
 use crate::store::Clustering;
 
@@ -39,8 +40,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The sources, in the order of the file; names are unique.
     pub sources: Vec<SourceSettings>,
-    /// `[vufind]`: what is particular to the catalogue that receives documents.
-    pub vufind: Settings,
+    /// The options of catalogue documents, for commands and answers that belong to no output.
+    pub documents: DocumentOptions,
     /// How records are clustered; the order of sources is that of the file unless it says another.
     pub dedup: Clustering,
     /// What documents of works take from other records than the one that stands for the work.
@@ -305,7 +306,10 @@ fn check(
         }
     }
     let daemon = checked::daemon(&common, [&variables.daemon, &raw.daemon], &mut findings);
-    let vufind = vufind::settings(&raw.vufind, directory, &mut findings);
+    let none = Layer::empty();
+    let layers = [&none, &none, &raw.vufind];
+    let mut reader = Reader::new(&common, layers, Table::Output, &mut findings);
+    let documents = documents::read(&mut reader).into();
     let (dedup, enrich) = clustering(raw, &mut findings);
     find_duplicates("source", &raw.sources, &mut findings);
     let source_names: Vec<&str> = raw
@@ -315,7 +319,7 @@ fn check(
         .collect();
     let mut outputs = Vec::new();
     for (written, variables) in raw.outputs.iter().zip(&variables.outputs) {
-        let layers = [variables, written];
+        let layers = [variables, written, &raw.vufind];
         outputs.extend(output::output(
             &common,
             layers,
@@ -335,9 +339,8 @@ fn check(
     for (written, variables) in raw.exports.iter().zip(&variables.exports) {
         exports.extend(export::export(
             &common,
-            [variables, written],
+            [variables, written, &raw.vufind],
             &source_names,
-            &vufind,
             dedup.enabled.then_some(&enrich),
             &mut findings,
         ));
@@ -361,7 +364,7 @@ fn check(
         log,
         log_format: log_format.unwrap_or_default(),
         sources,
-        vufind,
+        documents,
         dedup,
         enrich,
         schedules,

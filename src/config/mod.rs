@@ -22,7 +22,6 @@ mod secret;
 #[cfg(test)]
 mod tests;
 mod values;
-mod vufind;
 
 pub use daemon::DaemonSettings;
 pub use direct::source_from_url;

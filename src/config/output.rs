@@ -21,15 +21,13 @@ use crate::store::Per;
 /// `enrich` is what works take from their other records.
 pub(crate) fn output(
     common: &Common<'_>,
-    layers: [&Layer; 2],
+    layers: [&Layer; 3],
     sources: &[&str],
     are_clustered: bool,
     enrich: &[Part],
     findings: &mut Findings,
 ) -> Option<SolrSettings> {
     let found_before = findings.problems.len();
-    let none = Layer::empty();
-    let layers = [layers[0], layers[1], &none];
     let mut reader = Reader::new(common, layers, Table::Output, findings);
     let name = reader.required("name", values::name);
     reader.required("type", |value| match values::text(value)?.as_str() {
@@ -58,7 +56,6 @@ pub(crate) fn output(
     let version_field = reader.read("version_field", values::text);
     let audit_filter = reader.read("audit_filter", values::text);
     let compare_fields = reader.read("compare_fields", values::texts);
-    let track_changes = reader.read("track_changes", values::flag);
     let options = documents::read(&mut reader);
     reader.warn_of_unencrypted(urls.as_deref().unwrap_or_default());
     if findings.problems.len() > found_before {
@@ -93,8 +90,7 @@ pub(crate) fn output(
         version_field: version_field.or(built_in.version_field),
         audit_filter: audit_filter.or(built_in.audit_filter),
         compare_fields: compare_fields.unwrap_or(built_in.compare_fields),
-        track_changes: track_changes.unwrap_or(built_in.track_changes),
-        documents: options,
+        documents: options.into(),
     })
 }
 

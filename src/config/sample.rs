@@ -110,7 +110,6 @@ fn it_has_each_key_in_its_table() {
         keys::DEDUP,
         keys::SHARED,
         keys::SOURCE_ONLY,
-        keys::VUFIND,
         keys::OUTPUT,
         keys::EXPORT,
         super::documents::KEYS,
@@ -185,6 +184,7 @@ fn its_examples_are_right() {
         let text = changed.join("\n");
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("harvestd.toml");
+        std::fs::write(directory.path().join("language_map.properties"), "").unwrap();
         std::fs::write(&path, text).unwrap();
         let overrides = Overrides {
             config: Some(path),

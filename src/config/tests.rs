@@ -537,7 +537,7 @@ fn every_key_of_an_output_has_its_effect() {
                 id_rewrites = { 'oai:b' = 'b', 'oai:a' = 'a' }\nlanguage_map = 'languages'\n\
                 any_language_code = true\nwork_key_include = '[a-z]+'\nwork_key_exclude = 'x'\n\
                 extra_fields = { b_str = 'one', a_str_mv = ['two', 'three'] }\n\
-                renames = { series = 'container_title' }\n[dedup]\nenabled = true\n";
+                rename_fields = { series = 'container_title' }\n[dedup]\nenabled = true\n";
     let config = case.load(&format!("{OUTPUT}{keys}"), &[]).unwrap();
     let output = config.output("v").unwrap();
     let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
@@ -549,11 +549,12 @@ fn every_key_of_an_output_has_its_effect() {
     assert_eq!(output.retry_pause, Duration::from_millis(1));
     assert_eq!(output.client.timeouts.connect, Duration::from_secs(1));
     assert_eq!(output.client.timeouts.total, Duration::from_secs(2));
-    assert!(output.client.credentials.basic.is_some() && output.track_changes);
+    assert!(output.client.credentials.basic.is_some());
+    assert!(output.documents.default.track_changes);
     assert_eq!(output.version_field.as_deref(), Some("v_str"));
     assert_eq!(output.audit_filter.as_deref(), Some("collection:X"));
     assert_eq!(output.compare_fields, ["title"]);
-    let documents = &output.documents;
+    let documents = &output.documents.default;
     assert_eq!(documents.institution, "I");
     assert_eq!(documents.collection, "");
     assert_eq!(
@@ -580,7 +581,7 @@ fn every_key_of_an_output_has_its_effect() {
         ("a_str_mv".to_owned(), values),
     ];
     assert_eq!(documents.extra_fields, extra);
-    assert_eq!(documents.renames, [pair("series", "container_title")]);
+    assert_eq!(documents.rename_fields, [pair("series", "container_title")]);
 }
 
 #[test]
@@ -589,7 +590,10 @@ fn the_environment_overrides_outputs() {
     let variables = [
         ("HARVESTD_OUTPUT_V_INSTITUTION", "E"),
         ("HARVESTD_OUTPUT_V_BEARER", "hush"),
-        ("HARVESTD_OUTPUT_V_RENAMES", "series = container_title\n"),
+        (
+            "HARVESTD_OUTPUT_V_RENAME_FIELDS",
+            "series = container_title\n",
+        ),
         (
             "HARVESTD_OUTPUT_V_URLS",
             "http://127.0.0.1/solr/a http://127.0.0.1/solr/b",
@@ -597,8 +601,8 @@ fn the_environment_overrides_outputs() {
     ];
     let config = case.load(OUTPUT, &variables).unwrap();
     let output = &config.outputs[0];
-    assert_eq!(output.documents.institution, "E");
-    assert_eq!(output.documents.renames.len(), 1);
+    assert_eq!(output.documents.default.institution, "E");
+    assert_eq!(output.documents.default.rename_fields.len(), 1);
     assert_eq!(output.urls.len(), 2);
     assert!(!format!("{config:?}").contains("hush"));
     let error = case.error(OUTPUT, &[("HARVESTD_OUTPUT_V_DELAY", "1s")]);

@@ -2,7 +2,7 @@
 
 use super::enrich::{self, Part};
 use super::render::second;
-use super::vufind::{self, Document, Input, Options, Tracking};
+use super::vufind::{self, Document, DocumentOptions, Input, Tracking};
 use crate::store::StoredRecord;
 
 /// The document of a live record, or of the work that it stands for: then with what it lacks of
@@ -12,21 +12,21 @@ use crate::store::StoredRecord;
 /// Why it has none.
 pub(crate) fn document(
     record: &StoredRecord,
-    options: &Options,
+    options: &DocumentOptions,
     enrich: &[Part],
-    track_changes: bool,
 ) -> Result<Document, String> {
     let metadata = record
         .metadata
         .as_deref()
         .ok_or_else(|| "the record has no metadata".to_owned())?;
+    let options = options.for_source(&record.source);
     let (first, last) = (second(record.created_version), second(record.version));
     let input = Input {
         identifier: &record.identifier,
         datestamp: &record.datestamp,
         metadata_prefix: &record.metadata_prefix,
         metadata,
-        tracking: track_changes.then_some(Tracking {
+        tracking: options.track_changes.then_some(Tracking {
             first_indexed: &first,
             last_indexed: &last,
         }),

@@ -1,6 +1,10 @@
 //! Which formats are there to write records in, and what do they do with tombstones?
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
+
+use super::vufind::DocumentOptions;
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,6 +65,19 @@ impl Format {
             Self::Jsonl | Self::Xml | Self::OaiDc | Self::Csv => Tombstones::Listed,
             Self::VufindJson | Self::VufindXml | Self::Marcxml => Tombstones::TakenAway,
             Self::Ris => Tombstones::Unspoken,
+        }
+    }
+
+    /// Whether it has catalogue documents.
+    pub fn is_catalogue(self) -> bool {
+        matches!(self, Self::VufindJson | Self::VufindXml)
+    }
+
+    /// See [`ChangeFilter::id_spaces`](crate::store::ChangeFilter::id_spaces).
+    pub(crate) fn id_spaces(self, documents: &DocumentOptions) -> BTreeMap<String, String> {
+        match self.is_catalogue() {
+            true => documents.id_spaces(),
+            false => BTreeMap::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::enrich::{self, Part};
-use super::vufind::{Command, Encoding, Options};
+use super::vufind::{Command, DocumentOptions, Encoding};
 use super::xml::push_attribute;
 use super::{Format, Item, Tombstones, catalogue, csv, jsonl, marcxml, oai_dc, ris};
 use crate::oai::Datestamp;
@@ -15,13 +15,11 @@ use crate::store::{StoredRecord, Version};
 pub struct Renderer<'a> {
     /// The format.
     pub format: Format,
-    /// What is particular to a catalogue.
-    pub vufind: &'a Options,
+    /// The options of catalogue documents.
+    pub documents: &'a DocumentOptions,
     /// What the record that stands for a work takes from the work's other records, where it lacks
     /// it; not in format `xml`, which is as received.
     pub enrich: &'a [Part],
-    /// Whether catalogue documents have `first_indexed` and `last_indexed`.
-    pub track_changes: bool,
     /// Whether what was there before is known to be there: tombstones are written also by formats
     /// that can only take away ([`Tombstones::TakenAway`]).
     pub changes: bool,
@@ -71,7 +69,9 @@ impl Renderer<'_> {
             Format::Xml => push_wrapped(item, None, out),
             Format::OaiDc => push_wrapped(dublin_core(item), None, out),
             Format::VufindJson | Format::VufindXml => {
-                let id = self.vufind.document_id(&record.identifier);
+                let id = self
+                    .documents
+                    .document_id(&record.source, &record.identifier);
                 encoding(self.format).push_delete(&id, out);
             }
             Format::Marcxml => marcxml::push_deleted(item, out),
@@ -118,7 +118,7 @@ impl Renderer<'_> {
     }
 
     fn document(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Result<(), String> {
-        let document = catalogue::document(record, self.vufind, self.enrich, self.track_changes)?;
+        let document = catalogue::document(record, self.documents, self.enrich)?;
         encoding(self.format).push_add(&document, out);
         Ok(())
     }
@@ -266,12 +266,12 @@ mod tests {
     }
 
     fn rendered(format: Format, changes: bool, record: &StoredRecord) -> (Rendered, String) {
-        let options = Options::default();
+        let mut documents = DocumentOptions::default();
+        documents.default.track_changes = true;
         let renderer = Renderer {
             format,
-            vufind: &options,
+            documents: &documents,
             enrich: &[],
-            track_changes: true,
             changes,
         };
         let mut out = b"before".to_vec();

@@ -128,6 +128,9 @@ pub struct ChangeFilter {
     /// Whoever reads knows a record by its identifier alone. Where it is deleted, or withheld, in one
     /// source and lives in another one, the living one is a change in its place. Only with `since`.
     pub by_identifier: bool,
+    /// The sources whose records are known by other names than their identifiers. An identifier
+    /// means the same in two sources if both have the same text here, or none.
+    pub id_spaces: BTreeMap<String, String>,
 }
 
 impl ChangeFilter {
@@ -264,7 +267,13 @@ impl Reader {
         self.read("looking for a record of the same name", |connection| {
             let selection = Selection::of(connection, filter)?;
             let mut unpress = Unpress::default();
-            namesake(connection, &selection, (identifier, source), &mut unpress)
+            namesake(
+                connection,
+                &selection,
+                filter,
+                (identifier, source),
+                &mut unpress,
+            )
         })
     }
 
@@ -323,7 +332,7 @@ impl Reader {
                 let living = match record.deletion {
                     Some(_) if by_identifier => {
                         let gone = (&*record.identifier, &*record.source);
-                        namesake(connection, &selection, gone, unpress)?
+                        namesake(connection, &selection, filter, gone, unpress)?
                     }
                     _ => None,
                 };
@@ -693,6 +702,7 @@ impl Store {
 fn namesake(
     connection: &Connection,
     selection: &Selection,
+    filter: &ChangeFilter,
     (identifier, source): (&str, &str),
     unpress: &mut Unpress,
 ) -> rusqlite::Result<Option<StoredRecord>> {
@@ -709,7 +719,8 @@ fn namesake(
             continue;
         };
         let own = peer(row)?;
-        if !selection.has(own.source) {
+        let of = row.get_ref("name")?.as_str()?;
+        if !selection.has(own.source) || filter.id_spaces.get(of) != filter.id_spaces.get(source) {
             continue;
         }
         let place = selection.place(connection, &own)?;

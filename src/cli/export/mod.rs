@@ -15,7 +15,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use self::report::Tally;
 use self::target::Target;
 use super::args::Global;
-use super::catalogue::{self, CatalogueArgs};
+use super::catalogue::CatalogueArgs;
 use super::exit::{Exit, UsageError};
 use super::signals;
 use crate::config::Config;
@@ -23,7 +23,6 @@ pub use crate::output::Format as ExportFormat;
 use crate::output::enrich::{self, Part};
 use crate::output::export::pipeline::{self, Batch, PipelineError, Reading};
 use crate::output::export::write_batch;
-use crate::output::vufind::Options;
 use crate::output::{Container, Renderer};
 use crate::stop::{Stop, stop_switch};
 use crate::store::{ChangeFilter, Per, Reader, Source, Version, set_of_source};
@@ -130,11 +129,7 @@ pub async fn run(
     bars: &MultiProgress,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let settings = args.catalogue.over(&config.vufind);
-    let options = match args.format {
-        ExportFormat::VufindJson | ExportFormat::VufindXml => catalogue::options(&settings)?,
-        _ => Options::default(),
-    };
+    let documents = args.catalogue.over(&config.documents)?;
     if args.enrich.is_some() && args.per == Unit::Record {
         let message = "--enrich is for --per cluster: a record has no others to take from";
         return Err(UsageError(message.to_owned()).into());
@@ -193,12 +188,12 @@ pub async fn run(
             },
             with_others: !parts.is_empty(),
             by_identifier: args.format.is_by_identifier(),
+            id_spaces: args.format.id_spaces(&documents),
         },
         renderer: Renderer {
             format: args.format,
-            vufind: &options,
+            documents: &documents,
             enrich: parts,
-            track_changes: settings.track_changes,
             changes: since.is_some(),
         },
         tally: Tally::default(),

@@ -279,7 +279,7 @@ mod tests {
             log: None,
             log_format: LogFormat::Text,
             sources: names.iter().map(source).collect(),
-            vufind: Default::default(),
+            documents: Default::default(),
             dedup: Clustering::default(),
             enrich: Vec::new(),
             schedules: std::collections::BTreeMap::new(),

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::arguments::Arguments;
-use super::render::{self, Body, Catalogue};
-use super::search::identifiers;
+use super::render::{self, Body, renderer};
 use super::{Context, Ctx, Failure};
 use crate::daemon::board::DeliveryKind;
 use crate::daemon::delivery::Delivery;
 use crate::daemon::overview::OutputView;
 use crate::daemon::wish::{Answer, Command, Wish};
 use crate::output::Format;
+use crate::output::vufind::DocumentOptions;
 use crate::store::{
     Pass, PassId, QuarantinedItem, Reader, RejectedDocument, StoreError, StoredRecord, Window,
     WindowState,
@@ -204,20 +204,21 @@ pub(super) async fn output_details(
 
 /// Finds the records that an identifier, or an id of the catalogue, stands for.
 pub(super) fn found(
-    catalogue: &Catalogue,
+    documents: &DocumentOptions,
     identifier: &str,
     source: Option<&str>,
 ) -> impl FnOnce(&Reader) -> Result<Vec<StoredRecord>, StoreError> + Send + use<> {
-    let mut candidates = vec![identifier.to_owned()];
-    candidates.extend(identifiers(&catalogue.options, identifier));
+    let documents = documents.clone();
+    let text = identifier.to_owned();
     let source = source.map(str::to_owned);
     move |reader| {
-        for candidate in candidates {
+        for candidate in documents.meant_identifiers(&text) {
             let mut found = reader.find(&candidate)?;
             found.retain(|record| {
-                source
-                    .as_ref()
-                    .is_none_or(|source| *source == record.source)
+                documents.is_meant(&text, &record.source, &record.identifier)
+                    && source
+                        .as_ref()
+                        .is_none_or(|source| *source == record.source)
             });
             if !found.is_empty() {
                 return Ok(found);
@@ -239,10 +240,10 @@ pub(super) async fn records(
         return Err(Failure::new(StatusCode::BAD_REQUEST, message));
     };
     let format = arguments.text("format").map(render::format).transpose()?;
-    let catalogue = context.catalogue()?;
-    let wanted = found(&catalogue, identifier, arguments.text("source"));
+    let config = context.shared.board.config();
+    let wanted = found(&config.documents, identifier, arguments.text("source"));
     let found = context.read(wanted).await?;
-    let mut body = Body::new(catalogue.renderer(format.unwrap_or(Format::Jsonl)));
+    let mut body = Body::new(renderer(&config.documents, format.unwrap_or(Format::Jsonl)));
     for record in &found {
         let pushed = body.push(record);
         // As an object of JSON it says itself what is wrong.

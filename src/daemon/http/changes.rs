@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
 use super::arguments::{self, Arguments};
-use super::render::{self, Body, Catalogue};
+use super::render::{self, Body, renderer};
 use super::{Ctx, Failure};
 use crate::output::Format;
+use crate::output::vufind::DocumentOptions;
 use crate::store::{ChangeFilter, Per, Version, set_of_source};
 
 /// Where to go on.
@@ -115,13 +116,14 @@ pub(super) async fn changes(
         wait,
         format,
     } = question(query.as_deref())?;
-    let catalogue = context.catalogue()?;
+    let config = context.shared.board.config();
+    filter.id_spaces = format.id_spaces(&config.documents);
     let deadline = Instant::now() + wait;
     let mut stored = context.shared.board.stored();
     loop {
         stored.mark_unchanged();
         filter.since = Some(position.since);
-        let (wanted, catalogue) = (filter.clone(), Arc::clone(&catalogue));
+        let (wanted, config) = (filter.clone(), Arc::clone(&config));
         let changes = context
             .read(move |reader| {
                 let (least, newest) = (reader.least_since()?, reader.last_version()?);
@@ -130,7 +132,7 @@ pub(super) async fn changes(
                 if !begins && (reaches < least || reaches > newest) {
                     return Ok(Err(gone(reaches, least, newest)));
                 }
-                let mut changes = read(reader, &wanted, limit, &catalogue, format)?;
+                let mut changes = read(reader, &wanted, limit, &config.documents, format)?;
                 let began = if begins { Some(newest) } else { position.began };
                 let is_needed = |began: &Version| least > Version(0) && changes.next.since < *began;
                 changes.next.began = began.filter(is_needed);
@@ -183,6 +185,7 @@ fn question(query: Option<&str>) -> Result<Question, Failure> {
             per,
             with_others: false,
             by_identifier: format.is_by_identifier(),
+            id_spaces: BTreeMap::new(),
         },
         position: position.unwrap_or_default(),
         limit,
@@ -213,10 +216,10 @@ fn read(
     reader: &crate::store::Reader,
     filter: &ChangeFilter,
     limit: u64,
-    catalogue: &Catalogue,
+    documents: &DocumentOptions,
     format: Format,
 ) -> Result<Changes, crate::store::StoreError> {
-    let mut body = Body::new(catalogue.renderer(format));
+    let mut body = Body::new(renderer(documents, format));
     let (mut records, mut more) = (0, false);
     let mut taken_away = Vec::new();
     // All tombstones: a reader may have got a record and stopped before it noted how far it was.

@@ -60,7 +60,6 @@ pub(super) struct Shared {
 struct Context {
     shared: Shared,
     readers: Semaphore,
-    catalogue: render::LastCatalogue,
 }
 
 type Ctx = Arc<Context>;
@@ -80,7 +79,6 @@ fn router(shared: Shared) -> Router {
     let context = Arc::new(Context {
         shared,
         readers: Semaphore::new(READERS),
-        catalogue: render::LastCatalogue::default(),
     });
     Router::new()
         .route("/", get(pages::status))

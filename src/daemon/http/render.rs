@@ -1,65 +1,20 @@
 //! Records in the formats of the exports: what answers carry of them, for the feed, the API and the
 //! page of a record.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use axum::http::{HeaderValue, StatusCode};
 
-use super::{Context, Failure};
-use crate::output::vufind::{Command, Options, Settings};
+use super::Failure;
+use crate::output::vufind::{Command, DocumentOptions};
 use crate::output::{Container, Format, Rendered, Renderer, Tombstones};
 use crate::store::{Deletion, StoredRecord};
 
-/// What is particular to the catalogue, ready for use.
-#[derive(Debug, Default)]
-pub(super) struct Catalogue {
-    settings: Settings,
-    /// The options that the settings come to.
-    pub(super) options: Options,
-}
-
-/// The catalogue that was asked for last: making one reads a file and compiles expressions.
-#[derive(Debug, Default)]
-pub(super) struct LastCatalogue(Mutex<Option<Arc<Catalogue>>>);
-
-impl Catalogue {
-    /// What writes records in a format; tombstones too, where the format can speak of them.
-    pub(super) fn renderer(&self, format: Format) -> Renderer<'_> {
-        Renderer {
-            format,
-            vufind: &self.options,
-            enrich: &[],
-            track_changes: self.settings.track_changes,
-            changes: true,
-        }
-    }
-}
-
-impl Context {
-    /// The catalogue of the configuration in force.
-    pub(super) fn catalogue(&self) -> Result<Arc<Catalogue>, Failure> {
-        let config = self.shared.board.config();
-        let mut last = self
-            .catalogue
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = last
-            .as_ref()
-            .filter(|known| known.settings == config.vufind)
-        {
-            return Ok(Arc::clone(known));
-        }
-        let options = config.vufind.options().map_err(|error| {
-            let message = format!("[vufind] of the configuration: {error}");
-            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message)
-        })?;
-        let catalogue = Arc::new(Catalogue {
-            settings: config.vufind.clone(),
-            options,
-        });
-        *last = Some(Arc::clone(&catalogue));
-        Ok(catalogue)
+/// What writes records in a format; tombstones too, where the format can speak of them.
+pub(super) fn renderer(documents: &DocumentOptions, format: Format) -> Renderer<'_> {
+    Renderer {
+        format,
+        documents,
+        enrich: &[],
+        changes: true,
     }
 }
 
@@ -174,11 +129,7 @@ mod tests {
             extra: None,
             others: Vec::new(),
         };
-        let settings = Settings::default();
-        let catalogue = Catalogue {
-            options: settings.options().unwrap(),
-            settings,
-        };
+        let documents = DocumentOptions::default();
         let cases = [
             ("jsonl", true),
             ("xml", true),
@@ -191,7 +142,7 @@ mod tests {
         ];
         assert_eq!(cases.len(), Format::named().count());
         for (name, told) in cases {
-            let mut body = Body::new(catalogue.renderer(format(name).unwrap()));
+            let mut body = Body::new(renderer(&documents, format(name).unwrap()));
             let result = body.push(&broken);
             assert_eq!(result.is_ok(), name == "xml", "{name}: {result:?}");
             let text = String::from_utf8(body.end()).unwrap();

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::arguments::Arguments;
 use super::{Context, Ctx, Failure};
 use crate::daemon::overview::SearchView;
-use crate::output::vufind::Options;
 use crate::record::crosswalk;
 use crate::store::{Deletion, FoundBy, Query, StoredRecord, Version};
 
@@ -74,10 +73,10 @@ async fn results(context: &Context, text: &str, most: u64) -> Result<Results, Fa
         return Err(Failure::new(StatusCode::BAD_REQUEST, message));
     }
     let text = text.trim().to_owned();
-    let enabled = context.shared.board.config().daemon.search;
-    let catalogue = context.catalogue()?;
+    let config = context.shared.board.config();
+    let enabled = config.daemon.search;
     let query = Query {
-        identifiers: identifiers(&catalogue.options, &text),
+        identifiers: config.documents.meant_identifiers(&text),
         text: text.clone(),
         most: usize::try_from(most).unwrap_or(usize::MAX),
     };
@@ -93,13 +92,6 @@ async fn results(context: &Context, text: &str, most: u64) -> Result<Results, Fa
             index: found.index,
         },
     })
-}
-
-/// The OAI identifiers whose id in a catalogue this may be.
-pub(super) fn identifiers(options: &Options, text: &str) -> Vec<String> {
-    let mut identifiers = options.identifiers(text);
-    identifiers.extend(Options::default().identifiers(text));
-    identifiers
 }
 
 fn hit((found_by, record): (FoundBy, StoredRecord)) -> Hit {

@@ -8,8 +8,8 @@ use tempfile::NamedTempFile;
 use super::pipeline::{self, Batch, PipelineError};
 use super::settings::ExportSettings;
 use super::{beside, write_batch};
-use crate::output::vufind::{Command, Options};
-use crate::output::{Container, Format, Renderer};
+use crate::output::vufind::Command;
+use crate::output::{Container, Renderer};
 use crate::stop::Stop;
 use crate::store::{Export, Exported, Reader, Store, StoreError, Version};
 
@@ -39,9 +39,6 @@ pub enum ExportError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What is particular to a catalogue is wrong.
-    #[error("{0}")]
-    Catalogue(String),
     /// The file, or one beside it, cannot be written.
     #[error("writing {path}: {error}; what was there stays", path = path.display())]
     File {
@@ -151,13 +148,6 @@ fn write(
         path: settings.path.clone(),
         error,
     };
-    let options = match settings.format {
-        Format::VufindJson | Format::VufindXml => settings
-            .vufind
-            .options()
-            .map_err(|error| ExportError::Catalogue(error.to_string()))?,
-        _ => Options::default(),
-    };
     let rights = settings
         .path
         .metadata()
@@ -168,9 +158,8 @@ fn write(
     let filter = settings.filter(since);
     let renderer = Renderer {
         format: settings.format,
-        vufind: &options,
+        documents: &settings.documents,
         enrich: &settings.enrich,
-        track_changes: settings.vufind.track_changes,
         changes: since.is_some(),
     };
     let mut container = Container::new(settings.format);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::output::Format;
 use crate::output::enrich::Part;
-use crate::output::vufind::Settings;
+use crate::output::vufind::DocumentOptions;
 use crate::store::{ChangeFilter, Per, Version};
 
 /// Stands in a file's name for the version up to which the file has everything.
@@ -36,8 +36,8 @@ pub struct ExportSettings {
     pub sets: BTreeMap<String, Vec<String>>,
     /// `since_previous`: only what has changed since the file before.
     pub since_previous: bool,
-    /// `[vufind]`: what is particular to a catalogue.
-    pub vufind: Settings,
+    /// The options of catalogue documents.
+    pub documents: DocumentOptions,
 }
 
 impl ExportSettings {
@@ -50,13 +50,13 @@ impl ExportSettings {
             per: self.per,
             with_others: !self.enrich.is_empty(),
             by_identifier: self.format.is_by_identifier(),
+            id_spaces: self.format.id_spaces(&self.documents),
         }
     }
 
     /// All that decides what the files hold, as one text: when it changes, what was written before
     /// is no longer what would be written now.
     pub(crate) fn definition(&self) -> String {
-        let documents = matches!(self.format, Format::VufindJson | Format::VufindXml);
         let mut definition = format!(
             "{:?}",
             (
@@ -66,7 +66,9 @@ impl ExportSettings {
                 &self.sources,
                 self.since_previous,
                 &self.path,
-                documents.then_some(&self.vufind),
+                self.format
+                    .is_catalogue()
+                    .then(|| self.documents.fingerprint()),
             )
         );
         // Not a part of the others, so that exports without sets need not begin again.
@@ -127,7 +129,7 @@ mod tests {
             sources: Vec::new(),
             sets: BTreeMap::new(),
             since_previous: true,
-            vufind: Settings::default(),
+            documents: DocumentOptions::default(),
         };
         let file = settings.file(Version(42), 1_764_072_000_000);
         assert_eq!(file, Path::new("/srv/20251125T120000Z-42.jsonl"));

@@ -14,14 +14,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::batch::{self, Change};
-use super::check::{Schema, posted_name};
+use super::check::Schema;
 use super::client::{Client, SolrError};
 use super::deliver::{DeliverError, Delivered, Streak, deliver, is_taken};
 use super::parts::{Bits, documents, escape, family, values};
 use super::push::{Probes, find_probes};
 use super::settings::SolrSettings;
 use crate::clock::Clock;
-use crate::output::vufind::{Command, Options};
+use crate::output::vufind::Command;
 use crate::store::{
     Delivery, Output, Reader, RecordState, RejectedDocument, Store, StoreError, StoredRecord,
 };
@@ -116,21 +116,6 @@ fn not_repaired(error: DeliverError) -> AuditError {
     }
 }
 
-/// The identifiers that give this document id.
-fn identifiers(documents: &Options, id: &str) -> Vec<String> {
-    let Some(rest) = id.strip_prefix(&documents.id_prefix) else {
-        return Vec::new();
-    };
-    let mut identifiers = vec![rest.to_owned()];
-    for (from, to) in &documents.id_rewrites {
-        if let Some(end) = rest.strip_prefix(to.as_str()) {
-            identifiers.push(format!("{from}{end}"));
-        }
-    }
-    identifiers.retain(|identifier| documents.document_id(identifier) == id);
-    identifiers
-}
-
 impl AuditReport {
     /// Whether nothing is wrong, or everything that was has been repaired.
     pub fn is_well(&self) -> bool {
@@ -178,7 +163,7 @@ pub async fn audit(
         settings,
         beside,
         output,
-        id_field: posted_name(settings, "id"),
+        id_field: settings.documents.default.field_name("id").into_owned(),
         fields: compared_by.clone(),
         set_aside: rejected
             .into_iter()
@@ -261,13 +246,14 @@ impl Run<'_> {
         let mut identifiers = BTreeSet::new();
         for document in found {
             let id = self.id_of(document);
-            identifiers.extend(self::identifiers(&self.settings.documents, id));
+            identifiers.extend(self.settings.documents.identifiers(id));
         }
         let identifiers: Vec<String> = identifiers.into_iter().collect();
         let mut states: HashMap<String, Vec<RecordState>> = HashMap::new();
         let filter = self.settings.filter(None);
         for state in self.reader.states_of(&identifiers, &filter)? {
-            let id = self.settings.documents.document_id(&state.identifier);
+            let documents = &self.settings.documents;
+            let id = documents.document_id(&state.source, &state.identifier);
             states.entry(id).or_default().push(state);
         }
         let mut suspects = Vec::new();
@@ -291,9 +277,18 @@ impl Run<'_> {
             return Ok(false);
         }
         for other in self.beside {
-            let identifiers = identifiers(&other.documents, id);
+            let identifiers = other.documents.identifiers(id);
             let states = self.reader.states_of(&identifiers, &other.filter(None))?;
-            if states.iter().any(|state| !state.deleted) {
+            let is_its_own = |state: &RecordState| {
+                other
+                    .documents
+                    .document_id(&state.source, &state.identifier)
+                    == id
+            };
+            if states
+                .iter()
+                .any(|state| !state.deleted && is_its_own(state))
+            {
                 return Ok(true);
             }
         }
@@ -332,10 +327,9 @@ impl Run<'_> {
             let suspects = unseen
                 .into_iter()
                 .map(|state| {
-                    (
-                        self.settings.documents.document_id(&state.identifier),
-                        vec![state],
-                    )
+                    let documents = &self.settings.documents;
+                    let id = documents.document_id(&state.source, &state.identifier);
+                    (id, vec![state])
                 })
                 .collect();
             self.look_again(suspects).await?;
@@ -531,16 +525,20 @@ impl Run<'_> {
         let documents = &self.settings.documents;
         let mut prefixes: BTreeSet<String> = BTreeSet::new();
         let mut are_told = true;
-        if documents.id_prefix.is_empty() {
-            let rewritten = documents.id_rewrites.iter().map(|(_, to)| to.as_str());
-            let rewritten: Vec<&str> = rewritten.filter(|to| !to.is_empty()).collect();
+        let all_prefixes = documents.all().map(|options| options.id_prefix.clone());
+        prefixes.extend(all_prefixes.filter(|prefix| !prefix.is_empty()));
+        if documents.all().any(|options| options.id_prefix.is_empty()) {
             let filter = self.settings.filter(None);
             self.reader.states(&filter, 0, |state| {
-                let id = documents.document_id(&state.identifier);
+                let options = documents.for_source(&state.source);
+                let id = options.document_id(&state.identifier);
                 let is_in = |prefix: &str| id.starts_with(prefix);
                 if !prefixes.iter().any(|prefix| is_in(prefix)) {
                     // What no record of ours begins with may be somebody else's.
-                    let own = rewritten.iter().copied().find(|prefix| is_in(prefix));
+                    let rewritten = options.id_rewrites.iter().map(|(_, to)| to.as_str());
+                    let own = rewritten
+                        .filter(|to| !to.is_empty())
+                        .find(|prefix| is_in(prefix));
                     match own.or_else(|| family(&id)) {
                         Some(prefix) => drop(prefixes.insert(prefix.to_owned())),
                         None => are_told = false,
@@ -551,8 +549,6 @@ impl Run<'_> {
                     false => ControlFlow::Break(()),
                 }
             })?;
-        } else {
-            prefixes.insert(documents.id_prefix.clone());
         }
         if !are_told || prefixes.len() > MAX_PREFIXES {
             return Err(AuditError::Settings {

@@ -150,7 +150,9 @@ fn push_change(
     frame: &mut Frame,
     message: &mut Vec<u8>,
 ) -> (Change, Range<usize>) {
-    let id = settings.documents.document_id(&record.identifier);
+    let id = settings
+        .documents
+        .document_id(&record.source, &record.identifier);
     let made = match record.deletion {
         Some(_) => None,
         None => Some(document(record, settings)),
@@ -187,12 +189,7 @@ fn push_change(
 /// # Errors
 /// Why there is none.
 pub(crate) fn document(record: &StoredRecord, settings: &SolrSettings) -> Result<Document, String> {
-    let mut document = catalogue::document(
-        record,
-        &settings.documents,
-        &settings.enrich,
-        settings.track_changes,
-    )?;
+    let mut document = catalogue::document(record, &settings.documents, &settings.enrich)?;
     if let Some(field) = &settings.version_field {
         document.push(field.clone(), record.version.to_string());
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::client::{Client, SolrError};
 use super::settings::SolrSettings;
-use crate::output::vufind::FIELDS;
+use crate::output::vufind::{FIELDS, Options};
 
 /// What an index knows of its fields.
 #[derive(Debug)]
@@ -104,11 +104,23 @@ impl Schema {
     /// What of the documents does not fit, one line each.
     pub(crate) fn misfits(&self, settings: &SolrSettings) -> Vec<String> {
         let mut misfits = Vec::new();
-        let id = posted_name(settings, "id");
+        for options in settings.documents.all() {
+            for misfit in self.misfits_of(options, settings.version_field.as_deref()) {
+                if !misfits.contains(&misfit) {
+                    misfits.push(misfit);
+                }
+            }
+        }
+        misfits
+    }
+
+    fn misfits_of(&self, options: &Options, version_field: Option<&str>) -> Vec<String> {
+        let mut misfits = Vec::new();
+        let id = options.field_name("id");
         if self.unique_key != id {
             misfits.push(format!("the unique key is {:?}, not {id}", self.unique_key));
         }
-        let posted = posted(settings);
+        let posted = posted(options, version_field);
         for (name, several) in &posted {
             let Some(field) = self.field(name) else {
                 misfits.push(format!("there is no field {name}, which documents have"));
@@ -120,14 +132,14 @@ impl Schema {
                 ));
             }
             if let Some(what) = field.takes_only()
-                && is_text(settings, name)
+                && is_text(options, name)
             {
                 let class = &field.class;
                 misfits.push(format!(
                     "field {name} takes {what} alone ({class}), and documents have texts in it"
                 ));
             }
-            if field.is_term && LONG.iter().any(|long| posted_name(settings, long) == *name) {
+            if field.is_term && LONG.iter().any(|long| options.field_name(long) == *name) {
                 misfits.push(format!(
                     "field {name} is one term (StrField), which must not be longer than 32,766 bytes, \
                      and documents have longer texts in it"
@@ -165,46 +177,38 @@ pub async fn check(client: &Client, settings: &SolrSettings) -> Result<Vec<Strin
     Ok(misfits)
 }
 
-/// The name under which a field is posted.
-pub(crate) fn posted_name(settings: &SolrSettings, name: &str) -> String {
-    let renames = &settings.documents.renames;
-    let renamed = renames.iter().find(|(from, _)| from == name);
-    renamed.map_or(name, |(_, to)| to).to_owned()
-}
-
 /// The fields that documents can have, and whether with more than one value.
-fn posted(settings: &SolrSettings) -> Vec<(String, bool)> {
-    let documents = &settings.documents;
+fn posted(options: &Options, version_field: Option<&str>) -> Vec<(String, bool)> {
     let mut posted: Vec<(String, bool)> = FIELDS
         .iter()
         .filter(|(name, _)| match *name {
-            "institution" => !documents.institution.is_empty(),
-            "collection" => !documents.collection.is_empty(),
+            "institution" => !options.institution.is_empty(),
+            "collection" => !options.collection.is_empty(),
             _ => true,
         })
-        .map(|(name, several)| (posted_name(settings, name), *several))
+        .map(|(name, several)| (options.field_name(name).into_owned(), *several))
         .collect();
-    if settings.track_changes {
+    if options.track_changes {
         for name in ["first_indexed", "last_indexed"] {
-            posted.push((posted_name(settings, name), false));
+            posted.push((options.field_name(name).into_owned(), false));
         }
     }
-    for (name, values) in &documents.extra_fields {
+    for (name, values) in &options.extra_fields {
         match posted.iter_mut().find(|(known, _)| known == name) {
             // Their values join those that are there.
             Some((_, several)) => *several = true,
             None => posted.push((name.clone(), values.len() > 1)),
         }
     }
-    posted.extend(settings.version_field.clone().map(|name| (name, false)));
+    posted.extend(version_field.map(|name| (name.to_owned(), false)));
     posted
 }
 
 /// Whether documents have texts in this field which the settings do not choose.
-fn is_text(settings: &SolrSettings, name: &str) -> bool {
+fn is_text(options: &Options, name: &str) -> bool {
     let names = FIELDS.iter().map(|(name, _)| *name);
     names
-        .map(|known| posted_name(settings, known))
+        .map(|known| options.field_name(known))
         .any(|known| known == name)
 }
 
@@ -225,9 +229,9 @@ mod tests {
     #[test]
     fn types_that_refuse_texts_are_told() {
         let mut settings = SolrSettings::new("v", "http://localhost/solr/b".parse().unwrap());
-        settings.documents.collection = String::new();
-        settings.track_changes = true;
-        settings.documents.extra_fields = vec![("floor".to_owned(), vec!["3".to_owned()])];
+        settings.documents.default.collection = String::new();
+        settings.documents.default.track_changes = true;
+        settings.documents.default.extra_fields = vec![("floor".to_owned(), vec!["3".to_owned()])];
         let mut fields: Vec<Value> = FIELDS
             .iter()
             .map(|(name, _)| json!({"name": name, "type": "texts"}))
@@ -296,10 +300,12 @@ mod tests {
         let mut settings = SolrSettings::new("v", "http://localhost/solr/b".parse().unwrap());
         assert_eq!(schema(&fields, "id").misfits(&settings), [""; 0]);
         settings.version_field = Some("version_str".to_owned());
-        settings.track_changes = true;
-        settings.documents.institution = "I".to_owned();
-        settings.documents.renames = vec![("series".to_owned(), "container".to_owned())];
-        settings.documents.extra_fields = vec![("collection".to_owned(), vec!["more".to_owned()])];
+        settings.documents.default.track_changes = true;
+        settings.documents.default.institution = "I".to_owned();
+        settings.documents.default.rename_fields =
+            vec![("series".to_owned(), "container".to_owned())];
+        settings.documents.default.extra_fields =
+            vec![("collection".to_owned(), vec!["more".to_owned()])];
         fields.retain(|field| field["name"] != "topic");
         fields.push(field("topic"));
         let schema = schema(&fields, "key");

@@ -386,7 +386,7 @@ impl Run<'_> {
             let mut changes = Vec::new();
             let mut seen = HashSet::new();
             for rejected in reader.rejected(id)? {
-                if !seen.insert(rejected.identifier.clone()) {
+                if !seen.insert(rejected.document_id.clone()) {
                     continue;
                 }
                 let records = reader.find_items(&rejected.identifier, &filter)?;

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::oai::settings::{ClientSettings, Timeouts};
 use crate::output::enrich::Part;
-use crate::output::vufind::Options;
+use crate::output::vufind::DocumentOptions;
 use crate::store::{ChangeFilter, Per, Version};
 
 /// What the name of a rebuild ends with; no configured name can.
@@ -51,10 +51,8 @@ pub struct SolrSettings {
     pub audit_filter: Option<String>,
     /// `compare_fields`: what an audit compares where there is no `version_field`.
     pub compare_fields: Vec<String>,
-    /// `track_changes`: whether documents have `first_indexed` and `last_indexed`.
-    pub track_changes: bool,
-    /// What may differ in the documents themselves.
-    pub documents: Options,
+    /// The options of the documents.
+    pub documents: DocumentOptions,
 }
 
 impl SolrSettings {
@@ -86,8 +84,7 @@ impl SolrSettings {
             compare_fields: ["title_full", "author", "publishDate", "url"]
                 .map(str::to_owned)
                 .to_vec(),
-            track_changes: false,
-            documents: Options::default(),
+            documents: DocumentOptions::default(),
         }
     }
 
@@ -114,6 +111,7 @@ impl SolrSettings {
             with_others: !self.enrich.is_empty(),
             // What the last request brought is settled with this one's changes.
             by_identifier: false,
+            id_spaces: self.documents.id_spaces(),
         }
     }
 
@@ -129,7 +127,6 @@ impl SolrSettings {
                 &self.sources,
                 self.per,
                 &self.version_field,
-                self.track_changes,
                 self.documents.fingerprint(),
             )
         );

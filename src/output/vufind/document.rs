@@ -640,7 +640,7 @@ mod tests {
                 ("building".to_owned(), vec!["b".to_owned()]),
                 ("format".to_owned(), vec!["Electronic".to_owned()]),
             ],
-            renames: vec![("series".to_owned(), "container_title".to_owned())],
+            rename_fields: vec![("series".to_owned(), "container_title".to_owned())],
             ..Options::default()
         };
         let document = of("<d:journalTitle>J</d:journalTitle>", &options);

@@ -4,7 +4,6 @@ mod document;
 mod icu;
 mod letters;
 mod options;
-mod settings;
 mod source;
 pub mod strings;
 mod update;
@@ -13,6 +12,5 @@ pub use document::{
     Document, DocumentError, FIELDS, Field, FieldValues, Input, Tracking, document,
     enriched_document,
 };
-pub use options::{LanguageMap, LanguageMapError, Options};
-pub use settings::{Settings, SettingsError};
+pub use options::{DocumentOptions, LanguageMap, LanguageMapError, Options};
 pub use update::{Command, Encoding, Frame, UpdateWriter};

@@ -1,15 +1,110 @@
-//! What may differ between the catalogues that receive documents?
+//! The options of catalogue documents: what may differ between catalogues and between sources.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use thiserror::Error;
 
 use super::strings::WorkKeyRules;
 use crate::record::language;
 
-/// The settings of one output. The defaults are those of a VuFind catalogue with DOAJ's articles,
-/// but for the institution.
+/// The options of all documents that one output or export makes.
+///
+/// A source may have options of its own; every other source has the default ones.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DocumentOptions {
+    /// The options of every source that is not in `by_source`.
+    pub default: Options,
+    /// The options of the sources that differ from the default, by the source's name.
+    pub by_source: BTreeMap<String, Options>,
+}
+
+impl From<Options> for DocumentOptions {
+    /// The same options for every source.
+    fn from(default: Options) -> Self {
+        Self {
+            default,
+            by_source: BTreeMap::new(),
+        }
+    }
+}
+
+impl DocumentOptions {
+    /// The options for records of this source.
+    pub fn for_source(&self, source: &str) -> &Options {
+        self.by_source.get(source).unwrap_or(&self.default)
+    }
+
+    /// The default options, then those of single sources.
+    pub fn all(&self) -> impl Iterator<Item = &Options> {
+        std::iter::once(&self.default).chain(self.by_source.values())
+    }
+
+    /// All options, to be changed.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Options> {
+        std::iter::once(&mut self.default).chain(self.by_source.values_mut())
+    }
+
+    /// The document id of a record; deletions use it too.
+    pub fn document_id(&self, source: &str, identifier: &str) -> String {
+        self.for_source(source).document_id(identifier)
+    }
+
+    /// The OAI identifiers whose document id this is, in at least one source.
+    pub fn identifiers(&self, document_id: &str) -> Vec<String> {
+        let mut identifiers = Vec::new();
+        for identifier in self
+            .all()
+            .flat_map(|options| options.identifiers(document_id))
+        {
+            if !identifiers.contains(&identifier) {
+                identifiers.push(identifier);
+            }
+        }
+        identifiers
+    }
+
+    /// The OAI identifiers that a person may mean with `text`, the likeliest first: `text` itself, or
+    /// one whose document id it is, with these options or the built-in ones.
+    pub fn meant_identifiers(&self, text: &str) -> Vec<String> {
+        let mut identifiers = vec![text.to_owned()];
+        identifiers.extend(self.identifiers(text));
+        identifiers.extend(Options::default().identifiers(text));
+        identifiers
+    }
+
+    /// Whether a person may mean this record with `text`; see
+    /// [`meant_identifiers`](Self::meant_identifiers).
+    pub fn is_meant(&self, text: &str, source: &str, identifier: &str) -> bool {
+        text == identifier
+            || self.document_id(source, identifier) == text
+            || Options::default().document_id(identifier) == text
+    }
+
+    /// The sources in which an identifier gives another document id than in the default ones. Sources
+    /// with the same text share their ids.
+    pub(crate) fn id_spaces(&self) -> BTreeMap<String, String> {
+        let rules = |options: &Options| (options.id_prefix.clone(), options.id_rewrites.clone());
+        self.by_source
+            .iter()
+            .filter(|(_, options)| rules(options) != rules(&self.default))
+            .map(|(source, options)| (source.clone(), format!("{:?}", rules(options))))
+            .collect()
+    }
+
+    /// A text that differs whenever documents may differ.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut text = self.default.fingerprint();
+        for (source, options) in &self.by_source {
+            text.push_str(&format!("\n{source}: {}", options.fingerprint()));
+        }
+        text
+    }
+}
+
+/// The options for the records of one source. The defaults are those of a VuFind catalogue with
+/// DOAJ's articles, except for the institution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Field `institution`; left out if empty.
@@ -31,7 +126,9 @@ pub struct Options {
     /// is there already join its own.
     pub extra_fields: Vec<(String, Vec<String>)>,
     /// Fields to be posted under another name, such as `series` as `container_title`.
-    pub renames: Vec<(String, String)>,
+    pub rename_fields: Vec<(String, String)>,
+    /// Whether documents have `first_indexed` and `last_indexed`.
+    pub track_changes: bool,
 }
 
 impl Default for Options {
@@ -45,7 +142,8 @@ impl Default for Options {
             languages: LanguageMap::default(),
             work_keys: WorkKeyRules::default(),
             extra_fields: Vec::new(),
-            renames: Vec::new(),
+            rename_fields: Vec::new(),
+            track_changes: false,
         }
     }
 }
@@ -82,8 +180,8 @@ impl Options {
     }
 
     /// The name under which a field is posted.
-    pub(super) fn field_name(&self, name: &'static str) -> Cow<'static, str> {
-        match self.renames.iter().find(|(from, _)| from == name) {
+    pub(crate) fn field_name(&self, name: &'static str) -> Cow<'static, str> {
+        match self.rename_fields.iter().find(|(from, _)| from == name) {
             Some((_, to)) => Cow::Owned(to.clone()),
             None => Cow::Borrowed(name),
         }
@@ -92,7 +190,9 @@ impl Options {
 
 /// A line of a language map has no separator.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("language map, line {line}: {text:?} is neither `code = name` nor code, tab and name")]
+#[error(
+    "line {line} of the language map is neither \"code = name\" nor \"code<TAB>name\": {text:?}"
+)]
 pub struct LanguageMapError {
     /// Which line, from 1.
     pub line: usize,
@@ -136,6 +236,16 @@ impl LanguageMap {
             own: Some(own),
             any_standard: false,
         })
+    }
+
+    /// Reads a file for [`parse`](Self::parse).
+    ///
+    /// # Errors
+    /// Why it cannot be read, with its path.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read the language map {}: {error}", path.display()))?;
+        Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// The name of a language; a code that is not known stays as it is.
@@ -191,6 +301,37 @@ mod tests {
         for (id, identifiers) in cases {
             assert_eq!(options.identifiers(id), identifiers, "{id}");
         }
+    }
+
+    #[test]
+    fn sources_have_options_of_their_own() {
+        let prefixed = |id_prefix: &str, institution: &str| Options {
+            id_prefix: id_prefix.to_owned(),
+            id_rewrites: Vec::new(),
+            institution: institution.to_owned(),
+            ..Options::default()
+        };
+        let options = DocumentOptions {
+            default: prefixed("", "Default"),
+            by_source: [
+                ("a".to_owned(), prefixed("a.", "A")),
+                ("b".to_owned(), prefixed("a.", "B")),
+                ("c".to_owned(), prefixed("", "C")),
+            ]
+            .into(),
+        };
+        assert_eq!(options.for_source("a").institution, "A");
+        assert_eq!(options.for_source("other").institution, "Default");
+        assert_eq!(options.document_id("b", "x"), "a.x");
+        assert_eq!(options.document_id("other", "x"), "x");
+        assert_eq!(options.identifiers("a.x"), ["a.x", "x"]);
+        let spaces = options.id_spaces();
+        assert_eq!(spaces.len(), 2, "c makes the same ids as the default");
+        assert_eq!(spaces["a"], spaces["b"]);
+        let mut other = options.clone();
+        assert_eq!(other.fingerprint(), options.fingerprint());
+        other.by_source.remove("c");
+        assert_ne!(other.fingerprint(), options.fingerprint());
     }
 
     #[test]

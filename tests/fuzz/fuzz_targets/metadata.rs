@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use harvestd::output::enrich::{self, Part};
-use harvestd::output::vufind::{Command, Options, Settings};
+use harvestd::output::vufind::{Command, DocumentOptions, Options};
 use harvestd::output::{Container, Format, Rendered, Renderer};
 use harvestd::record::{Article, crosswalk, doi, issn, xml};
 use harvestd::store::{OtherRecord, StoredRecord, Version};
@@ -25,12 +25,13 @@ const FORMATS: [Format; 8] = [
 static PARTS: LazyLock<Vec<Part>> =
     LazyLock::new(|| enrich::parts("all").expect("all is no part that could be missing"));
 
-static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
-    let settings = Settings {
+static DOCUMENTS: LazyLock<DocumentOptions> = LazyLock::new(|| {
+    let options = Options {
         extra_fields: vec![("note".to_owned(), vec!["<&>".to_owned()])],
-        ..Settings::default()
+        track_changes: true,
+        ..Options::default()
     };
-    settings.options().expect("nothing in it can be wrong")
+    options.into()
 });
 
 // The first line is the identifier, the rest is the metadata.
@@ -89,9 +90,8 @@ fn check_article(article: &Article) {
 fn check_output(format: Format, record: &StoredRecord) {
     let renderer = Renderer {
         format,
-        vufind: &OPTIONS,
+        documents: &DOCUMENTS,
         enrich: &PARTS,
-        track_changes: true,
         changes: true,
     };
     let mut body = Vec::new();
@@ -121,7 +121,7 @@ fn check_output(format: Format, record: &StoredRecord) {
         }
         Format::VufindJson => {
             let message: serde_json::Value = serde_json::from_str(&file).unwrap();
-            let id = OPTIONS.document_id(&record.identifier);
+            let id = DOCUMENTS.document_id(&record.source, &record.identifier);
             assert_eq!(message["add"]["doc"]["id"], *id);
         }
         Format::Xml | Format::VufindXml | Format::OaiDc | Format::Marcxml => {

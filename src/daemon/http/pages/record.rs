@@ -9,9 +9,10 @@ use maud::{Markup, html};
 use super::{Frame, address, frame, or_failed, record_address, respond};
 use crate::daemon::http::api::found;
 use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::render::{Body, Catalogue};
+use crate::daemon::http::render::{Body, renderer};
 use crate::daemon::http::{Ctx, Failure, words};
 use crate::output::Format;
+use crate::output::vufind::DocumentOptions;
 use crate::record::{Article, crosswalk};
 use crate::store::{Cluster, ClusterState, Deletion, Mended, Reader, StoreError, StoredRecord};
 
@@ -35,8 +36,9 @@ pub(in crate::daemon::http) async fn record(
             return Err(Failure::new(StatusCode::BAD_REQUEST, message));
         };
         let identifier = identifier.trim();
-        let catalogue = context.catalogue()?;
-        let wanted = found(&catalogue, identifier, arguments.text("source"));
+        let config = context.shared.board.config();
+        let documents = &config.documents;
+        let wanted = found(documents, identifier, arguments.text("source"));
         let look_at_all = move |reader: &Reader| {
             let found = wanted(reader)?.into_iter();
             found.map(|record| look(reader, record)).collect()
@@ -47,7 +49,7 @@ pub(in crate::daemon::http) async fn record(
         } else {
             StatusCode::OK
         };
-        Ok(respond(status, page(identifier, &records, &catalogue)))
+        Ok(respond(status, page(identifier, &records, documents)))
     };
     or_failed(answer.await)
 }
@@ -71,18 +73,18 @@ fn look(reader: &Reader, record: StoredRecord) -> Result<Shown, StoreError> {
     })
 }
 
-fn page(identifier: &str, records: &[Shown], catalogue: &Catalogue) -> Markup {
+fn page(identifier: &str, records: &[Shown], documents: &DocumentOptions) -> Markup {
     let content = html! {
         @if records.is_empty() {
             h1 { "No such record" }
             p { "The store has no record " (identifier) "." }
         }
-        @for shown in records { (one(shown, catalogue)) }
+        @for shown in records { (one(shown, documents)) }
     };
     frame(identifier, &Frame::default(), &content)
 }
 
-fn one(shown: &Shown, catalogue: &Catalogue) -> Markup {
+fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
     let record = &shown.record;
     let article = record
         .metadata
@@ -115,7 +117,7 @@ fn one(shown: &Shown, catalogue: &Catalogue) -> Markup {
                     pre { (String::from_utf8_lossy(&mended.raw)) }
                 }
             }
-            @for (format, name) in Format::named() { (rendered(record, catalogue, format, &name)) }
+            @for (format, name) in Format::named() { (rendered(record, documents, format, &name)) }
         }
     }
 }
@@ -184,8 +186,13 @@ fn members(record: &StoredRecord, cluster: &Cluster) -> Markup {
     }
 }
 
-fn rendered(record: &StoredRecord, catalogue: &Catalogue, format: Format, name: &str) -> Markup {
-    let mut body = Body::new(catalogue.renderer(format));
+fn rendered(
+    record: &StoredRecord,
+    documents: &DocumentOptions,
+    format: Format,
+    name: &str,
+) -> Markup {
+    let mut body = Body::new(renderer(documents, format));
     let trouble = body.push(record).err();
     let text = String::from_utf8_lossy(&body.end()).into_owned();
     let arguments = url::form_urlencoded::Serializer::new(String::new())
@@ -277,8 +284,8 @@ mod tests {
             }),
             cluster: None,
         };
-        let catalogue = Catalogue::default();
-        let page = page(hostile, &[shown(record), shown(titled)], &catalogue).into_string();
+        let documents = DocumentOptions::default();
+        let page = page(hostile, &[shown(record), shown(titled)], &documents).into_string();
         assert!(page.contains("<h1>&lt;script&gt;alert(2)"), "{page}");
         for tag in ["<script", "<img", "onerror=alert(1)>\""] {
             assert!(!page.contains(tag), "{tag} in {page}");
