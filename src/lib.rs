@@ -4,10 +4,11 @@
 //! # Map
 //!
 //! ```text
-//! cli -> daemon -> harvest, output -> store, dedup -> oai, record
+//! cli -> daemon -> harvest, output -> store, dedup -> oai, record -> http
 //! ```
 //!
-//! - [`oai`]: the protocol: requests, responses, parsing, datestamps, the HTTP client
+//! - [`http`]: HTTP as a client: set-up, TLS, proxies, limits, redirects, redaction
+//! - [`oai`]: the protocol: requests, responses, parsing, datestamps, the client
 //! - [`record`]: what a harvested record means: article model, identifiers, crosswalks
 //! - [`store`]: SQLite: sources, windows, records, versions; the only place with SQL
 //! - [`harvest`]: what to ask next (pure) and the passes that ask it
@@ -37,6 +38,7 @@ pub mod dedup;
 pub mod demo;
 pub mod end;
 pub mod harvest;
+pub mod http;
 pub mod oai;
 pub mod output;
 pub mod record;

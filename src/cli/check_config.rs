@@ -10,9 +10,8 @@ use super::exit::Exit;
 use crate::config::Config;
 use crate::config::DaemonSettings;
 use crate::harvest::settings::SourceSettings;
+use crate::http::{Credentials, show_url};
 use crate::oai::Granularity;
-use crate::oai::client::show_url;
-use crate::oai::settings::Credentials;
 use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::solr::{self, Client};
@@ -183,8 +182,8 @@ fn describe_source(source: &SourceSettings, schedule: Option<&Schedule>) -> Valu
         "min_bytes_per_second": limits.bytes_per_second,
         "max_body_bytes": limits.body_bytes,
         "max_inflated_bytes": limits.inflated_bytes,
-        "max_depth": limits.depth,
-        "max_page_records": limits.page_records,
+        "max_depth": source.page_limits.depth,
+        "max_page_records": source.page_limits.records,
         "schedule": schedule
             .ticks
             .map_or_else(|| "never".to_owned(), |cron| cron.pattern.to_string()),

@@ -9,7 +9,8 @@ use super::problem::{Origin, Problem};
 use super::raw::{Entry, Layer, Value};
 use super::values;
 use crate::harvest::settings::SourceSettings;
-use crate::oai::settings::{ClientSettings, Limits, Timeouts};
+use crate::http::{ClientSettings, Limits, Timeouts};
+use crate::oai::parse::PageLimits;
 use crate::schedule::{Hours, Schedule, ticks};
 
 /// What every source of one load has in common.
@@ -70,6 +71,7 @@ pub(crate) fn source(
     let credentials = credentials::read(&mut reader);
     let timeouts = read_timeouts(&mut reader);
     let limits = read_limits(&mut reader);
+    let page_limits = read_page_limits(&mut reader);
     let ca_file = reader.path("ca_file");
     let proxy = reader.read("proxy", values::proxy_url);
     let prefix = reader.read("metadata_prefix", values::prefix);
@@ -120,6 +122,7 @@ pub(crate) fn source(
         known_as: None,
         name: built_in.name,
         client: built_in.client,
+        page_limits,
     };
     Some((settings, schedule))
 }
@@ -232,7 +235,6 @@ fn read_timeouts(reader: &mut Reader<'_>) -> Timeouts {
 
 fn read_limits(reader: &mut Reader<'_>) -> Limits {
     let built_in = Limits::default();
-    let count = |value: &Value| values::narrow(values::some_count(value)?);
     Limits {
         body_bytes: reader
             .read("max_body_bytes", values::some_size)
@@ -240,13 +242,20 @@ fn read_limits(reader: &mut Reader<'_>) -> Limits {
         inflated_bytes: reader
             .read("max_inflated_bytes", values::some_size)
             .unwrap_or(built_in.inflated_bytes),
-        depth: reader.read("max_depth", count).unwrap_or(built_in.depth),
-        page_records: reader
-            .read("max_page_records", count)
-            .unwrap_or(built_in.page_records),
         bytes_per_second: reader
             .read("min_bytes_per_second", values::size)
             .unwrap_or(built_in.bytes_per_second),
+    }
+}
+
+fn read_page_limits(reader: &mut Reader<'_>) -> PageLimits {
+    let built_in = PageLimits::default();
+    let count = |value: &Value| values::narrow(values::some_count(value)?);
+    PageLimits {
+        depth: reader.read("max_depth", count).unwrap_or(built_in.depth),
+        records: reader
+            .read("max_page_records", count)
+            .unwrap_or(built_in.records),
     }
 }
 

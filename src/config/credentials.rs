@@ -9,7 +9,7 @@ use super::load::Secrets;
 use super::raw::{Entry, Value};
 use super::secret;
 use super::values;
-use crate::oai::settings::{Credentials, Secret};
+use crate::http::{Credentials, Secret};
 
 /// The three keys that can give one secret.
 pub(crate) struct SecretKeys {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::oai::settings::Secret;
+use crate::http::Secret;
 
 /// The checked keys of `[daemon]`. Its `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq)]

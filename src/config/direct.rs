@@ -6,7 +6,7 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::raw::Value;
 use super::values;
 use crate::harvest::settings::SourceSettings;
-use crate::oai::settings::ClientSettings;
+use crate::http::ClientSettings;
 
 /// The metadata format that every repository must have.
 ///

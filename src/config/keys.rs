@@ -1,5 +1,7 @@
 //! Which keys there are, where each may stand, and which one a misspelt key meant.
 
+use rapidfuzz::distance::damerau_levenshtein;
+
 /// Keys at the top of the file. Each can also be set as `HARVESTD_<KEY>`.
 pub(crate) const TOP: &[&str] = &["store", "contact", "log", "log_format"];
 
@@ -228,7 +230,12 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .map(|candidate| {
+            (
+                damerau_levenshtein::distance(name.chars(), candidate.chars()),
+                candidate,
+            )
+        })
         .filter(|(distance, candidate)| *distance <= candidate.len() / 4 + 1)
         // Of one or two letters, everything would be near everything.
         .filter(|(distance, candidate)| distance * 2 < candidate.len())

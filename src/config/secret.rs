@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::oai::settings::Secret;
+use crate::http::Secret;
 
 /// No secret is larger; a larger file was named by mistake.
 const MAX_BYTES: u64 = 64 << 10;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::harvest::settings::SourceSettings;
+use crate::http::{ClientSettings, Secret};
 use crate::oai::Granularity;
-use crate::oai::settings::{ClientSettings, Secret};
 use crate::store::Per;
 
 /// The smallest right source, for the cases to add to.
@@ -140,6 +140,8 @@ fn every_key_reaches_its_setting() {
     expected.retries = 0;
     expected.retry_pause = Duration::from_secs(1);
     expected.max_wait = Duration::from_secs(3600);
+    expected.page_limits.depth = 9;
+    expected.page_limits.records = 8;
     let client = &mut expected.client;
     client.url = "https://a.org/oai?x=1".parse().unwrap();
     client.contact = Some("mail@library.org".into());
@@ -150,8 +152,6 @@ fn every_key_reaches_its_setting() {
     client.limits.bytes_per_second = 0;
     client.limits.body_bytes = 1 << 20;
     client.limits.inflated_bytes = 2000;
-    client.limits.depth = 9;
-    client.limits.page_records = 8;
     client.ca_file = Some(case.directory.path().join("ca.pem"));
     client.proxy = Some("socks5://me:hush@proxy:1080".parse().unwrap());
     client.credentials.api_key = Some(Secret::new("k"));
@@ -390,7 +390,7 @@ fn the_environment_overrides_the_file() {
     assert_eq!(source.delay, Duration::from_secs(3));
     assert_eq!(source.retries, 1);
     assert_eq!(source.sets, ["s1", "s2"]);
-    assert_eq!(source.client.limits.depth, 7);
+    assert_eq!(source.page_limits.depth, 7);
     let headers = &source.client.credentials.headers;
     assert_eq!(headers[0], ("X-A".to_owned(), Secret::new("b: c")));
     assert_eq!(headers[1], ("X-B".to_owned(), Secret::new("d")));

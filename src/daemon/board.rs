@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::end::End;
 use crate::harvest::progress::{Event, Progress};
-use crate::oai::settings::Secret;
+use crate::http::Secret;
 use crate::schedule::Reason;
 
 /// What a source is doing. Times are milliseconds since 1970 on our clock.

@@ -32,7 +32,7 @@ pub mod title;
 
 /// The version of descriptions, keys and rules. It goes up with every change of them; clusters and
 /// keys that were stored under another version have to be rebuilt.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 #[cfg(test)]
 pub(crate) mod testing;

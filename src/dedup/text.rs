@@ -177,6 +177,8 @@ fn strip_tags(text: &str) -> String {
     out
 }
 
+/// `text` with its entities resolved; an unknown one stays. By hand, since `quick_xml::escape`
+/// gives up on the whole text at the first unknown entity or lone `&`.
 fn resolve_entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -186,14 +188,11 @@ fn resolve_entities(text: &str) -> String {
         let name = after
             .split(|c: char| !c.is_ascii_alphanumeric() && c != '#')
             .next();
-        match name
+        let known = name
             .filter(|name| after[name.len()..].starts_with(';'))
-            .and_then(entity)
-        {
-            Some((c, length)) => {
-                out.push(c);
-                rest = &after[length + 1..];
-            }
+            .filter(|name| push_entity(name, &mut out));
+        match known {
+            Some(name) => rest = &after[name.len() + 1..],
             None => {
                 out.push('&');
                 rest = after;
@@ -204,26 +203,21 @@ fn resolve_entities(text: &str) -> String {
     out
 }
 
-/// The character of an entity name and the length of the name in bytes.
-fn entity(name: &str) -> Option<(char, usize)> {
-    let c = match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => ' ',
-        "ndash" | "mdash" => '-',
-        _ => {
-            let digits = name.strip_prefix('#')?;
-            let code = match digits.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => digits.parse().ok()?,
-            };
-            char::from_u32(code)?
-        }
-    };
-    Some((c, name.len()))
+/// Appends the characters of an entity; `false` if its name is unknown.
+fn push_entity(name: &str, out: &mut String) -> bool {
+    if let Some(text) = quick_xml::escape::resolve_html5_entity(name) {
+        out.push_str(text);
+        return true;
+    }
+    let code = name
+        .strip_prefix('#')
+        .and_then(|digits| match digits.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok(),
+            None => digits.parse().ok(),
+        });
+    let character = code.and_then(char::from_u32);
+    out.extend(character);
+    character.is_some()
 }
 
 #[cfg(test)]
@@ -264,6 +258,12 @@ mod tests {
                 "Bell &amp; Smith &#233;t&#xE9;",
                 "bell smith ete",
             ),
+            (
+                "entities of HTML",
+                "&Eacute;tude&nbsp;&ndash; caf&eacute; &szlig;&unknown;",
+                "etude cafe ss unknown",
+            ),
+            ("entity of HTML, escaped twice", "caf&amp;eacute;", "cafe"),
             (
                 "escaped twice",
                 "&amp;lt;i&amp;gt;x&amp;lt;/i&amp;gt; y",

@@ -10,12 +10,12 @@ use super::pace::Pace;
 use super::progress::{Event, Progress};
 use super::settings::SourceSettings;
 use crate::clock::Clock;
-use crate::oai::client::{Answer, Redactor, Transport};
-use crate::oai::error::{Fault, FetchError};
-use crate::oai::parse::{self, Hints, ParseError};
+use crate::http::{Fault, Redactor};
+use crate::oai::client::{Answer, Transport};
+use crate::oai::error::FetchError;
+use crate::oai::parse::{self, Hints, PageLimits, ParseError};
 use crate::oai::request::Verb;
 use crate::oai::response::OaiError;
-use crate::oai::settings::Limits;
 use crate::oai::{Content, Datestamp, Request, Response};
 use crate::stop::Stop;
 use crate::store::{Cost, HostPause, Store, StoreError};
@@ -288,13 +288,13 @@ impl<'a, T: Transport> Requester<'a, T> {
             ..
         } = answer;
         cost.bytes += wire_bytes;
-        let limits = self.settings.client.limits;
+        let limits = self.settings.page_limits;
         let verb = request.verb();
         let body_bytes = body.len();
         let begun = Instant::now();
         // A page of several megabytes would hold up the other sources on this thread; a small one
         // is read before another thread has woken up.
-        let work = move || (read_body(verb, &body, charset.as_deref(), &limits), body);
+        let work = move || (read_body(verb, &body, charset.as_deref(), limits), body);
         let parsed = if body_bytes <= READ_IN_PLACE {
             catch_unwind(AssertUnwindSafe(work)).map_err(|_| "it made the parser fail".to_owned())
         } else {
@@ -484,13 +484,12 @@ pub(super) fn read_body(
     verb: Verb,
     body: &[u8],
     charset: Option<&str>,
-    limits: &Limits,
+    limits: PageLimits,
 ) -> Result<Response, ParseError> {
     let hints = Hints {
         verb,
         charset,
-        depth: limits.depth,
-        page_records: limits.page_records,
+        limits,
     };
     parse::parse(body, hints)
 }

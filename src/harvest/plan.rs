@@ -114,7 +114,7 @@ pub(super) fn plan(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oai::settings::ClientSettings;
+    use crate::http::ClientSettings;
     use crate::store::{SourceId, Traits, Version, Watermark};
 
     fn at(text: &str) -> Datestamp {

@@ -145,12 +145,11 @@ async fn ask<T: Transport>(
         .send(request)
         .await
         .map_err(|error| error.to_string())?;
-    let limits = &settings.client.limits;
     read_body(
         request.verb(),
         &answer.body,
         answer.charset.as_deref(),
-        limits,
+        settings.page_limits,
     )
     .map(|response| (response, answer.date))
     .map_err(|error| format!("{}: {error}", request.verb()))

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::assume::Assumption;
-use crate::oai::settings::ClientSettings;
+use crate::http::ClientSettings;
+use crate::oai::parse::PageLimits;
 use crate::oai::{Datestamp, Granularity};
 
 /// One configured harvest: a repository, a metadata format, sets, and the manners to keep.
@@ -13,6 +14,8 @@ pub struct SourceSettings {
     pub name: String,
     /// Address, credentials, times and limits.
     pub client: ClientSettings,
+    /// How large one answer may be.
+    pub page_limits: PageLimits,
     /// The metadata format.
     pub metadata_prefix: String,
     /// The sets to harvest; empty for the whole repository.
@@ -48,6 +51,7 @@ impl SourceSettings {
         Self {
             name: name.into(),
             client,
+            page_limits: PageLimits::default(),
             metadata_prefix: metadata_prefix.to_owned(),
             sets: Vec::new(),
             from: None,

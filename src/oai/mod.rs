@@ -1,4 +1,4 @@
-//! OAI-PMH 2.0: requests, responses, their parsing, datestamps and the HTTP client.
+//! OAI-PMH 2.0: requests, responses, their parsing, datestamps and the client.
 
 pub mod client;
 pub mod datestamp;
@@ -8,7 +8,6 @@ pub mod parse;
 pub mod repair;
 pub mod request;
 pub mod response;
-pub mod settings;
 
 pub use datestamp::{Datestamp, Granularity};
 pub use request::{Request, ResumptionToken};

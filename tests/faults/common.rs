@@ -13,9 +13,9 @@ use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
+use harvestd::http::ClientSettings;
 use harvestd::oai::client::{Answer, Client, Transport};
 use harvestd::oai::error::FetchError;
-use harvestd::oai::settings::ClientSettings;
 use harvestd::oai::{Datestamp, Request};
 use harvestd::stop::stop_switch;
 use harvestd::store::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use harvestd::demo::{Behaviour, CompleteListSize, Model, Order, Tokens};
 use harvestd::end::End;
 use harvestd::harvest::{RunOptions, harvest_all};
-use harvestd::oai::settings::Secret;
+use harvestd::http::Secret;
 use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::WarningKind;
 

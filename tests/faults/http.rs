@@ -13,7 +13,7 @@ use flate2::Compression;
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{RunOptions, harvest_all};
-use harvestd::oai::settings::Secret;
+use harvestd::http::Secret;
 use harvestd::store::WarningKind;
 
 use crate::common::*;
@@ -412,7 +412,7 @@ async fn c17_compression_and_its_headers() {
 
 #[tokio::test]
 async fn c19_credentials() {
-    type Give = fn(&mut harvestd::oai::settings::Credentials);
+    type Give = fn(&mut harvestd::http::Credentials);
     let cases: [(&str, Give, &str); 3] = [
         (
             "basic",

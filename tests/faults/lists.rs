@@ -774,7 +774,7 @@ async fn a26_huge_page() {
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.source().live_records, 60);
     let mut world = World::of(Repository::of(model(60, 1_000))).await;
-    world.settings.client.limits.page_records = 20;
+    world.settings.page_limits.records = 20;
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.source().live_records, 60);
     // No window is small enough.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use harvestd::oai::error::{Challenge, Exchange, Fault as Transient, FetchError, RedirectFault};
+use harvestd::http::{Exchange, Fault as Transient, RedirectFault};
+use harvestd::oai::error::{Challenge, FetchError};
 
 /// One kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use harvestd::demo::{Behaviour, CompleteListSize, Order, Tokens};
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{Assumption, RunOptions};
-use harvestd::oai::settings::ClientSettings;
+use harvestd::http::ClientSettings;
 use harvestd::oai::{Datestamp, Granularity};
 
 use crate::faults::Fault;

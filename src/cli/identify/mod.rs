@@ -18,7 +18,8 @@ use super::status::traits_in_words;
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
 use crate::harvest::settings::SourceSettings;
-use crate::oai::client::{Client, show_url};
+use crate::http::show_url;
+use crate::oai::client::Client;
 use crate::store::{Reader, StoreError, Traits};
 
 /// Arguments of `identify`.

@@ -234,12 +234,10 @@ impl<T: Transport, F: Fn() -> i64> Asker<'_, T, F> {
             self.survey.moved_to = Some(moved_to.to_string());
         }
         let verb = request.verb();
-        let limits = &self.settings.client.limits;
         let hints = Hints {
             verb,
             charset: answer.charset.as_deref(),
-            depth: limits.depth,
-            page_records: limits.page_records,
+            limits: self.settings.page_limits,
         };
         let response = match parse::parse(&answer.body, hints) {
             Ok(response) => response,

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 use tokio::process::Command;
 use url::Url;
 
 use crate::config::Config;
-use crate::oai::client::{error_text, plain};
-use crate::oai::settings::{ClientSettings, Secret};
+use crate::http::{Client, ClientSettings, Protocol, Secret, error_text};
 
 /// A program that takes longer is ended, lest alerts pile up behind it.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
@@ -99,14 +99,17 @@ async fn post(url: &Secret, body: &str) -> Result<(), String> {
     // Its path may be a secret; its host tells enough.
     let shown = url.host_str().unwrap_or("the webhook").to_owned();
     let settings = ClientSettings::new(url.clone());
-    let plain = plain(&settings).map_err(|error| format!("{shown}: {error}"))?;
-    let request = plain
-        .http
-        .post(url)
+    let protocol = Protocol {
+        accept: "*/*",
+        arguments: &[],
+    };
+    let client = Client::new(&settings, protocol).map_err(|error| format!("{shown}: {error}"))?;
+    let request = client
+        .request(Method::POST, url)
         .header(CONTENT_TYPE, "application/json")
         .timeout(LONGEST_POST)
         .body(body.to_owned());
-    match request.send().await {
+    match client.send(request).await {
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(format!("{shown}: HTTP {}", answer.status())),
         Err(error) => Err(format!("{shown}: {}", error_text(&error.without_url()))),

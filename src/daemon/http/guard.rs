@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use super::{Ctx, Failure};
-use crate::oai::settings::Secret;
+use crate::http::Secret;
 
 /// Pages whose forms bring the token themselves.
 const FORMS: [&str; 3] = ["/source/", "/output/", "/export/"];

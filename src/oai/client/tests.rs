@@ -15,9 +15,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use url::Url;
 
 use super::*;
+use crate::http::{Fault, RedirectFault, Timeouts};
 use crate::oai::ResumptionToken;
 use crate::oai::error::Challenge;
-use crate::oai::request::Verb;
+use crate::oai::request::{Selection, Verb};
 
 const PAGE: &str = "<OAI-PMH><Identify/></OAI-PMH>";
 
@@ -164,7 +165,7 @@ async fn ask_for(reply: Reply) -> Result<Answer, FetchError> {
 }
 
 #[tokio::test]
-async fn hands_out_answers() {
+async fn returns_answers() {
     let head = "200 OK\nContent-Type: text/xml; charset=\"utf-8\"\n\
                 Date: Sun, 06 Nov 1994 08:49:37 GMT";
     let answer = ask_for(page(head)).await.unwrap();
@@ -182,7 +183,7 @@ async fn hands_out_answers() {
 }
 
 #[tokio::test]
-async fn sends_what_it_should() {
+async fn sends_arguments_credentials_and_headers() {
     let server = Server::start([page("200 OK"), page("200 OK")]).await;
     let mut settings = server.settings();
     settings.url = Url::parse(&format!("{}?page=oai", settings.url)).unwrap();
@@ -226,7 +227,7 @@ async fn sends_what_it_should() {
 }
 
 #[tokio::test]
-async fn takes_credentials_out_of_the_base_url() {
+async fn moves_credentials_out_of_the_base_url() {
     let server = Server::start([page("200 OK"), page("200 OK")]).await;
     let port = server.address.port();
     let mut settings = server.settings();
@@ -256,8 +257,8 @@ async fn takes_credentials_out_of_the_base_url() {
 }
 
 #[tokio::test]
-async fn takes_compression_off() {
-    let gzip = inflate::tests::gzip(PAGE.as_bytes());
+async fn decompresses() {
+    let gzip = http::tests::gzip(PAGE.as_bytes());
     for (case, head) in [
         ("told", "200 OK\nContent-Encoding: gzip"),
         ("not told", "200 OK"),
@@ -273,11 +274,11 @@ async fn takes_compression_off() {
 }
 
 #[tokio::test]
-async fn faults_are_for_another_try() {
+async fn faults_can_be_retried() {
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n<OAI-PMH>".to_vec();
     let short = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<OAI-PMH>".to_vec();
     let document_cut = b"HTTP/1.1 422 X\r\nContent-Length: 99\r\n\r\n<OAI-PMH>".to_vec();
-    let gzip = inflate::tests::gzip(PAGE.as_bytes());
+    let gzip = http::tests::gzip(PAGE.as_bytes());
     let gzip_cut = respond("200 OK\nContent-Encoding: gzip", &gzip[..gzip.len() - 9]);
     type Check = fn(&Fault) -> bool;
     let cases: [(&str, Reply, Check); 10] = [
@@ -328,7 +329,7 @@ fn page_of_html(status: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_body_without_a_length_is_for_the_parser_to_judge() {
+async fn bodies_without_a_length_reach_the_parser() {
     let cut = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<OAI-PMH><Li".to_vec();
     assert_eq!(
         ask_for(Reply::Close(cut)).await.unwrap().body,
@@ -339,7 +340,7 @@ async fn a_body_without_a_length_is_for_the_parser_to_judge() {
 }
 
 #[tokio::test]
-async fn an_address_without_a_server_is_for_another_try() {
+async fn unreachable_servers_can_be_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/oai", listener.local_addr().unwrap());
     drop(listener);
@@ -370,7 +371,7 @@ async fn an_address_without_a_server_is_for_another_try() {
 }
 
 #[tokio::test]
-async fn sorts_answers_that_are_none() {
+async fn classifies_error_replies() {
     let cut = b"HTTP/1.1 403 No\r\nContent-Length: 99\r\n\r\nbe gone".to_vec();
     type Check = fn(&FetchError) -> bool;
     let cases: [(&str, Reply, Check); 7] = [
@@ -439,7 +440,7 @@ async fn sorts_answers_that_are_none() {
 }
 
 #[tokio::test]
-async fn gives_up_what_takes_too_long() {
+async fn aborts_slow_replies() {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
     let short = Duration::from_millis(60);
     let long = Duration::from_secs(600);
@@ -513,8 +514,8 @@ async fn gives_up_what_takes_too_long() {
 }
 
 #[tokio::test]
-async fn takes_no_more_than_it_may() {
-    let bomb = inflate::tests::gzip(&vec![b'a'; 3 << 20]);
+async fn enforces_size_limits() {
+    let bomb = http::tests::gzip(&vec![b'a'; 3 << 20]);
     let unending = format!("HTTP/1.1 200 OK\r\n\r\n{}", "a".repeat(5000)).into_bytes();
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n".to_vec();
     let chunked = [chunked, vec![b'a'; 5000]].concat();
@@ -568,7 +569,7 @@ async fn takes_no_more_than_it_may() {
 }
 
 #[tokio::test]
-async fn follows_redirects_and_tells_of_permanent_ones() {
+async fn follows_redirects_and_reports_permanent_ones() {
     let cases = [
         ("permanent", vec!["301 M", "308 M"], Some("/2")),
         ("temporary", vec!["302 F", "303 S", "307 T"], None),
@@ -595,7 +596,7 @@ async fn follows_redirects_and_tells_of_permanent_ones() {
 }
 
 #[tokio::test]
-async fn follows_five_redirects_and_no_more() {
+async fn follows_at_most_five_redirects() {
     for (redirects, expected) in [(5, true), (6, false)] {
         let mut replies = vec![redirect_to("302 Found", "/oai"); redirects];
         replies.push(page("200 OK"));
@@ -657,7 +658,7 @@ async fn other_sites_get_no_credentials() {
 }
 
 #[tokio::test]
-async fn goes_by_way_of_a_proxy_and_not_into_its_network() {
+async fn uses_a_proxy_but_never_redirects_into_its_network() {
     let cases = [
         ("loopback", "http://127.0.0.1:1/"),
         ("localhost", "http://localhost/"),
@@ -691,7 +692,7 @@ async fn goes_by_way_of_a_proxy_and_not_into_its_network() {
 }
 
 #[tokio::test]
-async fn goes_by_way_of_socks() {
+async fn uses_a_socks_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("socks5h://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
@@ -726,28 +727,8 @@ async fn goes_by_way_of_socks() {
     assert_eq!(server.await.unwrap(), b"repository.example\0\x50");
 }
 
-/// Redirects to names are stopped where names are resolved; a public source is played by making
-/// its client ask for such a name.
 #[tokio::test]
-async fn names_that_resolve_privately_are_not_connected_to() {
-    let server = Server::start([]).await;
-    let settings = ClientSettings::new(Url::parse("https://repository.example/oai").unwrap());
-    let neighbourhood = Neighbourhood::new(&settings.url, None);
-    let http = setup::http_client(&settings, "harvestd", &neighbourhood).unwrap();
-    let error = http
-        .get(server.url("localhost", "/"))
-        .send()
-        .await
-        .unwrap_err();
-    assert_eq!(
-        failure::sort(&error, &settings.timeouts),
-        ConnectionFailure::Private
-    );
-    assert_eq!(*server.connections.lock().unwrap(), 0);
-}
-
-#[tokio::test]
-async fn no_secret_shows() {
+async fn errors_contain_no_secret() {
     const SECRETS: [&str; 8] = [
         "k3y-s3cret",
         "p4ss-s3cret",
@@ -806,7 +787,7 @@ async fn no_secret_shows() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_told_without_secrets() {
+async fn bad_settings_are_rejected_without_printing_secrets() {
     let directory = tempfile::tempdir().unwrap();
     let not_pem = directory.path().join("ca.pem");
     std::fs::File::create(&not_pem)
@@ -834,7 +815,7 @@ async fn settings_that_cannot_work_are_told_without_secrets() {
         (
             "verb",
             url("http://x.org/?verb=Identify&api_key=s3cret"),
-            "it carries \"verb\"",
+            "it contains the argument \"verb\"",
         ),
         ("robot", contact("robot@x.org"), "\"bot\" or \"spider\""),
         (
@@ -847,12 +828,12 @@ async fn settings_that_cannot_work_are_told_without_secrets() {
         (
             "header name",
             header("a b", "s3cret"),
-            "header \"a b\": this is no name",
+            "header \"a b\": this is not a valid header name",
         ),
         (
             "header value",
             header("a", "s3cret\n"),
-            "header \"a\": its value holds",
+            "header \"a\": its value contains",
         ),
         (
             "colon in user",
@@ -865,7 +846,7 @@ async fn settings_that_cannot_work_are_told_without_secrets() {
                 s.credentials.basic = Some(("a".to_owned(), Secret::new("s3cret")));
                 s.credentials.bearer = Some(Secret::new("s3cret"));
             }),
-            "only one of them",
+            "only one of the two",
         ),
         (
             "bearer",
@@ -885,7 +866,7 @@ async fn settings_that_cannot_work_are_told_without_secrets() {
         (
             "CA file of other kind",
             Box::new(|s| s.ca_file = Some(not_pem.clone())),
-            "no certificate in PEM",
+            "no PEM certificate",
         ),
     ];
     for (case, change, expected) in cases {
@@ -958,9 +939,9 @@ async fn serve_http2(stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut connection = h2::server::handshake(stream).await.unwrap();
     let mut number = 0;
     while let Some(Ok((request, mut respond))) = connection.accept().await {
-        assert_eq!(request.version(), http::Version::HTTP_2);
+        assert_eq!(request.version(), ::http::Version::HTTP_2);
         let mut body = respond
-            .send_response(http::Response::new(()), false)
+            .send_response(::http::Response::new(()), false)
             .unwrap();
         number += 1;
         match number {
@@ -1000,12 +981,12 @@ async fn speaks_http2() {
 }
 
 #[tokio::test]
-async fn trusts_an_authority_that_it_is_told_of_and_no_other() {
+async fn trusts_only_configured_authorities() {
     let directory = tempfile::tempdir().unwrap();
     let ca_file = directory.path().join("ca.pem");
     let cases = [
         ("told", "localhost", true, None),
-        ("not told", "localhost", false, Some("name a PEM file")),
+        ("not told", "localhost", false, Some("PEM file")),
         (
             "other host",
             "elsewhere.example",
@@ -1031,7 +1012,7 @@ async fn trusts_an_authority_that_it_is_told_of_and_no_other() {
 }
 
 #[tokio::test]
-async fn plain_http_on_a_port_for_https_is_told() {
+async fn plain_http_on_an_https_port_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/oai", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
@@ -1059,4 +1040,98 @@ async fn a_client_is_a_transport() {
     let client = Client::new(&server.settings()).unwrap();
     let task = tokio::spawn(async move { status(&client).await });
     assert_eq!(task.await.unwrap(), 200);
+}
+
+fn resume(token: &str) -> Request {
+    Request::Resume {
+        verb: Verb::ListRecords,
+        token: ResumptionToken::new(token).unwrap(),
+        metadata_prefix: None,
+    }
+}
+
+#[test]
+fn writes_requests() {
+    let key = Secret::new("k+1");
+    let list = Request::ListRecords(Selection {
+        metadata_prefix: "oai_doaj".to_owned(),
+        set: Some("TENDOkFncmljdWx0dXJl~".to_owned()),
+        from: Some("2024-01-01T00:00:00Z".to_owned()),
+        until: Some(String::new()),
+    });
+    let token = "a+b&c=d%e#f?g/h:i é|\u{1F600}%7B";
+    let cases = [
+        (
+            "bare base",
+            "https://x.org/oai",
+            Request::Identify,
+            None,
+            "https://x.org/oai?verb=Identify",
+        ),
+        (
+            "no path",
+            "https://x.org",
+            Request::Identify,
+            None,
+            "https://x.org/?verb=Identify",
+        ),
+        (
+            "dates and sets, no empty argument",
+            "https://x.org/oai",
+            list,
+            None,
+            "https://x.org/oai?verb=ListRecords&metadataPrefix=oai_doaj\
+             &set=TENDOkFncmljdWx0dXJl~&from=2024-01-01T00%3A00%3A00Z",
+        ),
+        (
+            "token with every odd character, escaped once",
+            "https://x.org/oai",
+            resume(token),
+            None,
+            "https://x.org/oai?verb=ListRecords&resumptionToken=a%2Bb%26c%3Dd%25e%23f%3Fg%2Fh\
+             %3Ai%20%C3%A9%7C%F0%9F%98%80%257B",
+        ),
+        (
+            "key last",
+            "https://x.org/oai",
+            resume("t"),
+            Some(&key),
+            "https://x.org/oai?verb=ListRecords&resumptionToken=t&api_key=k%2B1",
+        ),
+        (
+            "base with a query",
+            "https://x.org/index.php?page=oai&x=a+b%20c",
+            Request::Identify,
+            None,
+            "https://x.org/index.php?page=oai&x=a+b%20c&verb=Identify",
+        ),
+        (
+            "base with empty pieces and a fragment",
+            "https://x.org/oai?&&a#top",
+            Request::Identify,
+            None,
+            "https://x.org/oai?a&verb=Identify",
+        ),
+        (
+            "base ending in a question mark",
+            "https://x.org/oai?",
+            Request::Identify,
+            None,
+            "https://x.org/oai?verb=Identify",
+        ),
+    ];
+    for (case, base, request, key, expected) in cases {
+        let url = request_url(&Url::parse(base).unwrap(), &request, key);
+        assert_eq!(url.as_str(), expected, "{case}");
+    }
+}
+
+#[test]
+fn an_escaped_token_reads_back_unchanged() {
+    let token = "a+b&c=d%e#f?g/h:i é|%7B~'\"<>\\^`{}";
+    let url = request_url(&Url::parse("http://x.org/o").unwrap(), &resume(token), None);
+    let read = url
+        .query_pairs()
+        .find(|(name, _)| name == "resumptionToken");
+    assert_eq!(read.unwrap().1, token);
 }

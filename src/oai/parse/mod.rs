@@ -17,7 +17,6 @@ use super::decode::decode;
 use super::repair::{count_roots, find_root, has_closing_root, mend};
 use super::request::Verb;
 use super::response::Response;
-use super::settings::Limits;
 use scan::{Fault, Mode};
 use source::Source;
 
@@ -28,21 +27,35 @@ pub struct Hints<'a> {
     pub verb: Verb,
     /// The charset of the HTTP header `Content-Type`, if it has one.
     pub charset: Option<&'a str>,
-    /// How deep elements may nest.
+    /// How large the answer may be.
+    pub limits: PageLimits,
+}
+
+/// How large one answer may be. Each field names the configuration key that sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimits {
+    /// `max_depth`: nesting of elements.
     pub depth: usize,
-    /// How many items the answer may hold.
-    pub page_records: usize,
+    /// `max_page_records`: items in one answer.
+    pub records: usize,
+}
+
+impl Default for PageLimits {
+    fn default() -> Self {
+        Self {
+            depth: 256,
+            records: 200_000,
+        }
+    }
 }
 
 impl Hints<'_> {
     /// The default limits, and no charset.
     pub fn new(verb: Verb) -> Self {
-        let limits = Limits::default();
         Self {
             verb,
             charset: None,
-            depth: limits.depth,
-            page_records: limits.page_records,
+            limits: PageLimits::default(),
         }
     }
 }

@@ -213,7 +213,10 @@ fn what_is_no_answer() {
     }
     let two = page(&[record("a", ""), record("b", "")].concat());
     let hints = Hints {
-        page_records: 1,
+        limits: PageLimits {
+            records: 1,
+            ..PageLimits::default()
+        },
         ..Hints::new(Verb::ListRecords)
     };
     let error = parse(two.as_bytes(), hints).unwrap_err().to_string();

@@ -68,7 +68,7 @@ pub(super) fn response<'t>(
     mode: Mode,
 ) -> Result<Response, Fault> {
     let mut walk = Walk {
-        scan: Scanner::new(&source.text, mode, hints.depth)?,
+        scan: Scanner::new(&source.text, mode, hints.limits.depth)?,
         source,
         draft: Draft::default(),
         hints: *hints,
@@ -274,10 +274,10 @@ impl<'t> Walk<'t> {
                     let Some(open) = walk.scan.top() else {
                         return Err(Fault::End);
                     };
-                    if list.len() >= walk.hints.page_records {
+                    if list.len() >= walk.hints.limits.records {
                         return Err(Fault::Limit {
                             key: "max_page_records",
-                            limit: walk.hints.page_records,
+                            limit: walk.hints.limits.records,
                         });
                     }
                     match read(walk, open) {

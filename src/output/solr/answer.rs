@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::http::retry_after;
+
 /// An answer, without regard to what was asked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
@@ -106,7 +108,7 @@ pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
             pause: answer
                 .retry_after
                 .as_deref()
-                .and_then(|text| pause(text, now)),
+                .and_then(|text| retry_after(text, now)),
         },
         status => stop(format!("HTTP {status}: {message}"), ADDRESS),
     }
@@ -216,16 +218,6 @@ fn plain(html: &str) -> String {
         }
     }
     text
-}
-
-/// `Retry-After`: seconds, or a date.
-fn pause(text: &str, now: SystemTime) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(text).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::Method;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -12,9 +13,13 @@ use url::Url;
 
 use super::answer::{self, Answer, Meaning};
 use super::settings::SolrSettings;
-use crate::oai::client::{self as http, Redactor, show_url};
-use crate::oai::error::ClientError;
+use crate::http::{self, ClientError, show_url};
 use crate::stop::Stop;
+
+const PROTOCOL: http::Protocol = http::Protocol {
+    accept: "application/json",
+    arguments: &[],
+};
 
 /// Largest answer that is read: a page of an audit is a few hundred kilobytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -83,9 +88,7 @@ pub struct Client {
 
 struct Endpoint {
     url: Url,
-    http: reqwest::Client,
-    headers: HeaderMap,
-    redactor: Redactor,
+    http: http::Client,
 }
 
 impl std::fmt::Debug for Client {
@@ -107,16 +110,9 @@ impl Client {
         let endpoint = |url: &Url| {
             let mut client = settings.client.clone();
             client.url = url.clone();
-            let http::Plain {
-                http,
-                headers,
-                redactor,
-            } = http::plain(&client)?;
             Ok(Endpoint {
                 url: url.clone(),
-                http,
-                headers,
-                redactor,
+                http: http::Client::new(&client, PROTOCOL)?,
             })
         };
         Ok(Self {
@@ -263,17 +259,17 @@ impl Client {
 
     async fn once(&self, endpoint: &Endpoint, request: &Request<'_>) -> Meaning {
         let wait = |why: String| Meaning::Wait {
-            why: endpoint.redactor.text(&why).into_owned(),
+            why: endpoint.http.redactor().text(&why).into_owned(),
             pause: None,
         };
         match timeout(self.total_timeout, endpoint.exchange(request)).await {
             Ok(Ok(answer)) => match answer::judge(&answer, SystemTime::now()) {
                 Meaning::Stop { why, advice } => Meaning::Stop {
-                    why: endpoint.redactor.text(&why).into_owned(),
+                    why: endpoint.http.redactor().text(&why).into_owned(),
                     advice,
                 },
                 Meaning::Wait { why, pause } => Meaning::Wait {
-                    why: endpoint.redactor.text(&why).into_owned(),
+                    why: endpoint.http.redactor().text(&why).into_owned(),
                     pause,
                 },
                 other => other,
@@ -308,27 +304,22 @@ impl Endpoint {
             url.query_pairs_mut().extend_pairs(request.query);
         }
         let builder = match &request.body {
-            Body::None => self.http.get(url),
+            Body::None => self.http.request(Method::GET, url),
             // Any other type, and Solr takes the message for a form, says yes and does nothing.
             Body::Json(message) => self
                 .http
-                .post(url)
+                .request(Method::POST, url)
                 .header(CONTENT_TYPE, "application/json")
                 .body(message.clone()),
             Body::Form(form) => self
                 .http
-                .post(url)
+                .request(Method::POST, url)
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.clone()),
         };
         let failed = |error: reqwest::Error| http::error_text(&error);
-        let mut response = builder
-            .headers(self.headers.clone())
-            .header(ACCEPT, "application/json")
-            .header(ACCEPT_ENCODING, "identity")
-            .send()
-            .await
-            .map_err(failed)?;
+        let request = builder.header(ACCEPT_ENCODING, "identity");
+        let mut response = self.http.send(request).await.map_err(failed)?;
         let header = |name| {
             let value = response.headers().get(name)?;
             Some(value.to_str().ok()?.to_owned())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::oai::settings::{ClientSettings, Timeouts};
+use crate::http::{ClientSettings, Timeouts};
 use crate::output::enrich::Part;
 use crate::output::vufind::DocumentOptions;
 use crate::store::{ChangeFilter, Per, Version};

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::client::{Client, SolrError};
 use super::settings::SolrSettings;
-use crate::oai::error::ClientError;
+use crate::http::ClientError;
 use crate::stop::Stop;
 use crate::store::{Store, StoreError, Version};
 

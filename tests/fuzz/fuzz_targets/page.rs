@@ -4,10 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use harvestd::oai::parse::{Hints, ParseError, parse};
+use harvestd::oai::parse::{Hints, PageLimits, ParseError, parse};
 use harvestd::oai::request::Verb;
 use harvestd::oai::response::{BadItem, Content, Header, Record, Repair, RepairKind, Response};
-use harvestd::oai::settings::Limits;
 use harvestd::record::xml;
 use libfuzzer_sys::fuzz_target;
 use memchr::memmem;
@@ -68,13 +67,15 @@ fn hints(body: &[u8]) -> Hints<'static> {
         Some(b'J') => Some("shift_jis"),
         _ => None,
     };
-    let limits = Limits::default();
+    let limits = PageLimits::default();
     Hints {
         verb: named.map_or(Verb::ListRecords, |(_, verb)| verb),
         charset,
         // Small enough to be met.
-        depth: limits.depth.min(40),
-        page_records: limits.page_records.min(300),
+        limits: PageLimits {
+            depth: limits.depth.min(40),
+            records: limits.records.min(300),
+        },
     }
 }
 
@@ -83,7 +84,7 @@ fn check_response(body: &[u8], hints: &Hints<'_>, response: &Response) {
     let mut headers: Vec<&Header> = Vec::new();
     match &response.content {
         Content::Records(list) => {
-            assert!(list.len() <= hints.page_records);
+            assert!(list.len() <= hints.limits.records);
             headers.extend(list.items.iter().map(|record| &record.header));
             list.items
                 .iter()
@@ -91,7 +92,7 @@ fn check_response(body: &[u8], hints: &Hints<'_>, response: &Response) {
             bad = &list.bad;
         }
         Content::Identifiers(list) => {
-            assert!(list.len() <= hints.page_records);
+            assert!(list.len() <= hints.limits.records);
             headers.extend(&list.items);
             bad = &list.bad;
         }
@@ -100,7 +101,7 @@ fn check_response(body: &[u8], hints: &Hints<'_>, response: &Response) {
             check_record(body, response, record);
         }
         Content::Sets(list) => {
-            assert!(list.len() <= hints.page_records);
+            assert!(list.len() <= hints.limits.records);
             bad = &list.bad;
         }
         Content::Errors(errors) => assert!(!errors.is_empty()),
@@ -300,7 +301,7 @@ fn check_error(body: &[u8], hints: &Hints<'_>, error: &ParseError) {
             String::from_utf8_lossy(body).chars().count() < 3
                 || !body.iter().any(u8::is_ascii_graphic)
         ),
-        ParseError::BrokenOff { items, .. } => assert!(*items <= hints.page_records),
+        ParseError::BrokenOff { items, .. } => assert!(*items <= hints.limits.records),
         ParseError::NotXml { .. } | ParseError::NotOai { .. } | ParseError::Limit { .. } => {}
     }
 }

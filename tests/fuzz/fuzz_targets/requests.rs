@@ -2,9 +2,9 @@
 
 #![no_main]
 
+use harvestd::http::Secret;
 use harvestd::oai::client::request_url;
 use harvestd::oai::request::{Request, ResumptionToken, Selection, Verb};
-use harvestd::oai::settings::Secret;
 use libfuzzer_sys::fuzz_target;
 use url::{Url, form_urlencoded};
 

@@ -1,40 +1,39 @@
-//! What the failure of a connection means.
+//! Why a connection failed, and what to do about it.
 
 use std::error::Error;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError};
+use url::Url;
 
+use super::error::{Failure, Fault, RedirectFault};
 use super::network::ResolveError;
-use crate::oai::error::Fault;
-use crate::oai::settings::Timeouts;
+use super::redact::Redactor;
+use super::settings::Timeouts;
 
-/// Why no headers came, as far as the connection tells.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ConnectionFailure {
-    /// Try again.
-    Fault(Fault),
-    /// A redirect led to a name in a private network.
-    Private,
-    /// No trusted connection; the reason for a person.
-    Tls(String),
-}
-
-/// Sorts the failure of a request whose headers never came.
-pub(crate) fn sort(error: &reqwest::Error, timeouts: &Timeouts) -> ConnectionFailure {
+/// The failure of a request to `url` that got no headers back.
+pub(crate) fn sort(
+    error: &reqwest::Error,
+    url: &Url,
+    timeouts: &Timeouts,
+    redactor: &Redactor,
+) -> Failure {
     for cause in causes(error) {
         match cause.downcast_ref::<ResolveError>() {
-            Some(ResolveError::Private) => return ConnectionFailure::Private,
+            Some(ResolveError::Private) => {
+                let to = redactor.url(url);
+                return Failure::Redirect(RedirectFault::Private { to });
+            }
             Some(ResolveError::Failed(reason)) => {
-                return ConnectionFailure::Fault(Fault::Name(reason.clone()));
+                return Failure::Fault(Fault::Name(reason.clone()));
             }
             None => {}
         }
         if let Some(reason) = cause.downcast_ref().and_then(tls_reason) {
-            return ConnectionFailure::Tls(reason);
+            return Failure::Tls(reason);
         }
     }
-    ConnectionFailure::Fault(match (error.is_connect(), error.is_timeout()) {
+    Failure::Fault(match (error.is_connect(), error.is_timeout()) {
         (true, true) => Fault::Timeout {
             limit: "connect_timeout",
             after: timeouts.connect,
@@ -44,13 +43,13 @@ pub(crate) fn sort(error: &reqwest::Error, timeouts: &Timeouts) -> ConnectionFai
     })
 }
 
-/// The causes of an error as one line: the outermost says only that something failed, and may
-/// carry the address.
+/// The causes of an error on one line, without the outermost: it says only that something failed,
+/// and may contain the URL.
 pub(crate) fn error_text(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in causes(error) {
         let text = cause.to_string();
-        // Wrappers often repeat what they wrap.
+        // Wrappers often repeat the text of their cause.
         if texts.last().is_none_or(|last| !last.contains(&text)) {
             texts.push(text);
         }
@@ -61,8 +60,7 @@ pub(crate) fn error_text(error: &reqwest::Error) -> String {
     }
 }
 
-/// What an error was caused by, the outermost first. I/O errors count what they wrap as
-/// themselves and pass on only its source, so what they wrap is asked for by name.
+/// The causes of an error, the outermost first.
 fn causes(error: &Cause) -> impl Iterator<Item = &Cause> {
     let mut next = below(error);
     std::iter::from_fn(move || {
@@ -72,6 +70,8 @@ fn causes(error: &Cause) -> impl Iterator<Item = &Cause> {
     })
 }
 
+/// The next cause. `io::Error::source` skips the error that it wraps, so that one comes from
+/// `get_ref`.
 fn below(error: &Cause) -> Option<&Cause> {
     let wrapped = error
         .downcast_ref::<io::Error>()
@@ -84,18 +84,18 @@ fn below(error: &Cause) -> Option<&Cause> {
 
 type Cause = dyn Error + 'static;
 
-/// What a person may do about an error of TLS; `None` if it may pass by itself.
+/// The cause of a TLS error and what to do about it; `None` if the error may pass by itself.
 fn tls_reason(error: &rustls::Error) -> Option<String> {
     let advice = match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => {
-                "no authority that this system trusts vouches for the certificate; if the server \
-                 leaves out its intermediate certificate, or the authority is the institution's \
-                 own, name a PEM file with that certificate as ca_file"
+                "the certificate is signed by an authority that this system does not trust. If the \
+                 server omits its intermediate certificate, or the authority is the institution's \
+                 own, put that certificate into a PEM file and name it as ca_file"
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate has expired: ask the repository to renew it, and check this \
-                 machine's clock"
+                "the certificate has expired: check this machine's clock, then ask the server's \
+                 operator to renew it"
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 "the certificate is not valid yet: check this machine's clock"
@@ -103,23 +103,23 @@ fn tls_reason(error: &rustls::Error) -> Option<String> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the certificate is for another host: check the URL's host name"
             }
-            _ => "the certificate is refused: ask the repository to mend it",
+            _ => "the certificate is invalid: ask the server's operator to replace it",
         },
         rustls::Error::InvalidMessage(_) => {
-            "what came is no TLS: check the URL's scheme and port, and a proxy on the way"
+            "the server does not speak TLS: check the URL's scheme and port, and any proxy between"
         }
         rustls::Error::PeerIncompatible(_)
         | rustls::Error::AlertReceived(
             AlertDescription::ProtocolVersion
             | AlertDescription::HandshakeFailure
             | AlertDescription::InsufficientSecurity,
-        ) => "the server has no version of TLS or no cipher that is still safe (TLS 1.2 or 1.3)",
+        ) => "the server offers no TLS version or cipher that is still safe (TLS 1.2 or 1.3)",
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
             "the server does not know the URL's host name"
         }
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired | AlertDescription::BadCertificate,
-        ) => "the server wants a client certificate, which is not supported",
+        ) => "the server requires a client certificate, which harvestd does not support",
         _ => return None,
     };
     Some(format!("{advice} ({error})"))
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_lasting_errors_of_tls_stop_a_source() {
+    fn only_permanent_tls_errors_have_advice() {
         let alert = rustls::Error::AlertReceived;
         let certificate = rustls::Error::InvalidCertificate;
         let cases = [
@@ -157,7 +157,7 @@ mod tests {
             (
                 "revoked",
                 certificate(CertificateError::Revoked),
-                Some("refused"),
+                Some("invalid"),
             ),
             (
                 "old",
@@ -183,7 +183,7 @@ mod tests {
             ("noise", rustls::Error::DecryptError, None),
         ];
         for (case, error, expected) in cases {
-            // As the connector hands it on.
+            // Wrapped twice, as the connector returns it.
             let wrapped = io::Error::other(io::Error::other(error));
             let reason = causes(&wrapped).find_map(|cause| tls_reason(cause.downcast_ref()?));
             match expected {

@@ -1,4 +1,4 @@
-//! Which addresses a redirect may lead to: none of a private network, unless the source is there.
+//! Keeps redirects out of private networks, unless the configured server is in one.
 
 use std::error::Error;
 use std::fmt;
@@ -9,21 +9,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// What is known of where a source lives, shared by the resolver and the check of redirects.
+/// Where the configured server is, shared by the resolver and the check of redirects.
 ///
-/// Names are resolved here and the connection is made to just these addresses, so a name cannot
-/// be public when it is checked and private when it is used. With a proxy that resolves names
-/// itself only literal addresses can be checked.
+/// Names are resolved here, and the connection goes to exactly these addresses. So a name cannot
+/// be public when it is checked and private when it is used. If a proxy resolves the names, only
+/// literal addresses can be checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbourhood {
-    /// Host names that may be anywhere: the source's own and the proxy's.
+    /// Host names that may be in any network: the server's own and the proxy's.
     configured: Arc<[String]>,
-    /// Whether the source's own host is in a private network, as far as we know by now.
+    /// Whether the server itself is in a private network, as far as its name is resolved.
     private: Arc<AtomicBool>,
 }
 
 impl Neighbourhood {
-    /// Of a source with this base URL, reached by way of `proxy`.
+    /// For the server of this base URL, reached through `proxy`.
     pub(crate) fn new(base: &Url, proxy: Option<&Url>) -> Self {
         let configured = [Some(base), proxy];
         Self {
@@ -36,14 +36,14 @@ impl Neighbourhood {
         }
     }
 
-    /// Whether the source may redirect to `target`, as far as its host name tells: names are
-    /// checked when they are resolved.
+    /// Whether a redirect to `target` is allowed as far as its host name tells. The addresses
+    /// behind a name are checked when it is resolved.
     pub(crate) fn admits(&self, target: &Url) -> bool {
         let Some(host) = target.host_str() else {
             return false;
         };
-        // The proxy's own name is of no use to anyone but us, however public it looks.
-        self.is_source(host) || self.is_private() || !(is_private_host(target) || self.knows(host))
+        // The proxy's name may look public, but only we may use it.
+        self.is_own(host) || self.is_private() || !(is_private_host(target) || self.knows(host))
     }
 
     fn is_private(&self) -> bool {
@@ -54,19 +54,19 @@ impl Neighbourhood {
         self.configured.contains(&canonical(host))
     }
 
-    fn is_source(&self, host: &str) -> bool {
+    fn is_own(&self, host: &str) -> bool {
         self.configured.first() == Some(&canonical(host))
     }
 
-    /// Takes the addresses that `host` resolved to and gives those that may be connected to.
+    /// Of the addresses that `host` resolved to, those that may be connected to.
     fn choose(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ResolveError> {
         let is_private = |address: &SocketAddr| is_private_address(address.ip());
-        if self.is_source(host) {
+        if self.is_own(host) {
             self.private
                 .store(found.iter().any(is_private), Ordering::Relaxed);
         }
         if found.is_empty() {
-            return Err(ResolveError::Failed("it has no address".to_owned()));
+            return Err(ResolveError::Failed("the name has no address".to_owned()));
         }
         if self.knows(host) || self.is_private() {
             return Ok(found);
@@ -84,7 +84,7 @@ impl Resolve for Neighbourhood {
         let this = self.clone();
         Box::pin(async move {
             let host = name.as_str();
-            // The port is put in by the caller.
+            // The caller sets the port.
             let found = tokio::net::lookup_host((host, 0))
                 .await
                 .map_err(|error| ResolveError::Failed(error.to_string()))?;
@@ -94,12 +94,12 @@ impl Resolve for Neighbourhood {
     }
 }
 
-/// Why a name gave no address to connect to.
+/// Why a name has no address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ResolveError {
     /// It does not resolve.
     Failed(String),
-    /// It resolves into a private network, where a redirect may not lead.
+    /// It resolves into a private network, and a redirect led to it.
     Private,
 }
 
@@ -118,7 +118,7 @@ fn canonical(host: &str) -> String {
     host.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether the host of `url` is private by its looks: a literal address, or `localhost`.
+/// Whether the host of `url` is a literal private address or `localhost`.
 fn is_private_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_private_address(IpAddr::V4(address)),
@@ -131,8 +131,8 @@ fn is_private_host(url: &Url) -> bool {
     }
 }
 
-/// Whether an address is none of the public internet's: loopback, private, link-local, shared,
-/// reserved, multicast or unspecified, also when it is wrapped into IPv6.
+/// Whether an address is not public: loopback, private, link-local, shared, reserved, multicast or
+/// unspecified, also wrapped into IPv6. Written by hand: `Ipv4Addr::is_global` is unstable.
 ///
 /// Source: the IANA registries of special-purpose addresses.
 fn is_private_address(address: IpAddr) -> bool {
@@ -297,14 +297,14 @@ mod tests {
         ];
         for (case, base, target, expected) in cases {
             let proxy = url("http://proxy.lan:3128");
-            let around = Neighbourhood::new(&url(base), Some(&proxy));
-            assert_eq!(around.admits(&url(target)), expected, "{case}");
+            let network = Neighbourhood::new(&url(base), Some(&proxy));
+            assert_eq!(network.admits(&url(target)), expected, "{case}");
         }
     }
 
     #[test]
     fn chooses_among_resolved_addresses() {
-        let around = || {
+        let network = || {
             let proxy = url("http://proxy.lan:3128");
             Neighbourhood::new(&url("https://x.org/oai"), Some(&proxy))
         };
@@ -320,36 +320,36 @@ mod tests {
                 Err(ResolveError::Private),
             ),
             ("other host, public", "y.org", &public, Ok(&public)),
-            ("source itself, private", "X.org.", &private, Ok(&private)),
+            ("server itself, private", "X.org.", &private, Ok(&private)),
             ("proxy, private", "proxy.lan", &private, Ok(&private)),
         ];
         for (case, host, found, expected) in cases {
-            let chosen = around().choose(host, found.clone());
+            let chosen = network().choose(host, found.clone());
             assert_eq!(chosen, expected.cloned(), "{case}");
         }
         assert!(matches!(
-            around().choose("y.org", Vec::new()),
+            network().choose("y.org", Vec::new()),
             Err(ResolveError::Failed(_))
         ));
     }
 
     #[test]
-    fn a_source_that_resolves_privately_may_redirect_privately() {
-        let around = Neighbourhood::new(&url("http://repository.lan/oai"), None);
+    fn a_server_in_a_private_network_may_redirect_within_it() {
+        let network = Neighbourhood::new(&url("http://repository.lan/oai"), None);
         let private = addresses(&["10.0.0.1"]);
         assert!(
-            !around.admits(&url("http://10.0.0.2/")),
+            !network.admits(&url("http://10.0.0.2/")),
             "before it is resolved"
         );
-        around.choose("repository.lan", private.clone()).unwrap();
+        network.choose("repository.lan", private.clone()).unwrap();
         assert!(
-            around.admits(&url("http://10.0.0.2/")),
+            network.admits(&url("http://10.0.0.2/")),
             "once it is resolved"
         );
-        assert_eq!(around.choose("other.lan", private.clone()), Ok(private));
-        around
+        assert_eq!(network.choose("other.lan", private.clone()), Ok(private));
+        network
             .choose("repository.lan", addresses(&["1.1.1.1"]))
             .unwrap();
-        assert!(!around.admits(&url("http://10.0.0.2/")), "after it moved");
+        assert!(!network.admits(&url("http://10.0.0.2/")), "after it moved");
     }
 }

@@ -1,4 +1,4 @@
-//! How a client may behave towards one repository: address, credentials, times and limits.
+//! How a client reaches one server: address, credentials, timeouts and limits.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,37 +6,10 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::client::show_url;
+use super::redact::show_url;
+use super::secret::Secret;
 
-/// A text that never shows: `Debug` and `Display` print `<redacted>`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<redacted>")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<redacted>")
-    }
-}
-
-/// Who we are to a repository.
+/// What identifies us to a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// Sent as the query argument `api_key` with every request (DOAJ's premium key).
@@ -49,16 +22,16 @@ pub struct Credentials {
     pub headers: Vec<(String, Secret)>,
 }
 
-/// How long a client waits. Each names the configuration key that sets it.
+/// How long a client waits. Each field names the configuration key that sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// `connect_timeout`: until the connection stands.
+    /// `connect_timeout`: until the connection is open.
     pub connect: Duration,
-    /// `first_byte_timeout`: from sending the request to the answer's headers.
+    /// `first_byte_timeout`: from the request to the headers of the reply.
     pub first_byte: Duration,
     /// `idle_timeout`: between two pieces of the body.
     pub idle: Duration,
-    /// `total_timeout`: the whole answer, so that a server that drips bytes cannot hold us.
+    /// `total_timeout`: the whole reply, so that a slow trickle of bytes ends too.
     pub total: Duration,
 }
 
@@ -73,19 +46,15 @@ impl Default for Timeouts {
     }
 }
 
-/// How much a client takes. Each names the configuration key that sets it.
+/// How large and how slow a body may be. Each field names the configuration key that sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `max_body_bytes`: bytes on the wire.
     pub body_bytes: u64,
     /// `max_inflated_bytes`: bytes after decompression.
     pub inflated_bytes: u64,
-    /// `max_depth`: nesting of elements.
-    pub depth: usize,
-    /// `max_page_records`: items in one response.
-    pub page_records: usize,
-    /// `min_bytes_per_second`: slower answers are given up, measured after the first
-    /// [`Timeouts::idle`]; 0 takes any speed.
+    /// `min_bytes_per_second`: the slowest transfer, measured after the first
+    /// [`Timeouts::idle`]; 0 accepts any speed.
     pub bytes_per_second: u64,
 }
 
@@ -94,34 +63,32 @@ impl Default for Limits {
         Self {
             body_bytes: 256 << 20,
             inflated_bytes: 512 << 20,
-            depth: 256,
-            page_records: 200_000,
             bytes_per_second: 64,
         }
     }
 }
 
-/// All that an HTTP client needs to know of one repository.
+/// Everything that a client needs to know of one server.
 #[derive(Clone, PartialEq)]
 pub struct ClientSettings {
-    /// The base URL; a query string that it already has is kept.
+    /// The base URL. Its own query string is kept.
     pub url: Url,
-    /// Who we are.
+    /// What identifies us.
     pub credentials: Credentials,
-    /// Mail address or URL of whoever runs this harvester, for the User-Agent.
+    /// Mail address or URL of the operator, sent in the User-Agent.
     pub contact: Option<String>,
     /// How long to wait.
     pub timeouts: Timeouts,
-    /// How much to take.
+    /// How large and how slow a body may be.
     pub limits: Limits,
-    /// A PEM file with certificates to trust beside the system's.
+    /// A PEM file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// An HTTP, HTTPS or SOCKS5 proxy for this source.
+    /// An HTTP, HTTPS or SOCKS5 proxy.
     pub proxy: Option<Url>,
 }
 
 impl fmt::Debug for ClientSettings {
-    /// Shows both addresses without logins and keys.
+    /// Shows both URLs without logins and keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientSettings")
             .field("url", &show_url(&self.url))

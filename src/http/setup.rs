@@ -1,4 +1,4 @@
-//! Turns the settings of one source into the machinery that sends its requests.
+//! Turns settings into a client of the HTTP library.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,20 +11,20 @@ use rustls::crypto::{CryptoProvider, ring};
 use url::Url;
 
 use super::address::{API_KEY, base_of, stray_argument};
+use super::error::ClientError;
 use super::network::Neighbourhood;
 use super::redact::{Redactor, show_url};
-use super::{failure, inflate};
-use crate::oai::error::ClientError;
-use crate::oai::settings::{ClientSettings, Credentials, Secret};
+use super::secret::Secret;
+use super::settings::{ClientSettings, Credentials};
+use super::{decompress, failure};
 
-/// Asks for XML; the rest is for servers that would otherwise answer 406.
-const ACCEPTED: &str = "text/xml, application/xml;q=0.9, */*;q=0.1";
-
-/// The base URL without userinfo, and the credentials with what stood in it.
+/// The base URL without userinfo and `api_key`, and the credentials with both.
 ///
-/// # Errors
-/// For a URL that is not http(s), or that carries an argument of the protocol.
-pub(crate) fn split_url(settings: &ClientSettings) -> Result<(Url, Credentials), ClientError> {
+/// Refuses a URL that is not http(s), or that contains one of `arguments`.
+pub(crate) fn split_url(
+    settings: &ClientSettings,
+    arguments: &'static [&'static str],
+) -> Result<(Url, Credentials), ClientError> {
     let url = &settings.url;
     let refuse = |reason: String| {
         let url = Redactor::new(settings).url(url);
@@ -33,9 +33,9 @@ pub(crate) fn split_url(settings: &ClientSettings) -> Result<(Url, Credentials),
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return refuse("it must begin with http:// or https:// and a host name".to_owned());
     }
-    if let Some(name) = stray_argument(url) {
+    if let Some(name) = stray_argument(url, arguments) {
         return refuse(format!(
-            "it carries {name:?}, which is sent with each request: leave it out"
+            "it contains the argument {name:?}, which every request adds itself: remove it"
         ));
     }
     let mut credentials = settings.credentials.clone();
@@ -51,14 +51,13 @@ pub(crate) fn split_url(settings: &ClientSettings) -> Result<(Url, Credentials),
             .filter(|(_, value)| !value.is_empty())
             .map(|(_, value)| Secret::new(value));
     }
-    Ok((base_of(url, |_, _| false), credentials))
+    Ok((base_of(url, arguments, |_, _| false), credentials))
 }
 
-/// The `User-Agent` header: our name and version, and whom to write to.
+/// The `User-Agent` header: our name, our version and the operator's contact.
 ///
-/// # Errors
-/// For a contact that does not fit into a header, or that would make servers take us for a robot
-/// to be shut out: DOAJ refuses every name with `bot` or `spider` in it.
+/// Refuses a contact that no header can carry. Refuses `bot` and `spider` too: DOAJ answers no
+/// client with such a name.
 pub(crate) fn user_agent(contact: Option<&str>) -> Result<String, ClientError> {
     let name = concat!("harvestd/", env!("CARGO_PKG_VERSION"));
     let Some(contact) = contact.map(str::trim).filter(|contact| !contact.is_empty()) else {
@@ -71,27 +70,33 @@ pub(crate) fn user_agent(contact: Option<&str>) -> Result<String, ClientError> {
         })
     };
     if !contact.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return refuse("it must be plain ASCII on one line to be sent as part of the User-Agent");
+        return refuse(
+            "it is sent in the User-Agent header, so it must be plain ASCII on one line",
+        );
     }
     let lower = contact.to_ascii_lowercase();
     if lower.contains("bot") || lower.contains("spider") {
         return refuse(
-            "it contains \"bot\" or \"spider\", and DOAJ and others refuse every User-Agent that \
-             does: use another address",
+            "it contains \"bot\" or \"spider\", and DOAJ and other servers refuse such a User-Agent: \
+             use another address",
         );
     }
     Ok(format!("{name} (+{contact})"))
 }
 
-/// The headers that only the source's own site gets.
+/// The headers with credentials. Only the configured site gets them.
 pub(crate) fn private_headers(credentials: &Credentials) -> Result<HeaderMap, ClientError> {
     let refuse = |which: &str, reason: &str| ClientError::Credential {
         which: which.to_owned(),
         reason: reason.to_owned(),
     };
     let value = |which: &str, text: &str| {
-        let mut value = HeaderValue::from_str(text)
-            .map_err(|_| refuse(which, "its value holds characters that no header can carry"))?;
+        let mut value = HeaderValue::from_str(text).map_err(|_| {
+            refuse(
+                which,
+                "its value contains characters that a header cannot carry",
+            )
+        })?;
         value.set_sensitive(true);
         Ok(value)
     };
@@ -105,7 +110,8 @@ pub(crate) fn private_headers(credentials: &Credentials) -> Result<HeaderMap, Cl
     }
     if let Some(bearer) = &credentials.bearer {
         if credentials.basic.is_some() {
-            let reason = "user and password are set too, and one request carries only one of them";
+            let reason =
+                "user and password are set too, but a request can carry only one of the two";
             return Err(refuse("bearer token", reason));
         }
         let text = format!("Bearer {}", bearer.expose());
@@ -115,51 +121,29 @@ pub(crate) fn private_headers(credentials: &Credentials) -> Result<HeaderMap, Cl
         let which = format!("header {name:?}");
         let value = value(&which, secret.expose())?;
         let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| refuse(&which, "this is no name of a header"))?;
+            .map_err(|_| refuse(&which, "this is not a valid header name"))?;
         headers.append(name, value);
     }
     Ok(headers)
 }
 
-/// The parts of a client for a server that is no repository: it follows no redirects.
-pub(crate) struct Plain {
-    /// Sends requests, with headers that each of them can override.
-    pub(crate) http: reqwest::Client,
-    /// The credentials.
-    pub(crate) headers: HeaderMap,
-    /// Knows what must not be shown.
-    pub(crate) redactor: Redactor,
-}
-
-/// Makes the parts of a client for the server of `settings.url`, without a contact: it is ours.
+/// A client of the HTTP library: our headers, verified TLS, the proxy, names resolved through
+/// `neighbourhood`, no redirects.
 ///
-/// # Errors
-/// If the settings cannot be used; nothing is sent yet.
-pub(crate) fn plain(settings: &ClientSettings) -> Result<Plain, ClientError> {
-    let neighbourhood = Neighbourhood::new(&settings.url, settings.proxy.as_ref());
-    Ok(Plain {
-        http: http_client(settings, &user_agent(None)?, &neighbourhood)?,
-        headers: private_headers(&settings.credentials)?,
-        redactor: Redactor::new(settings),
-    })
-}
-
-/// Makes the HTTP client: our headers, TLS that always verifies, the proxy, no redirects of its
-/// own, and names resolved by way of `neighbourhood`.
-///
-/// Proxies in the environment are not used: all that a client does is in its settings.
+/// Proxies in the environment are ignored: only the settings decide what a client does.
 pub(crate) fn http_client(
     settings: &ClientSettings,
+    accept: &'static str,
     user_agent: &str,
     neighbourhood: &Neighbourhood,
 ) -> Result<reqwest::Client, ClientError> {
     let setup = |reason: String| ClientError::Setup { reason };
     install_crypto();
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(
         ACCEPT_ENCODING,
-        HeaderValue::from_static(inflate::ACCEPT_ENCODING),
+        HeaderValue::from_static(decompress::ACCEPT_ENCODING),
     );
     let agent = HeaderValue::from_str(user_agent).map_err(|error| setup(error.to_string()))?;
     headers.insert(USER_AGENT, agent);
@@ -184,10 +168,10 @@ pub(crate) fn http_client(
     })
 }
 
-/// Makes ring the provider of cryptography, unless the program has chosen one already.
+/// Makes ring the cryptography provider, unless the program already has one.
 fn install_crypto() {
     if CryptoProvider::get_default().is_none() {
-        // Fails only if another thread was faster, which is as good.
+        // Fails only if another thread did the same first.
         let _ = ring::default_provider().install_default();
     }
 }
@@ -216,13 +200,13 @@ fn read_certificates(settings: &ClientSettings) -> Result<Vec<Certificate>, Clie
     let pem = std::fs::read(&path).map_err(|error| refuse(error.to_string()))?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| {
         refuse(format!(
-            "it is no PEM file: {}",
+            "it is not a PEM file: {}",
             failure::error_text(&error)
         ))
     })?;
     match certificates.is_empty() {
         true => Err(refuse(
-            "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned(),
+            "it contains no PEM certificate (-----BEGIN CERTIFICATE-----)".to_owned(),
         )),
         false => Ok(certificates),
     }

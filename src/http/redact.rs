@@ -1,4 +1,4 @@
-//! What may be shown of addresses and texts: everything but secrets.
+//! URLs and texts as they may be printed: without secrets.
 
 use std::borrow::Cow;
 
@@ -8,23 +8,23 @@ use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 use super::address::UNRESERVED_ONLY;
-use crate::oai::settings::ClientSettings;
+use super::settings::ClientSettings;
 
-/// Stands where a secret stood.
+/// Replaces a secret.
 pub(crate) const REDACTED: &str = "<redacted>";
 
-/// Longest address shown, in characters: tokens can be kilobytes long.
+/// The longest URL that is printed, in characters: tokens can be kilobytes long.
 const URL_CHARS: usize = 600;
 
-/// Knows the secrets of one source in the spellings in which they may come back.
+/// Recognises the secrets of one client in every spelling that a server may repeat.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
     spellings: Vec<String>,
 }
 
 impl Redactor {
-    /// Collects the secrets of `settings`: credentials, userinfo of the base URL and of the proxy,
-    /// and the values of the base URL's own arguments that are secret by name.
+    /// Collects the secrets of `settings`: the credentials, the userinfo of the base URL and of the
+    /// proxy, and the base URL's own arguments that are secret by name.
     pub(crate) fn new(settings: &ClientSettings) -> Self {
         let credentials = &settings.credentials;
         let mut redactor = Self::default();
@@ -39,7 +39,7 @@ impl Redactor {
         }
         for (_, value) in &credentials.headers {
             redactor.add(value.expose());
-            // `Authorization: Token xyz`: the part that is secret may come back alone.
+            // Of `Authorization: Token xyz` a server may repeat only the secret part.
             if let Some((_, rest)) = value.expose().split_once(' ') {
                 redactor.add(rest.trim());
             }
@@ -54,7 +54,7 @@ impl Redactor {
                 redactor.add(password);
                 redactor.add_login(&user, &decoded);
             } else if !url.username().is_empty() {
-                // A lone user name before the host is a token more often than a name.
+                // A user name without a password is more often a token than a name.
                 redactor.add(url.username());
             }
         }
@@ -63,7 +63,7 @@ impl Redactor {
                 redactor.add(&value);
             }
         }
-        // The longest first, so that none is left in part.
+        // The longest first, so that no part of one is left.
         redactor
             .spellings
             .sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
@@ -97,7 +97,7 @@ impl Redactor {
         ]);
     }
 
-    /// Whether a secret stands in `text`.
+    /// Whether `text` contains a secret.
     pub(crate) fn hits(&self, text: &str) -> bool {
         self.spellings
             .iter()
@@ -115,13 +115,13 @@ impl Redactor {
         text
     }
 
-    /// `url` fit to be shown, also if a secret stands in its path.
+    /// `url` for a message, also without a secret in its path.
     pub(crate) fn url(&self, url: &Url) -> String {
         let shown = show_url(url);
         cut(&self.text(&shown), URL_CHARS)
     }
 
-    /// The longest spelling, in bytes: how much of a cut text's end may be part of a secret.
+    /// The longest spelling, in bytes. The end of a truncated text may hold part of a secret that long.
     pub(crate) fn longest(&self) -> usize {
         self.spellings.first().map_or(0, String::len)
     }
@@ -133,7 +133,7 @@ pub(crate) fn show_url(url: &Url) -> String {
     let mut bare = url.clone();
     bare.set_query(None);
     bare.set_fragment(None);
-    // Both fail only for addresses that cannot have a userinfo, which then have none.
+    // Both fail only for URLs that cannot have a userinfo, which then have none.
     let _ = bare.set_username("");
     let _ = bare.set_password(None);
     let mut shown = bare.to_string();
@@ -156,7 +156,7 @@ pub(crate) fn show_url(url: &Url) -> String {
     shown
 }
 
-/// Whether an argument of this name is to be taken for a secret.
+/// Whether an argument of this name counts as a secret. OAI-PMH's `resumptionToken` does not.
 pub(crate) fn is_secret_name(name: &str) -> bool {
     const WHOLE: [&str; 6] = ["key", "sig", "auth", "pass", "pw", "pwd"];
     const PART: [&str; 8] = [
@@ -192,7 +192,7 @@ fn lower_case_escapes(encoded: &str) -> String {
     let mut lowered = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         lowered.push('%');
-        // What follows `%` was written by an encoder: two ASCII digits, always.
+        // An encoder wrote this: two ASCII digits always follow `%`.
         let (digits, rest) = piece.split_at(piece.len().min(2));
         lowered.push_str(&digits.to_ascii_lowercase());
         lowered.push_str(rest);
@@ -203,10 +203,10 @@ fn lower_case_escapes(encoded: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oai::settings::Secret;
+    use crate::http::Secret;
 
     #[test]
-    fn shows_addresses_without_secrets() {
+    fn prints_urls_without_secrets() {
         let cases = [
             ("plain", "https://x.org/oai", "https://x.org/oai"),
             (
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_long_addresses_by_characters() {
+    fn truncates_long_urls_by_characters() {
         let url = Url::parse(&format!(
             "https://x.org/oai?resumptionToken={}",
             "a".repeat(4000)

@@ -1,32 +1,34 @@
-//! Where a redirect leads: the next base URL, or why it is not followed.
+//! The target of a redirect as the next base URL, or why the redirect is not followed.
 
 use reqwest::StatusCode;
 use url::Url;
 
 use super::address::{base_of, same_site, without_secrets};
+use super::error::RedirectFault;
 use super::network::Neighbourhood;
 use super::redact::{Redactor, cut};
-use crate::oai::error::RedirectFault;
 
 /// How many redirects are followed for one request.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 
-/// What decides over the redirects of one source.
+/// What decides about the redirects of one client.
 pub(crate) struct Rules<'a> {
-    /// The source's base URL.
+    /// The client's base URL.
     pub(crate) origin: &'a Url,
-    /// Where the source lives.
+    /// The arguments that each request attaches.
+    pub(crate) arguments: &'a [&'a str],
+    /// The networks that redirects may lead to.
     pub(crate) neighbourhood: &'a Neighbourhood,
-    /// What must not be shown, nor told to another site.
+    /// The secrets that are neither printed nor sent to another site.
     pub(crate) redactor: &'a Redactor,
 }
 
-/// One place on the way of a request.
+/// One step of a request through redirects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hop {
     /// The base URL to which the request's arguments are attached.
     pub(crate) base: Url,
-    /// Whether this is the source's own site, which alone gets credentials.
+    /// Whether this is the configured site. No other site gets credentials.
     pub(crate) own_site: bool,
     /// Whether every redirect up to here was permanent.
     pub(crate) permanent: bool,
@@ -37,29 +39,26 @@ pub(crate) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Finds the hop after `hop`, whose address `asked` was answered with a redirect to `location`.
+/// The hop after `hop`, whose URL `requested` was redirected to `location`.
 ///
-/// The target's address is taken apart and put together anew: the arguments of the request are
-/// attached by the caller, whether the target kept, changed or lost them. A target without any
-/// query is given back the arguments of the base URL, those that are secret only on its own site.
-///
-/// # Errors
-/// For a target that is unreadable, neither http nor https, less secure, or private.
+/// The caller attaches the arguments of the request again, so it does not matter whether the
+/// target kept, changed or lost them. A target without a query gets the base URL's own arguments;
+/// the secret ones only on the own site.
 pub(crate) fn next_hop(
     rules: &Rules<'_>,
     hop: &Hop,
-    asked: &Url,
+    requested: &Url,
     status: StatusCode,
     location: &str,
 ) -> Result<Hop, RedirectFault> {
     let target = (!location.trim().is_empty())
-        .then(|| asked.join(location.trim()).ok())
+        .then(|| requested.join(location.trim()).ok())
         .flatten()
         .ok_or_else(|| RedirectFault::NoTarget {
             location: cut(&rules.redactor.text(location), 200),
         })?;
     let to = || rules.redactor.url(&target);
-    match (asked.scheme(), target.scheme()) {
+    match (requested.scheme(), target.scheme()) {
         ("https", "http") => return Err(RedirectFault::Downgrade { to: to() }),
         (_, "http" | "https") => {}
         _ => return Err(RedirectFault::Scheme { to: to() }),
@@ -68,11 +67,13 @@ pub(crate) fn next_hop(
         return Err(RedirectFault::Private { to: to() });
     }
     let own_site = same_site(rules.origin, &target);
-    let mut base = base_of(&target, |_, value| !own_site && rules.redactor.hits(value));
+    let mut base = base_of(&target, rules.arguments, |_, value| {
+        !own_site && rules.redactor.hits(value)
+    });
     if target.query().is_none() {
         let origin = match own_site {
             true => rules.origin.clone(),
-            false => without_secrets(rules.origin),
+            false => without_secrets(rules.origin, rules.arguments),
         };
         base.set_query(origin.query());
     }
@@ -86,13 +87,14 @@ pub(crate) fn next_hop(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oai::settings::{ClientSettings, Secret};
+    use crate::http::{ClientSettings, Secret};
 
     fn follow(base: &str, asked: &str, status: u16, location: &str) -> Result<Hop, RedirectFault> {
         let mut settings = ClientSettings::new(Url::parse(base).unwrap());
         settings.credentials.api_key = Some(Secret::new("s3cret"));
         let rules = Rules {
             origin: &settings.url,
+            arguments: &["verb"],
             neighbourhood: &Neighbourhood::new(&settings.url, None),
             redactor: &Redactor::new(&settings),
         };

@@ -1,0 +1,45 @@
+//! HTTP as a client: set-up, TLS, proxies, limits, redirects, decompression, redaction.
+//!
+//! - `settings`, `secret`: how to reach one server, and within which limits
+//! - `client`: requests and their replies
+//! - `setup`: settings as a client of the HTTP library
+//! - `address`: arguments of requests in URLs
+//! - `network`, `redirect`: which redirects are followed
+//! - `body`, `decompress`: bodies within limits, without compression
+//! - `head`: status and headers of a reply
+//! - `exchange`: a request and its reply, for error messages
+//! - `error`, `failure`: why a request brought no reply
+//! - `redact`: addresses and texts without secrets
+
+mod address;
+mod body;
+mod client;
+mod decompress;
+mod error;
+mod exchange;
+mod failure;
+mod head;
+mod network;
+mod redact;
+mod redirect;
+mod secret;
+mod settings;
+mod setup;
+
+pub(crate) use address::with_arguments;
+pub use client::Times;
+pub(crate) use client::{Client, NoReply, Protocol, Reply};
+pub use error::{ClientError, Fault, RedirectFault};
+pub(crate) use error::{Failure, seconds};
+pub use exchange::Exchange;
+pub(crate) use failure::error_text;
+pub(crate) use head::{Head, retry_after};
+pub(crate) use redact::{Redactor, show_url};
+pub use secret::Secret;
+pub use settings::{ClientSettings, Credentials, Limits, Timeouts};
+
+#[cfg(test)]
+pub(crate) mod tests {
+    pub(crate) use super::decompress::tests::gzip;
+    pub(crate) use super::head::tests::head;
+}
