@@ -11,20 +11,19 @@ use quick_xml::NsReader;
 use quick_xml::events::Event;
 use quick_xml::name::ResolveResult;
 
+mod support;
+
+use support::shared_data;
+
 const SNAPSHOT: &str = "tests/fixtures/corpus-parse.snap";
 
 /// Reads each answer of the corpus. With `UPDATE_SNAPSHOT` set, writes the snapshot anew.
 #[test]
 fn corpus_parses_as_before() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let corpus = root.join("../shared/corpus");
-    if !corpus.is_dir() {
-        eprintln!(
-            "SKIPPED corpus_parses_as_before: {} is absent",
-            corpus.display()
-        );
+    let Some(corpus) = shared_data("corpus") else {
         return;
-    }
+    };
     let index = index(&corpus);
     let mut lines = String::new();
     let mut mismatches = Vec::new();

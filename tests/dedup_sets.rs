@@ -11,21 +11,19 @@ use harvestd::dedup::{
     score::{Counts, Truth, against_clusters, run},
 };
 
+mod support;
+
+use support::shared_data;
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/dedup")
         .join(name)
 }
 
-/// A file of the full sets, or `None`, said aloud, where they are not at hand.
+/// A file of the full sets, if they are there.
 fn full_set(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/dedup")
-        .join(name);
-    if !path.exists() {
-        eprintln!("SKIPPED: no labelled set at {}", path.display());
-    }
-    path.exists().then_some(path)
+    shared_data(&format!("dedup/{name}"))
 }
 
 fn score(records: &Path, truth: &Truth) -> (Counts, String) {

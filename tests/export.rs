@@ -152,7 +152,7 @@ async fn catalogue_documents_are_those_of_the_catalogue() {
             )
         })
         .collect();
-    let expected = std::fs::read_to_string(fixture("vufind-docs-2017-ten.jsonl")).unwrap();
+    let expected = std::fs::read_to_string(fixture("vufind-docs-2017.jsonl")).unwrap();
     for line in expected.lines() {
         let expected: Value = serde_json::from_str(line).unwrap();
         let expected = &expected["doc"];

@@ -1,7 +1,11 @@
 //! Records of sample pages, for tests: no parser of the protocol, which has its own tests.
 
-use std::fs;
+#[path = "../../tests/support/shared_data.rs"]
+mod shared_data;
+
 use std::path::{Path, PathBuf};
+
+pub(crate) use shared_data::shared_data;
 
 /// A record of a sample page.
 pub(crate) struct Sample {
@@ -65,19 +69,9 @@ fn with_declarations(metadata: &str, tags: &[&str]) -> String {
     format!("{}{added}{}", &metadata[..name_end], &metadata[name_end..])
 }
 
-/// A directory or file beside the project that is not part of it; says so if it is not there.
-pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared")
-        .join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: {} is not there", path.display());
-    None
-}
-
-/// A shared file's text.
-pub(crate) fn shared_text(path: &str) -> Option<String> {
-    shared(path).map(|path| fs::read_to_string(path).unwrap())
+/// The path of a file or folder of `tests/fixtures`.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }

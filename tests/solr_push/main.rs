@@ -11,7 +11,7 @@ mod support;
 mod works;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use harvestd::oai::Datestamp;
 use serde_json::{Map, Value, json};
 use support::solr::{Documents, commands};
 use support::{
-    FakeSolr, NOW, Output, Program, RealSolr, Repository, TempStore, fixture, temp_store,
+    FakeSolr, NOW, Output, Program, RealSolr, Repository, TempStore, fixture, shared_data,
+    temp_store,
 };
 
 /// A repository, a store and a configuration with one output.
@@ -908,14 +909,10 @@ async fn check_config_asks_outputs() {
     scene.run("check-config --online").await.failure(1);
 }
 
-/// VuFind's own configuration, where it is at hand.
+/// VuFind's own configuration of its index, if it is there. Its licence keeps it out of the project;
+/// `tests/solr/conf` has the same fields.
 fn vufind_configuration() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/solr/vufind-conf");
-    if !path.exists() {
-        eprintln!("SKIPPED: {} IS NOT THERE", path.display());
-        return None;
-    }
-    Some(path)
+    shared_data("solr/vufind-conf")
 }
 
 /// The seed's record comes back as the document that all this began with.
@@ -1007,11 +1004,6 @@ async fn real_solr_with_the_schema_of_a_catalogue_holds_its_documents() {
 }
 
 async fn a_whole_page_comes_back(solr: &RealSolr) {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vufind/docs-2017-page.jsonl");
-    if !docs.exists() {
-        eprintln!("SKIPPED: {} IS NOT THERE", docs.display());
-        return;
-    }
     let page = Repository::serving_file(fixture("doaj-2017-page.xml"))
         .start()
         .await;
@@ -1021,7 +1013,10 @@ async fn a_whole_page_comes_back(solr: &RealSolr) {
     scene.push("").await.0.success();
     let documents = solr.documents().await;
     let mut compared = 0;
-    for line in std::fs::read_to_string(docs).unwrap().lines() {
+    for line in std::fs::read_to_string(fixture("vufind-docs-2017.jsonl"))
+        .unwrap()
+        .lines()
+    {
         let expected: Value = serde_json::from_str(line).unwrap();
         let posted = expected["doc"].as_object().unwrap();
         let document = &documents[posted["id"][0].as_str().unwrap()];

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod http;
 pub mod program;
 pub mod repository;
+pub mod shared_data;
 pub mod solr;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub use disk::SmallDisk;
 pub use fault::{Fault, When};
 pub use program::{Output, Program, harvestd};
 pub use repository::{NOW, Repository};
+pub use shared_data::shared_data;
 pub use solr::{FakeSolr, RealSolr};
 
 /// A directory for one test's store; it goes with the value.

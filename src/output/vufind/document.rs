@@ -408,10 +408,10 @@ mod tests {
     }
 
     #[test]
-    fn makes_the_ten_documents() {
+    fn makes_all_documents_of_the_page() {
         check_page(
-            include_str!("../../../tests/fixtures/oai_doaj-2017-ten.xml"),
-            include_str!("../../../tests/fixtures/vufind-docs-2017-ten.jsonl"),
+            include_str!("../../../tests/fixtures/doaj-2017-page.xml"),
+            include_str!("../../../tests/fixtures/vufind-docs-2017.jsonl"),
         );
     }
 
@@ -426,15 +426,6 @@ mod tests {
                 let (name, several) = known.expect("every posted field is listed");
                 assert!(*several || field.values.as_slice().len() == 1, "{name}");
             }
-        }
-    }
-
-    #[test]
-    fn makes_all_documents_of_the_page() {
-        let page = samples::shared_text("corpus/doaj-oai/vufindharvest-oai_doaj-2017-page1.xml");
-        let documents = samples::shared_text("vufind/docs-2017-page.jsonl");
-        if let (Some(page), Some(documents)) = (page, documents) {
-            check_page(&page, &documents);
         }
     }
 

@@ -404,7 +404,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::record::samples;
 
     fn check_rows(rows: &str) {
         let rules = WorkKeyRules::default();
@@ -432,13 +431,6 @@ mod tests {
     #[test]
     fn normalises_every_script() {
         check_rows(include_str!("../../../tests/fixtures/vufind-strings.jsonl"));
-    }
-
-    #[test]
-    fn normalises_all_known_rows() {
-        if let Some(rows) = samples::shared_text("vufind/strings.jsonl") {
-            check_rows(&rows);
-        }
     }
 
     #[test]

@@ -132,6 +132,7 @@ fn non_blank(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
     use crate::record::samples;
@@ -208,27 +209,17 @@ mod tests {
     #[test]
     fn reads_all_samples() {
         let pages = [
-            (
-                "oai_doaj",
-                "corpus/doaj-oai/vufindharvest-oai_doaj-2017-page1.xml",
-                100,
-            ),
-            (
-                "oai_doaj",
-                "corpus/doaj-oai/doaj-docs-article-oai_doaj.xml",
-                1,
-            ),
-            ("oai_dc", "corpus/doaj-oai/doaj-docs-journal-oai_dc.xml", 1),
+            ("oai_doaj", "doaj-2017-page.xml", 100),
+            ("oai_doaj", "doaj-docs-article.xml", 1),
+            ("oai_dc", "doaj-docs-journal.xml", 1),
         ];
-        for (prefix, path, count) in pages {
-            let Some(page) = samples::shared_text(path) else {
-                return;
-            };
+        for (prefix, name, count) in pages {
+            let page = fs::read_to_string(samples::fixture(name)).unwrap();
             let records = samples::records(&page);
-            assert_eq!(records.len(), count, "{path}");
+            assert_eq!(records.len(), count, "{name}");
             for record in records {
                 let article = article(prefix, &record.metadata).unwrap();
-                assert!(article.title.is_some(), "{path} {}", record.identifier);
+                assert!(article.title.is_some(), "{name} {}", record.identifier);
             }
         }
     }
@@ -236,9 +227,15 @@ mod tests {
     /// Whatever other repositories put into `oai_dc` is read without an error.
     #[test]
     fn reads_dublin_core_of_other_repositories() {
-        let Some(folder) = samples::shared("corpus/oai-listrecords") else {
-            return;
-        };
+        assert_eq!(titles_in(&samples::fixture("oai_dc")), 13);
+        if let Some(folder) = samples::shared_data("corpus/oai-listrecords") {
+            let titles = titles_in(&folder);
+            assert!(titles > 200, "only {titles}");
+        }
+    }
+
+    /// The number of `oai_dc` records with a title in the pages of a folder.
+    fn titles_in(folder: &Path) -> usize {
         let mut read = 0;
         for path in fs::read_dir(folder).unwrap() {
             let path = path.unwrap().path();
@@ -254,14 +251,21 @@ mod tests {
                 read += usize::from(article.title.is_some());
             }
         }
-        assert!(read > 200, "only {read}");
+        read
     }
 
     #[test]
     fn reads_all_sample_json() {
-        let Some(folder) = samples::shared("corpus/doaj-json") else {
-            return;
-        };
+        assert_eq!(json_records_in(&samples::fixture("doaj_json")), 5);
+        if let Some(folder) = samples::shared_data("corpus/doaj-json") {
+            let records = json_records_in(&folder);
+            assert!(records > 290, "only {records}");
+        }
+    }
+
+    /// The number of DOAJ's JSON records in the files of a folder, each of which must have what
+    /// every catalogue needs.
+    fn json_records_in(folder: &Path) -> usize {
         let mut read = 0;
         for path in fs::read_dir(folder).unwrap() {
             let path = path.unwrap().path();
@@ -290,6 +294,6 @@ mod tests {
                 }
             }
         }
-        assert!(read > 290, "only {read}");
+        read
     }
 }
