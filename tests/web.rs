@@ -495,20 +495,20 @@ async fn the_feed_speaks_every_format_and_says_when_it_cannot_tell_all() {
     daemon.terminate().await;
 }
 
-/// The example of README.md that begins with this line, as it stands there.
+/// The example of docs/api.md that begins with this line, as it stands there.
 fn example(begins: &str) -> String {
-    let readme = include_str!("../README.md");
-    let mut blocks = readme.split("\n```").skip(1).step_by(2);
+    let page = include_str!("../docs/api.md");
+    let mut blocks = page.split("\n```").skip(1).step_by(2);
     let block = blocks.find_map(|block| {
         let (_, text) = block.split_once('\n')?;
         text.starts_with(begins).then(|| format!("{text}\n"))
     });
-    block.unwrap_or_else(|| panic!("README.md has an example that begins with {begins:?}"))
+    block.unwrap_or_else(|| panic!("docs/api.md has an example that begins with {begins:?}"))
 }
 
-/// Both consumers of README.md keep a copy of the store, through a restart of their own and a deletion.
+/// Both consumers of docs/api.md keep a copy of the store, through a restart of their own and a deletion.
 #[tokio::test]
-async fn the_consumers_of_the_readme_follow_the_store() {
+async fn the_documented_consumers_follow_the_store() {
     let consumers = [
         ("python3", example("import json"), "python3"),
         ("sh", example("#!/bin/sh"), "jq"),
@@ -634,10 +634,10 @@ async fn metrics_are_documented_and_the_dashboard_draws_only_those() {
         "{metrics}"
     );
 
-    let readme = include_str!("../README.md");
-    let (_, section) = readme.split_once("### Metrics").unwrap();
-    let (table, _) = section.split_once("\n### ").unwrap();
-    assert_eq!(names(table), shown, "the table of README.md");
+    let page = include_str!("../docs/operating.md");
+    let (_, section) = page.split_once("## Metrics").unwrap();
+    let (_, table) = section.split_once("\n| name ").unwrap();
+    assert_eq!(names(table), shown, "the table of docs/operating.md");
 
     let dashboard: Value =
         serde_json::from_str(include_str!("../config/grafana-dashboard.json")).unwrap();

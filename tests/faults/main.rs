@@ -2,7 +2,7 @@
 //! repository over real HTTP: what is in the store in the end, how the run ended, and that the
 //! watermark only moves as far as the repository has proven.
 //!
-//! The letters and numbers name the faults; `README.md` has the table of what harvestd does about the
+//! The letters and numbers name the faults; `docs/faults.md` has the table of what harvestd does about the
 //! commonest ones, and `matrix.rs` keeps that table true.
 
 #![allow(

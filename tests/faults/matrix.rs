@@ -1,4 +1,4 @@
-//! H: the table of common faults in `README.md`, row by row: six records on three pages, one fault
+//! H: the table of common faults in `docs/faults.md`, row by row: six records on three pages, one fault
 //! that stays, one run.
 
 use std::time::Duration;
@@ -313,7 +313,7 @@ async fn outcome(row: Row) -> String {
 
 #[tokio::test]
 async fn the_table_is_true() {
-    let table = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let table = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
     let text = std::fs::read_to_string(table).unwrap();
     let told: Vec<(&str, &str)> = text
         .lines()
