@@ -9,7 +9,7 @@ use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
     audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, logging,
-    man, progress, push, quarantine, reconcile, rejected, show, status, verify,
+    man, migrate, progress, push, quarantine, reconcile, rejected, show, status, verify,
 };
 use harvestd::clock::Clock;
 use harvestd::config::{self, Config, Environment, Overrides, Secrets};
@@ -135,6 +135,10 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Backup(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
             backup::run(args, &config, cli.global.json, &mut out)?;
+        }
+        Command::Migrate(_) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            migrate::run(&config, cli.global.json, &mut out)?;
         }
         Command::Verify(_) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;

@@ -1202,22 +1202,19 @@ fn version(path: &Path) -> i64 {
     read.unwrap()
 }
 
-/// Takes back what the schemas after the seventh added.
-fn forget_newest(connection: &rusqlite::Connection) {
+/// Removes what the schemas after the seventh added, match keys aside.
+fn remove_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
             "ALTER TABLE window DROP COLUMN place_datestamp;
              ALTER TABLE window DROP COLUMN place_items;
-             DROP TABLE identifiers; DROP TABLE recent_identifier;
-             DELETE FROM meta WHERE key = 'identified_to';
-             UPDATE meta SET key = 'last_version' WHERE key = 'newest_version';
-             CREATE UNIQUE INDEX record_identifier ON record (identifier, source_id);",
+             UPDATE meta SET key = 'last_version' WHERE key = 'newest_version';",
         )
         .unwrap();
 }
 
 #[test]
-fn a_store_of_the_first_schema_is_brought_up_to_date() {
+fn a_store_of_the_first_schema_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = Arc::new(Store::open(&path).unwrap());
@@ -1231,7 +1228,7 @@ fn a_store_of_the_first_schema_is_brought_up_to_date() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE dedup; DROP TABLE description; DROP TABLE match_keys;
+            "DROP TABLE dedup; DROP TABLE description; DROP TABLE match_key;
              DROP TABLE cluster; DROP TABLE cluster_member;
              DROP TABLE cluster_redirect; DROP TABLE decision;
              DROP TABLE rejected; DROP TABLE output;
@@ -1239,16 +1236,16 @@ fn a_store_of_the_first_schema_is_brought_up_to_date() {
              DROP TABLE export; DROP TABLE condition; DROP TABLE alert; PRAGMA user_version = 1;",
         )
         .unwrap();
-    forget_newest(&connection);
+    remove_newest(&connection);
     drop(connection);
-    let store = Store::open(&path).unwrap();
+    let store = Store::open_and_migrate(&path).unwrap();
     assert_eq!(version(&path), newest);
     assert_eq!(
         store.set_clustering(&clustering(&[])).unwrap(),
         ClusterState::Due
     );
     assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().described, 1);
-    // Its record is found, and does not become another one when it comes again.
+    // Its record is found, and is updated when it arrives again.
     let store = Arc::new(store);
     let other = dc(TITLE, "10.1000/183", "");
     put(&store, "oai_dc", vec![live("a", other.clone())]);
@@ -1291,19 +1288,17 @@ fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE match_keys; ALTER TABLE dedup DROP COLUMN indexed_to;
-             CREATE TABLE match_key (key INTEGER NOT NULL, record_id INTEGER NOT NULL,
-                 PRIMARY KEY (key, record_id)) STRICT, WITHOUT ROWID;
+            "ALTER TABLE dedup DROP COLUMN indexed_to;
              CREATE TABLE recent_keys (record_id INTEGER PRIMARY KEY, keys BLOB NOT NULL) STRICT;
              INSERT INTO match_key VALUES (1, 1); INSERT INTO recent_keys VALUES (2, x'00');
              UPDATE dedup SET rules_version = 1;",
         )
         .unwrap();
     connection.pragma_update(None, "user_version", 5).unwrap();
-    forget_newest(&connection);
+    remove_newest(&connection);
     drop(connection);
 
-    let store = Arc::new(Store::open(&path).unwrap());
+    let store = Arc::new(Store::open_and_migrate(&path).unwrap());
     assert_eq!(version(&path), newest);
     assert_eq!(store.cluster_state().unwrap(), ClusterState::Due);
     assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().moved, 0);
@@ -1317,7 +1312,7 @@ fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
 }
 
 #[test]
-fn a_store_with_parts_of_keys_numbered_from_none_goes_on_with_them() {
+fn a_store_with_parts_of_keys_keeps_its_clusters_up_to_date() {
     let World {
         store,
         reader,
@@ -1325,26 +1320,27 @@ fn a_store_with_parts_of_keys_numbered_from_none_goes_on_with_them() {
     } = World::new(&[]);
     let record = |identifier| live(identifier, dc(TITLE, "10.1000/182", ""));
     put(&store, "oai_dc", vec![record("a")]);
-    // Keys go to the index.
+    // The keys are in the table now.
     store.rebuild_clusters(NOW, |_| ()).unwrap();
     let path = store.path().to_owned();
     drop((store, reader));
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
         .execute_batch(
-            // There was a row for each part, also for those without keys.
-            "INSERT OR IGNORE INTO match_keys SELECT value, x'' FROM
+            // The migration computes the keys again, so the parts can be empty.
+            "DROP TABLE match_key;
+             CREATE TABLE match_keys (part INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+             INSERT INTO match_keys SELECT value, x'' FROM
                  (WITH RECURSIVE part(value) AS
-                     (VALUES (256) UNION ALL SELECT value + 1 FROM part WHERE value < 511)
+                     (VALUES (0) UNION ALL SELECT value + 1 FROM part WHERE value < 255)
                   SELECT value FROM part);
-             UPDATE match_keys SET part = part - 256;
              PRAGMA user_version = 6;",
         )
         .unwrap();
-    forget_newest(&connection);
+    remove_newest(&connection);
     drop(connection);
 
-    let store = Arc::new(Store::open(&path).unwrap());
+    let store = Arc::new(Store::open_and_migrate(&path).unwrap());
     assert_eq!(store.cluster_state().unwrap(), ClusterState::Current);
     put(&store, "x-oai_dc", vec![record("b")]);
     let clusters = Reader::open(&path)

@@ -98,7 +98,7 @@ async fn the_vanished_are_buried_and_the_hidden_are_not() {
     assert_eq!(numbers(&output.stdout), (2, 1, 1));
     assert_eq!(
         deletions(&place.path()),
-        [(identifiers[3].clone(), Deletion::Vanished)]
+        [(identifiers[3].clone(), Deletion::Disappeared)]
     );
     // Nothing is left to do.
     let output = harvestd(&arguments).await.success();
@@ -212,7 +212,7 @@ async fn a_broken_list_buries_nothing() {
     harvestd(&arguments).await.success();
     assert_eq!(
         deletions(&place.path()),
-        [(item.identifier, Deletion::Vanished)]
+        [(item.identifier, Deletion::Disappeared)]
     );
 }
 
@@ -275,7 +275,7 @@ async fn identifiers_alone_are_listed_where_that_works() {
     assert_eq!(numbers(&output.stdout), (1, 0, 1));
     assert_eq!(
         deletions(&place.path()),
-        [(gone.identifier, Deletion::Vanished)]
+        [(gone.identifier, Deletion::Disappeared)]
     );
     assert_eq!(repository.count("ListRecords"), 0);
     assert_eq!(repository.count("ListIdentifiers"), 3, "not from its start");

@@ -254,7 +254,7 @@ fn an_index_that_is_lost_damaged_or_of_another_store_is_made_anew() {
     }
     assert_eq!(world.search("some words"), vec![], "lost");
     assert_eq!(world.follow(), 1, "lost");
-    world.store.remember("spread_seed", Some(5)).unwrap();
+    world.store.set_meta_value("spread_seed", Some(5)).unwrap();
     assert_eq!(world.follow(), 1, "of another store");
     assert_eq!(world.follow(), 0);
 }

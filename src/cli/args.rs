@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
-    audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, man, push,
-    quarantine, reconcile, rejected, show, status, verify,
+    audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, man,
+    migrate, push, quarantine, reconcile, rejected, show, status, verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -128,8 +128,10 @@ pub enum Command {
     Dedup(dedup::Args),
     /// Write a copy of the store while it is in use
     Backup(backup::Args),
-    /// Check that the store is still what was written into it
+    /// Check that the store is undamaged
     Verify(verify::Args),
+    /// Bring the store of an older harvestd to the schema of this one
+    Migrate(migrate::Args),
     /// Check the configuration and show what would be harvested
     CheckConfig(check_config::Args),
     /// Write a completion script for a shell

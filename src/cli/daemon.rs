@@ -88,7 +88,7 @@ pub async fn run(args: &Args, global: &Global, config: Config) -> anyhow::Result
         }),
     };
     dedup::prepare(
-        &Store::open(&config.store)?,
+        &Store::open_and_migrate(&config.store)?,
         &config.dedup,
         Clock::System.now_ms(),
     )?;

@@ -14,6 +14,7 @@ pub mod harvest;
 pub mod identify;
 pub mod logging;
 pub mod man;
+pub mod migrate;
 pub mod progress;
 pub mod push;
 pub mod quarantine;

@@ -15,7 +15,7 @@ use crate::output::render::second;
 use crate::output::vufind::DocumentOptions;
 use crate::output::{Container, Format, Rendered, Renderer};
 use crate::record::crosswalk;
-use crate::store::{Deletion, Mended, Reader, StoredRecord, Version};
+use crate::store::{Deletion, Reader, RepairedRecord, StoredRecord, Version};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -180,13 +180,13 @@ fn write_rendered(
 }
 
 /// One record for people: its state, its article, what was mended, its metadata.
-fn as_text(record: &StoredRecord, mended: Option<&Mended>) -> String {
+fn as_text(record: &StoredRecord, mended: Option<&RepairedRecord>) -> String {
     let mut text = String::new();
     let state = match record.deletion {
         // A record is shown for itself, whichever one stands for its work.
         None | Some(Deletion::Withheld) => "live",
         Some(Deletion::Declared) => "deleted, as the repository says",
-        Some(Deletion::Vanished) => "deleted: the repository no longer has it",
+        Some(Deletion::Disappeared) => "deleted: the repository no longer has it",
     };
     let version = |version: Version| format!("{version} ({})", second(version));
     for (name, value) in [
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn tells_people_all() {
-        let mended = Mended {
+        let mended = RepairedRecord {
             repairs: vec![Repair {
                 kind: RepairKind::BareAmpersand,
                 count: 2,
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn tells_what_is_not_there() {
         let gone = StoredRecord {
-            deletion: Some(Deletion::Vanished),
+            deletion: Some(Deletion::Disappeared),
             metadata: None,
             ..record()
         };

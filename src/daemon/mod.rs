@@ -123,7 +123,7 @@ pub async fn run(
         tracing::warn!("ending the scheduler: {error}");
     }
     helpers.shutdown().await;
-    if let Err(error) = store.checkpoint() {
+    if let Err(error) = store.optimize().and_then(|()| store.checkpoint()) {
         tracing::warn!("{error}");
     }
     tracing::info!("stopped");

@@ -221,7 +221,7 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
             );
         views.push(SourceView {
             configured: state.is_some(),
-            paused: reader.remembered(&pause_key(&source.name))?.is_some(),
+            paused: reader.meta_value(&pause_key(&source.name))?.is_some(),
             state,
             reconciling,
             next_reconcile,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::Board;
-use crate::store::{Followed, Reader, SearchIndex, StoreError};
+use crate::store::{FollowResult, Reader, SearchIndex, StoreError};
 
 /// Records of one step: a step is not interrupted, so it has to be over soon.
 const TOGETHER: usize = 1_000;
@@ -74,7 +74,7 @@ async fn catch_up(store: &Path) -> Result<(), String> {
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
         open = Some(kept);
-        let Followed {
+        let FollowResult {
             records: more,
             position,
             done,

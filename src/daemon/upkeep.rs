@@ -50,8 +50,8 @@ pub(super) async fn run(store: Arc<Store>, board: Arc<Board>) {
 /// Gives what was done, if it was time for it.
 fn if_due(store: &Store, config: &Config, now_ms: i64) -> Result<Option<Done>, StoreError> {
     let reader = store.reader()?;
-    let Some(last_ms) = reader.remembered(DONE)? else {
-        store.remember(DONE, Some(now_ms))?;
+    let Some(last_ms) = reader.meta_value(DONE)? else {
+        store.set_meta_value(DONE, Some(now_ms))?;
         return Ok(None);
     };
     let daily = Schedule {
@@ -68,7 +68,7 @@ fn if_due(store: &Store, config: &Config, now_ms: i64) -> Result<Option<Done>, S
     }
     tracing::info!("{}", digest(&reader, config, last_ms, now_ms)?);
     // Should it fail, then not every minute.
-    store.remember(DONE, Some(now_ms))?;
+    store.set_meta_value(DONE, Some(now_ms))?;
     let done = put_in_order(store, config, now_ms)?;
     let Done {
         passes,
@@ -94,7 +94,10 @@ fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, Sto
         done.tombstones = store.prune_tombstones(heard.map_or(old, |heard| heard.min(old)))?;
     }
     done.pages = store.free_pages(MOST_PAGES)?;
-    store.checkpoint()?;
+    store.optimize()?;
+    if !store.checkpoint()? {
+        tracing::debug!("the write-ahead log is in use and is emptied another day");
+    }
     Ok(done)
 }
 

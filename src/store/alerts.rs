@@ -38,9 +38,6 @@ pub struct PendingAlert {
 impl Store {
     /// Stores which conditions have begun, which are over, and what is to be told of it (`alerts`
     /// in each of `ways`): all of it or nothing, so that nothing is told twice or forgotten.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn change_conditions(
         &self,
         begun: &[Condition],
@@ -82,9 +79,6 @@ impl Store {
     }
 
     /// The oldest alert that has not arrived in this way.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn next_alert(&self, way: &str) -> Result<Option<PendingAlert>, StoreError> {
         self.read("reading an alert", |connection| {
             connection
@@ -106,9 +100,6 @@ impl Store {
     }
 
     /// Notes that an alert was tried in vain, and when to try it again.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn postpone_alert(&self, id: i64, next_at: i64) -> Result<(), StoreError> {
         self.write("postponing an alert", |transaction| {
             transaction.execute(
@@ -120,9 +111,6 @@ impl Store {
     }
 
     /// Forgets an alert: it has arrived, or never will.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn forget_alert(&self, id: i64) -> Result<(), StoreError> {
         self.write("forgetting an alert", |transaction| {
             transaction.execute("DELETE FROM alert WHERE id = ?1", [id])?;
@@ -133,9 +121,6 @@ impl Store {
 
 impl Reader {
     /// What people were told of and is not over.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn conditions(&self) -> Result<Vec<Condition>, StoreError> {
         self.read("reading conditions", |connection| {
             connection
@@ -157,9 +142,6 @@ impl Reader {
     }
 
     /// How many alerts have not arrived.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn count_alerts(&self) -> Result<u64, StoreError> {
         self.read("counting alerts", |connection| {
             connection.query_row("SELECT count(*) FROM alert", [], |row| row.get(0))

@@ -1,4 +1,4 @@
-//! What can go wrong with the store, by what the caller does next.
+//! Errors of the store, by what the caller does next.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,22 +7,50 @@ use rusqlite::ErrorCode;
 
 use super::ClusterState;
 
-/// A failure of the store. Nothing was written by the operation that returned it.
+/// An error of the store. The operation that returns it has written nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no file, and the operation does not create one.
+    /// There is no file, and the operation creates none.
     #[error("store {path}: no such file; a harvest creates it")]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// The file is something else.
+    /// The file is not a store.
     #[error("store {path}: not a harvestd store ({found}); left as it is")]
     NotAStore {
         /// The file.
         path: PathBuf,
-        /// What it looks like.
+        /// What it is instead.
         found: String,
+    },
+    /// The file has the schema of an older program.
+    #[error(
+        "store {path}: schema {found} is older than this program needs ({needed}); left as it is, run \
+         `harvestd migrate`, which also keeps a copy of the file"
+    )]
+    OlderSchema {
+        /// The file.
+        path: PathBuf,
+        /// The file's schema.
+        found: i64,
+        /// The schema that this program needs.
+        needed: i64,
+    },
+    /// The disk has no room for the copy of the file that a migration keeps.
+    #[error(
+        "store {path}: not migrated to a new schema, because that needs {} of free space beside it, for \
+         a copy of the file and for new indices, and {} are free; nothing was changed, free some space \
+         and run `harvestd migrate`",
+        bytesize::ByteSize(*needed_bytes), bytesize::ByteSize(*free_bytes)
+    )]
+    NoRoomToMigrate {
+        /// The file.
+        path: PathBuf,
+        /// The space that is needed, in bytes.
+        needed_bytes: u64,
+        /// The space that is free, in bytes.
+        free_bytes: u64,
     },
     /// The file was written by a newer program.
     #[error(
@@ -37,9 +65,9 @@ pub enum StoreError {
         /// The newest schema of this program.
         known: i64,
     },
-    /// Another process holds the file for longer than we wait.
+    /// Another process has locked the file for longer than we wait.
     #[error(
-        "store {path}: locked by another process; nothing was written, try again when it is done"
+        "store {path}: locked by another process; nothing was written, try again when it has finished"
     )]
     Locked {
         /// The file.
@@ -63,16 +91,16 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Another daemon works on the store.
-    #[error("store {path}: another daemon works on it; not started twice")]
+    /// Another daemon uses the store.
+    #[error("store {path}: another daemon uses it; not started twice")]
     DaemonLocked {
         /// The file.
         path: PathBuf,
     },
-    /// Another process makes the clusters anew.
+    /// Another process has begun to rebuild the clusters.
     #[error(
-        "store {path}: another process has begun to make its clusters anew too; this one has left it \
-         to that one"
+        "store {path}: another process has begun to rebuild the clusters; this rebuild has stopped and \
+         leaves the work to it"
     )]
     RebuiltElsewhere {
         /// The file.
@@ -89,7 +117,7 @@ pub enum StoreError {
     ReadOnly {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error message of the system.
         reason: String,
     },
     /// SQLite finds the file damaged.
@@ -99,10 +127,10 @@ pub enum StoreError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error message of SQLite.
         reason: String,
     },
-    /// Clusters are asked for that are not up to date.
+    /// The operation needs clusters, and they are not up to date.
     #[error(
         "store {path}: {}", match state {
             ClusterState::Off => "records are not clustered; set enabled = true under [dedup] and \
@@ -113,17 +141,17 @@ pub enum StoreError {
     NotClustered {
         /// The file.
         path: PathBuf,
-        /// How far they are.
+        /// The state of the clusters.
         state: ClusterState,
     },
-    /// Anything else.
+    /// Any other error of SQLite.
     #[error("store {path}: {doing}: {error}")]
     Sqlite {
         /// The file.
         path: PathBuf,
         /// What was tried.
         doing: String,
-        /// What SQLite said.
+        /// The error of SQLite.
         error: rusqlite::Error,
     },
     /// The operating system refused a file.
@@ -133,13 +161,13 @@ pub enum StoreError {
         path: PathBuf,
         /// What was tried.
         doing: String,
-        /// What the system said.
+        /// The error message of the system.
         error: std::io::Error,
     },
 }
 
 impl StoreError {
-    /// Sorts an SQLite error by what can be done about it.
+    /// The store's error for an error of SQLite.
     pub(super) fn from_sqlite(path: &Path, doing: &str, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
         let Some(code) = error.sqlite_error_code() else {
@@ -166,7 +194,7 @@ impl StoreError {
                 path,
                 found: "no SQLite database".into(),
             },
-            // SQLite reports a write that the disk had no room for as a plain I/O error at times.
+            // SQLite can report a full disk as a plain I/O error.
             ErrorCode::SystemIoFailure if no_space_left(&error) => Self::Full { path },
             _ => Self::Sqlite {
                 path,
@@ -176,7 +204,7 @@ impl StoreError {
         }
     }
 
-    /// Sorts an error of the operating system in the same way.
+    /// The store's error for an error of the operating system.
     pub(super) fn from_io(path: &Path, doing: String, error: std::io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
@@ -189,16 +217,16 @@ impl StoreError {
         }
     }
 
-    /// Whether waiting may help: another process or a full disk.
-    pub fn is_passing(&self) -> bool {
+    /// Whether waiting can help: another process has locked the file, or the disk is full.
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::Full { .. })
     }
 }
 
 fn no_space_left(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
-        // SQLITE_IOERR_WRITE, _FSYNC, _TRUNCATE and, for the file beside the log, _SHMSIZE are what a
-        // full disk or quota gives.
+        // A full disk or quota gives SQLITE_IOERR_WRITE, _FSYNC, _TRUNCATE or, for the -shm file,
+        // _SHMSIZE.
         matches!(error.extended_code >> 8, 3 | 4 | 6 | 19)
     })
 }

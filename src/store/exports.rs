@@ -31,7 +31,7 @@ pub struct Export {
 
 /// What a run of an export came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Exported {
+pub struct ExportRun {
     /// All changes up to here are in its files.
     pub upto: Version,
     /// The file; `None` if there was nothing to be written.
@@ -49,14 +49,11 @@ const COLUMNS: &str =
 
 impl Store {
     /// Stores that an export has everything up to a version.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn note_export(
         &self,
         name: &str,
         definition: &str,
-        exported: &Exported,
+        exported: &ExportRun,
     ) -> Result<(), StoreError> {
         self.write("storing how far an export is", |transaction| {
             transaction.execute(
@@ -80,9 +77,6 @@ impl Store {
     }
 
     /// Remembers why an export failed.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn note_export_error(
         &self,
         name: &str,
@@ -103,9 +97,6 @@ impl Store {
 
 impl Reader {
     /// All scheduled exports that ever ran, by name.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn exports(&self) -> Result<Vec<Export>, StoreError> {
         self.read("reading the exports", |connection| {
             connection
@@ -116,9 +107,6 @@ impl Reader {
     }
 
     /// The scheduled export called `name`; `None` if it never ran.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn export(&self, name: &str) -> Result<Option<Export>, StoreError> {
         self.read("reading an export", |connection| by_name(connection, name))
     }
@@ -159,7 +147,7 @@ mod tests {
         let known = || reader.export("all").unwrap().unwrap();
         assert_eq!(known().last_error.as_deref(), Some("no folder"));
         assert_eq!(known().done_at, None);
-        let mut exported = Exported {
+        let mut exported = ExportRun {
             upto: Version(7),
             file: Some("all.jsonl".to_owned()),
             records: 5,

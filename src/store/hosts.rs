@@ -36,9 +36,6 @@ impl HostPause {
 
 impl Store {
     /// The pause of a host; `None` if there is none. It may lie in the past.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn host_pause(&self, host: &str) -> Result<Option<HostPause>, StoreError> {
         self.read("reading the pause of a host", |connection| {
             connection
@@ -51,9 +48,6 @@ impl Store {
     }
 
     /// Remembers a pause.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn set_host_pause(&self, pause: &HostPause) -> Result<(), StoreError> {
         self.write("storing the pause of a host", |transaction| {
             transaction.run(
@@ -71,9 +65,6 @@ impl Store {
     }
 
     /// Forgets the pause of a host that has answered.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn clear_host_pause(&self, host: &str) -> Result<(), StoreError> {
         self.write("clearing the pause of a host", |transaction| {
             transaction.run("DELETE FROM host WHERE host = ?1", [host])
@@ -84,9 +75,6 @@ impl Store {
 
 impl Reader {
     /// All hosts that are to be left alone, or were until lately.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn host_pauses(&self) -> Result<Vec<HostPause>, StoreError> {
         self.read("reading the pauses of hosts", |connection| {
             connection

@@ -1,74 +1,81 @@
-//! The store: one SQLite file that holds what the repositories showed, and how far they proved it.
+//! The store: one SQLite file with the records of all sources, and how far each source is proven.
 //!
-//! - `open`: opening, creating, checking and closing the file
-//! - `schema`: tables and migrations
-//! - `clock`: versions, and what is left of pauses
-//! - `ledger`: passes and windows as types, `passes` as rows
-//! - `step`: what a pass finds out, as types
-//! - `pack`: such steps made ready, `apply`: written in transactions
+//! - `open`: opening and checking the file, write transactions, readers
+//! - `schema`: tables and migrations; `migrate`: migrating an older store
+//! - `copy`: copies of the file
+//! - `clock`: versions, and the rest of a pause
+//! - `ledger`: passes and windows as types; `passes`: as rows
+//! - `step`: the steps of a pass as types
+//! - `pack`: preparing steps outside of transactions; `apply`: storing them in one
+//! - `record_writer`: storing the records of a step; `listed`: the items of the present reading
+//! - `quarantine`: items that could not become records
 //! - `payload`: compression of metadata
-//! - `identifiers`: which records have an identifier, `runs`: an index of hashes that is written in bulk
-//! - `cluster`: which records are one work
+//! - `records`: reading single records; `changes`: the change feed
+//! - `selection`: which records a reader gets
+//! - `cluster`: which records describe one work
 //! - `sources`: sources, watermarks, traits, warnings
-//! - `records`: reading records and changes
-//! - `vanished`: what a full list did not show
-//! - `hosts`: how long to leave a host alone
-//! - `outputs`: positions of outputs, and what they did not take
-//! - `exports`: files that are written by schedule
-//! - `alerts`: what people were told and are still to be told
+//! - `disappeared`: records that a full list did not show
+//! - `hosts`: pauses of hosts
+//! - `outputs`: positions of outputs, and rejected documents
+//! - `exports`: scheduled exports
+//! - `alerts`: conditions that were reported, and alerts to be sent
 //! - `search`: the search index beside the store
-//! - `lock`: one process for each source and each output
-//! - `upkeep`: copies, checks, history
+//! - `lock`: one process for each source, output and daemon
+//! - `upkeep`: checks, history, checkpoints
 
 mod alerts;
 mod apply;
+mod changes;
 mod clock;
 mod cluster;
+mod copy;
+mod disappeared;
 mod error;
 mod exports;
 mod hosts;
-mod identifiers;
 mod ledger;
 mod listed;
 mod lock;
+mod migrate;
 mod open;
 mod outputs;
 mod pack;
 mod passes;
 mod payload;
+mod quarantine;
+mod record_writer;
 mod records;
-mod runs;
 mod schema;
 mod search;
 mod selection;
 mod sources;
 mod step;
 mod upkeep;
-mod vanished;
 
 pub use alerts::{Condition, PendingAlert};
 pub use apply::PassWriter;
+pub use changes::{ChangeFilter, Per};
 pub use clock::{Version, pause_left};
 pub use cluster::{
     Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering, Decision,
     Judgement, Member, Rebuilt, RecordId,
 };
 pub use error::StoreError;
-pub use exports::{Export, Exported};
+pub use exports::{Export, ExportRun};
 pub use hosts::HostPause;
 pub use ledger::{
     Ending, ListState, NewWindow, NextWatermark, Pass, PassId, PassKind, PassState, Place, Span,
     UnchangedBecause, WatermarkRule, Window, WindowId, WindowState,
 };
 pub use lock::{DaemonLock, OutputLock, SourceLock};
+pub use migrate::Migration;
 pub use open::{Reader, Store};
 pub use outputs::{Delivery, Output, OutputId, RejectedDocument};
 pub use pack::{PackedStep, PassPacker};
 pub use passes::{Day, WindowCounts};
-pub use records::{
-    ChangeFilter, Deletion, Mended, OtherRecord, Per, QuarantinedItem, RecordState, StoredRecord,
-};
-pub use search::{Followed, Found, FoundBy, IndexState, Query, SearchIndex};
+pub use quarantine::QuarantinedItem;
+pub use records::{Deletion, OtherRecord, RecordState, RepairedRecord, StoredRecord};
+pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
 pub use step::{Applied, Cost, Counts, PageStep, Step};

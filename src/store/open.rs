@@ -1,4 +1,4 @@
-//! Opening, creating and checking the file; write transactions and readers.
+//! Opening, creating and checking the store file; write transactions and readers.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 
-use super::cluster::Recent;
-use super::runs::Sieves;
+use super::cluster::RecentKeys;
 use super::{StoreError, schema};
 
 /// How long a write waits for another process before it is [`StoreError::Locked`].
@@ -18,33 +17,27 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Rows of 1 to 1.5 kB waste a fifth of a 4 KiB page and a twentieth of this one.
 const PAGE_BYTES: i64 = 8192;
 
-/// More than all that one pass needs.
-const MOST_PREPARED: usize = 128;
+/// More statements than one pass uses.
+const CACHED_STATEMENTS: usize = 128;
 
-/// What stays as it is in the address of a file.
-const PATH_CHARACTERS: &AsciiSet = &NON_ALPHANUMERIC
+/// The characters of a path that are escaped in the URI of a file.
+const ESCAPED_IN_URI: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'.')
     .remove(b'_')
     .remove(b'-');
 
-/// The store, open for writing. Writes go one after the other; readers have connections of their
-/// own and never wait for a writer.
+/// The store, open for writing. There is one writer at a time; readers have their own connections and
+/// never wait for a writer.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
-    kept: Mutex<Kept>,
+    /// The recent match keys after the last transaction, for the next one.
+    recent_keys: Mutex<Option<RecentKeys>>,
 }
 
-/// What the last transaction knew of the store's indices, for the next one.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    pub(super) keys: Option<Recent>,
-    pub(super) identifiers: Sieves,
-}
-
-/// Statements that stay prepared from one call to the next: to prepare one takes longer than to run it.
+/// Cached statements. To prepare a statement takes longer than to run it.
 pub(super) trait Cached {
     /// As [`Connection::execute`].
     fn run(&self, sql: &str, values: impl Params) -> rusqlite::Result<usize>;
@@ -73,7 +66,7 @@ impl Cached for Connection {
     }
 }
 
-/// A connection that only reads, each call in a snapshot of its own.
+/// A connection that only reads. Each call has its own snapshot.
 #[derive(Debug)]
 pub struct Reader {
     pub(super) path: PathBuf,
@@ -81,12 +74,11 @@ pub struct Reader {
 }
 
 impl Store {
-    /// Opens the store at `path`, creating file and folders where they are missing and bringing an
-    /// older schema up to date.
+    /// Opens the store at `path`. Creates the file and its folders if they are missing.
     ///
     /// # Errors
-    /// `NotAStore` and `NewerSchema` leave the file as it is; `ReadOnly`, `Full`, `Locked`,
-    /// `Damaged` as their names say.
+    /// `OlderSchema` for a store that must be migrated first; see [`Store::open_and_migrate`].
+    /// `NotAStore`, `OlderSchema` and `NewerSchema` leave the file as it is.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if let Some(folder) = path
             .parent()
@@ -97,40 +89,30 @@ impl Store {
                 StoreError::from_io(path, doing, error)
             })?;
         }
-        let fail = |doing: &str, error| StoreError::from_sqlite(path, doing, error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection =
-            Connection::open_with_flags(path, flags).map_err(|error| fail("opening", error))?;
-        connection
-            .busy_timeout(BUSY_TIMEOUT)
-            .map_err(|error| fail("opening", error))?;
-        let found = inspect(path, &connection)?;
-        let doing = "preparing the file";
-        if found == Found::Empty {
-            connection
+        let mut connection = open_for_writing(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let fail = |error| StoreError::from_sqlite(path, "preparing the file", error);
+        match inspect(path, &connection)? {
+            Found::Schema(found) => require_newest(path, found)?,
+            Found::Empty => connection
                 .pragma_update(None, "page_size", PAGE_BYTES)
                 .and_then(|()| connection.pragma_update(None, "auto_vacuum", "INCREMENTAL"))
-                .map_err(|error| fail(doing, error))?;
+                .map_err(fail)?,
         }
-        configure(&connection).map_err(|error| fail(doing, error))?;
+        configure(&connection).map_err(fail)?;
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| fail(doing, error))?;
-        // Another process may have made or migrated the store since it was looked at.
-        if let Found::Schema(version) = inspect(path, &transaction)? {
-            if version < schema::NEWEST {
-                schema::migrate(&transaction, version).map_err(|error| fail("migrating", error))?;
-            }
-        } else {
-            schema::migrate(&transaction, 0).map_err(|error| fail("creating tables", error))?;
+            .map_err(fail)?;
+        // Another process may have created the tables since the first look.
+        match inspect(path, &transaction)? {
+            Found::Schema(found) => require_newest(path, found)?,
+            Found::Empty => schema::migrate(&transaction, 0)
+                .map_err(|error| StoreError::from_sqlite(path, "creating tables", error))?,
         }
-        transaction.commit().map_err(|error| fail(doing, error))?;
+        transaction.commit().map_err(fail)?;
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(connection),
-            kept: Mutex::default(),
+            recent_keys: Mutex::default(),
         })
     }
 
@@ -140,15 +122,12 @@ impl Store {
     }
 
     /// Opens a connection for reading beside the writer.
-    ///
-    /// # Errors
-    /// As [`Reader::open`].
     pub fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.path)
     }
 
-    /// Runs `work` in one write transaction: all of it is stored and kept, or nothing. Writes nothing
-    /// into a store that a newer release has changed meanwhile.
+    /// Runs `work` in one write transaction: all of it is stored, or nothing. Fails without a change if a
+    /// newer program has migrated the store meanwhile.
     pub(super) fn write<T>(
         &self,
         doing: &str,
@@ -166,8 +145,8 @@ impl Store {
                 Ok(Ok(value))
             });
         if done.is_err() {
-            // Of a state that the store never had.
-            drop(self.take_kept());
+            // They are from a transaction that was rolled back.
+            drop(self.take_recent_keys());
         }
         match done {
             Ok(Ok(value)) => Ok(value),
@@ -189,20 +168,25 @@ impl Store {
         work(&self.lock()).map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
     }
 
-    /// What an earlier transaction of this process kept. For use within one.
-    pub(super) fn take_kept(&self) -> Kept {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut kept)
+    /// The recent match keys after the last transaction of this process. For use within a transaction.
+    pub(super) fn take_recent_keys(&self) -> Option<RecentKeys> {
+        let mut recent = self
+            .recent_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        recent.take()
     }
 
-    /// Keeps something for the next transaction, if this one does not fail.
-    pub(super) fn keep(&self, known: Kept) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = known;
+    /// Keeps the recent match keys for the next transaction. They are dropped if this one fails.
+    pub(super) fn keep_recent_keys(&self, recent: Option<RecentKeys>) {
+        *self
+            .recent_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = recent;
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        // A panic in the middle of a write has rolled its transaction back.
+        // A panic during a write has rolled its transaction back.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -211,8 +195,8 @@ impl Reader {
     /// Opens an existing store for reading.
     ///
     /// # Errors
-    /// `Missing` if there is no file; `NotAStore` or `NewerSchema` if it is not one that this program
-    /// reads. An older schema is brought up to date first, which needs the right to write.
+    /// `Missing` if there is no file; `NotAStore`, `OlderSchema` or `NewerSchema` if this program cannot
+    /// read it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing {
@@ -233,11 +217,14 @@ impl Reader {
             found => found?,
         };
         set_stable(&connection).map_err(fail)?;
-        if found != Found::Schema(schema::NEWEST) {
-            // An older schema is brought up to date by whoever may write.
-            drop(connection);
-            Store::open(path)?;
-            return Self::open(path);
+        match found {
+            Found::Schema(found) => require_newest(path, found)?,
+            // A harvest has just begun to create it.
+            Found::Empty => {
+                return Err(StoreError::Missing {
+                    path: path.to_owned(),
+                });
+            }
         }
         connection
             .pragma_update(None, "cache_size", -4_000)
@@ -261,16 +248,38 @@ impl Reader {
     }
 }
 
+/// Opens the file for writing, without settings.
+pub(super) fn open_for_writing(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let fail = |error| StoreError::from_sqlite(path, "opening", error);
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    Ok(connection)
+}
+
+/// Refuses a store with an older schema.
+fn require_newest(path: &Path, found: i64) -> Result<(), StoreError> {
+    if found < schema::NEWEST {
+        return Err(StoreError::OlderSchema {
+            path: path.to_owned(),
+            found,
+            needed: schema::NEWEST,
+        });
+    }
+    Ok(())
+}
+
+/// The kind of file at a path.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
+pub(super) enum Found {
     /// No tables at all.
     Empty,
     /// A store of this schema.
     Schema(i64),
 }
 
-/// Whether the file is whole and on a disk that is mounted read-only, so that nobody can change it.
-/// Its readers need no files beside it then, for which there is no place.
+/// Whether the file is complete and on a file system that is mounted read-only. Nobody can change it then,
+/// and SQLite can read it without the files beside it, which it could not create.
 fn is_frozen(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -279,15 +288,15 @@ fn is_frozen(path: &Path) -> bool {
     whole && opened.is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// The address of a file that does not change.
+/// The URI of a file that does not change.
 fn frozen(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes();
-    let path = percent_encoding::percent_encode(bytes, PATH_CHARACTERS);
+    let path = percent_encoding::percent_encode(bytes, ESCAPED_IN_URI);
     format!("file:{path}?immutable=1")
 }
 
-/// Says what the file is, writing nothing.
-fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
+/// Determines the kind of file without writing.
+pub(super) fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
     let number = |sql: &str| -> Result<i64, StoreError> {
         connection
             .query_row(sql, [], |row| row.get(0))
@@ -317,7 +326,7 @@ fn inspect(path: &Path, connection: &Connection) -> Result<Found, StoreError> {
     Ok(Found::Schema(schema_version))
 }
 
-/// The schema that a newer release brought the store to; `None` if none did.
+/// The schema of a store that a newer program has migrated; `None` if none has.
 fn newer_schema(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let found = connection
         .prepare_cached("PRAGMA user_version")?
@@ -325,26 +334,27 @@ fn newer_schema(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     Ok(Some(found).filter(|found| *found > schema::NEWEST))
 }
 
-/// Keeps cached statements as they were prepared. SQLite would prepare some of them anew for each
-/// value that is bound to them, which costs more than to run them.
+/// Keeps cached statements as they are. SQLite would otherwise prepare some of them again for each bound
+/// value, which costs more than to run them.
 fn set_stable(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_prepared_statement_cache_capacity(MOST_PREPARED);
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(())
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+/// Sets up a connection for writing.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     set_stable(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // Committed pages survive a power cut; the pages of a fast list share one commit.
+    // Committed pages survive a power cut; the pages of a fast list share a commit.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Negative: KiB.
     connection.pragma_update(None, "cache_size", -16_000)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // In pages: a checkpoint for every 32 MiB of log.
+    // In pages of the file: a PASSIVE checkpoint for every 32 MiB of log.
     connection.pragma_update(None, "wal_autocheckpoint", (32 << 20) / PAGE_BYTES)?;
-    // A long export keeps the log from being reset; afterwards it shrinks again.
+    // A long-running reader keeps the log from being reset; afterwards the log shrinks to this size.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     Ok(())
 }
@@ -405,7 +415,7 @@ mod tests {
         for error in [
             Store::open(&path).unwrap_err(),
             // Nor does who had opened it before.
-            open.remember("a", Some(1)).unwrap_err(),
+            open.set_meta_value("a", Some(1)).unwrap_err(),
         ] {
             assert!(
                 matches!(error, StoreError::NewerSchema { found: 9999, .. }),
@@ -414,7 +424,7 @@ mod tests {
         }
         assert_eq!(
             open.reader().unwrap_err().to_string(),
-            open.remember("a", None).unwrap_err().to_string()
+            open.set_meta_value("a", None).unwrap_err().to_string()
         );
     }
 }

@@ -93,9 +93,6 @@ impl Store {
     ///
     /// Where its definition is no longer what it was, its position goes back to the beginning, so
     /// that the next push sends everything as it is now defined. The second value says so.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn register_output(
         &self,
         name: &str,
@@ -122,9 +119,6 @@ impl Store {
     }
 
     /// Sets an output's position, forwards or backwards: what comes after it will be sent.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn set_position(&self, output: OutputId, position: Version) -> Result<(), StoreError> {
         self.write("setting a position", |transaction| {
             transaction.execute(
@@ -136,9 +130,6 @@ impl Store {
     }
 
     /// Stores what an output has confirmed, all of it or nothing. A position never goes back.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn confirm(&self, output: OutputId, delivery: &Delivery) -> Result<(), StoreError> {
         self.write("storing what an output has confirmed", |transaction| {
             transaction
@@ -188,9 +179,6 @@ impl Store {
     }
 
     /// Puts another output in the place of this one, at `position`, with what it has set aside.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn replace_output(
         &self,
         output: OutputId,
@@ -216,9 +204,6 @@ impl Store {
     }
 
     /// Remembers why a push stopped.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn note_output_error(
         &self,
         output: OutputId,
@@ -237,9 +222,6 @@ impl Store {
 
 impl Reader {
     /// All outputs that were ever pushed to, by name.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn outputs(&self) -> Result<Vec<Output>, StoreError> {
         self.read("reading the outputs", |connection| {
             connection
@@ -250,17 +232,11 @@ impl Reader {
     }
 
     /// The output called `name`; `None` if nothing was ever pushed to it.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn output(&self, name: &str) -> Result<Option<Output>, StoreError> {
         self.read("reading an output", |connection| by_name(connection, name))
     }
 
     /// The documents that an output did not take, by their ids.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn rejected(&self, output: OutputId) -> Result<Vec<RejectedDocument>, StoreError> {
         self.read("reading what was rejected", |connection| {
             connection
@@ -283,9 +259,6 @@ impl Reader {
     }
 
     /// How many documents an output did not take.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn count_rejected(&self, output: OutputId) -> Result<u64, StoreError> {
         self.read("counting what was rejected", |connection| {
             connection.query_row(

@@ -1,70 +1,65 @@
-//! Steps of a pass made ready outside of transactions: hashed, compressed, described.
+//! Preparing the steps of a pass outside of transactions: hashing, compression, description.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::cluster::{self, Seen};
-use super::payload::{Packed, Press};
+use super::cluster::{self, PackedDescription};
+use super::payload::{Compressed, Compressor};
 use super::{ClusterState, Step, Store, StoreError};
 use crate::oai::Record;
 
-/// After so many steps it is looked at whether records are clustered.
-const LOOK_AT_CLUSTERS: u32 = 50;
+/// The number of steps after which the state of clustering is read again.
+const CHECK_CLUSTERING_EVERY: u32 = 50;
 
-/// Fewer records are described by the packing thread alone: another one costs as much as a few.
-const DESCRIBE_APART: usize = 16;
+/// From this number of records on, a second thread describes them. To start one costs as much as to
+/// describe a few.
+const DESCRIBE_IN_PARALLEL: usize = 16;
 
-/// Readies the steps of one pass for the store: hashes and compresses, which is the longer half of
-/// the work and needs no transaction. Owned by one thread.
+/// Prepares the steps of one pass for the store: hashes, compresses and describes their records. This is
+/// the longer half of storing and needs no transaction. Owned by one thread.
 #[derive(Debug)]
 pub struct PassPacker {
     store: Arc<Store>,
     metadata_prefix: Arc<str>,
-    press: Press,
-    /// How far the clusters were when they were last looked at, and how many steps ago.
+    compressor: Compressor,
+    /// The state of clustering when it was last read, and the number of steps since.
     clusters: (ClusterState, u32),
 }
 
-/// A step that is ready to be stored.
+/// A step that is ready to be stored, from [`PassPacker`].
 pub struct PackedStep {
     pub(super) step: Step,
-    /// One for each of its records.
+    /// One payload for each record of the step.
     pub(super) payloads: Vec<Payload>,
     pub(super) metadata_prefix: Arc<str>,
 }
 
 impl PassPacker {
     /// A packer for metadata of this format.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn new(store: Arc<Store>, metadata_prefix: &str) -> Result<Self, StoreError> {
-        let press = Press::new(&store, metadata_prefix)?;
+        let compressor = Compressor::new(&store, metadata_prefix)?;
         let clusters = (store.cluster_state()?, 0);
         Ok(Self {
             store,
             metadata_prefix: metadata_prefix.into(),
-            press,
+            compressor,
             clusters,
         })
     }
 
-    /// Readies one step.
-    ///
-    /// # Errors
-    /// As any write: the first pages of a format also make the store's dictionary for it.
+    /// Prepares one step. The first pages of a format also make the store's dictionary for it.
     pub fn pack(&mut self, step: Step) -> Result<PackedStep, StoreError> {
         let texts = step
             .records()
             .iter()
             .filter_map(|record| record.metadata.as_deref());
-        self.press
+        self.compressor
             .learn(&self.store, &self.metadata_prefix, texts)?;
-        // To look each time would be to wait for the writing thread each time. What is not described
-        // here is described there.
+        // Each reading of the state waits for the writer. Records that are not described here are
+        // described by the writer.
         self.clusters.1 += 1;
-        if self.clusters.1 == LOOK_AT_CLUSTERS {
+        if self.clusters.1 == CHECK_CLUSTERING_EVERY {
             self.clusters = (self.store.cluster_state()?, 0);
         }
         let payloads = match self.clusters.0 {
@@ -72,7 +67,7 @@ impl PassPacker {
             ClusterState::Off | ClusterState::Due => {
                 let records = step.records().iter();
                 records
-                    .map(|record| payload(record, &mut self.press, None))
+                    .map(|record| payload(record, &mut self.compressor))
                     .collect()
             }
         };
@@ -84,14 +79,14 @@ impl PassPacker {
         })
     }
 
-    /// Packs records here while another thread describes them, helped by this one in the end.
+    /// Compresses records on this thread while another thread describes them; at the end both describe.
     fn describe_and_pack(&mut self, records: &[Record]) -> Vec<Payload> {
         let describing = Describing::new(&self.metadata_prefix, records);
-        let (press, mut packed) = (&mut self.press, Vec::with_capacity(records.len()));
+        let (compressor, mut packed) = (&mut self.compressor, Vec::with_capacity(records.len()));
         let mut pack = || {
-            packed.extend(records.iter().map(|record| payload(record, press, None)));
+            packed.extend(records.iter().map(|record| payload(record, compressor)));
         };
-        let described = if records.len() < DESCRIBE_APART {
+        let described = if records.len() < DESCRIBE_IN_PARALLEL {
             pack();
             vec![describing.work()]
         } else {
@@ -105,14 +100,14 @@ impl PassPacker {
                 vec![own, others]
             })
         };
-        for (at, seen) in described.into_iter().flatten() {
-            packed[at].seen = Some(seen);
+        for (at, description) in described.into_iter().flatten() {
+            packed[at].description = Some(description);
         }
         packed
     }
 }
 
-/// Records to be described by whoever has time.
+/// Records that several threads describe.
 struct Describing<'a> {
     metadata_prefix: &'a str,
     records: &'a [Record],
@@ -128,45 +123,44 @@ impl<'a> Describing<'a> {
         }
     }
 
-    /// Describes records until none is left, and gives what it did, by places.
-    fn work(&self) -> Vec<(usize, Option<Seen>)> {
+    /// Describes records until none is left. Returns the descriptions with their positions.
+    fn work(&self) -> Vec<(usize, Option<PackedDescription>)> {
         let mut done = Vec::with_capacity(self.records.len());
         loop {
             let at = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(record) = self.records.get(at) else {
                 return done;
             };
-            let seen = cluster::seen_of(self.metadata_prefix, record);
-            done.push((at, seen));
+            done.push((at, cluster::describe_record(self.metadata_prefix, record)));
         }
     }
 }
 
-/// What is stored of a record beside its header.
+/// The content of a record, ready to be stored.
 pub(super) struct Payload {
     pub(super) hash: [u8; 16],
-    pub(super) metadata: Option<Packed>,
-    pub(super) extra: Option<Packed>,
-    /// What deduplication sees of it; the outer `None` if that was not asked for.
-    pub(super) seen: Option<Option<Seen>>,
+    pub(super) metadata: Option<Compressed>,
+    pub(super) extra: Option<Compressed>,
+    /// The description for deduplication: `None` if not made yet, `Some(None)` for a deleted record.
+    pub(super) description: Option<Option<PackedDescription>>,
 }
 
-fn payload(record: &Record, press: &mut Press, seen: Option<Option<Seen>>) -> Payload {
+fn payload(record: &Record, compressor: &mut Compressor) -> Payload {
     Payload {
         hash: content_hash(record),
         metadata: record
             .metadata
             .as_ref()
-            .map(|text| press.pack(text.as_bytes())),
+            .map(|text| compressor.compress(text.as_bytes())),
         extra: record
             .extra
             .as_ref()
-            .map(|text| press.pack(text.as_bytes())),
-        seen,
+            .map(|text| compressor.compress(text.as_bytes())),
+        description: None,
     }
 }
 
-/// Tells two states of a record apart: all but identifier and datestamp.
+/// The hash that tells two states of a record apart: of everything but identifier and datestamp.
 fn content_hash(record: &Record) -> [u8; 16] {
     content_hash_of(
         record.header.deleted,
@@ -176,7 +170,7 @@ fn content_hash(record: &Record) -> [u8; 16] {
     )
 }
 
-/// The hash of these parts of a record, also to check what was stored.
+/// The content hash of a record with these parts.
 pub(super) fn content_hash_of(
     deleted: bool,
     set_specs: &[String],
@@ -184,16 +178,16 @@ pub(super) fn content_hash_of(
     extra: Option<&str>,
 ) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
-    // Lengths keep neighbouring parts from running into each other.
+    // The lengths separate neighbouring parts.
     let mut part = |tag: u8, text: &str| {
         hasher.update(text.as_bytes());
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(&[tag]);
     };
-    // The longest part first: from its start on, the hash takes several blocks at once.
+    // The longest part comes first: blake3 hashes several blocks at once from the start of the input.
     part(b'm', metadata.unwrap_or_default());
     part(b'x', extra.unwrap_or_default());
-    // A repository may name them in another order each time.
+    // A repository can list the sets in another order each time.
     let mut set_specs: Vec<&String> = set_specs.iter().collect();
     set_specs.sort_unstable();
     for set_spec in set_specs {

@@ -21,9 +21,6 @@ impl Store {
     /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are
     /// abandoned; without, they are gone on with after it. One over identifiers stays in any case: no
     /// harvest does its work.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn begin_pass(
         &self,
         source: SourceId,
@@ -51,25 +48,16 @@ impl Store {
     }
 
     /// The open pass over records of a source, if one was cut off.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn open_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
         self.newest_pass(source, "state = 'open' AND kind <> 'identifiers'")
     }
 
     /// The open pass over the identifiers of a source, if one was cut off.
-    ///
-    /// # Errors
-    /// As any read.
-    pub fn open_pass_over_identifiers(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
+    pub fn open_identifiers_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
         self.newest_pass(source, "state = 'open' AND kind = 'identifiers'")
     }
 
     /// The newest complete pass over everything of a source, records or identifiers.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn last_whole_list(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
         self.newest_pass(
             source,
@@ -78,10 +66,7 @@ impl Store {
     }
 
     /// Gives up an open pass.
-    ///
-    /// # Errors
-    /// As any write.
-    pub fn give_up_pass(&self, pass: PassId, why: &str, now_ms: i64) -> Result<(), StoreError> {
+    pub fn abandon_pass(&self, pass: PassId, why: &str, now_ms: i64) -> Result<(), StoreError> {
         self.write("giving up a pass", |transaction| {
             transaction.run(
                 "UPDATE pass SET state = 'abandoned', note = ?2, ended_at = ?3
@@ -108,9 +93,6 @@ impl Store {
     }
 
     /// One pass.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn pass(&self, pass: PassId) -> Result<Pass, StoreError> {
         self.read("reading a pass", |connection| {
             connection.one(
@@ -123,9 +105,6 @@ impl Store {
 
     /// The windows of a pass that are not at their end, in reading order: a started one first,
     /// then set by set, oldest first.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
         self.read("reading the ledger", |connection| {
             pending_windows(connection, pass)
@@ -135,9 +114,6 @@ impl Store {
     /// Goes on with a pass that was cut off: why it stopped is of the past, and the empty parts of an
     /// unfinished list behind the last that held anything are to be read again. They may have been
     /// empty only then: a clamp moves on with time, and is lifted by another key.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn resume_pass(&self, pass: PassId) -> Result<(), StoreError> {
         self.write("going on with a pass", |transaction| {
             transaction.run(
@@ -161,10 +137,7 @@ impl Store {
     }
 
     /// Notes on a complete pass what else is to be known of it.
-    ///
-    /// # Errors
-    /// As any write.
-    pub fn remark_on_pass(&self, pass: PassId, remark: &str) -> Result<(), StoreError> {
+    pub fn note_completion(&self, pass: PassId, remark: &str) -> Result<(), StoreError> {
         self.write("noting what a pass found", |transaction| {
             transaction.run(
                 "UPDATE pass SET note = ?2 WHERE id = ?1 AND state = 'complete'",
@@ -175,10 +148,12 @@ impl Store {
     }
 
     /// Notes why a pass stopped before its end; it stays open.
-    ///
-    /// # Errors
-    /// As any write.
-    pub fn note_pass(&self, pass: PassId, note: &str, now_ms: i64) -> Result<(), StoreError> {
+    pub fn note_interruption(
+        &self,
+        pass: PassId,
+        note: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         self.write("noting why a pass stopped", |transaction| {
             transaction.run(
                 "UPDATE pass SET note = ?2, ended_at = ?3 WHERE id = ?1 AND state = 'open'",
@@ -192,9 +167,6 @@ impl Store {
 impl Reader {
     /// What the passes of a source that were at work after `since_ms` brought: how many they were,
     /// and their new, changed and deleted records.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn passes_since(&self, source: SourceId, since_ms: i64) -> Result<[u64; 4], StoreError> {
         self.read("summing up passes", |connection| {
             connection.one(
@@ -209,9 +181,6 @@ impl Reader {
 
     /// When the oldest pass of a source that is remembered began, in milliseconds since 1970 on
     /// our clock.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn first_pass_at(&self, source: SourceId) -> Result<Option<i64>, StoreError> {
         self.read("reading when the first pass began", |connection| {
             connection.one(
@@ -223,9 +192,6 @@ impl Reader {
     }
 
     /// The last passes of a source, newest first.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn passes(&self, source: SourceId, most: u32) -> Result<Vec<Pass>, StoreError> {
         self.read("reading the passes", |connection| {
             connection
@@ -239,9 +205,6 @@ impl Reader {
     }
 
     /// The windows of a pass that are not at their end.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
         self.read("reading the ledger", |connection| {
             pending_windows(connection, pass)
@@ -272,9 +235,6 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 impl Reader {
     /// What each day since that of `since_ms` brought for a source, the oldest first; days without a
     /// pass are left out.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn days(&self, source: SourceId, since_ms: i64) -> Result<Vec<Day>, StoreError> {
         self.read("counting what the days brought", |connection| {
             let since_ms = since_ms.div_euclid(DAY_MS) * DAY_MS;
@@ -297,9 +257,6 @@ impl Reader {
     }
 
     /// A pass of a source, if it is still remembered.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn pass(&self, source: SourceId, pass: PassId) -> Result<Option<Pass>, StoreError> {
         self.read("reading a pass", |connection| {
             connection
@@ -313,9 +270,6 @@ impl Reader {
     }
 
     /// The windows of a pass, at most `most`, by set and span, with how many there are in each state.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn windows(
         &self,
         pass: PassId,

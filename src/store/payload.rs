@@ -1,16 +1,16 @@
-//! Payloads: how metadata is compressed on its way into the store and back.
+//! Compression of metadata with a zstd dictionary for each format.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk;
 
 use super::open::Cached;
 use super::{Store, StoreError};
 
-/// When to train a dictionary, and how large it may be. A page of 100 DOAJ articles is enough for
-/// a first one, which takes a quarter off; ten pages give one that takes a third off.
+/// When to train a dictionary, and how large it may be. A first dictionary, from a page of 100 DOAJ
+/// articles, saves a quarter; the second, from ten pages, saves a third.
 const STAGES: [Stage; 2] = [
     Stage {
         sample_bytes: 256 << 10,
@@ -22,7 +22,7 @@ const STAGES: [Stage; 2] = [
     },
 ];
 
-/// Training on fewer records learns their texts, not their form.
+/// With fewer records, training would learn their texts instead of their form.
 const SAMPLE_RECORDS: usize = 64;
 
 struct Stage {
@@ -34,47 +34,47 @@ const LEVEL: i32 = 3;
 
 /// A compressed text, and the dictionary that it needs (0 for none).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Packed {
+pub(super) struct Compressed {
     pub(super) dictionary_id: i64,
     pub(super) bytes: Vec<u8>,
 }
 
 /// Compresses the metadata of one format. Owned by one thread.
-pub(super) struct Press {
-    compressor: Compressor<'static>,
+pub(super) struct Compressor {
+    inner: bulk::Compressor<'static>,
     dictionary_id: i64,
-    /// How many of [`STAGES`] are behind it.
+    /// The number of [`STAGES`] that are done.
     stage: usize,
     samples: Vec<u8>,
     sample_sizes: Vec<usize>,
 }
 
-impl std::fmt::Debug for Press {
+impl std::fmt::Debug for Compressor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Press")
+        f.debug_struct("Compressor")
             .field("dictionary_id", &self.dictionary_id)
             .finish_non_exhaustive()
     }
 }
 
-impl Press {
-    /// A press for `metadata_prefix`, with the store's newest dictionary for it, if it has one.
+impl Compressor {
+    /// A compressor for `metadata_prefix`, with the store's newest dictionary for that format.
     pub(super) fn new(store: &Store, metadata_prefix: &str) -> Result<Self, StoreError> {
         let dictionary = store.read("reading a dictionary", |connection| {
             newest_dictionary(connection, metadata_prefix)
         })?;
-        let mut press = Self {
-            compressor: compressor(&[]),
+        let mut compressor = Self {
+            inner: zstd_compressor(&[]),
             dictionary_id: 0,
             stage: 0,
             samples: Vec::new(),
             sample_sizes: Vec::new(),
         };
-        press.take_up(dictionary);
-        Ok(press)
+        compressor.use_dictionary(dictionary);
+        Ok(compressor)
     }
 
-    /// Learns from the texts that are about to be compressed, until it has its best dictionary.
+    /// Collects samples from texts that are about to be compressed, and trains the dictionaries.
     pub(super) fn learn<'a>(
         &mut self,
         store: &Store,
@@ -94,7 +94,7 @@ impl Press {
         if self.samples.len() < stage.sample_bytes || self.sample_sizes.len() < SAMPLE_RECORDS {
             return Ok(());
         }
-        // Training fails on samples that have nothing in common; then there is nothing to gain.
+        // Training fails on samples that have nothing in common; a dictionary would not help then.
         let trained =
             zstd::dict::from_continuous(&self.samples, &self.sample_sizes, stage.dictionary_bytes);
         let number = self.stage + 1;
@@ -106,7 +106,7 @@ impl Press {
             self.stage = number;
             return Ok(());
         };
-        // Another process may have been first: its dictionary is as good.
+        // If another process was first, its dictionary is used.
         let newest = store.write("storing a dictionary", |transaction| {
             transaction.execute(
                 "INSERT OR IGNORE INTO dictionary (metadata_prefix, stage, bytes)
@@ -115,25 +115,25 @@ impl Press {
             )?;
             newest_dictionary(transaction, metadata_prefix)
         })?;
-        self.take_up(newest);
+        self.use_dictionary(newest);
         Ok(())
     }
 
-    fn take_up(&mut self, dictionary: Option<Dictionary>) {
+    fn use_dictionary(&mut self, dictionary: Option<Dictionary>) {
         if let Some(Dictionary { id, stage, bytes }) = dictionary {
-            self.compressor = compressor(&bytes);
+            self.inner = zstd_compressor(&bytes);
             self.dictionary_id = id;
             self.stage = stage;
         }
     }
 
     /// Compresses one text.
-    pub(super) fn pack(&mut self, text: &[u8]) -> Packed {
+    pub(super) fn compress(&mut self, text: &[u8]) -> Compressed {
         let bytes = self
-            .compressor
+            .inner
             .compress(text)
             .expect("zstd compresses any bytes into a buffer of its own bound");
-        Packed {
+        Compressed {
             dictionary_id: self.dictionary_id,
             bytes,
         }
@@ -166,10 +166,10 @@ fn newest_dictionary(
         .optional()
 }
 
-fn compressor(dictionary: &[u8]) -> Compressor<'static> {
-    let mut compressor = Compressor::with_dictionary(LEVEL, dictionary)
+fn zstd_compressor(dictionary: &[u8]) -> bulk::Compressor<'static> {
+    let mut compressor = bulk::Compressor::with_dictionary(LEVEL, dictionary)
         .expect("the level is one that zstd has, and any bytes will do as a dictionary");
-    // The row names the dictionary, and SQLite guards the bytes no worse than a checksum would.
+    // The row has the number of the dictionary, and the content hash detects damage.
     for parameter in [
         zstd::zstd_safe::CParameter::DictIdFlag(false),
         zstd::zstd_safe::CParameter::ChecksumFlag(false),
@@ -181,13 +181,13 @@ fn compressor(dictionary: &[u8]) -> Compressor<'static> {
     compressor
 }
 
-/// Dictionaries for threads that have no connection to read them with.
+/// Dictionaries for threads without a connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dictionaries(HashMap<i64, Arc<[u8]>>);
 
 impl Dictionaries {
     /// Reads a dictionary, unless it is known.
-    pub(super) fn learn(
+    pub(super) fn load(
         &mut self,
         connection: &Connection,
         dictionary_id: i64,
@@ -199,49 +199,49 @@ impl Dictionaries {
     }
 }
 
-/// Decompresses payloads of any format; keeps the dictionaries that it has met.
+/// Decompresses texts of any format, and keeps the dictionaries that they needed.
 #[derive(Default)]
-pub(super) struct Unpress {
-    decompressors: HashMap<i64, Decompressor<'static>>,
+pub(super) struct Decompressor {
+    by_dictionary: HashMap<i64, bulk::Decompressor<'static>>,
 }
 
-impl Unpress {
-    /// The text behind `bytes`.
-    pub(super) fn unpack(
+impl Decompressor {
+    /// The text of `bytes`.
+    pub(super) fn decompress(
         &mut self,
         connection: &Connection,
         dictionary_id: i64,
         bytes: &[u8],
     ) -> rusqlite::Result<Vec<u8>> {
-        self.unpack_by(dictionary_id, bytes, || {
+        self.decompress_by(dictionary_id, bytes, || {
             dictionary(connection, dictionary_id)
         })
     }
 
-    /// The text behind `bytes`, whose dictionary is among those.
-    pub(super) fn unpack_with(
+    /// The text of `bytes`, whose dictionary is one of `dictionaries`.
+    pub(super) fn decompress_with(
         &mut self,
         dictionaries: &Dictionaries,
         dictionary_id: i64,
         bytes: &[u8],
     ) -> rusqlite::Result<Vec<u8>> {
-        self.unpack_by(dictionary_id, bytes, || {
+        self.decompress_by(dictionary_id, bytes, || {
             let known = dictionaries.0.get(&dictionary_id);
             Ok(known.map_or_else(Vec::new, |bytes| bytes.to_vec()))
         })
     }
 
-    fn unpack_by(
+    fn decompress_by(
         &mut self,
         dictionary_id: i64,
         bytes: &[u8],
         dictionary: impl FnOnce() -> rusqlite::Result<Vec<u8>>,
     ) -> rusqlite::Result<Vec<u8>> {
-        let decompressor = match self.decompressors.entry(dictionary_id) {
+        let decompressor = match self.by_dictionary.entry(dictionary_id) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let dictionary = dictionary()?;
-                entry.insert(Decompressor::with_dictionary(&dictionary).map_err(damaged)?)
+                entry.insert(bulk::Decompressor::with_dictionary(&dictionary).map_err(damaged)?)
             }
         };
         let size = zstd::zstd_safe::get_frame_content_size(bytes)
@@ -254,7 +254,7 @@ impl Unpress {
     }
 }
 
-/// The bytes of a dictionary; of none, which has the number 0, there are none.
+/// The bytes of a dictionary; none for number 0, which means no dictionary.
 fn dictionary(connection: &Connection, dictionary_id: i64) -> rusqlite::Result<Vec<u8>> {
     if dictionary_id == 0 {
         return Ok(Vec::new());
@@ -270,8 +270,8 @@ fn damaged(error: std::io::Error) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
 }
 
-/// Compresses bytes that stand alone: raw items in quarantine.
-pub(super) fn pack_alone(bytes: &[u8]) -> Vec<u8> {
+/// Compresses bytes without a dictionary.
+pub(super) fn compress_alone(bytes: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(bytes, LEVEL).expect("zstd compresses any bytes")
 }
 
@@ -289,27 +289,27 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out() {
+    fn texts_are_the_same_after_compression() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).unwrap();
-        let mut press = Press::new(&store, "oai_dc").unwrap();
+        let mut compressor = Compressor::new(&store, "oai_dc").unwrap();
         let texts: Vec<String> = (0..300).map(article).collect();
-        let before = press.pack(texts[0].as_bytes());
-        press
+        let before = compressor.compress(texts[0].as_bytes());
+        compressor
             .learn(&store, "oai_dc", texts.iter().map(String::as_str))
             .unwrap();
-        let after = press.pack(texts[0].as_bytes());
+        let after = compressor.compress(texts[0].as_bytes());
         assert_eq!(before.dictionary_id, 0);
         assert_ne!(after.dictionary_id, 0);
         assert!(after.bytes.len() < before.bytes.len());
-        let again = Press::new(&store, "oai_dc").unwrap();
+        let again = Compressor::new(&store, "oai_dc").unwrap();
         assert_eq!(again.dictionary_id, after.dictionary_id);
 
-        let mut unpress = Unpress::default();
-        for packed in [before, after, press.pack(b"")] {
+        let mut decompressor = Decompressor::default();
+        for compressed in [before, after, compressor.compress(b"")] {
             let text = store
                 .read("test", |connection| {
-                    unpress.unpack(connection, packed.dictionary_id, &packed.bytes)
+                    decompressor.decompress(connection, compressed.dictionary_id, &compressed.bytes)
                 })
                 .unwrap();
             assert!(text == texts[0].as_bytes() || text.is_empty());

@@ -1,8 +1,8 @@
 //! Tables, and the migrations that make them. Migrations are only ever added.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
-use super::identifiers;
+use super::cluster;
 
 /// Marks the file as a harvestd store: `hvst` in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -20,23 +20,77 @@ const MIGRATIONS: [&str; 9] = [
     TURNS,
     RESTS,
     IDENTIFIERS,
+    PLAIN_INDICES,
 ];
 
-/// From this schema on, identifiers are in an index of their own.
-const WITH_IDENTIFIERS: i64 = 9;
+/// The schema from which on identifiers are unique by an index, and match keys have a plain index.
+const WITH_PLAIN_INDICES: i64 = 10;
 
 /// Brings a store from schema `from` to [`NEWEST`], inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
     for (number, migration) in (1_i64..).zip(MIGRATIONS) {
         if number > from {
             connection.execute_batch(migration)?;
-            if number == WITH_IDENTIFIERS {
-                identifiers::index_all(connection)?;
+            if number == WITH_PLAIN_INDICES {
+                make_identifiers_unique(connection)?;
+                cluster::index_all(connection)?;
             }
         }
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", NEWEST)
+}
+
+/// Creates the index of identifiers. If a source has an identifier more than once, its newest record
+/// stays.
+fn make_identifiers_unique(connection: &Connection) -> rusqlite::Result<()> {
+    match connection.execute_batch(UNIQUE_IDENTIFIERS) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            remove_duplicates(connection)?;
+            connection.execute_batch(UNIQUE_IDENTIFIERS)
+        }
+        created => created,
+    }
+}
+
+/// Removes the records of which the same source has a newer one with the same identifier.
+///
+/// The clusters of a removed record are removed too, and a rebuild becomes due.
+fn remove_duplicates(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("CREATE INDEX duplicate ON record (identifier, source_id)")?;
+    let duplicates: Vec<(i64, i64, String, String)> = connection
+        .prepare(
+            "SELECT record.id, record.version, record.identifier, source.name FROM record
+             JOIN source ON source.id = record.source_id
+             WHERE EXISTS (SELECT 1 FROM record AS newer
+                 WHERE newer.identifier = record.identifier
+                   AND newer.source_id = record.source_id AND newer.version > record.version)
+             ORDER BY record.id",
+        )?
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, version, identifier, source) in duplicates {
+        tracing::warn!(
+            "source {source}: the store has {identifier} more than once; its newest record is kept, \
+             record {id} with version {version} is removed"
+        );
+        for statement in [
+            "UPDATE source SET live_records = live_records - (record.deleted = 0),
+                               deleted_records = deleted_records - (record.deleted <> 0)
+             FROM record WHERE record.id = ?1 AND source.id = record.source_id",
+            "DELETE FROM cluster_member WHERE record_id = ?1
+                OR cluster_id IN (SELECT id FROM cluster WHERE record_id = ?1)",
+            "DELETE FROM cluster WHERE record_id = ?1",
+            "DELETE FROM cluster_redirect WHERE record_id = ?1 OR to_record_id = ?1",
+            "DELETE FROM record WHERE id = ?1",
+        ] {
+            connection.prepare_cached(statement)?.execute([id])?;
+        }
+    }
+    connection
+        .execute_batch("DROP INDEX duplicate; UPDATE dedup SET state = 'due' WHERE state <> 'off'")
 }
 
 // Datestamps are seconds, `*_at` milliseconds, both since 1970 in UTC.
@@ -374,6 +428,27 @@ CREATE TABLE recent_identifier (
 INSERT INTO meta VALUES ('identified_to', 0);
 ";
 
+const PLAIN_INDICES: &str = "
+DROP TABLE identifiers;
+DROP TABLE recent_identifier;
+DELETE FROM meta WHERE key = 'identified_to';
+
+DROP TABLE match_keys;
+-- Which records hold a key: the records up to dedup.indexed_to.
+CREATE TABLE match_key (
+    key INTEGER NOT NULL,
+    record_id INTEGER NOT NULL,
+    PRIMARY KEY (key, record_id)
+) STRICT, WITHOUT ROWID;
+
+UPDATE warning SET kind = 'repaired_pages' WHERE kind = 'mended_pages';
+";
+
+// Every source has an identifier once. The identifier comes first, so that the same index finds the
+// records of all sources with an identifier.
+const UNIQUE_IDENTIFIERS: &str =
+    "CREATE UNIQUE INDEX record_identifier ON record (identifier, source_id)";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,22 +464,115 @@ mod tests {
         migrate(&connection, NEWEST).unwrap();
     }
 
-    #[test]
-    fn parts_of_keys_are_numbered_anew() {
+    /// A store of schema 9 with one source.
+    fn before_plain_indices() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        migrate(&connection, 0).unwrap();
-        let fill = "INSERT INTO match_keys SELECT value, x'' FROM
-                    (WITH RECURSIVE n(value) AS (VALUES (0) UNION ALL SELECT value + 1 FROM n
-                     WHERE value < 511) SELECT value FROM n)";
-        connection.execute_batch(fill).unwrap();
-        connection.execute_batch(TURNS).unwrap();
-        let range = connection
-            .query_row(
-                "SELECT min(part), max(part), count(*) FROM match_keys",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        for migration in &MIGRATIONS[..9] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection
+            .execute_batch(
+                "INSERT INTO source (id, name, base_url, metadata_prefix, sets, live_records,
+                    deleted_records) VALUES (1, 'a', 'https://a.org/oai', 'oai_dc', '[]', 3, 1),
+                                            (2, 'b', 'https://b.org/oai', 'oai_dc', '[]', 1, 0);
+                 INSERT INTO set_list VALUES (1, '');
+                 UPDATE dedup SET state = 'current';",
             )
             .unwrap();
-        assert_eq!(range, (512, 1023, 512));
+        connection
+    }
+
+    fn insert(connection: &Connection, records: &[(i64, i64, &str, i64, bool)]) {
+        for record in records {
+            connection
+                .execute(
+                    "INSERT INTO record (id, source_id, identifier, version, deleted, set_list_id,
+                        content_hash, created_version, seen_pass)
+                     VALUES (?1, ?2, ?3, ?4, ?5, 1, x'00', 1, 1)",
+                    *record,
+                )
+                .unwrap();
+        }
+    }
+
+    fn numbers(connection: &Connection, sql: &str) -> Vec<i64> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn of_records_with_one_identifier_the_newest_stays() {
+        let connection = before_plain_indices();
+        insert(
+            &connection,
+            &[
+                (1, 1, "oai:1", 30, false),
+                (2, 1, "oai:1", 10, true),
+                (3, 1, "oai:2", 20, false),
+                (4, 1, "oai:1", 40, false),
+                (5, 2, "oai:1", 15, false),
+            ],
+        );
+        connection
+            .execute_batch(
+                "INSERT INTO cluster VALUES (1, 1, 0), (2, 3, 0);
+                 INSERT INTO cluster_member VALUES (1, 1, 0), (5, 1, 1), (3, 2, 0);
+                 INSERT INTO cluster_redirect VALUES (3, 1, 1, 0);
+                 INSERT INTO payload VALUES (1, 0, x'00', NULL);",
+            )
+            .unwrap();
+        migrate(&connection, 9).unwrap();
+        assert_eq!(
+            numbers(&connection, "SELECT id FROM record ORDER BY id"),
+            [3, 4, 5]
+        );
+        assert_eq!(
+            numbers(&connection, "SELECT live_records FROM source ORDER BY id"),
+            [2, 1]
+        );
+        assert_eq!(
+            numbers(
+                &connection,
+                "SELECT deleted_records FROM source ORDER BY id"
+            ),
+            [0, 0]
+        );
+        assert_eq!(numbers(&connection, "SELECT id FROM cluster"), [2]);
+        assert_eq!(
+            numbers(&connection, "SELECT record_id FROM cluster_member"),
+            [3]
+        );
+        assert_eq!(
+            numbers(&connection, "SELECT count(*) FROM cluster_redirect"),
+            [0]
+        );
+        assert_eq!(numbers(&connection, "SELECT count(*) FROM payload"), [0]);
+        assert_eq!(numbers(&connection, "SELECT state = 'due' FROM dedup"), [1]);
+    }
+
+    #[test]
+    fn clusters_stay_up_to_date_without_duplicates() {
+        let connection = before_plain_indices();
+        insert(
+            &connection,
+            &[(1, 1, "oai:1", 30, false), (2, 2, "oai:1", 10, false)],
+        );
+        migrate(&connection, 9).unwrap();
+        assert_eq!(
+            numbers(&connection, "SELECT id FROM record ORDER BY id"),
+            [1, 2]
+        );
+        assert_eq!(
+            numbers(&connection, "SELECT state = 'current' FROM dedup"),
+            [1]
+        );
+        let twice = connection.execute(
+            "INSERT INTO record SELECT 3, source_id, identifier, NULL, NULL, 1, 0, x'00', 50, 1, 1
+             FROM record WHERE id = 1",
+            [],
+        );
+        let code = twice.unwrap_err().sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::ConstraintViolation));
     }
 }

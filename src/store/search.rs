@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::Serialize;
 
-use super::identifiers::Identifiers;
-use super::payload::Unpress;
-use super::records::{COLUMNS, from_row};
+use super::payload::Decompressor;
+use super::records::{COLUMNS, JOINS, from_row, numbers_of};
 use super::{ChangeFilter, Reader, StoreError, StoredRecord, Version};
 use crate::dedup::text::fold;
 use crate::record::{Article, crosswalk, doi};
@@ -49,7 +48,7 @@ pub struct SearchIndex {
 
 /// What one step of following the store came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Followed {
+pub struct FollowResult {
     /// Records that were looked at.
     pub records: u64,
     /// Everything up to here is in the index.
@@ -166,8 +165,8 @@ impl SearchIndex {
     ///
     /// # Errors
     /// As any read of the store and any write of the index.
-    pub fn follow(&mut self, reader: &Reader, most: usize) -> Result<Followed, StoreError> {
-        let mark = reader.remembered("spread_seed")?.unwrap_or_default();
+    pub fn follow(&mut self, reader: &Reader, most: usize) -> Result<FollowResult, StoreError> {
+        let mark = reader.meta_value("spread_seed")?.unwrap_or_default();
         let newest = reader.last_version()?;
         let fail =
             |path: &Path, error| StoreError::from_sqlite(path, "reading the search index", error);
@@ -179,12 +178,9 @@ impl SearchIndex {
         }
         let (entries, last) =
             reader.read("reading changes for the search index", |connection| {
-                let mut unpress = Unpress::default();
+                let mut decompressor = Decompressor::default();
                 let mut statement = connection.prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM record INDEXED BY record_version
-                 JOIN source ON source.id = record.source_id
-                 JOIN set_list ON set_list.id = record.set_list_id
-                 LEFT JOIN payload ON payload.record_id = record.id
+                    "SELECT {COLUMNS} FROM record INDEXED BY record_version {JOINS}
                  WHERE record.version > ?1 ORDER BY record.version LIMIT ?2"
                 ))?;
                 let mut rows = statement.query(params![position.0, most])?;
@@ -193,7 +189,7 @@ impl SearchIndex {
                 while let Some(row) = rows.next()? {
                     let number: i64 = row.get(0)?;
                     // A record that cannot be read can be found by its identifier still.
-                    let record = from_row(connection, row, &mut unpress);
+                    let record = from_row(connection, row, &mut decompressor);
                     last = Version(row.get("version")?);
                     let words = match record {
                         Ok(record) => words_of(&record),
@@ -212,7 +208,7 @@ impl SearchIndex {
                 StoreError::from_sqlite(&self.path, "writing the search index", error)
             })?;
         }
-        Ok(Followed {
+        Ok(FollowResult {
             records,
             position: last,
             done,
@@ -286,9 +282,6 @@ fn read_state(connection: &Connection) -> rusqlite::Result<(i64, Version)> {
 
 impl Reader {
     /// How far the search index is; `None` if there is none.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn search_index(&self) -> Result<Option<IndexState>, StoreError> {
         let Some(index) = self.open_index()? else {
             return Ok(None);
@@ -301,9 +294,6 @@ impl Reader {
     /// the last one. Newest records first, but those with exactly that title before them.
     ///
     /// Without an index, and with `use_index` false, only whole identifiers are looked for.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn search(&self, query: &Query, use_index: bool) -> Result<Found, StoreError> {
         let mut collected = Collected::new(query.most);
         let text = query.text.trim();
@@ -418,7 +408,7 @@ impl Reader {
 
     fn numbers_of(&self, identifier: &str) -> Result<Vec<i64>, StoreError> {
         self.read("looking up an identifier", |connection| {
-            Identifiers::read(connection)?.records(identifier)
+            numbers_of(connection, identifier)
         })
     }
 
@@ -426,12 +416,10 @@ impl Reader {
         self.read("reading a record", |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM record JOIN source ON source.id = record.source_id
-                     JOIN set_list ON set_list.id = record.set_list_id
-                     LEFT JOIN payload ON payload.record_id = record.id WHERE record.id = ?1"
+                    "SELECT {COLUMNS} FROM record {JOINS} WHERE record.id = ?1"
                 ))?
                 .query_row([number], |row| {
-                    from_row(connection, row, &mut Unpress::default())
+                    from_row(connection, row, &mut Decompressor::default())
                 })
                 .optional()
         })

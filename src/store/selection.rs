@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::cluster::{Peer, metadata_of, peers_of};
-use super::payload::Unpress;
+use super::payload::Decompressor;
 use super::{ChangeFilter, OtherRecord, Per, SourceId};
 
 /// Which records a filter lets through, and as what; versions aside.
@@ -124,7 +124,7 @@ impl Selection {
         connection: &Connection,
         record: i64,
         peers: &[Peer],
-        unpress: &mut Unpress,
+        decompressor: &mut Decompressor,
     ) -> rusqlite::Result<Vec<OtherRecord>> {
         let mut others = Vec::new();
         if self.with_others {
@@ -134,7 +134,7 @@ impl Selection {
                 }
             }
         }
-        metadata_of(connection, others, unpress)
+        metadata_of(connection, others, decompressor)
     }
 }
 

@@ -217,7 +217,7 @@ words! {
         /// A list missed so many records that their burial waits for a person.
         HeldDeletions = "held_deletions",
         /// Pages had to be mended to be read.
-        MendedPages = "mended_pages",
+        RepairedPages = "repaired_pages",
     }
 }
 
@@ -238,9 +238,6 @@ impl Store {
     /// Where its repository (host and path), format or lower bound is no longer what it was, its
     /// watermarks are dropped, so that the next pass reads everything; records stay. The second
     /// value says why, in that case.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn register_source(
         &self,
         definition: &SourceDefinition,
@@ -298,9 +295,6 @@ impl Store {
 
     /// Takes back a watermark that is disproven, and with `gives_up` the open pass, which began at
     /// it. Gives whether it still stood.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn retract_watermark(
         &self,
         source: SourceId,
@@ -323,9 +317,6 @@ impl Store {
     }
 
     /// Stores what was learnt of a repository.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn set_traits(&self, source: SourceId, traits: &Traits) -> Result<(), StoreError> {
         self.write("storing traits", |transaction| {
             put_traits(transaction, source, traits)
@@ -334,9 +325,6 @@ impl Store {
 
     /// Raises a warning, or lowers it with `None`. One that stands already keeps its time. Gives
     /// whether it was raised just now.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn set_warning(
         &self,
         source: SourceId,
@@ -369,9 +357,6 @@ impl Store {
     }
 
     /// The source called `name`.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn source(&self, name: &str) -> Result<Option<Source>, StoreError> {
         self.read("reading a source", |connection| {
             source_by_name(connection, name)
@@ -381,9 +366,6 @@ impl Store {
 
 impl Reader {
     /// All sources, by name.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn sources(&self) -> Result<Vec<Source>, StoreError> {
         self.read("reading the sources", |connection| {
             let names: Vec<String> = connection
@@ -398,9 +380,6 @@ impl Reader {
     }
 
     /// The warnings of a source.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn warnings(&self, source: SourceId) -> Result<Vec<Warning>, StoreError> {
         self.read("reading warnings", |connection| {
             let rows: Vec<Option<Warning>> = connection

@@ -28,7 +28,7 @@ pub enum Step {
         note: String,
     },
     /// Records that a full list did not show have been asked for one by one.
-    Settle {
+    Reconcile {
         /// Those that the repository has after all.
         found: Vec<Record>,
         /// The identifiers of those that it does not have.
@@ -52,7 +52,7 @@ impl Step {
     pub(super) fn records(&self) -> &[Record] {
         match self {
             Self::Page(page) => &page.records,
-            Self::Settle { found, .. } => found,
+            Self::Reconcile { found, .. } => found,
             Self::Split { .. } | Self::Restart { .. } | Self::End { .. } => &[],
         }
     }

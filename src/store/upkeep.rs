@@ -1,123 +1,66 @@
-//! Keeping the file in order: copies, checks, forgetting old history, and the few values that the
-//! daemon remembers.
+//! Maintenance of the file: checks, deletion of old history, checkpoints; and single values.
 
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::identifiers::Identifiers;
+use super::open::BUSY_TIMEOUT;
 use super::pack::content_hash_of;
-use super::payload::Unpress;
+use super::payload::Decompressor;
 use super::records;
 use super::{Reader, Store, StoreError, Version};
 
-/// Passes of each source that are never forgotten.
+/// The newest passes of each source, which are never deleted.
 const KEPT_PASSES: u32 = 10;
 
-/// The value that is the newest version among the tombstones that were forgotten.
-const FORGOTTEN: &str = "forgotten_version";
+/// The key of the newest version among deleted tombstones.
+const PRUNED_TO: &str = "forgotten_version";
 
-/// Tombstones that one transaction forgets, so that no pass waits for long.
-const FORGOTTEN_TOGETHER: u32 = 5_000;
+/// Tombstones that one transaction deletes, so that no pass waits for long.
+const PRUNED_TOGETHER: u32 = 5_000;
 
-/// Pages that one transaction gives back to the file system.
+/// Pages that one transaction returns to the file system.
 const FREED_TOGETHER: u32 = 1_000;
 
-/// What [`Reader::verify`] found.
+/// The result of [`Reader::verify`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Records whose content was read and compared with its hash.
     pub records: u64,
-    /// What is wrong, at most a hundred faults.
+    /// Descriptions of the faults, at most a hundred.
     pub faults: Vec<String>,
 }
 
-/// More faults than this say nothing new.
+/// More faults would add nothing.
 const MOST_FAULTS: usize = 100;
 
 impl Reader {
-    /// Writes a copy of the whole store as of now to `to`, compact, while others read and write.
-    ///
-    /// The copy is complete on the disk before it gets its name, and it replaces what had that
-    /// name.
-    ///
-    /// # Errors
-    /// As any read; `Io` if the copy cannot be written or named. Nothing is left of it then.
-    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let mut part = to.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let io = |doing: &str, error| StoreError::Io {
-            path: to.to_owned(),
-            doing: doing.to_owned(),
-            error,
-        };
-        match std::fs::remove_file(&part) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io("removing the rest of an earlier copy", error));
-            }
-            _ => {}
-        }
-        let Some(name) = part.to_str() else {
-            let error = std::io::Error::new(
-                std::io::ErrorKind::InvalidInput,
-                "SQLite takes only names in UTF-8",
-            );
-            return Err(io("naming the copy", error));
-        };
-        let written = self
-            .connection
-            .execute("VACUUM INTO ?1", [name])
-            .map_err(|error| StoreError::from_sqlite(to, "writing a copy", error))
-            .and_then(|_| {
-                std::fs::File::open(&part)
-                    .and_then(|file| file.sync_all())
-                    .and_then(|()| std::fs::rename(&part, to))
-                    .map_err(|error| io("naming the copy", error))
-            });
-        if written.is_err() {
-            // What failed is told; that its rest stays too would not help.
-            let _ = std::fs::remove_file(&part);
-        }
-        written
-    }
-
-    /// Checks the file's structure, the references between its tables, the counts of each source,
-    /// each record's content against its hash, and that it is found by its identifier; `seen` is told
-    /// how many records so far.
-    ///
-    /// # Errors
-    /// As any read. Faults of the content are no error: they are what is asked for.
-    pub fn verify(&self, mut seen: impl FnMut(u64)) -> Result<Verified, StoreError> {
+    /// Checks the structure of the file and its indices, the references between tables, the counts of each
+    /// source, and each record's content against its hash. `progress` receives the number of records
+    /// checked so far.
+    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified, StoreError> {
         self.read("checking the store", |connection| {
             let mut verified = Verified::default();
             check_structure(connection, &mut verified.faults)?;
             check_counts(connection, &mut verified.faults)?;
-            check_contents(connection, &mut verified, &mut seen)?;
-            check_identifiers(connection, &mut verified.faults)?;
+            check_contents(connection, &mut verified, &mut progress)?;
             verified.faults.truncate(MOST_FAULTS);
             Ok(verified)
         })
     }
 
-    /// The lowest version after which a reader of changes may ask to go on; zero if any will do.
+    /// The lowest version from which a reader of changes can continue; zero if any version is possible.
     ///
-    /// Deletions before it may be forgotten, so that whoever is further back (but not at the very
-    /// beginning, where nothing is known yet) would keep records that are gone.
-    ///
-    /// # Errors
-    /// As any read.
-    pub fn least_since(&self) -> Result<Version, StoreError> {
-        self.remembered(FORGOTTEN)
+    /// Tombstones before it may have been deleted. A reader with a lower position other than zero would
+    /// keep records that are gone.
+    pub fn min_since(&self) -> Result<Version, StoreError> {
+        self.meta_value(PRUNED_TO)
             .map(|version| Version(version.unwrap_or_default()))
     }
 
-    /// A value that the daemon remembers.
-    ///
-    /// # Errors
-    /// As any read.
-    pub fn remembered(&self, key: &str) -> Result<Option<i64>, StoreError> {
-        self.read("reading a remembered value", |connection| {
+    /// A single value by its key.
+    pub fn meta_value(&self, key: &str) -> Result<Option<i64>, StoreError> {
+        self.read("reading a value", |connection| {
             connection
                 .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
                     row.get(0)
@@ -174,25 +117,23 @@ fn check_counts(connection: &Connection, faults: &mut Vec<String>) -> rusqlite::
 fn check_contents(
     connection: &Connection,
     verified: &mut Verified,
-    seen: &mut impl FnMut(u64),
+    progress: &mut impl FnMut(u64),
 ) -> rusqlite::Result<()> {
-    let mut unpress = Unpress::default();
+    let mut decompressor = Decompressor::default();
     let mut statement = connection.prepare(&format!(
-        "SELECT {}, record.content_hash FROM record
-         JOIN source ON source.id = record.source_id
-         JOIN set_list ON set_list.id = record.set_list_id
-         LEFT JOIN payload ON payload.record_id = record.id",
-        records::COLUMNS
+        "SELECT {}, record.content_hash FROM record {}",
+        records::COLUMNS,
+        records::JOINS
     ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         verified.records += 1;
-        seen(verified.records);
+        progress(verified.records);
         if verified.faults.len() >= MOST_FAULTS {
             continue;
         }
         let number: i64 = row.get(0)?;
-        let record = match records::from_row(connection, row, &mut unpress) {
+        let record = match records::from_row(connection, row, &mut decompressor) {
             Ok(record) => record,
             Err(error) => {
                 verified
@@ -201,8 +142,8 @@ fn check_contents(
                 continue;
             }
         };
-        // A record that vanished keeps the hash of its last state.
-        if record.deletion == Some(records::Deletion::Vanished) {
+        // A record that disappeared has no content hash.
+        if record.deletion == Some(records::Deletion::Disappeared) {
             continue;
         }
         let hash = content_hash_of(
@@ -213,7 +154,7 @@ fn check_contents(
         );
         if row.get::<_, Vec<u8>>("content_hash")? != hash {
             verified.faults.push(format!(
-                "{} of source {} is not what was stored: its content does not fit its hash",
+                "{} of source {} is damaged: its content does not match its hash",
                 record.identifier, record.source
             ));
         }
@@ -221,47 +162,10 @@ fn check_contents(
     Ok(())
 }
 
-/// Every record is found by its identifier, and no source has one twice.
-fn check_identifiers(connection: &Connection, faults: &mut Vec<String>) -> rusqlite::Result<()> {
-    let index = Identifiers::read(connection)?;
-    let mut statement = connection.prepare(
-        "SELECT record.id, record.identifier, source.name, source.id FROM record
-         JOIN source ON source.id = record.source_id ORDER BY record.id",
-    )?;
-    let mut other = connection.prepare(
-        "SELECT EXISTS (SELECT 1 FROM record WHERE id = ?1 AND identifier = ?2 AND source_id = ?3)",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        if faults.len() >= MOST_FAULTS {
-            break;
-        }
-        let (number, identifier): (i64, String) = (row.get(0)?, row.get(1)?);
-        let (source, source_id): (String, i64) = (row.get(2)?, row.get(3)?);
-        let candidates = index.candidates(&identifier)?;
-        if !candidates.contains(&number) {
-            faults.push(format!(
-                "{identifier} of source {source} is not found by its identifier"
-            ));
-        }
-        for before in candidates.into_iter().filter(|other| *other < number) {
-            if other.query_row(params![before, identifier, source_id], |row| row.get(0))? {
-                faults.push(format!(
-                    "source {source} has {identifier} twice, as records {before} and {number}"
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 impl Store {
-    /// Remembers a value under a key of the daemon's; `None` forgets it.
-    ///
-    /// # Errors
-    /// As any write.
-    pub fn remember(&self, key: &str, value: Option<i64>) -> Result<(), StoreError> {
-        self.write("remembering a value", |transaction| match value {
+    /// Stores a single value under a key; `None` deletes it.
+    pub fn set_meta_value(&self, key: &str, value: Option<i64>) -> Result<(), StoreError> {
+        self.write("storing a value", |transaction| match value {
             Some(value) => transaction.execute(
                 "INSERT INTO meta (key, value) VALUES (?1, ?2)
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -272,13 +176,10 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets passes that ended before `before_ms`, with their windows. Open ones and the newest
-    /// ten of each source stay. Gives how many went.
-    ///
-    /// # Errors
-    /// As any write.
+    /// Deletes the passes that ended before `before_ms`, with their windows. Open passes and the newest ten
+    /// of each source stay. Returns the number of deleted passes.
     pub fn prune_history(&self, before_ms: i64) -> Result<u64, StoreError> {
-        let gone = self.write("forgetting old passes", |transaction| {
+        let deleted = self.write("deleting old passes", |transaction| {
             transaction.execute(
                 "DELETE FROM pass WHERE state <> 'open' AND ended_at < ?1 AND id NOT IN (
                      SELECT id FROM (
@@ -288,37 +189,32 @@ impl Store {
                 params![before_ms, KEPT_PASSES],
             )
         })?;
-        Ok(u64::try_from(gone).unwrap_or_default())
+        Ok(u64::try_from(deleted).unwrap_or_default())
     }
 
-    /// Forgets tombstones whose last change is `upto` or older. Gives how many went.
+    /// Deletes tombstones whose last change is at `upto` or before. Returns the number of deleted
+    /// tombstones.
     ///
-    /// Those that a cluster is named after stay, as does the newest record, whose number would be
+    /// A tombstone that a cluster is named after stays. So does the newest record, whose number would be
     /// given out again.
-    ///
-    /// # Errors
-    /// As any write.
     pub fn prune_tombstones(&self, upto: Version) -> Result<u64, StoreError> {
         let mut all = 0;
         loop {
-            let gone = self.write("forgetting tombstones", |transaction| {
-                forget_tombstones(transaction, upto)
+            let deleted = self.write("deleting old tombstones", |transaction| {
+                delete_tombstones(transaction, upto)
             })?;
-            all += gone;
-            if gone < u64::from(FORGOTTEN_TOGETHER) {
+            all += deleted;
+            if deleted < u64::from(PRUNED_TOGETHER) {
                 return Ok(all);
             }
         }
     }
 
-    /// Gives unused pages back to the file system, at most about so many. Gives how many went.
-    ///
-    /// # Errors
-    /// As any write.
-    pub fn free_pages(&self, most: u64) -> Result<u64, StoreError> {
+    /// Returns unused pages to the file system, at most about `limit`. Returns their number.
+    pub fn free_pages(&self, limit: u64) -> Result<u64, StoreError> {
         let mut all = 0;
-        while all < most {
-            let freed = self.read("giving back unused pages", |connection| {
+        while all < limit {
+            let freed = self.read("returning unused pages", |connection| {
                 let unused = || {
                     connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, u64>(0))
                 };
@@ -338,30 +234,53 @@ impl Store {
         Ok(all)
     }
 
-    /// Forgets the pages of the file that the writer keeps in memory.
-    ///
-    /// # Errors
-    /// As any write.
+    /// Frees the memory of the writer's page cache.
     pub fn shrink_memory(&self) -> Result<(), StoreError> {
-        self.read("giving memory back", |connection| {
+        self.read("freeing memory", |connection| {
             connection.execute_batch("PRAGMA shrink_memory")
         })
     }
 
-    /// Brings what is in the write-ahead log into the file and empties the log, as far as readers
-    /// let it.
+    /// Copies the write-ahead log into the file and, if nobody reads or writes, empties the log. Returns
+    /// whether the log is empty now.
     ///
-    /// # Errors
-    /// As any write.
-    pub fn checkpoint(&self) -> Result<(), StoreError> {
-        self.read("emptying the write-ahead log", |connection| {
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    /// It never waits for readers, and no writer waits for it: a PASSIVE checkpoint copies what it can,
+    /// and only a log that is copied whole is then truncated.
+    pub fn checkpoint(&self) -> Result<bool, StoreError> {
+        self.read("copying the write-ahead log into the store", |connection| {
+            if !checkpoint(connection, "PASSIVE")? {
+                return Ok(false);
+            }
+            connection.busy_timeout(Duration::ZERO)?;
+            let truncated = checkpoint(connection, "TRUNCATE");
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            match truncated {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                    Ok(false)
+                }
+                truncated => truncated,
+            }
+        })
+    }
+
+    /// Updates the statistics that SQLite plans queries with, where tables have changed much.
+    pub fn optimize(&self) -> Result<(), StoreError> {
+        self.read("updating statistics", |connection| {
+            connection.execute_batch("PRAGMA optimize")
         })
     }
 }
 
-/// Forgets some tombstones, and what is counted of them.
-fn forget_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Result<u64> {
+/// Runs a checkpoint. Returns whether the log has been copied whole and nothing was in the way.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let (busy, frames, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(!busy && frames == copied)
+    })
+}
+
+/// Deletes some tombstones and updates the counts of their sources.
+fn delete_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Result<u64> {
     let ids: Vec<(i64, i64, i64)> = transaction
         .prepare(
             "SELECT id, source_id, version FROM record
@@ -373,22 +292,22 @@ fn forget_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Resul
                AND id NOT IN (SELECT a FROM decision) AND id NOT IN (SELECT b FROM decision)
              ORDER BY version LIMIT ?2",
         )?
-        .query_map(params![upto.0, FORGOTTEN_TOGETHER], |row| {
+        .query_map(params![upto.0, PRUNED_TOGETHER], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let mut forget = transaction.prepare("DELETE FROM record WHERE id = ?1")?;
+    let mut delete = transaction.prepare("DELETE FROM record WHERE id = ?1")?;
     let mut count = transaction
         .prepare("UPDATE source SET deleted_records = deleted_records - 1 WHERE id = ?1")?;
     for (id, source, _) in &ids {
-        forget.execute([id])?;
+        delete.execute([id])?;
         count.execute([source])?;
     }
     if let Some((.., newest)) = ids.last() {
         transaction.execute(
             "INSERT INTO meta (key, value) VALUES (?1, ?2)
              ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
-            params![FORGOTTEN, newest],
+            params![PRUNED_TO, newest],
         )?;
     }
     Ok(ids.len() as u64)
@@ -396,6 +315,8 @@ fn forget_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Resul
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::store::{ChangeFilter, PassKind, SourceDefinition};
 
@@ -404,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn old_passes_are_forgotten_and_the_newest_stay() {
+    fn old_passes_are_deleted_and_the_newest_stay() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
         let definition = SourceDefinition {
@@ -430,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn old_tombstones_are_forgotten_and_it_is_known_which() {
+    fn old_tombstones_are_deleted_and_min_since_tells_up_to_where() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
         store
@@ -450,11 +371,11 @@ mod tests {
             .unwrap();
         let reader = store.reader().unwrap();
         assert_eq!(store.prune_tombstones(Version(5)).unwrap(), 0);
-        assert_eq!(reader.least_since().unwrap(), Version(0), "any will do");
+        assert_eq!(reader.min_since().unwrap(), Version(0), "any is possible");
         assert_eq!(store.prune_tombstones(Version(40)).unwrap(), 2);
-        assert_eq!(reader.least_since().unwrap(), Version(40));
+        assert_eq!(reader.min_since().unwrap(), Version(40));
         assert_eq!(store.prune_tombstones(Version(99)).unwrap(), 1);
-        assert_eq!(reader.least_since().unwrap(), Version(50));
+        assert_eq!(reader.min_since().unwrap(), Version(50));
         let mut left = Vec::new();
         let each = |state: crate::store::RecordState| {
             left.push(state.number);
@@ -467,36 +388,27 @@ mod tests {
     }
 
     #[test]
-    fn records_that_their_identifiers_do_not_lead_to_are_told() {
+    fn the_log_is_emptied_only_when_nobody_reads() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
-        store
-            .write("filling the store", |transaction| {
-                transaction.execute_batch(
-                    "INSERT INTO source (id, name, base_url, metadata_prefix, sets, live_records,
-                        deleted_records) VALUES (1, 'a', 'https://a.org/oai', 'oai_dc', '[]', 0, 3);
-                     INSERT INTO set_list (id, set_specs) VALUES (1, '');
-                     WITH number (id) AS (VALUES (1), (2), (3))
-                     INSERT INTO record (id, source_id, identifier, set_list_id, deleted,
-                        content_hash, version, created_version, seen_pass)
-                     SELECT id, 1, 'oai:' || (id % 2), 1, 2, x'00', id, id, 1 FROM number;",
-                )?;
-                let mut index = Identifiers::read(transaction)?;
-                index.add("oai:1", 1)?;
-                index.add("oai:1", 3)?;
-                index.finish()
-            })
-            .unwrap();
-        let verified = store.reader().unwrap().verify(|_| ()).unwrap();
-        let expected = [
-            "oai:0 of source a is not found by its identifier",
-            "source a has oai:1 twice, as records 1 and 3",
-        ];
-        assert_eq!(verified.faults, expected);
+        store.set_meta_value("a", Some(1)).unwrap();
+        let log = folder.path().join("store.db-wal");
+        let bytes = || std::fs::metadata(&log).unwrap().len();
+        let reader = store.reader().unwrap();
+        let snapshot = reader.connection.unchecked_transaction().unwrap();
+        let last_version = Version::last(&snapshot).unwrap();
+        store.set_meta_value("a", Some(2)).unwrap();
+        assert!(!store.checkpoint().unwrap(), "the snapshot needs the log");
+        assert!(bytes() > 0);
+        assert_eq!(Version::last(&snapshot).unwrap(), last_version);
+        drop(snapshot);
+        assert!(store.checkpoint().unwrap());
+        assert_eq!(bytes(), 0);
+        store.optimize().unwrap();
     }
 
     #[test]
-    fn unused_pages_are_given_back() {
+    fn unused_pages_are_returned() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
         let bytes = || {
@@ -520,33 +432,15 @@ mod tests {
     }
 
     #[test]
-    fn values_are_remembered() {
+    fn values_are_stored_by_key() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
         let reader = store.reader().unwrap();
-        assert_eq!(reader.remembered("paused:a").unwrap(), None);
-        store.remember("paused:a", Some(5)).unwrap();
-        store.remember("paused:a", Some(6)).unwrap();
-        assert_eq!(reader.remembered("paused:a").unwrap(), Some(6));
-        store.remember("paused:a", None).unwrap();
-        assert_eq!(reader.remembered("paused:a").unwrap(), None);
-    }
-
-    #[test]
-    fn a_copy_takes_the_place_of_an_older_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path());
-        store.remember("paused:a", Some(5)).unwrap();
-        let copy = folder.path().join("copy.db");
-        std::fs::write(&copy, "an older copy").unwrap();
-        std::fs::write(folder.path().join("copy.db.part"), "a broken one").unwrap();
-        store.reader().unwrap().backup(&copy).unwrap();
-        let copied = Reader::open(&copy).unwrap();
-        assert_eq!(copied.remembered("paused:a").unwrap(), Some(5));
-        assert_eq!(copied.verify(|_| ()).unwrap(), Verified::default());
-        assert!(!folder.path().join("copy.db.part").exists());
-
-        let nowhere = folder.path().join("none/copy.db");
-        assert!(store.reader().unwrap().backup(&nowhere).is_err());
+        assert_eq!(reader.meta_value("paused:a").unwrap(), None);
+        store.set_meta_value("paused:a", Some(5)).unwrap();
+        store.set_meta_value("paused:a", Some(6)).unwrap();
+        assert_eq!(reader.meta_value("paused:a").unwrap(), Some(6));
+        store.set_meta_value("paused:a", None).unwrap();
+        assert_eq!(reader.meta_value("paused:a").unwrap(), None);
     }
 }

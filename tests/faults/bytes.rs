@@ -49,7 +49,7 @@ fn assert_mended(world: &World, kind: RepairKind, raw: &[u8]) {
         None,
         "its neighbour is not"
     );
-    assert!(world.has_warning(WarningKind::MendedPages));
+    assert!(world.has_warning(WarningKind::RepairedPages));
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn d10_namespaces() {
         let report = world.run().await;
         assert_eq!(report.end, End::Complete, "{case}");
         world.assert_whole(&report);
-        assert!(world.has_warning(WarningKind::MendedPages), "{case}");
+        assert!(world.has_warning(WarningKind::RepairedPages), "{case}");
     }
     // With a prefix, and the namespaces of the metadata declared at the root alone.
     let prefixed = Fault::body(|body| {
@@ -240,7 +240,7 @@ async fn d10_namespaces() {
     });
     let world = World::of(six().always(lists(), prefixed)).await;
     world.assert_whole(&world.run().await);
-    assert!(!world.has_warning(WarningKind::MendedPages));
+    assert!(!world.has_warning(WarningKind::RepairedPages));
     let metadata = world.stored()[&id(3)].metadata.clone().unwrap();
     assert!(
         metadata.contains("xmlns:dc="),

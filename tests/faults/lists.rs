@@ -78,11 +78,11 @@ async fn a02_php_warning_before_the_document() {
     let world = World::of(six().always(When::Always, warning)).await;
     world.assert_whole(&world.run().await);
     let warnings = world.warnings();
-    let message = &warnings[WarningKind::MendedPages.word()];
+    let message = &warnings[WarningKind::RepairedPages.word()];
     assert!(message.contains("before the document"), "{message}");
     world.repository.heal();
     world.run().await;
-    assert!(!world.has_warning(WarningKind::MendedPages));
+    assert!(!world.has_warning(WarningKind::RepairedPages));
 }
 
 #[tokio::test]

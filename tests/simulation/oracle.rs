@@ -372,7 +372,7 @@ fn stored(reader: &Reader, name: &str) -> Result<BTreeMap<String, Stored>, Strin
     };
     let upto = reader
         .changes(&filter, |record| {
-            if record.deletion == Some(Deletion::Vanished) {
+            if record.deletion == Some(Deletion::Disappeared) {
                 fault = Some(format!(
                     "{} was buried without being asked for",
                     record.identifier

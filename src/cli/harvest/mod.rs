@@ -225,7 +225,7 @@ async fn harvest_and_report(
 pub(super) fn open_context(config: &Config, bars: &MultiProgress) -> anyhow::Result<Context> {
     let (switch, stop) = stop_switch();
     signals::stop_on_signal(switch)?;
-    let store = Store::open(&config.store)?;
+    let store = Store::open_and_migrate(&config.store)?;
     dedup::prepare(&store, &config.dedup, Clock::System.now_ms())?;
     Ok(Context {
         store: Arc::new(store),

@@ -122,11 +122,11 @@ impl Conductor {
         service: Service,
     ) -> Result<Self, StoreError> {
         let reader = store.reader()?;
-        let seed = match reader.remembered("spread_seed")? {
+        let seed = match reader.meta_value("spread_seed")? {
             Some(seed) => seed,
             None => {
                 let seed = fastrand::i64(..);
-                store.remember("spread_seed", Some(seed))?;
+                store.set_meta_value("spread_seed", Some(seed))?;
                 seed
             }
         };
@@ -431,7 +431,7 @@ impl Conductor {
             Wish::Pause => entry.paused_since.or(Some(now_ms)),
             Wish::Resume => None,
         };
-        if let Err(error) = self.store.remember(&pause_key(name), paused_since) {
+        if let Err(error) = self.store.set_meta_value(&pause_key(name), paused_since) {
             return Answer::Failed(error.to_string());
         }
         entry.paused_since = paused_since;

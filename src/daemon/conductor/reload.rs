@@ -62,7 +62,7 @@ impl Conductor {
         // What can fail comes first, so that a failure changes nothing.
         let mut paused = BTreeMap::new();
         for source in &config.sources {
-            let since = self.reader.remembered(&pause_key(&source.name))?;
+            let since = self.reader.meta_value(&pause_key(&source.name))?;
             paused.insert(source.name.clone(), since);
         }
         let mut gone = std::mem::take(&mut self.entries);

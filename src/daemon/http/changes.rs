@@ -126,7 +126,7 @@ pub(super) async fn changes(
         let (wanted, config) = (filter.clone(), Arc::clone(&config));
         let changes = context
             .read(move |reader| {
-                let (least, newest) = (reader.least_since()?, reader.last_version()?);
+                let (least, newest) = (reader.min_since()?, reader.last_version()?);
                 let reaches = position.reaches();
                 let begins = position.since == Version(0);
                 if !begins && (reaches < least || reaches > newest) {
@@ -238,7 +238,7 @@ fn read(
     })?;
     // Under the same identifier another source may have a record that can be written.
     for (identifier, source) in taken_away {
-        if let Some(living) = reader.namesake(&identifier, &source, filter)? {
+        if let Some(living) = reader.find_in_other_source(&identifier, &source, filter)? {
             let _ = body.push(&living);
             records += 1;
         }

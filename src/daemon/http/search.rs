@@ -105,7 +105,7 @@ fn hit((found_by, record): (FoundBy, StoredRecord)) -> Hit {
         doi,
         deleted: matches!(
             record.deletion,
-            Some(Deletion::Declared | Deletion::Vanished)
+            Some(Deletion::Declared | Deletion::Disappeared)
         ),
         datestamp: record.datestamp,
         version: record.version,

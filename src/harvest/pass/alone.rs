@@ -119,7 +119,10 @@ impl<T: Transport> Run<'_, T> {
         pass: &Pass,
         committer: &Committer,
     ) -> Result<(), Halt> {
-        let mut items = self.context.store.set_aside(source.id, MOST_ASKED_AGAIN)?;
+        let mut items = self
+            .context
+            .store
+            .quarantined_identifiers(source.id, MOST_ASKED_AGAIN)?;
         items.sort_unstable();
         // Not always in the same order, should many be in vain.
         fastrand::shuffle(&mut items);
@@ -228,7 +231,7 @@ impl<T: Transport> Run<'_, T> {
     /// Whether the repository knows a record that the store has: one whose index is being built
     /// denies them all.
     async fn knows_its_records(&mut self, source: &Source) -> Result<bool, Halt> {
-        let Some(any) = blocking(|| self.context.store.some_seen(source.id, PassId(0)))? else {
+        let Some(any) = blocking(|| self.context.store.any_seen(source.id, PassId(0)))? else {
             return Ok(false);
         };
         Ok(matches!(self.get_record(&any).await?, Got::Record(_)))

@@ -40,9 +40,9 @@ impl<T: Transport> Run<'_, T> {
                 learn::failing_verb(&mut self.traits, Verb::ListIdentifiers);
                 self.save_traits(&source)?;
                 let store = &self.context.store;
-                if let Some(pass) = store.open_pass_over_identifiers(source.id)? {
+                if let Some(pass) = store.open_identifiers_pass(source.id)? {
                     let now_ms = self.context.clock.now_ms();
-                    blocking(|| store.give_up_pass(pass.id, &why, now_ms))?;
+                    blocking(|| store.abandon_pass(pass.id, &why, now_ms))?;
                 }
                 self.note(&format!(
                     "identifiers alone cannot be listed ({why}); listing whole records"
@@ -55,7 +55,7 @@ impl<T: Transport> Run<'_, T> {
 
     async fn read_identifiers(&mut self, source: &Source) -> Result<(), Halt> {
         let store = &self.context.store;
-        if let Some(pass) = store.open_pass_over_identifiers(source.id)? {
+        if let Some(pass) = store.open_identifiers_pass(source.id)? {
             self.note("going on with the list of identifiers that was cut off");
             blocking(|| store.resume_pass(pass.id))?;
             return self.read_pass(source, &pass, false).await;

@@ -164,7 +164,7 @@ impl Halt {
             Self::Left(why) | Self::NoIdentifiers(why) => {
                 End::Incomplete(format!("{why}; watermark unmoved; {kept}"))
             }
-            Self::Store(error) if error.is_passing() => End::Incomplete(error.to_string()),
+            Self::Store(error) if error.is_transient() => End::Incomplete(error.to_string()),
             Self::Store(error @ StoreError::SourceLocked { .. }) => {
                 End::Incomplete(error.to_string())
             }
@@ -462,13 +462,13 @@ impl<'a, T: Transport> Run<'a, T> {
         self.save_traits(source)?;
         if let Err(halt) = read {
             let store = &self.context.store;
-            blocking(|| store.note_pass(pass.id, &halt.in_words(), now_ms))?;
+            blocking(|| store.note_interruption(pass.id, &halt.in_words(), now_ms))?;
             return Err(halt);
         }
         let remarks = std::mem::take(&mut self.remarks);
         if !remarks.is_empty() {
             let store = &self.context.store;
-            blocking(|| store.remark_on_pass(pass.id, &remarks.join("; ")))?;
+            blocking(|| store.note_completion(pass.id, &remarks.join("; ")))?;
         }
         self.take_stock(source, pass, &totals)
     }

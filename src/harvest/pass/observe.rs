@@ -186,7 +186,7 @@ impl<T: Transport> Run<'_, T> {
         if pass.kind == PassKind::Identifiers {
             return Ok(());
         }
-        self.warn_of_mended_pages(source)?;
+        self.warn_of_repaired_pages(source)?;
         if pass.kind == PassKind::Full && self.reads_from_the_start && !self.doubtful {
             self.warn(source, WarningKind::MayBeCutOff, None)?;
         }
@@ -238,7 +238,7 @@ impl<T: Transport> Run<'_, T> {
         }
     }
 
-    fn warn_of_mended_pages(&mut self, source: &Source) -> Result<(), Halt> {
+    fn warn_of_repaired_pages(&mut self, source: &Source) -> Result<(), Halt> {
         let mended: Vec<String> = self
             .mended
             .iter()
@@ -251,7 +251,7 @@ impl<T: Transport> Run<'_, T> {
         let raise = !mended.is_empty();
         self.warn(
             source,
-            WarningKind::MendedPages,
+            WarningKind::RepairedPages,
             raise.then_some(message.as_str()),
         )
     }

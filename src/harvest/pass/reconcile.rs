@@ -207,7 +207,7 @@ impl<T: Transport> Run<'_, T> {
         source: &Source,
         pass: PassId,
     ) -> Result<(), Halt> {
-        let Some(listed) = blocking(|| self.context.store.some_seen(source.id, pass))? else {
+        let Some(listed) = blocking(|| self.context.store.any_seen(source.id, pass))? else {
             return Err(Halt::Left(
                 "the list showed no live record at all".to_owned(),
             ));
@@ -271,7 +271,7 @@ impl<T: Transport> Run<'_, T> {
             }
             outcome.found += found.len() as u64;
             outcome.deleted += gone.len() as u64;
-            let step = Step::Settle {
+            let step = Step::Reconcile {
                 found,
                 gone,
                 cost: Cost::default(),

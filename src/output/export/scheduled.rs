@@ -11,7 +11,7 @@ use super::{beside, write_batch};
 use crate::output::vufind::Command;
 use crate::output::{Container, Renderer};
 use crate::stop::Stop;
-use crate::store::{Export, Exported, Reader, Store, StoreError, Version};
+use crate::store::{Export, ExportRun, Reader, Store, StoreError, Version};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -71,10 +71,10 @@ pub fn write_file(
     if let Some(known) = &known
         && is_current(&reader, settings, known)?
     {
-        let nothing = Exported {
+        let nothing = ExportRun {
             upto: known.position,
             at: now_ms,
-            ..Exported::default()
+            ..ExportRun::default()
         };
         store.note_export(&settings.name, &definition, &nothing)?;
         return Ok(FileReport::default());
@@ -105,7 +105,7 @@ pub fn write_file(
         part.persist(&path).map_err(|error| fail(error.error))?;
         report.file = Some(path);
     }
-    let exported = Exported {
+    let exported = ExportRun {
         upto,
         file: report
             .file

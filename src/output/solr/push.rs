@@ -106,7 +106,7 @@ impl PushError {
             )) => End::Incomplete(text),
             // The next harvest may make them anew.
             Self::Store(StoreError::NotClustered { .. }) => End::Incomplete(text),
-            Self::Store(error) if error.is_passing() => End::Incomplete(text),
+            Self::Store(error) if error.is_transient() => End::Incomplete(text),
             _ => End::Failed(text),
         }
     }
@@ -187,7 +187,7 @@ fn begin(store: &Store, settings: &SolrSettings, wishes: &PushWishes) -> Result<
         store.set_position(output.id, from)?;
         output.position = from;
     }
-    let forgotten = store.reader()?.least_since()?;
+    let forgotten = store.reader()?.min_since()?;
     if output.position > Version::default() && output.position < forgotten {
         tracing::warn!(
             output = settings.name,
@@ -441,7 +441,7 @@ pub(super) fn find_probes(
     let filter = settings.filter(None);
     let find = |upto: Version, most: usize| {
         let mut found = Vec::new();
-        let done = reader.confirmed(&filter, upto, |record| {
+        let done = reader.changes_until(&filter, upto, |record| {
             let change = batch::change(&record, settings);
             let is_known = rejected.contains(change.id.as_str()) || under_way.contains(&change.id);
             if !is_known && change.command == Command::Add {

@@ -1,4 +1,4 @@
-//! Decisions of people about pairs of records; they win over every rule, for ever.
+//! Decisions about pairs of records. A person makes them, and they override every rule for good.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use rusqlite::params;
 use serde::Serialize;
 
 use super::graph::Graph;
-use super::settle::{Clusters, recluster, stamp_at};
+use super::update::{Clusters, recluster, stamp_at};
 use super::{Member, RecordId};
 use crate::store::{Reader, Store, StoreError};
 
-/// What people can decide about two records.
+/// What a person can decide about two records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
-    /// They are one work.
+    /// They describe one work.
     Join,
-    /// They are two.
+    /// They describe two works.
     Split,
 }
 
@@ -29,23 +29,19 @@ pub struct Decision {
     pub b: Member,
     /// What was decided.
     pub judgement: Judgement,
-    /// By whom.
+    /// Who decided.
     pub who: String,
-    /// Why, in their words.
+    /// Their reason.
     pub why: String,
     /// When, in milliseconds since 1970 on our clock.
     pub at: i64,
 }
 
 impl Store {
-    /// Stores the same decision about each of these pairs, in the place of earlier ones about them,
-    /// and clusters what it concerns again. Gives how many records are in another cluster, or at
-    /// another place in it.
+    /// Stores one decision about each of these pairs, in place of earlier ones, and updates the
+    /// clusters. Returns how many records moved to another cluster or to another rank.
     ///
-    /// Where the clusters are not up to date, the decisions only wait for the rebuild.
-    ///
-    /// # Errors
-    /// As any write.
+    /// If the clusters are not up to date, the decisions are stored for the next rebuild.
     pub fn judge(
         &self,
         pairs: &[(RecordId, RecordId)],
@@ -65,17 +61,15 @@ impl Store {
                 let must = judgement == Judgement::Join;
                 insert.execute(params![a.0.min(b.0), a.0.max(b.0), must, who, why, now_ms])?;
             }
-            let mut kept = self.take_kept();
-            let Some(clusters) = Clusters::begin(transaction, kept.keys.take())? else {
-                self.keep(kept);
+            let recent = self.take_recent_keys();
+            let Some(clusters) = Clusters::begin(transaction, recent)? else {
                 return Ok(0);
             };
             let mut graph = Graph::new(transaction, &clusters.index)?;
             let sources = &clusters.sources;
             let done = recluster(&mut graph, sources, seeds, BTreeSet::new(), |_| false)?;
             let moved = stamp_at(transaction, done.moved, now_ms)?;
-            kept.keys = Some(clusters.finish()?);
-            self.keep(kept);
+            self.keep_recent_keys(Some(clusters.finish()?));
             Ok(moved)
         })
     }
@@ -83,9 +77,6 @@ impl Store {
 
 impl Reader {
     /// The decisions about a record, the newest first.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn decisions(&self, record: RecordId) -> Result<Vec<Decision>, StoreError> {
         self.read("reading decisions", |connection| {
             let mut statement = connection.prepare_cached(

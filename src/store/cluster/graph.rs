@@ -1,4 +1,4 @@
-//! Which records the rules call the same as a record, and which ones people tied to it.
+//! Links between records: those that a rule calls the same, and those that a person decided about.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::keys::Index;
-use super::seen::keys_of;
+use super::describe::keys_of;
+use super::keys::KeyIndex;
 use crate::dedup::description::Description;
 use crate::dedup::memory::KEY_CAP;
 use crate::dedup::packed;
 use crate::dedup::rules::{Verdict, decide};
 
-/// A record that a rule calls the same as another one.
+/// A record that a rule calls the same as another record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Same {
     pub(super) record: i64,
@@ -21,19 +21,22 @@ pub(super) struct Same {
     pub(super) rank: u8,
 }
 
-/// The pairs of one state of the store, found as they are asked for.
+/// The links in one state of the store, found when they are needed.
 pub(super) struct Graph<'a, 'i> {
     connection: &'a Connection,
-    index: &'i Index<'a>,
+    index: &'i KeyIndex<'a>,
     has_decisions: bool,
     descriptions: HashMap<i64, Option<Arc<Description>>>,
-    /// Holders by key; `None` for a key with too many of them to tell anything.
+    /// Holders by key; `None` for a key with too many holders to mean anything.
     holders: HashMap<u64, Option<Rc<[i64]>>>,
     same: HashMap<i64, Rc<[Same]>>,
 }
 
 impl<'a, 'i> Graph<'a, 'i> {
-    pub(super) fn new(connection: &'a Connection, index: &'i Index<'a>) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        index: &'i KeyIndex<'a>,
+    ) -> rusqlite::Result<Self> {
         let has_decisions = connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM decision)")?
             .query_row([], |row| row.get(0))?;
@@ -52,18 +55,18 @@ impl<'a, 'i> Graph<'a, 'i> {
         self.connection
     }
 
-    /// Whether there is any decision of people.
+    /// Whether the store has any decision.
     pub(super) fn has_decisions(&self) -> bool {
         self.has_decisions
     }
 
-    /// Tells what is known of a key already: all its holders, sorted, or more than count.
-    pub(super) fn knows_holders(&mut self, key: u64, holders: Vec<i64>) {
+    /// Sets the holders of a key, sorted: all of them, or more than [`KEY_CAP`].
+    pub(super) fn set_holders(&mut self, key: u64, holders: Vec<i64>) {
         let few = (holders.len() <= KEY_CAP).then(|| holders.into());
         self.holders.insert(key, few);
     }
 
-    /// What the rules see of a record, which may be nothing; `None` for one that is not live.
+    /// The description of a record, which may be empty; `None` if the record is not live.
     pub(super) fn description(
         &mut self,
         record: i64,
@@ -76,7 +79,7 @@ impl<'a, 'i> Graph<'a, 'i> {
         Ok(found)
     }
 
-    /// Live records that a rule calls the same as this one.
+    /// The live records that a rule calls the same as this one.
     pub(super) fn same(&mut self, record: i64) -> rusqlite::Result<Rc<[Same]>> {
         if let Some(known) = self.same.get(&record) {
             return Ok(Rc::clone(known));
@@ -101,7 +104,7 @@ impl<'a, 'i> Graph<'a, 'i> {
         Ok(found)
     }
 
-    /// [`Graph::same`], and those that people tied to this one.
+    /// The records of [`Graph::same`], and those that a decision joins with this one.
     pub(super) fn neighbours(&mut self, record: i64) -> rusqlite::Result<Vec<i64>> {
         let mut found: Vec<i64> = self.same(record)?.iter().map(|same| same.record).collect();
         if self.has_decisions && self.description(record)?.is_some() {
@@ -114,7 +117,7 @@ impl<'a, 'i> Graph<'a, 'i> {
         Ok(found)
     }
 
-    /// What people decided about a record.
+    /// The decisions about a record.
     pub(super) fn decisions(&self, record: i64) -> rusqlite::Result<Vec<Tie>> {
         if !self.has_decisions {
             return Ok(Vec::new());
@@ -133,13 +136,13 @@ impl<'a, 'i> Graph<'a, 'i> {
             .collect()
     }
 
-    /// Records that share a telling key with this one, sorted.
+    /// The records that share a key with this one, sorted; keys with too many holders do not count.
     fn candidates(&mut self, record: i64, description: &Description) -> rusqlite::Result<Vec<i64>> {
         let mut found = Vec::new();
         for &key in keys_of(description).iter() {
             if !self.holders.contains_key(&key) {
                 let holders = self.index.holders(key, KEY_CAP + 1)?;
-                self.knows_holders(key, holders);
+                self.set_holders(key, holders);
             }
             if let Some(Some(holders)) = self.holders.get(&key) {
                 found.extend(holders.iter().filter(|other| **other != record));
@@ -151,7 +154,7 @@ impl<'a, 'i> Graph<'a, 'i> {
     }
 }
 
-/// A decision of people as one of its records sees it.
+/// A decision, seen from one of its two records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tie {
     pub(super) other: i64,
@@ -160,11 +163,11 @@ pub(super) struct Tie {
 
 /// The stored description of a record.
 fn description(connection: &Connection, record: i64) -> rusqlite::Result<Option<Description>> {
-    // What cannot be unpacked is of an older layout, and rebuilt before it is used.
+    // A description that cannot be unpacked has an older layout; a rebuild replaces it.
     Ok(stored(connection, record)?.and_then(|packed| packed::unpack(&packed)))
 }
 
-/// The stored description of a record, as it is stored.
+/// The packed description of a record.
 pub(super) fn stored(connection: &Connection, record: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     connection
         .prepare_cached("SELECT packed FROM description WHERE record_id = ?1")?

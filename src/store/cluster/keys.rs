@@ -1,172 +1,258 @@
 //! The index of match keys: which records hold a key.
 //!
-//! The newest records' keys are held in memory, and made again from their descriptions where they are
-//! not. When there are enough of them, they go to the [runs](crate::store::runs) together. Most keys of
-//! a new record are held by no other, for which nothing is read.
+//! The table `match_key` holds the keys of all records up to `dedup.indexed_to`. The keys of newer
+//! records are in memory. A key belongs anywhere in the table, so a key that is inserted alone writes
+//! a page alone; many keys that are inserted in order share their pages.
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use super::seen::keys_of;
-use crate::dedup::keys::Key;
+use super::describe::keys_of;
 use crate::dedup::packed;
-use crate::store::runs::{Gathered, HASH_BITS, MATCH_KEYS, Runs, Sieves};
 
-const _: () = assert!(Key::BITS == HASH_BITS);
-
-/// When so many records came since keys went to the runs, those of all of them go there.
+/// The number of recent records whose keys are moved to the table together.
 const RECENT_RECORDS: i64 = 32_768;
 
-/// The recent keys in memory, as they were after some transaction.
+/// The keys that are sorted together when all descriptions are indexed: 64 MiB, the keys of about
+/// a million records.
+const BATCH: usize = 4 << 20;
+
+/// The keys of recent records, as the last transaction left them.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Recent {
+pub(in crate::store) struct RecentKeys {
     holders: BTreeSet<(u64, i64)>,
-    /// Records above this one are recent.
+    /// Records with higher numbers are recent.
     after: i64,
-    /// `dedup.recent_token` of that transaction. It is drawn by chance, so that neither a
-    /// transaction that failed nor one of another process is mistaken for it.
+    /// `dedup.recent_token` of that transaction. It is random, so keys of a failed transaction, or
+    /// from before another process wrote, are never mistaken for the present ones.
     token: i64,
-    /// Of runs that are as they were, by the token too.
-    sieves: Sieves,
 }
 
-impl Recent {
+impl RecentKeys {
+    /// Computes the keys again from the stored descriptions.
     fn load(connection: &Connection, token: i64) -> rusqlite::Result<Self> {
         let after = connection
             .prepare_cached("SELECT indexed_to FROM dedup")?
             .query_row([], |row| row.get(0))?;
-        let mut recent = Self {
-            token,
+        let mut holders = BTreeSet::new();
+        for_each_key(connection, after, |key, record| {
+            holders.insert((key, record));
+            Ok(())
+        })?;
+        Ok(Self {
+            holders,
             after,
-            ..Self::default()
-        };
-        let mut statement = connection
-            .prepare_cached("SELECT record_id, packed FROM description WHERE record_id > ?1")?;
-        let mut rows = statement.query([after])?;
-        while let Some(row) = rows.next()? {
-            let record: i64 = row.get(0)?;
-            // What cannot be unpacked is of an older layout, and rebuilt before it is used.
-            if let Some(description) = packed::unpack(row.get_ref(1)?.as_blob()?) {
-                let keys = keys_of(&description);
-                recent.holders.extend(keys.iter().map(|key| (*key, record)));
-            }
-        }
-        Ok(recent)
+            token,
+        })
     }
 }
 
 /// The index within one write transaction.
-pub(super) struct Index<'a> {
+pub(super) struct KeyIndex<'a> {
     connection: &'a Connection,
-    recent: Recent,
+    recent: RecentKeys,
     changed: bool,
-    runs: Runs<'a>,
 }
 
-impl<'a> Index<'a> {
-    /// `token` is that of the store as it is; `kept` is used if it is of the same state.
+impl<'a> KeyIndex<'a> {
+    /// `token` is the store's present one; `recent` is used only if it has the same token.
     pub(super) fn begin(
         connection: &'a Connection,
-        kept: Option<Recent>,
+        recent: Option<RecentKeys>,
         token: i64,
     ) -> rusqlite::Result<Self> {
-        let mut recent = match kept.filter(|kept| kept.token == token) {
-            Some(kept) => kept,
-            None => Recent::load(connection, token)?,
+        let recent = match recent.filter(|recent| recent.token == token) {
+            Some(recent) => recent,
+            None => RecentKeys::load(connection, token)?,
         };
-        let sieves = std::mem::take(&mut recent.sieves);
         Ok(Self {
             connection,
             recent,
             changed: false,
-            runs: Runs::begin(connection, &MATCH_KEYS, sieves)?,
         })
     }
 
-    /// The records that hold a key, at most `limit` of them, sorted.
-    ///
-    /// Fastest if keys are asked for in order.
+    /// The records that hold a key, sorted, at most `limit` of them.
     pub(super) fn holders(&self, key: u64, limit: usize) -> rusqlite::Result<Vec<i64>> {
-        let mut found = self.runs.holders(key, limit)?;
-        // Recent records come after all others.
+        let mut found: Vec<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT record_id FROM match_key WHERE key = ?1 ORDER BY record_id LIMIT ?2",
+            )?
+            .query_map(params![key, limit.min(i64::MAX as usize)], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        // Recent records have higher numbers than all others.
         let recent = self.recent.holders.range((key, i64::MIN)..=(key, i64::MAX));
         found.extend(recent.map(|(_, record)| *record).take(limit - found.len()));
         Ok(found)
     }
 
-    /// Changes the keys of a record; both lists are sorted. One without keys is in no index.
+    /// Replaces the keys of a record; both lists are sorted.
     pub(super) fn replace(
         &mut self,
         record: i64,
         old: &[u64],
         new: &[u64],
     ) -> rusqlite::Result<()> {
-        // Also a record without keys is one more behind the runs.
+        // A record without keys counts as recent too.
         self.changed = true;
-        if old == new {
+        let removed = old.iter().filter(|key| !new.contains(key));
+        let added = new.iter().filter(|key| !old.contains(key));
+        if record > self.recent.after {
+            for key in removed {
+                self.recent.holders.remove(&(*key, record));
+            }
+            self.recent.holders.extend(added.map(|key| (*key, record)));
             return Ok(());
         }
-        if record <= self.recent.after {
-            let gone = old.iter().filter(|key| !new.contains(key));
-            let come = new.iter().filter(|key| !old.contains(key));
-            let changes = gone.map(|key| (*key, false));
-            return changes
-                .chain(come.map(|key| (*key, true)))
-                .try_for_each(|(key, comes)| self.runs.replace(key, record, comes));
+        for key in removed {
+            self.connection
+                .prepare_cached("DELETE FROM match_key WHERE key = ?1 AND record_id = ?2")?
+                .execute(params![key, record])?;
         }
-        for key in old {
-            self.recent.holders.remove(&(*key, record));
-        }
-        let added = new.iter().map(|key| (*key, record));
-        self.recent.holders.extend(added);
-        Ok(())
+        insert(self.connection, added.map(|key| (*key, record)))
     }
 
-    /// Ends the transaction's use of the index, and gives what may be kept for the next one.
-    pub(super) fn finish(mut self) -> rusqlite::Result<Recent> {
+    /// Ends the transaction's use of the index, and returns the recent keys for the next one.
+    pub(super) fn finish(mut self) -> rusqlite::Result<RecentKeys> {
         if !self.changed {
-            self.recent.sieves = self.runs.finish();
             return Ok(self.recent);
         }
-        let newest = newest_record(self.connection)?;
+        let newest: i64 = self
+            .connection
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM record")?
+            .query_row([], |row| row.get(0))?;
         if newest - self.recent.after >= RECENT_RECORDS {
-            let mut gathered = Gathered::new();
-            for (key, record) in &self.recent.holders {
-                gathered.add(*key, *record);
-            }
-            self.runs.put_away(&mut gathered)?;
-            self.recent = Recent {
-                after: newest,
-                ..Recent::default()
-            };
-            self.connection
-                .execute("UPDATE dedup SET indexed_to = ?1", [self.recent.after])?;
+            insert(self.connection, std::mem::take(&mut self.recent.holders))?;
+            self.recent.after = newest;
+            set_indexed_to(self.connection, newest)?;
         }
         self.recent.token = fastrand::i64(..);
         self.connection
             .prepare_cached("UPDATE dedup SET recent_token = ?1")?
             .execute([self.recent.token])?;
-        self.recent.sieves = self.runs.finish();
         Ok(self.recent)
     }
 }
 
-fn newest_record(connection: &Connection) -> rusqlite::Result<i64> {
-    let sql = "SELECT coalesce(max(id), 0) FROM record";
-    connection
-        .prepare_cached(sql)?
-        .query_row([], |row| row.get(0))
+/// Fills the empty table from the descriptions of all records.
+pub(in crate::store) fn index_all(connection: &Connection) -> rusqlite::Result<()> {
+    let mut batch = KeyBatch::default();
+    for_each_key(connection, 0, |key, record| {
+        batch.add(connection, key, record)
+    })?;
+    let newest = connection.query_row("SELECT coalesce(max(id), 0) FROM record", [], |row| {
+        row.get(0)
+    })?;
+    batch.finish(connection, newest)
+}
+
+/// Keys that are sorted and inserted together.
+#[derive(Debug, Default)]
+pub(super) struct KeyBatch(Vec<(u64, i64)>);
+
+impl KeyBatch {
+    /// Adds a key, and inserts the batch when it is full.
+    pub(super) fn add(
+        &mut self,
+        connection: &Connection,
+        key: u64,
+        record: i64,
+    ) -> rusqlite::Result<()> {
+        self.0.push((key, record));
+        if self.0.len() >= BATCH {
+            self.insert(connection)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts the rest, and notes that all records up to `last` are indexed.
+    pub(super) fn finish(mut self, connection: &Connection, last: i64) -> rusqlite::Result<()> {
+        self.insert(connection)?;
+        set_indexed_to(connection, last)
+    }
+
+    fn insert(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.0.sort_unstable();
+        insert(connection, self.0.drain(..))
+    }
+}
+
+/// Calls `each` with the keys that two records or more hold, and with their holders.
+pub(super) fn for_each_shared(
+    connection: &Connection,
+    mut each: impl FnMut(&[i64]),
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare("SELECT key, record_id FROM match_key ORDER BY key, record_id")?;
+    let mut rows = statement.query([])?;
+    let (mut key, mut holders) = (None, Vec::new());
+    while let Some(row) = rows.next()? {
+        let next: Option<u64> = row.get(0)?;
+        if next != key {
+            if holders.len() > 1 {
+                each(&holders);
+            }
+            key = next;
+            holders.clear();
+        }
+        holders.push(row.get(1)?);
+    }
+    if holders.len() > 1 {
+        each(&holders);
+    }
+    Ok(())
+}
+
+fn insert(
+    connection: &Connection,
+    entries: impl IntoIterator<Item = (u64, i64)>,
+) -> rusqlite::Result<()> {
+    let mut insert = connection
+        .prepare_cached("INSERT OR IGNORE INTO match_key (key, record_id) VALUES (?1, ?2)")?;
+    for (key, record) in entries {
+        insert.execute(params![key, record])?;
+    }
+    Ok(())
+}
+
+fn set_indexed_to(connection: &Connection, record: i64) -> rusqlite::Result<()> {
+    connection.execute("UPDATE dedup SET indexed_to = ?1", [record])?;
+    Ok(())
+}
+
+/// Calls `each` with the keys of the records whose numbers are above `after`, record by record.
+fn for_each_key(
+    connection: &Connection,
+    after: i64,
+    mut each: impl FnMut(u64, i64) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection
+        .prepare_cached("SELECT record_id, packed FROM description WHERE record_id > ?1")?;
+    let mut rows = statement.query([after])?;
+    while let Some(row) = rows.next()? {
+        let record: i64 = row.get(0)?;
+        // A description that cannot be unpacked has an older layout; a rebuild replaces it before use.
+        if let Some(description) = packed::unpack(row.get_ref(1)?.as_blob()?) {
+            for key in keys_of(&description).iter() {
+                each(*key, record)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::params;
-
     use super::*;
     use crate::dedup::testing::record;
-    use crate::store::runs::testing::hash;
     use crate::store::schema;
+
+    /// A key that looks random, in all 40 bits.
+    fn hash(record: i64) -> u64 {
+        record.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24
+    }
 
     fn token(connection: &Connection) -> i64 {
         let sql = "SELECT recent_token FROM dedup";
@@ -185,7 +271,7 @@ mod tests {
         connection
     }
 
-    fn insert(connection: &Connection, record: i64) {
+    fn insert_record(connection: &Connection, record: i64) {
         connection
             .prepare_cached(
                 "INSERT INTO record (id, source_id, identifier, set_list_id, deleted, content_hash,
@@ -198,52 +284,47 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_found_wherever_they_are() {
+    fn keys_are_found_in_the_table_and_in_memory() {
         let connection = new();
-        let mut kept = None;
+        let mut recent = None;
         let least = RECENT_RECORDS;
-        // Enough to fill the runs twice, with some left over.
+        // Enough to move keys to the table twice, with some left over.
         let last = 2 * least + 9;
         for part in [1..least + 1, least + 1..2 * least + 5, 2 * least + 5..last] {
-            let mut index = Index::begin(&connection, kept, token(&connection)).unwrap();
+            let mut index = KeyIndex::begin(&connection, recent, token(&connection)).unwrap();
             for record in part {
-                insert(&connection, record);
+                insert_record(&connection, record);
                 let mut keys = [7, hash(record)];
                 keys.sort_unstable();
                 index.replace(record, &[], &keys).unwrap();
             }
-            kept = Some(index.finish().unwrap());
+            recent = Some(index.finish().unwrap());
         }
-        let kept = kept.unwrap();
-        assert_eq!((kept.holders.len(), kept.after), (8, 2 * least + 4));
+        let recent = recent.unwrap();
+        assert_eq!((recent.holders.len(), recent.after), (8, 2 * least + 4));
         let count = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
-        let entries = count("SELECT sum(length(entries)) / 8 FROM match_keys");
-        assert_eq!(entries, 2 * (2 * least + 4));
+        assert_eq!(count("SELECT count(*) FROM match_key"), 2 * (2 * least + 4));
 
-        let index = Index::begin(&connection, Some(kept), token(&connection)).unwrap();
+        let index = KeyIndex::begin(&connection, Some(recent), token(&connection)).unwrap();
         for record in [1, 2, least, 2 * least, last - 1] {
             assert_eq!(index.holders(hash(record), 9).unwrap(), [record]);
         }
         assert_eq!(index.holders(hash(last), 9).unwrap(), [0_i64; 0]);
         assert_eq!(index.holders(7, 3).unwrap(), [1, 2, 3]);
         assert_eq!(index.holders(7, usize::MAX).unwrap().len() as i64, last - 1);
+        let mut shared = Vec::new();
+        for_each_shared(&connection, |holders| shared.push(holders.len() as i64)).unwrap();
+        assert_eq!(shared, [2 * least + 4], "only the key 7");
     }
 
     #[test]
-    fn keys_change_in_either_place() {
+    fn keys_change_in_the_table_and_in_memory() {
         let connection = new();
-        (1..=3).for_each(|record| insert(&connection, record));
-        let mut gathered = Gathered::new();
-        gathered.add(5, 1);
-        gathered.add(6, 1);
-        Runs::begin(&connection, &MATCH_KEYS, Sieves::default())
-            .and_then(|mut runs| runs.put_away(&mut gathered))
-            .unwrap();
-        connection
-            .execute("UPDATE dedup SET indexed_to = 2", [])
-            .unwrap();
-        let mut index = Index::begin(&connection, None, token(&connection)).unwrap();
-        // The second one had no keys when it was new.
+        (1..=3).for_each(|record| insert_record(&connection, record));
+        insert(&connection, [(5, 1), (6, 1)]).unwrap();
+        set_indexed_to(&connection, 2).unwrap();
+        let mut index = KeyIndex::begin(&connection, None, token(&connection)).unwrap();
+        // The second record had no keys when it was new.
         index.replace(2, &[], &[6]).unwrap();
         index.replace(3, &[], &[6]).unwrap();
         index.replace(1, &[5, 6], &[6, 1 << 39]).unwrap();
@@ -257,11 +338,11 @@ mod tests {
     }
 
     #[test]
-    fn recent_keys_are_made_again_from_descriptions() {
+    fn recent_keys_are_computed_again_from_descriptions() {
         let connection = new();
         let description = record("title=The heart of the matter in small mammals; doi=10.1/a");
         for record in 1..=2 {
-            insert(&connection, record);
+            insert_record(&connection, record);
             connection
                 .execute(
                     "INSERT INTO description VALUES (?1, ?2)",
@@ -269,16 +350,23 @@ mod tests {
                 )
                 .unwrap();
         }
-        let index = Index::begin(&connection, None, token(&connection)).unwrap();
+        let index = KeyIndex::begin(&connection, None, token(&connection)).unwrap();
         let keys = keys_of(&description);
         assert_eq!(index.recent.holders.len(), 2 * keys.len());
         assert_eq!(index.holders(keys[0], 9).unwrap(), [1, 2]);
-        // What another transaction kept is not used.
-        connection.execute("DELETE FROM description", []).unwrap();
+        let before = index.recent;
+
+        // Moved to the table, they are the same.
+        index_all(&connection).unwrap();
+        let index = KeyIndex::begin(&connection, None, token(&connection)).unwrap();
+        assert!(index.recent.holders.is_empty());
+        assert_eq!(index.holders(keys[0], 9).unwrap(), [1, 2]);
+
+        // Keys from another state of the store are not used.
         connection
             .execute("UPDATE dedup SET recent_token = 9", [])
             .unwrap();
-        let index = Index::begin(&connection, Some(index.recent), 9).unwrap();
+        let index = KeyIndex::begin(&connection, Some(before), 9).unwrap();
         assert!(index.recent.holders.is_empty());
     }
 }

@@ -1,31 +1,31 @@
-//! Deduplication in the store: which records form a cluster, kept up to date with each change.
+//! Clusters of records that describe one work, updated with each change of a record.
 //!
-//! - `state`: whether clusters are kept, and whether they are up to date
+//! - `state`: whether records are clustered, and whether the clusters are up to date
+//! - `describe`: descriptions, the part of a record that is compared
 //! - `keys`: the index of match keys
-//! - `graph`: which records the rules or people tie to a record
-//! - `seen`: what is made of a record before it is stored
-//! - `settle`: what a change of records makes of clusters
+//! - `graph`: links between records, by rules and by decisions
+//! - `update`: updating the clusters after records have changed
 //! - `naming`: members, names and ranks as rows
-//! - `rebuild`: all clusters anew
-//! - `decide`: decisions of people
-//! - `read`: clusters for people and outputs
+//! - `rebuild`: the rebuild of all clusters
+//! - `decide`: decisions of a person about pairs of records
+//! - `read`: reading clusters
 
 mod decide;
+mod describe;
 mod graph;
 mod keys;
 mod naming;
 mod read;
 mod rebuild;
-mod seen;
-mod settle;
 mod state;
+mod update;
 
 pub use decide::{Decision, Judgement};
 pub use read::{Cluster, ClusterFilter, ClusterName, ClusterStats, Member, RecordId};
 pub use rebuild::Rebuilt;
 pub use state::{ClusterState, Clustering};
 
-pub(super) use keys::Recent;
+pub(super) use describe::{PackedDescription, describe_record};
+pub(super) use keys::{RecentKeys, index_all};
 pub(super) use read::{Peer, metadata_of, peers_of, require_current};
-pub(super) use seen::{Seen, seen_of};
-pub(super) use settle::{Clusters, Touched, stamp};
+pub(super) use update::{ChangedRecord, Clusters, stamp};

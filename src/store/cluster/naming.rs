@@ -1,4 +1,4 @@
-//! Clusters as rows: who is in them, what they are called, who stands for them.
+//! Clusters as rows: their members by rank, and their names.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,34 +10,37 @@ use super::graph::Graph;
 use crate::dedup::identity::{ClusterId, Named, assign_ids};
 use crate::dedup::preferred::{Member, by_preference};
 
-/// A record in the canonical order: by source and identifier.
+/// A record in canonical order: by source, then identifier.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Person {
+pub(super) struct CanonicalRecord {
     pub(super) source: Rc<str>,
     pub(super) identifier: Rc<str>,
     pub(super) record: i64,
-    /// Its first version.
+    /// The version of its first state.
     pub(super) since: i64,
 }
 
 /// The records of these rows, in canonical order.
-pub(super) fn people(connection: &Connection, records: &[i64]) -> rusqlite::Result<Vec<Person>> {
-    let mut people = records
+pub(super) fn in_canonical_order(
+    connection: &Connection,
+    records: &[i64],
+) -> rusqlite::Result<Vec<CanonicalRecord>> {
+    let mut found = records
         .iter()
-        .map(|record| person(connection, *record))
+        .map(|record| canonical_record(connection, *record))
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    people.sort_unstable();
-    Ok(people)
+    found.sort_unstable();
+    Ok(found)
 }
 
-fn person(connection: &Connection, record: i64) -> rusqlite::Result<Person> {
+fn canonical_record(connection: &Connection, record: i64) -> rusqlite::Result<CanonicalRecord> {
     connection
         .prepare_cached(
             "SELECT source.name, record.identifier, record.created_version
              FROM record JOIN source ON source.id = record.source_id WHERE record.id = ?1",
         )?
         .query_row([record], |row| {
-            Ok(Person {
+            Ok(CanonicalRecord {
                 source: row.get_ref(0)?.as_str()?.into(),
                 identifier: row.get_ref(1)?.as_str()?.into(),
                 record,
@@ -46,7 +49,7 @@ fn person(connection: &Connection, record: i64) -> rusqlite::Result<Person> {
         })
 }
 
-/// The row of the cluster that a record is in; `None` for one that is alone under its own name.
+/// The row of a record's cluster; `None` for a record that is alone under its own name.
 pub(super) fn cluster_of(connection: &Connection, record: i64) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT cluster_id FROM cluster_member WHERE record_id = ?1")?
@@ -54,10 +57,10 @@ pub(super) fn cluster_of(connection: &Connection, record: i64) -> rusqlite::Resu
         .optional()
 }
 
-/// The name of a cluster as rows have it: a record and a generation.
+/// The name of a cluster in a row: a record and a generation.
 type Name = (i64, u32);
 
-/// A cluster as it is stored.
+/// A stored cluster.
 #[derive(Debug)]
 struct Stored {
     row: i64,
@@ -66,7 +69,7 @@ struct Stored {
     members: Vec<i64>,
 }
 
-/// Clusters as they were before a change, by their rows.
+/// The clusters before a change, by their rows.
 #[derive(Debug, Default)]
 pub(super) struct Before(BTreeMap<i64, Stored>);
 
@@ -75,7 +78,7 @@ impl Before {
         self.0.is_empty()
     }
 
-    /// Adds a cluster and gives its members.
+    /// Adds a cluster and returns its members.
     pub(super) fn add(&mut self, connection: &Connection, row: i64) -> rusqlite::Result<Vec<i64>> {
         if let Some(known) = self.0.get(&row) {
             return Ok(known.members.clone());
@@ -101,25 +104,27 @@ impl Before {
     }
 }
 
-/// Names and stores the clusters `groups` of `people`, who are in canonical order, in the place of
-/// those `before`. Gives the records that are in another cluster than before or at another place in
-/// it; of a cluster with other members, its preferred record among them.
+/// Names the clusters `groups` of `records`, which are in canonical order, and stores them in place of
+/// those `before`.
+///
+/// Returns the moved records: those in another cluster than before or at another rank in it, and the
+/// preferred record of each cluster whose members have changed.
 pub(super) fn write(
     graph: &mut Graph<'_, '_>,
     sources: &[String],
     before: Before,
-    people: &[Person],
+    records: &[CanonicalRecord],
     groups: &[Vec<u32>],
     nameless: impl Fn(i64) -> bool,
 ) -> rusqlite::Result<BTreeSet<i64>> {
     let connection = graph.connection();
-    let old = old_clusters(connection, &before, people, nameless)?;
-    let new: Vec<Vec<Person>> = groups
+    let old = old_clusters(connection, &before, records, nameless)?;
+    let new: Vec<Vec<CanonicalRecord>> = groups
         .iter()
         .map(|group| {
             group
                 .iter()
-                .map(|at| people[*at as usize].clone())
+                .map(|at| records[*at as usize].clone())
                 .collect()
         })
         .collect();
@@ -150,46 +155,46 @@ pub(super) fn write(
         let ((record, generation), (to_record, to_generation)) = (plain(from), plain(to));
         redirect.execute(params![record, generation, to_record, to_generation])?;
     }
-    let mut living = connection
+    let mut present = connection
         .prepare_cached("DELETE FROM cluster_redirect WHERE record_id = ?1 AND generation = ?2")?;
     for ((record, generation), _) in &after {
-        living.execute(params![record, generation])?;
+        present.execute(params![record, generation])?;
     }
     Ok(moved)
 }
 
-fn plain(id: &ClusterId<Person>) -> Name {
+fn plain(id: &ClusterId<CanonicalRecord>) -> Name {
     (id.record.record, id.generation)
 }
 
-/// The clusters that the people were in, those without rows among them.
+/// The clusters that the records were in, including those without rows.
 fn old_clusters(
     connection: &Connection,
     before: &Before,
-    people: &[Person],
+    records: &[CanonicalRecord],
     nameless: impl Fn(i64) -> bool,
-) -> rusqlite::Result<Vec<Named<Person>>> {
+) -> rusqlite::Result<Vec<Named<CanonicalRecord>>> {
     let mut old = Vec::new();
-    let mut housed: BTreeSet<i64> = BTreeSet::new();
+    let mut members: BTreeSet<i64> = BTreeSet::new();
     for cluster in before.0.values() {
-        housed.extend(&cluster.members);
+        members.extend(&cluster.members);
         old.push(Named {
             id: ClusterId {
-                record: person(connection, cluster.name.0)?,
+                record: canonical_record(connection, cluster.name.0)?,
                 generation: cluster.name.1,
             },
-            members: self::people(connection, &cluster.members)?,
+            members: in_canonical_order(connection, &cluster.members)?,
         });
     }
-    let alone = people
+    let alone = records
         .iter()
-        .filter(|person| !housed.contains(&person.record) && !nameless(person.record));
-    old.extend(alone.map(|person| Named {
+        .filter(|record| !members.contains(&record.record) && !nameless(record.record));
+    old.extend(alone.map(|record| Named {
         id: ClusterId {
-            record: person.clone(),
+            record: record.clone(),
             generation: 0,
         },
-        members: vec![person.clone()],
+        members: vec![record.clone()],
     }));
     Ok(old)
 }
@@ -202,32 +207,33 @@ fn exists(connection: &Connection, (record, generation): Name) -> rusqlite::Resu
         .query_row(params![record, generation], |row| row.get(0))
 }
 
-/// The members by rank.
+/// The members by rank, the preferred record first.
 fn ranked(
     graph: &mut Graph<'_, '_>,
     sources: &[String],
-    members: &[Person],
+    members: &[CanonicalRecord],
 ) -> rusqlite::Result<Vec<i64>> {
     if let [alone] = members {
         return Ok(vec![alone.record]);
     }
     let mut order = Vec::with_capacity(members.len());
-    for person in members {
-        let description = graph.description(person.record)?;
+    for member in members {
+        let description = graph.description(member.record)?;
         order.push(Member {
-            record: person,
-            source: &person.source,
+            record: member,
+            source: &member.source,
             filled: description.map_or(0, |description| description.filled()),
-            since: person.since.unsigned_abs(),
+            since: member.since.unsigned_abs(),
         });
     }
     order.sort_by(|a, b| by_preference(a, b, sources));
     Ok(order.iter().map(|member| member.record.record).collect())
 }
 
-/// Whoever has another cluster or others before it, and who stands for a cluster of other members.
+/// The records with another cluster or other records of higher rank than before, and the preferred
+/// record of each cluster whose members have changed.
 fn moved(
-    old: &[Named<Person>],
+    old: &[Named<CanonicalRecord>],
     was: &HashMap<Name, &Stored>,
     after: &[(Name, Vec<i64>)],
 ) -> BTreeSet<i64> {
@@ -239,7 +245,7 @@ fn moved(
     }
     for cluster in old {
         let name = plain(&cluster.id);
-        // What has no row is alone under its own name.
+        // A cluster without a row is a record alone under its own name.
         if !was.contains_key(&name) {
             places.insert(name.0, (name, &[]));
         }
@@ -310,7 +316,7 @@ fn store(
     Ok(())
 }
 
-/// Whether this is a record alone under its own first name.
+/// Whether the cluster is a record alone under its own first name.
 fn needs_no_rows(name: Name, members: &[i64]) -> bool {
     members == [name.0] && name.1 == 0
 }

@@ -1,15 +1,15 @@
-//! Clusters for people and outputs.
+//! Reading clusters.
 
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use super::seen;
+use super::describe;
 use super::state::{ClusterState, Stored};
 use crate::dedup::description::Description;
-use crate::store::identifiers::Identifiers;
-use crate::store::payload::Unpress;
+use crate::store::payload::Decompressor;
+use crate::store::records::numbers_of;
 use crate::store::{OtherRecord, Reader, SourceId, StoreError};
 
 /// A record's row in the store.
@@ -31,20 +31,20 @@ pub struct Member {
     pub deleted: bool,
 }
 
-/// What a cluster is called: the record that it was first named after, which it may have lost
-/// since, and how often that name had been given before.
+/// The name of a cluster: the record that it was first named after, which may have left it since, and
+/// how often that record had given its name before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClusterName {
     /// The record's source.
     pub source: String,
     /// The record's identifier.
     pub identifier: String,
-    /// Counted from 0, which is nearly always the one.
+    /// Counted from 0; nearly always 0.
     pub generation: u32,
 }
 
 impl fmt::Display for ClusterName {
-    /// `source/identifier`, with `~1` and so on for other generations than the first.
+    /// `source/identifier`, followed by `~1` and so on for later generations.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.source, self.identifier)?;
         match self.generation {
@@ -57,31 +57,31 @@ impl fmt::Display for ClusterName {
 /// The records of one work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cluster {
-    /// What it is called.
+    /// Its name.
     pub name: ClusterName,
-    /// The preferred record first, then who would take its place.
+    /// The records by rank, the preferred record first.
     pub members: Vec<Member>,
 }
 
 /// Which clusters to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterFilter {
-    /// Only those with a record of this source.
+    /// Only clusters with a record of this source.
     pub source: Option<String>,
-    /// Only those with at least so many records; fewer than 2 is 2.
+    /// The smallest size; less than 2 means 2.
     pub min_size: u32,
-    /// At most so many clusters.
+    /// The largest number of clusters.
     pub limit: Option<u32>,
 }
 
-/// Clusters counted.
+/// Numbers of clusters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClusterStats {
-    /// How far they are.
+    /// Whether they are up to date.
     pub state: ClusterState,
     /// Live records that can be compared with others.
     pub described: u64,
-    /// Works of all live records: clusters, and records that are alone.
+    /// Works: clusters, and live records that are alone.
     pub works: u64,
     /// Clusters of two records or more.
     pub clusters: u64,
@@ -91,29 +91,25 @@ pub struct ClusterStats {
     pub largest: u64,
     /// Clusters of records of two sources or more.
     pub across_sources: u64,
-    /// Names that lead to another cluster.
+    /// Names that redirect to another cluster.
     pub redirects: u64,
-    /// Decisions of people.
+    /// Decisions.
     pub decisions: u64,
 }
 
 impl Reader {
     /// The records with this identifier, one for each source that has it, by source.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn members(&self, identifier: &str) -> Result<Vec<Member>, StoreError> {
         self.read("reading a record", |connection| {
-            let records = Identifiers::read(connection)?.records(identifier)?;
-            let members = records.into_iter();
+            let members = numbers_of(connection, identifier)?.into_iter();
             members.map(|record| member(connection, record)).collect()
         })
     }
 
-    /// The cluster of a record; `None` for a deleted one. A record that is alone is a cluster too.
+    /// The cluster of a record; `None` if it is deleted. A record that is alone is a cluster too.
     ///
     /// # Errors
-    /// As any read; [`StoreError::NotClustered`] if the clusters are not up to date.
+    /// [`StoreError::NotClustered`] if the clusters are not up to date.
     pub fn cluster_of(&self, record: RecordId) -> Result<Option<Cluster>, StoreError> {
         require_current(self)?;
         self.read("reading a cluster", |connection| {
@@ -132,11 +128,11 @@ impl Reader {
         })
     }
 
-    /// The cluster that a name leads to, which may be that of another name meanwhile; given by the
-    /// record of the name and its generation. `None` if nothing is left of it.
+    /// The cluster with this name, given as record and generation. A redirect is followed, so the result
+    /// can have another name. `None` if the cluster is gone.
     ///
     /// # Errors
-    /// As any read; [`StoreError::NotClustered`] if the clusters are not up to date.
+    /// [`StoreError::NotClustered`] if the clusters are not up to date.
     pub fn cluster_named(
         &self,
         record: RecordId,
@@ -155,10 +151,10 @@ impl Reader {
         }
     }
 
-    /// Clusters of two records or more, in the order in which they came to be.
+    /// Clusters of two records or more, the oldest first.
     ///
     /// # Errors
-    /// As any read; [`StoreError::NotClustered`] if the clusters are not up to date.
+    /// [`StoreError::NotClustered`] if the clusters are not up to date.
     pub fn clusters(&self, filter: &ClusterFilter) -> Result<Vec<Cluster>, StoreError> {
         require_current(self)?;
         self.read("reading clusters", |connection| {
@@ -181,16 +177,13 @@ impl Reader {
         })
     }
 
-    /// Counts clusters, whether up to date or not.
-    ///
-    /// # Errors
-    /// As any read.
+    /// Counts clusters, even if they are not up to date.
     pub fn cluster_stats(&self) -> Result<ClusterStats, StoreError> {
         self.read("counting clusters", |connection| {
             let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
             let (live, described) = connection.query_row(
                 "SELECT count(*), count(*) FILTER (WHERE packed <> ?1) FROM description",
-                [&*seen::NOTHING],
+                [&*describe::EMPTY],
                 |row| Ok((row.get::<_, u64>(0)?, row.get(1)?)),
             )?;
             let (clusters, clustered, largest, across_sources) = connection.query_row(
@@ -216,11 +209,8 @@ impl Reader {
         })
     }
 
-    /// What the rules see of a record; `None` if it is deleted or no crosswalk reads it. Made anew
-    /// from its metadata, so it is there for stores without clusters too.
-    ///
-    /// # Errors
-    /// As any read.
+    /// The description of a record; `None` if it is deleted or no crosswalk reads it. It is made from the
+    /// metadata, so a store without clusters has it too.
     pub fn description(&self, record: RecordId) -> Result<Option<Description>, StoreError> {
         self.read("reading a description", |connection| {
             let row = connection
@@ -232,22 +222,22 @@ impl Reader {
                        AND payload.metadata IS NOT NULL",
                 )?
                 .query_row([record.0], |row| {
-                    let packed: Vec<u8> = row.get(2)?;
-                    Ok((row.get::<_, String>(0)?, row.get(1)?, packed))
+                    let compressed: Vec<u8> = row.get(2)?;
+                    Ok((row.get::<_, String>(0)?, row.get(1)?, compressed))
                 })
                 .optional()?;
-            let Some((prefix, dictionary, packed)) = row else {
+            let Some((prefix, dictionary, compressed)) = row else {
                 return Ok(None);
             };
-            let text = Unpress::default().unpack(connection, dictionary, &packed)?;
-            Ok(seen::description(&prefix, std::str::from_utf8(&text).ok()))
+            let text = Decompressor::default().decompress(connection, dictionary, &compressed)?;
+            Ok(describe::description(
+                &prefix,
+                std::str::from_utf8(&text).ok(),
+            ))
         })
     }
 
     /// The sources whose records are preferred, the best first.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn preferred_sources(&self) -> Result<Vec<String>, StoreError> {
         self.read("reading the state of clusters", |connection| {
             Ok(Stored::read(connection)?.sources)
@@ -266,18 +256,18 @@ pub(in crate::store) fn require_current(reader: &Reader) -> Result<(), StoreErro
     }
 }
 
-/// A record among those of its work.
+/// A record as a member of its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Peer {
     /// Its row.
     pub(in crate::store) record: i64,
     pub(in crate::store) source: SourceId,
-    /// The combination of its sets.
+    /// The number of its combination of sets.
     pub(in crate::store) set_list: i64,
     pub(in crate::store) version: i64,
 }
 
-/// The records of a record's cluster by rank, itself among them; none for one that is alone.
+/// All records of a record's cluster by rank; none for a record that is alone.
 pub(in crate::store) fn peers_of(
     connection: &Connection,
     record: i64,
@@ -300,11 +290,11 @@ pub(in crate::store) fn peers_of(
     peers.collect()
 }
 
-/// The metadata of these records, in their order; without those that have none.
+/// The metadata of these records, in their order. Records without metadata are left out.
 pub(in crate::store) fn metadata_of(
     connection: &Connection,
     records: impl IntoIterator<Item = i64>,
-    unpress: &mut Unpress,
+    decompressor: &mut Decompressor,
 ) -> rusqlite::Result<Vec<OtherRecord>> {
     let mut statement = connection.prepare_cached(
         "SELECT source.metadata_prefix, payload.dictionary_id, payload.metadata
@@ -316,8 +306,9 @@ pub(in crate::store) fn metadata_of(
     for record in records {
         let mut rows = statement.query([record])?;
         let Some(row) = rows.next()? else { continue };
-        let metadata = unpress.unpack(connection, row.get(1)?, row.get_ref(2)?.as_blob()?)?;
-        // What is not text is not readable either.
+        let metadata =
+            decompressor.decompress(connection, row.get(1)?, row.get_ref(2)?.as_blob()?)?;
+        // Metadata that is not UTF-8 cannot be read anyway.
         if let Ok(metadata) = String::from_utf8(metadata) {
             found.push(OtherRecord {
                 metadata_prefix: row.get(0)?,
@@ -328,16 +319,16 @@ pub(in crate::store) fn metadata_of(
     Ok(found)
 }
 
-/// What a name leads to.
+/// The cluster behind a name.
 enum Target {
-    /// A cluster with rows.
+    /// A cluster with a row.
     Row(i64),
     /// A record that is alone under its own name.
     Alone(i64),
 }
 
 fn resolve(connection: &Connection, name: (i64, u32)) -> rusqlite::Result<Option<Target>> {
-    let mut seen = vec![name];
+    let mut visited = vec![name];
     let mut current = name;
     loop {
         let row = connection
@@ -357,11 +348,11 @@ fn resolve(connection: &Connection, name: (i64, u32)) -> rusqlite::Result<Option
             })
             .optional()?;
         match next {
-            Some(next) if !seen.contains(&next) => {
-                seen.push(next);
+            Some(next) if !visited.contains(&next) => {
+                visited.push(next);
                 current = next;
             }
-            // No run of the program writes a circle.
+            // The program writes no circle of redirects.
             Some(_) => return Ok(None),
             None => break,
         }

@@ -1,62 +1,58 @@
-//! All descriptions, keys and clusters anew, from the records as they are stored.
+//! The rebuild of all descriptions, keys and clusters from the stored records.
 //!
-//! A rebuild is a row of steps, each a transaction of its own, so that harvests go on meanwhile; what
-//! they change is clustered at the end, as any change is. Clusters that are up to date are there for
-//! readers all the time, and then all steps are one transaction.
+//! If the clusters are not up to date, each step of the rebuild is a transaction of its own, and
+//! harvests can write between the steps. The records that they change are clustered at the end. If the
+//! clusters are up to date, readers may use them all the time, so the rebuild is one transaction.
 
 use std::collections::{BTreeSet, HashSet};
 use std::thread;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::describe::{PackedDescription, describe};
 use super::graph::Graph;
-use super::keys::{Index, Recent};
-use super::seen::{Seen, describe};
-use super::settle::{Clusters, Touched, recluster, stamp_at};
+use super::keys::{KeyBatch, KeyIndex, RecentKeys, for_each_shared};
 use super::state::{ClusterState, Stored};
+use super::update::{ChangedRecord, Clusters, recluster, stamp_at};
 use crate::dedup::memory::{KEY_CAP, in_parallel};
-use crate::store::payload::{Dictionaries, Unpress};
-use crate::store::runs::{Gathered, MATCH_KEYS, Runs, Sieves};
+use crate::store::payload::{Decompressor, Dictionaries};
 use crate::store::{Store, StoreError, Version};
 
-/// Records that are described together, by all cores, while the ones before them are stored and the
-/// next ones read.
+/// Records that all cores describe together, while the batch before is stored and the next one is
+/// read.
 const BATCH: usize = 4096;
 
-/// Keys that are sorted together: 128 MiB of them, of about three million records.
-const RUN: usize = 16 << 20;
-
-/// Records that are clustered with what is known of one another kept in memory.
+/// Records that are clustered together, with their links kept in memory.
 const CHUNK: usize = 2048;
 
-/// The records about which people decided.
+/// The records with a decision.
 const DECIDED: &str = "SELECT a FROM decision UNION SELECT b FROM decision";
 
-/// What a rebuild found.
+/// The result of a rebuild.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Live records.
     pub records: u64,
     /// Those of them that can be compared with others.
     pub described: u64,
-    /// Records that are in another cluster than before, or at another place in it.
+    /// Records in another cluster than before, or at another rank in it.
     pub moved: u64,
 }
 
 impl Store {
-    /// Makes all descriptions, keys and clusters anew. Names of clusters, and decisions, stay.
+    /// Rebuilds all descriptions, keys and clusters. Names of clusters and decisions stay.
     ///
-    /// Where clusters are not up to date, each step is a transaction of its own, other writers get
-    /// their turn in between, and a run that is cut off leaves them so. Where they are, it is one
-    /// transaction: readers see the old clusters until it ends, other writers wait, and a run that is
-    /// cut off changes nothing.
+    /// If the clusters are not up to date, other processes can write between the steps, and an
+    /// interrupted rebuild leaves the clusters as outdated as before. If they are up to date, other
+    /// writers wait, readers see the old clusters until the end, and an interrupted rebuild changes
+    /// nothing.
     ///
-    /// Memory is a matter of the batches, not of the store, but for a few bytes for each record that
-    /// shares a key with another one. `progress` is told the number of records read so far.
+    /// Memory depends on the batches, not on the store, except for a few bytes for each record that
+    /// shares a key. `progress` receives the number of records read so far.
     ///
     /// # Errors
-    /// As any write; [`StoreError::RebuiltElsewhere`] if another process began to do the same, and
-    /// then it is left to that one.
+    /// [`StoreError::RebuiltElsewhere`] if another process has begun a rebuild meanwhile; this one then
+    /// stops and leaves the work to it.
     pub fn rebuild_clusters(
         &self,
         now_ms: i64,
@@ -68,7 +64,7 @@ impl Store {
                 rebuild(|step| step(transaction), now_ms, progress)
             });
         }
-        // Nobody else writes the token while clusters are not up to date, but for another rebuild.
+        // While clusters are not up to date, only another rebuild writes the token.
         let mut expected = None;
         let steps = |step: Step<'_>| {
             let done = self.write(DOING, |transaction| {
@@ -91,7 +87,7 @@ impl Store {
     }
 }
 
-/// What is to be done in one transaction.
+/// The work of one transaction.
 type Step<'a> = &'a mut dyn FnMut(&Connection) -> rusqlite::Result<()>;
 
 fn rebuild<E>(
@@ -112,9 +108,9 @@ fn rebuild<E>(
     Ok(rebuilt)
 }
 
-/// Makes room, and gives the preferred sources and the newest version.
+/// Deletes descriptions and keys. Returns the preferred sources and the newest version.
 fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, i64)> {
-    for table in ["description", "match_keys"] {
+    for table in ["description", "match_key"] {
         connection.execute(&format!("DELETE FROM {table}"), [])?;
     }
     connection.execute(
@@ -127,13 +123,13 @@ fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, i64)> {
     ))
 }
 
-/// A record's metadata as it is read.
+/// The metadata of a record as stored.
 struct Text {
     record: i64,
     metadata_prefix: String,
     dictionary_id: i64,
-    /// `None` if it came without.
-    packed: Option<Vec<u8>>,
+    /// `None` if the record has no metadata.
+    compressed: Option<Vec<u8>>,
 }
 
 fn describe_all<E>(
@@ -142,14 +138,14 @@ fn describe_all<E>(
 ) -> Result<Rebuilt, E> {
     let mut rebuilt = Rebuilt::default();
     let mut dictionaries = Dictionaries::default();
-    let mut keys = Gathered::new();
+    let mut keys = KeyBatch::default();
     let mut batch = Vec::new();
     let mut last = 0;
     run(&mut |connection| {
         batch = read_batch(connection, &mut dictionaries, 0)?;
         Ok(())
     })?;
-    // Described, and not stored yet.
+    // Described, but not stored yet.
     let mut ready = Ok(Vec::new());
     while let Some(text) = batch.last() {
         last = text.record;
@@ -158,10 +154,7 @@ fn describe_all<E>(
         let (described, stored) = thread::scope(|scope| {
             let describing = scope.spawn(|| describe_batch(&batch, &dictionaries));
             let stored = run(&mut |connection| {
-                rebuilt.described += put(connection, &mut ready, &mut keys)?;
-                if keys.len() >= RUN {
-                    put_away(connection, &mut keys)?;
-                }
+                rebuilt.described += store_descriptions(connection, &mut ready, &mut keys)?;
                 next = read_batch(connection, &mut learnt, last)?;
                 Ok(())
             });
@@ -176,34 +169,30 @@ fn describe_all<E>(
         (ready, batch, dictionaries) = (described, next, learnt);
     }
     run(&mut |connection| {
-        rebuilt.described += put(connection, &mut ready, &mut keys)?;
-        put_away(connection, &mut keys)?;
-        connection.execute("UPDATE dedup SET indexed_to = ?1", [last])?;
-        Ok(())
+        rebuilt.described += store_descriptions(connection, &mut ready, &mut keys)?;
+        std::mem::take(&mut keys).finish(connection, last)
     })?;
     Ok(rebuilt)
 }
 
-fn put_away(connection: &Connection, keys: &mut Gathered) -> rusqlite::Result<()> {
-    Runs::begin(connection, &MATCH_KEYS, Sieves::default())?.put_away(keys)
-}
-
-/// Stores descriptions, gathers their keys, and gives of how many records the rules see anything.
-fn put(
+/// Stores descriptions and their keys. Returns how many of the records can be compared.
+fn store_descriptions(
     connection: &Connection,
-    described: &mut rusqlite::Result<Vec<(i64, Seen)>>,
-    keys: &mut Gathered,
+    described: &mut rusqlite::Result<Vec<(i64, PackedDescription)>>,
+    keys: &mut KeyBatch,
 ) -> rusqlite::Result<u64> {
     let described = std::mem::replace(described, Ok(Vec::new()))?;
     let mut insert =
         connection.prepare_cached("INSERT INTO description (record_id, packed) VALUES (?1, ?2)")?;
-    for (record, seen) in &described {
-        insert.execute(params![record, &*seen.packed])?;
-        for key in seen.keys.iter() {
-            keys.add(*key, *record);
+    for (record, description) in &described {
+        insert.execute(params![record, &*description.packed])?;
+        for key in description.keys.iter() {
+            keys.add(connection, *key, *record)?;
         }
     }
-    let comparable = described.iter().filter(|(_, seen)| seen.is_comparable());
+    let comparable = described
+        .iter()
+        .filter(|(_, description)| description.is_comparable());
     Ok(comparable.count() as u64)
 }
 
@@ -222,12 +211,12 @@ fn read_batch(
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(row) = rows.next()? {
         let dictionary_id = row.get::<_, Option<i64>>(2)?.unwrap_or_default();
-        dictionaries.learn(connection, dictionary_id)?;
+        dictionaries.load(connection, dictionary_id)?;
         batch.push(Text {
             record: row.get(0)?,
             metadata_prefix: row.get(1)?,
             dictionary_id,
-            packed: row.get(3)?,
+            compressed: row.get(3)?,
         });
         if batch.len() == BATCH {
             break;
@@ -239,25 +228,27 @@ fn read_batch(
 fn describe_batch(
     batch: &[Text],
     dictionaries: &Dictionaries,
-) -> rusqlite::Result<Vec<(i64, Seen)>> {
+) -> rusqlite::Result<Vec<(i64, PackedDescription)>> {
     let parts = in_parallel(batch.len(), |range| {
-        let mut unpress = Unpress::default();
+        let mut decompressor = Decompressor::default();
         let mut described = Vec::with_capacity(range.len());
         for text in &batch[range] {
-            let unpack =
-                |packed: &Vec<u8>| unpress.unpack_with(dictionaries, text.dictionary_id, packed);
-            let metadata = text.packed.as_ref().map(unpack).transpose()?;
+            let decompress = |compressed: &Vec<u8>| {
+                decompressor.decompress_with(dictionaries, text.dictionary_id, compressed)
+            };
+            let metadata = text.compressed.as_ref().map(decompress).transpose()?;
             let metadata = metadata.as_deref();
             let metadata = metadata.and_then(|metadata| std::str::from_utf8(metadata).ok());
             described.push((text.record, describe(&text.metadata_prefix, metadata)));
         }
         Ok(described)
     });
-    let parts: Vec<Vec<(i64, Seen)>> = parts.into_iter().collect::<rusqlite::Result<_>>()?;
+    let parts: Vec<Vec<(i64, PackedDescription)>> =
+        parts.into_iter().collect::<rusqlite::Result<_>>()?;
     Ok(parts.into_iter().flatten().collect())
 }
 
-/// The versions that a step gave to moved records: those after one up to another.
+/// The versions that a step gave to moved records: those after `after`, up to `upto`.
 struct Stamped {
     after: i64,
     upto: i64,
@@ -266,8 +257,8 @@ struct Stamped {
 
 /// Clusters all records that can be in a cluster with others, or were in one.
 ///
-/// Those that others changed after version `since` keep their version, by which they are found again
-/// later: it is new to all readers anyway.
+/// Records that another writer changed after version `since` keep their version: it is new to all
+/// readers, and [`catch_up`] finds the records by it.
 fn cluster_all<E>(
     run: &mut impl FnMut(Step<'_>) -> Result<(), E>,
     sources: &[String],
@@ -279,7 +270,7 @@ fn cluster_all<E>(
     let mut recent = None;
     let mut cluster = |connection: &Connection, seeds: &[i64], emptied: BTreeSet<i64>| {
         let token = Stored::read(connection)?.recent_token;
-        let index = Index::begin(connection, recent.take(), token)?;
+        let index = KeyIndex::begin(connection, recent.take(), token)?;
         let seeds = seeds.iter().filter(|seed| !done.contains(seed));
         let mut graph = Graph::new(connection, &index)?;
         let seeds = seeds.copied().collect();
@@ -314,7 +305,7 @@ fn cluster_all<E>(
     Ok(stamped)
 }
 
-/// Leaves out the records whose version is after `since`.
+/// Removes the records whose version is after `since`.
 fn retain_older(
     connection: &Connection,
     records: &mut BTreeSet<i64>,
@@ -340,8 +331,8 @@ fn numbers(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeSet<i64>
     rows.collect()
 }
 
-/// Clusters what others changed since the rebuild began, and then declares the clusters up to date.
-/// Gives how many further records moved.
+/// Clusters the records that other writers have changed since the rebuild began, then marks the
+/// clusters as up to date. Returns how many further records moved.
 fn catch_up<E>(
     run: &mut impl FnMut(Step<'_>) -> Result<(), E>,
     sources: &[String],
@@ -349,29 +340,29 @@ fn catch_up<E>(
     stamped: &[Stamped],
     now_ms: i64,
 ) -> Result<u64, E> {
-    // The versions between those that the rebuild gave out itself.
+    // The spans between the versions that the rebuild gave out itself.
     let begins = std::iter::once(since).chain(stamped.iter().map(|stamped| stamped.upto));
     let ends = stamped.iter().map(|stamped| stamped.after);
     let spans = begins.zip(ends.chain([i64::MAX]));
-    let mut recent: Option<Recent> = None;
+    let mut recent: Option<RecentKeys> = None;
     let mut moved = 0;
     for (mut after, upto) in spans.filter(|(after, upto)| after < upto) {
         let mut complete = false;
         while !complete {
             run(&mut |connection| {
-                let (touched, last) = changed(connection, after, upto)?;
-                complete = touched.len() < CHUNK;
+                let (changed, last) = changed(connection, after, upto)?;
+                complete = changed.len() < CHUNK;
                 after = last;
                 let stored = Stored::read(connection)?;
-                let index = Index::begin(connection, recent.take(), stored.recent_token)?;
+                let index = KeyIndex::begin(connection, recent.take(), stored.recent_token)?;
                 let mut clusters = Clusters {
                     connection,
                     index,
                     sources: sources.to_vec(),
                 };
-                moved += stamp_at(connection, clusters.settle(touched)?, now_ms)?;
+                moved += stamp_at(connection, clusters.update(changed)?, now_ms)?;
                 if complete && upto == i64::MAX {
-                    // What people decided meanwhile changed no record.
+                    // A decision made meanwhile has changed no record's version.
                     let decided = numbers(connection, DECIDED)?;
                     let mut graph = Graph::new(connection, &clusters.index)?;
                     let done = recluster(&mut graph, sources, decided, BTreeSet::new(), |_| false)?;
@@ -388,7 +379,7 @@ fn catch_up<E>(
     Ok(moved)
 }
 
-/// Declares the clusters up to date, unless somebody wants none or others meanwhile.
+/// Marks the clusters as up to date, unless the settings have changed meanwhile.
 fn end(connection: &Connection, sources: &[String]) -> rusqlite::Result<()> {
     let stored = Stored::read(connection)?;
     if stored.state == ClusterState::Off || stored.sources != sources {
@@ -402,12 +393,12 @@ fn end(connection: &Connection, sources: &[String]) -> rusqlite::Result<()> {
     stored.write(connection)
 }
 
-/// The next records of a span of versions, with the version of the last one.
+/// The next records of a span of versions, and the version of the last one.
 fn changed(
     connection: &Connection,
     after: i64,
     upto: i64,
-) -> rusqlite::Result<(Vec<Touched>, i64)> {
+) -> rusqlite::Result<(Vec<ChangedRecord>, i64)> {
     let mut statement = connection.prepare_cached(
         "SELECT record.id, record.version, source.metadata_prefix, payload.dictionary_id,
                 payload.metadata, record.deleted
@@ -416,37 +407,36 @@ fn changed(
          WHERE record.version > ?1 AND record.version <= ?2 ORDER BY record.version",
     )?;
     let mut rows = statement.query([after, upto])?;
-    let mut unpress = Unpress::default();
-    let (mut touched, mut last) = (Vec::new(), after);
+    let mut decompressor = Decompressor::default();
+    let (mut changed, mut last) = (Vec::new(), after);
     while let Some(row) = rows.next()? {
         last = row.get(1)?;
         let prefix: String = row.get(2)?;
         let metadata = match row.get_ref(4)?.as_blob_or_null()? {
             None => None,
-            Some(packed) => Some(unpress.unpack(connection, row.get(3)?, packed)?),
+            Some(bytes) => Some(decompressor.decompress(connection, row.get(3)?, bytes)?),
         };
         let metadata = metadata.as_deref();
         let metadata = metadata.and_then(|metadata| std::str::from_utf8(metadata).ok());
         let is_live = row.get::<_, i64>(5)? == 0;
-        let seen = is_live.then(|| describe(&prefix, metadata));
-        touched.push(Touched {
+        let description = is_live.then(|| describe(&prefix, metadata));
+        changed.push(ChangedRecord {
             record: row.get(0)?,
             known: true,
-            seen,
+            description,
         });
-        if touched.len() == CHUNK {
+        if changed.len() == CHUNK {
             break;
         }
     }
-    Ok((touched, last))
+    Ok((changed, last))
 }
 
-/// The records that share a telling key with another one.
+/// The records that share a key with another one; keys with too many holders do not count.
 fn sharing(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
     let mut found = BTreeSet::new();
-    let runs = Runs::begin(connection, &MATCH_KEYS, Sieves::default())?;
-    runs.for_each(|_, holders| {
-        if (2..=KEY_CAP).contains(&holders.len()) {
+    for_each_shared(connection, |holders| {
+        if holders.len() <= KEY_CAP {
             found.extend(holders.iter().copied());
         }
     })?;
@@ -458,11 +448,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::store::payload::pack_alone;
+    use crate::store::payload::compress_alone;
     use crate::store::{ClusterFilter, Clustering, Judgement, RecordId};
 
-    /// A store of records 1 and 2, which the rules call one work, and 3, which is another; their
-    /// clusters are to be made.
+    /// A store without clusters. The rules call records 1 and 2 one work; record 3 is another work.
     fn filled(path: &Path) -> Store {
         let store = Store::open(path).unwrap();
         let same = "The heart of the matter in small mammals";
@@ -487,7 +476,7 @@ mod tests {
                 );
                 connection.execute(
                     "INSERT INTO payload (record_id, dictionary_id, metadata) VALUES (?1, 0, ?2)",
-                    params![record, pack_alone(metadata.as_bytes())],
+                    params![record, compress_alone(metadata.as_bytes())],
                 )?;
             }
             Ok(())
@@ -504,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn decisions_count_between_whatever_steps_they_are_made() {
+    fn decisions_made_between_any_two_steps_count() {
         let mut steps = usize::MAX;
         let mut before = 0;
         while before <= steps {
@@ -529,7 +518,7 @@ mod tests {
             let clusters = reader.clusters(&ClusterFilter::default()).unwrap();
             let members = clusters.into_iter().flat_map(|cluster| cluster.members);
             let members: Vec<i64> = members.map(|member| member.record.0).collect();
-            // At last nobody decides anything.
+            // In the last round no decision is made.
             let expected = if before < steps { [1, 3] } else { [1, 2] };
             assert_eq!(members, expected, "before step {before} of {steps}");
             before += 1;

@@ -1,4 +1,4 @@
-//! Whether clusters are kept, and whether those in the store are up to date.
+//! Whether records are clustered, and whether the stored clusters are up to date.
 
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -9,33 +9,30 @@ use crate::store::{Reader, Store, StoreError};
 /// How records are to be clustered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Clustering {
-    /// Whether at all.
+    /// Whether records are clustered.
     pub enabled: bool,
-    /// The sources whose records are preferred, the best first; others come after them.
+    /// The sources whose records are preferred, the best first. All other sources rank after them.
     pub sources: Vec<String>,
 }
 
-/// How far the clusters of a store are.
+/// Whether the clusters of a store are up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterState {
-    /// Records are stored without being clustered.
+    /// Records are not clustered.
     Off,
-    /// They were stored so, or under other rules or another order of sources: a rebuild is due.
-    /// Until then records are stored without being clustered.
+    /// A rebuild is due: records were stored without clustering, under other rules, or with another order
+    /// of sources. Until the rebuild, new records are not clustered.
     Due,
-    /// Every record is in the cluster that it belongs to.
+    /// Every record is in its cluster.
     Current,
 }
 
 impl Store {
-    /// Sets how records are clustered from now on, and says what comes of it.
+    /// Sets how records are clustered from now on. Returns the new state; writes only what changes.
     ///
-    /// `Due` after a change that leaves the clusters of stored records behind; an empty store has
-    /// none. Does not rebuild by itself, as that takes its time: see [`Store::rebuild_clusters`].
-    ///
-    /// # Errors
-    /// As any write; nothing is written where nothing changes.
+    /// The state is `Due` after a change that outdates the clusters of stored records. The rebuild takes
+    /// long, so it is a separate call: [`Store::rebuild_clusters`].
     pub fn set_clustering(&self, wanted: &Clustering) -> Result<ClusterState, StoreError> {
         self.write("setting up clusters", |transaction| {
             let found = Stored::read(transaction)?;
@@ -64,10 +61,7 @@ impl Store {
         })
     }
 
-    /// How far the clusters are.
-    ///
-    /// # Errors
-    /// As any read.
+    /// Whether the clusters are up to date.
     pub fn cluster_state(&self) -> Result<ClusterState, StoreError> {
         self.read("reading the state of clusters", |connection| {
             Ok(Stored::read(connection)?.state)
@@ -76,10 +70,7 @@ impl Store {
 }
 
 impl Reader {
-    /// How far the clusters are.
-    ///
-    /// # Errors
-    /// As any read.
+    /// Whether the clusters are up to date.
     pub fn cluster_state(&self) -> Result<ClusterState, StoreError> {
         self.read("reading the state of clusters", |connection| {
             Ok(Stored::read(connection)?.state)
@@ -96,7 +87,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// Clusters of other rules count as due.
+    /// Clusters made by other rules count as due.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         connection
             .prepare_cached("SELECT state, rules_version, sources, recent_token FROM dedup")?
@@ -109,7 +100,7 @@ impl Stored {
                         "off" => ClusterState::Off,
                         _ => ClusterState::Due,
                     },
-                    // Unreadable is another order than any that is wanted, so a rebuild is due.
+                    // An unreadable order differs from every wanted one, so a rebuild is due.
                     sources: serde_json::from_str(&sources).unwrap_or_default(),
                     recent_token: row.get(3)?,
                 })
@@ -135,8 +126,8 @@ impl Stored {
     }
 }
 
-/// Whether two orders are one for the sources that have records: a source that is only configured
-/// yet is preferred to nobody.
+/// Whether two orders rank the sources that have records in the same way. A source without records
+/// ranks nowhere.
 fn same_order(connection: &Connection, a: &[String], b: &[String]) -> rusqlite::Result<bool> {
     if a == b {
         return Ok(true);
@@ -150,7 +141,7 @@ fn same_order(connection: &Connection, a: &[String], b: &[String]) -> rusqlite::
         names.cloned().collect()
     };
     let (a, b) = (with_records(a), with_records(b));
-    // One that is named last, or not at all, comes after all others either way.
+    // The source in the last place ranks as if it were not named.
     let trimmed = |order: &[String]| -> Vec<String> {
         match order.split_last() {
             Some((_, rest)) if order.len() == filled.len() => rest.to_vec(),

@@ -14,12 +14,14 @@ use crate::daemon::http::{Ctx, Failure, words};
 use crate::output::Format;
 use crate::output::vufind::DocumentOptions;
 use crate::record::{Article, crosswalk};
-use crate::store::{Cluster, ClusterState, Deletion, Mended, Reader, StoreError, StoredRecord};
+use crate::store::{
+    Cluster, ClusterState, Deletion, Reader, RepairedRecord, StoreError, StoredRecord,
+};
 
 /// A record, and what goes with it.
 struct Shown {
     record: StoredRecord,
-    mended: Option<Mended>,
+    mended: Option<RepairedRecord>,
     /// The records of its work; `None` if clusters are not known.
     cluster: Option<Cluster>,
 }
@@ -135,7 +137,7 @@ fn in_the_store(shown: &Shown) -> Markup {
                 @match record.deletion {
                     None | Some(Deletion::Withheld) => "live",
                     Some(Deletion::Declared) => "deleted, as the repository says",
-                    Some(Deletion::Vanished) => "deleted, since the repository no longer has it",
+                    Some(Deletion::Disappeared) => "deleted, since the repository no longer has it",
                 }
             }
             dt { "First seen" }
@@ -150,7 +152,7 @@ fn in_the_store(shown: &Shown) -> Markup {
                 dt { "Sets" } dd { (record.set_specs.join(", ")) }
             }
             @if let Some(mended) = &shown.mended {
-                dt { "Mended" }
+                dt { "Repaired" }
                 dd {
                     @for (place, repair) in mended.repairs.iter().enumerate() {
                         @if place > 0 { ", " }
@@ -278,7 +280,7 @@ mod tests {
         };
         let shown = |record| Shown {
             record,
-            mended: Some(Mended {
+            mended: Some(RepairedRecord {
                 repairs: Vec::new(),
                 raw: hostile.into(),
             }),

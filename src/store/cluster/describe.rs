@@ -1,4 +1,5 @@
-//! What deduplication sees of a record, made outside of transactions and on all cores.
+//! Descriptions: the part of a record that deduplication compares, made outside of transactions and
+//! on all cores.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,41 +9,44 @@ use crate::dedup::packed;
 use crate::oai::Record;
 use crate::record::crosswalk;
 
-/// What the store keeps of a description: most are compared with none, so that is all that is made.
+/// A description as stored. Most descriptions are never compared, so they stay packed.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Seen {
+pub(in crate::store) struct PackedDescription {
     pub(super) keys: Arc<[u64]>,
     pub(super) packed: Arc<[u8]>,
 }
 
-impl Seen {
-    /// Whether the rules see anything of the record.
+impl PackedDescription {
+    /// Whether the rules can compare the record with others.
     pub(super) fn is_comparable(&self) -> bool {
-        *self.packed != **NOTHING
+        *self.packed != **EMPTY
     }
 }
 
-/// What the rules see of a record, packed; `None` if it is deleted.
-pub(in crate::store) fn seen_of(metadata_prefix: &str, record: &Record) -> Option<Seen> {
+/// The description of a record; `None` if it is deleted.
+pub(in crate::store) fn describe_record(
+    metadata_prefix: &str,
+    record: &Record,
+) -> Option<PackedDescription> {
     let describe = || describe(metadata_prefix, record.metadata.as_deref());
     (!record.header.deleted).then(describe)
 }
 
-/// What the rules see of a live record, packed. Of one that no crosswalk reads they see nothing: it has
-/// no keys, and only people can say what it is one work with.
-pub(super) fn describe(metadata_prefix: &str, metadata: Option<&str>) -> Seen {
+/// The description of a live record. It is empty if no crosswalk reads the metadata; then it has no
+/// keys, and only a person can put the record into a cluster.
+pub(super) fn describe(metadata_prefix: &str, metadata: Option<&str>) -> PackedDescription {
     let description = description(metadata_prefix, metadata).unwrap_or_default();
-    Seen {
+    PackedDescription {
         keys: keys_of(&description),
         packed: packed::pack(&description).into(),
     }
 }
 
-/// How it is stored that the rules see nothing of a record.
-pub(super) static NOTHING: LazyLock<Vec<u8>> =
+/// The packed form of an empty description.
+pub(super) static EMPTY: LazyLock<Vec<u8>> =
     LazyLock::new(|| packed::pack(&Description::default()));
 
-/// What the rules see of metadata; `None` if no crosswalk reads it.
+/// The description of metadata; `None` if no crosswalk reads it.
 pub(super) fn description(metadata_prefix: &str, metadata: Option<&str>) -> Option<Description> {
     let article = crosswalk::outline(metadata_prefix, metadata?).ok()?;
     Some(Description::from_article(&article))

@@ -8,9 +8,6 @@ impl Store {
     /// How many live records of a source `pass`, a full one, did not show.
     ///
     /// Reads every record of the source, so it is for slow, scheduled work.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn count_unseen(&self, source: SourceId, pass: PassId) -> Result<u64, StoreError> {
         self.reader()?
             .read("counting what a list did not show", |connection| {
@@ -24,10 +21,7 @@ impl Store {
     }
 
     /// A live record that `pass` did show, any.
-    ///
-    /// # Errors
-    /// As any read.
-    pub fn some_seen(&self, source: SourceId, pass: PassId) -> Result<Option<String>, StoreError> {
+    pub fn any_seen(&self, source: SourceId, pass: PassId) -> Result<Option<String>, StoreError> {
         self.reader()?
             .read("reading a record that a list did show", |connection| {
                 connection
@@ -43,9 +37,6 @@ impl Store {
 
     /// The identifiers of the next `most` such records after `after`, in the order in which they
     /// came into the store, with the place to go on from.
-    ///
-    /// # Errors
-    /// As any read.
     pub fn unseen(
         &self,
         source: SourceId,

@@ -1,14 +1,14 @@
-//! What a change of records makes of the clusters.
+//! Updating the clusters after records have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::describe::{PackedDescription, keys_of};
 use super::graph::{self, Graph};
-use super::keys::{Index, Recent};
+use super::keys::{KeyIndex, RecentKeys};
 use super::naming::{self, Before};
-use super::seen::{Seen, keys_of};
 use super::state::{ClusterState, Stored};
 use crate::dedup::cluster::{Edge, Link, component, partition};
 use crate::dedup::description::Description;
@@ -16,30 +16,30 @@ use crate::dedup::memory::KEY_CAP;
 use crate::dedup::packed;
 use crate::store::Version;
 
-/// A record that was stored with other content than before.
+/// A record whose content has changed.
 #[derive(Debug)]
-pub(in crate::store) struct Touched {
+pub(in crate::store) struct ChangedRecord {
     /// Its row.
     pub(in crate::store) record: i64,
-    /// Whether it had a row before.
+    /// Whether the record had a row before.
     pub(in crate::store) known: bool,
-    /// What the rules see of it now; `None` if it is deleted.
-    pub(in crate::store) seen: Option<Seen>,
+    /// The new description; `None` if the record is deleted.
+    pub(in crate::store) description: Option<PackedDescription>,
 }
 
 /// The clusters within one write transaction.
 pub(in crate::store) struct Clusters<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) index: Index<'a>,
+    pub(super) index: KeyIndex<'a>,
     /// The preferred sources, the best first.
     pub(super) sources: Vec<String>,
 }
 
 impl<'a> Clusters<'a> {
-    /// `None` where the store's clusters are not up to date, so that there is nothing to keep so.
+    /// `None` if the store's clusters are not up to date; only a rebuild updates them then.
     pub(in crate::store) fn begin(
         connection: &'a Connection,
-        kept: Option<Recent>,
+        recent: Option<RecentKeys>,
     ) -> rusqlite::Result<Option<Self>> {
         let stored = Stored::read(connection)?;
         if stored.state != ClusterState::Current {
@@ -47,41 +47,40 @@ impl<'a> Clusters<'a> {
         }
         Ok(Some(Self {
             connection,
-            index: Index::begin(connection, kept, stored.recent_token)?,
+            index: KeyIndex::begin(connection, recent, stored.recent_token)?,
             sources: stored.sources,
         }))
     }
 
-    /// To be called once, at the end of the transaction's last change.
-    pub(in crate::store) fn finish(self) -> rusqlite::Result<Recent> {
+    /// Ends the transaction's use of the clusters, and returns the recent keys for the next one.
+    pub(in crate::store) fn finish(self) -> rusqlite::Result<RecentKeys> {
         self.index.finish()
     }
 
-    /// Takes note of changed records, and gives the records that are in another cluster or at
-    /// another place in it than before. Each of these, the changed ones left out, needs a new
-    /// version.
+    /// Updates the clusters for changed records. Returns the records that are in another cluster or at
+    /// another rank in it than before, without the changed ones: each needs a new version.
     ///
-    /// The result is that of a rebuild: what a changed record was and is tied to is clustered again,
-    /// and so are the holders of a key that too many records hold now, or did before.
-    pub(in crate::store) fn settle(
+    /// The result is that of a rebuild. The records that a changed record was or is linked to are
+    /// clustered again. So are the holders of a key that is now held by too many records, or was.
+    pub(in crate::store) fn update(
         &mut self,
-        touched: Vec<Touched>,
+        changed: Vec<ChangedRecord>,
     ) -> rusqlite::Result<BTreeSet<i64>> {
         let mut changes = Changes::default();
-        for touched in touched {
-            changes.add(touched);
+        for changed in changed {
+            changes.add(changed);
         }
         let mut seeds = self.read_old(&mut changes)?;
-        let shared = self.crossings(&changes, &mut seeds)?;
+        let shared = self.shared_keys(&changes, &mut seeds)?;
         self.store(&changes)?;
 
         let mut graph = Graph::new(self.connection, &self.index)?;
-        let mut meeting: BTreeSet<i64> = BTreeSet::new();
+        let mut sharing: BTreeSet<i64> = BTreeSet::new();
         for (key, holders) in shared {
             if holders.len() <= KEY_CAP {
-                meeting.extend(&holders);
+                sharing.extend(&holders);
             }
-            graph.knows_holders(key, holders);
+            graph.set_holders(key, holders);
         }
         let mut emptied = BTreeSet::new();
         for (record, change) in &changes.0 {
@@ -89,12 +88,12 @@ impl<'a> Clusters<'a> {
                 true => naming::cluster_of(self.connection, *record)?,
                 false => None,
             };
-            // Nobody has decided about a record that is new.
-            let tied = change.known && graph.has_decisions();
+            // A new record has no decisions yet.
+            let decided = change.known && graph.has_decisions();
             if change.new.is_none() {
                 emptied.extend(cluster);
             } else if cluster.is_some()
-                || (tied || meeting.contains(record)) && !graph.neighbours(*record)?.is_empty()
+                || (decided || sharing.contains(record)) && !graph.neighbours(*record)?.is_empty()
             {
                 seeds.insert(*record);
             }
@@ -110,65 +109,71 @@ impl<'a> Clusters<'a> {
             .collect())
     }
 
-    /// Reads what the store knows of the changed records, leaves those out whose change the rules do
-    /// not see, and gives what the others were tied to.
+    /// Reads the old descriptions of changed records and drops the changes that leave the description as
+    /// it was. Returns the records that the others were linked to.
     fn read_old(&self, changes: &mut Changes) -> rusqlite::Result<BTreeSet<i64>> {
-        let mut tied = BTreeSet::new();
+        let mut linked = BTreeSet::new();
         for (record, change) in changes.0.iter_mut().filter(|(_, change)| change.known) {
             if let Some(packed) = graph::stored(self.connection, *record)? {
-                // What cannot be unpacked is of an older layout, and rebuilt before it is used.
-                change.old = packed::unpack(&packed).map(|description| Seen {
+                // A description that cannot be unpacked has an older layout; a rebuild replaces it.
+                change.old = packed::unpack(&packed).map(|description| PackedDescription {
                     keys: keys_of(&description),
                     packed: packed.into(),
                 });
             }
         }
         changes.0.retain(|_, change| {
-            let packed = |seen: &Option<Seen>| seen.as_ref().map(|seen| Arc::clone(&seen.packed));
-            !change.known || packed(&change.old) != packed(&change.new)
+            let old = change.old.as_ref().map(|old| &old.packed);
+            !change.known || old != change.new.as_ref().map(|new| &new.packed)
         });
         let mut graph = Graph::new(self.connection, &self.index)?;
         for (record, change) in &changes.0 {
             if change.old.is_some() {
-                tied.extend(graph.neighbours(*record)?);
+                linked.extend(graph.neighbours(*record)?);
             }
         }
-        Ok(tied)
+        Ok(linked)
     }
 
-    /// The holders that each key of a changed record will have, where they are several. Adds to
-    /// `seeds` those of the keys that begin or cease to be held by too many.
-    fn crossings(
+    /// The future holders of each key of a changed record, if there are several. Adds to `seeds` the
+    /// holders of keys that become too common to count, or no longer are.
+    fn shared_keys(
         &self,
         changes: &Changes,
         seeds: &mut BTreeSet<i64>,
     ) -> rusqlite::Result<Vec<(u64, Vec<i64>)>> {
-        // Who leaves a key and who comes to it, in the order of keys.
-        let mut turns: Vec<(u64, i64, bool)> = Vec::with_capacity(changes.0.len() * 6);
+        let mut key_changes: Vec<KeyChange> = Vec::with_capacity(changes.0.len() * 6);
         for (record, change) in &changes.0 {
-            turns.extend(change.old_keys().iter().map(|key| (*key, *record, false)));
-            turns.extend(change.new_keys().iter().map(|key| (*key, *record, true)));
-        }
-        turns.sort_unstable();
-        let mut after = Vec::new();
-        for turns in turns.chunk_by(|(a, ..), (b, ..)| a == b) {
-            let key = turns[0].0;
-            let goes = |record: i64| {
-                let turn = turns.binary_search(&(key, record, false));
-                turn.is_ok()
+            let record = *record;
+            let of = |keys: &[u64], added| {
+                let keys = keys.iter().copied();
+                keys.map(move |key| KeyChange { key, record, added })
+                    .collect::<Vec<_>>()
             };
-            let going = turns.iter().filter(|(.., comes)| !comes).count();
-            let before = self.index.holders(key, KEY_CAP + 1 + going)?;
-            if before.len() + turns.len() < 2 {
+            key_changes.extend(of(change.old_keys(), false));
+            key_changes.extend(of(change.new_keys(), true));
+        }
+        key_changes.sort_unstable();
+        let mut shared = Vec::new();
+        for key_changes in key_changes.chunk_by(|a, b| a.key == b.key) {
+            let key = key_changes[0].key;
+            let is_removed = |record: i64| {
+                let removed = KeyChange {
+                    key,
+                    record,
+                    added: false,
+                };
+                key_changes.binary_search(&removed).is_ok()
+            };
+            let removed = key_changes.iter().filter(|change| !change.added).count();
+            let before = self.index.holders(key, KEY_CAP + 1 + removed)?;
+            if before.len() + key_changes.len() < 2 {
                 continue;
             }
-            let mut holders: Vec<i64> = before
-                .iter()
-                .copied()
-                .filter(|record| !goes(*record))
-                .collect();
-            let coming = turns.iter().filter(|(.., comes)| *comes);
-            holders.extend(coming.map(|(_, record, _)| *record));
+            let mut holders = before.clone();
+            holders.retain(|record| !is_removed(*record));
+            let added = key_changes.iter().filter(|change| change.added);
+            holders.extend(added.map(|change| change.record));
             holders.sort_unstable();
             holders.dedup();
             if (before.len() > KEY_CAP) != (holders.len() > KEY_CAP) {
@@ -176,10 +181,10 @@ impl<'a> Clusters<'a> {
                 seeds.extend(&holders);
             }
             if holders.len() > 1 {
-                after.push((key, holders));
+                shared.push((key, holders));
             }
         }
-        Ok(after)
+        Ok(shared)
     }
 
     /// Writes descriptions and keys.
@@ -207,51 +212,59 @@ impl<'a> Clusters<'a> {
     }
 }
 
-/// Changed records, by their rows.
+/// A record that is no longer, or from now on, a holder of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct KeyChange {
+    key: u64,
+    record: i64,
+    added: bool,
+}
+
+/// Changed records, by row.
 #[derive(Default)]
 struct Changes(BTreeMap<i64, Change>);
 
 struct Change {
     known: bool,
-    old: Option<Seen>,
-    new: Option<Seen>,
+    old: Option<PackedDescription>,
+    new: Option<PackedDescription>,
 }
 
 impl Change {
     fn old_keys(&self) -> &[u64] {
-        self.old.as_ref().map_or(&[], |seen| &seen.keys)
+        self.old.as_ref().map_or(&[], |old| &old.keys)
     }
 
     fn new_keys(&self) -> &[u64] {
-        self.new.as_ref().map_or(&[], |seen| &seen.keys)
+        self.new.as_ref().map_or(&[], |new| &new.keys)
     }
 }
 
 impl Changes {
-    /// Of two changes of one record the later one counts.
-    fn add(&mut self, touched: Touched) {
-        let change = self.0.entry(touched.record).or_insert(Change {
-            known: touched.known,
+    /// Adds a change. A later change of the same record replaces it.
+    fn add(&mut self, changed: ChangedRecord) {
+        let change = self.0.entry(changed.record).or_insert(Change {
+            known: changed.known,
             old: None,
             new: None,
         });
-        change.new = touched.seen;
+        change.new = changed.description;
     }
 }
 
-/// What clustering again led to.
+/// The result of clustering records again.
 #[derive(Debug, Default)]
 pub(super) struct Reclustered {
-    /// Every record that was looked at, sorted.
+    /// All records that were clustered, sorted.
     pub(super) members: Vec<i64>,
-    /// Those that are in another cluster than before, or at another place in it.
+    /// The records in another cluster than before, or at another rank in it.
     pub(super) moved: BTreeSet<i64>,
 }
 
-/// Clusters again whatever is tied to `seeds`, and writes clusters and names.
+/// Clusters again all records that are linked to `seeds`, and stores clusters and names.
 ///
-/// `emptied` are clusters that lost members for good. `nameless` says which records had no cluster
-/// at all before.
+/// `emptied` are clusters whose members were deleted. `nameless` tells which records had no cluster
+/// before.
 pub(super) fn recluster(
     graph: &mut Graph<'_, '_>,
     sources: &[String],
@@ -264,7 +277,7 @@ pub(super) fn recluster(
     for cluster in emptied {
         seeds.extend(before.add(connection, cluster)?);
     }
-    // Whoever was in a cluster with one of these is looked at too, so that old clusters are whole.
+    // Old clusters are clustered again as a whole: their members become seeds too.
     let mut members: Vec<i64>;
     loop {
         let mut live = BTreeSet::new();
@@ -294,20 +307,27 @@ pub(super) fn recluster(
     if members.is_empty() && before.is_empty() {
         return Ok(Reclustered::default());
     }
-    let people = naming::people(connection, &members)?;
-    let groups = group(graph, &people)?;
-    let moved = naming::write(graph, sources, before, &people, &groups, nameless)?;
+    let records = naming::in_canonical_order(connection, &members)?;
+    let groups = group(graph, &records)?;
+    let moved = naming::write(graph, sources, before, &records, &groups, nameless)?;
     Ok(Reclustered { members, moved })
 }
 
-/// The clusters of records in canonical order, as places in it.
-fn group(graph: &mut Graph<'_, '_>, people: &[naming::Person]) -> rusqlite::Result<Vec<Vec<u32>>> {
-    let places: BTreeMap<i64, u32> = people.iter().map(|person| person.record).zip(0..).collect();
-    let mut descriptions = Vec::with_capacity(people.len());
+/// The clusters of these records, as positions in `records`.
+fn group(
+    graph: &mut Graph<'_, '_>,
+    records: &[naming::CanonicalRecord],
+) -> rusqlite::Result<Vec<Vec<u32>>> {
+    let places: BTreeMap<i64, u32> = records
+        .iter()
+        .map(|member| member.record)
+        .zip(0..)
+        .collect();
+    let mut descriptions = Vec::with_capacity(records.len());
     let (mut edges, mut links) = (Vec::new(), Vec::new());
-    for (person, a) in people.iter().zip(0..) {
-        descriptions.push(graph.description(person.record)?.unwrap_or_default());
-        for same in graph.same(person.record)?.iter() {
+    for (member, a) in records.iter().zip(0..) {
+        descriptions.push(graph.description(member.record)?.unwrap_or_default());
+        for same in graph.same(member.record)?.iter() {
             if let Some(&b) = places.get(&same.record).filter(|b| a < **b) {
                 edges.push(Edge {
                     rank: same.rank,
@@ -316,7 +336,7 @@ fn group(graph: &mut Graph<'_, '_>, people: &[naming::Person]) -> rusqlite::Resu
                 });
             }
         }
-        for tie in graph.decisions(person.record)? {
+        for tie in graph.decisions(member.record)? {
             if let Some(&b) = places.get(&tie.other).filter(|b| a < **b) {
                 links.push(Link {
                     a,
@@ -330,7 +350,7 @@ fn group(graph: &mut Graph<'_, '_>, people: &[naming::Person]) -> rusqlite::Resu
     Ok(partition(&descriptions, &edges, &links).clusters)
 }
 
-/// Gives each of these records a new version, from `next`.
+/// Gives each record a new version from `next`. Returns the number of records.
 pub(in crate::store) fn stamp(
     connection: &Connection,
     records: impl IntoIterator<Item = i64>,
@@ -344,7 +364,7 @@ pub(in crate::store) fn stamp(
     Ok(count)
 }
 
-/// [`stamp`], for a transaction that gives out no other versions.
+/// As [`stamp`], in a transaction that gives out no other versions.
 pub(super) fn stamp_at(
     connection: &Connection,
     records: impl IntoIterator<Item = i64>,
