@@ -298,7 +298,7 @@ async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
     run(&["harvest", "--full"]).await.success();
     assert_eq!(content(&place.path()).len(), 3);
     let shown = run(&["quarantine"]).await.success().stdout;
-    assert_eq!(shown, "nothing is in quarantine\n");
+    assert_eq!(shown, "the quarantine is empty\n");
 }
 
 #[tokio::test]

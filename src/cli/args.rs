@@ -16,19 +16,19 @@ Examples:
   harvestd harvest --demo                 try it, without network or configuration
   harvestd harvest                        harvest every configured source
   harvestd harvest https://doaj.org/oai.article --prefix oai_doaj
-  harvestd status                         what is in the store, and how far each source is
-  harvestd push                           send what has changed to the configured outputs
+  harvestd status                         show records, watermarks and problems of each source
+  harvestd push                           send changes to the configured outputs
   harvestd export --format jsonl -o all.jsonl
 
 Exit status:
-  0  all done; every source and output is complete
-  1  something else went wrong
-  2  wrong usage or configuration; trying again will not help
-  3  some source or output is incomplete; what was done stays, and the next run goes on;
+  0  success; every source and output is complete
+  1  another error
+  2  wrong usage or configuration; correct it before you run the command again
+  3  a source or an output is incomplete: the work done so far is kept, and the next run resumes;
      or some records could not be exported, and all others were
 
 Files:
-  Configuration: ~/.config/harvestd/harvestd.toml, else /etc/harvestd/harvestd.toml
+  Configuration: ~/.config/harvestd/harvestd.toml, or else /etc/harvestd/harvestd.toml
   Store: ~/.local/share/harvestd/harvestd.db; /var/lib/harvestd/harvestd.db with the
   configuration in /etc; $STATE_DIRECTORY/harvestd.db as a systemd service
 
@@ -63,22 +63,22 @@ pub struct Global {
     /// Show only warnings and errors, and no progress
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show more: -v each page, -vv what the libraries do too
+    /// Show more: -v shows each page, -vv also shows what the libraries do
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Write the result to standard output as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// How log lines look [default: text] [env: HARVESTD_LOG_FORMAT]
+    /// The format of log lines [default: text] [env: HARVESTD_LOG_FORMAT]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// Colours in log lines and progress; NO_COLOR is heeded
+    /// Use colours in log lines and progress; auto respects NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
 }
 
 impl Global {
-    /// What the arguments say about the configuration.
+    /// The configuration settings that the arguments override.
     pub fn overrides(&self) -> Overrides {
         Overrides {
             config: self.config.clone(),
@@ -102,29 +102,29 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fetch what is new from the sources into the store
+    /// Fetch new, changed and deleted records of the sources into the store
     Harvest(harvest::Args),
-    /// Find the records that vanished without a word, and bury them
+    /// Find records that disappeared from the repository, and delete them
     Reconcile(reconcile::Args),
-    /// Harvest by schedule, as a service with a status page
+    /// Run as a service: harvest and deliver by schedule, with a status page
     Daemon(daemon::Args),
-    /// Send what has changed to the outputs
+    /// Send changes to the outputs
     Push(push::Args),
-    /// Show which documents an output did not take, and why
+    /// Show the documents that an output rejected, and why
     Rejected(rejected::Args),
     /// Compare an index with the store, and repair it
     Audit(audit::Args),
-    /// Show which items could not become records, why, and their bytes
+    /// Show the items that could not be read as records, and why
     Quarantine(quarantine::Args),
-    /// Show what is in the store, and how far each source and output is
+    /// Show the state of the store, of each source and of each output
     Status(status::Args),
-    /// Ask a repository who it is, which formats and sets it has
+    /// Show what a repository is: its name, formats, sets and peculiarities
     Identify(identify::Args),
     /// Write the records of the store to a file
     Export(export::Args),
     /// Show one record of the store
     Show(show::Args),
-    /// Show and decide which records describe one work
+    /// Show, decide and rebuild which records describe one work
     Dedup(dedup::Args),
     /// Write a copy of the store while it is in use
     Backup(backup::Args),

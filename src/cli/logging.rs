@@ -1,4 +1,4 @@
-//! Log lines: which are written, how they look, and how they get past the progress bars.
+//! Logging: which lines are written, in which format, and how they share a terminal with progress bars.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,26 +10,25 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::args::{Color, Global};
 use crate::config::{self, Config, LogFormat};
 
-/// Without other wishes: our own passes, and of the libraries only what goes wrong.
+/// The default filter: our own passes, and only warnings of libraries.
 const DEFAULT_FILTER: &str = "warn,harvestd=info";
 
-/// What the arguments and the configuration want to see.
+/// The settings that follow from arguments, configuration and environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Look {
+struct Settings {
     filter: String,
     format: LogFormat,
     color: bool,
-    /// Whether lines start with the time. The journal of systemd has its own.
+    /// Whether lines start with the time. The systemd journal adds its own.
     time: bool,
 }
 
-/// Sends log lines to standard error from now on, past `bars`.
+/// Starts logging to standard error, above `bars`.
 ///
 /// # Errors
-/// If the filter cannot be read, which a checked configuration rules out, or if this is called
-/// twice.
+/// If the filter is invalid, which a checked configuration rules out, or if this is called twice.
 pub fn init(global: &Global, config: &Config, bars: &MultiProgress) -> anyhow::Result<()> {
-    let look = Look {
+    let settings = Settings {
         filter: filter(global, config.log.as_deref()),
         format: global.log_format.unwrap_or(config.log_format),
         color: with_color(
@@ -39,11 +38,11 @@ pub fn init(global: &Global, config: &Config, bars: &MultiProgress) -> anyhow::R
         ),
         time: std::env::var_os("JOURNAL_STREAM").is_none(),
     };
-    let subscriber = subscriber(&look, PastBars(bars.clone()))?;
-    tracing::subscriber::set_global_default(subscriber).context("log lines are set up already")
+    let subscriber = subscriber(&settings, AboveBars(bars.clone()))?;
+    tracing::subscriber::set_global_default(subscriber).context("logging is already set up")
 }
 
-/// Whether progress bars make sense beside the log: for people, unless they want quiet.
+/// Tells whether progress bars are shown: not with `--quiet`, not with JSON logs.
 pub fn bars_fit(global: &Global, config: &Config) -> bool {
     let format = global.log_format.unwrap_or(config.log_format);
     !global.quiet && format == LogFormat::Text
@@ -69,18 +68,21 @@ fn with_color(color: Color, terminal: bool, no_color: bool) -> bool {
     }
 }
 
-fn subscriber<W>(look: &Look, writer: W) -> anyhow::Result<Box<dyn Subscriber + Send + Sync>>
+fn subscriber<W>(
+    settings: &Settings,
+    writer: W,
+) -> anyhow::Result<Box<dyn Subscriber + Send + Sync>>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = config::log_filter(&look.filter)
+    let filter = config::log_filter(&settings.filter)
         .map_err(anyhow::Error::msg)
-        .with_context(|| format!("cannot read the log filter {:?}", look.filter))?;
+        .with_context(|| format!("invalid log filter {:?}", settings.filter))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        .with_ansi(look.color);
-    Ok(match (look.format, look.time) {
+        .with_ansi(settings.color);
+    Ok(match (settings.format, settings.time) {
         (LogFormat::Json, _) => Box::new(lines.json().flatten_event(true).finish()),
         (LogFormat::Text, true) => Box::new(lines.compact().with_target(false).finish()),
         (LogFormat::Text, false) => {
@@ -89,11 +91,11 @@ where
     })
 }
 
-/// Writes to standard error while the bars stand aside.
+/// Writes to standard error while the progress bars are suspended.
 #[derive(Clone)]
-struct PastBars(MultiProgress);
+struct AboveBars(MultiProgress);
 
-impl<'a> MakeWriter<'a> for PastBars {
+impl<'a> MakeWriter<'a> for AboveBars {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -101,7 +103,7 @@ impl<'a> MakeWriter<'a> for PastBars {
     }
 }
 
-impl Write for PastBars {
+impl Write for AboveBars {
     /// `tracing-subscriber` writes whole lines, so one call is one line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.suspend(|| io::stderr().lock().write_all(line))?;
@@ -145,9 +147,9 @@ pub(super) mod tests {
         }
     }
 
-    fn written(look: &Look, work: impl FnOnce()) -> Vec<String> {
+    fn written(settings: &Settings, work: impl FnOnce()) -> Vec<String> {
         let memory = Memory::default();
-        let subscriber = subscriber(look, memory.clone()).unwrap();
+        let subscriber = subscriber(settings, memory.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, work);
         let bytes = memory.0.lock().unwrap().clone();
         String::from_utf8(bytes)
@@ -157,8 +159,8 @@ pub(super) mod tests {
             .collect()
     }
 
-    fn look(format: LogFormat) -> Look {
-        Look {
+    fn settings(format: LogFormat) -> Settings {
+        Settings {
             filter: DEFAULT_FILTER.to_owned(),
             format,
             color: false,
@@ -168,7 +170,7 @@ pub(super) mod tests {
 
     /// The lines that `work` logs, as text without time.
     pub(in crate::cli) fn captured(work: impl FnOnce()) -> Vec<String> {
-        written(&look(LogFormat::Text), work)
+        written(&settings(LogFormat::Text), work)
     }
 
     #[test]
@@ -179,10 +181,10 @@ pub(super) mod tests {
             tracing::info!(target: "hyper", "not shown");
         };
         assert_eq!(
-            written(&look(LogFormat::Text), log),
+            written(&settings(LogFormat::Text), log),
             [" INFO page stored source.id=\"a\" page=3"]
         );
-        let lines = written(&look(LogFormat::Json), log);
+        let lines = written(&settings(LogFormat::Json), log);
         assert_eq!(lines.len(), 1);
         let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(line["level"], "INFO");

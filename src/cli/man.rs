@@ -16,8 +16,8 @@ Examples:
   harvestd man | man -l -                        read the main page
   harvestd man --dir /usr/local/share/man/man1   write one page for each command")]
 pub struct Args {
-    /// Write all pages into this directory, which is made if need be; without it, the main page goes
-    /// to standard output
+    /// Write all pages into this directory, which is created if it is missing; without this option,
+    /// the main page goes to standard output
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
 }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_its_page() {
+    fn every_command_has_a_page() {
         let directory = tempfile::tempdir().unwrap();
         let dir = directory.path().join("man1");
         run(

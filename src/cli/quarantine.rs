@@ -1,4 +1,4 @@
-//! `harvestd quarantine`: the items that could not become records, and their bytes as they came.
+//! `harvestd quarantine`: shows the items that could not be read as records, and their bytes.
 
 use std::io::Write;
 
@@ -14,16 +14,16 @@ use crate::store::{QuarantinedItem, Reader};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  harvestd quarantine                       one paragraph for each item, the newest first
-  harvestd quarantine doaj --json           those of one source, for programs
-  harvestd quarantine --raw 17 > item.xml   the bytes that the repository sent for item 17
+  harvestd quarantine                       show each item, the newest first
+  harvestd quarantine doaj --json           show the items of one source as JSON
+  harvestd quarantine --raw 17 > item.xml   write item 17 as the repository sent it
 
-Every pass tries them again; an item that can be read becomes a record and leaves the quarantine.")]
+Every pass retries these items. An item that can be read becomes a record and leaves the quarantine.")]
 pub struct Args {
-    /// Only the items of this source
+    /// Show only the items of this source
     #[arg(value_name = "SOURCE", conflicts_with = "raw")]
     pub source: Option<String>,
-    /// Write the bytes of the item with this number, as they came
+    /// Write the item with this number, byte for byte as received
     #[arg(long, value_name = "NUMBER")]
     pub raw: Option<u64>,
 }
@@ -42,7 +42,7 @@ pub fn run(
     if let Some(number) = args.raw {
         let Some((_, raw)) = reader.quarantined_item(number)? else {
             let message = format!(
-                "no item {number} is in quarantine, or no more; `harvestd quarantine` lists them"
+                "item {number} is not in quarantine (any more); `harvestd quarantine` lists the items"
             );
             return Err(UsageError(message).into());
         };
@@ -65,7 +65,7 @@ pub fn run(
         return Ok(());
     }
     if items.is_empty() {
-        writeln!(out, "nothing is in quarantine")?;
+        writeln!(out, "the quarantine is empty")?;
     }
     for item in &items {
         let or_none = |text: &Option<String>| match text {

@@ -1,4 +1,4 @@
-//! What signals do: the first one stops after the page at hand, the second one at once.
+//! Signals: the first SIGTERM or SIGINT stops after the current page, the second one at once.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -6,31 +6,30 @@ use tokio::sync::mpsc;
 
 use crate::stop::StopSwitch;
 
-/// The exit status after a second signal: as the shell reports a process that SIGTERM has ended.
+/// The exit status after a second signal: the one that a shell reports for a process ended by SIGTERM.
 const ENDED_BY_SIGNAL: i32 = 143;
 
-/// From now on, SIGTERM and SIGINT stop what `switch` stops.
+/// Makes SIGTERM and SIGINT set `switch`; a second signal ends the process at once.
 ///
-/// A second one ends the process at once. Nothing is lost by that: what was not committed is asked
-/// for again.
+/// Ending at once loses nothing: pages that are not committed are requested again.
 ///
 /// # Errors
-/// If the system does not let us listen to signals.
+/// If the system refuses signal handlers.
 pub(super) fn stop_on_signal(switch: StopSwitch) -> anyhow::Result<()> {
-    stop_at_signal(switch, "stopping after the page at hand")
+    stop_at_signal(switch, "finishing this page")
 }
 
-/// The same, with what to say at the first signal.
+/// Does the same as [`stop_on_signal`], with `words` as the message at the first signal.
 ///
 /// # Errors
-/// If the system does not let us listen to signals.
+/// If the system refuses signal handlers.
 pub(super) fn stop_at_signal(switch: StopSwitch, words: &'static str) -> anyhow::Result<()> {
     let listen = |kind| signal(kind).context("listening to signals");
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     tokio::spawn(async move {
         either(&mut terminate, &mut interrupt).await;
-        tracing::warn!("{words}; once more to stop at once");
+        tracing::warn!("{words}; press Ctrl-C again to stop now");
         switch.stop();
         either(&mut terminate, &mut interrupt).await;
         std::process::exit(ENDED_BY_SIGNAL);
@@ -45,15 +44,15 @@ async fn either(first: &mut Signal, second: &mut Signal) {
     }
 }
 
-/// From now on, each SIGHUP is told; those that come while one waits to be heard count as one.
+/// Sends a message for each SIGHUP. Several signals count as one until the message is read.
 ///
 /// # Errors
-/// If the system does not let us listen to signals.
+/// If the system refuses signal handlers.
 pub(super) fn tell_hangups(hangups: mpsc::Sender<()>) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("listening to signals")?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            // Full means that one waits already.
+            // A full channel means that a message waits already.
             let _ = hangups.try_send(());
         }
     });

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table as Grid};
 
-/// On which side the texts of a column are flush.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     /// Names and sentences.
@@ -11,8 +11,8 @@ pub enum Align {
     Right,
 }
 
-/// Lays out `rows` under the headings of `columns`: two blanks between columns, no lines, no blanks
-/// at the ends of lines, each line ended. Rows shorter than `columns` are filled up. Control
+/// Lays out `rows` under the headings of `columns`: two blanks between columns, no rules, no
+/// trailing blanks, a line feed after each line. Short rows are filled with empty cells. Control
 /// characters, which repositories may send, are shown as `\u{FFFD}`.
 pub fn render(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     let mut grid = Grid::new();
@@ -35,7 +35,7 @@ pub fn render(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
         .collect()
 }
 
-/// A text of a repository, fit for a terminal: control characters become `\u{FFFD}`.
+/// A text from a repository, made safe for a terminal: control characters become `\u{FFFD}`.
 pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{FFFD}")
 }

@@ -1,4 +1,4 @@
-//! What a pass has done so far, in numbers and in words.
+//! The progress of a pass in numbers, and as a line of text.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Tally {
         *own_time = own_time.saturating_add(page.own_time);
     }
 
-    /// Takes what the repository says of the whole number of records.
+    /// Sets the size of the list that the repository announces.
     pub(super) fn set_total(&mut self, total: Option<u64>) {
         self.total = total;
     }
@@ -45,14 +45,14 @@ impl Tally {
         self.sums.records
     }
 
-    /// The whole number of records, if it can be true: many repositories say 0, the size of the page
-    /// or less than they send.
+    /// The announced size of the list, if it is plausible. Many repositories announce 0, the size of
+    /// the page, or less than they send.
     pub(super) fn total(&self) -> Option<u64> {
         self.total
             .filter(|total| *total > 0 && *total >= self.sums.records)
     }
 
-    /// How long the rest takes at the speed so far, if total and speed are known.
+    /// The time left at the speed so far, if total and speed are known.
     pub(super) fn time_left(&self, elapsed: Duration) -> Option<Duration> {
         let (total, seen) = (self.total()?, self.sums.records);
         if seen == 0 {
@@ -62,7 +62,7 @@ impl Tally {
         Duration::try_from_secs_f64(left).ok()
     }
 
-    /// The state in one line, `elapsed` after the start.
+    /// The progress as one line of text, `elapsed` after the start.
     pub(super) fn line(&self, elapsed: Duration) -> String {
         let sums = &self.sums;
         let mut line = HumanCount(sums.records).to_string();
@@ -97,7 +97,7 @@ fn push(line: &mut String, text: std::fmt::Arguments<'_>) {
         .expect("writing to a string cannot fail");
 }
 
-/// A length of time in its two greatest units: `9h 52m`, `41s`, `0s`.
+/// A duration in its two largest units: `9h 52m`, `41s`, `0s`.
 pub(super) fn short(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_say_it_all() {
+    fn lines_show_rate_time_left_and_counts() {
         let cases = [
             (
                 "total",
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_time_are_short() {
+    fn durations_have_two_units() {
         for (seconds, expected) in [
             (0, "0s"),
             (59, "59s"),

@@ -157,41 +157,43 @@ impl<'a> Told<'a> {
     }
 }
 
-/// Why the first of some records is the preferred one.
+/// Explains why the first member is the canonical record.
 fn preference(members: &[(&Member, Description)], order: &[String]) -> String {
     let [(first, description), others @ ..] = members else {
         return String::new();
     };
     if others.is_empty() {
-        return "the only one".to_owned();
+        return "the only member".to_owned();
     }
     let others: Vec<_> = others
         .iter()
         .filter(|(_, other)| description.filled() == 0 || other.filled() > 0)
         .collect();
     if others.is_empty() {
-        return "the only one that the rules can read".to_owned();
+        return "the only member that the rules can read".to_owned();
     }
     let place = |member: &Member| order.iter().position(|source| *source == member.source);
     if place(first).is_some() && others.iter().all(|(other, _)| place(other) != place(first)) {
         return format!(
-            "of the sources here, {} is the most preferred",
+            "source {} comes first in the configured order",
             first.source
         );
     }
     let filled = description.filled();
-    // Of other sources only those can be fuller that are less preferred.
+    // Members of less preferred sources may have more fields; they do not compete.
     let rivals: Vec<_> = others
         .iter()
         .filter(|(other, _)| place(other) == place(first))
         .collect();
     if rivals.iter().all(|(_, rival)| rival.filled() < filled) {
-        return format!("{filled} fields are known, more than of the others of its preference");
+        return format!(
+            "{filled} known fields, more than the other members of equally preferred sources"
+        );
     }
-    format!("{filled} fields are known, of no other more, and it was stored first")
+    format!("{filled} known fields, as many as any other member, and stored first")
 }
 
-/// Writes why two records are one work or not, and what keeps them apart if the rules do not.
+/// Explains why two records match or not, and what else keeps them apart.
 pub(super) fn pair(
     reader: &Reader,
     a: &str,
@@ -233,7 +235,7 @@ pub(super) fn pair(
     for name in unread {
         writeln!(
             out,
-            "the rules cannot read {name}: what it is one work with is for people to decide"
+            "the rules cannot read {name}: only a decision (dedup join) can match it"
         )?;
     }
     write_decisions(&decisions, out)?;
@@ -244,32 +246,30 @@ pub(super) fn pair(
     Ok(())
 }
 
-/// What keeps two records apart.
+/// The reason why two records are in different clusters.
 enum Apart {
-    /// No rule and no decision brings them together.
+    /// No rule and no decision joins them.
     Nothing,
-    /// Two records of their clusters, or they themselves, that cannot be together.
+    /// Two members of their clusters, possibly the records themselves, that may not be together.
     Veto(String, String, &'static str),
-    /// Their clusters would be one if a rule saw them as candidates: too common keys, or too many
-    /// members.
+    /// The rules match them, but their keys are too common or the cluster would be too large.
     Unseen,
 }
 
 impl std::fmt::Display for Apart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Nothing => write!(f, "nothing says that they are one"),
+            Self::Nothing => write!(f, "no rule and no decision joins them"),
             Self::Veto(a, b, why) => write!(f, "{a} and {b} cannot be together ({why})"),
             Self::Unseen => write!(
                 f,
-                "what they share is shared by too many records to be compared, or their cluster \
-                 would be too large"
+                "their match keys are shared by too many records, or their cluster would be too large"
             ),
         }
     }
 }
 
-/// `None` if two records are in one cluster, else why not.
+/// The reason why two records are in different clusters; `None` if they are in one.
 fn together(reader: &Reader, a: &Member, b: &Member) -> anyhow::Result<Option<Apart>> {
     let (Some(left), Some(right)) = (reader.cluster_of(a.record)?, reader.cluster_of(b.record)?)
     else {
@@ -370,22 +370,22 @@ mod tests {
             ..Description::default()
         };
         for (members, expected) in [
-            (vec![("b", 1)], "the only one"),
+            (vec![("b", 1)], "the only member"),
             (
                 vec![("b", 1), ("a", 0)],
-                "the only one that the rules can read",
+                "the only member that the rules can read",
             ),
             (
                 vec![("a", 1), ("b", 2), ("a", 0)],
-                "of the sources here, a is the most preferred",
+                "source a comes first in the configured order",
             ),
             (
                 vec![("a", 2), ("a", 1)],
-                "2 fields are known, more than of the others of its preference",
+                "2 known fields, more than the other members of equally preferred sources",
             ),
             (
                 vec![("b", 0), ("b", 0)],
-                "0 fields are known, of no other more, and it was stored first",
+                "0 known fields, as many as any other member, and stored first",
             ),
         ] {
             let members: Vec<(Member, Description)> = members

@@ -1,12 +1,12 @@
-//! Which record somebody means.
+//! Finds the record that an argument names.
 
 use super::super::exit::UsageError;
 use crate::store::{Member, Reader};
 
-/// The one record that `text` names: an identifier, or `source/identifier`.
+/// The record that `text` names: an identifier, or `source/identifier`.
 ///
 /// # Errors
-/// If there is none or more than one, and if the store cannot be read.
+/// If no record or several have that name, or if the store cannot be read.
 pub(super) fn one(reader: &Reader, text: &str) -> anyhow::Result<Member> {
     let mut found = all(reader, text)?;
     match found.len() {
@@ -41,7 +41,7 @@ pub(super) fn all(reader: &Reader, text: &str) -> anyhow::Result<Vec<Member>> {
     Ok(found)
 }
 
-/// How a record is named to people, without control characters that a repository may have sent.
+/// The name of a record for display: `source/identifier`, without control characters.
 pub(super) fn name(member: &Member) -> String {
     format!("{}/{}", member.source, member.identifier).replace(char::is_control, "\u{FFFD}")
 }

@@ -1,4 +1,4 @@
-//! Clusters listed and counted.
+//! `dedup list` and `dedup stats`: lists and counts clusters.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use super::find::name;
 use crate::cli::table::{self, Align};
 use crate::store::{ClusterFilter, ClusterState, Reader};
 
-/// Writes clusters of two records or more, one a line as JSON, else each with its records below it.
+/// Writes the clusters of two records or more: as JSON one per line, else with the members below.
 pub(super) fn clusters(
     reader: &Reader,
     source: Option<&str>,

@@ -1,4 +1,4 @@
-//! `harvestd dedup`: which records describe one work, and why; decisions about them.
+//! `harvestd dedup`: shows which records describe one work and why, and takes decisions about them.
 
 mod explain;
 mod find;
@@ -33,10 +33,9 @@ pub struct Args {
 /// What `dedup` can do.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Show the cluster of a record and why each member is in it, or why two records are one work or
-    /// not
+    /// Explain the cluster of a record, or why two records match or not
     Explain {
-        /// One record or two; one may also be the name of a cluster, an old one included
+        /// One record or two; a single ID may also be the id of a cluster, also a former one
         #[arg(value_name = "ID", num_args = 1..=2, required = true)]
         records: Vec<String>,
     },
@@ -52,13 +51,13 @@ pub enum Action {
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
-    /// Decide that records are different works: one from all others of its cluster, or several from
-    /// each other
+    /// Decide that records are different works: one record and all others of its cluster, or several
+    /// records and each other
     Split {
         /// The records
         #[arg(value_name = "ID", required = true)]
         records: Vec<String>,
-        /// Who decided it, and why
+        /// The reason for the decision
         #[command(flatten)]
         reason: Reason,
     },
@@ -67,91 +66,87 @@ pub enum Action {
         /// The records
         #[arg(value_name = "ID", num_args = 2.., required = true)]
         records: Vec<String>,
-        /// Who decided it, and why
+        /// The reason for the decision
         #[command(flatten)]
         reason: Reason,
     },
-    /// Make all clusters anew; names and decisions stay
+    /// Rebuild all clusters; ids and decisions stay
     Rebuild,
     /// Count clusters
     Stats,
-    /// Measure the rules on records of which it is known which are one work
+    /// Measure the rules on a labelled set of records
     #[command(group = ArgGroup::new("truth").required(true))]
     Score {
-        /// The records, one JSON object in each line
+        /// The records, one JSON object per line
         #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
         records: PathBuf,
-        /// The truth, as a table of record and cluster; one of pairs is known by its head line
+        /// The true clusters, as a table of record and cluster; a table of pairs is recognised by its
+        /// header
         #[arg(long, value_name = "FILE", group = "truth", value_hint = clap::ValueHint::FilePath)]
         clusters: Option<PathBuf>,
-        /// The truth, as a table of pairs and whether they are one work
+        /// The true pairs, as a table of two records and a label
         #[arg(long, value_name = "FILE", group = "truth", value_hint = clap::ValueHint::FilePath)]
         pairs: Option<PathBuf>,
-        /// Where to write the clusters that the rules make
+        /// Write the clusters that the rules build to this file
         #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
         out: Option<PathBuf>,
-        /// How many pairs to show on which rules and truth disagree
+        /// Show at most this many pairs that the rules get wrong
         #[arg(long, value_name = "N", default_value_t = 10)]
         worst: usize,
     },
 }
 
-/// Why a decision was made, and by whom.
+/// The reason of a decision, and its author.
 #[derive(Debug, clap::Args)]
 pub struct Reason {
-    /// Why, for whoever asks later
+    /// The reason, stored with the decision
     #[arg(long, value_name = "TEXT")]
     pub why: String,
-    /// Who decided it [default: $USER]
+    /// The person who decided it [default: $USER]
     #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
 }
 
-/// A store with at most so many live records is clustered anew at once where that is due: it takes
-/// seconds.
-const SOON_DONE: u64 = 250_000;
+/// The largest number of live records for which clusters are rebuilt at once: it takes seconds.
+const REBUILD_AT_ONCE: u64 = 250_000;
 
-/// Has a store cluster the records that come, as configured; to be called before a harvest.
+/// Turns deduplication on or off as configured; called before a harvest.
 ///
-/// Where a rebuild is due, does it if the store is small. Otherwise warns, and records are stored
-/// without being clustered until somebody runs it.
+/// If a rebuild is due, a small store is rebuilt at once. For a large store a warning is logged, and
+/// records are stored without clusters until `harvestd dedup rebuild` is run.
 ///
 /// # Errors
-/// As any write.
+/// If the store cannot be written.
 pub fn prepare(store: &Store, wanted: &Clustering, now_ms: i64) -> Result<(), StoreError> {
     if store.set_clustering(wanted)? != ClusterState::Due {
         return Ok(());
     }
     let sources = store.reader()?.sources()?;
     let records: u64 = sources.iter().map(|source| source.live_records).sum();
-    if records > SOON_DONE {
+    if records > REBUILD_AT_ONCE {
         tracing::warn!(
-            "the clusters of {records} records are not up to date, and records are stored without \
-             being clustered until `harvestd dedup rebuild` has been run"
+            "the clusters of {records} records are out of date; records are stored without clusters \
+             until you run `harvestd dedup rebuild`"
         );
         return Ok(());
     }
     let rebuilt = match store.rebuild_clusters(now_ms, |_| ()) {
-        // It takes in what is stored meanwhile.
+        // The other rebuild includes the records that are stored meanwhile.
         Err(error @ StoreError::RebuiltElsewhere { .. }) => {
             tracing::info!("{error}");
             return Ok(());
         }
         rebuilt => rebuilt?,
     };
-    tracing::info!(
-        "clustered the {} records of the store anew",
-        rebuilt.records
-    );
+    tracing::info!("rebuilt the clusters of {} records", rebuilt.records);
     Ok(())
 }
 
-/// Does what was asked for and writes what came of it to `out`; with `json` as JSON, but for the
-/// report of `score`.
+/// Runs the subcommand and writes the result to `out`; with `json` as JSON, except the report of
+/// `score`.
 ///
 /// # Errors
-/// If there is no store, if its clusters are not up to date where they are needed, or if a record
-/// is not in it.
+/// If there is no store, if a record is not in it, or if clusters are needed and out of date.
 pub fn run(
     args: &Args,
     config: &Config,
@@ -186,7 +181,7 @@ pub fn run(
             let reader = Reader::open(&config.store)?;
             let found = found(&reader, records)?;
             judge(config, &pairs(&found), Judgement::Join, reason, now_ms, out)?;
-            say_who_is_apart(config, records, &found, out)
+            report_not_joined(config, records, &found, out)
         }
         Action::Rebuild => rebuild(config, json, now_ms, out),
         Action::Stats => list::stats(&Reader::open(&config.store)?, json, out),
@@ -224,7 +219,7 @@ fn found(reader: &Reader, records: &[String]) -> anyhow::Result<Vec<RecordId>> {
     Ok(ids)
 }
 
-/// The pairs that are to be kept apart.
+/// The pairs to split.
 fn apart(reader: &Reader, records: &[String]) -> anyhow::Result<Vec<(RecordId, RecordId)>> {
     let ids = found(reader, records)?;
     if let [alone] = ids[..] {
@@ -237,14 +232,17 @@ fn apart(reader: &Reader, records: &[String]) -> anyhow::Result<Vec<(RecordId, R
             .map(|other| (alone, other))
             .collect();
         if pairs.is_empty() {
-            return usage(&format!("record {} is alone already", records[0]));
+            return usage(&format!(
+                "record {} is alone in its cluster already",
+                records[0]
+            ));
         }
         return Ok(pairs);
     }
     Ok(pairs(&ids))
 }
 
-/// Each with each.
+/// All pairs of the records.
 fn pairs(ids: &[RecordId]) -> Vec<(RecordId, RecordId)> {
     let pairs = ids
         .iter()
@@ -253,9 +251,9 @@ fn pairs(ids: &[RecordId]) -> Vec<(RecordId, RecordId)> {
     pairs.collect()
 }
 
-/// Tells which of the joined records are not with the first one: an earlier decision about another
-/// record of its cluster may be in the way.
-fn say_who_is_apart(
+/// Lists the joined records that are not in the cluster of the first one: an earlier decision about
+/// another record of the cluster may prevent it.
+fn report_not_joined(
     config: &Config,
     records: &[String],
     ids: &[RecordId],
@@ -273,7 +271,7 @@ fn say_who_is_apart(
         writeln!(
             out,
             "{record} is not in the cluster of {first}: `harvestd dedup explain {first} {record}` \
-             says what is in the way",
+             explains why",
             first = records[0]
         )?;
     }
@@ -290,15 +288,18 @@ fn judge(
 ) -> anyhow::Result<()> {
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
     let Some(who) = reason.who.clone().or(user) else {
-        return usage("$USER is not set; say with --who who decided this");
+        return usage("$USER is not set; name the person who decided this with --who");
     };
     let store = Store::open(&config.store)?;
     let moved = store.judge(pairs, judgement, &who, &reason.why, now_ms)?;
     match store.cluster_state()? {
-        ClusterState::Current => writeln!(out, "stored; {moved} records have another place now")?,
+        ClusterState::Current => writeln!(
+            out,
+            "decision stored; {moved} records moved to another cluster"
+        )?,
         ClusterState::Off | ClusterState::Due => writeln!(
             out,
-            "stored; clusters are not up to date, so it takes effect with `harvestd dedup rebuild`"
+            "decision stored; clusters are out of date: run `harvestd dedup rebuild` to apply it"
         )?,
     }
     Ok(())
@@ -308,7 +309,7 @@ fn rebuild(config: &Config, json: bool, now_ms: i64, out: &mut impl Write) -> an
     if !config.dedup.enabled {
         return usage("deduplication is off; set enabled = true under [dedup]");
     }
-    // Opening it for writing would make a store where there is none.
+    // Opening for writing would create a missing store.
     let reader = Reader::open(&config.store)?;
     let store = Store::open(&config.store)?;
     let begun = Instant::now();
@@ -333,8 +334,8 @@ fn rebuild(config: &Config, json: bool, now_ms: i64, out: &mut impl Write) -> an
     } else {
         writeln!(
             out,
-            "{} records in {:.1} s: {} works, {} clusters of {} records; {} records have another \
-             place now",
+            "{} records in {:.1} s: {} works, {} clusters of {} records; {} records moved to \
+             another cluster",
             rebuilt.records,
             begun.elapsed().as_secs_f64(),
             stats.works,
