@@ -198,7 +198,7 @@ async fn a_signal_stops_after_the_page_and_the_next_run_goes_on() {
     let stopped = running.wait().await;
     assert_eq!(stopped.status, Some(3), "{}", stopped.stderr);
     assert!(
-        stopped.stderr.contains("the next run goes on"),
+        stopped.stderr.contains("run again to resume"),
         "{}",
         stopped.stderr
     );

@@ -1,5 +1,5 @@
-//! `harvestd reconcile` from outside: what vanished is buried, what is only hidden is not, and
-//! nothing is buried on the word of a broken list.
+//! `harvestd reconcile` as a command: disappeared records are deleted, hidden records are not, and a
+//! broken list deletes nothing.
 
 mod support;
 
@@ -64,11 +64,11 @@ fn numbers(json: &str) -> (u64, u64, u64) {
     let value: Value = serde_json::from_str(json).unwrap();
     let source = &value["sources"][0];
     let number = |key: &str| source[key].as_u64().unwrap();
-    (number("not_listed"), number("found"), number("buried"))
+    (number("not_listed"), number("found"), number("deleted"))
 }
 
 #[tokio::test]
-async fn the_vanished_are_buried_and_the_hidden_are_not() {
+async fn disappeared_records_are_deleted_and_hidden_ones_are_not() {
     let repository = doaj(100).await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url());
@@ -217,7 +217,7 @@ async fn a_broken_list_buries_nothing() {
 }
 
 #[tokio::test]
-async fn nothing_is_buried_on_the_word_of_a_repository_that_denies_what_it_lists() {
+async fn a_repository_that_denies_listed_records_deletes_nothing() {
     let repository = doaj(100).await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url());

@@ -15,8 +15,8 @@ use harvestd::demo::{Sample, Size, articles};
 use harvestd::harvest::next_watermark;
 use harvestd::oai::{Datestamp, Header, Record};
 use harvestd::store::{
-    Ending, NewWindow, PageStep, PassKind, PassPacker, PassWriter, SourceDefinition, Span, Step,
-    Store,
+    Ending, NewWindow, PageOrder, PageStep, PassKind, PassPacker, PassWriter, SourceDefinition,
+    Span, Step, Store,
 };
 
 /// 2026-06-01T00:00:00Z
@@ -30,13 +30,13 @@ pub fn fill(path: &Path, records: usize, bytes: usize) {
     let store = Arc::new(Store::open(path).expect("a store can be made"));
     let (mut packer, mut writer, step) = writer(&store);
     let mut samples = articles(records, 1, Size::Bytes(bytes)).enumerate();
-    let mut begins = Some(None);
+    let mut order = PageOrder::First { bound: None };
     loop {
         let page: Vec<Record> = samples.by_ref().take(PAGE).map(record).collect();
         let ending = (page.len() < PAGE).then_some(Ending::Complete);
         let last = ending.is_some();
         let step = PageStep {
-            begins: begins.take(),
+            order: std::mem::take(&mut order),
             records: page,
             ending,
             ..step.clone()

@@ -1,4 +1,4 @@
-//! The exit status: what a script may conclude from it.
+//! The exit status of the program.
 
 use std::error::Error;
 use std::io;
@@ -12,14 +12,14 @@ use crate::end::End;
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: all that was asked for is done; every source is complete.
+    /// 0: everything is done, and every source is complete.
     Done,
-    /// 1: something else went wrong.
+    /// 1: the command failed for another reason.
     Failed,
-    /// 2: wrong usage or configuration; trying again will not help.
+    /// 2: wrong usage or configuration; a retry does not help.
     Usage,
-    /// 3: some source is incomplete, and what was stored stays for the next run to go on; or some
-    /// records could not be written, and all others were.
+    /// 3: some source is incomplete, and the next run resumes it; or some records could not be written,
+    /// and all others were.
     Incomplete,
 }
 
@@ -34,13 +34,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Arguments that are each right and make no sense together or with the configuration.
+/// Arguments that contradict each other or the configuration.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
 impl Exit {
-    /// How the program ends after runs that ended so: as the worst of them.
+    /// The exit status after several runs: that of the worst one.
     pub fn after_runs<'a>(mut ends: impl Iterator<Item = &'a End> + Clone) -> Self {
         if ends.clone().any(|end| matches!(end, End::Failed(_))) {
             Self::Failed
@@ -51,9 +51,9 @@ impl Exit {
         }
     }
 
-    /// How the program ends after `error`.
+    /// The exit status after `error`.
     ///
-    /// A reader that closed our standard output (`harvestd export | head`) has what it wanted.
+    /// A reader that closes our standard output (`harvestd export | head`) has all it wants.
     pub fn after(error: &anyhow::Error) -> Self {
         if error.chain().any(is_closed_pipe) {
             Self::Done

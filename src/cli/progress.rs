@@ -1,4 +1,4 @@
-//! Shows passes while they run: bars on a terminal, log lines elsewhere.
+//! Shows runs while they go on: bars on a terminal, log lines elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use super::tally::{Tally, short};
 use crate::end::End;
 use crate::harvest::progress::{Event, Progress};
 
-/// How often a pass says in the log how far it is.
+/// How often the log says how far a run is.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Where bars are drawn: standard error, or nowhere if it is no terminal or `shown` is false. Log
-/// lines have to be written through the same object, lest they tear the bars.
+/// Draws bars on standard error, or nowhere if it is no terminal or `shown` is false. Log lines have to
+/// be written through the same object, so that they do not tear the bars.
 pub fn bars(shown: bool) -> MultiProgress {
     MultiProgress::with_draw_target(if shown {
         ProgressDrawTarget::stderr()
@@ -24,7 +24,7 @@ pub fn bars(shown: bool) -> MultiProgress {
     })
 }
 
-/// The display that fits: bars if they can be seen, else log lines at level `info`.
+/// Bars if they can be seen, else log lines at level `info`.
 pub fn display(bars: &MultiProgress) -> Arc<dyn Progress> {
     if bars.is_hidden() {
         lines()
@@ -38,11 +38,11 @@ pub fn lines() -> Arc<dyn Progress> {
     Arc::new(Lines::new(LOG_EVERY))
 }
 
-/// One pass that is shown.
+/// One run that is shown.
 struct Row<B> {
     tally: Tally,
     started: Instant,
-    /// What the display itself keeps for it.
+    /// The display's own state of the run.
     shown: B,
 }
 
@@ -60,7 +60,7 @@ impl<B> Row<B> {
     }
 }
 
-/// The rows, also after a panic in another thread: a display has nothing that could be half done.
+/// The rows, also after a panic in another thread: no row is ever half done.
 fn lock<B>(rows: &Mutex<HashMap<String, Row<B>>>) -> MutexGuard<'_, HashMap<String, Row<B>>> {
     rows.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -153,26 +153,26 @@ fn redraw(row: &Row<ProgressBar>) {
 fn ended(ending: &End, line: &str) -> String {
     match ending {
         End::Complete => format!("complete: {line}"),
-        End::Incomplete(why) => format!("stopped ({why}): {line}"),
+        End::Incomplete(why) => format!("incomplete ({why}): {line}"),
         End::Failed(why) => format!("failed ({why}): {line}"),
     }
 }
 
-/// Log lines: start, end, waits and, now and then, how far a pass is.
+/// Log lines: start, end, waits and, now and then, how far a run is.
 pub struct Lines {
     every: Duration,
-    rows: Mutex<HashMap<String, Row<Told>>>,
+    rows: Mutex<HashMap<String, Row<Logged>>>,
 }
 
-/// What a pass has said in the log.
-struct Told {
-    /// When it last said how far it is.
+/// The log lines of a run so far.
+struct Logged {
+    /// The last line that said how far the run is.
     at: Instant,
-    /// What it waited for, and how often more than was said.
+    /// Each reason for a wait, and how many waits were not logged.
     waits: BTreeMap<String, u32>,
 }
 
-impl Told {
+impl Logged {
     fn nothing() -> Self {
         Self {
             at: Instant::now(),
@@ -182,7 +182,7 @@ impl Told {
 }
 
 impl Lines {
-    /// A display that tells of pages once in `every`.
+    /// A display that logs the pages of a run once in `every`.
     pub fn new(every: Duration) -> Self {
         Self {
             every,
@@ -196,10 +196,10 @@ impl Progress for Lines {
         let mut rows = lock(&self.rows);
         let row = rows
             .entry(source.to_owned())
-            .or_insert_with(|| Row::new(Told::nothing()));
+            .or_insert_with(|| Row::new(Logged::nothing()));
         match event {
             Event::Started { total } => {
-                *row = Row::new(Told::nothing());
+                *row = Row::new(Logged::nothing());
                 row.tally.set_total(total);
                 info!(source.id = source, "pass started");
             }
@@ -212,8 +212,8 @@ impl Progress for Lines {
             }
             Event::Total(total) => row.tally.set_total(total),
             Event::Waiting { pause, why } => {
-                // One fault can make many windows wait, each a few times, and would hide all else.
-                let again = row.shown.waits.get_mut(came_back(&why));
+                // One fault can make many windows wait, which would hide all other lines.
+                let again = row.shown.waits.get_mut(answer_in(&why));
                 match again.filter(|_| pause < LOG_EVERY) {
                     Some(more) => {
                         *more += 1;
@@ -221,7 +221,7 @@ impl Progress for Lines {
                     }
                     None => {
                         info!(source.id = source, "waiting {} for {why}", short(pause));
-                        let what = came_back(&why).to_owned();
+                        let what = answer_in(&why).to_owned();
                         row.shown.waits.entry(what).or_default();
                     }
                 }
@@ -246,8 +246,8 @@ impl Progress for Lines {
     }
 }
 
-/// What came back, without what was asked for: that differs from page to page.
-fn came_back(why: &str) -> &str {
+/// The answer in `why`, without the request: that differs from page to page.
+fn answer_in(why: &str) -> &str {
     let asked = why
         .strip_prefix("GET ")
         .and_then(|asked| asked.split_once(' '));
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(
             term.contents(),
             "a complete: 10 records, 10 new; server 2s, own 0s\n\
-             b stopped (the limit): 3 records, 3 new; server 2s, own 0s"
+             b incomplete (the limit): 3 records, 3 new; server 2s, own 0s"
         );
     }
 

@@ -1,4 +1,4 @@
-//! `harvestd reconcile`: finds the records that vanished without a word.
+//! `harvestd reconcile`: finds records that have disappeared from a repository.
 
 use std::io::Write;
 
@@ -18,25 +18,25 @@ use crate::store::{Reader, Store};
 /// Arguments of `reconcile`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Lists the whole source, asks for each record that the list did not show, and buries those that the
-repository does not know any more. For repositories that delete without a word, as DOAJ does on the
-2nd of each month; a run each month is enough.
+Lists the whole source, asks for each record that the list did not show, and deletes the records that
+the repository does not know any more. Needed for repositories that do not announce deletions. DOAJ
+deletes so on the 2nd of each month; one run each month is enough.
 
 Examples:
   harvestd reconcile doaj-articles
   harvestd reconcile doaj-articles --dry-run     what the last full list did not show
-  harvestd reconcile doaj-articles --confirm     bury them, however many they are")]
+  harvestd reconcile doaj-articles --confirm     delete them, however many they are")]
 pub struct Args {
     /// Names of configured sources; without any, every configured source
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
-    /// Hold everything if more than this share of the live records is missing, in percent
+    /// Delete nothing if more than this share of the live records is missing, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     pub max_share: f64,
-    /// Bury however many are missing
+    /// Delete the missing records, however many they are
     #[arg(long)]
     pub confirm: bool,
-    /// Ask nothing and bury nothing: count what the last complete full list did not show
+    /// Request and delete nothing: count the records that the last complete full list did not show
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -106,7 +106,7 @@ fn summary(outcomes: &[ReconcileReport]) -> String {
         ("listed", Align::Right),
         ("not listed", Align::Right),
         ("found", Align::Right),
-        ("buried", Align::Right),
+        ("deleted", Align::Right),
         ("unclear", Align::Right),
         ("state", Align::Left),
     ];
@@ -139,12 +139,12 @@ fn as_value(outcome: &ReconcileReport) -> serde_json::Value {
         "counts": outcome.counts,
         "not_listed": outcome.not_listed,
         "found": outcome.found,
-        "buried": outcome.deleted,
+        "deleted": outcome.deleted,
         "unclear": outcome.unclear,
     })
 }
 
-/// Identifiers that a dry run shows.
+/// A dry run shows at most this many identifiers.
 const SHOWN: u32 = 20;
 
 fn dry_run(
@@ -178,7 +178,7 @@ fn dry_run(
         }
         writeln!(
             out,
-            "{}: {unseen} of {} live records were not in the last full list; each would be asked for",
+            "{}: {unseen} of {} live records were not in the last full list; a run asks for each of them",
             source.name, source.live_records
         )?;
         for (_, identifier) in &sample {

@@ -1,10 +1,10 @@
-//! What the configuration says of a repository, over what was learnt of it.
+//! Traits of a repository that the configuration sets. They win over learnt traits.
 
 use std::fmt;
 
 use crate::store::Traits;
 
-/// One trait of a repository as the configuration has it.
+/// One configured trait of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assumption {
     /// `ignores_dates`: `from` and `until` have no effect.
@@ -17,9 +17,9 @@ pub enum Assumption {
     DecodesTokens(bool),
     /// `wants_prefix_with_token`: `metadataPrefix` goes with every token.
     WantsPrefixWithToken(bool),
-    /// `tokens_name_items`: tokens are good for as long as a pass rests.
+    /// `tokens_name_items`: tokens stay valid however long a pass is interrupted.
     TokensNameItems(bool),
-    /// `cut_off_at`: lists end at so many items, whole or not; `None` if none does.
+    /// `cut_off_at`: lists are cut off at this many items; `None` if no list is cut off.
     CutOffAt(Option<u64>),
 }
 
@@ -38,7 +38,7 @@ impl Assumption {
     /// Reads `trait=yes`, `trait=no`, or for `cut_off_at` a number or `no`.
     ///
     /// # Errors
-    /// What is wrong, fit to be shown.
+    /// A message for people.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, value) = text
             .split_once('=')
@@ -81,7 +81,7 @@ impl Assumption {
             }
             Self::CutOffAt(items) => {
                 traits.cut_off_at = items;
-                // No round number of items is a reason to look twice then.
+                // Then a round number of items raises no doubt.
                 traits.whole_at = items.is_none().then_some(u64::MAX);
             }
         }
@@ -104,7 +104,7 @@ impl fmt::Display for Assumption {
     }
 }
 
-/// Puts the assumptions in the place of what was learnt.
+/// Replaces learnt traits by configured ones.
 pub(super) fn apply(assumptions: &[Assumption], traits: &mut Traits) {
     for assumption in assumptions {
         assumption.apply(traits);
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn assumptions_win_over_what_was_learnt() {
+    fn assumptions_win_over_learnt_traits() {
         let learnt = || Traits {
             ignores_dates: true,
             ignores_sets: None,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_assumption_is_told() {
+    fn wrong_assumptions_are_rejected() {
         for (text, words) in [
             ("ignores_dates", "not of the form"),
             ("ignores_dates=maybe", "yes or no"),

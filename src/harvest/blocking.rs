@@ -1,12 +1,12 @@
-//! Work of the store that may take long, on a thread that other tasks share.
+//! Runs slow work of the store on a thread that other tasks share.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task;
 
-/// Does `work` where it stands, and lets the other tasks of this thread go elsewhere meanwhile: a
-/// write waits for whoever else writes, and a question about all records reads them all.
+/// Runs `work` on this thread, and lets other threads take over its other tasks: a write may wait for
+/// another writer, and a query may read all records.
 ///
-/// On a runtime of one thread there is nowhere to go, so they wait.
+/// On a runtime of one thread, the other tasks wait.
 pub(super) fn blocking<R>(work: impl FnOnce() -> R) -> R {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => task::block_in_place(work),
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn others_go_on_meanwhile() {
+    fn other_tasks_go_on_meanwhile() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_time()
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn alone_it_is_done_all_the_same() {
+    async fn work_also_runs_on_one_thread() {
         assert_eq!(blocking(|| 7), 7);
     }
 }

@@ -1,5 +1,5 @@
-//! Stores the steps of a pass in order while the next page is fetched: one thread compresses, one
-//! writes. Or without threads, in place.
+//! Stores the steps of a pass in order, while the next page is fetched: one thread compresses, another
+//! writes. In inline mode no thread is used.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,17 +10,15 @@ use tokio::task::JoinHandle;
 use super::blocking::blocking;
 use super::progress::{self, Event, Progress};
 use crate::clock::Clock;
-use crate::store::{
-    Applied, Counts, PackedStep, PassPacker, PassWriter, Step, StoreError, Watermark,
-};
+use crate::store::{Counts, PackedStep, PassPacker, PassWriter, Step, StoreError, Watermark};
 
 /// Pages that may wait to be stored; more only take memory.
-const WAITING: usize = 4;
+const QUEUE_LENGTH: usize = 4;
 
-/// Steps that share one transaction when pages come faster than the disk takes them.
-const MOST_TOGETHER: usize = 16;
+/// Steps that share one transaction when pages arrive faster than the disk takes them.
+const MAX_BATCH: usize = 16;
 
-/// What has been stored so far in this run.
+/// The totals of one pass in this run, as far as they are stored.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Totals {
     /// What became of the records.
@@ -31,18 +29,31 @@ pub(super) struct Totals {
     pub(super) complete: bool,
 }
 
-/// Where the steps of a pass are stored.
+/// On which thread the steps of a pass are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CommitMode {
-    /// On threads of their own, while the next page is on its way.
+    /// On threads of their own, while the next page is fetched.
     #[default]
     Background,
-    /// Before the next page is asked for. Each step is stored when the request after it is sent, and
-    /// where pages are small, threads would cost more than they bring.
+    /// On the thread of the run, before the next page is requested. For small pages, threads would
+    /// cost more than they bring.
     Inline,
 }
 
-/// Takes the steps of a pass in order, and stores them.
+/// How long a step took before it was stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    /// From the request to the last byte of the answer.
+    pub(super) server: Duration,
+    /// Parsing.
+    pub(super) own: Duration,
+}
+
+/// Storing has stopped; [`Committer::finish`] gives the error.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoringStopped;
+
+/// Stores the steps of a pass in order.
 pub(super) struct Committer(Kind);
 
 enum Kind {
@@ -57,14 +68,13 @@ enum Kind {
 enum Message<S> {
     Step {
         step: Box<S>,
-        server_time: Duration,
-        own_time: Duration,
+        times: Times,
     },
-    /// Answered when all before it is stored.
+    /// Answered when all steps before it are stored.
     Flush(oneshot::Sender<Totals>),
 }
 
-/// Both halves of the work without threads.
+/// Packs and writes without threads.
 struct Inline {
     packer: PassPacker,
     writing: Writing,
@@ -72,22 +82,24 @@ struct Inline {
 }
 
 impl Inline {
-    /// `None` if this step, or one before it, could not be stored.
-    fn store(&mut self, step: Step, server_time: Duration, own_time: Duration) -> Option<()> {
+    fn store(&mut self, step: Step, times: Times) -> Result<(), StoringStopped> {
         if self.failure.is_some() {
-            return None;
+            return Err(StoringStopped);
         }
         let stored = self
             .packer
             .pack(step)
-            .and_then(|packed| self.writing.store(&[packed], &[(server_time, own_time)]));
+            .and_then(|packed| self.writing.store(&[packed], &[times]));
         self.failure = stored.err();
-        self.failure.is_none().then_some(())
+        if self.failure.is_some() {
+            return Err(StoringStopped);
+        }
+        Ok(())
     }
 }
 
 impl Committer {
-    /// Readies everything, and starts the threads if there are any.
+    /// Starts storing, on threads if `mode` says so.
     pub(super) fn start(
         mode: CommitMode,
         packer: PassPacker,
@@ -110,8 +122,8 @@ impl Committer {
                 failure: None,
             }))));
         }
-        let (sender, steps) = mpsc::channel(WAITING);
-        let (packed_sender, packed) = mpsc::channel(WAITING);
+        let (sender, steps) = mpsc::channel(QUEUE_LENGTH);
+        let (packed_sender, packed) = mpsc::channel(QUEUE_LENGTH);
         let packing = tokio::task::spawn_blocking(move || pack(packer, steps, &packed_sender));
         let writing = tokio::task::spawn_blocking(move || write(writing, packed));
         Self(Kind::Background {
@@ -121,51 +133,58 @@ impl Committer {
         })
     }
 
-    /// Hands over one step; waits only if the storing is several pages behind.
+    /// Hands over one step; waits only if storing is several pages behind.
     ///
     /// # Errors
-    /// `None` if the storing has stopped: [`Committer::finish`] says why.
-    pub(super) async fn send(
-        &self,
-        step: Step,
-        server_time: Duration,
-        own_time: Duration,
-    ) -> Option<()> {
+    /// This step or an earlier one could not be stored.
+    pub(super) async fn send(&self, step: Step, times: Times) -> Result<(), StoringStopped> {
         match &self.0 {
             Kind::Background { sender, .. } => sender
                 .send(Message::Step {
                     step: Box::new(step),
-                    server_time,
-                    own_time,
+                    times,
                 })
                 .await
-                .ok(),
-            Kind::Inline(all) => blocking(|| lock(all).store(step, server_time, own_time)),
+                .map_err(|_| StoringStopped),
+            Kind::Inline(all) => blocking(|| lock(all).store(step, times)),
         }
     }
 
-    /// Waits until everything handed over is stored.
+    /// Hands over one step, and waits until it is stored.
     ///
     /// # Errors
-    /// `None` if the storing has stopped: [`Committer::finish`] says why.
-    pub(super) async fn flush(&self) -> Option<Totals> {
+    /// This step or an earlier one could not be stored.
+    pub(super) async fn store(&self, step: Step) -> Result<Totals, StoringStopped> {
+        self.send(step, Times::default()).await?;
+        self.flush().await
+    }
+
+    /// Waits until all steps are stored.
+    ///
+    /// # Errors
+    /// A step could not be stored.
+    pub(super) async fn flush(&self) -> Result<Totals, StoringStopped> {
         match &self.0 {
             Kind::Background { sender, .. } => {
                 let (answer, answered) = oneshot::channel();
-                sender.send(Message::Flush(answer)).await.ok()?;
-                answered.await.ok()
+                let sent = sender.send(Message::Flush(answer)).await;
+                sent.map_err(|_| StoringStopped)?;
+                answered.await.map_err(|_| StoringStopped)
             }
             Kind::Inline(all) => {
                 let all = lock(all);
-                all.failure.is_none().then(|| all.writing.totals.clone())
+                if all.failure.is_some() {
+                    return Err(StoringStopped);
+                }
+                Ok(all.writing.totals.clone())
             }
         }
     }
 
-    /// Stores what is still waiting, and ends the threads.
+    /// Stores the steps that still wait, and ends the threads.
     ///
     /// # Errors
-    /// The first failure of the store; nothing after it was stored.
+    /// The first failure of the store; no step after it was stored.
     pub(super) async fn finish(self) -> Result<Totals, StoreError> {
         match self.0 {
             Kind::Background {
@@ -208,23 +227,16 @@ fn pack(
 ) -> Result<(), StoreError> {
     while let Some(message) = steps.blocking_recv() {
         let message = match message {
-            Message::Step {
-                step,
-                server_time,
-                own_time,
-            } => {
+            Message::Step { step, mut times } => {
                 let begun = Instant::now();
                 let step = Box::new(packer.pack(*step)?);
-                Message::Step {
-                    step,
-                    server_time,
-                    own_time: own_time + begun.elapsed(),
-                }
+                times.own += begun.elapsed();
+                Message::Step { step, times }
             }
             Message::Flush(answer) => Message::Flush(answer),
         };
         if packed.blocking_send(message).is_err() {
-            // The writer has stopped, and says why.
+            // The writing thread has stopped, and gives the error.
             break;
         }
     }
@@ -244,12 +256,11 @@ fn write(
             match next {
                 Message::Step {
                     step,
-                    server_time,
-                    own_time,
+                    times: step_times,
                 } => {
-                    times.push((server_time, own_time));
+                    times.push(step_times);
                     steps.push(*step);
-                    if steps.len() < MOST_TOGETHER {
+                    if steps.len() < MAX_BATCH {
                         message = receiver.try_recv().ok();
                     }
                 }
@@ -260,14 +271,14 @@ fn write(
             writing.store(&steps, &times)?;
         }
         if let Some(answer) = flush {
-            // Whoever asked may have been stopped meanwhile.
+            // The run may have been stopped meanwhile.
             let _ = answer.send(writing.totals.clone());
         }
     }
     Ok(writing.totals)
 }
 
-/// The writing half of the work.
+/// Writes packed steps.
 struct Writing {
     writer: PassWriter,
     clock: Clock,
@@ -277,26 +288,15 @@ struct Writing {
 }
 
 impl Writing {
-    /// Stores steps together, and tells of each. Their times are those of the server and ours until
-    /// now.
-    fn store(
-        &mut self,
-        steps: &[PackedStep],
-        times: &[(Duration, Duration)],
-    ) -> Result<(), StoreError> {
+    /// Stores steps in one transaction, and sends an event for each.
+    fn store(&mut self, steps: &[PackedStep], times: &[Times]) -> Result<(), StoreError> {
         let begun = Instant::now();
         let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
         let applied = self.writer.apply(steps, self.clock.now_ms())?;
         let each = begun.elapsed() / count;
-        for (applied, (server_time, own_time)) in applied.into_iter().zip(times) {
-            let own_time = *own_time + each;
-            tell(
-                &*self.progress,
-                &self.source,
-                &applied,
-                *server_time,
-                own_time,
-            );
+        for (applied, times) in applied.into_iter().zip(times) {
+            let page = progress_of(&applied.counts, *times, each);
+            self.progress.event(&self.source, Event::Page(page));
             self.totals.counts.add(&applied.counts);
             self.totals.watermarks.extend(applied.watermark);
             self.totals.complete |= applied.pass_complete;
@@ -305,24 +305,14 @@ impl Writing {
     }
 }
 
-fn tell(
-    progress: &dyn Progress,
-    source: &str,
-    applied: &Applied,
-    server_wait: Duration,
-    own_time: Duration,
-) {
-    let counts = &applied.counts;
-    progress.event(
-        source,
-        Event::Page(progress::Page {
-            records: counts.records() + counts.quarantined,
-            new: counts.new,
-            changed: counts.changed,
-            unchanged: counts.unchanged,
-            deleted: counts.deleted,
-            server_wait,
-            own_time,
-        }),
-    );
+fn progress_of(counts: &Counts, times: Times, storing: Duration) -> progress::Page {
+    progress::Page {
+        records: counts.records() + counts.quarantined,
+        new: counts.new,
+        changed: counts.changed,
+        unchanged: counts.unchanged,
+        deleted: counts.deleted,
+        server_wait: times.server,
+        own_time: times.own + storing,
+    }
 }

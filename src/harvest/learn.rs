@@ -1,13 +1,13 @@
-//! What answers teach about a repository, kept as its traits.
+//! Learns traits of a repository from its answers.
 
-use super::adapt;
+use super::request_form;
 use crate::oai::request::Verb;
 use crate::oai::response::{Identify, List};
 use crate::oai::{Datestamp, Record};
 use crate::store::Traits;
 
-/// A clock that is further away than this is worth a warning.
-const SKEW_SECONDS: i64 = 300;
+/// A larger difference between the clocks is worth a warning.
+const MIN_SKEW_SECONDS: i64 = 300;
 
 /// From Identify: granularity, the oldest datestamp, the policy on deletions.
 pub(super) fn identity(traits: &mut Traits, identify: Identify, moved_to: Option<String>) {
@@ -23,18 +23,17 @@ pub(super) fn identity(traits: &mut Traits, identify: Identify, moved_to: Option
     traits.moved_to = moved_to;
 }
 
-/// A verb that should work and does not.
+/// Notes a verb that should work and does not.
 pub(super) fn failing_verb(traits: &mut Traits, verb: Verb) {
-    if !adapt::is_failing(traits, verb) {
+    if !request_form::is_failing(traits, verb) {
         traits.failing_verbs.push(verb.name().to_owned());
     }
 }
 
-/// Shorter than this, no silence is worth a word.
-const SHORTEST_STALL_SECONDS: i64 = 30 * 86_400;
+/// A shorter time without new datestamps is not worth a warning.
+const MIN_STALL_SECONDS: i64 = 30 * 86_400;
 
-/// From a whole pass: the newest datestamp that it showed. What a first pass shows says nothing about
-/// how often things change.
+/// From a complete pass: its newest datestamp. A first pass does not tell how often records change.
 pub(super) fn newest(traits: &mut Traits, newest: Option<Datestamp>) {
     let Some(newest) = newest.filter(|newest| Some(*newest) > traits.newest) else {
         return;
@@ -45,13 +44,13 @@ pub(super) fn newest(traits: &mut Traits, newest: Option<Datestamp>) {
     }
 }
 
-/// That datestamps no longer move, if nothing has changed up to `reached` for several times longer
-/// than ever before.
+/// Says that datestamps no longer move, if the time without changes up to `reached` is several times
+/// the longest one before.
 pub(super) fn stall_in_words(traits: &Traits, reached: Datestamp) -> Option<String> {
     let (newest, longest) = traits.newest.zip(traits.longest_quiet_seconds)?;
     let quiet = reached.unix() - newest.unix();
     let days = |seconds: i64| seconds / 86_400;
-    (quiet > longest.saturating_mul(4).max(SHORTEST_STALL_SECONDS)).then(|| {
+    (quiet > longest.saturating_mul(4).max(MIN_STALL_SECONDS)).then(|| {
         format!(
             "nothing has a datestamp after {newest}, for {} days, where it was {} days at the most \
              before; ask the repository whether it still sets them",
@@ -61,15 +60,15 @@ pub(super) fn stall_in_words(traits: &Traits, reached: Datestamp) -> Option<Stri
     })
 }
 
-/// From the first page of a list: how long a page is.
+/// From the first page of a list: the number of items on a page.
 pub(super) fn page(traits: &mut Traits, list: &List<Record>) {
     if list.token.is_some() {
         traits.page_size = Some(list.len() as u64);
     }
 }
 
-/// How far the repository's clock is from ours, if that is worth a warning. `seconds` is theirs
-/// less ours.
+/// The difference between the repository's clock and ours, if it is worth a warning. `seconds` is
+/// theirs less ours.
 pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
     let minutes = seconds.abs() / 60;
     let way = if seconds > 0 { "ahead of" } else { "behind" };
@@ -78,7 +77,7 @@ pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
     } else {
         "nothing else of it says so, and it proves nothing"
     };
-    (seconds.abs() >= SKEW_SECONDS)
+    (seconds.abs() >= MIN_SKEW_SECONDS)
         .then(|| format!("the repository's clock is {minutes} minutes {way} ours; {use_of_it}"))
 }
 

@@ -1,33 +1,48 @@
-//! What to ask a repository next, and the passes that ask it.
+//! Harvests repositories: chooses what to ask next, reads passes, reconciles.
 //!
-//! - `plan`: what the next pass reads (pure)
-//! - `reading`: what a page means for its window, and how windows end (pure)
-//! - `watermark`: how far lists are proven, and where the watermark stands (pure)
-//! - `span`: cutting windows (pure)
-//! - `assume`: what the configuration says of a repository (pure)
-//! - `adapt`: other ways to put a refused request (pure)
-//! - `resume`: whether a list that was cut off is gone on with (pure)
-//! - `learn`: what answers teach about a repository (pure)
-//! - `blocking`: what the store does on shared threads
-//! - `fetch`: one request with its tries and pauses
-//! - `pace`: how often hosts are asked
-//! - `commit`: the storing thread
-//! - `pass`: one run over one source
-//! - `run`: one run over many sources
-//! - `preview`: what a pass would ask, without storing anything
+//! Entry points:
+//!
+//! - `driver`: one run over many sources, or one
+//! - `reconcile`: finds records that have disappeared
+//! - `preview`: shows the requests of the next pass, and stores nothing
+//!
+//! One run:
+//!
+//! - `plan`: the next pass over a source (pure)
+//! - `run`: what one run over a source knows and may still do
+//! - `pass`: reads the windows of a pass, recovers those that fail, and finishes the pass
+//! - `list_identifiers`: a pass over identifiers alone
+//! - `requester`: one request, with its retries and pauses
+//! - `commit`: stores steps while the next page is fetched
+//!
+//! Decisions, all pure:
+//!
+//! - `reading`: the verdict on each page, and how a window ends
+//! - `watermark`: how far lists are proven, and where the watermark stands
+//! - `resume`: how an interrupted window goes on
+//! - `span`: splits windows
+//! - `request_form`: how requests are written for this repository
+//! - `learn`: what answers teach about a repository
+//! - `assume`: traits that the configuration sets
+//!
+//! What they share: `context`, `settings`, `progress`, `pace`, `blocking`.
 
-mod adapt;
 mod assume;
 mod blocking;
 mod commit;
-mod fetch;
+mod context;
+mod driver;
 mod learn;
+mod list_identifiers;
 mod pace;
 mod pass;
 mod plan;
 mod preview;
 pub mod progress;
 mod reading;
+mod reconcile;
+mod request_form;
+mod requester;
 mod resume;
 mod run;
 pub mod settings;
@@ -36,10 +51,12 @@ mod watermark;
 
 pub use assume::Assumption;
 pub use commit::CommitMode;
-pub use fetch::host;
+pub use context::Context;
+pub use driver::{Report, harvest, harvest_all};
 pub use pace::Pace;
-pub use pass::{Context, DeletionPolicy, ReconcileReport, Report, definition, harvest, reconcile};
 pub use plan::RunOptions;
 pub use preview::{Preview, PreviewedList, preview};
-pub use run::harvest_all;
+pub use reconcile::{DeletionPolicy, ReconcileReport, reconcile};
+pub use requester::host;
+pub use settings::definition;
 pub use watermark::next_watermark;

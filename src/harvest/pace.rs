@@ -1,4 +1,4 @@
-//! When each host was asked last and how slowly it wants to be asked, for all sources of a process.
+//! The pauses between requests to each host, for all sources of a process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The pace at which hosts are asked. Clones are one and the same; whoever asks a host in this process
-/// needs to have one.
-///
-/// A host counts requests by the address they come from, not by the source that they are for.
+/// The pauses between requests to each host. Clones share their state, and each run of a process needs
+/// one of them: a host counts requests by client address, not by source.
 #[derive(Debug, Clone, Default)]
 pub struct Pace(Arc<Mutex<HashMap<String, Host>>>);
 
@@ -20,11 +18,11 @@ struct Host {
     slowed: Option<Duration>,
 }
 
-/// A host that slows us down is asked no less often than this.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// A host that slows us down is asked at least this often.
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
 impl Pace {
-    /// How long the next request has yet to wait, where the pause between two is `delay`.
+    /// The time until the next request, if the pause between two requests is `delay`.
     pub(super) fn left(&self, host: &str, delay: Duration) -> Duration {
         let hosts = self.hosts();
         let Some(host) = hosts.get(host) else {
@@ -40,15 +38,15 @@ impl Pace {
         self.hosts().entry(host.to_owned()).or_default().last_end = Some(Instant::now());
     }
 
-    /// The host wants to be asked less often.
+    /// The host wants fewer requests.
     pub(super) fn slow_down(&self, host: &str, delay: Duration) {
         let mut hosts = self.hosts();
         let slowed = &mut hosts.entry(host.to_owned()).or_default().slowed;
         let doubled = slowed.unwrap_or(delay).max(delay) * 2;
-        *slowed = Some(doubled.clamp(Duration::from_millis(100), LONGEST_DELAY));
+        *slowed = Some(doubled.clamp(Duration::from_millis(100), MAX_DELAY));
     }
 
-    /// The host has answered: step by step, back to `delay`.
+    /// The host has answered: shortens the pause step by step, down to `delay`.
     pub(super) fn speed_up(&self, host: &str, delay: Duration) {
         if let Some(host) = self.hosts().get_mut(host) {
             host.slowed = host
@@ -59,7 +57,7 @@ impl Pace {
     }
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<String, Host>> {
-        // Each change is whole by itself, so whoever panicked left nothing half done.
+        // Each change is complete by itself, so a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,12 +83,12 @@ mod tests {
         one.slow_down("a", second);
         one.asked("a");
         assert_eq!(other.left("a", second), 4 * second);
-        // Whoever is slower by itself stays so.
+        // A longer configured pause stays.
         assert_eq!(other.left("a", 9 * second), 9 * second);
         for _ in 0..100 {
             one.slow_down("a", second);
         }
-        assert_eq!(other.left("a", second), LONGEST_DELAY);
+        assert_eq!(other.left("a", second), MAX_DELAY);
         for _ in 0..100 {
             other.speed_up("a", second);
         }

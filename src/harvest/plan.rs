@@ -1,51 +1,51 @@
-//! What the next pass over a source reads.
+//! The next pass over a source.
 
 use crate::oai::Datestamp;
 use crate::store::{NewWindow, Pass, PassKind, Source, Span};
 
 use super::settings::SourceSettings;
 
-/// What the caller of one run options beyond the source's settings.
+/// The options of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunOptions {
-    /// Everything again, whatever the watermark says.
+    /// List everything again, whatever the watermark is.
     pub full: bool,
-    /// From here on, instead of from the watermark.
+    /// List from this datestamp on, instead of from the watermark.
     pub from: Option<Datestamp>,
-    /// Up to here.
+    /// List up to this datestamp.
     pub until: Option<Datestamp>,
-    /// Stop after this many items; the pass stays open.
+    /// Stop after this many items. The pass stays open.
     pub limit: Option<u64>,
 }
 
 /// The next pass over one source.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Plan {
-    /// A pass was cut off: go on with it.
+    /// Go on with an interrupted pass.
     Resume(Pass),
-    /// A new pass.
+    /// Begin a new pass.
     ///
-    /// A part that is wished for leaves an open pass as it is: that goes on afterwards.
+    /// A requested part leaves an interrupted pass as it is; that pass goes on afterwards.
     Begin {
-        /// Everything, or what changed.
+        /// Everything, the changes, or a requested part.
         kind: PassKind,
-        /// One for each set, or one for the whole.
+        /// One window for each set, or one for the whole repository.
         windows: Vec<NewWindow>,
-        /// Whether its end moves the watermark.
+        /// Whether the complete pass moves the watermark.
         moves_watermark: bool,
-        /// Whether an open pass is given up for it.
+        /// Whether an interrupted pass is abandoned for it.
         replaces_open: bool,
     },
-    /// What is wished for ends before it begins.
+    /// The requested span ends before it begins.
     Nothing,
 }
 
-/// Decides what the next pass reads.
+/// Decides on the next pass.
 ///
-/// An open pass is gone on with unless the options ask for something else. A new one starts at
-/// each list's watermark less the overlap, never below the source's lower bound. It moves the
-/// watermark only if it leaves no gap: a wish to start later than that leaves one, since the overlap
-/// is there for what shows late.
+/// An interrupted pass goes on unless the options request something else. A new pass starts at each
+/// list's watermark less the overlap, and never below the source's lower bound. It moves the watermark
+/// only if it leaves no gap. A requested later start leaves one, since records that appear late lie
+/// within the overlap.
 pub(super) fn plan(
     source: &Source,
     open: Option<Pass>,
@@ -53,7 +53,7 @@ pub(super) fn plan(
     options: &RunOptions,
 ) -> Plan {
     let is_part = options.from.is_some() || options.until.is_some();
-    // A full list that was cut off is what a wish for a full list goes on with.
+    // A request for a full list goes on with an interrupted full list.
     let fits = |open: &Pass| !is_part && (!options.full || open.kind == PassKind::Full);
     if let Some(open) = open.filter(fits) {
         return Plan::Resume(open);
@@ -70,7 +70,7 @@ pub(super) fn plan(
     let mut windows = Vec::new();
     for set in lists {
         let proven = source.watermark(set).map(|watermark| watermark.datestamp);
-        // What lies before this has been read, also what showed late, or is not wanted.
+        // All records before this are read, also those that appeared late, or are not wanted.
         let gapless_from = proven
             .map(|proven| proven.plus_seconds(overlap.saturating_neg()))
             .max(settings.from);
@@ -97,7 +97,7 @@ pub(super) fn plan(
     if windows.is_empty() {
         return Plan::Nothing;
     }
-    // One list that is new does not make a full pass of the others.
+    // A new set does not make the pass a full one.
     let kind = match from_the_start {
         _ if is_part => PassKind::Part,
         true => PassKind::Full,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wished_end_before_the_watermark_does_not_turn_the_span_upside_down() {
+    fn a_requested_end_before_the_watermark_plans_nothing() {
         let end = at("2026-03-01T00:00:00Z");
         let options = RunOptions {
             until: Some(end),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_is_new_does_not_make_the_pass_a_full_one() {
+    fn a_new_set_does_not_make_the_pass_a_full_one() {
         let mut source = source(Some("2026-04-03T12:00:00Z"));
         source.watermarks[0].set_spec = Some("a".to_owned());
         let settings = |sets: &[&str]| SourceSettings {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_where_the_watermark_says() {
+    fn a_pass_starts_at_the_watermark_less_the_overlap() {
         let full = RunOptions {
             full: true,
             ..RunOptions::default()
@@ -230,35 +230,35 @@ mod tests {
                 (None, PassKind::Full, true),
             ),
             (
-                "a wish that leaves no gap",
+                "a requested start without a gap",
                 Some("2026-04-03T12:00:00Z"),
                 None,
                 since("2026-03-01"),
                 (Some("2026-03-01"), PassKind::Part, true),
             ),
             (
-                "a wish that leaves a gap",
+                "a requested start with a gap",
                 Some("2026-04-03T12:00:00Z"),
                 None,
                 since("2026-05-01"),
                 (Some("2026-05-01"), PassKind::Part, false),
             ),
             (
-                "a wish that leaves a gap within the overlap",
+                "a requested start with a gap within the overlap",
                 Some("2026-04-03T12:00:00Z"),
                 None,
                 since("2026-04-02"),
                 (Some("2026-04-02"), PassKind::Part, false),
             ),
             (
-                "a wish that begins with the overlap",
+                "a requested start with the overlap",
                 Some("2026-04-03T12:00:00Z"),
                 None,
                 since("2026-04-01T12:00:00Z"),
                 (Some("2026-04-01T12:00:00Z"), PassKind::Part, true),
             ),
             (
-                "a wish before anything is proven",
+                "a requested start without a watermark",
                 None,
                 None,
                 since("2026-05-01"),

@@ -1,9 +1,9 @@
-//! What a pass would ask, and how large its lists are: the first request of each, and no writing.
+//! Shows the next pass over a source: sends the first request of each list, and stores nothing.
 
-use super::adapt;
-use super::fetch::read_body;
 use super::learn;
 use super::plan::{Plan, RunOptions, plan};
+use super::request_form;
+use super::requester::read_body;
 use super::settings::SourceSettings;
 use super::watermark::{self, Evidence};
 use crate::clock::Clock;
@@ -11,10 +11,10 @@ use crate::oai::client::Transport;
 use crate::oai::{Content, Datestamp, Request, Response};
 use crate::store::{NewWindow, PassKind, Source, Traits};
 
-/// What a pass over one source would do.
+/// The next pass over one source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
-    /// Everything, or what changed.
+    /// Everything, or the changes.
     pub kind: PassKind,
     /// Its lists.
     pub lists: Vec<PreviewedList>,
@@ -23,26 +23,26 @@ pub struct Preview {
 /// The beginning of one list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreviewedList {
-    /// The request, as its arguments.
+    /// The arguments of the request.
     pub request: String,
     /// Records on the first page.
     pub first_page: u64,
-    /// How large the repository says that the list is; `None` if it does not.
+    /// The announced size of the list.
     pub list_size: Option<u64>,
     /// Whether the list ends with its first page.
     pub ends: bool,
-    /// How far the watermark would move.
+    /// The datestamp to which the watermark would move.
     pub bound: Option<Datestamp>,
-    /// Into how many windows the list would be cut at least.
+    /// The least number of windows into which the list would be split.
     pub windows: u64,
-    /// What the repository says instead of a list.
+    /// The error of the repository in place of a list.
     pub refused: Option<String>,
 }
 
-/// Asks for the first page of each list of the next pass, once, and stores nothing.
+/// Requests the first page of each list of the next pass, once, and stores nothing.
 ///
-/// `source` is what the store knows, `None` for a new one. A pass that was cut off would be gone
-/// on with first; what is shown is the pass after it.
+/// `source` is the source in the store; `None` for a new one. A run would first go on with an
+/// interrupted pass; the preview shows the pass after it.
 ///
 /// # Errors
 /// Why the repository gave no list at all.
@@ -55,7 +55,7 @@ pub async fn preview<T: Transport>(
 ) -> Result<Preview, String> {
     let mut traits = source.map_or_else(Traits::default, |source| source.traits.clone());
     if traits.granularity.is_none() {
-        // Without it, dates are asked for by the day.
+        // Without a granularity, dates are requested by the day.
         if let Ok((response, _)) = ask(transport, settings, &Request::Identify).await
             && let Content::Identify(identify) = response.content
         {
@@ -82,7 +82,7 @@ async fn preview_list<T: Transport>(
     window: &NewWindow,
     clock: &Clock,
 ) -> Result<PreviewedList, String> {
-    let selection = adapt::first(
+    let selection = request_form::first(
         &settings.metadata_prefix,
         window.set_spec.as_deref(),
         window.span,

@@ -1,55 +1,55 @@
-//! What a pass tells whoever watches it.
+//! The events of a run, for displays and the status page.
 
 use std::time::Duration;
 
 use crate::end::End;
 
-/// Takes the events of passes. Called from the pass itself, so it must be quick and never fail.
+/// Receives the events of runs. The run itself calls it, so it must be quick and never fail.
 pub trait Progress: Send + Sync {
-    /// Something happened in the pass over `source`, which is the source's name.
+    /// Receives an event of the run over `source`, which is the source's name.
     ///
-    /// The events of one source come in order, [`Event::Started`] first and [`Event::Ended`] last;
-    /// those of different sources may be mixed.
+    /// The events of one source come in order, [`Event::Started`] first and [`Event::Ended`] last.
+    /// Events of different sources may be mixed.
     fn event(&self, source: &str, event: Event);
 }
 
-/// One step of a pass.
+/// One event of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The pass begins.
+    /// The run begins.
     Started {
-        /// How many records the pass will see, if that is known beforehand.
+        /// The expected number of records, if it is known.
         total: Option<u64>,
     },
-    /// A page is committed.
+    /// A page is stored.
     Page(Page),
-    /// The repository has another idea of how many records the pass will see, or none.
+    /// The announced number of records, or `None` if the repository announces none.
     Total(Option<u64>),
-    /// The pass waits before its next request, for longer than the usual pause.
+    /// The run waits before its next request, for longer than the usual pause.
     Waiting {
         /// How long.
         pause: Duration,
-        /// What for, for people.
+        /// The reason, for people.
         why: String,
     },
-    /// Something that people should know, once.
+    /// A message for people.
     Note(String),
-    /// The pass is over.
+    /// The run has ended.
     Ended(End),
 }
 
-/// What a committed page held, and what it cost.
+/// The counts and times of a stored page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Page {
     /// All records of the page.
     pub records: u64,
-    /// Those that the store did not have.
+    /// New records.
     pub new: u64,
-    /// Those with other content than before.
+    /// Records with other content than before.
     pub changed: u64,
-    /// Those that the store had already.
+    /// Records that the store had already.
     pub unchanged: u64,
-    /// Those that are now deleted and were not before.
+    /// Records that are deleted now and were not before.
     pub deleted: u64,
     /// From the request to the last byte of the answer.
     pub server_wait: Duration,

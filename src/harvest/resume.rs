@@ -1,4 +1,4 @@
-//! Where a list that was cut off is gone on with: at its token, at a datestamp, from its beginning.
+//! How an interrupted window goes on: at its token, at a datestamp, or from its beginning.
 
 use std::borrow::Cow;
 
@@ -6,54 +6,59 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 
-use super::{adapt, span};
+use super::{request_form, span};
 use crate::oai::{Granularity, Header, ResumptionToken};
 use crate::store::{Span, Traits, Window};
 
-/// A list that was cut off for no longer than this is gone on with, whatever its tokens are: that
-/// is no longer than a pause between two pages may be.
+/// A list that was interrupted for no longer than this goes on at any token: a pause between two pages
+/// may be as long.
 const SOON_MS: i64 = 5 * 60_000;
 
 /// A shorter name stands in a token by chance.
 const SHORTEST_NAME: usize = 6;
 
-/// So many readings of a part that spans one datestamp: with more of them a source that rests often
-/// might never leave a datestamp that very many items share.
-const MOST_READS_OF_A_DATESTAMP: u32 = 4;
+/// A window of one datestamp is read again at most this often. Otherwise a source that is interrupted
+/// often might never get past a datestamp that very many items share.
+const MAX_READS_OF_A_DATESTAMP: u32 = 4;
 
-/// What a token says of the place where its list goes on.
+/// What a token names as the place where its list goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
-    /// The item after which to go on, by identifier.
+    /// The identifier of the last item.
     Item,
-    /// The datestamp of that item only. Where many share it, the token counts them, as DOAJ's do.
+    /// Only the datestamp of the last item. If many items share it, the token counts them, as DOAJ's
+    /// tokens do.
     Datestamp,
-    /// Neither: it may count from the beginning.
+    /// Neither: the token may count items from the beginning.
     Nothing,
 }
 
-/// How to go on with a window that was cut off.
+/// How an interrupted window goes on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Resumption {
     /// At its token, or with its first page.
     Go,
     /// From its beginning.
     Restart(String),
-    /// By this span, which is all that was not given.
+    /// With this span, which is the unread rest.
     Rest(Span, String),
 }
 
-/// How to go on with a window that was cut off.
+/// Decides how an interrupted window goes on.
 ///
-/// Most tokens say how many items were given. What changes while nobody reads leaves its place, all
-/// behind it moves up, and as many items are never shown: no count and no repetition tells, since
-/// what was read is forgotten. A token that names the item after which to go on has no such gap, and
-/// one that names its datestamp, as DOAJ's do, has it only among the items that share that one: they
-/// are read again. To read a window of at most `window_records` again costs minutes and the items are
-/// recognised, where what was lost stays away until the next full pass. A larger one, from a
-/// repository that does not tell how large its lists are or cannot cut them, is gone on with: it
-/// might never end otherwise. Where tokens do not name the datestamp, that of the last item is not
-/// the list's place: a list that was taken down shows items where they stood, as they are now.
+/// Most tokens count the items before them. A record that changes in the meantime leaves its place, all
+/// records behind it move up, and one of them is never shown. No count reveals that.
+///
+/// - A token that names the last item has no such gap: the window goes on.
+/// - A token that names the last datestamp, as DOAJ's do, has the gap only among the items that share
+///   the datestamp: the rest is read from that datestamp on.
+/// - Any other window of at most `window_records` items is read again. That costs minutes, and lost
+///   records would stay away until the next full pass.
+/// - A larger window goes on, since it might never end otherwise. It comes from a repository that does
+///   not state the size of its lists or cannot split them.
+///
+/// Without a datestamp in the token, the datestamp of the last item is not the place of the list: a
+/// list that is a snapshot shows items where they stood, as they are now.
 pub(super) fn resumption(
     window: &Window,
     now_ms: i64,
@@ -65,7 +70,7 @@ pub(super) fn resumption(
         return Resumption::Go;
     }
     let idle_ms = match window.token_at {
-        // A clock that was set back says nothing about how long it was.
+        // A clock that was set back does not tell the time since then.
         Some(token_at) if token_at <= now_ms => now_ms - token_at,
         _ => i64::MAX,
     };
@@ -85,9 +90,9 @@ pub(super) fn resumption(
     }
 }
 
-/// What a window has left, where that is less than the whole.
+/// The unread rest of a window; `None` if that is the whole window.
 fn rest(window: &Window, traits: &Traits) -> Option<Span> {
-    // What was not proven then would seem to be by the first page of what is read now.
+    // Otherwise the first page of the rest would seem to prove a list that nothing has proven.
     let is_proven = window.bound.is_some() || (window.part && window.span.until.is_some());
     let at = window.place.filter(|_| is_proven)?.datestamp;
     let whole = window.span;
@@ -97,8 +102,8 @@ fn rest(window: &Window, traits: &Traits) -> Option<Span> {
         return None;
     }
     let rest = if traits.newest_first? {
-        // Where fractions of the unit are kept, `until` leaves out what shares the rest of it.
-        let until = at.plus_seconds(span::unit_seconds(adapt::granularity(traits)));
+        // A repository that keeps fractions of the unit leaves out the rest of the unit at `until`.
+        let until = at.plus_seconds(span::unit_seconds(request_form::granularity(traits)));
         Span {
             until: Some(whole.until.map_or(until, |end| until.min(end))),
             ..whole
@@ -112,17 +117,17 @@ fn rest(window: &Window, traits: &Traits) -> Option<Span> {
     (rest != whole).then_some(rest)
 }
 
-/// As far as it was read, the window may have had one datestamp only, among the items of which the
-/// token counts; and it was not read often.
+/// Whether the window may have shown only one datestamp so far, so that the token counts items of it,
+/// and was not read often.
 fn may_be_one_datestamp(window: &Window, traits: &Traits) -> bool {
     window.place.is_some()
         && traits.tokens_name_items != Some(false)
-        && window.reads < MOST_READS_OF_A_DATESTAMP
+        && window.reads < MAX_READS_OF_A_DATESTAMP
 }
 
-/// What a token says of the last item of its page, by identifier or datestamp, as it stands or
-/// decoded. `None` if that cannot be told: the datestamp is an end of the `span` that was asked for,
-/// which tokens that only count contain as well.
+/// What a token names of the last item of its page, as it stands or decoded. `None` if that is
+/// unknown: the datestamp is an end of the requested `span`, and tokens that only count contain that
+/// too.
 pub(super) fn named(token: &ResumptionToken, last: &Header, span: Span) -> Option<Named> {
     let readings = readings(token.as_str());
     let is_in_token =
@@ -148,7 +153,7 @@ pub(super) fn named(token: &ResumptionToken, last: &Header, span: Span) -> Optio
     })
 }
 
-/// A token's text as it stands and as what it may encode.
+/// The text of a token as it stands, and decoded in each way that fits.
 fn readings(token: &str) -> Vec<Cow<'_, str>> {
     let plain = percent_decode_str(token).decode_utf8_lossy();
     let packed = plain.trim_end_matches('=');

@@ -1,11 +1,12 @@
-//! How one source is harvested.
+//! The settings of one source.
 
 use std::time::Duration;
 
 use super::assume::Assumption;
-use crate::http::ClientSettings;
+use crate::http::{ClientSettings, show_url};
 use crate::oai::parse::PageLimits;
 use crate::oai::{Datestamp, Granularity};
+use crate::store::SourceDefinition;
 
 /// One configured harvest: a repository, a metadata format, sets, and the manners to keep.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,18 +31,18 @@ pub struct SourceSettings {
     pub delay: Duration,
     /// `window_records`: a list larger than this is cut into time windows.
     pub window_records: u64,
-    /// `retries`: how often one request is tried again after a fault of the network or server.
+    /// `retries`: how often one request is sent again after a fault of the network or server.
     pub retries: u32,
-    /// `retry_pause`: the first pause before such a try; it doubles each time.
+    /// `retry_pause`: the pause before the first retry; it doubles each time.
     pub retry_pause: Duration,
-    /// `max_wait`: a longer wait, asked for by the server, parks the source instead.
+    /// `max_wait`: a server that wants a longer pause ends the run.
     pub max_wait: Duration,
     /// `granularity`: overrides what Identify says.
     pub granularity: Option<Granularity>,
-    /// `assume`: what to think of the repository, whatever it has shown.
+    /// `assume`: traits of the repository that replace learnt ones.
     pub assume: Vec<Assumption>,
-    /// What the store remembers instead of the URL, where that is another one in each run: the
-    /// port of the demo repository is. `None` for every real repository.
+    /// The URL that the store keeps in place of the real one. Only the demo repository needs it, since
+    /// its port differs in each run.
     pub known_as: Option<String>,
 }
 
@@ -66,5 +67,20 @@ impl SourceSettings {
             assume: Vec::new(),
             known_as: None,
         }
+    }
+}
+
+/// The definition of a source that the store keeps: nothing secret. The other arguments of its URL
+/// stay, since they may choose the repository.
+pub fn definition(settings: &SourceSettings) -> SourceDefinition {
+    SourceDefinition {
+        name: settings.name.clone(),
+        base_url: settings
+            .known_as
+            .clone()
+            .unwrap_or_else(|| show_url(&settings.client.url)),
+        metadata_prefix: settings.metadata_prefix.clone(),
+        sets: settings.sets.clone(),
+        floor: settings.from,
     }
 }

@@ -1,4 +1,4 @@
-//! Cutting spans of datestamps so that the parts cover the whole, on any repository.
+//! Splits spans of datestamps so that the parts cover the whole, on any repository.
 
 use crate::oai::{Datestamp, Granularity};
 use crate::store::Span;
@@ -19,8 +19,8 @@ pub(super) fn unit_seconds(granularity: Granularity) -> i64 {
     }
 }
 
-/// Whether most of these datestamps lie outside of the span that was asked for in `granularity`: by
-/// more than a day, or `closely`, at all.
+/// Whether most datestamps lie outside of a span that was requested in `granularity`: by more than a
+/// day, or at all if `closely`.
 pub(super) fn are_outside<'a>(
     texts: impl ExactSizeIterator<Item = &'a str>,
     span: Span,
@@ -45,14 +45,14 @@ pub(super) fn are_outside<'a>(
     strangers * 2 > count
 }
 
-/// Cuts a span with both ends in two, or `None` if it is one or two seconds (or days) already.
+/// Halves a span with both ends; `None` if it has only one or two seconds (or days).
 ///
-/// The halves share one second (or day): a repository that keeps fractions of a second holds
-/// records between `12:00:00` and `12:00:01`, and one that takes `until=2024-05-01` for that
-/// day's midnight leaves the rest of the day out. Reading a few records twice costs nothing;
-/// a gap loses them. Two neighbours are read together, since cut halves could not share one.
+/// The halves share one second (or day). A repository that keeps fractions of a second holds records
+/// between `12:00:00` and `12:00:01`. A repository that takes `until=2024-05-01` for that day's midnight
+/// leaves the rest of the day out. Reading a few records twice costs nothing; a gap loses them. Two
+/// neighbouring seconds stay together, since their halves could not share one.
 ///
-/// The first half ends with the beginning of the shared day: that is what its list proves, since a
+/// The first half ends with the beginning of the shared day. Its list proves no more, since a
 /// repository that holds back the rest of that day echoes the same `until`.
 pub(super) fn halve(
     from: Datestamp,
@@ -79,11 +79,11 @@ pub(super) fn halve(
     ))
 }
 
-/// Cuts any span below `bound`. One without a lower end is cut into all that is older than
-/// `earliest`, and two halves of the rest.
+/// Splits a span below `bound`. A span without a lower end becomes three parts: all before `earliest`,
+/// and two halves of the rest.
 ///
-/// `earliest` is the repository's own hint, or `None`; nothing is lost if it is wrong.
-pub(super) fn cut(
+/// `earliest` is the repository's own hint; no record is lost if the hint is wrong.
+pub(super) fn split(
     span: Span,
     bound: Datestamp,
     earliest: Option<Datestamp>,
@@ -94,7 +94,7 @@ pub(super) fn cut(
         let (first, second) = halve(from, until, granularity)?;
         return Some(vec![first, second]);
     }
-    // The web's first repositories; a hint beyond the bound is none.
+    // No repository is older than this.
     const FIRST_REPOSITORIES: i64 = 946_684_800;
     let earliest = earliest.unwrap_or(Datestamp::from_unix(FIRST_REPOSITORIES));
     let earliest = match granularity {
@@ -102,7 +102,7 @@ pub(super) fn cut(
         Granularity::Second => earliest,
     };
     let Some((first, second)) = halve(earliest, until, granularity) else {
-        // Everything is as old as the hint, or older: go back in doubling steps instead.
+        // All records are as old as the hint or older: split off the last half year instead.
         let year = 366 * 86_400;
         let (first, second) = halve(until.plus_seconds(-year), until, granularity)?;
         return Some(vec![
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn an_open_span_keeps_what_is_older_than_the_hint() {
         let bound = at("2024-06-01T12:00:00Z");
-        let spans = cut(
+        let spans = split(
             Span::default(),
             bound,
             Some(at("2010-01-01")),
@@ -221,7 +221,7 @@ mod tests {
             }
         );
         assert_eq!(spans[2].until, Some(bound));
-        let late = cut(
+        let late = split(
             Span::default(),
             bound,
             Some(at("2030-01-01")),
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(late.unwrap()[0].from, None);
         // By the day, no part ends within a day but the last: its list would prove less than its end.
         let hint = Some(at("2010-01-01T10:00:00Z"));
-        let spans = cut(Span::default(), bound, hint, Granularity::Day).unwrap();
+        let spans = split(Span::default(), bound, hint, Granularity::Day).unwrap();
         let ends = spans.iter().map(|span| span.until.unwrap());
         let within: Vec<Datestamp> = ends.filter(|end| *end != end.day_start()).collect();
         assert_eq!(within, [bound]);

@@ -4,12 +4,12 @@
 use crate::oai::{Datestamp, Granularity};
 use crate::store::{ListState, NextWatermark, UnchangedBecause, Window};
 
-/// What bears on how far a list reaches, from its first page.
+/// The dates of a first page that prove how far its list reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Evidence<'a> {
-    /// The `until` that was asked for.
+    /// The requested `until`.
     pub(super) asked_until: Option<Datestamp>,
-    /// The same as it was sent.
+    /// The requested `until` as it was sent.
     pub(super) asked_text: Option<&'a str>,
     /// The `until` that the repository echoes in `<request>`.
     pub(super) echoed_until: Option<&'a str>,
@@ -17,15 +17,15 @@ pub(super) struct Evidence<'a> {
     pub(super) clock: Option<Datestamp>,
 }
 
-/// By so much may a repository's clock be ahead of ours and still be believed without another word:
-/// time zones are mistaken for one another by less.
-const MOST_AHEAD_SECONDS: i64 = 86_400;
+/// A repository's clock that is ahead of ours by more is not believed alone. Mistaken time zones differ
+/// by less.
+const MAX_AHEAD_SECONDS: i64 = 86_400;
 
-/// The repository's clock by one answer: the earlier of `responseDate` and the `Date` of HTTP,
-/// which are seldom wrong together and by the same amount.
+/// The repository's clock by one answer: the earlier of `responseDate` and the `Date` of HTTP. Both are
+/// seldom wrong by the same amount.
 ///
 /// One of them alone is not believed if it is more than a day ahead of `ours`: a watermark in the
-/// future loses all that is changed until then. Our clock only refuses here, it never proves.
+/// future loses all changes until then. Our clock only rejects here, it never proves.
 pub(super) fn clock(
     response_date: Option<Datestamp>,
     http_date: Option<Datestamp>,
@@ -34,13 +34,13 @@ pub(super) fn clock(
     match (response_date, http_date) {
         (Some(response_date), Some(http_date)) => Some(response_date.min(http_date)),
         (alone, None) | (None, alone) => {
-            alone.filter(|alone| *alone <= ours.plus_seconds(MOST_AHEAD_SECONDS))
+            alone.filter(|alone| *alone <= ours.plus_seconds(MAX_AHEAD_SECONDS))
         }
     }
 }
 
-/// Whether a watermark cannot be: the repository's clock stands before it by more than a day, so
-/// that a wrong clock must have proven it.
+/// Whether a watermark is impossible: the repository's clock is more than a day before it, so that a
+/// wrong clock must have proven it.
 pub(super) fn disproves(
     response_date: Option<Datestamp>,
     http_date: Option<Datestamp>,
@@ -48,17 +48,16 @@ pub(super) fn disproves(
 ) -> bool {
     response_date
         .max(http_date)
-        .is_some_and(|latest| latest.plus_seconds(MOST_AHEAD_SECONDS) < watermark)
+        .is_some_and(|latest| latest.plus_seconds(MAX_AHEAD_SECONDS) < watermark)
 }
 
-/// How far a complete list proves: the least of the `until` asked for, the `until` echoed, and
-/// the repository's clock at the list's first page.
+/// How far a complete list proves: the least of the requested `until`, the echoed `until`, and the
+/// repository's clock at the first page.
 ///
-/// `None` if the repository's clock is unknown: then nothing says whether the `until` asked for
-/// lies in its future.
+/// `None` if the repository's clock is unknown: then the requested `until` may lie in its future.
 ///
-/// A bare day that was asked for proves its first second, too: a repository that holds back the rest
-/// of that day has nothing else to echo.
+/// A requested bare day proves only its first second: a repository that holds back the rest of that
+/// day echoes the same.
 pub(super) fn bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     let mut bound = evidence.clock?;
     if let Some(asked) = evidence.asked_until {
@@ -71,10 +70,10 @@ pub(super) fn bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     Some(bound)
 }
 
-/// The echoed `until`, if it is not just what was asked for.
+/// The echoed `until`, if it is not just the requested one.
 ///
-/// A bare day is taken for its first second: some repositories mean that, and the overlap covers
-/// the rest where they mean all of it.
+/// A bare day counts as its first second: some repositories mean that. If they mean the whole day, the
+/// overlap covers the rest.
 pub(super) fn echoed_bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     let echoed = evidence.echoed_until?;
     if evidence.asked_text == Some(echoed) {
@@ -114,8 +113,8 @@ fn instant(text: &str) -> Option<Datestamp> {
     })
 }
 
-/// By how many seconds the repository holds its records back: the echoed `until` of a list that
-/// was asked for without one. `None` if it does not, or by less than an hour.
+/// The number of seconds for which the repository holds records back, by the echoed `until` of an
+/// open-ended list. `None` if that is less than an hour.
 pub(super) fn delay_seconds(evidence: Evidence<'_>) -> Option<i64> {
     if evidence.asked_until.is_some() {
         return None;

@@ -10,8 +10,9 @@ use super::open::Cached;
 use super::pack::Payload;
 use super::record_writer::RecordWriter;
 use super::{
-    Applied, Cost, Counts, Ending, NextWatermark, PackedStep, PageStep, PassId, SourceId, Step,
-    Store, StoreError, Watermark, WatermarkRule, Window, WindowId, WindowState, passes,
+    Applied, Cost, Counts, Ending, NextWatermark, PackedStep, PageOrder, PageStep, PassId,
+    SourceId, Step, Store, StoreError, Watermark, WatermarkRule, Window, WindowId, WindowState,
+    passes,
 };
 use crate::oai::{Datestamp, ResumptionToken};
 
@@ -135,7 +136,8 @@ impl StepWriter<'_> {
 
     fn page(&mut self, page: &PageStep, payloads: &[Payload]) -> rusqlite::Result<Applied> {
         let mut counts = Counts::default();
-        self.listed.page(page.window, page.begins.is_some());
+        let is_first = matches!(page.order, PageOrder::First { .. });
+        self.listed.page(page.window, is_first);
         for (record, payload) in page.records.iter().zip(payloads) {
             if page.only_headers && !record.header.deleted {
                 self.records.mark_seen(&record.header, &mut counts)?;
@@ -152,17 +154,14 @@ impl StepWriter<'_> {
             self.records.add_to_quarantine(bad, &mut counts)?;
         }
         self.add_to_pass(1, &page.cost, &counts)?;
-        if page.begins.is_some() {
+        if let PageOrder::First { bound } = page.order {
             self.connection
                 .prepare_cached(
                     "UPDATE window SET items = 0, pages = 0,
                         last_items = CASE WHEN state IN ('suspicious', 'failed') THEN items END,
                         reads = reads + 1, list_size = NULL, bound = ?2 WHERE id = ?1",
                 )?
-                .execute(params![
-                    page.window.0,
-                    page.begins.flatten().map(Datestamp::unix)
-                ])?;
+                .execute(params![page.window.0, bound.map(Datestamp::unix)])?;
         }
         self.connection
             .prepare_cached(
@@ -175,7 +174,7 @@ impl StepWriter<'_> {
             .execute(params![
                 page.window.0,
                 page.token.as_ref().map(ResumptionToken::as_str),
-                page.records.len() + page.bad.len(),
+                page.items(),
                 page.list_size,
                 page.token.as_ref().map(|_| self.now_ms),
                 page.place.map(|place| place.datestamp.unix()),

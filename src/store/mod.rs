@@ -78,5 +78,5 @@ pub use records::{Deletion, OtherRecord, RecordState, RepairedRecord, StoredReco
 pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
-pub use step::{Applied, Cost, Counts, PageStep, Step};
+pub use step::{Applied, Cost, Counts, PageOrder, PageStep, Step};
 pub use upkeep::Verified;

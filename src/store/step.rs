@@ -58,14 +58,26 @@ impl Step {
     }
 }
 
+/// The place of a page in the reading of its window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PageOrder {
+    /// A later page.
+    #[default]
+    Later,
+    /// The first page.
+    First {
+        /// How far the page proves its list; `None` if that is the window's own `until`, or nothing.
+        bound: Option<Datestamp>,
+    },
+}
+
 /// What one page brought.
 #[derive(Debug, Clone, Default)]
 pub struct PageStep {
     /// The window; [`Step::Page`] of another pass's window is an error.
     pub window: WindowId,
-    /// For the first page of a reading: how far it proves, where that is not the window's own
-    /// `until`. The outer `None` is any later page.
-    pub begins: Option<Option<Datestamp>>,
+    /// Whether the page is the first of a reading.
+    pub order: PageOrder,
     /// The records.
     pub records: Vec<Record>,
     /// The page lists identifiers, so that its records are headers and say nothing of content.
@@ -86,6 +98,13 @@ pub struct PageStep {
     pub ending: Option<Ending>,
     /// What it took.
     pub cost: Cost,
+}
+
+impl PageStep {
+    /// The number of items of the page, readable or not.
+    pub fn items(&self) -> u64 {
+        (self.records.len() + self.bad.len()) as u64
+    }
 }
 
 /// What it took to get something from a repository.

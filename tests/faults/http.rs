@@ -481,7 +481,7 @@ async fn c21_host_is_gone() {
     world
         .repository
         .break_with(When::Always, Fault::Reset { after: None });
-    assert_incomplete(&world.run().await, &["connection", "the next run goes on"]);
+    assert_incomplete(&world.run().await, &["connection", "the next run resumes"]);
     world.repository.heal();
     world.repository.break_with(When::Always, Fault::html(200));
     assert_incomplete(&world.run().await, &["HTML page"]);

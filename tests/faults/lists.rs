@@ -142,7 +142,7 @@ async fn a05_body_shorter_than_announced_or_reset() {
                 repository.break_with(When::Always, fault.clone())
             })
             .await;
-        world.assert_incomplete(&report, &["the next run goes on"]);
+        world.assert_incomplete(&report, &["the next run resumes"]);
         assert_eq!(world.live(), "1 2 3 4", "pages that came are kept");
     }
 }

@@ -1,4 +1,4 @@
-//! `harvestd harvest --dry-run`: what would be asked, and how large the lists are.
+//! `harvestd harvest --dry-run`: the requests of the next pass, and the sizes of its lists.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::harvest::{Preview, RunOptions, preview};
 use crate::oai::client::Client;
 use crate::store::{Reader, Source, StoreError};
 
-/// Asks for the first page of each list, and says what a pass would do.
+/// Requests the first page of each list, and writes the next pass to `out`.
 pub(super) async fn run(
     sources: &[SourceSettings],
     options: &RunOptions,
@@ -42,7 +42,7 @@ pub(super) async fn run(
     Ok(if failed { Exit::Incomplete } else { Exit::Done })
 }
 
-/// What the store knows of a source; nothing if there is no store yet.
+/// The source in the store; `None` if it is new or there is no store yet.
 fn known_source(config: &Config, name: &str) -> Result<Option<Source>, StoreError> {
     match Reader::open(&config.store) {
         Ok(reader) => Ok(reader
@@ -54,7 +54,7 @@ fn known_source(config: &Config, name: &str) -> Result<Option<Source>, StoreErro
     }
 }
 
-/// Whether a list would not be given; one that has nothing new would be.
+/// Whether the repository refuses a list. An empty list is no refusal.
 fn is_refused(preview: &Preview) -> bool {
     let refusals = preview
         .lists

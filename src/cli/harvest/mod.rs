@@ -34,7 +34,7 @@ Examples:
                                                a repository that is not configured
   harvestd harvest doaj-journals --full        list everything again
 
-A pass that was cut off goes on where it stopped when it is run again.")]
+An interrupted pass resumes where it stopped when the command runs again.")]
 pub struct Args {
     /// Names of configured sources, or base URLs; without any, every configured source
     #[arg(value_name = "SOURCE|URL")]
@@ -51,7 +51,7 @@ pub struct Args {
     /// Only records with datestamps up to this day or instant, inclusive
     #[arg(long, value_name = "DATE", value_parser = upper_bound)]
     pub until: Option<Datestamp>,
-    /// Stop each source after the page that brings it to N records; the next run goes on
+    /// Stop each source after the page that brings it to N records; the next run resumes
     #[arg(long, value_name = "N")]
     pub limit: Option<NonZeroU64>,
     /// List everything again, not only what changed since the last pass
@@ -71,8 +71,7 @@ pub(crate) fn is_url(text: &str) -> bool {
 }
 
 impl Args {
-    /// What this run needs of the configured secrets: those of its sources, so none for URLs alone
-    /// or the demo.
+    /// Whether this run needs configured secrets. URLs and the demo need none.
     pub fn secrets(&self) -> Secrets {
         let all_urls = !self.sources.is_empty() && self.sources.iter().all(|text| is_url(text));
         if self.demo || all_urls {
@@ -136,14 +135,14 @@ fn usage<T>(message: String) -> anyhow::Result<T> {
     Err(UsageError(message).into())
 }
 
-/// The demo repository is in this program: a pause of a second would only make people wait.
+/// The demo repository is part of this program, so that a short pause does.
 const DEMO_DELAY: Duration = Duration::from_millis(50);
 
-/// Harvests, or with `--dry-run` says what would be harvested, and writes the summary to `out`.
+/// Harvests and writes the summary to `out`, or with `--dry-run` the plan.
 ///
 /// # Errors
-/// Wrong usage, and a store that cannot be opened. What goes wrong with a source is in the summary
-/// and in the exit status.
+/// Wrong usage, and a store that cannot be opened. Failures of a source are in the summary and in the
+/// exit status.
 pub async fn run(
     args: &Args,
     global: &Global,
@@ -182,9 +181,6 @@ pub async fn run(
 }
 
 /// The source of a demo repository at `base_url`.
-///
-/// # Errors
-/// For no URL that such a repository has.
 pub(super) fn demo_source(base_url: &str) -> anyhow::Result<SourceSettings> {
     let source = source_from_url(base_url, Some("oai_doaj"), &[], None)?;
     Ok(SourceSettings {
@@ -218,10 +214,10 @@ async fn harvest_and_report(
     Ok(Exit::after_runs(reports.iter().map(|report| &report.end)))
 }
 
-/// What runs of the chosen sources need. A signal stops them from here on.
+/// Opens the context of a run. From here on a signal stops the run.
 ///
 /// # Errors
-/// A store that cannot be opened.
+/// The store cannot be opened.
 pub(super) fn open_context(config: &Config, bars: &MultiProgress) -> anyhow::Result<Context> {
     let (switch, stop) = stop_switch();
     signals::stop_on_signal(switch)?;
@@ -237,7 +233,7 @@ pub(super) fn open_context(config: &Config, bars: &MultiProgress) -> anyhow::Res
     })
 }
 
-/// Says on standard error what kept a run from being complete.
+/// Logs why a run is not complete.
 pub(super) fn warn(source: &str, end: &End) {
     match end {
         End::Complete => {}

@@ -1,11 +1,11 @@
-//! What is said at the end of a run.
+//! The summary at the end of a run.
 
 use serde_json::json;
 
 use crate::cli::table::{self, Align};
 use crate::harvest::Report;
 
-/// A table with a line for each source.
+/// The summary as a table with a line for each source.
 pub(super) fn as_text(reports: &[Report]) -> String {
     let columns = [
         ("source", Align::Left),
@@ -14,7 +14,7 @@ pub(super) fn as_text(reports: &[Report]) -> String {
         ("changed", Align::Right),
         ("unchanged", Align::Right),
         ("deleted", Align::Right),
-        ("set aside", Align::Right),
+        ("quarantined", Align::Right),
         ("seconds", Align::Right),
         ("watermark", Align::Left),
         ("state", Align::Left),
@@ -45,7 +45,7 @@ pub(super) fn as_text(reports: &[Report]) -> String {
     table::render(&columns, &rows)
 }
 
-/// The same for programs.
+/// The summary as JSON.
 pub(super) fn as_json(reports: &[Report]) -> serde_json::Value {
     let sources: Vec<serde_json::Value> = reports
         .iter()

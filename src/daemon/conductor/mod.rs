@@ -574,7 +574,7 @@ async fn reconcile_source(
     if outcome.end == End::Complete {
         tracing::info!(
             source.id = %settings.name,
-            "reconciled: {} records were not listed; {} were found, {} are buried",
+            "reconciled: {} records were not listed; {} were found, {} were deleted",
             outcome.not_listed, outcome.found, outcome.deleted
         );
     }

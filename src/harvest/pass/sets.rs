@@ -1,26 +1,26 @@
-//! Repositories that ignore `set`: each of their sets is the whole, so it is read once.
+//! Repositories that ignore `set`: the list of each set is the list of everything.
 
-use super::windows::{commit, flush};
-use super::{Halt, Run};
-use crate::harvest::adapt;
-use crate::harvest::commit::Committer;
-use crate::harvest::fetch::{Fetched, Trouble};
+use super::PassRun;
+use super::windows::WindowOutcome;
+use crate::harvest::commit::Times;
+use crate::harvest::request_form;
+use crate::harvest::requester::{Fetched, RequestError};
+use crate::harvest::run::Halt;
 use crate::oai::client::Transport;
 use crate::oai::response::List;
 use crate::oai::{Content, Record, Request};
-use crate::store::{NewWindow, Pass, Source, Span, Step, WarningKind, Window};
+use crate::store::{NewWindow, Span, Step, WarningKind, Window};
 
 const IGNORES_SETS: &str =
     "the repository ignores set; everything is read once instead of set by set, and stored whole";
 
-impl<T: Transport> Run<'_, T> {
-    /// Whether the repository ignores `set`, by the first page of the list of one.
+impl<T: Transport> PassRun<'_, '_, T> {
+    /// Whether the repository ignores `set`, by the first page of the list of one set.
     ///
-    /// Records that name other sets only are a hint. The proof is that the list without a set is the
-    /// same one; it is asked for once in the life of a source, and again by a full pass on demand.
+    /// Records that name only other sets are a hint. The proof is that the list without a set is the
+    /// same list. It is asked for once in the life of a source, and again by a requested full pass.
     pub(super) async fn ignores_sets(
         &mut self,
-        source: &Source,
         window: &Window,
         fetched: &Fetched,
     ) -> Result<bool, Halt> {
@@ -29,38 +29,36 @@ impl<T: Transport> Run<'_, T> {
             return Ok(false);
         };
         if self.lists_identifiers()
-            || self.traits.ignores_sets.is_some()
+            || self.run.repository.traits.ignores_sets.is_some()
             || !shows_only_others(list, set)
         {
             return Ok(false);
         }
-        let prefix = &self.settings.metadata_prefix;
-        let whole = Request::ListRecords(adapt::first(prefix, None, window.span, &self.traits));
-        let answer = match self.requester.ask(&whole, 1).await {
+        let run = &mut *self.run;
+        let prefix = &run.settings.metadata_prefix;
+        let traits = &mut run.repository.traits;
+        let whole = Request::ListRecords(request_form::first(prefix, None, window.span, traits));
+        let answer = match run.requester.ask(&whole, 1).await {
             Ok(answer) => answer,
-            Err(Trouble::Exhausted { .. }) => return Ok(false),
-            Err(trouble) if trouble.refuses_the_request().is_some() => return Ok(false),
-            Err(trouble) => return Err(Halt::from_trouble(trouble)),
+            Err(RequestError::Failed { .. }) => return Ok(false),
+            Err(error) if error.refuses_this_request().is_some() => return Ok(false),
+            Err(error) => return Err(error.into()),
         };
         let Content::Records(whole) = &answer.response.content else {
             return Ok(false);
         };
         let ignores = is_same(list, whole);
-        self.traits.ignores_sets = Some(ignores);
+        traits.ignores_sets = Some(ignores);
         if ignores {
-            self.warn(source, WarningKind::IgnoresSets, Some(IGNORES_SETS))?;
+            run.warn(self.source, WarningKind::IgnoresSets, Some(IGNORES_SETS))?;
         }
-        self.save_traits(source)?;
+        self.save_traits()?;
         Ok(ignores)
     }
 
-    /// Replaces the lists of sets by one of everything.
-    pub(super) async fn read_without_sets(
-        &mut self,
-        pass: &Pass,
-        committer: &Committer,
-    ) -> Result<(), Halt> {
-        let pending = self.context.store.pending_windows(pass.id)?;
+    /// Replaces the lists of all sets by one list of everything.
+    pub(super) async fn read_without_sets(&mut self) -> Result<WindowOutcome, Halt> {
+        let pending = self.run.context.store.pending_windows(self.pass.id)?;
         let of_sets: Vec<&Window> = pending
             .iter()
             .filter(|window| window.set_spec.is_some())
@@ -76,9 +74,10 @@ impl<T: Transport> Run<'_, T> {
                 into: std::mem::take(&mut into),
                 note: IGNORES_SETS.to_owned(),
             };
-            commit(committer, step, Default::default()).await?;
+            self.committer.send(step, Times::default()).await?;
         }
-        flush(committer).await.map(|_| ())
+        self.committer.flush().await?;
+        Ok(WindowOutcome::Settled)
     }
 }
 
@@ -109,7 +108,7 @@ fn is_same(one: &List<Record>, other: &List<Record>) -> bool {
         && identifiers(one) == identifiers(other)
 }
 
-/// The least span that covers them all.
+/// The smallest span that covers all spans.
 fn hull(spans: impl Iterator<Item = Span> + Clone) -> Span {
     // `None` is the lowest `from`, and the highest `until`.
     let from = spans.clone().map(|span| span.from).min().flatten();

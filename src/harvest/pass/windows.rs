@@ -1,19 +1,29 @@
-//! Reading windows: asks for one page after the other and does what each page means.
+//! Reads windows: requests one page after the other, and does what the verdict on each page says.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use super::observe::changes;
-use super::{Halt, Run, identifiers};
-use crate::harvest::adapt;
-use crate::harvest::commit::{Committer, Totals};
-use crate::harvest::fetch::{Fetched, Trouble};
-use crate::harvest::reading::{Arrival, Doubt, Reading, Rules, Verdict};
+use super::{PassRun, PassStart};
+use crate::harvest::commit::Times;
+use crate::harvest::reading::{
+    Arrival, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records,
+};
+use crate::harvest::request_form;
+use crate::harvest::requester::{Fetched, RequestError};
 use crate::harvest::resume::{self, Resumption};
+use crate::harvest::run::Halt;
 use crate::oai::client::Transport;
 use crate::oai::response::{ErrorCode, OaiError};
 use crate::oai::{Content, Request, ResumptionToken};
-use crate::store::{Cost, Ending, NewWindow, PageStep, Pass, Source, Span, Step, Window, WindowId};
+use crate::store::{Cost, Ending, NewWindow, PageStep, Span, Step, Window, WindowId};
+
+/// Where a window stands after it was read.
+#[derive(Debug)]
+pub(super) enum WindowOutcome {
+    /// The ledger says what happens next: the window is complete, is to be read again, or was split.
+    Settled,
+    /// This run cannot read the window, for this reason.
+    Failed(String),
+}
 
 /// A request that the repository refused.
 struct Refusal {
@@ -22,251 +32,195 @@ struct Refusal {
     cost: Cost,
 }
 
-impl<T: Transport> Run<'_, T> {
+impl<T: Transport> PassRun<'_, '_, T> {
     /// Reads one window after the other until none is left.
-    pub(super) async fn read_windows(
-        &mut self,
-        source: &Source,
-        pass: &Pass,
-        committer: &Committer,
-    ) -> Result<(), Halt> {
-        let mut given_up: HashMap<WindowId, String> = HashMap::new();
+    pub(super) async fn read_windows(&mut self) -> Result<(), Halt> {
+        let mut failed: HashMap<WindowId, String> = HashMap::new();
         loop {
-            let pending = self.context.store.pending_windows(pass.id)?;
+            let pending = self.run.context.store.pending_windows(self.pass.id)?;
             let Some(window) = pending
                 .into_iter()
-                .find(|window| !given_up.contains_key(&window.id))
+                .find(|window| !failed.contains_key(&window.id))
             else {
                 break;
             };
             let id = window.id;
-            if let Some(why) = self.read_window(source, pass, window, committer).await? {
-                given_up.insert(id, why);
+            if let WindowOutcome::Failed(why) = self.read_window(window).await? {
+                failed.insert(id, why);
             }
-            self.save_traits(source)?;
+            self.save_traits()?;
         }
-        let Some(why) = given_up.values().next() else {
+        let Some(why) = failed.values().next() else {
             return Ok(());
         };
-        Err(Halt::Left(format!(
+        Err(Halt::Unfinished(format!(
             "{} windows could not be read, one of them: {why}",
-            given_up.len()
+            failed.len()
         )))
     }
 
-    /// Reads a window to its end, or says why it is given up for this run.
-    async fn read_window(
-        &mut self,
-        source: &Source,
-        pass: &Pass,
-        window: Window,
-        committer: &Committer,
-    ) -> Result<Option<String>, Halt> {
+    /// Reads a window to its end, or as far as it can be read.
+    async fn read_window(&mut self, window: Window) -> Result<WindowOutcome, Halt> {
         match resume::resumption(
             &window,
-            self.context.clock.now_ms(),
-            &self.traits,
-            self.settings.window_records,
+            self.run.context.clock.now_ms(),
+            &self.run.repository.traits,
+            self.run.settings.window_records,
         ) {
             Resumption::Go => {}
-            Resumption::Restart(why) => return self.restart(window, why, committer).await,
-            Resumption::Rest(span, why) => {
-                return self.read_rest(window, span, why, committer).await;
-            }
+            Resumption::Restart(why) => return self.restart(window, why).await,
+            Resumption::Rest(span, why) => return self.read_rest(window, span, why).await,
         }
-        let mut reading = Reading::new(window, !self.cut_by_limit, self.traits.newest_first);
+        let asked_already = self.start != PassStart::LimitReached;
+        let newest_first = self.run.repository.traits.newest_first;
+        let mut reading = Reading::new(window, asked_already, newest_first);
         let mut request = self.request(&reading.window, reading.window.token.as_ref());
         loop {
-            if self.context.stop.is_requested() {
+            if self.run.context.stop.is_requested() {
                 return Err(Halt::Stopped);
             }
             let (sent, mut fetched) = match self.ask(&request, &reading).await {
                 Ok(answered) => answered,
-                Err(trouble) => return self.unanswered(trouble, reading, committer).await,
+                Err(error) => return self.unanswered(error, reading).await,
             };
-            identifiers::as_records(&mut fetched);
-            let times = (fetched.server_time, fetched.own_time);
+            identifiers_to_records(&mut fetched.response.content);
+            let times = fetched.times;
             let cost = fetched.cost;
             let first = reading.is_first();
             if !first {
-                self.tokens_work = true;
+                self.run.repository.tokens_work = true;
             } else if self
-                .learn_from_beginning(source, pass, &reading.window, &sent, &fetched)
+                .learn_from_beginning(&reading.window, &sent, &fetched)
                 .await?
             {
-                self.read_without_sets(pass, committer).await?;
-                return Ok(None);
+                return self.read_without_sets().await;
             }
-            match self.judge(source, &mut reading, &sent, fetched).await? {
+            match self.judge(&mut reading, &sent, fetched).await? {
                 Verdict::Go(page, token) => {
-                    let items = items_of(&page);
-                    commit(committer, Step::Page(page), times).await?;
-                    self.spend(items)?;
+                    let items = page.items();
+                    self.committer.send(Step::Page(page), times).await?;
+                    self.run.budget.spend(items)?;
                     request = self.request(&reading.window, Some(&token));
                 }
                 Verdict::End(page) => {
                     if matches!(page.ending, Some(Ending::Complete)) {
-                        let empty = first && items_of(&page) == 0;
-                        self.check_counts(source, pass, &reading, empty)?;
+                        let is_empty = first && page.items() == 0;
+                        self.check_counts(&reading, is_empty)?;
                     }
-                    return self.end(page, times, committer).await;
+                    return self.end_window(page, times).await;
                 }
                 Verdict::CutOff { page, why, known } => {
-                    let items = items_of(&page);
+                    let items = page.items();
                     if !known && !self.is_cut_off(&reading.window, items).await? {
-                        self.warn_of_doubtful_list(source, items)?;
-                        let page = reading.end_of_bare_list(page, &self.rules());
-                        return self.end(page, times, committer).await;
+                        self.warn_of_doubtful_list(items)?;
+                        let rules = self.rules();
+                        let page = reading.end_of_bare_list(page, &rules);
+                        return self.end_window(page, times).await;
                     }
-                    // What came is kept, whatever becomes of the rest.
-                    commit(committer, Step::Page(page), times).await?;
-                    self.spend(items)?;
+                    // The records of the page are kept, whatever happens to the rest of the list.
+                    self.committer.send(Step::Page(page), times).await?;
+                    self.run.budget.spend(items)?;
                     let why =
                         format!("{why}; if lists of that size are whole, assume cut_off_at=no");
-                    return self
-                        .mend(reading.window, why, Cost::default(), committer)
-                        .await;
+                    return self.recover(reading.window, why, Cost::default()).await;
                 }
-                Verdict::Cut {
+                Verdict::Split {
                     page,
                     into,
                     note,
                     doubt,
                 } => {
-                    return self.cut(page, into, note, doubt, times, committer).await;
+                    return self.split(page, into, note, doubt, times).await;
                 }
-                // The first token of such lists that was ever sent.
+                // The first token of a list of identifiers that was ever sent.
                 Verdict::Restart(why)
                     if self.lists_identifiers()
                         && reading.window.token.is_none()
                         && !self.has_resumed =>
                 {
-                    return Err(Halt::NoIdentifiers(why));
+                    return Err(Halt::CannotListIdentifiers(why));
                 }
-                Verdict::Restart(note) => {
-                    return self.restart(reading.window, note, committer).await;
-                }
+                Verdict::Restart(note) => return self.restart(reading.window, note).await,
                 Verdict::Fail(why) => {
-                    return self
-                        .mend(reading.window, why, Cost::default(), committer)
-                        .await;
+                    return self.recover(reading.window, why, Cost::default()).await;
                 }
-                Verdict::IgnoresDates => {
-                    return self
-                        .read_without_dates(source, &reading.window, committer)
-                        .await;
-                }
+                Verdict::IgnoresDates => return self.read_without_dates(&reading.window).await,
                 Verdict::Refused(error) => {
                     let refusal = Refusal { sent, error, cost };
-                    return self.refuse(&reading.window, refusal, committer).await;
+                    return self.refuse(&reading.window, refusal).await;
                 }
             }
         }
     }
 
-    /// A request got no answer: the window is cut, read again, or left, by whose fault that is.
+    /// Does what follows when a request has no answer: the window is recovered, read again, or left.
     async fn unanswered(
         &mut self,
-        trouble: Trouble,
+        error: RequestError,
         reading: Reading,
-        committer: &Committer,
-    ) -> Result<Option<String>, Halt> {
-        match trouble {
-            Trouble::Exhausted { why, cost, .. } => {
-                self.mend(reading.window, why, cost, committer).await
-            }
-            trouble => match trouble.refuses_the_request() {
-                // Some repositories refuse a dead token by an HTTP status.
+    ) -> Result<WindowOutcome, Halt> {
+        match error {
+            RequestError::Failed { why, cost, .. } => self.recover(reading.window, why, cost).await,
+            error => match error.refuses_this_request() {
+                // Some repositories refuse an expired token by an HTTP status.
                 Some(why) if !reading.is_first() => {
                     let why = why.to_owned();
-                    self.restart(reading.window, why, committer).await
+                    self.restart(reading.window, why).await
                 }
-                _ => Err(Halt::from_trouble(trouble)),
+                _ => Err(error.into()),
             },
         }
     }
 
-    /// What the first page of a window says of its repository; whether that ignores sets.
-    async fn learn_from_beginning(
-        &mut self,
-        source: &Source,
-        pass: &Pass,
-        window: &Window,
-        sent: &Request,
-        fetched: &Fetched,
-    ) -> Result<bool, Halt> {
-        self.retract_disproven(source, pass, window, fetched)?;
-        if self.ignores_sets(source, window, fetched).await? {
-            return Ok(true);
-        }
-        self.learn_from_first_page(source, window, sent, fetched)?;
-        Ok(false)
-    }
-
-    /// What an answer means for its window, with all that it teaches noted.
+    /// Judges an answer and takes up all that it teaches.
     async fn judge(
         &mut self,
-        source: &Source,
         reading: &mut Reading,
         sent: &Request,
         fetched: Fetched,
     ) -> Result<Verdict, Halt> {
-        let clock = self.repository_clock(&fetched);
-        self.note_dates(clock, &fetched);
+        let clock = self.run.repository_clock(&fetched);
+        self.run.clocks.hear(clock, &fetched.response.content);
         if matches!(fetched.response.content, Content::Records(_)) {
-            self.heard_at = clock;
             self.has_resumed |= !reading.is_first();
         }
-        self.note_repairs(&fetched.response.repairs);
+        self.run.notes.add_repairs(&fetched.response.repairs);
         let arrival = Arrival {
-            asked_until: asked_until(sent),
+            asked_until: request_form::until(sent),
             response: fetched.response,
             clock,
             cost: fetched.cost,
         };
         let mut verdict = reading.judge(arrival, &self.rules());
-        if let Verdict::Go(page, _)
-        | Verdict::End(page)
-        | Verdict::CutOff { page, .. }
-        | Verdict::Cut { page, .. } = &mut verdict
-        {
+        if let Some(page) = verdict.page_mut() {
             if !page.records.is_empty() {
-                self.failing_in_a_row = 0;
-                self.failing_cuts = 0;
+                self.run.budget.records_were_read();
             }
             page.only_headers = self.lists_identifiers();
             if !page.only_headers {
-                self.fill_gaps(&mut page.records).await?;
+                self.fetch_missing_metadata(&mut page.records).await?;
             }
         }
         if reading.has_strangers() {
-            self.ignores_dates(source)?;
+            self.note_ignored_dates()?;
         }
-        if reading.teach(&mut self.traits) {
-            // Whoever goes on after a crash in this list needs to know.
-            self.save_traits(source)?;
+        if reading.teach(&mut self.run.repository.traits) {
+            // A run that goes on with this list after a crash needs them.
+            self.save_traits()?;
         }
         Ok(verdict)
     }
 
     /// Stores the last page of a window.
-    async fn end(
-        &mut self,
-        page: PageStep,
-        times: (Duration, Duration),
-        committer: &Committer,
-    ) -> Result<Option<String>, Halt> {
-        let items = items_of(&page);
-        let failed = match &page.ending {
-            Some(Ending::Failed(why)) => Some(why.clone()),
-            _ => None,
-        };
-        commit(committer, Step::Page(page), times).await?;
-        let complete = flush(committer).await?.complete;
+    async fn end_window(&mut self, page: PageStep, times: Times) -> Result<WindowOutcome, Halt> {
+        let items = page.items();
+        let outcome = WindowOutcome::of(&page);
+        self.committer.send(Step::Page(page), times).await?;
+        let complete = self.committer.flush().await?.complete;
         if !complete {
-            self.spend(items)?;
+            self.run.budget.spend(items)?;
         }
-        Ok(failed)
+        Ok(outcome)
     }
 
     /// Reads the rest of a window as a list of its own.
@@ -275,14 +229,13 @@ impl<T: Transport> Run<'_, T> {
         window: Window,
         span: Span,
         why: String,
-        committer: &Committer,
-    ) -> Result<Option<String>, Halt> {
-        // Items that come again are not what a limit is for.
-        if let (Some(left), Some(place)) = (&mut self.left, window.place) {
-            *left += place.items;
+    ) -> Result<WindowOutcome, Halt> {
+        // Items that come again do not count against the limit.
+        if let Some(place) = window.place {
+            self.run.budget.give_back(place.items);
         }
         let note = format!("{why}: reading what is left");
-        tracing::debug!(source.id = %self.settings.name, window = window.id.0, "{note}");
+        tracing::debug!(source.id = %self.run.settings.name, window = window.id.0, "{note}");
         let rest = NewWindow {
             set_spec: window.set_spec,
             span,
@@ -292,153 +245,127 @@ impl<T: Transport> Run<'_, T> {
             into: vec![rest],
             note,
         };
-        commit(committer, step, Default::default()).await?;
-        flush(committer).await?;
-        Ok(None)
+        self.committer.store(step).await?;
+        Ok(WindowOutcome::Settled)
     }
 
-    /// Stores a page whose window is to be read in parts.
-    async fn cut(
+    /// Stores a page, and smaller windows in place of the window.
+    async fn split(
         &mut self,
         page: PageStep,
         into: Vec<NewWindow>,
         note: String,
-        doubt: Option<Doubt>,
-        times: (Duration, Duration),
-        committer: &Committer,
-    ) -> Result<Option<String>, Halt> {
+        doubt: Option<SizeDoubt>,
+        times: Times,
+    ) -> Result<WindowOutcome, Halt> {
         tracing::debug!(
-            source.id = %self.settings.name, window = page.window.0,
-            "cut into {} windows: {note}", into.len()
+            source.id = %self.run.settings.name, window = page.window.0,
+            "split into {} windows: {note}", into.len()
         );
         let window = page.window;
-        let items = items_of(&page);
-        commit(committer, Step::Page(page), times).await?;
+        let items = page.items();
+        self.committer.send(Step::Page(page), times).await?;
         let step = Step::Split { window, into, note };
-        commit(committer, step, Default::default()).await?;
-        let totals = flush(committer).await?;
-        // Whether parts show more is told by what changes in the store, and identifiers change nothing.
+        self.committer.send(step, Times::default()).await?;
+        let totals = self.committer.flush().await?;
+        // Changes in the store show whether smaller windows have more. Identifiers change nothing.
         if let Some(doubt) = doubt.filter(|_| !self.lists_identifiers()) {
-            self.probe.get_or_insert((doubt, changes(&totals.counts)));
+            self.run.size_check.watch(doubt, &totals.counts);
         }
-        self.spend(items)?;
-        Ok(None)
+        self.run.budget.spend(items)?;
+        Ok(WindowOutcome::Settled)
     }
 
-    /// The repository refuses a window: that ends the run, unless others may be answered.
-    async fn refuse(
-        &mut self,
-        window: &Window,
-        refusal: Refusal,
-        committer: &Committer,
-    ) -> Result<Option<String>, Halt> {
+    /// Does what follows when the repository refuses a window: the run ends, unless other windows may
+    /// be answered.
+    async fn refuse(&mut self, window: &Window, refusal: Refusal) -> Result<WindowOutcome, Halt> {
         let why = self.refused(&refusal.sent, &refusal.error);
         if self.lists_identifiers() {
-            return Err(Halt::NoIdentifiers(why));
+            return Err(Halt::CannotListIdentifiers(why));
         }
-        let alone = !window.part && self.settings.sets.len() < 2;
+        let is_only_list = !window.part && self.run.settings.sets.len() < 2;
         let format = ErrorCode::CannotDisseminateFormat;
-        if alone || refusal.error.known_code() == Some(format) {
+        if is_only_list || refusal.error.known_code() == Some(format) {
             return Err(Halt::Refused(why));
         }
+        self.fail_window(window.id, why, refusal.cost).await
+    }
+
+    /// Marks a window as failed: the pass stays open, and a later run reads the window again.
+    pub(super) async fn fail_window(
+        &mut self,
+        window: WindowId,
+        why: String,
+        cost: Cost,
+    ) -> Result<WindowOutcome, Halt> {
         let step = Step::End {
-            window: window.id,
+            window,
             ending: Ending::Failed(why.clone()),
-            cost: refusal.cost,
+            cost,
         };
-        commit(committer, step, Default::default()).await?;
-        flush(committer).await?;
-        Ok(Some(why))
+        self.committer.store(step).await?;
+        Ok(WindowOutcome::Failed(why))
     }
 
     fn request(&self, window: &Window, token: Option<&ResumptionToken>) -> Request {
-        let prefix = &self.settings.metadata_prefix;
+        let prefix = &self.run.settings.metadata_prefix;
+        let traits = &self.run.repository.traits;
         match token {
-            Some(token) => adapt::resume(self.verb, token, prefix, &self.traits),
-            None => adapt::list(
-                self.verb,
-                adapt::first(
-                    prefix,
-                    window.set_spec.as_deref(),
-                    window.span,
-                    &self.traits,
-                ),
+            Some(token) => request_form::resume(self.verb(), token, prefix, traits),
+            None => request_form::list(
+                self.verb(),
+                request_form::first(prefix, window.set_spec.as_deref(), window.span, traits),
             ),
         }
     }
 
-    /// Sends a request, and where it is refused, the other ways to put it.
+    /// Sends a request and, if it is refused, its other forms.
     async fn ask(
         &mut self,
         request: &Request,
         reading: &Reading,
-    ) -> Result<(Request, Fetched), Trouble> {
-        // Where windows have been failing, waiting long for each of them again helps nobody.
-        let tries = if self.failing_cuts > 0 {
-            self.settings.retries.min(1)
-        } else {
-            self.settings.retries
-        };
-        let fetched = self.requester.ask(request, tries).await?;
+    ) -> Result<(Request, Fetched), RequestError> {
+        let run = &mut *self.run;
+        let retries = run.budget.retries(run.settings.retries);
+        let fetched = run.requester.ask(request, retries).await?;
         let Content::Errors(errors) = &fetched.response.content else {
             return Ok((request.clone(), fetched));
         };
-        if !reading.is_first() && self.tokens_work {
+        if !reading.is_first() && run.repository.tokens_work {
             return Ok((request.clone(), fetched));
         }
         let code = errors.iter().find_map(OaiError::known_code);
-        let ways = adapt::other_ways(
+        let forms = request_form::other_forms(
             request,
             code,
             reading.window.span,
             reading.token(),
-            &self.settings.metadata_prefix,
-            &self.traits,
+            &run.settings.metadata_prefix,
+            &run.repository.traits,
         );
         let mut cost = fetched.cost;
-        for (way, lesson) in ways {
-            let mut other = match self.requester.ask(&way, tries).await {
+        for (form, lesson) in forms {
+            let mut other = match run.requester.ask(&form, retries).await {
                 Ok(other) => other,
-                // Another way that works even less says nothing about the first.
-                Err(Trouble::Exhausted { .. }) => continue,
-                Err(trouble) if trouble.refuses_the_request().is_some() => continue,
-                Err(trouble) => return Err(trouble),
+                // A form that has no answer says nothing about the first one.
+                Err(RequestError::Failed { .. }) => continue,
+                Err(error) if error.refuses_this_request().is_some() => continue,
+                Err(error) => return Err(error),
             };
             cost = cost.plus(other.cost);
             if lesson.is_taught_by(&other.response.content) {
-                lesson.note(&mut self.traits);
-                self.note(&format!("a request was refused, and {}", lesson.in_words()));
+                lesson.note(&mut run.repository.traits);
+                run.notes
+                    .note(&format!("a request was refused, and {}", lesson.in_words()));
                 other.cost = cost;
-                return Ok((way, other));
+                return Ok((form, other));
             }
         }
         Ok((request.clone(), Fetched { cost, ..fetched }))
     }
 
     fn rules(&self) -> Rules {
-        Rules {
-            granularity: adapt::granularity(&self.traits),
-            window_records: self.settings.window_records,
-            earliest: self.traits.earliest,
-            ignores_dates: self.traits.ignores_dates,
-            list_size_lies: self.traits.list_size_lies,
-            tokens_name_items: self.traits.tokens_name_items == Some(true),
-            whole_at: self.traits.whole_at,
-            cut_off_at: self.traits.cut_off_at,
-            short_at: match self.probe {
-                Some((Doubt::Short { items, .. }, _)) => Some(items),
-                _ => None,
-            },
-        }
-    }
-
-    /// Counts items against the limit.
-    fn spend(&mut self, items: u64) -> Result<(), Halt> {
-        let Some(left) = &mut self.left else {
-            return Ok(());
-        };
-        *left = left.saturating_sub(items);
-        if *left == 0 { Err(Halt::Limit) } else { Ok(()) }
+        self.run.repository.rules(self.run.size_check.short_at())
     }
 
     fn refused(&self, request: &Request, error: &OaiError) -> String {
@@ -449,7 +376,7 @@ impl<T: Transport> Run<'_, T> {
             .collect();
         let mut why = format!(
             "source {}: {} with {}: the repository answers {}",
-            self.settings.name,
+            self.run.settings.name,
             request.verb(),
             arguments[1..].join("&"),
             error.code
@@ -461,31 +388,12 @@ impl<T: Transport> Run<'_, T> {
     }
 }
 
-/// Items of a page, readable or not.
-fn items_of(page: &PageStep) -> u64 {
-    (page.records.len() + page.bad.len()) as u64
-}
-
-pub(super) async fn commit(
-    committer: &Committer,
-    step: Step,
-    (server_time, own_time): (Duration, Duration),
-) -> Result<(), Halt> {
-    committer
-        .send(step, server_time, own_time)
-        .await
-        .ok_or(Halt::CommitterGone)
-}
-
-pub(super) async fn flush(committer: &Committer) -> Result<Totals, Halt> {
-    committer.flush().await.ok_or(Halt::CommitterGone)
-}
-
-pub(super) fn asked_until(request: &Request) -> Option<String> {
-    match request {
-        Request::ListRecords(selection) | Request::ListIdentifiers(selection) => {
-            selection.until.clone()
+impl WindowOutcome {
+    /// The outcome of a window that ends with this page.
+    pub(super) fn of(page: &PageStep) -> Self {
+        match &page.ending {
+            Some(Ending::Failed(why)) => Self::Failed(why.clone()),
+            _ => Self::Settled,
         }
-        _ => None,
     }
 }

@@ -1,42 +1,42 @@
-//! What the end of a list means: whether all that was announced has come.
+//! The verdict on the end of a list: complete, suspicious or failed, by its counts.
 
-use super::{Doubt, Reading, Rules, Verdict, size_in_words};
+use super::{Reading, Rules, SizeDoubt, Verdict, size_in_words};
 use crate::oai::response::Paging;
 use crate::store::{Ending, PageStep, WindowState};
 
-/// A window that keeps ending with other counts is read no more than so often.
-const MOST_READINGS: u32 = 3;
+/// A window whose counts differ each time is read at most this often.
+const MAX_READINGS: u32 = 3;
 
-/// A list of fewer items is soon read again, and a wrong announcement may be the number of those that
-/// came.
+/// A list of fewer items is soon read again, and its announced size may just be the number of items
+/// on its pages.
 const FEW_ITEMS: u64 = 1_000;
 
-/// What stood at the end of a list.
+/// The formal end of a list.
 #[derive(Clone, Copy)]
 pub(super) enum End<'a> {
-    /// An empty token with these attributes, or none.
+    /// An empty token with these attributes, or no token.
     Token(&'a Paging),
-    /// An error that says so.
+    /// The error `noRecordsMatch`.
     NoRecordsMatch,
 }
 
 impl End<'_> {
-    /// Whether this end, which came again in the `reading`-th reading, says more than the counts:
-    /// an empty token does at once, a missing one if it is missing each time.
+    /// Whether the same end in reading number `reading` weighs more than the counts: an empty token at
+    /// once, a missing token if it is missing each time.
     fn is_formal(self, reading: u32) -> bool {
         match self {
-            Self::Token(paging) => *paging != Paging::default() || reading >= MOST_READINGS,
+            Self::Token(paging) => *paging != Paging::default() || reading >= MAX_READINGS,
             Self::NoRecordsMatch => false,
         }
     }
 }
 
 impl Reading {
-    /// What the end of a list means, by its counts.
+    /// The verdict on the end of a list, by its counts.
     ///
-    /// Fewer items than announced, or a list that moved, are read again. If the same number comes
-    /// again, either the announcement is wrong or the list is cut off at this number each time;
-    /// smaller windows show which.
+    /// A list with fewer items than announced is read again, and so is a list that moved. If the same
+    /// number of items comes again, the announced size is wrong or the list is always cut off there.
+    /// Smaller windows show which.
     pub(super) fn end(&self, mut page: PageStep, end: End<'_>, rules: &Rules) -> Verdict {
         let size = self.list_size.filter(|_| !rules.list_size_lies);
         let again = self.items_before() == Some(self.items);
@@ -49,7 +49,7 @@ impl Reading {
             ))
         } else if self.tokens.may_lack_a_page() && !self.is_counted() {
             let note = format!("{in_words}, and a page may have been lost");
-            if reading > MOST_READINGS {
+            if reading > MAX_READINGS {
                 Ending::Failed(note)
             } else {
                 Ending::Suspicious(note)
@@ -63,21 +63,21 @@ impl Reading {
             let suspected = again || rules.short_at == Some(self.items);
             if counted {
                 Ending::Complete
-            } else if suspected || reading >= MOST_READINGS {
+            } else if suspected || reading >= MAX_READINGS {
                 let note = format!("{in_words} announced, again; reading smaller windows");
                 let items = self.items;
-                match self.cut_at(self.bound, rules) {
+                match self.split_at(self.bound, rules) {
                     Some(into) => {
                         page.token = None;
-                        return Verdict::Cut {
+                        return Verdict::Split {
                             page,
                             into,
                             note,
-                            doubt: Some(Doubt::Short { items, size }),
+                            doubt: Some(SizeDoubt::Short { items, size }),
                         };
                     }
                     None if again && end.is_formal(reading) => Ending::Complete,
-                    None if reading > MOST_READINGS => Ending::Failed(note),
+                    None if reading > MAX_READINGS => Ending::Failed(note),
                     None => Ending::Suspicious(note),
                 }
             } else {
@@ -85,20 +85,20 @@ impl Reading {
             }
         } else if matches!(end, End::NoRecordsMatch) && !self.is_as_announced(rules) && !again {
             let note = format!("noRecordsMatch in answer to a token after {in_words}");
-            if reading > MOST_READINGS {
+            if reading > MAX_READINGS {
                 Ending::Failed(note)
             } else {
                 Ending::Suspicious(note)
             }
-        } else if self.moved && !again && reading < MOST_READINGS {
+        } else if self.moved && !again && reading < MAX_READINGS {
             Ending::Suspicious(format!("the list moved while it was read: {in_words}"))
-        } else if self.has_grown(rules) && !again && reading < MOST_READINGS {
+        } else if self.has_grown(rules) && !again && reading < MAX_READINGS {
             let grown = size_in_words(self.last_size);
             Ending::Suspicious(format!(
                 "the list grew while it was read: {} items of {grown}",
                 self.items
             ))
-        } else if self.may_have_moved(end, rules) && !again && reading < MOST_READINGS {
+        } else if self.may_have_moved(end, rules) && !again && reading < MAX_READINGS {
             Ending::Suspicious(format!(
                 "the list may have moved while nobody read it: {in_words}, which its end does not say"
             ))
@@ -109,61 +109,61 @@ impl Reading {
         Verdict::End(page)
     }
 
-    /// What `noRecordsMatch` in answer to the first request of a list means.
+    /// The end of a list whose first request is answered by `noRecordsMatch`.
     ///
-    /// It moves no watermark, so the next pass asks for the same time again. The parts of a list do
-    /// not have that: those with records move the watermark past the empty ones. And where there was
-    /// something before, it may still be there. Both are asked once more.
+    /// An empty list moves no watermark, so the next pass asks for it again. An empty part of a list
+    /// is different: parts with records move the watermark past it. A list that had records before may
+    /// still have them. Both are requested once more.
     pub(super) fn end_of_empty_list(&self) -> Ending {
         let is_behind = self.window.part || self.window.items > 0;
         let again = self.items_before() == Some(0);
-        if is_behind && !again && self.number() < MOST_READINGS {
+        if is_behind && !again && self.number() < MAX_READINGS {
             Ending::Suspicious("noRecordsMatch, though there may be some: asked again".to_owned())
         } else {
             Ending::Complete
         }
     }
 
-    /// The end of a list of one page that says nothing of its size, nor of how it goes on.
+    /// The end of a list of one page that states neither a size nor a token.
     pub(in crate::harvest) fn end_of_bare_list(&self, page: PageStep, rules: &Rules) -> PageStep {
         match self.end(page, End::Token(&Paging::default()), rules) {
             Verdict::End(page) => page,
-            other => unreachable!("a list without a size is not cut by it: {other:?}"),
+            other => unreachable!("a list without a size is not split by it: {other:?}"),
         }
     }
 
-    /// As many items have come as were announced, and so many that it is not by chance.
+    /// Whether all announced items have come, and so many that it is not by chance.
     fn is_counted(&self) -> bool {
         self.items >= FEW_ITEMS && self.list_size == Some(self.items)
     }
 
-    /// As many items have come as the list announced last. More of them say no more than none, and so
-    /// does a number that was announced before the list grew.
+    /// Whether as many items have come as were announced last. Another number proves nothing, and
+    /// neither does a size that was announced before the list grew.
     fn is_as_announced(&self, rules: &Rules) -> bool {
         !rules.list_size_lies && self.last_size == Some(self.items)
     }
 
-    /// The list announced more in the end than has come: it goes on, or something showed in it late,
-    /// where it had been read already.
+    /// Whether the list announced more items at its end than have come: it goes on, or new items
+    /// appeared where it was already read.
     ///
-    /// Where that is how it grows, a list without an end is whole all the same: what is new comes with
-    /// the next pass. One that is closed should not grow at all.
+    /// An open-ended list that grows there is complete all the same: the next pass brings the new
+    /// items. A closed list should not grow at all.
     fn has_grown(&self, rules: &Rules) -> bool {
         let more = self.last_size.is_some_and(|size| self.items < size);
         let is_closed = self.window.span.until.is_some();
         more && !rules.list_size_lies && (is_closed || !self.grows_where_it_was_read(rules))
     }
 
-    /// What is new shows at the beginning, and moves nothing of what is still to come. With tokens
-    /// that count items it does: then the list is not read until as many have come as it has.
+    /// Whether new items appear at the beginning and move no item that is still to come. If tokens
+    /// count items, they do move: such a list is complete only when all its items have come.
     fn grows_where_it_was_read(&self, rules: &Rules) -> bool {
         let tokens_name_items = self.tokens_name_items.unwrap_or(rules.tokens_name_items);
         tokens_name_items && self.order.newest_first() != Some(false)
     }
 
-    /// The list was cut off and gone on with, so that nobody knows which of its items came before, and
-    /// whether any came twice. That a number has come which was announced proves something only if the
-    /// end still announces it: the list may have grown, or a page lost its token.
+    /// Whether the list may have moved while an interrupted run did not read it: nobody knows which
+    /// items came before, or came twice. The announced number of items is a proof only if the end of
+    /// the list still announces it.
     fn may_have_moved(&self, end: End<'_>, rules: &Rules) -> bool {
         let at_end = match end {
             End::Token(paging) => paging.complete_list_size,
@@ -174,7 +174,7 @@ impl Reading {
         was_cut_off && is_counted && at_end != Some(self.items)
     }
 
-    /// The how-manieth reading this is; after a failure, they are counted anew.
+    /// The number of this reading, from 1; after a failure it starts again.
     fn number(&self) -> u32 {
         let window = &self.window;
         if window.token.is_some() {
@@ -186,7 +186,7 @@ impl Reading {
         }
     }
 
-    /// Items of the reading before this one, if that came to its end.
+    /// The items of the reading before, if that came to its end.
     fn items_before(&self) -> Option<u64> {
         let window = &self.window;
         let ended = window.state == WindowState::Suspicious;
@@ -329,7 +329,7 @@ mod tests {
                 (4, Some(6), false),
                 empty,
                 RULES,
-                "cut",
+                "split",
             ),
             (
                 "fewer by another number",
@@ -345,7 +345,7 @@ mod tests {
                 (4, Some(6), false),
                 empty,
                 RULES,
-                "cut",
+                "split",
             ),
             (
                 "another number than is suspected",
@@ -361,7 +361,7 @@ mod tests {
                 (4, Some(6), false),
                 empty,
                 short_at(4),
-                "cut",
+                "split",
             ),
             (
                 "no dates, an empty token",
@@ -521,7 +521,7 @@ mod tests {
                 (4, Some(6), false),
                 End::NoRecordsMatch,
                 short_at(3),
-                "cut",
+                "split",
             ),
         ];
         for (case, window, (items, list_size, moved), end, rules, expected) in cases {
@@ -532,7 +532,7 @@ mod tests {
             reading.moved = moved;
             reading.bound = Some(Datestamp::from_unix(1_000_000));
             let said = match reading.end(PageStep::default(), end, &rules) {
-                Verdict::Cut { .. } => "cut",
+                Verdict::Split { .. } => "cut",
                 Verdict::End(page) => match page.ending.unwrap() {
                     Ending::Complete => "complete",
                     Ending::Suspicious(_) => "suspicious",

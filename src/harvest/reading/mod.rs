@@ -1,6 +1,7 @@
-//! What a page means for the window it belongs to: whether to go on, and how the window ended.
+//! One reading of a window: the verdict on each page, and how the window ends.
 
 mod ends;
+mod identifiers;
 mod order;
 mod tokens;
 mod watch;
@@ -8,6 +9,7 @@ mod watch;
 use std::collections::HashSet;
 
 use ends::End;
+pub(super) use identifiers::identifiers_to_records;
 use order::Order;
 pub(super) use tokens::Tokens;
 
@@ -16,35 +18,35 @@ use super::watermark::{self, Evidence};
 use super::{resume, span};
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
 use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
-use crate::store::{Cost, NewWindow, PageStep, Traits, Window};
+use crate::store::{Cost, NewWindow, PageOrder, PageStep, Traits, Window};
 
-/// What is known of the source, as far as it bears on reading its lists.
+/// The facts about a source that the verdicts on its pages depend on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     /// The granularity that works.
     pub(super) granularity: Granularity,
-    /// A larger list is cut.
+    /// A list with more items is split.
     pub(super) window_records: u64,
     /// The repository's hint of its oldest datestamp.
     pub(super) earliest: Option<Datestamp>,
-    /// `from` and `until` have no effect, so nothing is cut.
+    /// `from` and `until` have no effect, so no window is split.
     pub(super) ignores_dates: bool,
     /// `completeListSize` is not to be believed.
     pub(super) list_size_lies: bool,
     /// A token names the item after which to go on.
     pub(super) tokens_name_items: bool,
-    /// Lists of so many items and no token are whole.
+    /// Lists of this many items and without a token are whole.
     pub(super) whole_at: Option<u64>,
-    /// Lists of so many items and no token are cut off.
+    /// Lists of this many items and without a token are cut off.
     pub(super) cut_off_at: Option<u64>,
-    /// A list has ended in this run with so many items, twice, which were fewer than announced.
+    /// A list of this run ended twice with this many items, which were fewer than announced.
     pub(super) short_at: Option<u64>,
 }
 
-/// Why a list that ended in due form may not have been whole.
+/// Why a list with a proper end may be incomplete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doubt {
-    /// Exactly so many items, and no token.
+pub(super) enum SizeDoubt {
+    /// Exactly this many items, and no token.
     RoundCount(u64),
     /// Fewer items than were announced, each time.
     Short {
@@ -65,48 +67,48 @@ pub(super) struct Reading {
     items: u64,
     bad: u64,
     list_size: Option<u64>,
-    /// What the last page that stated it announced.
+    /// The last announced size.
     last_size: Option<u64>,
-    /// How far the first page proves.
+    /// How far the first page proves the list.
     bound: Option<Datestamp>,
-    /// Pages, each as what it lists.
+    /// Hashes of the pages, each over its items.
     fingerprints: HashSet<u64>,
-    /// Items, by a hash of their identifiers.
+    /// Hashes of the items' identifiers.
     seen: HashSet<u64>,
-    /// An item came twice, or the list became smaller: others may have slipped between two pages.
+    /// An item came twice, or the list became smaller: other items may be missing between two pages.
     moved: bool,
-    /// Most of a page lies outside of what was asked for.
+    /// Most items of a page have other dates than were asked for.
     strangers: bool,
     empty_pages: u32,
     tokens: Tokens,
-    /// Each token so far has named the item after which the list goes on.
+    /// Whether each token so far has named the last item of its page.
     tokens_name_items: Option<bool>,
-    /// What they name is a datestamp.
+    /// Tokens name the datestamp of the last item.
     tokens_name_datestamps: bool,
     order: Order,
 }
 
-/// A page as it came.
+/// One answer to a list request.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    /// What the repository answered.
+    /// The answer.
     pub(super) response: Response,
     /// The `until` as it was sent; `None` on resumptions and open lists.
     pub(super) asked_until: Option<String>,
     /// The repository's clock, as far as it is believed.
     pub(super) clock: Option<Datestamp>,
-    /// What it took.
+    /// Its cost.
     pub(super) cost: Cost,
 }
 
-/// What a page means.
+/// The verdict on a page.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// Store it, and go on with this token.
+    /// Store the page, and go on with this token.
     Go(PageStep, ResumptionToken),
-    /// Store it; the window has ended.
+    /// Store the page; the window has ended.
     End(PageStep),
-    /// Store it; the rest of the list is cut off, or may be, and there is no smaller window.
+    /// Store the page. The rest of the list is cut off, or may be, and there is no smaller window.
     CutOff {
         /// The page.
         page: PageStep,
@@ -115,29 +117,42 @@ pub(super) enum Verdict {
         /// Whether lists of this size are known to be cut off.
         known: bool,
     },
-    /// Store it, and read these windows instead.
-    Cut {
+    /// Store the page, and read smaller windows instead.
+    Split {
         /// The page.
         page: PageStep,
-        /// What replaces the window.
+        /// The smaller windows.
         into: Vec<NewWindow>,
         /// Why.
         note: String,
-        /// What the parts are to show.
-        doubt: Option<Doubt>,
+        /// The doubt that the smaller windows are to resolve.
+        doubt: Option<SizeDoubt>,
     },
-    /// The token is dead: read the window again.
+    /// The token is refused or may be stale: read the window again.
     Restart(String),
-    /// The window cannot be read like this.
+    /// The window fails, for this reason.
     Fail(String),
-    /// The repository ignores `from` and `until`: windows are of no use.
+    /// The repository ignores `from` and `until`, so that windows do not help.
     IgnoresDates,
     /// The repository refuses the request itself.
     Refused(OaiError),
 }
 
+impl Verdict {
+    /// The page to store, if the verdict has one.
+    pub(super) fn page_mut(&mut self) -> Option<&mut PageStep> {
+        match self {
+            Self::Go(page, _)
+            | Self::End(page)
+            | Self::CutOff { page, .. }
+            | Self::Split { page, .. } => Some(page),
+            Self::Restart(_) | Self::Fail(_) | Self::IgnoresDates | Self::Refused(_) => None,
+        }
+    }
+}
+
 impl Reading {
-    /// Begins, or goes on with, a window. `asked_already` if whoever was cut off may have asked for
+    /// Begins a window, or goes on with it. `asked_already` if an interrupted run may have requested
     /// the next page.
     pub(super) fn new(window: Window, asked_already: bool, newest_first: Option<bool>) -> Self {
         let resumed = window.token.is_some();
@@ -176,7 +191,7 @@ impl Reading {
         self.tokens.sent()
     }
 
-    /// Adds what its tokens and its order show so far to what is known; whether that is news.
+    /// Adds to `traits` what tokens and order of the list show so far; whether that is new.
     pub(super) fn teach(&self, traits: &mut Traits) -> bool {
         let names_items = self.tokens_name_items.or(traits.tokens_name_items);
         let names_datestamps = match self.tokens_name_items {
@@ -225,9 +240,9 @@ impl Reading {
             clock,
         };
         let bound = watermark::bound(evidence);
-        // A part that has to be cut again is looked at more closely: where only `from` is ignored
-        // and the newest come first, the page begins within the part, and each cut brings another.
-        // So is one that was cut small since the larger ones failed.
+        // A part that has to be split again is checked more closely. If only `from` is ignored and the
+        // newest items come first, the page begins within the part, and each split causes another.
+        // The same goes for a narrow part, which comes from larger ones that failed.
         let closely = first && self.window.part && (is_too_large(&list, rules) || self.is_narrow());
         if !rules.ignores_dates && self.is_outside(&list, rules.granularity, closely) {
             self.strangers = true;
@@ -252,8 +267,8 @@ impl Reading {
             self.list_size = Some(self.list_size.map_or(size, |least| least.min(size)));
             self.last_size = Some(size);
         }
-        // A key that expires while the list is read brings the clamp back, on every page, and the
-        // rest is of another list than the beginning.
+        // A key that expires while the list is read brings the clamp back. Then the rest belongs to
+        // another list than the beginning.
         let lowers = watermark::echoed_bound(evidence)
             .filter(|lowered| !first && self.bound.is_some_and(|bound| *lowered < bound));
         if first {
@@ -262,15 +277,21 @@ impl Reading {
             self.bound = lowers;
             self.moved = true;
         }
-        let begins = first.then(|| self.bound_to_keep(bound));
+        let order = if first {
+            PageOrder::First {
+                bound: self.bound_to_keep(bound),
+            }
+        } else {
+            PageOrder::Later
+        };
         let too_many = if first {
             Excess::of(&list, rules)
         } else {
             Excess::No
         };
-        let cut = match too_many {
+        let split = match too_many {
             Excess::No => None,
-            _ => self.cut_at(bound, rules),
+            _ => self.split_at(bound, rules),
         };
         let token = list.token.clone();
         if let (Some(token), Some(last)) = (&token, list.items.last())
@@ -283,7 +304,7 @@ impl Reading {
         self.order.follow(&list.items);
         let mut page = PageStep {
             window: self.window.id,
-            begins,
+            order,
             token: token.clone(),
             place: self.order.place().filter(|_| token.is_some()),
             list_size: list.paging.complete_list_size,
@@ -293,9 +314,9 @@ impl Reading {
             cost,
             ..PageStep::default()
         };
-        if let Some(into) = cut {
+        if let Some(into) = split {
             page.token = None;
-            return Verdict::Cut {
+            return Verdict::Split {
                 page,
                 into,
                 note: too_many.in_words(rules),
@@ -303,7 +324,7 @@ impl Reading {
             };
         }
         let known = match too_many {
-            // More than that disproves it.
+            // A longer list disproves the limit.
             Excess::CutOff(count) if rules.cut_off_at == Some(count) => Some(true),
             Excess::MayBeCutOff(_) => Some(false),
             Excess::CutOff(_) | Excess::No | Excess::TooLarge(_) => None,
@@ -322,7 +343,7 @@ impl Reading {
     }
 
     fn judge_errors(&mut self, errors: Vec<OaiError>, cost: Cost, rules: &Rules) -> Verdict {
-        // Of several, one that is a fault says more than one that is an answer.
+        // Of several errors, an unknown code says most.
         let faulty = errors.iter().position(|error| error.known_code().is_none());
         let error = errors
             .into_iter()
@@ -339,9 +360,9 @@ impl Reading {
         };
         if self.first {
             return match code {
-                // It proves nothing about how far the list reaches.
+                // An empty list proves nothing.
                 Some(ErrorCode::NoRecordsMatch) => Verdict::End(PageStep {
-                    begins: Some(None),
+                    order: PageOrder::First { bound: None },
                     ending: Some(self.end_of_empty_list()),
                     ..empty
                 }),
@@ -349,7 +370,7 @@ impl Reading {
             };
         }
         match code {
-            // One token too many: an end, if everything announced has come.
+            // One token too many: an end, if all announced items have come.
             Some(ErrorCode::NoRecordsMatch) => self.end(empty, End::NoRecordsMatch, rules),
             _ => Verdict::Restart(format!(
                 "{} ({}) in answer to a token after {} items",
@@ -358,7 +379,7 @@ impl Reading {
         }
     }
 
-    /// A complete reading whose count contradicts the announcement, by items and announcement.
+    /// The items and the announced size of a complete reading, if it has fewer items than announced.
     pub(super) fn contradicts_size(&self) -> Option<(u64, u64)> {
         self.list_size
             .filter(|size| self.items < *size)
@@ -373,12 +394,12 @@ impl Reading {
         }
     }
 
-    /// The window in parts, if it can be cut.
-    fn cut_at(&self, bound: Option<Datestamp>, rules: &Rules) -> Option<Vec<NewWindow>> {
+    /// The smaller windows into which the window can be split.
+    fn split_at(&self, bound: Option<Datestamp>, rules: &Rules) -> Option<Vec<NewWindow>> {
         if rules.ignores_dates {
             return None;
         }
-        let spans = span::cut(self.window.span, bound?, rules.earliest, rules.granularity)?;
+        let spans = span::split(self.window.span, bound?, rules.earliest, rules.granularity)?;
         let part = |span| NewWindow {
             set_spec: self.window.set_spec.clone(),
             span,
@@ -387,20 +408,20 @@ impl Reading {
     }
 }
 
-/// Why a list is to be read in parts.
+/// Why a list is to be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Excess {
     No,
     /// A list of several pages, of this size.
     TooLarge(Option<u64>),
-    /// So many items and no token, as lists of this repository have that are cut off.
+    /// This many items and no token, as cut-off lists of this repository have.
     CutOff(u64),
     /// A round number of items and no token.
     MayBeCutOff(u64),
 }
 
 impl Excess {
-    /// By a first page.
+    /// Judges a first page.
     fn of(list: &List<Record>, rules: &Rules) -> Self {
         let count = list.len() as u64;
         let is_bare = list.token.is_none() && list.paging == Paging::default();
@@ -430,16 +451,16 @@ impl Excess {
         }
     }
 
-    /// What the parts are to show.
-    fn doubt(self) -> Option<Doubt> {
+    /// The doubt that smaller windows are to resolve.
+    fn doubt(self) -> Option<SizeDoubt> {
         match self {
-            Self::CutOff(count) | Self::MayBeCutOff(count) => Some(Doubt::RoundCount(count)),
+            Self::CutOff(count) | Self::MayBeCutOff(count) => Some(SizeDoubt::RoundCount(count)),
             Self::No | Self::TooLarge(_) => None,
         }
     }
 }
 
-/// A list of several pages that is to be read in parts.
+/// Whether a list of several pages has too many items.
 fn is_too_large(list: &List<Record>, rules: &Rules) -> bool {
     let size = list.paging.complete_list_size;
     list.token.is_some() && size.is_some_and(|size| size > rules.window_records)

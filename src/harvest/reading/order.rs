@@ -1,22 +1,22 @@
-//! Which way a list runs, and where it stands by its datestamps.
+//! The order of a list by datestamps, and the place up to which it was read.
 
 use std::cmp::Ordering;
 
 use crate::oai::Record;
 use crate::store::Place;
 
-/// What the items of a list show of its order.
+/// The order of a list, as its items show it.
 #[derive(Debug)]
 pub(super) struct Order {
     /// The last item, as long as the list is sorted.
     place: Option<Place>,
-    /// How the first two datestamps that differ compare; the others have to do the same.
+    /// How the first two different datestamps compare; all others have to compare the same way.
     way: Option<Ordering>,
     is_sorted: bool,
 }
 
 impl Order {
-    /// A list that begins, or that was cut off at `place` and ran as the repository's lists do.
+    /// A list that begins, or that was interrupted at `place` and has the repository's usual order.
     pub(super) fn new(resumed: bool, place: Option<Place>, newest_first: Option<bool>) -> Self {
         let way = |newest_first| {
             if newest_first {
@@ -32,7 +32,7 @@ impl Order {
         }
     }
 
-    /// Goes on with the items of the next page.
+    /// Takes up the items of the next page.
     pub(super) fn follow(&mut self, items: &[Record]) {
         for record in items {
             let at = record.header.instant();
@@ -53,12 +53,12 @@ impl Order {
         }
     }
 
-    /// Where the list stands, if all that is on the one side of this datestamp was given.
+    /// The place up to which the list was read; `None` if it is not sorted.
     pub(super) fn place(&self) -> Option<Place> {
         self.place
     }
 
-    /// Whether the newest come first; `None` if nothing tells, or the list is not sorted.
+    /// Whether the newest items come first; `None` if that is unknown or the list is not sorted.
     pub(super) fn newest_first(&self) -> Option<bool> {
         self.way
             .filter(|_| self.is_sorted)
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_was_cut_off_goes_on_as_it_ran() {
+    fn an_interrupted_list_keeps_its_order() {
         let place = Some(Place {
             datestamp: Datestamp::from_unix(5),
             items: 2,

@@ -1,22 +1,24 @@
-//! What the tokens of a list tell about pages that were lost on the way.
+//! Whether a page of a list was lost on the way, by its resumption tokens.
 
 use crate::oai::ResumptionToken;
 
-/// Where each page has the same token, the repository keeps the place: a request that is sent again
-/// after its answer was lost brings the page after, and nothing in it says so.
+/// The resumption tokens of one list.
+///
+/// If each page has the same token, the repository itself keeps the place. A request that is repeated
+/// after its answer was lost then brings the following page, and nothing in that page says so.
 #[derive(Debug, Default)]
 pub(in crate::harvest) struct Tokens {
-    /// The one that the next page answers, as the list had it; `None` before the first page.
+    /// The token that the next page answers, as the list had it; `None` before the first page.
     sent: Option<ResumptionToken>,
-    /// Their text has changed from page to page, so that a token names its page.
+    /// Tokens have changed from page to page, so that a token names its page.
     differ: bool,
-    /// A page may have been sent to us and lost on the way.
+    /// A page may have been lost on the way to us.
     doubtful: bool,
 }
 
 impl Tokens {
-    /// Those of a list that goes on at `sent`, if it does not begin. `asked_already` if the page that
-    /// answers it may have been asked for before.
+    /// The tokens of a list that goes on at `sent`, or begins. `asked_already` if the next page may
+    /// have been requested before.
     pub(super) fn from(sent: Option<ResumptionToken>, asked_already: bool) -> Self {
         Self {
             doubtful: sent.is_some() && asked_already,
@@ -30,7 +32,7 @@ impl Tokens {
         self.sent.as_ref()
     }
 
-    /// Takes up a page with this token, which was asked for more than once if `asked_again`. Says
+    /// Takes up a page with this token. `asked_again` if the page was requested more than once. Gives
     /// whether a page before it may have been lost.
     pub(in crate::harvest) fn page(
         &mut self,
@@ -46,7 +48,7 @@ impl Tokens {
         self.doubtful && same
     }
 
-    /// Whether a list that has ended may lack a page, unless its count says otherwise.
+    /// Whether a list that has ended may lack a page. Its count can still show that it does not.
     pub(in crate::harvest) fn may_lack_a_page(&self) -> bool {
         self.doubtful && !self.differ
     }

@@ -1,5 +1,4 @@
-//! What shows while a list is read: that it goes in circles, that it moves, that it is not the list
-//! that was asked for.
+//! Checks on each page: the list goes in circles, it moves, or it is another list than was requested.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,21 +6,21 @@ use super::{Reading, span};
 use crate::oai::response::List;
 use crate::oai::{Granularity, Record};
 
-/// So many pages without items may follow one another; a list that has more never ends.
-const MOST_EMPTY_PAGES: u32 = 50;
+/// A list with more empty pages in a row never ends.
+const MAX_EMPTY_PAGES: u32 = 50;
 
-/// Identifiers that are remembered in one reading to see whether the list moves under it.
-const MOST_SEEN: usize = 1 << 20;
+/// One reading remembers at most this many identifiers to see whether the list moves.
+const MAX_SEEN: usize = 1 << 20;
 
 impl Reading {
     pub(super) fn goes_in_circles(&mut self, list: &List<Record>) -> Option<String> {
         if list.is_empty() {
             self.empty_pages += 1;
-            return (self.empty_pages > MOST_EMPTY_PAGES)
-                .then(|| format!("{MOST_EMPTY_PAGES} pages without records in a row"));
+            return (self.empty_pages > MAX_EMPTY_PAGES)
+                .then(|| format!("{MAX_EMPTY_PAGES} pages without records in a row"));
         }
         self.empty_pages = 0;
-        // A list that ends here goes in no circle, whatever it repeats.
+        // A list that ends here does not go in circles, whatever it repeats.
         (!self.fingerprints.insert(fingerprint(list)) && list.token.is_some()).then(|| {
             format!(
                 "the list goes in circles: a page came again after {} items",
@@ -30,16 +29,16 @@ impl Reading {
         })
     }
 
-    /// Notes whether an item came before: then others may have slipped between two pages.
+    /// Notes items that came before: then other items may be missing between two pages.
     pub(super) fn watch_for_moves(&mut self, list: &List<Record>) {
         for record in &list.items {
-            if self.seen.len() < MOST_SEEN {
+            if self.seen.len() < MAX_SEEN {
                 self.moved |= !self.seen.insert(hash(&record.header.identifier));
             }
         }
     }
 
-    /// The window spans less than an hour, which only lists that cannot be read get cut into.
+    /// Whether the window spans less than an hour. Only windows that fail are split so far.
     pub(super) fn is_narrow(&self) -> bool {
         const HOUR: i64 = 3_600;
         let span = self.window.span;
@@ -47,8 +46,8 @@ impl Reading {
         ends.is_some_and(|(from, until)| until < from.plus_seconds(HOUR))
     }
 
-    /// Most of the items lie outside of what was asked for: by more than a day, or `closely`, at
-    /// all.
+    /// Whether most items have other dates than were requested: by more than a day, or at all if
+    /// `closely`.
     pub(super) fn is_outside(
         &self,
         list: &List<Record>,
@@ -63,8 +62,8 @@ impl Reading {
     }
 }
 
-/// Tells pages apart by the items that they list, in whatever order. Datestamps do not count: some
-/// repositories write the present time.
+/// A hash of the items of a page, in any order. Datestamps do not count: some repositories write the
+/// present time.
 fn fingerprint(list: &List<Record>) -> u64 {
     let items = list
         .items

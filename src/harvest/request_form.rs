@@ -1,5 +1,5 @@
-//! Other ways to put a request that a repository refused, for repositories that read it otherwise
-//! than the protocol says.
+//! The forms of list requests. A repository that does not follow the protocol may understand another
+//! form of a request that it refused.
 
 use percent_encoding::percent_decode_str;
 
@@ -9,7 +9,7 @@ use crate::oai::response::{ErrorCode, OaiError};
 use crate::oai::{Content, Granularity, Request, ResumptionToken};
 use crate::store::{Span, Traits};
 
-/// What is learnt, or unlearnt, when another way works.
+/// A lesson that another form of a request teaches if it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lesson {
     /// Dates are taken in this granularity.
@@ -21,7 +21,7 @@ pub(super) enum Lesson {
 }
 
 impl Lesson {
-    /// What worked instead.
+    /// The lesson in words.
     pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::Granularity(Granularity::Day) => "dates by the day work",
@@ -33,8 +33,8 @@ impl Lesson {
         }
     }
 
-    /// Whether a request that was put in this way was understood, by what it brought. That nothing
-    /// lies between two dates is an answer to them; to a token it is one fault more.
+    /// Whether the repository understood the form, by its answer. `noRecordsMatch` is an answer to
+    /// dates; to a token it is another fault.
     pub(super) fn is_taught_by(self, content: &Content) -> bool {
         let Content::Errors(errors) = content else {
             return true;
@@ -43,7 +43,7 @@ impl Lesson {
         matches!(self, Self::Granularity(_)) && !errors.is_empty() && errors.iter().all(says_none)
     }
 
-    /// Adds the lesson to what is known.
+    /// Adds the lesson to the traits.
     pub(super) fn note(self, traits: &mut Traits) {
         match self {
             Self::Granularity(granularity) => traits.granularity = Some(granularity),
@@ -61,7 +61,7 @@ pub(super) fn is_failing(traits: &Traits, verb: Verb) -> bool {
         .any(|known| known == verb.name())
 }
 
-/// The granularity to write dates in: a day is what every repository must understand.
+/// The granularity of dates in requests. Every repository must understand days.
 pub(super) fn granularity(traits: &Traits) -> Granularity {
     traits.granularity.unwrap_or(Granularity::Day)
 }
@@ -83,6 +83,16 @@ pub(super) fn first(
         set: set.map(str::to_owned),
         from,
         until,
+    }
+}
+
+/// The `until` of a list request as it is sent; `None` for a resumption or an open list.
+pub(super) fn until(request: &Request) -> Option<String> {
+    match request {
+        Request::ListRecords(selection) | Request::ListIdentifiers(selection) => {
+            selection.until.clone()
+        }
+        _ => None,
     }
 }
 
@@ -114,12 +124,12 @@ pub(super) fn resume(
     }
 }
 
-/// Other ways to put `request`, each to be tried once, after it was refused with `code`. `listed` is
-/// the token that it resumes with, as the list had it.
+/// Other forms of a `request` that was refused with `code`, to be tried once each. `listed` is the
+/// token of the request as the list had it.
 ///
-/// Each way does one thing otherwise than is known to work, so that what was learnt of a repository
-/// is unlearnt when it has changed.
-pub(super) fn other_ways(
+/// Each form differs in one point from the form that is known to work. So a lesson is unlearnt when
+/// the repository has changed.
+pub(super) fn other_forms(
     request: &Request,
     code: Option<ErrorCode>,
     span: Span,
@@ -146,7 +156,7 @@ pub(super) fn other_ways(
                 (resume(*verb, listed, metadata_prefix, &other), lesson)
             })
             // Most tokens read the same either way.
-            .filter(|(way, _)| way != request)
+            .filter(|(form, _)| form != request)
             .collect()
         }
         (
@@ -158,7 +168,7 @@ pub(super) fn other_ways(
                 Granularity::Second => Granularity::Day,
             };
             let (from, until) = span::render(span, other);
-            let way = list(
+            let form = list(
                 request.verb(),
                 Selection {
                     from,
@@ -166,7 +176,7 @@ pub(super) fn other_ways(
                     ..selection.clone()
                 },
             );
-            vec![(way, Lesson::Granularity(other))]
+            vec![(form, Lesson::Granularity(other))]
         }
         _ => Vec::new(),
     }
@@ -186,7 +196,7 @@ mod tests {
     use crate::oai::Datestamp;
 
     #[test]
-    fn each_refusal_has_its_other_ways() {
+    fn each_refusal_has_its_other_forms() {
         let token = |text| ResumptionToken::new(text).unwrap();
         let resume = |text| {
             super::resume(
@@ -244,7 +254,7 @@ mod tests {
             ("no dates", open, None, BadArgument, vec![]),
         ];
         for (case, request, listed, code, expected) in cases {
-            let ways = other_ways(
+            let forms = other_forms(
                 &request,
                 Some(code),
                 span,
@@ -252,13 +262,13 @@ mod tests {
                 "oai_dc",
                 &Traits::default(),
             );
-            let lessons: Vec<Lesson> = ways.into_iter().map(|(_, lesson)| lesson).collect();
+            let lessons: Vec<Lesson> = forms.into_iter().map(|(_, lesson)| lesson).collect();
             assert_eq!(lessons, expected, "{case}");
         }
     }
 
     #[test]
-    fn what_was_learnt_is_tried_without() {
+    fn a_lesson_is_unlearnt_when_the_repository_has_changed() {
         use Lesson::{DecodesTokens, WantsPrefixWithToken};
         let listed = ResumptionToken::new("%7Ba%7D").unwrap();
         let traits = Traits {
@@ -267,7 +277,7 @@ mod tests {
             ..Traits::default()
         };
         let request = super::resume(Verb::ListRecords, &listed, "oai_dc", &traits);
-        let ways = other_ways(
+        let forms = other_forms(
             &request,
             Some(ErrorCode::BadArgument),
             Span::default(),
@@ -293,6 +303,6 @@ mod tests {
                 WantsPrefixWithToken(false),
             ),
         ];
-        assert_eq!(ways, expected);
+        assert_eq!(forms, expected);
     }
 }

@@ -1,4 +1,4 @@
-//! One request, asked until it is answered or there is no point in asking on.
+//! Sends one request until it is answered or retries are used up, with polite pauses.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::blocking::blocking;
-use super::pace::Pace;
-use super::progress::{Event, Progress};
+use super::commit::Times;
+use super::context::Context;
+use super::progress::Event;
 use super::settings::SourceSettings;
-use crate::clock::Clock;
 use crate::http::{Fault, Redactor};
 use crate::oai::client::{Answer, Transport};
 use crate::oai::error::FetchError;
@@ -17,84 +17,80 @@ use crate::oai::parse::{self, Hints, PageLimits, ParseError};
 use crate::oai::request::Verb;
 use crate::oai::response::OaiError;
 use crate::oai::{Content, Datestamp, Request, Response};
-use crate::stop::Stop;
-use crate::store::{Cost, HostPause, Store, StoreError};
+use crate::store::{Cost, HostPause, StoreError};
 
 /// A challenge page says no time; browsers' challenges are lifted by people, not by waiting.
 const CHALLENGE_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
-/// No pause between two tries grows beyond this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// The longest pause between two attempts.
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 
-/// An answer that is under way when we are told to stop has this long to arrive.
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
+/// When the run is told to stop, a pending answer has this long to arrive.
+const STOP_GRACE: Duration = Duration::from_secs(4);
 
-/// A pause that a server asks for is remembered from this length on: whoever is started meanwhile
-/// keeps it too.
-const WORTH_REMEMBERING: Duration = Duration::from_secs(5);
+/// A pause that a server asks for is stored from this length on, so that other processes keep it too.
+const MIN_STORED_PAUSE: Duration = Duration::from_secs(5);
 
-/// Bodies of so many bytes are read in less time than it takes to hand them over.
-const READ_IN_PLACE: usize = 32 << 10;
+/// Bodies of at most this size are parsed on the same thread: another thread would start later.
+const MAX_INLINE_BYTES: usize = 32 << 10;
 
-/// A server that answers "later" this often without a break is not going to answer.
-const MOST_WAITS: u32 = 20;
+/// The run gives up on a server that asks for a pause this often in a row.
+const MAX_WAITS: u32 = 20;
 
-/// An answer that could be read.
+/// A readable answer.
 #[derive(Debug)]
 pub(super) struct Fetched {
-    /// What the repository says.
+    /// The parsed answer.
     pub(super) response: Response,
-    /// The repository's clock as HTTP has it.
+    /// The `Date` header of HTTP.
     pub(super) http_date: Option<Datestamp>,
-    /// Where the base URL has moved to for good.
+    /// The new base URL after a permanent redirect.
     pub(super) moved_to: Option<String>,
-    /// What it took, failed tries and pauses included.
+    /// The cost, failed attempts and pauses included.
     pub(super) cost: Cost,
-    /// From the request to the answer's last byte.
-    pub(super) server_time: Duration,
-    /// Parsing.
-    pub(super) own_time: Duration,
+    /// How long the answer and its parsing took.
+    pub(super) times: Times,
 }
 
-/// Why a request was not answered.
+/// Why a request has no answer.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// We were told to stop.
+pub(super) enum RequestError {
+    /// The program was told to stop.
     Stopped,
-    /// The host wants to be left alone for longer than we wait.
-    Parked {
-        /// Not before this time, in milliseconds since 1970 on our clock.
+    /// The host wants a longer pause than `max_wait`.
+    HostPaused {
+        /// The end of the pause, in milliseconds since 1970 on our clock.
         until_ms: i64,
-        /// What it said.
+        /// The answer of the host.
         why: String,
     },
-    /// There is no point in asking this repository anything: wrong URL, credentials, certificate.
+    /// The repository refuses: wrong URL, credentials or certificate.
     Refused {
-        /// What came back.
+        /// The answer.
         why: String,
-        /// The HTTP status, if that is what refuses.
+        /// The HTTP status, if the refusal is one.
         status: Option<u16>,
     },
-    /// This request is not answered, however often it is sent; others may be.
-    Exhausted {
+    /// All attempts failed. Other requests may be answered.
+    Failed {
         /// The last failure.
         why: String,
-        /// What came, if it was a body that could not be read.
+        /// The body, if it could not be read.
         body: Option<Vec<u8>>,
-        /// Whether the repository itself answered, if only by a fault: then it may be what was
-        /// asked for that is broken. Otherwise the network or a host on the way failed.
+        /// Whether the repository itself answered, if only by a fault. Then the requested records may
+        /// be broken. Otherwise the network or a host on the way failed.
         answered: bool,
-        /// What all the tries took.
+        /// The cost of all attempts.
         cost: Cost,
     },
     /// The store failed.
     Store(StoreError),
 }
 
-impl Trouble {
-    /// Why this request alone is refused, where others may not be: by a status that is about what
-    /// was asked for (an expired token, an unknown identifier), not about who asks.
-    pub(super) fn refuses_the_request(&self) -> Option<&str> {
+impl RequestError {
+    /// Why only this request is refused: by a status about its content, as an expired token, not about
+    /// the client. `None` if every request would be refused.
+    pub(super) fn refuses_this_request(&self) -> Option<&str> {
         match self {
             Self::Refused {
                 status: Some(401 | 403 | 407 | 451),
@@ -109,37 +105,33 @@ impl Trouble {
     }
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for RequestError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-/// Asks one repository, politely: one request at a time, with pauses.
+/// Sends requests to one repository, one at a time and with pauses.
 pub(super) struct Requester<'a, T> {
+    context: &'a Context,
     transport: &'a T,
     settings: &'a SourceSettings,
-    store: &'a Store,
-    clock: &'a Clock,
-    stop: &'a Stop,
-    progress: &'a dyn Progress,
     host: String,
-    /// Repositories repeat in their answers what they were asked with.
+    /// Repositories repeat credentials in their answers.
     redactor: Redactor,
-    pace: &'a Pace,
     paused_host: bool,
 }
 
 enum Next {
     Answered(Box<Fetched>),
-    /// Try again after the usual pause.
-    Again {
+    /// Send it again after the usual pause.
+    Retry {
         why: String,
         body: Option<Vec<u8>>,
         at_least: Duration,
         answered: bool,
     },
-    /// Try again when the server is ready, without counting it as a failure.
+    /// Send it again when the server is ready; this is no failure.
     Later {
         why: String,
         pause: Option<Duration>,
@@ -147,44 +139,36 @@ enum Next {
 }
 
 impl<'a, T: Transport> Requester<'a, T> {
-    /// An requester for one run over a source.
+    /// A requester for one run over a source.
     pub(super) fn new(
+        context: &'a Context,
         transport: &'a T,
         settings: &'a SourceSettings,
-        store: &'a Store,
-        clock: &'a Clock,
-        stop: &'a Stop,
-        progress: &'a dyn Progress,
-        pace: &'a Pace,
     ) -> Self {
         Self {
+            context,
             transport,
             settings,
-            store,
-            clock,
-            stop,
-            progress,
             host: host(settings),
             redactor: Redactor::new(&settings.client),
-            pace,
             paused_host: false,
         }
     }
 
-    /// Waits out a pause that the host asked for in an earlier run.
+    /// Waits until a pause ends that the host asked for in an earlier run.
     ///
     /// # Errors
-    /// `Parked` if that is longer than `max_wait`.
-    pub(super) async fn wait_for_host(&mut self) -> Result<(), Trouble> {
-        let Some(pause) = self.store.host_pause(&self.host)? else {
+    /// `HostPaused` if that is longer than `max_wait`.
+    pub(super) async fn wait_for_host(&mut self) -> Result<(), RequestError> {
+        let Some(pause) = self.context.store.host_pause(&self.host)? else {
             return Ok(());
         };
         self.paused_host = true;
-        let Some(left) = pause.left(self.clock.now_ms()) else {
+        let Some(left) = pause.left(self.context.clock.now_ms()) else {
             return Ok(());
         };
         if left > self.settings.max_wait {
-            return Err(Trouble::Parked {
+            return Err(RequestError::HostPaused {
                 until_ms: pause.not_before_at,
                 why: pause.reason,
             });
@@ -194,47 +178,51 @@ impl<'a, T: Transport> Requester<'a, T> {
 
     /// Sends `request` until it is answered.
     ///
-    /// `tries` is how often it is sent again after a fault.
+    /// `retries` is how often it is sent again after a fault.
     ///
     /// # Errors
-    /// See [`Trouble`].
-    pub(super) async fn ask(&mut self, request: &Request, tries: u32) -> Result<Fetched, Trouble> {
+    /// See [`RequestError`].
+    pub(super) async fn ask(
+        &mut self,
+        request: &Request,
+        retries: u32,
+    ) -> Result<Fetched, RequestError> {
         let mut cost = Cost::default();
         let (mut failures, mut waits) = (0, 0);
         loop {
-            self.keep_distance(&mut cost).await?;
-            if self.stop.is_requested() {
-                return Err(Trouble::Stopped);
+            self.wait_for_turn(&mut cost).await?;
+            if self.context.stop.is_requested() {
+                return Err(RequestError::Stopped);
             }
             let begun = Instant::now();
             let answer = tokio::select! {
                 answer = self.transport.send(request) => answer,
-                () = self.patience_ends() => return Err(Trouble::Stopped),
+                () = self.stop_with_grace() => return Err(RequestError::Stopped),
             };
-            self.pace.asked(&self.host);
+            self.context.pace.asked(&self.host);
             cost.requests += 1;
             cost.wait_ms += millis(begun.elapsed());
             let next = match answer {
                 Ok(answer) => self.read(request, answer, &mut cost).await,
-                Err(error) => self.sort(error)?,
+                Err(error) => self.after_failure(error)?,
             };
             let (why, pause) = match next {
                 Next::Answered(fetched) => {
-                    self.pace.speed_up(&self.host, self.settings.delay);
+                    self.context.pace.speed_up(&self.host, self.settings.delay);
                     if std::mem::take(&mut self.paused_host) {
-                        blocking(|| self.store.clear_host_pause(&self.host))?;
+                        blocking(|| self.context.store.clear_host_pause(&self.host))?;
                     }
                     return Ok(Fetched { cost, ..*fetched });
                 }
-                Next::Again {
+                Next::Retry {
                     why,
                     body,
                     at_least,
                     answered,
                 } => {
                     failures += 1;
-                    if failures > tries {
-                        return Err(Trouble::Exhausted {
+                    if failures > retries {
+                        return Err(RequestError::Failed {
                             why,
                             body,
                             answered,
@@ -243,23 +231,23 @@ impl<'a, T: Transport> Requester<'a, T> {
                     }
                     let pause = backoff(self.settings.retry_pause, failures).max(at_least);
                     (
-                        format!("{why}; try {} of {}", failures + 1, tries + 1),
+                        format!("{why}; try {} of {}", failures + 1, retries + 1),
                         pause,
                     )
                 }
                 Next::Later { why, pause } => {
                     waits += 1;
-                    if waits > MOST_WAITS {
-                        return Err(Trouble::Exhausted {
+                    if waits > MAX_WAITS {
+                        return Err(RequestError::Failed {
                             why,
                             body: None,
                             answered: false,
                             cost,
                         });
                     }
-                    self.pace.slow_down(&self.host, self.settings.delay);
-                    if let Some(pause) = pause.filter(|pause| *pause >= WORTH_REMEMBERING) {
-                        self.remember(pause, &why)?;
+                    self.context.pace.slow_down(&self.host, self.settings.delay);
+                    if let Some(pause) = pause.filter(|pause| *pause >= MIN_STORED_PAUSE) {
+                        self.store_pause(pause, &why)?;
                         self.paused_host = true;
                     }
                     let own = backoff(self.settings.retry_pause, waits);
@@ -270,7 +258,7 @@ impl<'a, T: Transport> Requester<'a, T> {
                 }
             };
             if pause > self.settings.max_wait {
-                return Err(self.park(pause, why)?);
+                return Err(self.end_for_pause(pause, why)?);
             }
             cost.wait_ms += millis(pause);
             self.sleep(pause, &why).await?;
@@ -292,10 +280,9 @@ impl<'a, T: Transport> Requester<'a, T> {
         let verb = request.verb();
         let body_bytes = body.len();
         let begun = Instant::now();
-        // A page of several megabytes would hold up the other sources on this thread; a small one
-        // is read before another thread has woken up.
+        // A page of several megabytes would hold up the other sources on this thread.
         let work = move || (read_body(verb, &body, charset.as_deref(), limits), body);
-        let parsed = if body_bytes <= READ_IN_PLACE {
+        let parsed = if body_bytes <= MAX_INLINE_BYTES {
             catch_unwind(AssertUnwindSafe(work)).map_err(|_| "it made the parser fail".to_owned())
         } else {
             let parsed = tokio::task::spawn_blocking(work).await;
@@ -305,7 +292,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             Ok(parsed) => parsed,
             Err(error) => {
                 let why = format!("reading the answer to {verb}: {error}");
-                return Next::Again {
+                return Next::Retry {
                     why,
                     body: None,
                     at_least: Duration::ZERO,
@@ -317,7 +304,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             Ok(response) => {
                 let response = self.without_secrets(response);
                 if let Some(fault) = fault_of_the_server(request, &response) {
-                    return Next::Again {
+                    return Next::Retry {
                         why: format!(
                             "{verb}: the repository answers {} ({})",
                             fault.code, fault.message
@@ -332,18 +319,20 @@ impl<'a, T: Transport> Requester<'a, T> {
                     http_date: date,
                     moved_to: moved_to.map(String::from),
                     cost: Cost::default(),
-                    server_time: times.total,
-                    own_time: begun.elapsed(),
+                    times: Times {
+                        server: times.total,
+                        own: begun.elapsed(),
+                    },
                 }))
             }
-            Err(_) if self.redactor.hits(&String::from_utf8_lossy(&body)) => Next::Again {
-                // Neither to be shown nor to be kept.
+            Err(_) if self.redactor.hits(&String::from_utf8_lossy(&body)) => Next::Retry {
+                // The body must not be printed or stored.
                 why: format!("{verb}: the body is no answer, and repeats a credential"),
                 at_least: Duration::ZERO,
                 body: None,
                 answered: true,
             },
-            Err(error) => Next::Again {
+            Err(error) => Next::Retry {
                 why: format!("{verb}: {error}"),
                 at_least: Duration::ZERO,
                 answered: !matches!(error, ParseError::Empty),
@@ -361,8 +350,8 @@ impl<'a, T: Transport> Requester<'a, T> {
         response
     }
 
-    /// Sorts a failure by what to do about it.
-    fn sort(&mut self, error: FetchError) -> Result<Next, Trouble> {
+    /// Decides what follows a failed attempt.
+    fn after_failure(&mut self, error: FetchError) -> Result<Next, RequestError> {
         let why = error.to_string();
         let answered = is_answer(&error);
         match error {
@@ -370,41 +359,42 @@ impl<'a, T: Transport> Requester<'a, T> {
                 why,
                 pause: retry_after,
             }),
-            FetchError::Retry { retry_after, .. } => Ok(Next::Again {
+            FetchError::Retry { retry_after, .. } => Ok(Next::Retry {
                 why,
                 body: None,
                 at_least: retry_after.unwrap_or_default(),
                 answered,
             }),
-            FetchError::TooLarge { .. } | FetchError::Slow { .. } => Ok(Next::Again {
+            FetchError::TooLarge { .. } | FetchError::Slow { .. } => Ok(Next::Retry {
                 why,
                 body: None,
                 at_least: Duration::ZERO,
                 answered,
             }),
-            FetchError::Challenge { .. } => Err(self.park(CHALLENGE_PAUSE, why)?),
-            FetchError::Refused { status, .. } => Err(Trouble::Refused {
+            FetchError::Challenge { .. } => Err(self.end_for_pause(CHALLENGE_PAUSE, why)?),
+            FetchError::Refused { status, .. } => Err(RequestError::Refused {
                 why,
                 status: Some(status),
             }),
             FetchError::Redirect { .. } | FetchError::Tls { .. } => {
-                Err(Trouble::Refused { why, status: None })
+                Err(RequestError::Refused { why, status: None })
             }
         }
     }
 
-    /// Leaves the host alone for longer than this run lasts, and remembers it.
-    fn park(&mut self, pause: Duration, why: String) -> Result<Trouble, StoreError> {
-        let until_ms = self.remember(pause, &why)?;
-        Ok(Trouble::Parked { until_ms, why })
+    /// Ends the run for a long pause of the host, and stores the pause.
+    fn end_for_pause(&mut self, pause: Duration, why: String) -> Result<RequestError, StoreError> {
+        let until_ms = self.store_pause(pause, &why)?;
+        Ok(RequestError::HostPaused { until_ms, why })
     }
 
-    /// Stores until when the host wants to be left alone, for whoever asks it next.
-    fn remember(&self, pause: Duration, why: &str) -> Result<i64, StoreError> {
+    /// Stores the pause of the host, for the next run.
+    fn store_pause(&self, pause: Duration, why: &str) -> Result<i64, StoreError> {
         let pause = pause.min(HostPause::LONGEST);
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.context.clock.now_ms();
         let until_ms = now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
         let failures = self
+            .context
             .store
             .host_pause(&self.host)?
             .map_or(0, |pause| pause.failures)
@@ -415,45 +405,44 @@ impl<'a, T: Transport> Requester<'a, T> {
             failures,
             reason: why.to_owned(),
         };
-        blocking(|| self.store.set_host_pause(&pause))?;
+        blocking(|| self.context.store.set_host_pause(&pause))?;
         Ok(until_ms)
     }
 
-    async fn keep_distance(&self, cost: &mut Cost) -> Result<(), Trouble> {
-        let left = self.pace.left(&self.host, self.settings.delay);
+    async fn wait_for_turn(&self, cost: &mut Cost) -> Result<(), RequestError> {
+        let left = self.context.pace.left(&self.host, self.settings.delay);
         if left.is_zero() {
             return Ok(());
         }
         cost.wait_ms += millis(left);
-        self.sleep_silently(left).await
+        self.pause(left).await
     }
 
-    async fn sleep(&self, pause: Duration, why: &str) -> Result<(), Trouble> {
+    async fn sleep(&self, pause: Duration, why: &str) -> Result<(), RequestError> {
         let event = Event::Waiting {
             pause,
             why: why.to_owned(),
         };
-        self.progress.event(&self.settings.name, event);
-        self.sleep_silently(pause).await
+        self.context.progress.event(&self.settings.name, event);
+        self.pause(pause).await
     }
 
-    /// Waits until we were told to stop, and then a little for the page at hand.
-    async fn patience_ends(&self) {
-        self.stop.requested().await;
-        tokio::time::sleep(STOP_PATIENCE).await;
+    /// Waits until the run is told to stop, and then a little for the pending answer.
+    async fn stop_with_grace(&self) {
+        self.context.stop.requested().await;
+        tokio::time::sleep(STOP_GRACE).await;
     }
 
-    async fn sleep_silently(&self, pause: Duration) -> Result<(), Trouble> {
+    async fn pause(&self, pause: Duration) -> Result<(), RequestError> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            () = self.stop.requested() => Err(Trouble::Stopped),
+            () = self.context.stop.requested() => Err(RequestError::Stopped),
         }
     }
 }
 
-/// The error with a code of the repository's own: a fault of the server, perhaps of one record in
-/// the list. In answer to a token it may as well mean that the token is dead, which is for the
-/// caller to judge.
+/// The error with a code that the protocol does not know: a fault of the server, perhaps of one record
+/// in the list. In answer to a token it may mean that the token has expired, which the caller judges.
 fn fault_of_the_server<'r>(request: &Request, response: &'r Response) -> Option<&'r OaiError> {
     match &response.content {
         Content::Errors(errors) if !matches!(request, Request::Resume { .. }) => {
@@ -463,8 +452,8 @@ fn fault_of_the_server<'r>(request: &Request, response: &'r Response) -> Option<
     }
 }
 
-/// Whether a failure is the repository's own word on what was asked for: a status of its own, or an
-/// answer that is too large. What 502, 503 and 504 tell is that a host before it got no answer.
+/// Whether a failure is the repository's own answer: its own HTTP status, or a body that is too large.
+/// With 502, 503 and 504 a host before the repository says that it got no answer.
 fn is_answer(error: &FetchError) -> bool {
     match error {
         FetchError::TooLarge { .. } => true,
@@ -504,12 +493,12 @@ pub fn host(settings: &SourceSettings) -> String {
     }
 }
 
-/// The pause before the `failures`-th new try: doubling, with a quarter of chance in it so that
+/// The pause before retry number `failures`. It doubles, and a quarter of it is random, so that
 /// harvesters that failed together do not come back together.
 fn backoff(first: Duration, failures: u32) -> Duration {
     let doubled = first
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
-        .min(LONGEST_PAUSE);
+        .min(MAX_PAUSE);
     doubled.mul_f64(fastrand::f64().mul_add(0.25, 0.875))
 }
 

@@ -1,0 +1,119 @@
+//! What the first page of a list says about its repository: clock, delay, address, disproven
+//! watermarks.
+
+use super::PassRun;
+use crate::harvest::blocking::blocking;
+use crate::harvest::learn;
+use crate::harvest::progress::Event;
+use crate::harvest::request_form;
+use crate::harvest::requester::Fetched;
+use crate::harvest::run::Halt;
+use crate::harvest::watermark::{self, Evidence};
+use crate::oai::client::Transport;
+use crate::oai::{Content, Request};
+use crate::store::{PassKind, WarningKind, Window};
+
+impl<T: Transport> PassRun<'_, '_, T> {
+    /// Learns from the first page of a window; whether the repository ignores sets.
+    pub(super) async fn learn_from_beginning(
+        &mut self,
+        window: &Window,
+        sent: &Request,
+        fetched: &Fetched,
+    ) -> Result<bool, Halt> {
+        self.retract_disproven_watermark(window, fetched)?;
+        if self.ignores_sets(window, fetched).await? {
+            return Ok(true);
+        }
+        self.learn_from_first_page(window, sent, fetched)?;
+        Ok(false)
+    }
+
+    fn learn_from_first_page(
+        &mut self,
+        window: &Window,
+        request: &Request,
+        fetched: &Fetched,
+    ) -> Result<(), Halt> {
+        let Content::Records(list) = &fetched.response.content else {
+            return Ok(());
+        };
+        let run = &mut *self.run;
+        if !window.part {
+            run.saved.announced = list.paging.complete_list_size;
+            let total = Event::Total(run.saved.announced);
+            run.context.progress.event(&run.settings.name, total);
+        }
+        learn::page(&mut run.repository.traits, list);
+        let clock = run.repository_clock(fetched);
+        if let Some(told) = clock
+            .or(fetched.response.response_date)
+            .or(fetched.http_date)
+        {
+            let skew = told.unix() - run.context.clock.now_seconds();
+            let message = learn::skew_in_words(skew, clock.is_some());
+            run.repository.traits.clock_skew_seconds = message.is_some().then_some(skew);
+            run.warn(self.source, WarningKind::ClockSkew, message.as_deref())?;
+        }
+        if let Some(moved_to) = &fetched.moved_to {
+            run.repository.traits.moved_to = Some(moved_to.clone());
+            let message = format!("the repository has moved to {moved_to}: change its url");
+            run.warn(self.source, WarningKind::Moved, Some(&message))?;
+        }
+        if window.span.until.is_some() {
+            return Ok(());
+        }
+        let asked = request_form::until(request);
+        let delay = watermark::delay_seconds(Evidence {
+            asked_until: window.span.until,
+            asked_text: asked.as_deref(),
+            echoed_until: fetched.response.request.until.as_deref(),
+            clock,
+        });
+        run.repository.traits.delayed_seconds = delay;
+        let has_key = run.settings.client.credentials.api_key.is_some();
+        let message = "the api_key has no effect: the repository holds records back as for \
+                       anonymous callers; check that the key is valid and of the right kind";
+        run.warn(
+            self.source,
+            WarningKind::CredentialsWithoutEffect,
+            (has_key && delay.is_some()).then_some(message),
+        )
+    }
+
+    /// Takes back a watermark that lies in the repository's future. A pass that began at that
+    /// watermark ends.
+    fn retract_disproven_watermark(&self, window: &Window, fetched: &Fetched) -> Result<(), Halt> {
+        let (response_date, http_date) = (fetched.response.response_date, fetched.http_date);
+        let Some(watermark) =
+            self.source
+                .watermark(window.set_spec.as_deref())
+                .filter(|watermark| {
+                    watermark::disproves(response_date, http_date, watermark.datestamp)
+                })
+        else {
+            return Ok(());
+        };
+        let begins_there = self.pass.kind != PassKind::Full;
+        let source = self.source;
+        let store = &self.run.context.store;
+        let was_there = blocking(|| store.retract_watermark(source.id, watermark, begins_there))?;
+        let told = response_date
+            .max(http_date)
+            .map_or_else(String::new, |told| told.to_string());
+        let why = format!(
+            "source {}: the repository's clock says {told}, before the watermark {}, so that a \
+             wrong clock must have proven it; it is taken back",
+            source.name, watermark.datestamp
+        );
+        if begins_there {
+            return Err(Halt::Unfinished(format!(
+                "{why}, and the next run reads everything"
+            )));
+        }
+        if was_there {
+            self.run.notes.note(&why);
+        }
+        Ok(())
+    }
+}

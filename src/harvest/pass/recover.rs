@@ -1,0 +1,215 @@
+//! What happens to a window that fails: it is read again, split, or read record by record. A window
+//! for which nothing of that helps fails.
+
+use super::PassRun;
+use super::window_identifiers::WindowIdentifiers;
+use super::windows::WindowOutcome;
+use crate::harvest::request_form;
+use crate::harvest::requester::RequestError;
+use crate::harvest::run::{Halt, MAX_FAILURES_IN_A_ROW, SingleRecord};
+use crate::harvest::span;
+use crate::oai::client::Transport;
+use crate::oai::request::Verb;
+use crate::oai::response::BadItem;
+use crate::oai::{Datestamp, Record, Request};
+use crate::store::{Cost, Ending, NewWindow, PageOrder, PageStep, Span, Step, Window};
+
+/// Reading record by record ends for now after this many records without any answer.
+const MAX_UNANSWERED: u32 = 5;
+
+/// What reading a window record by record brought.
+enum RecordByRecord {
+    /// The last page of the window.
+    Read(Box<PageStep>),
+    /// The identifiers have other dates than were asked for.
+    OtherDates,
+    /// Nothing, for this reason.
+    Failed(String),
+}
+
+impl<T: Transport> PassRun<'_, '_, T> {
+    /// Reads a window again from its beginning. A window that began again too often is recovered.
+    pub(super) async fn restart(
+        &mut self,
+        window: Window,
+        note: String,
+    ) -> Result<WindowOutcome, Halt> {
+        // Items that an earlier run has read come again, and do not count against the limit.
+        if window.token.is_some() {
+            self.run.budget.give_back(window.items);
+        }
+        if !self.run.budget.take_restart(window.id) {
+            return self.recover(window, note, Cost::default()).await;
+        }
+        self.run.notes.trouble(&note, "reading the window again");
+        let step = Step::Restart {
+            window: window.id,
+            note,
+        };
+        self.committer.store(step).await?;
+        Ok(WindowOutcome::Settled)
+    }
+
+    /// Recovers what can be read of a window that failed, if the repository answers at all: by smaller
+    /// windows, or record by record.
+    pub(super) async fn recover(
+        &mut self,
+        window: Window,
+        why: String,
+        cost: Cost,
+    ) -> Result<WindowOutcome, Halt> {
+        if self.lists_identifiers() && self.run.clocks.last_page.is_none() {
+            return Err(Halt::CannotListIdentifiers(why));
+        }
+        let now = self.check_that_it_answers(&why).await?;
+        if !self.run.budget.take_failure() {
+            return Err(Halt::Unavailable(format!(
+                "{why}; and so it was with {MAX_FAILURES_IN_A_ROW} windows in a row"
+            )));
+        }
+        if let Some(into) = now.and_then(|now| self.smaller_windows(&window, now)) {
+            self.run.notes.trouble(&why, "reading smaller windows");
+            let step = Step::Split {
+                window: window.id,
+                into,
+                note: why,
+            };
+            self.committer.store(step).await?;
+            return Ok(WindowOutcome::Settled);
+        }
+        let read = if self.lists_identifiers() {
+            RecordByRecord::Failed("identifiers are not worth that".to_owned())
+        } else {
+            self.read_record_by_record(&window, &why).await?
+        };
+        match read {
+            RecordByRecord::Read(page) => {
+                let outcome = WindowOutcome::of(&page);
+                if matches!(outcome, WindowOutcome::Settled) {
+                    self.run.budget.window_was_recovered();
+                }
+                self.committer.store(Step::Page(*page)).await?;
+                Ok(outcome)
+            }
+            RecordByRecord::OtherDates => self.read_without_dates(&window).await,
+            RecordByRecord::Failed(note) => {
+                let why = format!("{why}; and one by one: {note}");
+                self.fail_window(window.id, why, cost).await
+            }
+        }
+    }
+
+    /// The repository's clock, from an answer that shows that not every request fails.
+    async fn check_that_it_answers(&mut self, why: &str) -> Result<Option<Datestamp>, Halt> {
+        let run = &mut *self.run;
+        // Where Identify never works, its failure shows nothing. A page shows as much.
+        if request_form::is_failing(&run.repository.traits, Verb::Identify) {
+            return match run.clocks.last_page {
+                Some(clock) => Ok(Some(clock)),
+                None => Err(Halt::Unavailable(why.to_owned())),
+            };
+        }
+        match run.requester.ask(&Request::Identify, 0).await {
+            Ok(answer) => Ok(run.repository_clock(&answer)),
+            // The repository fails, not this window.
+            Err(RequestError::Failed { .. }) => Err(Halt::Unavailable(why.to_owned())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The windows into which a failed window is split; `None` if it cannot be split. `now` is the
+    /// repository's clock.
+    fn smaller_windows(&self, window: &Window, now: Datestamp) -> Option<Vec<NewWindow>> {
+        let traits = &self.run.repository.traits;
+        if traits.ignores_dates || !self.run.budget.may_split() {
+            return None;
+        }
+        // Records that are held back show in no part but the last, which has no end. A part that is
+        // empty only now would count as read, although it shows records later. Where no delay is
+        // known, the overlap covers such records: they are younger than the pass is old.
+        let delay = traits.delayed_seconds.unwrap_or(0);
+        let shown = now.plus_seconds(delay.saturating_neg());
+        let granularity = request_form::granularity(traits);
+        let mut spans = span::split(window.span, shown, traits.earliest, granularity)?;
+        // Only the list itself proves how far it reaches, so its end stays. An end in the repository's
+        // future bounds nothing, and a part would be taken to prove it.
+        if let Some(last) = spans.last_mut() {
+            last.until = window.span.until.filter(|until| *until <= now);
+        }
+        let part = |span: Span| NewWindow {
+            set_spec: window.set_spec.clone(),
+            span,
+        };
+        Some(spans.into_iter().map(part).collect())
+    }
+
+    /// Reads a window that cannot be split: lists its identifiers and asks for each record.
+    ///
+    /// Records that the repository answers about and that cannot be read are quarantined, so that only
+    /// they are missing, and visibly so. If a record has no answer at all, the window stays open: the
+    /// record may be whole, and nobody has seen it.
+    async fn read_record_by_record(
+        &mut self,
+        window: &Window,
+        why: &str,
+    ) -> Result<RecordByRecord, Halt> {
+        let (headers, lowered) = match self.list_identifiers_at_rest(window).await? {
+            WindowIdentifiers::Listed { headers, lowered } => (headers, lowered),
+            WindowIdentifiers::OtherDates => return Ok(RecordByRecord::OtherDates),
+            WindowIdentifiers::Failed(note) => return Ok(RecordByRecord::Failed(note)),
+        };
+        let mut page = PageStep {
+            window: window.id,
+            order: PageOrder::First { bound: lowered },
+            ending: Some(Ending::Complete),
+            ..PageStep::default()
+        };
+        let max_bad = headers.len() / 4 + 3;
+        let mut unanswered = 0;
+        for header in headers {
+            if header.deleted {
+                page.records.push(Record::tombstone(header));
+                continue;
+            }
+            match self.run.get_record(&header.identifier).await? {
+                SingleRecord::Found(record) => page.records.push(*record),
+                SingleRecord::Unreadable {
+                    reason,
+                    answered: false,
+                    ..
+                } => {
+                    unanswered += 1;
+                    page.ending = Some(Ending::Failed(format!(
+                        "{why}; and one by one: no answer about {unanswered} records, one of them \
+                         {}: {reason}",
+                        header.identifier
+                    )));
+                    if unanswered == MAX_UNANSWERED {
+                        break;
+                    }
+                }
+                answer => {
+                    // A list shows the record, so that GetRecord does not know it is a fault too.
+                    let (reason, body) = match answer {
+                        SingleRecord::Unreadable { reason, body, .. } => (reason, body),
+                        _ => ("GetRecord does not know it".to_owned(), None),
+                    };
+                    page.bad.push(BadItem {
+                        reason: format!("its page: {why}; alone: {reason}"),
+                        // Without a body, the identifier still tells the item from others.
+                        raw: body.unwrap_or_else(|| header.identifier.clone().into_bytes()),
+                        identifier: Some(header.identifier),
+                        datestamp: Some(header.datestamp),
+                    });
+                    if page.bad.len() > max_bad {
+                        let count = page.bad.len();
+                        return Ok(RecordByRecord::Failed(format!(
+                            "{count} records failed, one of them: {reason}"
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(RecordByRecord::Read(Box::new(page)))
+    }
+}

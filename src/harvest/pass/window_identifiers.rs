@@ -1,0 +1,174 @@
+//! The identifiers of one window, for windows whose records cannot be listed.
+
+use std::collections::BTreeSet;
+
+use super::PassRun;
+use crate::harvest::learn;
+use crate::harvest::reading::Tokens;
+use crate::harvest::request_form;
+use crate::harvest::requester::RequestError;
+use crate::harvest::run::Halt;
+use crate::harvest::span;
+use crate::harvest::watermark::{self, Evidence};
+use crate::oai::client::Transport;
+use crate::oai::request::Verb;
+use crate::oai::response::Paging;
+use crate::oai::{Content, Datestamp, Header, Request};
+use crate::store::Window;
+
+/// A window of more records is not read record by record.
+const MAX_IDENTIFIERS: usize = 3_000;
+
+/// A list of identifiers with more pages goes in circles.
+const MAX_PAGES: u32 = 300;
+
+/// The answer to a request for the identifiers of a window.
+pub(super) enum WindowIdentifiers {
+    /// The whole list.
+    Listed {
+        /// Its headers.
+        headers: Vec<Header>,
+        /// The `until` to which the repository lowered that of the window.
+        lowered: Option<Datestamp>,
+    },
+    /// Most headers have other dates than were asked for.
+    OtherDates,
+    /// No list that is of use, for this reason.
+    Failed(String),
+}
+
+impl<T: Transport> PassRun<'_, '_, T> {
+    /// Whether a window has more identifiers than its only page has items. Then lists of that size are
+    /// cut off.
+    pub(super) async fn is_cut_off(&mut self, window: &Window, items: u64) -> Result<bool, Halt> {
+        let has_more = !self.lists_identifiers()
+            && matches!(
+                self.list_identifiers(window).await?,
+                WindowIdentifiers::Listed { headers, .. } if headers.len() as u64 > items
+            );
+        if has_more {
+            self.run.repository.traits.cut_off_at = Some(items);
+        }
+        Ok(has_more)
+    }
+
+    /// Lists identifiers, each once. If an identifier came twice, the list may have moved while it was
+    /// read, and others may be missing between two pages. Then the same list has to come again.
+    pub(super) async fn list_identifiers_at_rest(
+        &mut self,
+        window: &Window,
+    ) -> Result<WindowIdentifiers, Halt> {
+        let mut listed = self.list_identifiers(window).await?;
+        let WindowIdentifiers::Listed { headers, .. } = &mut listed else {
+            return Ok(listed);
+        };
+        let count = headers.len();
+        let first = unique(headers);
+        if headers.len() == count {
+            return Ok(listed);
+        }
+        let mut again = self.list_identifiers(window).await?;
+        if let WindowIdentifiers::Listed { headers, .. } = &mut again
+            && unique(headers) != first
+        {
+            let note = "the list of identifiers moved while it was read".to_owned();
+            return Ok(WindowIdentifiers::Failed(note));
+        }
+        Ok(again)
+    }
+
+    async fn list_identifiers(&mut self, window: &Window) -> Result<WindowIdentifiers, Halt> {
+        let run = &mut *self.run;
+        let prefix = &run.settings.metadata_prefix;
+        let traits = &mut run.repository.traits;
+        let set = window.set_spec.as_deref();
+        let mut request =
+            Request::ListIdentifiers(request_form::first(prefix, set, window.span, traits));
+        let granularity = request_form::granularity(traits);
+        let (_, asked_text) = span::render(window.span, granularity);
+        let mut lowered = None;
+        let mut headers = Vec::new();
+        let mut tokens = Tokens::default();
+        for _ in 0..MAX_PAGES {
+            let fetched = match run.requester.ask(&request, 1).await {
+                Ok(fetched) => fetched,
+                Err(RequestError::Failed { why, .. }) => {
+                    return Ok(WindowIdentifiers::Failed(why));
+                }
+                Err(error) => match error.refuses_this_request() {
+                    Some(why) => return Ok(WindowIdentifiers::Failed(why.to_owned())),
+                    None => return Err(error.into()),
+                },
+            };
+            match fetched.response.content {
+                Content::Identifiers(list) => {
+                    if let Some(bad) = list.bad.first() {
+                        return failed(format!("ListIdentifiers: {}", bad.reason));
+                    }
+                    // Where the first record of each list breaks its page, no list of records shows
+                    // that dates are ignored.
+                    let texts = list.items.iter().map(|header| header.datestamp.as_str());
+                    if !traits.ignores_dates
+                        && window.part
+                        && span::are_outside(texts, window.span, granularity, true)
+                    {
+                        return Ok(WindowIdentifiers::OtherDates);
+                    }
+                    if headers.is_empty() {
+                        let evidence = Evidence {
+                            asked_text: asked_text.as_deref(),
+                            echoed_until: fetched.response.request.until.as_deref(),
+                            ..Evidence::default()
+                        };
+                        lowered = watermark::echoed_bound(evidence).filter(|echoed| {
+                            window.span.until.is_some_and(|until| *echoed < until)
+                        });
+                    }
+                    headers.extend(list.items);
+                    let is_lost = tokens.page(list.token.as_ref(), fetched.cost.requests > 1);
+                    let ends_short = list.token.is_none()
+                        && list.paging.complete_list_size != Some(headers.len() as u64);
+                    if is_lost || (ends_short && tokens.may_lack_a_page()) {
+                        return failed("a page of identifiers may have been lost".to_owned());
+                    }
+                    if headers.len() > MAX_IDENTIFIERS {
+                        return failed(format!("more than {MAX_IDENTIFIERS} identifiers"));
+                    }
+                    let Some(token) = list.token else {
+                        let is_bare = list.paging == Paging::default();
+                        if is_bare && traits.cut_off_at == Some(headers.len() as u64) {
+                            return failed("the list of identifiers is cut off as well".to_owned());
+                        }
+                        return Ok(WindowIdentifiers::Listed { headers, lowered });
+                    };
+                    request = request_form::resume(Verb::ListIdentifiers, &token, prefix, traits);
+                }
+                Content::Errors(errors) => {
+                    if matches!(request, Request::Resume { .. }) {
+                        // DOAJ does so; ListRecords goes on there all the same.
+                        learn::failing_verb(traits, Verb::ListIdentifiers);
+                    }
+                    let code = errors
+                        .first()
+                        .map_or("an error without a code", |error| &error.code);
+                    return failed(format!("ListIdentifiers: {code}"));
+                }
+                _ => return failed("ListIdentifiers brought no identifiers".to_owned()),
+            }
+        }
+        failed(format!("more than {MAX_PAGES} pages of identifiers"))
+    }
+}
+
+fn failed(why: String) -> Result<WindowIdentifiers, Halt> {
+    Ok(WindowIdentifiers::Failed(why))
+}
+
+/// Leaves each header once, the last of those with one identifier, and gives the identifiers.
+fn unique(headers: &mut Vec<Header>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    headers.reverse();
+    headers.retain(|header| seen.insert(header.identifier.clone()));
+    headers.reverse();
+    seen
+}

@@ -1,0 +1,160 @@
+//! Why a run stops before its end.
+
+use std::fmt;
+
+use crate::end::End;
+use crate::harvest::commit::StoringStopped;
+use crate::harvest::requester::RequestError;
+use crate::store::StoreError;
+
+/// The records of the pass at hand that are saved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::harvest) struct Saved {
+    /// The records of the pass, also of earlier runs.
+    pub(in crate::harvest) records: u64,
+    /// The size of its list, if the repository announced one.
+    pub(in crate::harvest) announced: Option<u64>,
+}
+
+impl fmt::Display for Saved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let records = grouped(self.records);
+        match self.announced.filter(|announced| *announced > self.records) {
+            Some(announced) => write!(f, "{records} of {} records saved", grouped(announced)),
+            None => write!(f, "{records} records saved"),
+        }
+    }
+}
+
+/// A number with a comma between groups of three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Why a run stops before its end.
+#[derive(Debug)]
+pub(in crate::harvest) enum Halt {
+    /// The program was told to stop.
+    Stopped,
+    /// The limit of items is reached.
+    LimitReached,
+    /// The host wants a longer pause than this run waits.
+    HostPaused {
+        /// The end of the pause, in milliseconds since 1970 on our clock.
+        until_ms: i64,
+        /// The answer of the host.
+        why: String,
+    },
+    /// The repository refuses every request, for this reason.
+    Refused(String),
+    /// The repository does not answer, for this reason.
+    Unavailable(String),
+    /// A part of the lists could not be read, for this reason.
+    Unfinished(String),
+    /// The repository cannot list identifiers alone, for this reason.
+    CannotListIdentifiers(String),
+    /// The store failed.
+    Store(StoreError),
+    /// The storing thread has stopped; its own error says why.
+    StoringStopped,
+}
+
+/// The note of a pass that stopped at its limit of items.
+pub(in crate::harvest) const LIMIT_REACHED: &str = "limit reached";
+
+impl Halt {
+    /// The end of the run for its report. `saved` says how many records are saved.
+    pub(in crate::harvest) fn into_end(self, saved: Saved, now_ms: i64) -> End {
+        match self {
+            Self::Stopped => End::Incomplete(format!("interrupted: {saved}; run again to resume")),
+            Self::LimitReached => {
+                End::Incomplete(format!("{LIMIT_REACHED}: {saved}; run again to resume"))
+            }
+            Self::HostPaused { until_ms, why } => {
+                let minutes = until_ms.saturating_sub(now_ms).max(0) / 60_000 + 1;
+                End::Incomplete(format!(
+                    "{why}; the host is not asked again for {minutes} minutes"
+                ))
+            }
+            Self::Refused(why) => End::Incomplete(format!(
+                "{why}; the next run resumes once that is corrected"
+            )),
+            Self::Unavailable(why) => End::Incomplete(format!("{why}; the next run resumes")),
+            Self::Unfinished(why) | Self::CannotListIdentifiers(why) => End::Incomplete(format!(
+                "{why}; the watermark stays where it is; the next run resumes"
+            )),
+            Self::Store(error) if error.is_transient() => End::Incomplete(error.to_string()),
+            Self::Store(error @ StoreError::SourceLocked { .. }) => {
+                End::Incomplete(error.to_string())
+            }
+            Self::Store(error) => End::Failed(error.to_string()),
+            Self::StoringStopped => End::Failed("storing stopped without a reason".to_owned()),
+        }
+    }
+
+    /// The note that the pass keeps in its history.
+    pub(in crate::harvest) fn note(&self) -> String {
+        match self {
+            Self::Stopped => "stopped".to_owned(),
+            Self::LimitReached => LIMIT_REACHED.to_owned(),
+            Self::HostPaused { why, .. }
+            | Self::Refused(why)
+            | Self::Unavailable(why)
+            | Self::Unfinished(why)
+            | Self::CannotListIdentifiers(why) => why.clone(),
+            Self::Store(error) => error.to_string(),
+            Self::StoringStopped => "storing stopped".to_owned(),
+        }
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StoringStopped> for Halt {
+    fn from(_: StoringStopped) -> Self {
+        Self::StoringStopped
+    }
+}
+
+impl From<RequestError> for Halt {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Stopped => Self::Stopped,
+            RequestError::HostPaused { until_ms, why } => Self::HostPaused { until_ms, why },
+            RequestError::Refused { why, .. } => Self::Refused(why),
+            RequestError::Failed { why, .. } => Self::Unavailable(why),
+            RequestError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_run_says_how_many_records_are_saved() {
+        let cases = [
+            (0, None, "0 records saved"),
+            (999, None, "999 records saved"),
+            (1_185, Some(2_937), "1,185 of 2,937 records saved"),
+            (1_234_567, Some(1_000), "1,234,567 records saved"),
+        ];
+        for (records, announced, expected) in cases {
+            let saved = Saved { records, announced };
+            assert_eq!(saved.to_string(), expected);
+        }
+    }
+}

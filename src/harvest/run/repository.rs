@@ -1,0 +1,94 @@
+//! What one run knows of its repository.
+
+use crate::harvest::assume;
+use crate::harvest::reading::Rules;
+use crate::harvest::request_form;
+use crate::harvest::settings::SourceSettings;
+use crate::store::Traits;
+
+/// What one run knows of its repository: stored traits, new ones, and configured ones over both.
+pub(in crate::harvest) struct Repository<'a> {
+    settings: &'a SourceSettings,
+    /// The traits as they are known now.
+    pub(in crate::harvest) traits: Traits,
+    /// The traits as the store has them.
+    saved: Traits,
+    /// Lists of this run have shown that `from` and `until` have no effect.
+    dates_disproven: bool,
+    /// A resumption has worked in this run, so that its form is right.
+    pub(in crate::harvest) tokens_work: bool,
+}
+
+impl<'a> Repository<'a> {
+    /// A repository of which nothing is known.
+    pub(in crate::harvest) fn new(settings: &'a SourceSettings) -> Self {
+        Self {
+            settings,
+            traits: Traits::default(),
+            saved: Traits::default(),
+            dates_disproven: false,
+            tokens_work: false,
+        }
+    }
+
+    /// Takes over the traits of the store.
+    pub(in crate::harvest) fn load(&mut self, stored: &Traits) {
+        self.traits.clone_from(stored);
+        self.saved.clone_from(stored);
+        self.apply_configuration();
+    }
+
+    /// The traits to store; `None` if the store has them already.
+    pub(in crate::harvest) fn unsaved(&mut self) -> Option<&Traits> {
+        self.apply_configuration();
+        (self.traits != self.saved).then_some(&self.traits)
+    }
+
+    /// The traits are stored.
+    pub(in crate::harvest) fn set_saved(&mut self) {
+        self.saved.clone_from(&self.traits);
+    }
+
+    /// Lists have shown that `from` and `until` have no effect.
+    pub(in crate::harvest) fn disprove_dates(&mut self) {
+        self.traits.ignores_dates = true;
+        self.dates_disproven = true;
+    }
+
+    /// Forgets the traits that a full list shows again: the size at which lists end and, for a new
+    /// list, whether dates and sets have no effect.
+    pub(in crate::harvest) fn forget_list_traits(&mut self, is_new_list: bool) {
+        if is_new_list {
+            self.traits.ignores_dates = false;
+            self.traits.ignores_sets = None;
+        }
+        self.traits.whole_at = None;
+        self.traits.cut_off_at = None;
+    }
+
+    /// The rules for reading lists. `short_at` is explained at [`Rules::short_at`].
+    pub(in crate::harvest) fn rules(&self, short_at: Option<u64>) -> Rules {
+        let traits = &self.traits;
+        Rules {
+            granularity: request_form::granularity(traits),
+            window_records: self.settings.window_records,
+            earliest: traits.earliest,
+            ignores_dates: traits.ignores_dates,
+            list_size_lies: traits.list_size_lies,
+            tokens_name_items: traits.tokens_name_items == Some(true),
+            whole_at: traits.whole_at,
+            cut_off_at: traits.cut_off_at,
+            short_at,
+        }
+    }
+
+    /// Configured traits win, except for dates that this run has disproven: a list would be split for
+    /// ever.
+    fn apply_configuration(&mut self) {
+        if self.settings.granularity.is_some() {
+            self.traits.granularity = self.settings.granularity;
+        }
+        assume::apply(&self.settings.assume, &mut self.traits);
+        self.traits.ignores_dates |= self.dates_disproven;
+    }
+}
