@@ -11,7 +11,7 @@ use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::store::{PassKind, Source};
 
-/// Lists the identifiers of everything, or goes on with such a pass that was interrupted.
+/// Lists the identifiers of everything, or goes on with an interrupted pass over them.
 ///
 /// Gives `false` if the repository cannot do that: DOAJ refuses to resume such a list for callers
 /// without a key.

@@ -85,7 +85,7 @@ pub(super) fn plan(
             moves_watermark = false;
         }
         let until = options.until.or(settings.until);
-        // Repositories answer such a request with anything from an error to everything.
+        // Repositories answer a span with crossed ends in any way, from an error to everything.
         if from.zip(until).is_some_and(|(from, until)| from > until) {
             continue;
         }

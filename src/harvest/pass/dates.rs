@@ -1,7 +1,6 @@
 //! Repositories that ignore `from` and `until`: each part of a list is the whole list.
 
-use super::PassRun;
-use super::windows::WindowOutcome;
+use super::{PassRun, WindowOutcome};
 use crate::harvest::commit::Times;
 use crate::harvest::run::Halt;
 use crate::oai::client::Transport;

@@ -91,7 +91,7 @@ pub(super) fn finish_pass<T: Transport>(
 
 fn warn_of_repairs<T: Transport>(run: &Run<'_, T>, source: &Source) -> Result<(), Halt> {
     let message = run.notes.repairs_in_words().map(|repairs| {
-        format!("pages had to be mended to be read: {repairs}; tell the repository")
+        format!("pages had to be repaired to be readable: {repairs}; tell the repository")
     });
     run.warn(source, WarningKind::RepairedPages, message.as_deref())
 }

@@ -6,16 +6,20 @@
 //! - `dates`, `sets`: repositories that ignore dates or sets
 //! - `window_identifiers`: the identifiers of one window
 //! - `single_records`: records that are asked for by name
+//! - `outcome`: where a window stands after it was read, and where it fails
 //! - `finish`: what a complete pass says about its source
 
 mod dates;
 mod finish;
 mod first_page;
+mod outcome;
 mod recover;
 mod sets;
 mod single_records;
 mod window_identifiers;
 mod windows;
+
+use outcome::WindowOutcome;
 
 use super::blocking::blocking;
 use super::commit::Committer;
@@ -35,7 +39,7 @@ pub(super) enum PassStart {
     LimitReached,
 }
 
-/// The pass at hand.
+/// The pass that a run reads now.
 struct PassRun<'p, 'a, T> {
     run: &'p mut Run<'a, T>,
     source: &'p Source,

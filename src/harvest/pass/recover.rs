@@ -1,9 +1,8 @@
 //! What happens to a window that fails: it is read again, split, or read record by record. A window
 //! for which nothing of that helps fails.
 
-use super::PassRun;
 use super::window_identifiers::WindowIdentifiers;
-use super::windows::WindowOutcome;
+use super::{PassRun, WindowOutcome};
 use crate::harvest::request_form;
 use crate::harvest::requester::RequestError;
 use crate::harvest::run::{Halt, MAX_FAILURES_IN_A_ROW, SingleRecord};

@@ -1,7 +1,6 @@
 //! Repositories that ignore `set`: the list of each set is the list of everything.
 
-use super::PassRun;
-use super::windows::WindowOutcome;
+use super::{PassRun, WindowOutcome};
 use crate::harvest::commit::Times;
 use crate::harvest::request_form;
 use crate::harvest::requester::{Fetched, RequestError};

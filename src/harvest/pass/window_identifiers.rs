@@ -33,7 +33,7 @@ pub(super) enum WindowIdentifiers {
     },
     /// Most headers have other dates than were asked for.
     OtherDates,
-    /// No list that is of use, for this reason.
+    /// No usable list, for this reason.
     Failed(String),
 }
 
@@ -145,7 +145,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 }
                 Content::Errors(errors) => {
                     if matches!(request, Request::Resume { .. }) {
-                        // DOAJ does so; ListRecords goes on there all the same.
+                        // DOAJ refuses these tokens, and accepts those of ListRecords.
                         learn::failing_verb(traits, Verb::ListIdentifiers);
                     }
                     let code = errors

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{PassRun, PassStart};
+use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::commit::Times;
 use crate::harvest::reading::{
     Arrival, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records,
@@ -15,15 +15,6 @@ use crate::oai::client::Transport;
 use crate::oai::response::{ErrorCode, OaiError};
 use crate::oai::{Content, Request, ResumptionToken};
 use crate::store::{Cost, Ending, NewWindow, PageStep, Span, Step, Window, WindowId};
-
-/// Where a window stands after it was read.
-#[derive(Debug)]
-pub(super) enum WindowOutcome {
-    /// The ledger says what happens next: the window is complete, is to be read again, or was split.
-    Settled,
-    /// This run cannot read the window, for this reason.
-    Failed(String),
-}
 
 /// A request that the repository refused.
 struct Refusal {
@@ -291,22 +282,6 @@ impl<T: Transport> PassRun<'_, '_, T> {
         self.fail_window(window.id, why, refusal.cost).await
     }
 
-    /// Marks a window as failed: the pass stays open, and a later run reads the window again.
-    pub(super) async fn fail_window(
-        &mut self,
-        window: WindowId,
-        why: String,
-        cost: Cost,
-    ) -> Result<WindowOutcome, Halt> {
-        let step = Step::End {
-            window,
-            ending: Ending::Failed(why.clone()),
-            cost,
-        };
-        self.committer.store(step).await?;
-        Ok(WindowOutcome::Failed(why))
-    }
-
     fn request(&self, window: &Window, token: Option<&ResumptionToken>) -> Request {
         let prefix = &self.run.settings.metadata_prefix;
         let traits = &self.run.repository.traits;
@@ -385,15 +360,5 @@ impl<T: Transport> PassRun<'_, '_, T> {
             why.push_str(&format!(" ({})", error.message));
         }
         why
-    }
-}
-
-impl WindowOutcome {
-    /// The outcome of a window that ends with this page.
-    pub(super) fn of(page: &PageStep) -> Self {
-        match &page.ending {
-            Some(Ending::Failed(why)) => Self::Failed(why.clone()),
-            _ => Self::Settled,
-        }
     }
 }

@@ -146,7 +146,7 @@ impl Reading {
     /// Whether the list announced more items at its end than have come: it goes on, or new items
     /// appeared where it was already read.
     ///
-    /// An open-ended list that grows there is complete all the same: the next pass brings the new
+    /// An open-ended list that grows there is still complete: the next pass brings the new
     /// items. A closed list should not grow at all.
     fn has_grown(&self, rules: &Rules) -> bool {
         let more = self.last_size.is_some_and(|size| self.items < size);
@@ -532,7 +532,7 @@ mod tests {
             reading.moved = moved;
             reading.bound = Some(Datestamp::from_unix(1_000_000));
             let said = match reading.end(PageStep::default(), end, &rules) {
-                Verdict::Split { .. } => "cut",
+                Verdict::Split { .. } => "split",
                 Verdict::End(page) => match page.ending.unwrap() {
                     Ending::Complete => "complete",
                     Ending::Suspicious(_) => "suspicious",

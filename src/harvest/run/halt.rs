@@ -7,7 +7,7 @@ use crate::harvest::commit::StoringStopped;
 use crate::harvest::requester::RequestError;
 use crate::store::StoreError;
 
-/// The records of the pass at hand that are saved.
+/// The saved records of the current pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::harvest) struct Saved {
     /// The records of the pass, also of earlier runs.

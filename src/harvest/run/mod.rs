@@ -53,7 +53,7 @@ pub(super) struct Run<'a, T> {
     pub(super) notes: Notes<'a>,
     /// What became of the records of this run.
     pub(super) counts: Counts,
-    /// The records of the pass at hand that are saved.
+    /// The saved records of the current pass.
     pub(super) saved: Saved,
 }
 
