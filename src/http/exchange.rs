@@ -42,8 +42,8 @@ impl Exchange {
         }
         let text = String::from_utf8_lossy(shown);
         let text = redactor.text(&text);
-        self.title = title(&text).map(|title| cut(&title, EXCERPT_CHARS));
-        self.excerpt = Some(cut(&one_line(&text), EXCERPT_CHARS)).filter(|line| !line.is_empty());
+        self.title = html_title(&text).map(|title| cut(&title, EXCERPT_CHARS));
+        self.excerpt = Some(excerpt(&text, EXCERPT_CHARS)).filter(|line| !line.is_empty());
     }
 }
 
@@ -65,13 +65,18 @@ impl fmt::Display for Exchange {
     }
 }
 
-/// The title of an HTML page.
-fn title(text: &str) -> Option<String> {
+/// The title of an HTML page, on one line.
+pub(crate) fn html_title(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let start = lower.find("<title")?;
     let start = start + lower[start..].find('>')? + 1;
     let end = start + lower[start..].find('<')?;
     Some(one_line(&text[start..end])).filter(|title| !title.is_empty())
+}
+
+/// The first `chars` characters of `text`, on one line.
+pub(crate) fn excerpt(text: &str, chars: usize) -> String {
+    cut(&one_line(text), chars)
 }
 
 /// `text` with each run of white space and control characters as one space.

@@ -32,6 +32,7 @@ pub(crate) use client::{Client, NoReply, Protocol, Reply};
 pub use error::{ClientError, Fault, RedirectFault};
 pub(crate) use error::{Failure, seconds};
 pub use exchange::Exchange;
+pub(crate) use exchange::{excerpt, html_title};
 pub(crate) use failure::error_text;
 pub(crate) use head::{Head, retry_after};
 pub(crate) use redact::{Redactor, show_url};

@@ -1,11 +1,11 @@
-//! Datestamps: instants in UTC, as repositories write them and as we write them back.
+//! Datestamps: instants in UTC, read leniently and written in the granularity of a repository.
 
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How finely a repository cuts its datestamps.
+/// The precision of a repository's datestamps.
 ///
 /// Source: OAI-PMH 2.0, 3.3.1 and the `granularity` of Identify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,15 +17,14 @@ pub enum Granularity {
     Second,
 }
 
-/// An instant in UTC, to the second, on whatever clock wrote it.
+/// An instant in UTC, to the second, on the clock that wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Datestamp(i64);
 
 impl Datestamp {
-    /// The instant that lies `seconds` after 1970-01-01T00:00:00Z.
+    /// The instant `seconds` after 1970-01-01T00:00:00Z.
     ///
-    /// Values outside the years 0000 to 9999, which no repository can write, are brought to the
-    /// nearer end of that span.
+    /// Values outside the years 0000 to 9999 are clamped, since no repository can write them.
     pub fn from_unix(seconds: i64) -> Self {
         const YEAR_0: i64 = -62_167_219_200;
         const YEAR_9999_END: i64 = 253_402_300_799;
@@ -37,11 +36,11 @@ impl Datestamp {
         self.0
     }
 
-    /// Reads a datestamp, leniently: surrounding white space, fractions of a second (dropped),
-    /// offsets (`+01:00`, `+0100`), a lower-case `t` or `z`, a blank for the `T`, a missing zone
-    /// (taken as UTC) and a trailing zone name in brackets are all understood.
+    /// Reads a datestamp leniently; `None` if it is no instant, such as February 30.
     ///
-    /// `None` if there is no instant in `text`; a date that the calendar does not have is none.
+    /// Accepts white space around it, fractions of a second (dropped), offsets (`+01:00`, `+0100`),
+    /// a lower-case `t` or `z`, a space for the `T`, a missing zone (UTC), and a zone name in
+    /// brackets at the end.
     pub fn parse(text: &str) -> Option<(Self, Granularity)> {
         if let Some(datestamp) = Self::canonical(text) {
             return Some((datestamp, Granularity::Second));
@@ -63,8 +62,8 @@ impl Datestamp {
         Self::in_span(naive(&text)?.and_utc(), Granularity::Second)
     }
 
-    /// Reads `YYYY-MM-DDThh:mm:ssZ` and nothing else, quickly: the text that [`Self::render`]
-    /// gives back for [`Granularity::Second`].
+    /// Reads only `YYYY-MM-DDThh:mm:ssZ`, the form that [`Self::render`] writes for
+    /// [`Granularity::Second`]. By hand, since chrono's parser is slower and reads every record.
     pub fn canonical(text: &str) -> Option<Self> {
         let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
         let number = |range: std::ops::Range<usize>| {
@@ -95,7 +94,7 @@ impl Datestamp {
         (Self::from_unix(seconds).0 == seconds).then_some((Self(seconds), granularity))
     }
 
-    /// Writes the datestamp as a repository of this granularity wants it.
+    /// The text of this datestamp in a granularity.
     pub fn render(self, granularity: Granularity) -> String {
         match granularity {
             Granularity::Day => self.instant().format("%Y-%m-%d").to_string(),
@@ -103,17 +102,17 @@ impl Datestamp {
         }
     }
 
-    /// The start of the day that this instant lies in.
+    /// The first second of this day.
     pub fn day_start(self) -> Self {
         Self(self.0 - self.0.rem_euclid(86_400))
     }
 
-    /// The last second of the day that this instant lies in.
+    /// The last second of this day.
     pub fn day_end(self) -> Self {
         Self(self.day_start().0 + 86_399)
     }
 
-    /// This instant moved by whole seconds, kept within the span of [`Datestamp::from_unix`].
+    /// This instant moved by whole seconds, clamped as in [`Datestamp::from_unix`].
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self::from_unix(self.0.saturating_add(seconds))
     }

@@ -1,8 +1,8 @@
-//! From bytes to text: which encoding a body is in, and what to do with bytes that are not.
+//! Decodes a body: finds its encoding and repairs bytes that do not fit.
 //!
-//! The order is by what can lie least: a byte order mark; whether the body is valid UTF-8, which
-//! other encodings with more than a few accents never are by chance; the XML declaration; the HTTP
-//! header; and else UTF-8 with single bad bytes.
+//! The most reliable evidence comes first: a byte order mark; valid UTF-8, which no other encoding
+//! with more than a few accents is by chance; the XML declaration; the HTTP header. Without any, a
+//! body is UTF-8 with single bad bytes.
 
 use std::borrow::Cow;
 use std::str::Utf8Chunk;
@@ -13,9 +13,9 @@ use memchr::{memchr2_iter, memmem};
 use super::parse::source::{Edits, Source, Tally};
 use super::response::RepairKind;
 
-/// Decodes a body. Nothing is refused: what cannot be read becomes U+FFFD and is counted.
+/// Decodes a body. Unreadable bytes become U+FFFD and are counted.
 ///
-/// `charset` is what the HTTP header said, if it did.
+/// `charset` comes from the HTTP header.
 pub(crate) fn decode<'b>(body: &'b [u8], charset: Option<&str>) -> Source<'b> {
     if let Some((encoding, mark)) = Encoding::for_bom(body) {
         if encoding == UTF_8 {
@@ -23,7 +23,7 @@ pub(crate) fn decode<'b>(body: &'b [u8], charset: Option<&str>) -> Source<'b> {
         }
         return transcode(body, encoding, mark);
     }
-    // Without a mark, UTF-16 shows by the zero bytes beside its first `<`.
+    // UTF-16 without a mark has a zero byte beside its first `<`.
     match body {
         [b'<', 0, ..] => return transcode(body, UTF_16LE, 0),
         [0, b'<', ..] => return transcode(body, UTF_16BE, 0),
@@ -38,7 +38,7 @@ pub(crate) fn decode<'b>(body: &'b [u8], charset: Option<&str>) -> Source<'b> {
     }
 }
 
-/// Reads UTF-8 from `mark` on, with bad bytes mended one by one: the rest stays as it is.
+/// Decodes UTF-8 after the byte order mark. Bad bytes are repaired one by one.
 fn utf8<'b>(body: &'b [u8], mark: usize, charset: Option<&str>) -> Source<'b> {
     let mut decoding = Edits::default();
     if mark > 0 {
@@ -53,25 +53,25 @@ fn utf8<'b>(body: &'b [u8], mark: usize, charset: Option<&str>) -> Source<'b> {
             }
             Cow::Borrowed(text)
         }
-        Err(_) => Cow::Owned(mend_utf8(body, mark, &mut decoding)),
+        Err(_) => Cow::Owned(repair_utf8(body, mark, &mut decoding)),
     };
     Source {
         body,
         text,
         decoding,
-        mending: Edits::default(),
+        repairing: Edits::default(),
         general,
     }
 }
 
-fn mend_utf8(body: &[u8], mark: usize, edits: &mut Edits) -> String {
+fn repair_utf8(body: &[u8], mark: usize, edits: &mut Edits) -> String {
     let mut text = String::with_capacity(body.len() + body.len() / 16);
     let mut at = mark;
     for chunk in body[mark..].utf8_chunks() {
         text.push_str(chunk.valid());
         at += chunk.valid().len();
         if !chunk.invalid().is_empty() {
-            let c = mend_bytes(&chunk);
+            let c = repair_bytes(&chunk);
             text.push(c);
             let bytes = chunk.invalid().len();
             edits.push(at..at + bytes, c.len_utf8(), Some(RepairKind::InvalidUtf8));
@@ -81,9 +81,9 @@ fn mend_utf8(body: &[u8], mark: usize, edits: &mut Edits) -> String {
     text
 }
 
-/// A single byte that no UTF-8 sequence can hold there is most often a letter of Windows-1252; the
-/// remains of a longer sequence are not.
-fn mend_bytes(chunk: &Utf8Chunk<'_>) -> char {
+/// The character for bytes that are not UTF-8. A single one is most often a letter of
+/// Windows-1252; the rest of a longer sequence is not.
+fn repair_bytes(chunk: &Utf8Chunk<'_>) -> char {
     let letter = || {
         let (text, _) = WINDOWS_1252.decode_without_bom_handling(chunk.invalid());
         text.chars().next().filter(|c| !c.is_control())
@@ -94,8 +94,9 @@ fn mend_bytes(chunk: &Utf8Chunk<'_>) -> char {
     }
 }
 
-/// Decodes from `mark` on, piece by piece, so that each tag's place in the body stays known: pieces
-/// end before `<` and after `>`, which no multi-byte sequence of a web encoding holds.
+/// Decodes another encoding after the byte order mark. Piece by piece, so that the position of each
+/// tag in the body stays known: pieces end before `<` and after `>`, which no multi-byte sequence
+/// of a web encoding contains.
 fn transcode<'b>(body: &'b [u8], encoding: &'static Encoding, mark: usize) -> Source<'b> {
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let mut decoding = Edits::default();
@@ -120,12 +121,12 @@ fn transcode<'b>(body: &'b [u8], encoding: &'static Encoding, mark: usize) -> So
         body,
         text: Cow::Owned(text),
         decoding,
-        mending: Edits::default(),
+        repairing: Edits::default(),
         general: Tally::default(),
     }
 }
 
-/// Whether something in the piece was no text in this encoding.
+/// Decodes one piece. `true` if some of its bytes do not fit the encoding.
 fn decode_piece(
     decoder: &mut encoding_rs::Decoder,
     mut piece: &[u8],
@@ -134,7 +135,7 @@ fn decode_piece(
 ) -> bool {
     let mut bad = false;
     loop {
-        // Enough for any piece, so that the decoder never stops for want of room.
+        // Enough for any piece, so that the decoder never stops because its output is full.
         let room = decoder.max_utf8_buffer_length(piece.len());
         text.reserve(room.unwrap_or(piece.len() * 4 + 16));
         let (result, read, replaced) = decoder.decode_to_string(piece, text, last);
@@ -146,7 +147,7 @@ fn decode_piece(
     }
 }
 
-/// Offsets at which a tag starts or ends, in order.
+/// The offsets at which tags start and end, in order.
 fn boundaries<'a>(
     body: &'a [u8],
     encoding: &'static Encoding,
@@ -175,8 +176,7 @@ fn boundaries<'a>(
     }))
 }
 
-/// The encoding that the XML declaration names, wherever junk has pushed it within the first
-/// kilobyte.
+/// The encoding that the XML declaration names, if it is within the first kilobyte.
 fn declared(body: &[u8]) -> Option<&'static Encoding> {
     let head = &body[..body.len().min(1024)];
     let declaration = &head[memmem::find(head, b"<?xml")?..];
@@ -193,8 +193,8 @@ fn declared(body: &[u8]) -> Option<&'static Encoding> {
 
 /// The encoding of a label.
 ///
-/// ASCII counts as UTF-8, since a body that needs the label is not ASCII; UTF-16 is never meant by
-/// a label that can be read byte by byte.
+/// ASCII means UTF-8, since only a body that is not ASCII needs the label. UTF-16 is wrong if the
+/// label itself is readable byte by byte.
 fn encoding(label: &str) -> Option<&'static Encoding> {
     let label = label.trim().trim_matches(['"', '\'']);
     if ["us-ascii", "ascii"]

@@ -1,7 +1,7 @@
-//! Which narrow repairs make a broken document well-formed, without touching what is not broken.
+//! Repairs a document that is not well-formed.
 //!
-//! Runs only on documents that do not parse. Nothing is guessed: what could be read in two ways is
-//! left alone, and the document stays broken.
+//! Runs only on documents that do not parse. Nothing is guessed: ambiguous text stays, and the
+//! document stays broken.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,37 +16,37 @@ use super::parse::source::{Edits, Source};
 use super::response::RepairKind;
 
 /// The longest name of an HTML entity has 31 letters.
-const LONGEST_ENTITY: usize = 32;
+const MAX_ENTITY: usize = 32;
 
-/// A text with more to mend than this is left as it is: that is no slip, and memory is bounded.
-const MOST_MENDS: usize = 1 << 20;
+/// A text that needs more fixes stays as it is, so that memory is bounded.
+const MAX_FIXES: usize = 1 << 20;
 
-/// The local name of an answer's root.
+/// The local name of the root of an answer.
 const ROOT: &[u8] = b"OAI-PMH";
 
-/// How far to look for the prefix of a root's name, colon included, in bytes.
-const LONGEST_PREFIX: usize = 64;
+/// The longest prefix of the root's name, with its colon, in bytes.
+const MAX_PREFIX: usize = 64;
 
-/// Mends the text of `source`, whose root element starts at `root` (see [`find_root`]).
-pub(crate) fn mend(mut source: Source<'_>, root: usize) -> Source<'_> {
+/// Repairs the text of `source`, whose root element starts at `root` (see [`find_root`]).
+pub(crate) fn repair(mut source: Source<'_>, root: usize) -> Source<'_> {
     let start = document_start(&source.text, root);
     let mut found = Vec::new();
     if start > 0 {
-        found.push(Mend::drop(0..start, RepairKind::LeadingJunk));
+        found.push(Fix::remove(0..start, RepairKind::LeadingJunk));
     }
     find_markup(&source.text, start, &mut found);
     find_characters(&source.text, start, &mut found);
-    if found.is_empty() || found.len() >= MOST_MENDS {
+    if found.is_empty() || found.len() >= MAX_FIXES {
         return source;
     }
-    found.sort_by_key(|mend| mend.old.start);
+    found.sort_by_key(|fix| fix.old.start);
     let (text, edits) = apply(&source.text, found);
     source.text = Cow::Owned(text);
-    source.mending = edits;
+    source.repairing = edits;
     source
 }
 
-/// Where the first start tag named `OAI-PMH`, with whatever prefix, is.
+/// The offset of the first start tag named `OAI-PMH`, with any prefix.
 pub(crate) fn find_root(text: &str) -> Option<usize> {
     if let Some(root) = skip_prolog(text, text.len() - skip_marks(text).len())
         && is_root_tag(&text[root..])
@@ -56,7 +56,7 @@ pub(crate) fn find_root(text: &str) -> Option<usize> {
     roots(text).next()
 }
 
-/// How many start tags named `OAI-PMH` the text holds, wherever they stand.
+/// The number of start tags named `OAI-PMH` in the text.
 pub(crate) fn count_roots(text: &str) -> usize {
     roots(text).count()
 }
@@ -68,14 +68,13 @@ fn roots(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Where the prefix begins, if there is one, of the local name at `at`; `None` if what stands
-/// before the name makes it a part of something else.
+/// The start of the name whose local part is at `at`, with its prefix if it has one.
 fn before_prefix(text: &str, at: usize) -> Option<usize> {
     let before = &text.as_bytes()[..at];
     if before.last() != Some(&b':') {
         return Some(at);
     }
-    let name = before.iter().rev().take(LONGEST_PREFIX);
+    let name = before.iter().rev().take(MAX_PREFIX);
     Some(at - name.take_while(|byte| is_name(**byte)).count())
 }
 
@@ -83,7 +82,7 @@ fn is_root_tag(tag: &str) -> bool {
     let Some(name) = tag.strip_prefix('<') else {
         return false;
     };
-    let bytes = name.as_bytes().iter().take(LONGEST_PREFIX + ROOT.len());
+    let bytes = name.as_bytes().iter().take(MAX_PREFIX + ROOT.len());
     let length = bytes.take_while(|byte| is_name(**byte)).count();
     let (name, rest) = name.as_bytes().split_at(length);
     let local = memchr(b':', name).map_or(name, |colon| &name[colon + 1..]);
@@ -93,7 +92,7 @@ fn is_root_tag(tag: &str) -> bool {
             .is_some_and(|byte| is_blank(*byte) || matches!(byte, b'>' | b'/'))
 }
 
-/// Whether a closing tag named `OAI-PMH`, with whatever prefix, stands after `root`.
+/// Whether a closing tag named `OAI-PMH`, with any prefix, follows `root`.
 pub(crate) fn has_closing_root(text: &str, root: usize) -> bool {
     memmem::find_iter(&text.as_bytes()[root..], ROOT).any(|at| {
         let at = root + at;
@@ -103,8 +102,7 @@ pub(crate) fn has_closing_root(text: &str, root: usize) -> bool {
     })
 }
 
-/// Where the document begins: right at the text's start, or behind what is no part of it. White
-/// space alone is junk only in front of a declaration.
+/// The start of the document, after any junk. White space is junk only before a declaration.
 fn document_start(text: &str, root: usize) -> usize {
     let document = skip_marks(text);
     let lead = text.len() - document.len();
@@ -122,8 +120,8 @@ fn skip_marks(text: &str) -> &str {
     text.trim_start_matches(['\u{FEFF}', ' ', '\t', '\r', '\n'])
 }
 
-/// Skips white space, declarations, comments and the like; where the first other thing is.
-/// `None` if one of them does not end.
+/// The offset of the first text after white space, declarations and comments; `None` if one of them
+/// does not end.
 fn skip_prolog(text: &str, start: usize) -> Option<usize> {
     let mut at = start;
     loop {
@@ -148,7 +146,7 @@ fn is_document_type(text: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(START))
 }
 
-/// The end of the document type declaration at `start`, internal subset and all.
+/// The end of the document type declaration at `start`, with its internal subset.
 fn document_type_end(text: &str, start: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = start + 2;
@@ -167,20 +165,20 @@ fn document_type_end(text: &str, start: usize) -> Option<usize> {
     }
 }
 
-/// One place to mend.
+/// The fix of one place.
 #[derive(Debug)]
-struct Mend {
+struct Fix {
     old: Range<usize>,
     new: Cow<'static, str>,
     kind: RepairKind,
 }
 
-impl Mend {
-    fn drop(old: Range<usize>, kind: RepairKind) -> Self {
-        Self::put(old, "", kind)
+impl Fix {
+    fn remove(old: Range<usize>, kind: RepairKind) -> Self {
+        Self::replace(old, "", kind)
     }
 
-    fn put(old: Range<usize>, new: impl Into<Cow<'static, str>>, kind: RepairKind) -> Self {
+    fn replace(old: Range<usize>, new: impl Into<Cow<'static, str>>, kind: RepairKind) -> Self {
         Self {
             old,
             new: new.into(),
@@ -189,33 +187,32 @@ impl Mend {
     }
 }
 
-/// Makes the new text; of two mends in one place, the one that starts first, and so spans the
-/// other, counts.
-fn apply(text: &str, found: Vec<Mend>) -> (String, Edits) {
-    let mut mended = String::with_capacity(text.len() + found.len() * 4);
+/// The new text. Of two overlapping fixes, the one that starts first counts.
+fn apply(text: &str, found: Vec<Fix>) -> (String, Edits) {
+    let mut repaired = String::with_capacity(text.len() + found.len() * 4);
     let mut edits = Edits::default();
     let mut at = 0;
-    for mend in found {
-        if mend.old.start < at {
+    for fix in found {
+        if fix.old.start < at {
             continue;
         }
-        mended.push_str(&text[at..mend.old.start]);
-        mended.push_str(&mend.new);
-        at = mend.old.end;
-        edits.push(mend.old, mend.new.len(), Some(mend.kind));
+        repaired.push_str(&text[at..fix.old.start]);
+        repaired.push_str(&fix.new);
+        at = fix.old.end;
+        edits.push(fix.old, fix.new.len(), Some(fix.kind));
     }
-    mended.push_str(&text[at..]);
-    (mended, edits)
+    repaired.push_str(&text[at..]);
+    (repaired, edits)
 }
 
-/// Finds characters that XML forbids, wherever they stand.
-fn find_characters(text: &str, start: usize, found: &mut Vec<Mend>) {
+/// Finds characters that XML forbids.
+fn find_characters(text: &str, start: usize, found: &mut Vec<Fix>) {
     let mut at = start;
     while let Some(hit) = find_forbidden(text, at)
-        && found.len() < MOST_MENDS
+        && found.len() < MAX_FIXES
     {
         at = hit + text[hit..].chars().next().map_or(1, char::len_utf8);
-        found.push(Mend::put(
+        found.push(Fix::replace(
             hit..at,
             "\u{FFFD}",
             RepairKind::ForbiddenCharacter,
@@ -223,13 +220,13 @@ fn find_characters(text: &str, start: usize, found: &mut Vec<Mend>) {
     }
 }
 
-/// Finds what is wrong with `<` and `&`, from `start` on.
-fn find_markup(text: &str, start: usize, found: &mut Vec<Mend>) {
+/// Finds wrong `<` and `&` from `start` on.
+fn find_markup(text: &str, start: usize, found: &mut Vec<Fix>) {
     let bytes = text.as_bytes();
     let mut ends = Ends::default();
     let mut at = start;
     while let Some(hit) = memchr2(b'<', b'&', &bytes[at..])
-        && found.len() < MOST_MENDS
+        && found.len() < MAX_FIXES
     {
         at += hit;
         let rest = &text[at..];
@@ -243,13 +240,13 @@ fn find_markup(text: &str, start: usize, found: &mut Vec<Mend>) {
         } else if rest.starts_with("<?") {
             let end = end_of("?>");
             if let Some(end) = end.filter(|_| at > start && is_declaration(rest)) {
-                found.push(Mend::drop(at..end, RepairKind::InnerDeclaration));
+                found.push(Fix::remove(at..end, RepairKind::InnerDeclaration));
             }
             at = end.unwrap_or(at + 2);
         } else if is_document_type(rest) {
             let end = ends.of_type(text, at);
             if let Some(end) = end {
-                found.push(Mend::drop(at..end, RepairKind::DocumentType));
+                found.push(Fix::remove(at..end, RepairKind::DocumentType));
             }
             at = end.unwrap_or(at + 2);
         } else {
@@ -257,9 +254,9 @@ fn find_markup(text: &str, start: usize, found: &mut Vec<Mend>) {
                 Some(byte) if is_name_start(*byte) || matches!(byte, b'/' | b'!') => {
                     at = find_in_tag(text, at, found);
                 }
-                // No markup can start so: it is a sign for "less than", or part of an arrow.
+                // No markup starts like this: it is a less-than sign or part of an arrow.
                 _ => {
-                    found.push(Mend::put(at..at + 1, "&lt;", RepairKind::BareLessThan));
+                    found.push(Fix::replace(at..at + 1, "&lt;", RepairKind::BareLessThan));
                     at += 1;
                 }
             }
@@ -267,15 +264,15 @@ fn find_markup(text: &str, start: usize, found: &mut Vec<Mend>) {
     }
 }
 
-/// Ends of sections and the like. What was not found once is not looked for again, so that a text
-/// full of beginnings takes no longer than another.
+/// Finds the ends of sections. A mark that is missing is searched only once, so that a text full of
+/// beginnings takes no longer than any other.
 #[derive(Debug, Default)]
 struct Ends {
     missing: Vec<&'static str>,
 }
 
 impl Ends {
-    /// Where the first `mark` at or after `from` ends.
+    /// The end of the first `mark` at or after `from`.
     fn find(&mut self, text: &str, from: usize, mark: &'static str) -> Option<usize> {
         if self.missing.contains(&mark) {
             return None;
@@ -287,7 +284,7 @@ impl Ends {
         found.map(|at| from + at + mark.len())
     }
 
-    /// Where the document type declaration at `from` ends.
+    /// The end of the document type declaration at `from`.
     fn of_type(&mut self, text: &str, from: usize) -> Option<usize> {
         const MARK: &str = "<!DOCTYPE";
         if self.missing.contains(&MARK) {
@@ -308,10 +305,10 @@ fn is_declaration(text: &str) -> bool {
         && text.as_bytes().get(5).is_none_or(|byte| !is_name(*byte))
 }
 
-/// Finds bad references in the attributes of the tag at `start`; where to go on.
+/// Finds bad references in the attributes of the tag at `start`; returns where to continue.
 ///
-/// If the next `<` comes before the tag ends, it may be no tag at all: nothing is touched.
-fn find_in_tag(text: &str, start: usize, found: &mut Vec<Mend>) -> usize {
+/// If the next `<` comes before the tag ends, it may not be a tag: nothing is changed.
+fn find_in_tag(text: &str, start: usize, found: &mut Vec<Fix>) -> usize {
     let bytes = text.as_bytes();
     let mut at = start + 1;
     let mut quote = None;
@@ -343,10 +340,10 @@ fn find_in_tag(text: &str, start: usize, found: &mut Vec<Mend>) -> usize {
     }
 }
 
-/// Looks at the reference that the `&` at `start` may begin; where to go on.
-fn find_reference(text: &str, start: usize, found: &mut Vec<Mend>) -> usize {
-    let bare = |found: &mut Vec<Mend>| {
-        found.push(Mend::put(
+/// Checks the reference at the `&` at `start`; returns where to continue.
+fn find_reference(text: &str, start: usize, found: &mut Vec<Fix>) -> usize {
+    let bare = |found: &mut Vec<Fix>| {
+        found.push(Fix::replace(
             start..start + 1,
             "&amp;",
             RepairKind::BareAmpersand,
@@ -356,7 +353,7 @@ fn find_reference(text: &str, start: usize, found: &mut Vec<Mend>) -> usize {
     let bytes = &text.as_bytes()[start + 1..];
     let length = bytes
         .iter()
-        .take(LONGEST_ENTITY)
+        .take(MAX_ENTITY)
         .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'#')
         .count();
     if bytes.get(length) != Some(&b';') {
@@ -368,23 +365,23 @@ fn find_reference(text: &str, start: usize, found: &mut Vec<Mend>) -> usize {
         return end;
     }
     if numeric_reference(name).is_some() {
-        found.push(Mend::put(
+        found.push(Fix::replace(
             start..end,
             "\u{FFFD}",
             RepairKind::ForbiddenCharacter,
         ));
     } else if let Some(character) = html_reference(name) {
-        found.push(Mend::put(start..end, character, RepairKind::HtmlEntity));
+        found.push(Fix::replace(start..end, character, RepairKind::HtmlEntity));
     } else {
-        // An entity that nobody knows is kept to the letter.
+        // An unknown entity stays as written.
         return bare(found);
     }
     end
 }
 
-/// What an entity of HTML stands for, itself escaped where it must be.
+/// The characters of an HTML entity, escaped for XML.
 fn html_reference(name: &str) -> Option<Cow<'static, str>> {
-    // HTML lets the x be a capital letter.
+    // HTML allows a capital X.
     if let Some(digits) = name.strip_prefix("#X") {
         let number = numeric_reference(&format!("#x{digits}"))?;
         let c = char::from_u32(number).filter(|c| is_allowed(*c))?;
@@ -403,17 +400,17 @@ mod tests {
     use crate::oai::decode::decode;
     use crate::oai::response::RepairKind::*;
 
-    fn mended(text: &str) -> (String, Vec<(RepairKind, u64)>) {
+    fn repaired(text: &str) -> (String, Vec<(RepairKind, u64)>) {
         let source = decode(text.as_bytes(), None);
         let root = find_root(&source.text).unwrap();
-        let source = mend(source, root);
+        let source = repair(source, root);
         let repairs = source.all_repairs(source.text.len()).into_repairs();
         let repairs = repairs.iter().map(|r| (r.kind, r.count)).collect();
         (source.text.into_owned(), repairs)
     }
 
     #[test]
-    fn mends_text() {
+    fn repairs_text() {
         // The inside of a root element, before and after.
         let cases: Vec<(&str, &str, &str, Vec<_>)> = vec![
             (
@@ -523,7 +520,7 @@ mod tests {
             ),
         ];
         for (case, inside, expected, repairs) in cases {
-            let (text, found) = mended(&format!("<OAI-PMH>{inside}</OAI-PMH>"));
+            let (text, found) = repaired(&format!("<OAI-PMH>{inside}</OAI-PMH>"));
             if case == "wild quote" {
                 assert!(text.contains("&amp;"), "{case}");
                 continue;
@@ -567,7 +564,7 @@ mod tests {
             ("type", subset, "", vec![(DocumentType, 1)]),
         ];
         for (case, before, expected, repairs) in cases {
-            let (text, found) = mended(&format!("{before}{page}"));
+            let (text, found) = repaired(&format!("{before}{page}"));
             assert_eq!(
                 (text, found),
                 (format!("{expected}{page}"), repairs),

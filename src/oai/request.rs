@@ -22,7 +22,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The verb's name, which is also the name of the element that answers it.
+    /// The verb's name, also that of the element that answers it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Identify => "Identify",
@@ -41,13 +41,13 @@ impl fmt::Display for Verb {
     }
 }
 
-/// The text that a repository hands out to go on with a list: opaque, never empty, trimmed.
+/// The text with which a repository continues a list: opaque, never empty, trimmed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ResumptionToken(String);
 
 impl ResumptionToken {
-    /// Trims `text`; `None` if nothing is left, which is how a complete list ends.
+    /// The token in `text`, trimmed; `None` if it is empty, as at the end of a complete list.
     ///
     /// Source: OAI-PMH 2.0, 3.5.
     pub fn new(text: &str) -> Option<Self> {
@@ -61,20 +61,19 @@ impl ResumptionToken {
     }
 }
 
-/// What a list is asked for with: the arguments of ListRecords and ListIdentifiers.
+/// The arguments of ListRecords and ListIdentifiers.
 ///
-/// `from` and `until` are ready-made texts in the repository's granularity, both inclusive.
-/// An empty text is never sent: some repositories answer an empty `set` with every record
-/// marked as deleted.
+/// `from` and `until` are texts in the repository's granularity, both inclusive. An empty text is
+/// never sent: some repositories answer an empty `set` with every record marked as deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
     /// The metadata format.
     pub metadata_prefix: String,
-    /// The set, if the list is of one set.
+    /// The set; `None` for the whole repository.
     pub set: Option<String>,
-    /// Lower bound of the datestamps.
+    /// The lower bound of the datestamps.
     pub from: Option<String>,
-    /// Upper bound of the datestamps.
+    /// The upper bound of the datestamps.
     pub until: Option<String>,
 }
 
@@ -83,14 +82,14 @@ pub struct Selection {
 pub enum Request {
     /// Identify.
     Identify,
-    /// ListMetadataFormats, of the repository or of one item.
+    /// ListMetadataFormats, for the repository or for one item.
     ListMetadataFormats {
-        /// The item asked about.
+        /// The item; `None` for the repository.
         identifier: Option<String>,
     },
     /// ListSets.
     ListSets {
-        /// The token of the page before.
+        /// The token of the previous page.
         token: Option<ResumptionToken>,
     },
     /// The first page of ListIdentifiers.
@@ -101,9 +100,9 @@ pub enum Request {
     Resume {
         /// [`Verb::ListRecords`] or [`Verb::ListIdentifiers`].
         verb: Verb,
-        /// The token of the page before.
+        /// The token of the previous page.
         token: ResumptionToken,
-        /// Sent beside the token only for repositories that insist on it.
+        /// Sent with the token only to repositories that require it.
         metadata_prefix: Option<String>,
     },
     /// GetRecord.
@@ -129,8 +128,8 @@ impl Request {
         }
     }
 
-    /// Arguments in the order in which they are sent: `verb` first, since one repository breaks
-    /// without that, and never an empty one.
+    /// The arguments in the order in which they are sent, without empty ones. `verb` is first,
+    /// because one repository fails otherwise.
     pub fn arguments(&self) -> Vec<(&'static str, &str)> {
         let mut arguments = vec![("verb", self.verb().name())];
         match self {

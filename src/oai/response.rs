@@ -1,23 +1,23 @@
-//! What repositories answer, as types.
+//! The answers of repositories, as types.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Datestamp, Granularity, ResumptionToken};
 
-/// One whole, well-formed answer of a repository.
+/// One complete answer of a repository.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
     /// The repository's clock when it answered; `None` if absent or unreadable.
     pub response_date: Option<Datestamp>,
-    /// What the repository says that it was asked.
+    /// The request as the repository understood it.
     pub request: RequestEcho,
-    /// The answer itself.
+    /// The content of the answer.
     pub content: Content,
-    /// What had to be overlooked or mended to read the answer; empty for a clean one.
+    /// The repairs that were needed to read the answer.
     pub repairs: Vec<Repair>,
 }
 
-/// The `<request>` element: attributes as written, white space trimmed.
+/// The `<request>` element: attributes as written, trimmed.
 ///
 /// Error pages echo nothing. A lowered `until` here is the only sign of DOAJ's 30-day clamp.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct RequestEcho {
     pub resumption_token: Option<String>,
 }
 
-/// What one response holds: the element of the verb, or errors.
+/// The element of the verb, or errors.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// `<Identify>`.
@@ -53,7 +53,7 @@ pub enum Content {
     Records(List<Record>),
     /// `<GetRecord>`.
     Record(Box<Record>),
-    /// One or more `<error>`, in document order, also when a list element stands beside them.
+    /// One or more `<error>` in document order, also beside an empty list.
     Errors(Vec<OaiError>),
 }
 
@@ -62,27 +62,28 @@ pub enum Content {
 pub struct List<T> {
     /// Items in document order.
     pub items: Vec<T>,
-    /// Items that could not be understood; the page goes on without them.
+    /// Items that cannot be stored; the rest of the page counts without them.
     pub bad: Vec<BadItem>,
-    /// How to go on; `None` when the list is complete, also for an empty `<resumptionToken/>`.
+    /// The token of the next page; `None` at the end of the list, also for an empty
+    /// `<resumptionToken/>`.
     pub token: Option<ResumptionToken>,
     /// The attributes of `<resumptionToken>`, also of an empty one.
     pub paging: Paging,
 }
 
 impl<T> List<T> {
-    /// Items that the page carried, readable or not.
+    /// The number of items on the page, readable or not.
     pub fn len(&self) -> usize {
         self.items.len() + self.bad.len()
     }
 
-    /// Whether the page carried nothing.
+    /// Whether the page has no item.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Attributes of `<resumptionToken>`. All are hints: repositories get each of them wrong.
+/// Attributes of `<resumptionToken>`. All are hints, since some repository gets each one wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Paging {
     /// `completeListSize`, in items.
@@ -102,39 +103,39 @@ pub struct Header {
     pub identifier: String,
     /// The datestamp as written, trimmed; empty if there was none.
     pub datestamp: String,
-    /// The setSpecs in document order, trimmed, empty ones left out.
+    /// The setSpecs in document order, trimmed, without empty ones.
     pub set_specs: Vec<String>,
     /// `status="deleted"`, in any case.
     pub deleted: bool,
 }
 
 impl Header {
-    /// The datestamp as an instant; `None` if it cannot be read, which never moves a watermark.
+    /// The datestamp as an instant; `None` if it is unreadable. Such a record moves no watermark.
     pub fn instant(&self) -> Option<Datestamp> {
         Datestamp::parse(&self.datestamp).map(|(datestamp, _)| datestamp)
     }
 }
 
-/// A record: header, metadata, and whatever else stood in it.
+/// A record: header, metadata and further containers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The header.
     pub header: Header,
-    /// The first child element of the first `<metadata>`, verbatim, as a document of its own: it
-    /// carries the namespace declarations that it inherited. `None` for tombstones (whatever a
-    /// deleted record carries) and for records without metadata.
+    /// The first child element of the first `<metadata>`, verbatim, as a document of its own with
+    /// the namespace declarations that it inherits. `None` for tombstones and for records without
+    /// metadata.
     pub metadata: Option<String>,
-    /// Further `<metadata>` and all `<about>` containers, verbatim and self-contained, one after
-    /// the other; `None` if there are none.
+    /// Further `<metadata>` and all `<about>` containers, verbatim and self-contained, in one text;
+    /// `None` without any.
     pub extra: Option<String>,
-    /// The record's bytes as they came, if a repair touched them.
+    /// The record's bytes as received, if a repair changed them.
     pub raw: Option<Vec<u8>>,
-    /// The repairs that touched this record.
+    /// The repairs of this record.
     pub repairs: Vec<Repair>,
 }
 
 impl Record {
-    /// A record of which only its header is known: a deleted one.
+    /// A deleted record: only its header is known.
     pub fn tombstone(header: Header) -> Self {
         Self {
             header,
@@ -146,29 +147,29 @@ impl Record {
     }
 }
 
-/// An item that was set aside because it cannot be stored as a record.
+/// An item that cannot be stored as a record and goes to quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadItem {
-    /// The identifier, if there was one to be read.
+    /// The identifier, if it is readable.
     pub identifier: Option<String>,
-    /// The datestamp as written, if there was one.
+    /// The datestamp as written, if there is one.
     pub datestamp: Option<String>,
-    /// What is wrong with it, for people.
+    /// Why it cannot be stored, for people.
     pub reason: String,
-    /// The item's bytes as they came.
+    /// The item's bytes as received.
     pub raw: Vec<u8>,
 }
 
-/// Something that was overlooked or mended so that a page could be read.
+/// Repairs of one kind that were needed to read a page.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Repair {
-    /// What kind of repair.
+    /// The kind.
     pub kind: RepairKind,
-    /// How many places of this kind.
+    /// The number of places.
     pub count: u64,
 }
 
-/// Kinds of repairs. Each is narrow, and none runs on a page that parses without it.
+/// Kinds of repairs. Each is narrow, and a page that parses without repairs gets none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepairKind {
@@ -176,9 +177,9 @@ pub enum RepairKind {
     LeadingJunk,
     /// Text after the closing root tag was ignored.
     TrailingJunk,
-    /// The encoding was not what the document or the server said.
+    /// The encoding is not the one that the document or the server names.
     Encoding,
-    /// A byte that is no UTF-8 was read as Windows-1252, or replaced by U+FFFD.
+    /// A byte that is not UTF-8 was read as Windows-1252 or replaced by U+FFFD.
     InvalidUtf8,
     /// A character that XML 1.0 forbids, raw or as a reference, was replaced by U+FFFD.
     ForbiddenCharacter,
@@ -188,17 +189,17 @@ pub enum RepairKind {
     BareLessThan,
     /// An entity of HTML was replaced by its character.
     HtmlEntity,
-    /// An XML declaration in the midst of the document was dropped.
+    /// An XML declaration inside the document was dropped.
     InnerDeclaration,
     /// A document type declaration was skipped; it is never expanded.
     DocumentType,
-    /// The envelope has no namespace or another one than OAI-PMH's.
+    /// The namespace of the envelope is missing or is not OAI-PMH's.
     EnvelopeNamespace,
-    /// A well-known prefix that the document uses was not declared in it.
+    /// The document uses a well-known prefix without declaring it.
     UndeclaredPrefix,
 }
 
-/// What Identify says.
+/// The content of Identify.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identify {
     /// `repositoryName`.
@@ -211,11 +212,11 @@ pub struct Identify {
     pub earliest_datestamp: Option<String>,
     /// `deletedRecord`: `no`, `transient` or `persistent`, as written.
     pub deleted_record: Option<String>,
-    /// `granularity`, if it is one of the two that exist.
+    /// `granularity`, if it is one of the two of the protocol.
     pub granularity: Option<Granularity>,
-    /// `adminEmail`, all of them.
+    /// All `adminEmail`.
     pub admin_emails: Vec<String>,
-    /// `compression`, all of them.
+    /// All `compression`.
     pub compressions: Vec<String>,
 }
 
@@ -226,7 +227,7 @@ pub struct MetadataFormat {
     pub metadata_prefix: String,
     /// `schema`.
     pub schema: Option<String>,
-    /// `metadataNamespace`; DOAJ announces another one than its records use.
+    /// `metadataNamespace`; DOAJ announces one that its records do not use.
     pub metadata_namespace: Option<String>,
 }
 
@@ -249,7 +250,7 @@ pub struct OaiError {
 }
 
 impl OaiError {
-    /// The code, if it is one of the protocol's.
+    /// The code, if the protocol defines it.
     pub fn known_code(&self) -> Option<ErrorCode> {
         ErrorCode::parse(&self.code)
     }
@@ -277,7 +278,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// Reads a code, white space and case aside.
+    /// The code of this name; white space and case do not matter.
     pub fn parse(code: &str) -> Option<Self> {
         const CODES: [(&str, ErrorCode); 8] = [
             ("badArgument", ErrorCode::BadArgument),

@@ -1,4 +1,4 @@
-//! Which characters XML 1.0 allows, and where.
+//! The characters that XML 1.0 allows.
 
 use memchr::memmem;
 
@@ -6,8 +6,8 @@ const NAME_START: u8 = 1;
 const NAME: u8 = 2;
 const BLANK: u8 = 4;
 
-/// Classes of bytes. All bytes of multi-byte characters count as name characters: the few that
-/// XML excludes do no harm in a name.
+/// Classes of bytes. All bytes of multi-byte characters count as name characters: the few that XML
+/// excludes are harmless in a name.
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
@@ -29,7 +29,7 @@ pub(crate) fn is_name_start(byte: u8) -> bool {
     CLASSES[byte as usize] & NAME_START != 0
 }
 
-/// Whether a name may hold this byte.
+/// Whether a name may contain this byte.
 #[inline]
 pub(crate) fn is_name(byte: u8) -> bool {
     CLASSES[byte as usize] & NAME != 0
@@ -41,7 +41,7 @@ pub(crate) fn is_blank(byte: u8) -> bool {
     CLASSES[byte as usize] & BLANK != 0
 }
 
-/// `text` from the first byte on that is not white space.
+/// `text` without white space before it.
 pub(crate) fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t', '\r', '\n'])
 }
@@ -61,7 +61,7 @@ pub(crate) fn find_forbidden(text: &str, from: usize) -> Option<usize> {
     noncharacter.or(control).map(|at| from + at)
 }
 
-/// Looks at blocks as a whole, which compiles to wide instructions, and closer only at a hit.
+/// Checks whole blocks, which compiles to wide instructions, and single bytes only after a hit.
 fn find_control(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 128;
     let forbidden = |b: u8| b < 0x20 && b != b'\t' && b != b'\n' && b != b'\r';
@@ -80,23 +80,19 @@ fn find_noncharacter(bytes: &[u8]) -> Option<usize> {
     memmem::find_iter(bytes, b"\xEF\xBF").find(|at| matches!(bytes.get(at + 2), Some(0xBE | 0xBF)))
 }
 
-/// What the text between `&` and `;` stands for, by XML's own rules: one of the five predefined
-/// entities, or a numeric reference to an allowed character.
+/// The character of a reference, the text between `&` and `;`: one of the five entities of XML, or
+/// a number of an allowed character.
 pub(crate) fn resolve_reference(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => numeric_reference(name)
+    match quick_xml::escape::resolve_xml_entity(name) {
+        Some(text) => text.chars().next(),
+        None => numeric_reference(name)
             .and_then(char::from_u32)
             .filter(|c| is_allowed(*c)),
     }
 }
 
-/// The number in `#123` or `#x7B`, whether or not a character has it; `None` if it is no such
-/// reference. A number too large for any character comes back as [`u32::MAX`].
+/// The number in `#123` or `#x7B`, even if no character has it; `None` for anything else. A number
+/// too large for any character gives [`u32::MAX`].
 pub(crate) fn numeric_reference(name: &str) -> Option<u32> {
     let number = name.strip_prefix('#')?;
     let (digits, radix) = match number.strip_prefix('x') {

@@ -1,15 +1,16 @@
-//! What a body is that holds no answer.
+//! Tells what a body is if it is not XML.
 
 use super::error::{LooksLike, ParseError};
+use crate::http::{excerpt, html_title};
 use crate::oai::parse::chars::skip_blanks;
 
-/// How much of a body is looked at, in characters.
+/// How much of a body is examined, in characters.
 const HEAD_CHARS: usize = 64 << 10;
 
 /// The longest excerpt and title, in characters.
 const EXCERPT_CHARS: usize = 120;
 
-/// Tags that only HTML has, so that it shows even in a fragment.
+/// Tags that only HTML has. They identify even a fragment.
 const HTML_TAGS: [&str; 16] = [
     "!doctype html",
     "html",
@@ -29,13 +30,15 @@ const HTML_TAGS: [&str; 16] = [
     "table",
 ];
 
-/// Says what `text` is instead of XML; `None` if it seems to be XML.
+/// The kind of `text` as an error; `None` if it seems to be XML.
 pub(super) fn not_xml(text: &str) -> Option<ParseError> {
     let head = head(text.trim_start_matches(['\u{FEFF}', ' ', '\t', '\r', '\n']));
     let looks_like = if head.contains('\0') || head.matches('\u{FFFD}').count() > head.len() / 16 {
         LooksLike::Binary
     } else if is_html(head) {
-        LooksLike::Html { title: title(head) }
+        LooksLike::Html {
+            title: html_title(head).map(|title| excerpt(&title, EXCERPT_CHARS)),
+        }
     } else if head.starts_with('<') {
         return None;
     } else if head.starts_with(['{', '[']) {
@@ -45,11 +48,11 @@ pub(super) fn not_xml(text: &str) -> Option<ParseError> {
     };
     Some(ParseError::NotXml {
         looks_like,
-        excerpt: collapse(head),
+        excerpt: excerpt(head, EXCERPT_CHARS),
     })
 }
 
-/// Whether the first tag, declaration and comments aside, is one of HTML.
+/// Whether the first tag after declaration and comments is one of HTML.
 fn is_html(head: &str) -> bool {
     let mut rest = head;
     loop {
@@ -78,32 +81,6 @@ fn starts_with_tag(text: &str, tag: &str) -> bool {
         && rest[tag.len()..].starts_with(|c: char| c.is_whitespace() || c == '>' || c == '/')
 }
 
-fn title(head: &str) -> Option<String> {
-    let lower = head.to_ascii_lowercase();
-    let start = lower.find("<title")?;
-    let start = start + lower[start..].find('>')? + 1;
-    let end = start + lower[start..].find('<')?;
-    let title = collapse(&head[start..end]);
-    (!title.is_empty()).then_some(title)
-}
-
-/// The first words of a text, in one line.
-fn collapse(text: &str) -> String {
-    let mut excerpt = String::new();
-    for word in text.split_whitespace() {
-        if !excerpt.is_empty() {
-            excerpt.push(' ');
-        }
-        excerpt.push_str(word);
-        if let Some((end, _)) = excerpt.char_indices().nth(EXCERPT_CHARS) {
-            excerpt.truncate(end);
-            excerpt.push('…');
-            break;
-        }
-    }
-    excerpt
-}
-
 fn head(text: &str) -> &str {
     let end = text.char_indices().map(|(at, _)| at).nth(HEAD_CHARS);
     &text[..end.unwrap_or(text.len())]
@@ -114,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_came() {
+    fn classifies_bodies() {
         let html = |title: Option<&str>| LooksLike::Html {
             title: title.map(str::to_owned),
         };

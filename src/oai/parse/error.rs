@@ -1,39 +1,39 @@
-//! What can be wrong with an answer, by what the caller does next.
+//! Why a body is no answer, split by what the caller does next.
 
 use std::fmt;
 
 use crate::oai::request::Verb;
 use crate::oai::response::BadItem;
 
-/// Why a body is no answer to the request. None of these ever means that a list has ended.
+/// Why a body is no answer to the request. None of these means that a list has ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// No bytes, or white space alone. A fault of the transport: try again.
+    /// No bytes, or only white space: retry.
     #[error("the body is empty")]
     Empty,
-    /// Something else than XML: a challenge, a maintenance page, a message. Try again, later.
+    /// Not XML: a challenge, a maintenance page, a message. Retry later.
     #[error("the body is {looks_like}, not XML; it starts with {excerpt:?}")]
     NotXml {
-        /// What it looks like.
+        /// Its kind.
         looks_like: LooksLike,
         /// Its first words, white space collapsed.
         excerpt: String,
     },
-    /// The closing root tag is missing: the body was cut. Try again.
-    #[error("the body breaks off after {at} bytes, before its closing root tag")]
+    /// The closing root tag is missing: retry.
+    #[error("the body is truncated after {at} bytes, before its closing root tag")]
     Truncated {
-        /// The length of what came, in bytes.
+        /// The length of the body, in bytes.
         at: usize,
     },
-    /// XML, or meant to be, but broken beyond narrow repairs. Try again, then smaller windows.
+    /// XML that narrow repairs cannot fix. Retry, then use smaller windows.
     #[error("malformed XML at byte {at}: {what}")]
     Malformed {
-        /// Where, as a byte offset into the body as it came.
+        /// The byte offset in the body.
         at: usize,
         /// What is wrong there.
         what: String,
     },
-    /// Well-formed XML of another kind. The base URL is probably wrong.
+    /// Well-formed XML, but not OAI-PMH. The base URL is probably wrong.
     #[error(
         "the root element is {root:?}{}, not OAI-PMH 2.0",
         .namespace.as_ref().map(|uri| format!(" of namespace {uri:?}")).unwrap_or_default()
@@ -44,35 +44,35 @@ pub enum ParseError {
         /// Its namespace, if it has one.
         namespace: Option<String>,
     },
-    /// OAI-PMH, but with neither the verb's element nor an error.
+    /// OAI-PMH with neither the verb's element nor an error.
     #[error(
-        "the answer holds neither {verb} nor an error; {}",
-        .found.as_ref().map_or("it is empty".to_owned(), |name| format!("it holds {name}"))
+        "the answer contains neither {verb} nor an error; {}",
+        .found.as_ref().map_or("it is empty".to_owned(), |name| format!("it contains {name}"))
     )]
     MissingElement {
-        /// The verb that was asked.
+        /// The verb of the request.
         verb: Verb,
-        /// What stands in the answer instead.
+        /// What the answer contains instead.
         found: Option<String>,
     },
-    /// A list that breaks off with an error behind some of its items, or that has a token beside it:
-    /// neither the items nor the error are all there is to it. Try again, then smaller windows.
+    /// A list that ends with an error after some items, or has both an error and a token. Neither
+    /// the items nor the error are the whole answer. Retry, then use smaller windows.
     #[error(
-        "the list breaks off after {items} items with the error {code}{}",
+        "the list ends after {items} items with the error {code}{}",
         if message.is_empty() { String::new() } else { format!(" ({message})") }
     )]
     BrokenOff {
-        /// Items before the error.
+        /// The number of items before the error.
         items: usize,
         /// The error's `code`, as written.
         code: String,
         /// The error's text, trimmed.
         message: String,
     },
-    /// The one record that GetRecord asked for cannot be stored: set it aside.
+    /// The one record of GetRecord cannot be stored: quarantine it.
     #[error("the record cannot be stored: {}", .0.reason)]
     BadRecord(Box<BadItem>),
-    /// The answer is larger than we allow. Ask for less, or raise the limit.
+    /// The answer exceeds a limit. Request less, or raise the limit.
     #[error("the answer exceeds {key} = {limit}")]
     Limit {
         /// The configuration key: `max_depth` or `max_page_records`.
@@ -82,7 +82,7 @@ pub enum ParseError {
     },
 }
 
-/// What a body that is no XML looks like.
+/// The kind of a body that is not XML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LooksLike {
     /// An HTML page.
@@ -94,7 +94,7 @@ pub enum LooksLike {
     Json,
     /// Plain text.
     Text,
-    /// Bytes that are no text, such as compressed data.
+    /// Bytes that are not text, such as compressed data.
     Binary,
 }
 

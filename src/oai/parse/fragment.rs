@@ -1,4 +1,4 @@
-//! How an element is cut from a page so that it stands as a document of its own.
+//! Cuts an element out of a page as a document of its own.
 
 use memchr::memmem;
 
@@ -6,32 +6,33 @@ use super::chars::is_name;
 use super::names::Binding;
 use super::scan::{Fault, Scanner};
 
-/// The namespace declarations around an element that has not been read yet.
+/// The namespace declarations in scope before an element is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Surroundings {
-    /// How many were in scope.
+pub(super) struct Scope {
+    /// Their number.
     bindings: usize,
 }
 
 impl<'t> Scanner<'t> {
-    /// Call before the start tag of an element that may be [cut](Self::cut) is read.
-    pub(super) fn surroundings(&mut self) -> Surroundings {
+    /// The scope of the next element. Call it before the start tag of an element that may be
+    /// [cut](Self::cut).
+    pub(super) fn scope(&mut self) -> Scope {
         self.era = self.era.wrapping_add(1);
-        Surroundings {
+        Scope {
             bindings: self.bindings.len(),
         }
     }
 
-    /// Cuts the element whose start tag was read last: byte for byte as written, with the
-    /// declarations that it inherits and needs put behind its name. It is no longer open then.
+    /// Cuts the element whose start tag was read last, and reads to its end. The text is as written,
+    /// plus the declarations that it inherits and needs, after its name.
     ///
-    /// Needed is what a name in the element was resolved with, and each prefix that occurs in
-    /// front of a colon, since values of attributes such as `xsi:type` hold prefixes too.
-    pub(super) fn cut(&mut self, around: Surroundings) -> Result<String, Fault> {
+    /// It needs those that resolve its names, and each prefix before a colon in its text, since
+    /// attribute values such as that of `xsi:type` contain prefixes too.
+    pub(super) fn cut(&mut self, scope: Scope) -> Result<String, Fault> {
         let Some(open) = self.top() else {
             return Err(Fault::End);
         };
-        let inherited = self.inherited(around);
+        let inherited = self.inherited(scope);
         let era = self.era;
         self.skip()?;
         let fragment = &self.text[open.start..self.position];
@@ -48,17 +49,15 @@ impl<'t> Scanner<'t> {
         Ok(cut)
     }
 
-    /// The bindings around an element that it does not declare anew on its start tag.
-    fn inherited(&self, around: Surroundings) -> Vec<usize> {
+    /// The bindings in scope that the start tag does not declare again.
+    fn inherited(&self, scope: Scope) -> Vec<usize> {
         let hidden = |index: &usize| {
             let prefix = self.bindings[*index].prefix;
             self.bindings[index + 1..]
                 .iter()
                 .any(|later| later.prefix == prefix)
         };
-        (0..around.bindings)
-            .filter(|index| !hidden(index))
-            .collect()
+        (0..scope.bindings).filter(|index| !hidden(index)).collect()
     }
 }
 
@@ -70,7 +69,7 @@ fn is_needed(binding: &Binding<'_>, era: u32, fragment: &str) -> bool {
         || (!binding.well_known && !binding.prefix.is_empty() && mentions(fragment, binding.prefix))
 }
 
-/// Whether `prefix` occurs in front of a colon.
+/// Whether `prefix` occurs before a colon.
 fn mentions(fragment: &str, prefix: &str) -> bool {
     let bytes = fragment.as_bytes();
     memmem::find_iter(bytes, prefix).any(|at| {
@@ -80,7 +79,7 @@ fn mentions(fragment: &str, prefix: &str) -> bool {
 }
 
 fn push_declaration(cut: &mut String, binding: &Binding<'_>) {
-    // As written, the value cannot hold the quotes that it stood in.
+    // The value cannot contain the kind of quotes that enclosed it.
     let quote = if binding.uri.contains('"') { '\'' } else { '"' };
     cut.push_str(" xmlns");
     if !binding.prefix.is_empty() {

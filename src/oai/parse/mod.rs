@@ -1,4 +1,4 @@
-//! From a body to a [`Response`]: strictly first, then with narrow repairs, then item by item.
+//! Parses a body into a [`Response`]: strictly first, then with narrow repairs, then item by item.
 
 pub(crate) mod chars;
 mod diagnose;
@@ -14,18 +14,18 @@ mod walk;
 pub use error::{LooksLike, ParseError};
 
 use super::decode::decode;
-use super::repair::{count_roots, find_root, has_closing_root, mend};
+use super::repair::{count_roots, find_root, has_closing_root, repair};
 use super::request::Verb;
 use super::response::Response;
 use scan::{Fault, Mode};
 use source::Source;
 
-/// What is known of an answer before it is read.
+/// What is known about an answer before it is parsed.
 #[derive(Debug, Clone, Copy)]
 pub struct Hints<'a> {
-    /// The verb that was asked: the answer must hold its element.
+    /// The verb of the request: the answer must contain its element.
     pub verb: Verb,
-    /// The charset of the HTTP header `Content-Type`, if it has one.
+    /// The charset of the HTTP header `Content-Type`.
     pub charset: Option<&'a str>,
     /// How large the answer may be.
     pub limits: PageLimits,
@@ -60,17 +60,17 @@ impl Hints<'_> {
     }
 }
 
-/// Reads one answer, whole.
+/// Parses one complete answer.
 ///
-/// `body` is what came, decompressed; the caller has capped its size. A page that is well-formed is
-/// taken as it is. One that is not is mended where what was meant is beyond doubt; each repair is
-/// counted in [`Response::repairs`], and in the records that it touched, beside their original
-/// bytes. An item that is broken inside is set aside if the page around it is intact. What lacks
-/// its closing root tag is no page, however much of it could be read. Document type declarations
-/// are skipped and nothing that they define is ever expanded or fetched.
+/// `body` is decompressed; the caller limits its size. A well-formed page is parsed as it is. Any
+/// other page is repaired where its meaning is beyond doubt. Each repair is counted in
+/// [`Response::repairs`] and in its record, which then keeps its original bytes too. An item that
+/// is broken inside goes to [`List::bad`](super::List::bad) if the page around it is intact. A body
+/// without its closing root tag is never a page. Document type declarations are skipped, and
+/// nothing that they define is expanded or fetched.
 ///
-/// An `<error>` makes the answer [`Content::Errors`](super::Content::Errors), also in a list; beside
-/// items or a token of a list it is a fault.
+/// An `<error>` makes the answer [`Content::Errors`](super::Content::Errors), also in an empty list.
+/// After items of a list or beside a token it is a fault.
 ///
 /// # Errors
 /// See [`ParseError`]; offsets are those of `body`.
@@ -99,12 +99,12 @@ pub fn parse(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
     if !has_closing_root(&source.text, root) {
         return Err(ParseError::Truncated { at: body.len() });
     }
-    let source = mend(source, root);
+    let source = repair(source, root);
     let fault = match walk::response(&source, &hints, Mode::Lenient) {
         Ok(response) => return Ok(response),
         Err(fault) => fault,
     };
-    // With a second answer inside or behind, it would be a guess which items are whose.
+    // With a second answer in the text, only a guess could tell which answer an item belongs to.
     if matches!(fault, Fault::Malformed { .. }) && count_roots(&source.text) == 1 {
         match walk::response(&source, &hints, Mode::Salvage) {
             Ok(response) => return Ok(response),
@@ -117,7 +117,7 @@ pub fn parse(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
     Err(fatal(fault, &source))
 }
 
-/// What a fault comes down to when there is no more to try.
+/// The error for a fault that no repair removes.
 fn fatal(fault: Fault, source: &Source<'_>) -> ParseError {
     match fault {
         Fault::Malformed { at, what } => ParseError::Malformed {

@@ -1,9 +1,9 @@
-//! Qualified names, and the namespaces that their prefixes stand for.
+//! Qualified names and the namespaces of their prefixes.
 
 /// The namespace of OAI-PMH 2.0.
 pub(super) const OAI: &str = "http://www.openarchives.org/OAI/2.0/";
 
-/// Prefixes that repositories forget to declare, each of which means one namespace everywhere.
+/// Prefixes that repositories forget to declare. Each means one namespace everywhere.
 pub(super) const WELL_KNOWN: [(&str, &str); 14] = [
     ("dc", "http://purl.org/dc/elements/1.1/"),
     ("dcterms", "http://purl.org/dc/terms/"),
@@ -21,17 +21,17 @@ pub(super) const WELL_KNOWN: [(&str, &str); 14] = [
     ("xsi", "http://www.w3.org/2001/XMLSchema-instance"),
 ];
 
-/// A name as written, and where its colon is.
+/// A name as written and the position of its colon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Name<'t> {
     /// The whole name.
     pub(super) text: &'t str,
-    /// The prefix's length, and 0 for none.
+    /// The length of the prefix; 0 without one.
     colon: usize,
 }
 
 impl<'t> Name<'t> {
-    /// A name with its colon at `colon`, which is neither its first nor its last byte.
+    /// A name with its colon at `colon`, neither its first nor its last byte.
     pub(super) fn new(text: &'t str, colon: Option<usize>) -> Self {
         Self {
             text,
@@ -39,13 +39,13 @@ impl<'t> Name<'t> {
         }
     }
 
-    /// What stands before the colon; empty without one.
+    /// The part before the colon; empty without one.
     #[inline]
     pub(super) fn prefix(self) -> &'t str {
         &self.text[..self.colon]
     }
 
-    /// What stands after the colon, or the whole name.
+    /// The part after the colon, or the whole name.
     #[inline]
     pub(super) fn local(self) -> &'t str {
         match self.colon {
@@ -69,16 +69,16 @@ impl<'t> Name<'t> {
 pub(super) struct Binding<'t> {
     /// The prefix; empty for the default namespace.
     pub(super) prefix: &'t str,
-    /// The namespace as written, references and all; empty where the default one is taken back.
+    /// The namespace as written, with its references; empty if the default namespace is reset.
     pub(super) uri: &'t str,
-    /// It stands in no document: see [`WELL_KNOWN`].
+    /// The document lacks it: see [`WELL_KNOWN`].
     pub(super) well_known: bool,
-    /// When it was used last.
+    /// The last era in which it was used.
     pub(super) used: u32,
 }
 
 impl<'t> Binding<'t> {
-    /// A declaration as it stands in a document.
+    /// A declaration in the document.
     pub(super) fn declared(prefix: &'t str, uri: &'t str) -> Self {
         Self {
             prefix,
@@ -88,7 +88,7 @@ impl<'t> Binding<'t> {
         }
     }
 
-    /// A declaration that ought to stand in a document.
+    /// A declaration that the document should have.
     pub(super) fn well_known((prefix, uri): &(&'static str, &'static str)) -> Self {
         Self {
             well_known: true,

@@ -1,4 +1,4 @@
-//! What a record, a header and the other small elements of a list hold.
+//! Reads records, headers and the other items of lists.
 
 use super::scan::{Fault, Open, Token};
 use super::source::Tally;
@@ -6,10 +6,10 @@ use super::walk::Walk;
 use crate::oai::Granularity;
 use crate::oai::response::{BadItem, Header, Identify, MetadataFormat, Record, RepairKind, Set};
 
-/// An item, or why it is none.
+/// An item, or the bad item in its place.
 pub(super) type Read<T> = Result<Result<T, BadItem>, Fault>;
 
-/// What of a header has been read.
+/// The parts of a header that have been read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Draft {
     /// The identifier, trimmed, not empty.
@@ -19,7 +19,7 @@ pub(super) struct Draft {
 }
 
 impl<'t> Walk<'t> {
-    /// Reads the record whose start tag, `open`, was read last.
+    /// Reads the record whose start tag `open` was read last.
     pub(super) fn record(&mut self, open: Open<'t>) -> Read<Record> {
         self.draft = Draft::default();
         let undeclared = self.scan.undeclared;
@@ -28,15 +28,15 @@ impl<'t> Walk<'t> {
         let mut further = String::new();
         let mut about = String::new();
         loop {
-            let around = self.scan.surroundings();
+            let scope = self.scan.scope();
             match self.scan.next()? {
                 Token::Start => match self.child() {
                     "header" if header.is_none() => header = Some(self.header_parts()?),
                     "metadata" if metadata.is_none() => {
                         metadata = self.metadata(&mut further)?;
                     }
-                    "metadata" => further.push_str(&self.scan.cut(around)?),
-                    "about" => about.push_str(&self.scan.cut(around)?),
+                    "metadata" => further.push_str(&self.scan.cut(scope)?),
+                    "about" => about.push_str(&self.scan.cut(scope)?),
                     _ => self.scan.skip()?,
                 },
                 Token::End => break,
@@ -46,8 +46,8 @@ impl<'t> Walk<'t> {
         }
         let header = match header {
             Some(Ok(header)) => header,
-            Some(Err(reason)) => return Ok(Err(self.bad_item(open, reason))),
-            None => return Ok(Err(self.bad_item(open, "record without header"))),
+            Some(Err(reason)) => return Ok(Err(self.reject(open, reason))),
+            None => return Ok(Err(self.reject(open, "the record has no header"))),
         };
         if header.deleted {
             metadata = None;
@@ -67,11 +67,11 @@ impl<'t> Walk<'t> {
         }))
     }
 
-    /// Reads the header whose start tag, `open`, was read last, as an item of its own.
+    /// Reads the header whose start tag `open` was read last, as an item of its own.
     pub(super) fn header(&mut self, open: Open<'t>) -> Read<Header> {
         self.draft = Draft::default();
         let header = self.header_parts()?;
-        Ok(header.map_err(|reason| self.bad_item(open, reason)))
+        Ok(header.map_err(|reason| self.reject(open, reason)))
     }
 
     fn header_parts(&mut self) -> Result<Result<Header, &'static str>, Fault> {
@@ -96,7 +96,7 @@ impl<'t> Walk<'t> {
             Ok(())
         })?;
         let Some(identifier) = self.draft.identifier.clone() else {
-            return Ok(Err("header without identifier"));
+            return Ok(Err("the header has no identifier"));
         };
         Ok(Ok(Header {
             identifier,
@@ -106,14 +106,14 @@ impl<'t> Walk<'t> {
         }))
     }
 
-    /// Reads a `<metadata>` container: its first element, and any others into `further`.
+    /// Reads a `<metadata>` container: returns its first element, appends others to `further`.
     fn metadata(&mut self, further: &mut String) -> Result<Option<String>, Fault> {
         let mut metadata = None;
         loop {
-            let around = self.scan.surroundings();
+            let scope = self.scan.scope();
             match self.scan.next()? {
-                Token::Start if metadata.is_none() => metadata = Some(self.scan.cut(around)?),
-                Token::Start => further.push_str(&self.scan.cut(around)?),
+                Token::Start if metadata.is_none() => metadata = Some(self.scan.cut(scope)?),
+                Token::Start => further.push_str(&self.scan.cut(scope)?),
                 Token::End => return Ok(metadata),
                 Token::Eof => return Err(Fault::End),
                 _ => {}
@@ -136,7 +136,7 @@ impl<'t> Walk<'t> {
         })?;
         Ok(match set_spec {
             Some(set_spec) => Ok(Set { set_spec, set_name }),
-            None => Err(self.bad_item(open, "set without setSpec")),
+            None => Err(self.reject(open, "the set has no setSpec")),
         })
     }
 
@@ -156,13 +156,13 @@ impl<'t> Walk<'t> {
             Ok(())
         })?;
         Ok(if format.metadata_prefix.is_empty() {
-            Err(self.bad_item(open, "format without metadataPrefix"))
+            Err(self.reject(open, "the format has no metadataPrefix"))
         } else {
             Ok(format)
         })
     }
 
-    /// Reads `<Identify>`; `<error>` in it goes to the answer's errors.
+    /// Reads `<Identify>`; an `<error>` in it goes to the errors of the answer.
     pub(super) fn identify(&mut self) -> Result<Identify, Fault> {
         let mut identify = Identify::default();
         self.each_child(|walk, name| {
@@ -185,10 +185,10 @@ impl<'t> Walk<'t> {
         Ok(identify)
     }
 
-    /// The item that started with `open` and has just ended, as one that cannot be stored.
-    fn bad_item(&mut self, open: Open<'t>, reason: &str) -> BadItem {
+    /// The bad item that started with `open` and has just ended.
+    fn reject(&mut self, open: Open<'t>, reason: &str) -> BadItem {
         let end = self.scan.position;
-        self.set_aside(open.start..end, reason.to_owned())
+        self.bad_item(open.start..end, reason.to_owned())
     }
 }
 

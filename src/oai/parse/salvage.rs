@@ -1,38 +1,40 @@
-//! Where a broken item ends, so that the page can go on behind it.
+//! Finds the end of a broken item, so that parsing continues after it.
 
 use memchr::{memchr, memmem};
 
 use super::chars::{is_blank, skip_blanks};
 
-/// How many closing tags, and how long a comment or a tag in bytes, are looked at before giving up.
-const MOST_TRIES: usize = 10_000;
+/// How many closing tags are tried.
+const MAX_TRIES: usize = 10_000;
+
+/// How many bytes of a comment or a tag are examined.
 const WINDOW_BYTES: usize = 64 << 10;
 
-/// An item's surroundings, names as written.
+/// An item and its list, names as written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'t> {
     /// The item's element, such as `record` or `oai:record`.
     pub(super) name: &'t str,
     /// The list's element, such as `ListRecords`.
     pub(super) list: &'t str,
-    /// The element that each item starts with, if it has one: a record its `header`.
+    /// The first child of each item, such as the `header` of a record.
     pub(super) first: Option<&'static str>,
 }
 
-/// Finds the end of the broken item that starts at `start`, and the start of the tag after it.
+/// The end of the broken item that starts at `start`, and the start of the tag after it.
 ///
-/// That is the first closing tag of the item's name that another item, the token or the closing tag
-/// of the list follows: metadata may hold elements of the same name, as MARC does, but what follows
-/// those is something else. `None` if there is none, so that the list itself is broken, or if another
-/// item begins before it, which would be lost with the broken one.
+/// The end is the first closing tag of that name before another item, the token or the end of the
+/// list. Metadata may contain elements of the same name, as MARC does, but those are followed by
+/// other tags. `None` if there is no end: the list itself is broken. `None` too if another item
+/// begins before the end, since it would be lost with the broken one.
 pub(super) fn find_end(text: &str, start: usize, item: Item<'_>) -> Option<(usize, usize)> {
     let closing = format!("</{}", item.name);
     let tail = &text[start..];
-    let mut tries = memmem::find_iter(tail.as_bytes(), closing.as_bytes()).take(MOST_TRIES);
+    let mut tries = memmem::find_iter(tail.as_bytes(), closing.as_bytes()).take(MAX_TRIES);
     let (end, next) = tries.find_map(|at| {
         let rest = skip_blanks(&tail[at + closing.len()..]).strip_prefix('>')?;
         let next = skip_comments(rest);
-        goes_on(next, item).then(|| (text.len() - rest.len(), text.len() - next.len()))
+        list_continues(next, item).then(|| (text.len() - rest.len(), text.len() - next.len()))
     })?;
     let opening = format!("<{}", item.name);
     let inside = &text[start + 1..end];
@@ -42,12 +44,12 @@ pub(super) fn find_end(text: &str, start: usize, item: Item<'_>) -> Option<(usiz
     (!holds_another).then_some((end, next))
 }
 
-/// The item's name, up to its colon included.
+/// The prefix of the item's name with its colon.
 fn prefix<'t>(item: Item<'t>) -> &'t str {
     &item.name[..item.name.find(':').map_or(0, |colon| colon + 1)]
 }
 
-fn goes_on(next: &str, item: Item<'_>) -> bool {
+fn list_continues(next: &str, item: Item<'_>) -> bool {
     if next
         .strip_prefix("</")
         .is_some_and(|tag| starts_with_name(tag, "", item.list))
@@ -60,7 +62,7 @@ fn goes_on(next: &str, item: Item<'_>) -> bool {
     starts_with_name(tag, prefix(item), "resumptionToken") || is_item(tag, item)
 }
 
-/// Whether this, behind its `<`, is the start of an item.
+/// Whether `tag`, the text after `<`, is the start of an item.
 fn is_item(tag: &str, item: Item<'_>) -> bool {
     if !starts_with_name(tag, "", item.name) {
         return false;

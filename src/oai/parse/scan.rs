@@ -1,7 +1,7 @@
-//! What comes next in a document, checked for well-formedness and for declared prefixes.
+//! Reads a document token by token, and checks that it is well-formed and its prefixes declared.
 //!
-//! The tokens are quick-xml's; all that it leaves to its callers is checked here: names,
-//! attributes, references, nesting, one root, prefixes. Nothing is expanded.
+//! quick-xml finds the tokens. It leaves these checks to its callers: names, attributes,
+//! references, nesting, one root, prefixes. Nothing is expanded.
 
 use memchr::{memchr, memchr2, memmem};
 use quick_xml::Reader;
@@ -10,22 +10,22 @@ use quick_xml::events::Event;
 use super::chars::{find_forbidden, is_blank, is_name, is_name_start, resolve_reference};
 use super::names::{Binding, Name, WELL_KNOWN};
 
-/// Namespace declarations in scope: more is an attack, not a record.
-const MOST_BINDINGS: usize = 256;
+/// The most namespace declarations in scope: more is an attack, not a record.
+const MAX_BINDINGS: usize = 256;
 
-/// Below this many, comparing each with each is cheaper than sorting.
+/// Up to this many, comparing each with each is faster than sorting.
 const FEW_ATTRIBUTES: usize = 16;
 
-/// Why a document cannot be read on.
+/// Why reading stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Not well-formed: where, as an offset into the text, and what.
+    /// Not well-formed: the offset in the text, and what is wrong.
     Malformed { at: usize, what: Box<str> },
     /// The text ends within an element.
     End,
     /// More than the named limit allows.
     Limit { key: &'static str, limit: usize },
-    /// Something else than a fault of the XML.
+    /// Not a fault of the XML.
     Other(Box<super::ParseError>),
 }
 
@@ -40,16 +40,16 @@ impl From<super::ParseError> for Fault {
 pub(super) enum Mode {
     /// XML 1.0 with namespaces, without a document type declaration.
     Strict,
-    /// Well-known prefixes need no declaration, and what follows the root is overlooked.
+    /// Well-known prefixes need no declaration, and text after the root is ignored.
     Lenient,
-    /// As lenient, but nothing may follow the root, and items that are broken inside are set aside.
+    /// As lenient, but nothing may follow the root. Items that are broken inside become bad items.
     Salvage,
 }
 
-/// One step through a document. Comments and processing instructions are checked and passed over.
+/// One token. Comments and processing instructions are checked and skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'t> {
-    /// A start tag, now on top of the open elements; an empty element's end comes next.
+    /// A start tag, now on top of the open elements. The end of an empty element follows.
     Start,
     /// The end of the element that was on top.
     End,
@@ -68,9 +68,9 @@ pub(super) enum Token<'t> {
 pub(super) struct Open<'t> {
     /// Its name as written.
     pub(super) name: Name<'t>,
-    /// Where its start tag begins.
+    /// The offset of its start tag.
     pub(super) start: usize,
-    /// How many namespace declarations were in scope around it.
+    /// The number of namespace declarations in scope around it.
     bindings: usize,
 }
 
@@ -85,9 +85,9 @@ pub(super) struct Attribute<'t> {
 pub(super) struct Scanner<'t> {
     pub(super) text: &'t str,
     reader: Reader<&'t [u8]>,
-    /// Where in the text the reader began.
+    /// The offset at which the reader started.
     base: usize,
-    /// Where the last token ended.
+    /// The end of the last token.
     pub(super) position: usize,
     open: Vec<Open<'t>>,
     pub(super) bindings: Vec<Binding<'t>>,
@@ -96,7 +96,7 @@ pub(super) struct Scanner<'t> {
     rooted: bool,
     /// The start tag read last was that of an empty element.
     ending: bool,
-    /// `]]>` occurs somewhere, so that each text must be looked at.
+    /// `]]>` occurs somewhere, so each text must be checked.
     section_ends: bool,
     depth: usize,
     /// Marks the bindings that are used from now on.
@@ -112,7 +112,7 @@ impl<'t> Scanner<'t> {
             let code = text[at..].chars().next().map_or(0, u32::from);
             return fault(at, format!("forbidden character U+{code:04X}"));
         }
-        // The reader would pass over a mark without counting it.
+        // The reader would skip the mark without counting it.
         if text.starts_with('\u{FEFF}') {
             return fault(0, "byte order mark within the text");
         }
@@ -206,7 +206,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Reads on to the end of the innermost element, which is then no longer open.
+    /// Skips the rest of the innermost element.
     pub(super) fn skip(&mut self) -> Result<(), Fault> {
         let level = self.open.len();
         while self.open.len() >= level {
@@ -215,7 +215,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Goes on at `position`, with all but the outermost `level` elements closed.
+    /// Continues at `position`, with all but the outermost `level` elements closed.
     pub(super) fn resume(&mut self, position: usize, level: usize) {
         if let Some(open) = self.open.get(level) {
             self.bindings.truncate(open.bindings);
@@ -288,9 +288,9 @@ impl<'t> Scanner<'t> {
             Some(open) if open.name.text == found => Ok(()),
             Some(open) => {
                 let expected = open.name.text;
-                fault(start, format!("</{found}> where </{expected}> is due"))
+                fault(start, format!("</{found}> instead of </{expected}>"))
             }
-            None => fault(start, format!("</{found}> closes nothing")),
+            None => fault(start, format!("</{found}> without a start tag")),
         }
     }
 
@@ -306,7 +306,7 @@ impl<'t> Scanner<'t> {
                 break;
             }
             if gap == 0 {
-                return fault(offset + at, "attributes not parted by white space");
+                return fault(offset + at, "no white space between attributes");
             }
             let name = name(&tag[at..], offset + at)?;
             at += name.text.len();
@@ -326,7 +326,7 @@ impl<'t> Scanner<'t> {
                 );
             };
             let Some(length) = memchr(*quote, &bytes[from..]) else {
-                return fault(offset + at, format!("attribute {} never ends", name.text));
+                return fault(offset + at, format!("attribute {} without end", name.text));
             };
             let value = &tag[from..from + length];
             check_value(value, offset + from)?;
@@ -352,14 +352,14 @@ impl<'t> Scanner<'t> {
         if !prefix.is_empty() && uri.is_empty() {
             return fault(at, format!("empty namespace for the prefix {prefix:?}"));
         }
-        if self.bindings.len() >= MOST_BINDINGS {
+        if self.bindings.len() >= MAX_BINDINGS {
             return fault(at, "too many namespace declarations");
         }
         self.bindings.push(Binding::declared(prefix, uri));
         Ok(())
     }
 
-    /// Notes that a prefix, or the default namespace, is used; fails if it is not declared.
+    /// Records the use of a prefix or of the default namespace. Fails if it is not declared.
     #[inline]
     fn use_prefix(&mut self, prefix: &str, at: usize) -> Result<(), Fault> {
         match self

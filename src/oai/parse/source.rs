@@ -1,4 +1,4 @@
-//! Where a piece of mended text stood in the body as it came.
+//! Maps positions in the repaired text back to the received body.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use crate::oai::response::{Repair, RepairKind};
 pub(crate) struct Tally(Vec<Repair>);
 
 impl Tally {
-    /// Counts `count` more places of `kind`.
+    /// Adds `count` places of `kind`.
     pub(crate) fn add(&mut self, kind: RepairKind, count: u64) {
         if count == 0 {
             return;
@@ -32,33 +32,33 @@ impl Tally {
     }
 }
 
-/// One stretch of a text that differs from what it was made of.
+/// One range of a text that differs from the text before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// The stretch in the new text; empty where something was dropped.
+    /// The range in the new text; empty if something was dropped.
     pub(crate) new: Range<usize>,
-    /// The stretch in the old text that it stands for.
+    /// The range in the old text.
     pub(crate) old: Range<usize>,
-    /// The repair that it is; `None` for mere changes of encoding.
+    /// The kind of repair; `None` for a change of encoding only.
     pub(crate) kind: Option<RepairKind>,
-    /// How many places it stands for.
+    /// The number of places.
     pub(crate) count: u64,
 }
 
-/// Beyond this many edits, places are no longer told apart, so that memory stays bounded.
-const MOST_EDITS: usize = 1 << 20;
+/// Further edits are merged into the last one, so that memory stays bounded.
+const MAX_EDITS: usize = 1 << 20;
 
-/// The edits that made one text from another, in order and disjoint.
+/// The edits from one text to another, in order and disjoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Edits(Vec<Edit>);
 
 impl Edits {
-    /// Appends the replacement of `old` by `new_len` bytes, behind all earlier edits.
+    /// Appends the replacement of `old` by `new_len` bytes. It comes after all earlier edits.
     pub(crate) fn push(&mut self, old: Range<usize>, new_len: usize, kind: Option<RepairKind>) {
         let start = self.0.last().map_or(old.start, |last| {
             last.new.end + old.start.saturating_sub(last.old.end)
         });
-        if self.0.len() >= MOST_EDITS
+        if self.0.len() >= MAX_EDITS
             && let Some(last) = self.0.last_mut()
         {
             last.new.end = start + new_len;
@@ -74,9 +74,9 @@ impl Edits {
         });
     }
 
-    /// The stretch of the old text that `range` of the new one stands for.
+    /// The range of the old text for `range` of the new one.
     fn to_old(&self, range: &Range<usize>) -> Range<usize> {
-        // What was dropped right before or after the range does not belong to it.
+        // Text dropped right before or after the range does not belong to it.
         let start = self.0.partition_point(|edit| edit.new.end <= range.start);
         let end = self.0.partition_point(|edit| {
             edit.new.end < range.end || (edit.new.end == range.end && edit.new.start < range.end)
@@ -85,7 +85,7 @@ impl Edits {
             ..self.offset(end, range.end, |edit| edit.old.end)
     }
 
-    /// `at`, moved by the edits before `index`; within that edit, the end of it that `side` takes.
+    /// `at`, moved by the edits before `index`. Inside that edit, `side` picks one of its ends.
     fn offset(&self, index: usize, at: usize, side: impl Fn(&Edit) -> usize) -> usize {
         if let Some(edit) = self.0.get(index)
             && edit.new.start < at
@@ -122,50 +122,53 @@ impl Edits {
     }
 }
 
-/// A text, its body, and the two layers of edits between them: decoding, then mending.
+/// A text, its body, and the two layers of edits between them: decoding, then repairs.
 #[derive(Debug)]
 pub(crate) struct Source<'b> {
-    /// The body as it came.
+    /// The body as received.
     pub(crate) body: &'b [u8],
-    /// What is parsed.
+    /// The text to parse.
     pub(crate) text: Cow<'b, str>,
     /// From the body to the decoded text.
     pub(crate) decoding: Edits,
     /// From the decoded text to `text`.
-    pub(crate) mending: Edits,
-    /// Repairs that have no place.
+    pub(crate) repairing: Edits,
+    /// Repairs without a position.
     pub(crate) general: Tally,
 }
 
 impl Source<'_> {
-    /// The bytes of the body that `range` of the text stands for.
+    /// The bytes of the body for `range` of the text.
     pub(crate) fn raw(&self, range: &Range<usize>) -> &[u8] {
-        let range = self.decoding.to_old(&self.mending.to_old(range));
+        let range = self.decoding.to_old(&self.repairing.to_old(range));
         self.body.get(range).unwrap_or_default()
     }
 
-    /// The offset in the body that `at` in the text stands for.
+    /// The offset in the body for `at` in the text.
     pub(crate) fn offset(&self, at: usize) -> usize {
-        self.decoding.to_old(&self.mending.to_old(&(at..at))).start
+        self.decoding
+            .to_old(&self.repairing.to_old(&(at..at)))
+            .start
     }
 
     /// The repairs within `range` of the text.
     pub(crate) fn repairs(&self, range: &Range<usize>) -> Tally {
         let mut tally = Tally::default();
-        if !self.mending.0.is_empty() {
-            self.mending.count(range, &mut tally);
+        if !self.repairing.0.is_empty() {
+            self.repairing.count(range, &mut tally);
         }
         if !self.decoding.0.is_empty() {
-            self.decoding.count(&self.mending.to_old(range), &mut tally);
+            self.decoding
+                .count(&self.repairing.to_old(range), &mut tally);
         }
         tally
     }
 
-    /// The repairs of the whole text up to `end`, where its root element closes.
+    /// The repairs up to `end`, where the root element closes.
     pub(crate) fn all_repairs(&self, end: usize) -> Tally {
         let mut tally = self.general.clone();
-        self.mending.count_until(end, &mut tally);
-        let end = self.mending.to_old(&(0..end)).end;
+        self.repairing.count_until(end, &mut tally);
+        let end = self.repairing.to_old(&(0..end)).end;
         self.decoding.count_until(end, &mut tally);
         tally
     }
@@ -187,12 +190,12 @@ mod tests {
     #[test]
     fn maps_back() {
         let cases = [
-            ("whole, what was dropped around it left out", 0..12, 2..10),
+            ("whole, without dropped text around it", 0..12, 2..10),
             ("before the edit", 0..3, 2..5),
             ("the edit", 3..8, 5..6),
             ("after the edit", 8..12, 6..10),
             ("within the edit", 4..6, 5..6),
-            ("behind all", 12..14, 13..15),
+            ("after all", 12..14, 13..15),
         ];
         for (case, new, old) in cases {
             assert_eq!(edits().to_old(&new), old, "{case}");

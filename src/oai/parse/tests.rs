@@ -356,7 +356,7 @@ fn elements_count_by_path() {
 }
 
 #[test]
-fn mends_pages() {
+fn repairs_pages() {
     let good = page(&record("a", &dc("<title>x</title>")));
     let with = |title: &str| page(&record("a", &dc(&format!("<title>{title}</title>"))));
     let bare = good.replace(&format!(" xmlns=\"{}\"", names::OAI), "");
@@ -513,7 +513,7 @@ fn mends_pages() {
             );
             assert!(
                 memchr::memmem::find(&body, raw).is_some(),
-                "{case}: as it came"
+                "{case}: as received"
             );
         }
     }
@@ -601,7 +601,7 @@ fn undeclared_prefixes() {
 }
 
 #[test]
-fn broken_records_are_set_aside() {
+fn broken_records_become_bad_items() {
     let marc = "<record xmlns='http://www.loc.gov/MARC21/slim'><leader/></record>";
     let broken = record("bad", &format!("<m>{marc}<b></m>"));
     let cases = [
@@ -852,8 +852,8 @@ fn no_cut_page_passes() {
             .concat()
         )
     );
-    let mended = format!("junk{}", page.replace('é', "& &eacute; < "));
-    for body in [page, mended] {
+    let repaired = format!("junk{}", page.replace('é', "& &eacute; < "));
+    for body in [page, repaired] {
         assert!(parsed(body.as_bytes()).is_ok());
         for length in 0..body.trim_end().len() {
             let outcome = parsed(&body.as_bytes()[..length]);

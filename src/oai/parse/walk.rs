@@ -1,4 +1,4 @@
-//! What an answer holds: the envelope, element by element, by path and namespace.
+//! Reads the envelope of an answer, element by element.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -42,26 +42,23 @@ const VERBS: [Verb; 6] = [
     Verb::GetRecord,
 ];
 
-/// A way through one answer.
+/// The state of reading one answer.
 pub(super) struct Walk<'t> {
     pub(super) scan: Scanner<'t>,
     pub(super) source: &'t Source<'t>,
-    /// What is known of the item at hand, should it break.
+    /// The parts of the current item that are known if the rest is broken.
     pub(super) draft: Draft,
     hints: Hints<'t>,
     mode: Mode,
     root_namespace: &'t str,
-    /// An element of the envelope is in another namespace than it should be.
+    /// An element of the envelope is in the wrong namespace.
     misplaced: bool,
     errors: Vec<OaiError>,
     token: Option<ResumptionToken>,
     paging: Paging,
 }
 
-/// Reads a whole answer.
-///
-/// # Errors
-/// [`Fault::Other`] is final; any other might be mended.
+/// Reads a whole answer. [`Fault::Other`] is final; repairs may remove any other fault.
 pub(super) fn response<'t>(
     source: &'t Source<'t>,
     hints: &Hints<'t>,
@@ -94,14 +91,14 @@ pub(super) fn response<'t>(
 impl<'t> Walk<'t> {
     /// Reads up to the root's start tag.
     fn root(&mut self) -> Result<(), Fault> {
-        // Nothing but the root is a token here.
+        // The scanner returns no token before the root.
         while self.scan.next()? != Token::Start {}
         let Some(root) = self.scan.top() else {
             return Err(Fault::End);
         };
         let namespace = self.scan.namespace(root.name);
         if root.name.local() != "OAI-PMH" {
-            // Only a whole document of another kind is certain to be one.
+            // Only a complete document is certainly of another kind.
             self.drain()?;
             return Err(ParseError::NotOai {
                 root: root.name.text.to_owned(),
@@ -114,7 +111,7 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    /// Reads the root's children.
+    /// Reads the children of the root.
     fn answer(&mut self) -> Result<Response, Fault> {
         let mut response_date = None;
         let mut request = RequestEcho::default();
@@ -145,20 +142,20 @@ impl<'t> Walk<'t> {
         Ok(Response {
             response_date,
             request,
-            content: self.settle(content, found)?,
+            content: self.final_content(content, found)?,
             repairs: Vec::new(),
         })
     }
 
-    /// What the answer amounts to, all being read.
-    fn settle(
+    /// The content of the answer, after everything was read.
+    fn final_content(
         &mut self,
         content: Option<Content>,
         found: Option<String>,
     ) -> Result<Content, Fault> {
         if !self.errors.is_empty() {
             let errors = std::mem::take(&mut self.errors);
-            return self.settle_errors(content.as_ref(), errors);
+            return self.final_errors(content.as_ref(), errors);
         }
         let missing = |found| {
             Err(Fault::from(ParseError::MissingElement {
@@ -190,8 +187,8 @@ impl<'t> Walk<'t> {
         Ok(content)
     }
 
-    /// What an answer with errors amounts to: beside a part of a list they are no answer.
-    fn settle_errors(
+    /// The content of an answer with errors. Together with a part of a list they are no answer.
+    fn final_errors(
         &self,
         content: Option<&Content>,
         errors: Vec<OaiError>,
@@ -217,7 +214,7 @@ impl<'t> Walk<'t> {
         (self.token.take(), std::mem::take(&mut self.paging))
     }
 
-    /// Reads the verb's element; a second one goes on where the first, `earlier`, ended.
+    /// Reads the verb's element. A second one is appended to the first, `earlier`.
     fn content(&mut self, earlier: Option<Content>) -> Result<Content, Fault> {
         Ok(match self.hints.verb {
             Verb::Identify => Content::Identify(self.identify()?),
@@ -284,18 +281,18 @@ impl<'t> Walk<'t> {
                         Ok(Ok(item)) => list.items.push(item),
                         Ok(Err(bad)) => list.bad.push(bad),
                         Err(Fault::Malformed { at, what }) if walk.mode == Mode::Salvage => {
-                            let around = Item {
+                            let broken = Item {
                                 name: open.name.text,
                                 list: list_name,
                                 first,
                             };
-                            let Some((end, next)) = find_end(walk.scan.text, open.start, around)
+                            let Some((end, next)) = find_end(walk.scan.text, open.start, broken)
                             else {
                                 return Err(Fault::Malformed { at, what });
                             };
                             let at = walk.source.offset(at);
                             let reason = format!("malformed XML at byte {at} of the page: {what}");
-                            list.bad.push(walk.set_aside(open.start..end, reason));
+                            list.bad.push(walk.bad_item(open.start..end, reason));
                             walk.scan.resume(next, level);
                         }
                         Err(fault) => return Err(fault),
@@ -303,7 +300,7 @@ impl<'t> Walk<'t> {
                 }
                 "error" => walk.error()?,
                 "resumptionToken" => walk.resumption_token()?,
-                // Some repositories answer ListIdentifiers with records that hold a header alone.
+                // Some repositories answer ListIdentifiers with records that contain only a header.
                 "record" if item == "header" => walk.items(list, item, first, read)?,
                 _ => walk.scan.skip()?,
             }
@@ -311,8 +308,8 @@ impl<'t> Walk<'t> {
         })
     }
 
-    /// The item that `range` of the text holds, as one that cannot be stored.
-    pub(super) fn set_aside(&mut self, range: Range<usize>, reason: String) -> BadItem {
+    /// The bad item in `range` of the text.
+    pub(super) fn bad_item(&mut self, range: Range<usize>, reason: String) -> BadItem {
         let draft = std::mem::take(&mut self.draft);
         BadItem {
             identifier: draft.identifier,
@@ -344,7 +341,7 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    /// Reads a `<resumptionToken>`; of several, the last that holds something counts.
+    /// Reads a `<resumptionToken>`. Of several, the last one that is not empty counts.
     fn resumption_token(&mut self) -> Result<(), Fault> {
         let number = |name| self.scan.attribute(name)?.parse().ok();
         let paging = Paging {
@@ -364,8 +361,8 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    /// Calls `read` for each child of the innermost element, which ends with it: `read` gets the
-    /// child's [local name](Self::child) and must read the child to its end.
+    /// Reads the innermost element to its end, and calls `read` for each child with its
+    /// [local name](Self::child). `read` must read the child to its end.
     pub(super) fn each_child(
         &mut self,
         mut read: impl FnMut(&mut Self, &'t str) -> Result<(), Fault>,
@@ -383,11 +380,11 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// The local name of the element whose start tag was read last, if it can belong to the
-    /// envelope; empty if its namespace says that it does not.
+    /// The local name of the element whose start tag was read last; empty if its namespace is not
+    /// that of the envelope.
     ///
-    /// Without a namespace, or in the one of a root that has a wrong one, an element still counts,
-    /// and the page is flagged.
+    /// An element without a namespace, or in the wrong namespace of its root, still counts. The page
+    /// then gets a repair.
     pub(super) fn child(&mut self) -> &'t str {
         let Some(open) = self.scan.top() else {
             return "";
@@ -405,7 +402,7 @@ impl<'t> Walk<'t> {
         ""
     }
 
-    /// The text of the innermost element, markup within it left out. It is no longer open then.
+    /// Reads the innermost element to its end; its text without markup.
     pub(super) fn text(&mut self) -> Result<Cow<'t, str>, Fault> {
         let level = self.scan.level();
         let mut text = Cow::Borrowed("");
@@ -420,20 +417,20 @@ impl<'t> Walk<'t> {
         Ok(text)
     }
 
-    /// As [`text`](Self::text), trimmed; `None` if nothing is left.
+    /// As [`text`](Self::text), trimmed; `None` if it is empty.
     pub(super) fn filled_text(&mut self) -> Result<Option<String>, Fault> {
         let text = self.text()?;
         let text = text.trim();
         Ok((!text.is_empty()).then(|| text.to_owned()))
     }
 
-    /// Reads what follows the root, which ended at `end`; whether it is junk.
+    /// Reads the text after the root, which ended at `end`. `true` if it is junk.
     fn trailing(&mut self, end: usize) -> Result<bool, Fault> {
         match self.drain() {
             Ok(()) => Ok(false),
             Err(Fault::Malformed { .. }) if self.mode == Mode::Lenient => {
                 let rest = &self.scan.text[end..];
-                // A second answer that is an error must not pass as the end of the first.
+                // A second answer with an error must not count as the end of the first.
                 if rest.contains("OAI-PMH") && rest.contains("<error") {
                     return fault(end, "a second answer with an error follows the first");
                 }
@@ -450,7 +447,7 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// Whether a namespace is OAI-PMH's but for its scheme, case or closing slash.
+/// Whether a namespace is OAI-PMH's except for its scheme, case or closing slash.
 fn is_nearly_oai(uri: &str) -> bool {
     let uri = uri.trim();
     let bare = uri
