@@ -277,7 +277,7 @@ async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
     assert_eq!(item["number"], 1);
     let shown = run(&["quarantine"]).await.success().stdout;
     assert!(shown.starts_with("item 1 of source doaj\n"), "{shown}");
-    assert!(shown.contains("header without identifier"), "{shown}");
+    assert!(shown.contains("header has no identifier"), "{shown}");
     let raw = run(&["quarantine", "--raw", "1"]).await.success().stdout;
     assert!(raw.contains("<identifier></identifier>"), "{raw}");
     for unknown in [

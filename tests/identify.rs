@@ -1,4 +1,4 @@
-//! What `identify` tells of repositories, sound and odd ones.
+//! What `identify` reports about repositories, with and without findings.
 
 mod support;
 
@@ -31,9 +31,9 @@ async fn identify(repository: &Repository, arguments: &[&str]) -> support::Outpu
     output
 }
 
-fn odd(output: &support::Output) -> Vec<String> {
+fn findings(output: &support::Output) -> Vec<String> {
     let value: Value = serde_json::from_str(&output.stdout).unwrap();
-    let sentences = value["odd"].as_array().unwrap();
+    let sentences = value["findings"].as_array().unwrap();
     sentences
         .iter()
         .map(|sentence| sentence.as_str().unwrap().to_owned())
@@ -56,7 +56,7 @@ async fn tells_people_what_there_is() {
         "\nfirst page of oai_doaj\n  records       100 of 250\n",
         "  token         15 characters, text\n",
         "  type          article\n",
-        "\n  - oai_doaj is announced with the namespace https://doaj.org/features/oai_doaj/1.0/ and \
+        "\n  - oai_doaj is announced with the namespace https://doaj.org/features/oai_doaj/1.0/ but \
          served with http://doaj.org/features/oai_doaj/1.0/\n",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
@@ -88,23 +88,23 @@ async fn tells_programs_the_same() {
     assert_eq!(value["sample"]["first"]["kind"], "article");
     assert!(value["sample"]["first"]["title"].is_string());
     assert_eq!(value["failed"], json!({}));
-    assert_eq!(odd(&output), [""; 0]);
+    assert_eq!(findings(&output), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_repository_like_doaj_is_seen_through() {
     let repository = Repository::with_records(700).like_doaj().start().await;
     let output = identify(&repository, &["--json"]).await.success();
-    let odd = odd(&output);
+    let findings = findings(&output);
     let expected = [
         "it may forget deletions",
         "lists end at 2026-05-02T12:00:00Z, 30 days before its clock",
         "cursor counts to the end of a page",
         "oai_doaj is announced with the namespace https://",
     ];
-    assert_eq!(odd.len(), expected.len(), "{odd:#?}");
-    for (odd, expected) in odd.iter().zip(expected) {
-        assert!(odd.starts_with(expected), "{odd}");
+    assert_eq!(findings.len(), expected.len(), "{findings:#?}");
+    for (finding, expected) in findings.iter().zip(expected) {
+        assert!(finding.starts_with(expected), "{finding}");
     }
     let text = identify(&repository, &[]).await.success().stdout;
     assert!(text.contains("JSON in base64"), "{text}");
@@ -141,9 +141,9 @@ async fn each_question_stands_for_itself() {
         .await;
     let output = identify(&repository, &["--json"]).await.success();
     assert!(
-        odd(&output)[0].starts_with("Identify fails although lists work"),
+        findings(&output)[0].starts_with("Identify fails although lists work"),
         "{:?}",
-        odd(&output)
+        findings(&output)
     );
 }
 
@@ -154,7 +154,7 @@ async fn odd_behaviour_is_told() {
         (
             "deletions",
             |b| b.deleted_record = DeletedRecord::No,
-            "it does not tell of deletions",
+            "it does not announce deletions",
         ),
         (
             "size",
@@ -168,12 +168,12 @@ async fn odd_behaviour_is_told() {
         let output = identify(&repository, &["--json", "--prefix", "oai_dc"])
             .await
             .success();
-        let odd = odd(&output);
+        let findings = findings(&output);
         match expected {
-            "" => assert_eq!(odd, [""; 0], "{case}"),
+            "" => assert_eq!(findings, [""; 0], "{case}"),
             expected => {
-                assert_eq!(odd.len(), 1, "{case}: {odd:?}");
-                assert!(odd[0].starts_with(expected), "{case}: {odd:?}");
+                assert_eq!(findings.len(), 1, "{case}: {findings:?}");
+                assert!(findings[0].starts_with(expected), "{case}: {findings:?}");
             }
         }
     }
@@ -196,7 +196,7 @@ async fn what_is_no_repository_is_told() {
     assert!(
         output
             .stdout
-            .contains("nothing at this address speaks OAI-PMH"),
+            .contains("the server does not answer as an OAI-PMH repository"),
         "{}",
         output.stdout
     );
@@ -228,7 +228,7 @@ async fn a_whole_request_is_cut_down_to_its_base_url() {
     // Three pauses of a second lie between the four requests.
     assert!(begun.elapsed() >= Duration::from_secs(3));
     let base_url = repository.base_url();
-    let note = format!("the address was a whole request; its base URL {base_url} was asked");
+    let note = format!("the URL was a whole request; this report is about its base URL {base_url}");
     assert!(output.stdout.contains(&note), "{}", output.stdout);
     assert!(
         output

@@ -318,7 +318,7 @@ async fn d14_records_without_header_or_identifier() {
             "{case}"
         );
         assert!(
-            world.quarantine()[0].reason.contains("without identifier"),
+            world.quarantine()[0].reason.contains("has no identifier"),
             "{case}"
         );
     }

@@ -118,7 +118,7 @@ async fn a04_body_cut_short_without_a_length() {
         framing: Framing::Close,
     };
     let world = World::of(six().always(lists(), always)).await;
-    world.assert_incomplete(&world.run().await, &["breaks off after 300 bytes"]);
+    world.assert_incomplete(&world.run().await, &["truncated after 300 bytes"]);
     assert_eq!(world.live(), "");
 }
 

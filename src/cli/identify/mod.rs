@@ -1,8 +1,8 @@
-//! `harvestd identify`: who a repository is, and what it offers.
+//! `harvestd identify`: describes a repository and what it offers.
 
-mod odd;
+mod findings;
+mod report;
 mod survey;
-mod words;
 
 use std::io::Write;
 
@@ -19,32 +19,32 @@ use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
 use crate::harvest::settings::SourceSettings;
 use crate::http::show_url;
-use crate::oai::client::Client;
+use crate::oai::client::{ARGUMENTS, Client};
 use crate::store::{Reader, StoreError, Traits};
 
 /// Arguments of `identify`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Asks a handful of questions with a pause between them, and stores nothing: Identify, formats, sets,
-and the first page of records in one format. What looks odd is told with what it means for a harvest;
-of a source that was harvested, also what was learnt of it.
-The exit status is 1 if nothing at the address speaks OAI-PMH.
+Sends a few requests with a pause between them, and stores nothing: Identify, formats, sets, and the
+first page of records in one format. Each finding says what it means for a harvest. For a harvested
+source, the report also lists what its harvests have learnt.
+The exit status is 1 if the server does not answer as an OAI-PMH repository.
 
 Examples:
   harvestd identify https://doaj.org/oai.article
   harvestd identify doaj-articles --json
   harvestd identify https://doaj.org/oai.article --prefix oai_dc")]
 pub struct Args {
-    /// A base URL, or the name of a configured source, whose credentials are then used
+    /// A base URL, or the name of a configured source to use with its credentials
     #[arg(value_name = "URL|SOURCE")]
     pub repository: String,
-    /// The metadata format to look at [default: the source's, or the best one announced]
+    /// The metadata format of the records [default: the source's, or the best one announced]
     #[arg(long, value_name = "PREFIX")]
     pub prefix: Option<String>,
 }
 
 impl Args {
-    /// What this run needs of the configured secrets: those of its source, if it names one.
+    /// The secrets that this command needs: those of its source, if it names one.
     pub fn secrets(&self) -> Secrets {
         if is_url(&self.repository) {
             Secrets::Unread
@@ -54,11 +54,11 @@ impl Args {
     }
 }
 
-/// Asks the repository and writes to `out` what was found.
+/// Surveys the repository and writes the report to `out`.
 ///
 /// # Errors
-/// If the source is unknown, the URL is none, or no client can be made of the settings. What the
-/// repository does not answer is no error but told.
+/// If the source is unknown, or the URL or the settings cannot be used. A request that fails is part
+/// of the report.
 pub async fn run(
     args: &Args,
     global: &Global,
@@ -73,37 +73,34 @@ pub async fn run(
     };
     let client =
         Client::new(&settings.client).with_context(|| format!("source {}", settings.name))?;
-    let survey = survey(&client, &settings, prefix, || {
-        Clock::System.now_ms().div_euclid(1000)
-    })
-    .await;
+    let survey = survey(&client, &settings, prefix, || Clock::System.now_seconds()).await;
     let url = &settings.client.url;
-    let mut odd = odd::oddities(url, &survey);
+    let mut findings = findings::of(url, &survey);
     if stripped {
-        odd.insert(
+        findings.insert(
             0,
             format!(
-                "the address was a whole request; its base URL {} was asked",
+                "the URL was a whole request; this report is about its base URL {}",
                 show_url(url)
             ),
         );
     }
     let learnt = learnt(args, config)?;
     if global.json {
-        let mut found = words::as_json(&show_url(url), &survey, &odd);
+        let mut found = report::as_json(&show_url(url), &survey, &findings);
         found["learnt"] = json!(learnt);
         writeln!(out, "{found}")?;
     } else {
-        let mut text = words::as_text(&show_url(url), &survey, &odd);
+        let mut text = report::as_text(&show_url(url), &survey, &findings);
         if let Some(traits) = &learnt {
-            words::push_learnt(&traits_in_words(traits), &mut text);
+            report::push_learnt(&traits_in_words(traits), &mut text);
         }
         out.write_all(text.as_bytes())?;
     }
     Ok(exit(&survey))
 }
 
-/// What harvests have learnt of a configured source; `None` if it was never harvested.
+/// What harvests of a configured source have learnt; `None` if there was none.
 fn learnt(args: &Args, config: &Config) -> Result<Option<Traits>, StoreError> {
     if is_url(&args.repository) {
         return Ok(None);
@@ -127,7 +124,7 @@ fn exit(survey: &Survey) -> Exit {
     if answered { Exit::Done } else { Exit::Failed }
 }
 
-/// The settings to ask with, and whether the URL was cut down to a base URL.
+/// The settings for the survey, and whether the URL was reduced to a base URL.
 fn settings(args: &Args, config: &Config) -> anyhow::Result<(SourceSettings, bool)> {
     let prefix = args.prefix.as_deref();
     if !is_url(&args.repository) {
@@ -138,18 +135,9 @@ fn settings(args: &Args, config: &Config) -> anyhow::Result<(SourceSettings, boo
     Ok((settings, stripped))
 }
 
-/// A URL without the arguments of an OAI-PMH request, and whether it had any. What is no URL stays
-/// as it is, for whoever says so.
+/// A URL without the arguments of an OAI-PMH request, and whether it had any. A text that is no URL
+/// stays as it is; the caller reports it.
 fn without_request(text: &str) -> (String, bool) {
-    const ARGUMENTS: [&str; 7] = [
-        "verb",
-        "metadataPrefix",
-        "identifier",
-        "from",
-        "until",
-        "set",
-        "resumptionToken",
-    ];
     let Ok(mut url) = Url::parse(text) else {
         return (text.to_owned(), false);
     };

@@ -1,6 +1,6 @@
-//! Asks a repository about itself: who it is, its formats, its sets, the first page of its records.
+//! Surveys a repository: Identify, its formats, its sets, the first page of its records.
 //!
-//! Each question stands for itself: one that is not answered does not keep the others back.
+//! The requests are independent: if one fails, the others are still sent.
 
 use std::time::Duration;
 
@@ -16,45 +16,45 @@ use crate::oai::response::{Identify, MetadataFormat, Repair, RequestEcho, Set};
 use crate::oai::{Content, Datestamp, Granularity, List, Record, Response};
 use crate::record::{Kind, crosswalk};
 
-/// Pages of sets that are read.
+/// The most pages of sets that are read.
 const SET_PAGES: usize = 10;
 
-/// Longer pauses are not waited for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// If a server asks for a longer pause, there is no second attempt.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// All that was found out.
+/// The results of a survey.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Survey {
-    /// What Identify says, or why it says nothing.
+    /// Identify.
     pub(super) identify: Answer<Identify>,
-    /// The formats announced.
+    /// The announced formats.
     pub(super) formats: Answer<Vec<MetadataFormat>>,
     /// The sets.
     pub(super) sets: Answer<Sets>,
     /// The first page of records.
     pub(super) sample: Answer<Sample>,
-    /// The repository's clock less ours, in seconds.
+    /// The repository's clock minus ours, in seconds.
     pub(super) skew_seconds: Option<i64>,
-    /// Where the base URL has moved to for good.
+    /// The new base URL if the repository has moved permanently.
     pub(super) moved_to: Option<String>,
-    /// What had to be mended, by verb.
+    /// The repairs, by verb.
     pub(super) repairs: Vec<(Verb, Repair)>,
 }
 
-/// What came of a question; by default, that it was not asked.
+/// The result of one request. The default is a request that was not sent.
 #[derive(Debug, Clone)]
 pub(super) enum Answer<T> {
     /// The answer.
     Given(T),
-    /// The repository refuses in the words of the protocol: code and message.
+    /// An error of the protocol: code and message.
     Refused(String, String),
-    /// There is no answer that can be read, and why.
+    /// No readable answer: the reason.
     Failed(String),
 }
 
 impl<T> Default for Answer<T> {
     fn default() -> Self {
-        Self::Failed("not asked".to_owned())
+        Self::Failed("the request was not sent".to_owned())
     }
 }
 
@@ -67,7 +67,7 @@ impl<T> Answer<T> {
         }
     }
 
-    /// Why there is none.
+    /// Why there is no answer.
     pub(super) fn why_not(&self) -> Option<String> {
         match self {
             Self::Given(_) => None,
@@ -81,105 +81,109 @@ impl<T> Answer<T> {
 /// The sets, as far as they were read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sets {
-    /// In the order in which they came.
+    /// In the order of the list.
     pub(super) sets: Vec<Set>,
     /// Whether the list was read to its end.
     pub(super) complete: bool,
-    /// How many the repository says that there are.
+    /// `completeListSize`.
     pub(super) list_size: Option<u64>,
 }
 
-/// What the first page of records shows.
+/// The first page of records.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sample {
-    /// The format asked for.
+    /// The requested format.
     pub(super) prefix: String,
-    /// Records on the page, unreadable ones included.
+    /// The number of records, with unreadable ones.
     pub(super) records: usize,
-    /// Those that cannot be read.
+    /// The number of unreadable records.
     pub(super) bad: usize,
-    /// Tombstones among them.
+    /// The number of tombstones.
     pub(super) deleted: usize,
-    /// The first one that is not deleted.
+    /// The first record that is not deleted.
     pub(super) first: Option<First>,
-    /// How to go on.
+    /// The resumption token.
     pub(super) token: Option<String>,
     /// `completeListSize`.
     pub(super) list_size: Option<u64>,
     /// `cursor`.
     pub(super) cursor: Option<u64>,
-    /// What the repository says that it was asked.
+    /// The request as the repository understood it.
     pub(super) echo: RequestEcho,
     /// The repository's clock.
     pub(super) response_date: Option<Datestamp>,
     /// The oldest and the newest datestamp of the page.
     pub(super) datestamps: Option<(Datestamp, Datestamp)>,
-    /// Datestamps that are days, instants, and neither.
+    /// The number of datestamps that are days.
     pub(super) days: usize,
-    /// See `days`.
+    /// The number of datestamps with a time.
     pub(super) instants: usize,
-    /// See `days`.
+    /// The number of unreadable datestamps.
     pub(super) undated: usize,
 }
 
-/// A record, in brief.
+/// A record in short.
 #[derive(Debug, Clone)]
 pub(super) struct First {
     /// Its identifier.
     pub(super) identifier: String,
     /// Its datestamp as written.
     pub(super) datestamp: String,
-    /// What it describes, or why it cannot be read.
+    /// The kind and title of the described work, or why it is unreadable.
     pub(super) article: Result<(Kind, Option<String>), String>,
     /// The namespace of its metadata.
     pub(super) namespace: Option<String>,
 }
 
-/// Asks everything, one request after the other, with the source's pause between them. `prefix` is
-/// the format to look at; `None` for the best one announced. `now_seconds` is our clock.
+/// Surveys a repository, with the source's pause between the requests. `prefix` is the format of the
+/// records; `None` for the best one announced. `now_seconds` is our clock.
 pub(super) async fn survey<T: Transport>(
     transport: &T,
     settings: &SourceSettings,
     prefix: Option<&str>,
     now_seconds: impl Fn() -> i64,
 ) -> Survey {
-    let mut asker = Asker {
+    let mut requester = Requester {
         transport,
         settings,
-        asked: false,
+        has_sent: false,
         now_seconds,
         survey: Survey::default(),
     };
-    let identify = asker.ask(&Request::Identify).await;
-    asker.survey.identify = identify.and_then(|response| match response.content {
+    let identify = requester.request(&Request::Identify).await;
+    requester.survey.identify = identify.and_then(|response| match response.content {
         Content::Identify(identify) => Some(identify),
         _ => None,
     });
     let formats = Request::ListMetadataFormats { identifier: None };
-    let formats = asker.ask(&formats).await;
-    asker.survey.formats = formats.and_then(|response| match response.content {
+    let formats = requester.request(&formats).await;
+    requester.survey.formats = formats.and_then(|response| match response.content {
         Content::MetadataFormats(formats) => Some(formats),
         _ => None,
     });
-    let announced = asker.survey.formats.given().map_or(&[][..], Vec::as_slice);
+    let announced = requester
+        .survey
+        .formats
+        .given()
+        .map_or(&[][..], Vec::as_slice);
     let prefix = prefix.map_or_else(|| likely_prefix(announced), str::to_owned);
-    asker.survey.sets = asker.sets().await;
+    requester.survey.sets = requester.sets().await;
     let selection = Selection {
         metadata_prefix: prefix.clone(),
         ..Selection::default()
     };
-    let records = asker.ask(&Request::ListRecords(selection)).await;
-    asker.survey.sample = records.and_then(|response| {
+    let records = requester.request(&Request::ListRecords(selection)).await;
+    requester.survey.sample = records.and_then(|response| {
         let (echo, response_date) = (response.request, response.response_date);
         match response.content {
             Content::Records(list) => Some(sample(&prefix, &list, echo, response_date)),
             _ => None,
         }
     });
-    asker.survey
+    requester.survey
 }
 
-/// The format that says most of those announced; the one that every repository must have if none is.
+/// The richest known format among those announced; `oai_dc` if none is, since it is mandatory.
 fn likely_prefix(formats: &[MetadataFormat]) -> String {
     let has = |prefix: &&str| {
         formats
@@ -193,21 +197,21 @@ fn likely_prefix(formats: &[MetadataFormat]) -> String {
     known.or(first).unwrap_or("oai_dc").to_owned()
 }
 
-struct Asker<'a, T, F> {
+struct Requester<'a, T, F> {
     transport: &'a T,
     settings: &'a SourceSettings,
-    /// Whether a request was sent, after which a pause is due.
-    asked: bool,
+    /// Whether a request was sent, so that the next one needs a pause.
+    has_sent: bool,
     now_seconds: F,
     survey: Survey,
 }
 
 impl<T> Answer<T> {
-    /// The answer to the verb that was asked; an answer to another one is none.
+    /// The part of the answer that `read` finds; an answer to another verb has none.
     fn and_then<U>(self, read: impl FnOnce(T) -> Option<U>) -> Answer<U> {
         match self {
             Self::Given(value) => read(value).map_or_else(
-                || Answer::Failed("an answer to another question came".to_owned()),
+                || Answer::Failed("the answer belongs to another verb".to_owned()),
                 Answer::Given,
             ),
             Self::Refused(code, message) => Answer::Refused(code, message),
@@ -216,9 +220,9 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T: Transport, F: Fn() -> i64> Asker<'_, T, F> {
-    /// Asks once, and a second time after a fault of the network or server.
-    async fn ask(&mut self, request: &Request) -> Answer<Response> {
+impl<T: Transport, F: Fn() -> i64> Requester<'_, T, F> {
+    /// Sends a request, and once more if the network or the server fails.
+    async fn request(&mut self, request: &Request) -> Answer<Response> {
         let mut answer = self.send(request).await;
         if let Err(error) = &answer
             && let Some(pause) = pause_after(error, self.settings.retry_pause)
@@ -261,13 +265,13 @@ impl<T: Transport, F: Fn() -> i64> Asker<'_, T, F> {
     }
 
     async fn send(&mut self, request: &Request) -> Result<crate::oai::client::Answer, FetchError> {
-        if std::mem::replace(&mut self.asked, true) {
+        if std::mem::replace(&mut self.has_sent, true) {
             tokio::time::sleep(self.settings.delay).await;
         }
         self.transport.send(request).await
     }
 
-    /// The sets of the first pages. What was read before a page that fails is kept.
+    /// The sets of the first pages. If a page fails, the pages before it count.
     async fn sets(&mut self) -> Answer<Sets> {
         let mut sets = Sets::default();
         let mut token = None;
@@ -275,7 +279,7 @@ impl<T: Transport, F: Fn() -> i64> Asker<'_, T, F> {
             let request = Request::ListSets {
                 token: token.clone(),
             };
-            let page = self.ask(&request).await;
+            let page = self.request(&request).await;
             let page = page.and_then(|response| match response.content {
                 Content::Sets(page) => Some(page),
                 _ => None,
@@ -291,7 +295,7 @@ impl<T: Transport, F: Fn() -> i64> Asker<'_, T, F> {
             sets.list_size = sets.list_size.or(page.paging.complete_list_size);
             sets.sets.extend(page.items);
             sets.complete = page.token.is_none();
-            // A token that leads to itself leads nowhere.
+            // A repeated token would never end.
             if sets.complete || page.token == token {
                 break;
             }
@@ -301,12 +305,12 @@ impl<T: Transport, F: Fn() -> i64> Asker<'_, T, F> {
     }
 }
 
-/// How long to wait before a second try, if one makes sense.
+/// The pause before a second attempt, if one makes sense.
 fn pause_after(error: &FetchError, retry_pause: Duration) -> Option<Duration> {
     match error {
         FetchError::Wait { .. } | FetchError::Retry { .. } => {
             let pause = error.retry_after().unwrap_or(retry_pause);
-            (pause <= LONGEST_PAUSE).then_some(pause)
+            (pause <= MAX_PAUSE).then_some(pause)
         }
         _ => None,
     }
@@ -363,7 +367,7 @@ fn first(prefix: &str, record: &Record) -> First {
     }
 }
 
-/// The namespace of a document's root element; `None` if it has none.
+/// The namespace of a document's root element, if it has one.
 fn root_namespace(metadata: &str) -> Option<String> {
     let mut reader = Reader::from_str(metadata);
     loop {

@@ -18,16 +18,19 @@ use crate::http::{
 /// Accepts XML; the rest is for servers that would otherwise answer 406.
 const PROTOCOL: Protocol = Protocol {
     accept: "text/xml, application/xml;q=0.9, */*;q=0.1",
-    arguments: &[
-        "verb",
-        "identifier",
-        "metadataPrefix",
-        "from",
-        "until",
-        "set",
-        "resumptionToken",
-    ],
+    arguments: ARGUMENTS,
 };
+
+/// The arguments of requests. No base URL may contain one of them.
+pub(crate) const ARGUMENTS: &[&str] = &[
+    "verb",
+    "identifier",
+    "metadataPrefix",
+    "from",
+    "until",
+    "set",
+    "resumptionToken",
+];
 
 /// Answers requests: a repository behind HTTP, or a simulated one.
 pub trait Transport: Send + Sync {

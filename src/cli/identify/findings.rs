@@ -1,4 +1,4 @@
-//! What looks odd about a repository, and what that means for a harvest?
+//! Finds what is unusual about a repository, and says what it means for a harvest.
 
 use url::Url;
 
@@ -7,69 +7,69 @@ use crate::oai::response::{Identify, MetadataFormat};
 use crate::oai::{Datestamp, Granularity};
 use crate::record::Kind;
 
-/// Clocks this far apart are worth a word.
+/// A smaller difference between the clocks is no finding.
 const SKEW_SECONDS: i64 = 300;
 
-/// An `until` that is this much before the repository's clock holds something back.
+/// A list that ends this long before the repository's clock withholds records.
 const CLAMP_SECONDS: i64 = 3600;
 
-/// Sentences, the gravest first. `asked` is the base URL.
-pub(super) fn oddities(asked: &Url, survey: &Survey) -> Vec<String> {
-    let mut odd = Vec::new();
-    endpoint(asked, survey, &mut odd);
+/// The findings, the most serious first. `asked` is the base URL.
+pub(super) fn of(asked: &Url, survey: &Survey) -> Vec<String> {
+    let mut findings = Vec::new();
+    endpoint(asked, survey, &mut findings);
     if let Some(moved_to) = &survey.moved_to {
-        odd.push(format!(
-            "it has moved for good to {moved_to}: configure that address"
+        findings.push(format!(
+            "it has moved permanently to {moved_to}: configure that URL"
         ));
     }
     let identify = survey.identify.given();
     match identify {
-        Some(identify) => identity(asked, identify, &mut odd),
-        None if survey.sample.given().is_some() => odd.push(
-            "Identify fails although lists work: dates are asked for by the day unless the \
-             configuration sets granularity"
+        Some(identify) => identity(asked, identify, &mut findings),
+        None if survey.sample.given().is_some() => findings.push(
+            "Identify fails although lists work: requests use whole days unless the configuration \
+             sets granularity"
                 .to_owned(),
         ),
         None => {}
     }
     let formats = survey.formats.given().map_or(&[][..], Vec::as_slice);
     if let Some(sample) = survey.sample.given() {
-        dates(identify, sample, &mut odd);
-        paging(sample, &mut odd);
-        namespaces(formats, sample, &mut odd);
+        dates(identify, sample, &mut findings);
+        paging(sample, &mut findings);
+        namespaces(formats, sample, &mut findings);
     } else if let Some(why) = survey.sample.why_not() {
-        odd.push(format!("records cannot be listed: {why}"));
+        findings.push(format!("records cannot be listed: {why}"));
     }
     if !formats.is_empty()
         && formats
             .iter()
             .all(|format| format.metadata_prefix != "oai_dc")
     {
-        odd.push("oai_dc is not announced, which every repository must have".to_owned());
+        findings.push("oai_dc is not announced, although every repository must have it".to_owned());
     }
     if let Some(seconds) = survey
         .skew_seconds
         .filter(|skew| skew.abs() >= SKEW_SECONDS)
     {
         let way = if seconds > 0 { "ahead of" } else { "behind" };
-        odd.push(format!(
-            "its clock is {} {way} ours: harvests go by its clock alone",
+        findings.push(format!(
+            "its clock is {} {way} ours: harvests use only its clock",
             span(seconds.abs())
         ));
     }
     for (verb, repair) in &survey.repairs {
         let kind = serde_json::to_value(repair.kind).unwrap_or_default();
-        odd.push(format!(
-            "{verb} is no clean XML and had to be mended: {} ({} times)",
+        findings.push(format!(
+            "the answer to {verb} is not well-formed and was repaired: {} ({} times)",
             kind.as_str().unwrap_or_default().replace('_', " "),
             repair.count
         ));
     }
-    odd
+    findings
 }
 
-/// Whether this may be the wrong address.
-fn endpoint(asked: &Url, survey: &Survey, odd: &mut Vec<String>) {
+/// Tells whether the URL may be wrong.
+fn endpoint(asked: &Url, survey: &Survey, findings: &mut Vec<String>) {
     const DOAJ: &str = "DOAJ has articles at https://doaj.org/oai.article and journals at \
                         https://doaj.org/oai";
     let silent = survey.identify.given().is_none()
@@ -92,50 +92,52 @@ fn endpoint(asked: &Url, survey: &Survey, odd: &mut Vec<String>) {
         let hint = if doaj {
             DOAJ
         } else {
-            "is it the base URL of the repository's OAI-PMH interface?"
+            "check that it is the base URL of the OAI-PMH interface"
         };
-        odd.push(format!("nothing at this address speaks OAI-PMH; {hint}"));
+        findings.push(format!(
+            "the server does not answer as an OAI-PMH repository; {hint}"
+        ));
     } else if doaj && (journals || asked.path().trim_end_matches('/') == "/oai") {
-        odd.push(format!("these are journals, not articles: {DOAJ}"));
+        findings.push(format!("these are journals, not articles: {DOAJ}"));
     } else if journals {
-        odd.push("the first record is of a journal, not of an article".to_owned());
+        findings.push("the first record describes a journal, not an article".to_owned());
     }
 }
 
-fn identity(asked: &Url, identify: &Identify, odd: &mut Vec<String>) {
+fn identity(asked: &Url, identify: &Identify, findings: &mut Vec<String>) {
     match identify.protocol_version.as_deref() {
         Some("2.0") => {}
-        Some(other) => odd.push(format!(
-            "it speaks protocol version {other}; only 2.0 is understood"
+        Some(other) => findings.push(format!(
+            "it uses protocol version {other}, but harvestd supports only 2.0"
         )),
-        None => odd.push("it names no protocol version; 2.0 is taken for granted".to_owned()),
+        None => findings.push("it names no protocol version; harvestd assumes 2.0".to_owned()),
     }
     if let Some(base_url) = &identify.base_url
         && !same_address(asked, base_url)
     {
-        odd.push(format!(
-            "it calls itself {base_url}: the address that was asked is used"
+        findings.push(format!(
+            "its Identify names another base URL, {base_url}: harvestd uses the configured one"
         ));
     }
     match identify.deleted_record.as_deref().map(str::trim) {
         Some("persistent") => {}
-        Some("transient") => odd.push(
-            "it may forget deletions (deletedRecord is transient): only listing everything again \
-             finds those"
+        Some("transient") => findings.push(
+            "it may forget deletions (deletedRecord is transient): only a reconcile, which lists \
+             everything again, finds those"
                 .to_owned(),
         ),
-        Some("no") => odd.push(
-            "it does not tell of deletions (deletedRecord is no): only listing everything again \
-             finds them"
+        Some("no") => findings.push(
+            "it does not announce deletions (deletedRecord is no): only a reconcile, which lists \
+             everything again, finds them"
                 .to_owned(),
         ),
-        other => odd.push(format!(
-            "it does not say whether it tells of deletions (deletedRecord is {})",
+        other => findings.push(format!(
+            "it does not say whether it announces deletions (deletedRecord is {})",
             other.unwrap_or("missing")
         )),
     }
     if identify.granularity.is_none() {
-        odd.push("it names no granularity that exists: dates are asked for by the day".to_owned());
+        findings.push("it names no valid granularity: requests use whole days".to_owned());
     }
 }
 
@@ -147,47 +149,49 @@ fn same_address(asked: &Url, base_url: &str) -> bool {
     Url::parse(base_url.trim()).is_ok_and(|theirs| plain(&theirs) == plain(asked))
 }
 
-fn dates(identify: Option<&Identify>, sample: &Sample, odd: &mut Vec<String>) {
+fn dates(identify: Option<&Identify>, sample: &Sample, findings: &mut Vec<String>) {
     let granularity = identify.and_then(|identify| identify.granularity);
     match granularity {
-        Some(Granularity::Day) if sample.instants > 0 => odd.push(format!(
-            "its granularity is the day, and {} of {} datestamps have a time",
+        Some(Granularity::Day) if sample.instants > 0 => findings.push(format!(
+            "its granularity is the day, but {} of {} datestamps have a time",
             sample.instants, sample.records
         )),
-        Some(Granularity::Second) if sample.days > 0 => odd.push(format!(
-            "its granularity is the second, and {} of {} datestamps are days",
+        Some(Granularity::Second) if sample.days > 0 => findings.push(format!(
+            "its granularity is the second, but {} of {} datestamps are days",
             sample.days, sample.records
         )),
         _ => {}
     }
     if sample.undated > 0 {
-        odd.push(format!("{} datestamps cannot be read", sample.undated));
+        findings.push(format!("{} datestamps are unreadable", sample.undated));
     }
     if sample.bad > 0 {
-        odd.push(format!(
-            "{} records of the first page cannot be read",
+        findings.push(format!(
+            "{} records of the first page are unreadable",
             sample.bad
         ));
     }
     let earliest = identify.and_then(|identify| identify.earliest_datestamp.as_deref());
     let oldest = sample.datestamps.map(|(oldest, _)| oldest);
     match earliest.map(|text| (text, Datestamp::parse(text))) {
-        Some((text, None)) => odd.push(format!("its earliestDatestamp {text:?} is no date")),
+        Some((text, None)) => {
+            findings.push(format!("its earliestDatestamp {text:?} is not a date"))
+        }
         Some((text, Some((earliest, _)))) if oldest.is_some_and(|oldest| oldest < earliest) => {
-            odd.push(format!(
-                "it has records from before its earliestDatestamp {text}"
+            findings.push(format!(
+                "it has records older than its earliestDatestamp {text}"
             ));
         }
         _ => {}
     }
     let Some(now) = sample.response_date else {
-        odd.push("its answers have no responseDate that can be read".to_owned());
+        findings.push("its answers have no readable responseDate".to_owned());
         return;
     };
     if let Some((_, newest)) = sample.datestamps
         && newest > now
     {
-        odd.push(format!(
+        findings.push(format!(
             "the datestamp {newest} is later than its own clock"
         ));
     }
@@ -195,47 +199,47 @@ fn dates(identify: Option<&Identify>, sample: &Sample, odd: &mut Vec<String>) {
         && let Some((end, _)) = Datestamp::parse(until)
         && now.unix() - end.unix() > CLAMP_SECONDS
     {
-        odd.push(format!(
-            "lists end at {until}, {} before its clock, although no end was asked for: newer \
-             changes are shown later, or to callers with a key",
+        findings.push(format!(
+            "lists end at {until}, {} before its clock, although the request had no until: newer \
+             changes appear later, or only to clients with a key",
             span(now.unix() - end.unix())
         ));
     }
 }
 
-fn paging(sample: &Sample, odd: &mut Vec<String>) {
+fn paging(sample: &Sample, findings: &mut Vec<String>) {
     let records = sample.records as u64;
     match (sample.list_size, &sample.token) {
-        (Some(size), None) if size > records => odd.push(format!(
-            "the list ends after {records} records without a token, though it is said to have {size}"
+        (Some(size), None) if size > records => findings.push(format!(
+            "the list ends after {records} records without a token, but its completeListSize is {size}"
         )),
-        (Some(size), Some(_)) if size <= records => odd.push(format!(
-            "completeListSize is {size}, though the first page alone has {records} records and \
-             more follow"
+        (Some(size), Some(_)) if size <= records => findings.push(format!(
+            "completeListSize is {size}, but the first page alone has {records} records and more \
+             pages follow"
         )),
         _ => {}
     }
     if sample.token.is_some() && records > 0 && sample.cursor == Some(records) {
-        odd.push("cursor counts to the end of a page, not to its start".to_owned());
+        findings.push("cursor counts to the end of a page, not to its start".to_owned());
     }
     if sample.token.is_some() && records == 0 {
-        odd.push("the first page is empty, and more follow".to_owned());
+        findings.push("the first page is empty, but more pages follow".to_owned());
     }
     if sample.deleted > 0 && sample.deleted == sample.records {
-        odd.push("all records of the first page are deleted".to_owned());
+        findings.push("all records of the first page are deleted".to_owned());
     }
     if let Some(token) = &sample.token
         && has_escapes(token)
     {
-        odd.push("its tokens come percent-encoded already".to_owned());
+        findings.push("its resumption tokens are already percent-encoded".to_owned());
     }
 }
 
-fn namespaces(formats: &[MetadataFormat], sample: &Sample, odd: &mut Vec<String>) {
+fn namespaces(formats: &[MetadataFormat], sample: &Sample, findings: &mut Vec<String>) {
     let Some(first) = &sample.first else { return };
     if let Err(why) = &first.article {
-        odd.push(format!(
-            "the first record cannot be read as {}: {why}",
+        findings.push(format!(
+            "the first record is unreadable as {}: {why}",
             sample.prefix
         ));
     }
@@ -244,19 +248,21 @@ fn namespaces(formats: &[MetadataFormat], sample: &Sample, odd: &mut Vec<String>
         .find(|format| format.metadata_prefix == sample.prefix)
         .and_then(|format| format.metadata_namespace.as_deref());
     match (announced, first.namespace.as_deref()) {
-        (Some(announced), Some(served)) if announced.trim() != served.trim() => odd.push(format!(
-            "{} is announced with the namespace {announced} and served with {served}",
-            sample.prefix
-        )),
-        (Some(announced), None) => odd.push(format!(
-            "{} is announced with the namespace {announced} and served without one",
+        (Some(announced), Some(served)) if announced.trim() != served.trim() => {
+            findings.push(format!(
+                "{} is announced with the namespace {announced} but served with {served}",
+                sample.prefix
+            ))
+        }
+        (Some(announced), None) => findings.push(format!(
+            "{} is announced with the namespace {announced} but served without one",
             sample.prefix
         )),
         _ => {}
     }
 }
 
-/// What a token looks like, for people.
+/// The form of a resumption token, for people.
 pub(super) fn token_form(token: &str) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -269,7 +275,7 @@ pub(super) fn token_form(token: &str) -> String {
         .as_deref()
         .is_some_and(|bytes| serde_json::from_slice::<serde_json::Map<_, _>>(bytes).is_ok());
     let form = if json {
-        "JSON in base64, so it keeps what was asked"
+        "JSON in base64: the token holds the request"
     } else if token.bytes().all(|byte| byte.is_ascii_digit()) {
         "a number"
     } else if has_escapes(token) {
@@ -278,7 +284,7 @@ pub(super) fn token_form(token: &str) -> String {
         .bytes()
         .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
     {
-        "a key, so the repository keeps what was asked"
+        "a key: the repository holds the request"
     } else {
         "text"
     };
@@ -292,7 +298,7 @@ fn has_escapes(token: &str) -> bool {
     })
 }
 
-/// A length of time in its greatest unit.
+/// A duration in its largest unit.
 fn span(seconds: i64) -> String {
     match seconds {
         172_800.. => format!("{} days", seconds / 86_400),
@@ -308,7 +314,7 @@ mod tests {
     use crate::oai::request::Verb;
     use crate::oai::response::{Repair, RepairKind, RequestEcho};
 
-    /// A repository by the book.
+    /// A repository without findings.
     fn sound() -> Survey {
         let at = |text| Datestamp::parse(text).unwrap().0;
         Survey {
@@ -363,19 +369,19 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_repository_has_none() {
+    fn a_sound_repository_has_no_findings() {
         let asked = Url::parse("https://x.org/oai").unwrap();
-        assert_eq!(oddities(&asked, &sound()), [""; 0]);
+        assert_eq!(of(&asked, &sound()), [""; 0]);
     }
 
     #[test]
-    fn each_oddity_is_told() {
+    fn each_problem_is_a_finding() {
         type Change = fn(&mut Survey);
         let cases: [(&str, Change, &str); 21] = [
             (
                 "moved",
                 |s| s.moved_to = Some("https://y.org/".to_owned()),
-                "moved for good to https://y.org/",
+                "moved permanently to https://y.org/",
             ),
             (
                 "Identify fails",
@@ -390,7 +396,7 @@ mod tests {
             (
                 "base URL",
                 |s| change_identify(s, |i| i.base_url = Some("http://x.org/oai".to_owned())),
-                "it calls itself http://x.org/oai",
+                "another base URL, http://x.org/oai",
             ),
             (
                 "transient",
@@ -400,7 +406,7 @@ mod tests {
             (
                 "no deletions",
                 |s| change_identify(s, |i| i.deleted_record = Some("no".to_owned())),
-                "does not tell of deletions",
+                "does not announce deletions",
             ),
             (
                 "no policy",
@@ -410,7 +416,7 @@ mod tests {
             (
                 "no granularity",
                 |s| change_identify(s, |i| i.granularity = None),
-                "names no granularity",
+                "names no valid granularity",
             ),
             (
                 "times for days",
@@ -425,12 +431,12 @@ mod tests {
             (
                 "earliest is late",
                 |s| change_identify(s, |i| i.earliest_datestamp = Some("2021-01-01".to_owned())),
-                "from before its earliestDatestamp",
+                "older than its earliestDatestamp",
             ),
             (
                 "earliest is none",
                 |s| change_identify(s, |i| i.earliest_datestamp = Some("soon".to_owned())),
-                "\"soon\" is no date",
+                "\"soon\" is not a date",
             ),
             (
                 "clamp",
@@ -447,7 +453,7 @@ mod tests {
             (
                 "cut off",
                 |s| change_sample(s, |p| p.token = None),
-                "ends after 100 records without a token, though it is said to have 1000",
+                "ends after 100 records without a token, but its completeListSize is 1000",
             ),
             (
                 "size lies",
@@ -473,7 +479,7 @@ mod tests {
                         }
                     })
                 },
-                "oai_dc is announced with the namespace http://n/ and served with https://n/",
+                "oai_dc is announced with the namespace http://n/ but served with https://n/",
             ),
             (
                 "refused",
@@ -486,7 +492,7 @@ mod tests {
                 "its clock is 2 hours behind ours",
             ),
             (
-                "mended",
+                "repaired",
                 |s| {
                     s.repairs.push((
                         Verb::ListRecords,
@@ -496,21 +502,21 @@ mod tests {
                         },
                     ))
                 },
-                "ListRecords is no clean XML and had to be mended: bare ampersand (2 times)",
+                "the answer to ListRecords is not well-formed and was repaired: bare ampersand (2 times)",
             ),
         ];
         let asked = Url::parse("https://x.org/oai").unwrap();
         for (case, change, expected) in cases {
             let mut survey = sound();
             change(&mut survey);
-            let odd = oddities(&asked, &survey);
-            assert_eq!(odd.len(), 1, "{case}: {odd:?}");
-            assert!(odd[0].contains(expected), "{case}: {odd:?}");
+            let findings = of(&asked, &survey);
+            assert_eq!(findings.len(), 1, "{case}: {findings:?}");
+            assert!(findings[0].contains(expected), "{case}: {findings:?}");
         }
     }
 
     #[test]
-    fn wrong_addresses_are_told() {
+    fn wrong_urls_are_findings() {
         let journal = |survey: &mut Survey| {
             change_sample(survey, |sample| {
                 if let Some(first) = &mut sample.first {
@@ -518,36 +524,36 @@ mod tests {
                 }
             });
         };
-        let first_odd = |url: &str, survey: &Survey| {
-            oddities(&Url::parse(url).unwrap(), survey)
-                .into_iter()
-                .next()
-        };
+        let first_finding =
+            |url: &str, survey: &Survey| of(&Url::parse(url).unwrap(), survey).into_iter().next();
         let silent = Survey::default();
         assert!(
-            first_odd("https://doaj.org/", &silent)
+            first_finding("https://doaj.org/", &silent)
                 .unwrap()
                 .contains("https://doaj.org/oai.article")
         );
         assert!(
-            first_odd("https://x.org/", &silent)
+            first_finding("https://x.org/", &silent)
                 .unwrap()
-                .contains("speaks OAI-PMH; is it")
+                .contains("OAI-PMH repository; check")
         );
         let mut journals = sound();
         journal(&mut journals);
         assert!(
-            first_odd("https://x.org/oai", &journals)
+            first_finding("https://x.org/oai", &journals)
                 .unwrap()
-                .contains("of a journal")
+                .contains("describes a journal")
         );
         assert!(
-            first_odd("https://doaj.org/oai", &journals)
+            first_finding("https://doaj.org/oai", &journals)
                 .unwrap()
                 .contains("not articles: DOAJ has")
         );
-        let articles = first_odd("https://doaj.org/oai.article", &sound()).unwrap();
-        assert!(articles.starts_with("it calls itself"), "{articles}");
+        let articles = first_finding("https://doaj.org/oai.article", &sound()).unwrap();
+        assert!(
+            articles.starts_with("its Identify names another base URL"),
+            "{articles}"
+        );
     }
 
     #[test]
@@ -555,12 +561,12 @@ mod tests {
         let cases = [
             (
                 "eyJtIjoib2FpX2RjIn0",
-                "19 characters, JSON in base64, so it keeps what was asked",
+                "19 characters, JSON in base64: the token holds the request",
             ),
             ("100", "3 characters, a number"),
             (
                 "0a1b-2c",
-                "7 characters, a key, so the repository keeps what was asked",
+                "7 characters, a key: the repository holds the request",
             ),
             ("a%3Db", "5 characters, percent-encoded text"),
             ("oai_dc/100?x", "12 characters, text"),

@@ -1,21 +1,21 @@
-//! What was found out, for people and for programs.
+//! The report, as text and as JSON.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::odd::token_form;
+use super::findings::token_form;
 use super::survey::{Answer, Sample, Sets, Survey};
 use crate::cli::table::{self, Align, printable};
 use crate::oai::Granularity;
 use crate::oai::response::{Identify, MetadataFormat};
 use crate::record::Kind;
 
-/// Sets that are shown.
+/// The number of sets that are shown.
 const SHOWN_SETS: usize = 20;
 
-/// The findings as text: a part for each question, and what is odd.
-pub(super) fn as_text(url: &str, survey: &Survey, odd: &[String]) -> String {
+/// The report as text: one part for each request, then the findings.
+pub(super) fn as_text(url: &str, survey: &Survey, findings: &[String]) -> String {
     let mut text = format!("{}\n", printable(url));
     match &survey.identify {
         Answer::Given(identify) => identity(identify, &mut text),
@@ -41,19 +41,19 @@ pub(super) fn as_text(url: &str, survey: &Survey, odd: &[String]) -> String {
             unanswered("ListRecords", other.why_not(), &mut text);
         }
     }
-    if odd.is_empty() {
-        text.push_str("\nnothing odd was seen\n");
+    if findings.is_empty() {
+        text.push_str("\nno findings\n");
     } else {
-        text.push_str("\nodd\n");
-        for sentence in odd {
-            // Infallible, as all writing to strings.
-            let _ = writeln!(text, "  - {}", printable(sentence));
+        text.push_str("\nfindings\n");
+        for finding in findings {
+            // Writing to a string never fails.
+            let _ = writeln!(text, "  - {}", printable(finding));
         }
     }
     text
 }
 
-/// What harvests have learnt of the repository, by the names of its traits.
+/// Adds what harvests have learnt of the repository.
 pub(super) fn push_learnt(learnt: &[String], text: &mut String) {
     if !learnt.is_empty() {
         text.push_str("\nlearnt by harvests\n");
@@ -127,7 +127,7 @@ fn push_sets(sets: &Sets, text: &mut String) {
     let count = sets.sets.len();
     let whole = match (sets.complete, sets.list_size) {
         (true, _) => count.to_string(),
-        (false, Some(size)) => format!("more than {count}, {size} are said to be there"),
+        (false, Some(size)) => format!("more than {count}, {size} according to the repository"),
         (false, None) => format!("more than {count}"),
     };
     let shown = if count > SHOWN_SETS {
@@ -187,8 +187,8 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// The same as one JSON object. What was not answered is `null`, with the reason under `failed`.
-pub(super) fn as_json(url: &str, survey: &Survey, odd: &[String]) -> Value {
+/// The report as one JSON object. A part without an answer is `null`, with its reason in `failed`.
+pub(super) fn as_json(url: &str, survey: &Survey, findings: &[String]) -> Value {
     let identify = survey.identify.given().map(|identify| {
         json!({
             "repository_name": identify.repository_name,
@@ -225,7 +225,7 @@ pub(super) fn as_json(url: &str, survey: &Survey, odd: &[String]) -> Value {
         "sample": survey.sample.given().map(sample_as_json),
         "clock_skew_seconds": survey.skew_seconds,
         "moved_to": survey.moved_to,
-        "odd": odd,
+        "findings": findings,
         "failed": failed,
     })
 }
