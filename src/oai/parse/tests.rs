@@ -168,7 +168,7 @@ fn what_is_no_answer() {
         (
             "other verb",
             format!("{HEAD}<ListIdentifiers/></OAI-PMH>"),
-            "it holds ListIdentifiers",
+            "it contains ListIdentifiers",
         ),
         (
             "no verb",
@@ -178,17 +178,17 @@ fn what_is_no_answer() {
         (
             "cut in a tag",
             whole[..whole.len() - 1].into(),
-            "breaks off after",
+            "truncated after",
         ),
         (
             "cut in a record",
             whole[..400].into(),
-            "the body breaks off after 400 bytes",
+            "the body is truncated after 400 bytes",
         ),
         (
             "cut, then an error page",
             format!("{}<br/><b>Fatal</b>", &whole[..400]),
-            "breaks off",
+            "truncated",
         ),
         (
             "cut in the declaration",
@@ -198,7 +198,7 @@ fn what_is_no_answer() {
         (
             "cut before the root",
             "<?xml version='1.0'?>".into(),
-            "breaks off after 21 bytes",
+            "truncated after 21 bytes",
         ),
         (
             "closed too early",
@@ -645,17 +645,17 @@ fn items_without_what_they_need() {
         (
             "no header",
             "<record><metadata/></record>",
-            "record without header",
+            "the record has no header",
         ),
         (
             "no identifier",
             "<record><header/></record>",
-            "header without identifier",
+            "the header has no identifier",
         ),
         (
             "blank identifier",
             "<record><header><identifier> </identifier><datestamp>d</datestamp></header></record>",
-            "header without identifier",
+            "the header has no identifier",
         ),
     ];
     for (case, inside, reason) in cases {
