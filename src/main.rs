@@ -45,6 +45,12 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Completions(args) => completions::run(args, &mut out)?,
         Command::Man(args) => man::run(args, &mut out)?,
+        Command::CheckConfig(args) if args.print_sample => {
+            out.write_all(config::sample().as_bytes())?;
+        }
+        Command::CheckConfig(args) if args.print_reference => {
+            out.write_all(config::reference().as_bytes())?;
+        }
         Command::CheckConfig(args) => {
             let (config, _) = start(&cli.global, Secrets::Reported)?;
             // As JSON there is one object: what was asked for.

@@ -144,9 +144,12 @@ pub fn ticks(text: &str) -> Result<Option<Cron>, String> {
         // POSIX takes either of a day of the month and a day of the week; who writes both means both.
         .dom_and_dow(true)
         .build();
-    let cron = parser
-        .parse(text)
-        .map_err(|error| format!("{text:?} is not a cron expression: {error}"))?;
+    let cron = parser.parse(text).map_err(|_| {
+        format!(
+            "{text:?} is not a cron expression; write minute, hour, day of the month, month and day of \
+             the week, such as \"0 3 * * *\", or \"never\""
+        )
+    })?;
     // "0 0 30 2 *" is well-formed and never comes.
     let epoch = DateTime::from_timestamp_millis(0).unwrap_or_default();
     match cron.find_next_occurrence(&epoch, true) {

@@ -15,7 +15,7 @@ use crate::output::render::second;
 use crate::output::vufind::DocumentOptions;
 use crate::output::{Container, Format, Rendered, Renderer};
 use crate::record::crosswalk;
-use crate::store::{Deletion, Reader, RepairedRecord, StoredRecord, Version};
+use crate::store::{Deletion, Reader, RepairedRecord, StoreError, StoredRecord, Version};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -115,20 +115,23 @@ fn find(
     documents: &DocumentOptions,
 ) -> anyhow::Result<Vec<StoredRecord>> {
     let mut others = Vec::new();
-    for identifier in documents.meant_identifiers(&args.identifier) {
-        let mut meant = reader.find(&identifier)?;
-        meant.retain(|record| {
-            documents.is_meant(&args.identifier, &record.source, &record.identifier)
-        });
-        let (found, rest): (Vec<_>, Vec<_>) = meant.into_iter().partition(|record| {
-            args.source
-                .as_ref()
-                .is_none_or(|name| *name == record.source)
-        });
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        others.extend(rest.into_iter().map(|record| record.source));
+    let found = documents.find_meant(
+        &args.identifier,
+        |record: &StoredRecord| record.source.as_str(),
+        |identifier| {
+            let is_wanted = |record: &StoredRecord| {
+                args.source
+                    .as_ref()
+                    .is_none_or(|name| *name == record.source)
+            };
+            let (found, rest): (Vec<_>, Vec<_>) =
+                reader.find(identifier)?.into_iter().partition(is_wanted);
+            others.extend(rest.into_iter().map(|record| record.source));
+            Ok::<_, StoreError>(found)
+        },
+    )?;
+    if !found.is_empty() {
+        return Ok(found);
     }
     let identifier = &args.identifier;
     if let (Some(source), false) = (&args.source, others.is_empty()) {

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::problem::{ConfigError, Origin, Problem};
-use super::raw::Value;
+use super::value::Value;
 use super::values;
 use crate::harvest::settings::SourceSettings;
 use crate::http::ClientSettings;
@@ -170,7 +170,7 @@ mod tests {
             source_from_url("x.org", Some(""), &["a".into(), "a".into()], None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "command line: URL: is not a URL: relative URL without a base\n\
+            "command line: URL: is not a URL; it must begin with http:// or https://\n\
              command line: --prefix: must not be empty\n\
              command line: --set: \"a\" is given twice"
         );

@@ -1,24 +1,23 @@
-//! Puts the configuration together: finds the file, overlays the environment, checks everything.
+//! Loads the configuration: finds the file, puts the environment's values in place, checks everything.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::DaemonSettings;
-use super::checked::{self, Common, Findings, Reader, Table};
-use super::documents;
-use super::env::{self, Environment};
-use super::export;
+use super::build::Builder;
+use super::daemon::DaemonSettings;
+use super::effective::{self, EffectiveTable};
+use super::environment::{self, Environment};
+use super::file::{self, Tables};
+use super::key::{Scope, nearest};
 use super::keys;
-use super::output;
 use super::paths;
 use super::problem::{ConfigError, Origin, Problem};
-use super::raw::{self, Entry, Layer, Raw, Value};
-use super::secret;
-use super::values;
+use super::reader::{Context, Findings};
+use super::secrets;
 use crate::harvest::settings::SourceSettings;
-use crate::output::enrich::{self, Part};
+use crate::output::enrich::Part;
 use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::DocumentOptions;
@@ -58,6 +57,8 @@ pub struct Config {
     pub exports: Vec<(ExportSettings, DeliverySchedule)>,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
+    /// Every key with its value and where that comes from, for people.
+    pub effective: Vec<EffectiveTable>,
 }
 
 impl Config {
@@ -72,7 +73,7 @@ impl Config {
         let (environment, findings) = (Environment::default(), Findings::default());
         check(
             None,
-            &Raw::empty(),
+            Tables::empty(),
             &overrides,
             &environment,
             Secrets::Unread,
@@ -106,7 +107,7 @@ impl Config {
     }
 
     fn unknown(&self, what: &str, name: &str, names: Vec<&str>) -> ConfigError {
-        let hint = match keys::nearest(name, names.iter().copied()) {
+        let hint = match nearest(name, names.iter().copied()) {
             Some(meant) => format!("did you mean {meant}?"),
             None if names.is_empty() => match &self.file {
                 Some(file) => format!("{} has none", file.display()),
@@ -177,23 +178,23 @@ pub fn load(
         },
     };
     let mut findings = Findings::default();
-    let (path, raw, open_to_all) = match found {
-        None => (None, Raw::empty(), false),
+    let (path, tables) = match found {
+        None => (None, Tables::empty()),
         Some((path, mut file)) => {
-            let open_to_all = secret::readable_by_all(&file);
+            let open_to_all = secrets::readable_by_all(&file);
             let mut text = String::new();
             file.read_to_string(&mut text)
                 .map_err(|error| unreadable(&path, error))?;
-            match raw::parse(&path, &text, &mut findings.problems) {
-                Some(raw) => (Some(path), raw, open_to_all),
-                None => return Err(ConfigError::Invalid(findings.problems)),
+            let Some(tables) = file::parse(&path, &text, &mut findings.problems) else {
+                return Err(ConfigError::Invalid(findings.problems));
+            };
+            if open_to_all {
+                findings.warnings.extend(written_secrets(&tables));
             }
+            (Some(path), tables)
         }
     };
-    if open_to_all {
-        findings.warnings.extend(written_secrets(&raw));
-    }
-    check(path, &raw, overrides, environment, secrets, findings)
+    check(path, tables, overrides, environment, secrets, findings)
 }
 
 /// The first file of the usual places. One that is there and cannot be read is an error: going on
@@ -221,135 +222,63 @@ fn unreadable(path: &Path, error: std::io::Error) -> ConfigError {
 }
 
 /// A warning for each secret that stands in a file which every user can read.
-fn written_secrets(raw: &Raw) -> Vec<Problem> {
-    let mut warnings = Vec::new();
-    let sources = raw.sources.iter().map(|table| (table, true));
-    let outputs = raw.outputs.iter().map(|table| (table, false));
-    let daemon = [(&raw.daemon, true)];
-    for (table, is_source) in sources.chain(outputs).chain(daemon) {
-        for key in ["api_key", "password", "bearer", "token"] {
-            if let Some(entry) = table.entries.get(key) {
-                let message = "every user of this machine can read this file; chmod o-r would end \
-                               that";
-                let name = table.text("name").map(str::to_owned);
-                warnings.push(Problem {
-                    source: name.clone().filter(|_| is_source),
-                    output: name.filter(|_| !is_source),
-                    ..Problem::new(entry.origin.clone(), message).of_key(key)
-                });
-            }
-        }
-    }
-    warnings
+fn written_secrets(tables: &Tables) -> Vec<Problem> {
+    let message = "every user of this machine can read this file; to change that: chmod o-r";
+    let secrets = tables.iter().flat_map(|table| {
+        let secrets = table.secrets();
+        secrets.map(|(key, _)| table.problem(key, message))
+    });
+    secrets.collect()
 }
 
 fn check(
     file: Option<PathBuf>,
-    raw: &Raw,
+    mut tables: Tables,
     overrides: &Overrides,
     environment: &Environment,
     secrets: Secrets,
     mut findings: Findings,
 ) -> Result<Config, ConfigError> {
-    let variables = env::layers(
-        environment,
-        raw,
-        &mut findings.problems,
-        &mut findings.warnings,
-    );
-    let directory = file
-        .as_deref()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new(""));
-    let mut top = Top {
-        layers: [&variables.top, &raw.top],
-        findings: &mut findings,
-    };
-    let written_store = top.read("store", |entry| {
-        let path = values::text(&entry.value)?;
-        Ok(match entry.origin {
-            Origin::File { .. } => directory.join(path),
-            Origin::Variable(_) | Origin::Program => PathBuf::from(path),
-        })
-    });
-    let contact = top.read("contact", |entry| values::contact(&entry.value));
-    let log = top.read("log", |entry| {
-        let filter = values::text(&entry.value)?;
-        values::log_filter(&filter)?;
-        Ok(filter)
-    });
-    let log_format = top.read("log_format", |entry| {
-        match values::text(&entry.value)?.as_str() {
-            "text" => Ok(LogFormat::Text),
-            "json" => Ok(LogFormat::Json),
-            other => Err(format!("{other:?} is neither \"text\" nor \"json\"")),
-        }
-    });
-    if let Some(contact) = &contact {
-        warn_of_blocked_contact(contact, &mut top);
-    }
+    environment::overlay(environment, &mut tables, &mut findings);
+    findings.problems.extend(tables.faults());
+    let directory = file.as_deref().and_then(Path::parent);
     let credentials_directory = environment.path("CREDENTIALS_DIRECTORY");
-    let common = Common {
-        directory,
+    let context = Context {
+        directory: directory.unwrap_or(Path::new("")),
         credentials_directory: credentials_directory.as_deref(),
         secrets,
-        contact: contact.as_deref(),
     };
-    checked::defaults(&common, &raw.defaults, &mut findings);
-    let mut sources = Vec::new();
-    let mut schedules = BTreeMap::new();
-    for (written, variables) in raw.sources.iter().zip(&variables.sources) {
-        let layers = [variables, written, &raw.defaults];
-        if let Some((source, schedule)) = checked::source(&common, layers, &mut findings) {
-            schedules.insert(source.name.clone(), schedule);
-            sources.push(source);
-        }
-    }
-    let daemon = checked::daemon(&common, [&variables.daemon, &raw.daemon], &mut findings);
-    let none = Layer::empty();
-    let layers = [&none, &none, &raw.vufind];
-    let mut reader = Reader::new(&common, layers, Table::Output, &mut findings);
-    let documents = documents::read(&mut reader).into();
-    let (dedup, enrich) = clustering(raw, &mut findings);
-    find_duplicates("source", &raw.sources, &mut findings);
-    let source_names: Vec<&str> = raw
-        .sources
-        .iter()
-        .filter_map(|source| source.text("name"))
-        .collect();
-    let mut outputs = Vec::new();
-    for (written, variables) in raw.outputs.iter().zip(&variables.outputs) {
-        let layers = [variables, written, &raw.vufind];
-        outputs.extend(output::output(
-            &common,
-            layers,
-            &source_names,
-            dedup.enabled,
-            &enrich,
-            &mut findings,
-        ));
-    }
-    find_duplicates("output", &raw.outputs, &mut findings);
-    let mut push_schedules = BTreeMap::new();
-    for (written, variables) in raw.outputs.iter().zip(&variables.outputs) {
-        let layers = [variables, written];
-        push_schedules.extend(export::push_schedule(&common, layers, &mut findings));
-    }
-    let mut exports = Vec::new();
-    for (written, variables) in raw.exports.iter().zip(&variables.exports) {
-        exports.extend(export::export(
-            &common,
-            [variables, written, &raw.vufind],
-            &source_names,
-            dedup.enabled.then_some(&enrich),
-            &mut findings,
-        ));
-    }
-    find_duplicates("export", &raw.exports, &mut findings);
+    let mut builder = Builder {
+        context: &context,
+        tables: &tables,
+        findings: &mut findings,
+    };
+    let top = builder.single(Scope::Top);
+    let written_store = top.path(&keys::STORE);
+    let contact = top.get(&keys::CONTACT);
+    let log = top.get(&keys::LOG);
+    let log_format = top.get(&keys::LOG_FORMAT);
+    let (sources, schedules): (Vec<_>, BTreeMap<_, _>) = builder
+        .sources(contact.as_deref())
+        .into_iter()
+        .map(|(source, schedule)| (source.clone(), (source.name, schedule)))
+        .unzip();
+    let (dedup, enrich) = builder.dedup();
+    let daemon = builder.daemon();
+    let documents = builder.documents();
+    let (outputs, push_schedules): (Vec<_>, BTreeMap<_, _>) = builder
+        .outputs(&dedup, &enrich)
+        .into_iter()
+        .map(|(output, schedule)| (output.clone(), (output.name, schedule)))
+        .unzip();
+    let exports = builder.exports(&dedup, &enrich);
 
+    // A value that several tables share is looked at once for each.
+    findings.problems.sort();
+    findings.problems.dedup();
+    findings.warnings.sort();
+    findings.warnings.dedup();
     if !findings.problems.is_empty() {
-        findings.problems.sort();
-        findings.problems.dedup();
         return Err(ConfigError::Invalid(findings.problems));
     }
     let store = overrides.store.clone().or(written_store);
@@ -358,11 +287,12 @@ fn check(
         None => return Err(ConfigError::NoStore),
     };
     Ok(Config {
+        effective: effective::tables(&context, &tables),
         file,
         store,
         contact,
         log,
-        log_format: log_format.unwrap_or_default(),
+        log_format,
         sources,
         documents,
         dedup,
@@ -374,105 +304,4 @@ fn check(
         exports,
         warnings: findings.warnings,
     })
-}
-
-/// Reads the keys before the first table.
-struct Top<'a> {
-    layers: [&'a Layer; 2],
-    findings: &'a mut Findings,
-}
-
-impl Top<'_> {
-    fn entry(&self, key: &str) -> Option<&Entry> {
-        self.layers.iter().find_map(|layer| layer.entries.get(key))
-    }
-
-    fn read<T>(&mut self, key: &str, parse: impl FnOnce(&Entry) -> Result<T, String>) -> Option<T> {
-        let entry = self.entry(key)?;
-        match parse(entry) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                let problem = Problem::new(entry.origin.clone(), message).of_key(key);
-                self.findings.problems.push(problem);
-                None
-            }
-        }
-    }
-}
-
-/// DOAJ, for one, answers 403 to a User-Agent in which `bot` or `spider` occurs, and the contact is
-/// a part of it.
-fn warn_of_blocked_contact(contact: &str, top: &mut Top<'_>) {
-    let lower = contact.to_ascii_lowercase();
-    if let Some(word) = ["bot", "spider"]
-        .into_iter()
-        .find(|word| lower.contains(word))
-        && let Some(entry) = top.entry("contact")
-    {
-        let message = format!(
-            "holds {word:?}, for which some repositories (DOAJ is one) refuse every request"
-        );
-        let warning = Problem::new(entry.origin.clone(), message).of_key("contact");
-        top.findings.warnings.push(warning);
-    }
-}
-
-/// How records are clustered, and what documents of works take from other records.
-fn clustering(raw: &Raw, findings: &mut Findings) -> (Clustering, Vec<Part>) {
-    let written = &raw.dedup;
-    let mut table = Top {
-        layers: [written, written],
-        findings,
-    };
-    let enabled = table.read("enabled", |entry| values::truth(&entry.value));
-    let order = table.read("sources", |entry| values::texts(&entry.value));
-    let enrich = table.read("enrich", |entry| match &entry.value {
-        Value::Text(text) => enrich::parts(text),
-        list => {
-            let names = values::texts(list)?;
-            enrich::parts(&names.join(","))
-        }
-    });
-    let names: Vec<&str> = raw
-        .sources
-        .iter()
-        .filter_map(|source| source.text("name"))
-        .collect();
-    if let Some(entry) = written.entries.get("sources") {
-        // It may be in the store from earlier times, so this is no error.
-        for name in order.iter().flatten() {
-            if !names.contains(&name.as_str()) {
-                let hint = keys::nearest(name, names.iter().copied())
-                    .map_or(String::new(), |meant| format!("; did you mean {meant}?"));
-                let message = format!("no source {name:?} is configured{hint}");
-                let warning = Problem::new(entry.origin.clone(), message).of_key("sources");
-                table.findings.warnings.push(warning);
-            }
-        }
-    }
-    let clustering = Clustering {
-        enabled: enabled.unwrap_or(false),
-        sources: order.unwrap_or_else(|| names.iter().map(|name| (*name).to_owned()).collect()),
-    };
-    (clustering, enrich.unwrap_or_default())
-}
-
-fn find_duplicates(what: &str, tables: &[Layer], findings: &mut Findings) {
-    for (index, table) in tables.iter().enumerate() {
-        let (Some(entry), Some(name)) = (table.entries.get("name"), table.text("name")) else {
-            continue;
-        };
-        let first = tables[..index]
-            .iter()
-            .find(|other| other.text("name") == Some(name));
-        if let Some(first) = first {
-            let message = format!("the {what} at {} has this name already", first.origin);
-            let named = |wanted: &str| (what == wanted).then(|| name.to_owned());
-            findings.problems.push(Problem {
-                source: named("source"),
-                output: named("output"),
-                ..Problem::new(entry.origin.clone(), message).of_key("name")
-            });
-        }
-    }
 }

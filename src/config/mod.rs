@@ -1,31 +1,35 @@
 //! Configuration: the file as written, what the environment overrides, and the checked settings.
 //!
-//! A value is looked for in this order: command line, environment, `[[source]]`, `[defaults]`, the
-//! built-in default; an `[[output]]` takes nothing from `[defaults]`. `config/harvestd.toml` documents each key.
+//! [`keys`] is the table of keys, one row for each. From it come reading and checking, the
+//! environment variables, what `check-config` shows, the sample file and `docs/configuration.md`.
+//!
+//! A value is looked for in this order: command line, environment, the table itself, the table that it
+//! shares keys with (`[defaults]` for a source, `[vufind]` for documents), the default in the row.
 
-mod checked;
-mod credentials;
+mod build;
 mod daemon;
 mod direct;
-mod documents;
-mod env;
-mod export;
+mod effective;
+mod environment;
+mod file;
+mod generate;
+mod key;
 mod keys;
 mod load;
-mod output;
 mod paths;
 mod problem;
-mod raw;
-#[cfg(test)]
-mod sample;
-mod secret;
+mod reader;
+mod secrets;
 #[cfg(test)]
 mod tests;
+mod value;
 mod values;
 
 pub use daemon::DaemonSettings;
 pub use direct::source_from_url;
-pub use env::Environment;
+pub use effective::{EffectiveKey, EffectiveTable, as_json as effective_json};
+pub use environment::Environment;
+pub use generate::{reference, sample};
 pub use load::{Config, LogFormat, Overrides, Secrets, load};
-pub use problem::{ConfigError, Origin, Problem};
+pub use problem::{ConfigError, Origin, Problem, Subject};
 pub(crate) use values::log_filter;

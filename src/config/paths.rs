@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::env::Environment;
+use super::environment::Environment;
 
 const SYSTEM_CONFIG: &str = "/etc/harvestd/harvestd.toml";
 const SYSTEM_STORE: &str = "/var/lib/harvestd/harvestd.db";

@@ -35,15 +35,29 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A source, output or export, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// Which of the three.
+    pub what: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+impl Subject {
+    pub(crate) fn new(what: &'static str, name: &str) -> Self {
+        let name = name.to_owned();
+        Self { what, name }
+    }
+}
+
 /// One fault of a configuration. It never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Where it is.
     pub origin: Origin,
-    /// The source that it concerns, if any.
-    pub source: Option<String>,
-    /// The output that it concerns, if any.
-    pub output: Option<String>,
+    /// The source, output or export that it concerns, if any.
+    pub subject: Option<Subject>,
     /// The key that it concerns, if any.
     pub key: Option<String>,
     /// What is wrong and what would be right.
@@ -51,12 +65,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with neither source, output nor key.
+    /// A problem without subject and key.
     pub(crate) fn new(origin: Origin, message: impl Into<String>) -> Self {
         Self {
             origin,
-            source: None,
-            output: None,
+            subject: None,
             key: None,
             message: message.into(),
         }
@@ -72,11 +85,8 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
-        if let Some(source) = &self.source {
-            write!(f, "source {source}: ")?;
-        }
-        if let Some(output) = &self.output {
-            write!(f, "output {output}: ")?;
+        if let Some(Subject { what, name }) = &self.subject {
+            write!(f, "{what} {name}: ")?;
         }
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
@@ -98,8 +108,8 @@ pub enum ConfigError {
     },
     /// There is no place for the store.
     #[error(
-        "no home directory to keep the store in; name one with --store, HARVESTD_STORE or the key \
-         store"
+        "there is no home directory to keep the store in; name the file with --store, HARVESTD_STORE \
+         or the key store"
     )]
     NoStore,
     /// Something in it is wrong; every fault that was found, in the order of the file.

@@ -208,6 +208,18 @@ fn faults_are_told_exactly() {
              2020-12-31T23:59:59Z",
         ),
         (
+            "contact that looks like a robot's",
+            "contact = 'abbott@a.org'\n",
+            "c.toml:1:11: contact: it contains \"bot\" or \"spider\", and DOAJ and other servers refuse \
+             such a User-Agent: use another address",
+        ),
+        (
+            "key of another table",
+            "[[export]]\nname = 'e'\npath = 'e.jsonl'\nurl = 'https://a.org/'\nrenames = {}\n",
+            "c.toml:4:1: export e: url: belongs in [[source]]\n\
+             c.toml:5:1: export e: renames: is now called rename_fields",
+        ),
+        (
             "retries too large",
             "[[source]]\nname = 'a'\nurl = 'https://a.org/'\nretries = 5000000000\n",
             "c.toml:4:11: source a: retries: 5000000000 is too large",
@@ -215,13 +227,13 @@ fn faults_are_told_exactly() {
         (
             "log filter",
             "log = 'harvestd=loud'\n",
-            "c.toml:1:7: log: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \
-             \"info\", \"debug\", \"trace\", or a number 0-5",
+            "c.toml:1:7: log: \"harvestd=loud\" is not a log filter; write a level (error, warn, info, \
+             debug, trace or off), or parts with levels, such as \"info,harvestd::oai=debug\"",
         ),
         (
             "log filter that the library panics over",
             "log = 'a\u{2013}=\u{2013}'\n",
-            "c.toml:1:7: log: \"a\u{2013}=\u{2013}\" is no filter: it has letters other than ASCII's",
+            "c.toml:1:7: log: \"a\u{2013}=\u{2013}\" is not a log filter: it has other letters than those of ASCII",
         ),
         (
             "log format",
@@ -245,17 +257,17 @@ fn faulty_credentials_are_told_and_never_shown() {
         (
             "number",
             "api_key = 12345",
-            "c.toml:4:11: source a: api_key: must be a text in quotes",
+            "c.toml:4:11: source a: api_key: must be a text in quotes, not a number",
         ),
         (
             "empty",
             "api_key = ''",
-            "c.toml:4:11: source a: api_key: is empty",
+            "c.toml:4:11: source a: api_key: must not be empty",
         ),
         (
             "two lines",
             "bearer = \"hush\\nhush\"\nuser = \"a\\nb\"",
-            "c.toml:4:10: source a: bearer: holds control characters, such as a second line\n\
+            "c.toml:4:10: source a: bearer: must be one line without control characters\n\
              c.toml:4:10: source a: bearer: only one of user, bearer and a header Authorization can \
              be sent\n\
              c.toml:5:8: source a: user: must not contain control characters\n\
@@ -274,7 +286,7 @@ fn faulty_credentials_are_told_and_never_shown() {
         (
             "colon",
             "user = 'me:hush'\npassword = 'hush'",
-            "c.toml:4:8: source a: user: must not hold a colon, which ends it (RFC 7617)",
+            "c.toml:4:8: source a: user: must not contain a colon, which would end it (RFC 7617)",
         ),
         (
             "no such file",
@@ -415,16 +427,16 @@ fn the_environment_overrides_the_file() {
 fn warnings_do_not_stop() {
     let cases = [
         (
-            "contact that looks like a robot's",
-            "contact = 'abbott@a.org'\n".to_owned() + SOURCE,
-            "c.toml:1:11: contact: holds \"bot\", for which some repositories (DOAJ is one) refuse \
-             every request",
-        ),
-        (
             "secret without encryption",
             SOURCE.replace("https", "http") + "api_key = 'hush'\n",
-            "c.toml:4:11: source a: api_key: is sent unencrypted, since the url is http; use https \
-             if there is one",
+            "c.toml:4:11: source a: api_key: is sent without encryption, since the URL is http; use \
+             https if there is one",
+        ),
+        (
+            "address that others can reach",
+            "[daemon]\nlisten = '0.0.0.0:80'\n".to_owned(),
+            "c.toml:2:10: listen: 0.0.0.0:80 can be reached from other machines, without encryption; \
+             everyone there can read what is in the store",
         ),
     ];
     for (name, file, expected) in cases {
@@ -442,18 +454,31 @@ fn warnings_do_not_stop() {
 fn written_secrets_in_an_open_file_are_warned_of() {
     use std::os::unix::fs::PermissionsExt;
     let case = Case::new();
-    let path = case.write("open.toml", &format!("{SOURCE}api_key = 'hush'\n"));
+    let file = "[daemon]\nwebhook = 'https://hush.org/'\ntoken_file = 'f'\n[[source]]\nname = 'a'\n\
+                url = 'https://a.org/oai'\napi_key = 'hush'\nheaders = { X-A = 'hush' }\n\
+                proxy = 'http://me:hush@p/'\n[[output]]\nname = 'v'\ntype = 'solr'\n\
+                urls = ['https://s.org/b']\nheaders = { X-A = { file = 'g' } }\n\
+                proxy = 'http://p/'\nbearer = 'hush'\n";
+    let path = case.write("open.toml", file);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let overrides = Overrides {
         config: Some(path),
         store: Some("/store.db".into()),
         ..Overrides::default()
     };
-    let config = load(&overrides, &environment(&[]), Secrets::Required).unwrap();
+    let config = load(&overrides, &environment(&[]), Secrets::Unread).unwrap();
+    let shown: Vec<String> = config.warnings.iter().map(|w| case.shown(w)).collect();
+    let places = [
+        "2:11: webhook",
+        "7:11: source a: api_key",
+        "8:11: source a: headers",
+        "9:9: source a: proxy",
+        "16:10: output v: bearer",
+    ];
+    let told = "every user of this machine can read this file; to change that: chmod o-r";
     assert_eq!(
-        case.shown(&config.warnings[0]),
-        "open.toml:4:11: source a: api_key: every user of this machine can read this file; chmod \
-         o-r would end that"
+        shown,
+        places.map(|place| format!("open.toml:{place}: {told}"))
     );
 }
 
@@ -639,7 +664,7 @@ fn faults_of_outputs_are_told() {
         (
             "pattern",
             "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s/solr/b']\nwork_key_include = '('\n",
-            "c.toml:5:20: output v: work_key_include: \"(\" is not a regular expression: error: unclosed group",
+            "c.toml:5:20: output v: work_key_include: \"(\" is not a regular expression: unclosed group",
         ),
         (
             "time",
@@ -664,7 +689,7 @@ fn works_need_clusters() {
     let output =
         "[[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s/solr/b']\nper = 'cluster'\n";
     let export = "[[export]]\nname = 'v'\npath = 'v.jsonl'\nper = 'cluster'\n";
-    for (file, place) in [(output, "5:7: output v: "), (export, "4:7: ")] {
+    for (file, place) in [(output, "5:7: output v: "), (export, "4:7: export v: ")] {
         for off in ["", "[dedup]\nenabled = false\n"] {
             assert_eq!(
                 Case::new().error(&format!("{file}{off}"), &[]),
@@ -674,4 +699,86 @@ fn works_need_clusters() {
         let clustered = format!("{file}[dedup]\nenabled = true\n");
         Case::new().load(&clustered, &[]).unwrap();
     }
+}
+
+#[test]
+fn errors_are_in_our_own_words() {
+    let mut lines = "log = 'a=b=c'\nlog_format = 3\n[daemon]\nlisten = 'x'\nmax_hosts = 'x'\n\
+                     grace = 'x'\nmin_free_bytes = 'x'\nsearch = 'x'\n[dedup]\nenrich = ['x']\n"
+        .to_owned();
+    lines.push_str(SOURCE);
+    for key in [
+        "delay",
+        "overlap",
+        "window_records",
+        "retries",
+        "max_body_bytes",
+        "max_depth",
+        "from",
+        "until",
+        "schedule",
+        "time_zone",
+        "hours",
+        "reconcile",
+        "reconcile_max_percent",
+        "proxy",
+        "granularity",
+        "any_language_code",
+    ] {
+        lines.push_str(&format!("{key} = 'x'\n"));
+    }
+    lines.push_str("assume = ['cut_off_at=x']\nwork_key_include = '('\n");
+    let shown = Case::new().error(&lines, &[]);
+    assert_eq!(shown.lines().count(), 26, "{shown}");
+    for part in [
+        "invalid digit",
+        "provided string",
+        "found in string",
+        "parse error",
+        "parsing",
+        "relative URL",
+        "invalid value",
+        "Invalid",
+        "error:",
+    ] {
+        assert!(!shown.contains(part), "{part} in {shown}");
+    }
+}
+
+#[test]
+fn the_most_specific_document_option_wins() {
+    let file = "[vufind]\ninstitution = 'global'\ncollection = 'global'\nid_prefix = 'g.'\n\
+                [[source]]\nname = 'a'\nurl = 'https://a.org/oai'\ncollection = 'of a'\nid_prefix = 'a.'\n\
+                [[source]]\nname = 'b'\nurl = 'https://b.org/oai'\nid_prefix = 'b.'\n\
+                [[source]]\nname = 'c'\nurl = 'https://c.org/oai'\n\
+                [[output]]\nname = 'v'\ntype = 'solr'\nurls = ['http://s.org/solr/b']\n\
+                collection = 'of v'\nrecord_format = 'V'\n\
+                [[output]]\nname = 'w'\ntype = 'solr'\nurls = ['http://s.org/solr/b']\nsources = ['a']\n\
+                [[export]]\nname = 'e'\npath = 'e.json'\ninstitution = 'of e'\n";
+    let variables = [("HARVESTD_SOURCE_B_INSTITUTION", "of b")];
+    let config = Case::new().load(file, &variables).unwrap();
+    let shown = |documents: &crate::output::vufind::DocumentOptions, source: &str| {
+        let options = documents.for_source(source);
+        let (prefix, format) = (&options.id_prefix, &options.record_format);
+        format!(
+            "{} {} {prefix} {format}",
+            options.institution, options.collection
+        )
+    };
+    let (v, w) = (&config.outputs[0].documents, &config.outputs[1].documents);
+    let e = &config.exports[0].0.documents;
+    let cases = [
+        ("source over output", v, "a", "global of a a. V"),
+        ("variable of a source", v, "b", "of b of v b. V"),
+        ("output over all", v, "c", "global of v g. V"),
+        ("another output", w, "a", "global of a a. Article"),
+        ("export over all", e, "c", "of e global g. Article"),
+        ("source over export", e, "b", "of b global b. Article"),
+        ("neither", &config.documents, "a", "global of a a. Article"),
+    ];
+    for (case, documents, source, expected) in cases {
+        assert_eq!(shown(documents, source), expected, "{case}");
+    }
+    let own: Vec<&String> = w.by_source.keys().collect();
+    assert_eq!(own, ["a"], "no other source goes there");
 }

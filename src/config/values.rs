@@ -1,22 +1,92 @@
 //! What a written value means: durations, sizes, counts, dates, addresses.
 //!
 //! Every function takes texts too where the file would have a number, since environment variables
-//! are texts. Errors say what would be right.
+//! are texts. Errors say what would be right, in words of our own: what a library says of a value is
+//! seldom meant for the person who wrote it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono_tz::Tz;
+use croner::Cron;
+use regex::Regex;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::raw::Value;
+use super::key::{Kind, Reading};
+use super::load::LogFormat;
+use super::value::Value;
 use crate::harvest::Assumption;
+use crate::http::{ClientError, Secret, user_agent};
 use crate::oai::{Datestamp, Granularity};
+use crate::output::Format;
+use crate::output::enrich::{self, Part};
+use crate::schedule::{Hours, ticks};
+use crate::store::Per;
+
+/// Texts by names, in the order of the file.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// Lists of texts by names, in the order of the file.
+pub(crate) type Table = Vec<(String, Vec<String>)>;
+
+pub(crate) const ADDRESS: Reading<SocketAddr> = (Kind::Text, address);
+pub(crate) const ASSUMPTIONS: Reading<Vec<Assumption>> = (Kind::List, assumptions);
+pub(crate) const BASE_URL: Reading<Url> = (Kind::Url, base_url);
+pub(crate) const COMMIT_WITHIN: Reading<Option<Duration>> = (Kind::Duration, commit_within);
+pub(crate) const CONTACT: Reading<String> = (Kind::Text, contact);
+pub(crate) const CORE_URLS: Reading<Vec<Url>> = (Kind::List, core_urls);
+pub(crate) const CRON: Reading<Option<Cron>> = (Kind::Cron, cron);
+pub(crate) const DURATION: Reading<Duration> = (Kind::Duration, duration);
+pub(crate) const FIELDS: Reading<Table> = (Kind::Table, lists);
+pub(crate) const FIELD_NAMES: Reading<Pairs> = (Kind::Table, field_names);
+pub(crate) const FLAG: Reading<bool> = (Kind::Flag, flag);
+pub(crate) const FORMAT: Reading<Format> = (Kind::Text, format_name);
+pub(crate) const GRANULARITY: Reading<Granularity> = (Kind::Text, granularity);
+pub(crate) const HEADERS: Reading<()> = (Kind::Table, headers);
+pub(crate) const HOURS: Reading<Hours> = (Kind::Text, hours);
+pub(crate) const LOG_FILTER: Reading<String> = (Kind::Text, filter);
+pub(crate) const LOG_FORMAT: Reading<LogFormat> = (Kind::Text, log_format);
+pub(crate) const LOWER_BOUND: Reading<Datestamp> = (Kind::Date, lower_bound);
+pub(crate) const NAME: Reading<String> = (Kind::Text, name);
+pub(crate) const OUTPUT_TYPE: Reading<()> = (Kind::Text, output_type);
+pub(crate) const PAIRS: Reading<Pairs> = (Kind::Table, pairs);
+pub(crate) const PARALLEL_REQUESTS: Reading<usize> = (Kind::Number, parallel_requests);
+pub(crate) const PARTS: Reading<Vec<Part>> = (Kind::List, parts);
+pub(crate) const PATH: Reading<PathBuf> = (Kind::Path, path);
+pub(crate) const PER: Reading<Per> = (Kind::Text, per);
+pub(crate) const PERCENT: Reading<u8> = (Kind::Number, percent);
+pub(crate) const PREFIX: Reading<String> = (Kind::Text, prefix);
+pub(crate) const PROXY_URL: Reading<Url> = (Kind::Url, proxy_url);
+pub(crate) const REGEX: Reading<Regex> = (Kind::Regex, regex);
+pub(crate) const SECRET: Reading<Secret> = (Kind::Text, secret);
+pub(crate) const SETS: Reading<Table> = (Kind::Table, sets);
+pub(crate) const SIZE: Reading<u64> = (Kind::Size, size);
+pub(crate) const SOME_SIZE: Reading<u64> = (Kind::Size, some_size);
+pub(crate) const TEXT: Reading<String> = (Kind::Text, text);
+pub(crate) const TEXTS: Reading<Vec<String>> = (Kind::List, texts);
+pub(crate) const TEXT_OR_EMPTY: Reading<String> = (Kind::Text, text_or_empty);
+pub(crate) const TIMEOUT: Reading<Duration> = (Kind::Duration, timeout);
+pub(crate) const TIME_ZONE: Reading<Tz> = (Kind::Text, time_zone);
+pub(crate) const UPPER_BOUND: Reading<Datestamp> = (Kind::Date, upper_bound);
+pub(crate) const USER: Reading<String> = (Kind::Text, user);
+
+/// A whole number that fits `T`.
+pub(crate) const fn count<T: TryFrom<u64>>() -> Reading<T> {
+    (Kind::Number, |value| narrow(whole(value)?))
+}
+
+/// A whole number from 1 on that fits `T`.
+pub(crate) const fn some_count<T: TryFrom<u64>>() -> Reading<T> {
+    (Kind::Number, |value| narrow(at_least_one(whole(value)?)?))
+}
 
 /// A text that is not blank, without surrounding white space and control characters.
 pub(crate) fn text(value: &Value) -> Result<String, String> {
     let Value::Text(text) = value else {
-        return Err(format!("must be a text in quotes, not {}", kind(value)));
+        return Err(format!("must be a text in quotes, not {}", value.kind()));
     };
     let text = text.trim();
     if text.is_empty() {
@@ -33,10 +103,42 @@ pub(crate) fn log_filter(text: &str) -> Result<EnvFilter, String> {
     // The names of our modules are plain, and the library panics over some letters that are not.
     if !text.is_ascii() {
         return Err(format!(
-            "{text:?} is no filter: it has letters other than ASCII's"
+            "{text:?} is not a log filter: it has other letters than those of ASCII"
         ));
     }
-    EnvFilter::try_new(text).map_err(|error| error.to_string())
+    EnvFilter::try_new(text).map_err(|_| {
+        format!(
+            "{text:?} is not a log filter; write a level (error, warn, info, debug, trace or off), or \
+             parts with levels, such as \"info,harvestd::oai=debug\""
+        )
+    })
+}
+
+fn filter(value: &Value) -> Result<String, String> {
+    let filter = text(value)?;
+    log_filter(&filter)?;
+    Ok(filter)
+}
+
+fn log_format(value: &Value) -> Result<LogFormat, String> {
+    match text(value)?.as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        other => Err(format!("{other:?} is neither \"text\" nor \"json\"")),
+    }
+}
+
+/// A text, which may be empty where that means "none". It keeps its blanks.
+fn text_or_empty(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Text(text) if text.trim().is_empty() => Ok(String::new()),
+        Value::Text(text) if !text.contains(char::is_control) => Ok(text.clone()),
+        _ => text(value),
+    }
+}
+
+fn path(value: &Value) -> Result<PathBuf, String> {
+    text(value).map(PathBuf::from)
 }
 
 /// A source's name: ASCII letters, digits, `-`, `_` and `.`, the first a letter or digit.
@@ -70,7 +172,7 @@ pub(crate) fn texts(value: &Value) -> Result<Vec<String>, String> {
             .iter()
             .map(|entry| text(&entry.value))
             .collect::<Result<_, _>>()?,
-        _ => return Err(format!("must be a list of texts, not {}", kind(value))),
+        _ => return Err(format!("must be a list of texts, not {}", value.kind())),
     };
     for (index, text) in texts.iter().enumerate() {
         if texts[..index].contains(text) {
@@ -78,16 +180,6 @@ pub(crate) fn texts(value: &Value) -> Result<Vec<String>, String> {
         }
     }
     Ok(texts)
-}
-
-/// True or false.
-pub(crate) fn truth(value: &Value) -> Result<bool, String> {
-    match value {
-        Value::Boolean(truth) => Ok(*truth),
-        Value::Text(text) if text.trim() == "true" => Ok(true),
-        Value::Text(text) if text.trim() == "false" => Ok(false),
-        _ => Err("must be true or false".to_owned()),
-    }
 }
 
 /// A length of time, such as `48h` or `1m 30s`.
@@ -99,7 +191,7 @@ pub(crate) fn duration(value: &Value) -> Result<Duration, String> {
         Value::Integer(number) => Err(format!("{number} has no unit; {RIGHT}")),
         _ => Err(format!(
             "must be a length of time, not {}; {RIGHT}",
-            kind(value)
+            value.kind()
         )),
     }
 }
@@ -124,7 +216,7 @@ pub(crate) fn size(value: &Value) -> Result<u64, String> {
             .parse::<bytesize::ByteSize>()
             .map(|size| size.as_u64())
             .map_err(|_| format!("{text:?} is not a size; {RIGHT}")),
-        _ => Err(format!("must be a size, not {}; {RIGHT}", kind(value))),
+        _ => Err(format!("must be a size, not {}; {RIGHT}", value.kind())),
     }
 }
 
@@ -134,7 +226,7 @@ pub(crate) fn flag(value: &Value) -> Result<bool, String> {
         Value::Boolean(value) => Ok(*value),
         Value::Text(text) if text.trim() == "true" => Ok(true),
         Value::Text(text) if text.trim() == "false" => Ok(false),
-        _ => Err(format!("must be true or false, not {}", kind(value))),
+        _ => Err(format!("must be true or false, not {}", value.kind())),
     }
 }
 
@@ -144,7 +236,7 @@ pub(crate) fn some_size(value: &Value) -> Result<u64, String> {
 }
 
 /// A whole number from 0 on.
-pub(crate) fn count(value: &Value) -> Result<u64, String> {
+fn whole(value: &Value) -> Result<u64, String> {
     match value {
         Value::Integer(number) => {
             u64::try_from(*number).map_err(|_| format!("{number} is less than 0"))
@@ -153,13 +245,8 @@ pub(crate) fn count(value: &Value) -> Result<u64, String> {
             .trim()
             .parse()
             .map_err(|_| format!("{text:?} is not a whole number")),
-        _ => Err(format!("must be a whole number, not {}", kind(value))),
+        _ => Err(format!("must be a whole number, not {}", value.kind())),
     }
-}
-
-/// A whole number from 1 on.
-pub(crate) fn some_count(value: &Value) -> Result<u64, String> {
-    count(value).and_then(at_least_one)
 }
 
 fn at_least_one(number: u64) -> Result<u64, String> {
@@ -170,7 +257,7 @@ fn at_least_one(number: u64) -> Result<u64, String> {
 }
 
 /// A number that fits `T`, which may be narrower than 64 bits.
-pub(crate) fn narrow<T: TryFrom<u64>>(number: u64) -> Result<T, String> {
+fn narrow<T: TryFrom<u64>>(number: u64) -> Result<T, String> {
     T::try_from(number).map_err(|_| format!("{number} is too large"))
 }
 
@@ -181,7 +268,7 @@ pub(crate) fn datestamp(value: &Value) -> Result<(Datestamp, Granularity), Strin
         Value::Text(text) | Value::Datetime(text) => {
             Datestamp::parse(text).ok_or_else(|| format!("{text:?} is not {RIGHT}"))
         }
-        _ => Err(format!("must be {RIGHT}, not {}", kind(value))),
+        _ => Err(format!("must be {RIGHT}, not {}", value.kind())),
     }
 }
 
@@ -245,7 +332,13 @@ pub(crate) fn proxy_url(value: &Value) -> Result<Url, String> {
 }
 
 fn url(value: &Value, schemes: &[&str]) -> Result<Url, String> {
-    let url = Url::parse(&text(value)?).map_err(|error| format!("is not a URL: {error}"))?;
+    let url = Url::parse(&text(value)?).map_err(|_| {
+        let starts: Vec<String> = schemes
+            .iter()
+            .map(|scheme| format!("{scheme}://"))
+            .collect();
+        format!("is not a URL; it must begin with {}", starts.join(" or "))
+    })?;
     if !schemes.contains(&url.scheme()) {
         let known = schemes.join(", ");
         return Err(format!("scheme {:?} is not one of {known}", url.scheme()));
@@ -267,7 +360,11 @@ pub(crate) fn contact(value: &Value) -> Result<String, String> {
             "{contact:?} is neither a mail address nor a URL in ASCII"
         ));
     }
-    Ok(contact)
+    // What the client refuses would end every harvest.
+    match user_agent(Some(&contact)) {
+        Err(ClientError::Contact { reason, .. }) => Err(reason),
+        _ => Ok(contact),
+    }
 }
 
 /// Where alerts are posted to.
@@ -298,16 +395,213 @@ pub(crate) fn address(value: &Value) -> Result<SocketAddr, String> {
     })
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Text(_) => "text",
-        Value::Integer(_) => "a number",
-        Value::Boolean(_) => "true or false",
-        Value::Datetime(_) => "a date",
-        Value::List(_) => "a list",
-        Value::Table(_) => "a table",
-        Value::Other(kind) => kind,
+fn cron(value: &Value) -> Result<Option<Cron>, String> {
+    ticks(&text(value)?)
+}
+
+fn hours(value: &Value) -> Result<Hours, String> {
+    Hours::parse(&text(value)?)
+}
+
+fn percent(value: &Value) -> Result<u8, String> {
+    match whole(value)? {
+        percent @ 0..=100 => narrow(percent),
+        _ => Err("must be from 0 to 100".to_owned()),
     }
+}
+
+/// One line that is not empty. The messages do not quote it.
+pub(crate) fn secret(value: &Value) -> Result<Secret, String> {
+    match value {
+        Value::Text(text) if text.is_empty() => Err("must not be empty".to_owned()),
+        Value::Text(text) if text.contains(char::is_control) => {
+            Err("must be one line without control characters".to_owned())
+        }
+        Value::Text(text) => Ok(Secret::new(text)),
+        _ => Err(format!("must be a text in quotes, not {}", value.kind())),
+    }
+}
+
+/// The name of a user for HTTP basic authentication.
+fn user(value: &Value) -> Result<String, String> {
+    let user = text(value)?;
+    if user.contains(':') {
+        return Err("must not contain a colon, which would end it (RFC 7617)".to_owned());
+    }
+    Ok(user)
+}
+
+/// Only the form: what is in it is read with the secrets.
+fn headers(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Table(_) | Value::Text(_) => Ok(()),
+        _ => Err("must be a table, such as { X-Token = \"...\" }".to_owned()),
+    }
+}
+
+fn regex(value: &Value) -> Result<Regex, String> {
+    let text = text(value)?;
+    Regex::new(&text).map_err(|error| {
+        // The library draws the place over several lines; its last one is the reason.
+        let whole = error.to_string();
+        let reason = whole.lines().last().unwrap_or_default().trim();
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        format!("{text:?} is not a regular expression: {reason}")
+    })
+}
+
+/// The entries of a table; an environment variable has lines of `name = value`.
+fn table(value: &Value) -> Result<Vec<(String, Value)>, String> {
+    match value {
+        Value::Table(entries) => Ok(entries
+            .iter()
+            .map(|(name, entry)| (name.clone(), entry.value.clone()))
+            .collect()),
+        Value::Text(lines) => lines
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| {
+                let (name, text) = line
+                    .split_once('=')
+                    .ok_or_else(|| format!("{line:?} is not \"name = value\""))?;
+                let value = Value::Text(text.trim().to_owned());
+                Ok((name.trim().to_owned(), value))
+            })
+            .collect(),
+        _ => Err("must be a table, such as { name = \"value\" }".to_owned()),
+    }
+}
+
+/// A table of texts to texts.
+fn pairs(value: &Value) -> Result<Pairs, String> {
+    table(value)?
+        .into_iter()
+        .map(|(name, value)| {
+            let text = text_or_empty(&value).map_err(|error| format!("{name}: {error}"))?;
+            Ok((name, text))
+        })
+        .collect()
+}
+
+/// A table of fields to their other names.
+fn field_names(value: &Value) -> Result<Pairs, String> {
+    let pairs = pairs(value)?;
+    let is_nameless = |(from, to): &&(String, String)| from.is_empty() || to.is_empty();
+    match pairs.iter().find(is_nameless) {
+        Some((from, to)) => Err(format!("{from:?} to {to:?}: a field must have a name")),
+        None => Ok(pairs),
+    }
+}
+
+/// A table of names to a text or a list of texts.
+fn lists(value: &Value) -> Result<Table, String> {
+    table(value)?
+        .into_iter()
+        .map(|(name, value)| {
+            let values = match &value {
+                Value::List(_) => texts(&value),
+                _ => text(&value).map(|text| vec![text]),
+            };
+            let values = values.map_err(|error| format!("{name}: {error}"))?;
+            Ok((name, values))
+        })
+        .collect()
+}
+
+/// A table of sources to setSpecs.
+fn sets(value: &Value) -> Result<Table, String> {
+    let mut sets = BTreeMap::new();
+    for (name, texts) in lists(value)? {
+        // In the environment, sets are separated by blanks; no setSpec has one.
+        let specs = texts.iter().flat_map(|text| text.split_whitespace());
+        let specs: Vec<String> = specs.map(str::to_owned).collect();
+        if specs.is_empty() {
+            return Err(format!("{name}: must have at least one setSpec"));
+        }
+        if let Some(wrong) = specs.iter().find(|spec| spec.split(':').any(str::is_empty)) {
+            return Err(format!("{name}: {wrong:?} is not a setSpec"));
+        }
+        sets.insert(name, specs);
+    }
+    Ok(sets.into_iter().collect())
+}
+
+/// The one type of output that there is.
+fn output_type(value: &Value) -> Result<(), String> {
+    match text(value)?.as_str() {
+        "solr" => Ok(()),
+        other => Err(format!(
+            "{other:?} is not a type of output; there is \"solr\""
+        )),
+    }
+}
+
+/// Addresses of a core, without the slash and the request handler after it.
+fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
+    let texts = texts(value)?;
+    if texts.is_empty() {
+        return Err("must have at least one address".to_owned());
+    }
+    texts
+        .into_iter()
+        .map(|text| {
+            let mut url = base_url(&Value::Text(text))?;
+            if url.query().is_some() {
+                return Err("must be addresses of a core alone, without arguments".to_owned());
+            }
+            let path = url.path().trim_end_matches('/').to_owned();
+            if path.ends_with("/update") || path.ends_with("/select") {
+                return Err(
+                    "must be addresses of a core, such as http://localhost:8983/solr/biblio".into(),
+                );
+            }
+            url.set_path(&path);
+            Ok(url)
+        })
+        .collect()
+}
+
+/// The format of this name, as the command line has it.
+fn format_name(value: &Value) -> Result<Format, String> {
+    let text = text(value)?;
+    Format::from_name(&text).map_err(|names| format!("{text:?} is not a format; there is {names}"))
+}
+
+/// What one document is.
+fn per(value: &Value) -> Result<Per, String> {
+    match text(value)?.as_str() {
+        "record" => Ok(Per::Record),
+        "cluster" => Ok(Per::Cluster),
+        other => Err(format!("{other:?} is neither \"record\" nor \"cluster\"")),
+    }
+}
+
+/// The parts that a work takes from its other records.
+fn parts(value: &Value) -> Result<Vec<Part>, String> {
+    match value {
+        Value::Text(text) => enrich::parts(text),
+        list => enrich::parts(&texts(list)?.join(",")),
+    }
+}
+
+/// More would wait for each other in the index, and each takes memory here.
+const MOST_PARALLEL: u64 = 16;
+
+fn parallel_requests(value: &Value) -> Result<usize, String> {
+    match at_least_one(whole(value)?)? {
+        number if number <= MOST_PARALLEL => narrow(number),
+        number => Err(format!("{number} is more than {MOST_PARALLEL}")),
+    }
+}
+
+/// A length of time from a millisecond on, or "none".
+fn commit_within(value: &Value) -> Result<Option<Duration>, String> {
+    if matches!(value, Value::Text(text) if text.trim() == "none") {
+        return Ok(None);
+    }
+    timeout(value)
+        .map(Some)
+        .map_err(|error| format!("{error}, or \"none\""))
 }
 
 #[cfg(test)]
@@ -358,7 +652,7 @@ mod tests {
             ("decimal unit", written("1 MB"), Some(1_000_000)),
             ("below zero", Value::Integer(-1), None),
             ("words", written("big"), None),
-            ("float", Value::Other("float"), None),
+            ("float", Value::Other("a number with a fraction"), None),
         ];
         for (case, value, expected) in cases {
             assert_eq!(size(&value).ok(), expected, "{case}");
@@ -391,7 +685,7 @@ mod tests {
             (
                 "relative",
                 "doaj.org/oai",
-                Some("is not a URL: relative URL without a base"),
+                Some("is not a URL; it must begin with http:// or https://"),
             ),
             (
                 "scheme",
@@ -432,6 +726,8 @@ mod tests {
             ("words", "the library", false),
             ("second header", "a@b.org\r\nX: y", false),
             ("umlaut", "ä@b.org", false),
+            ("robot", "abbott@b.org", false),
+            ("spider", "https://b.org/Spider", false),
         ] {
             assert_eq!(contact(&written(contact_text)).is_ok(), good, "{case}");
         }

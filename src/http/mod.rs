@@ -38,6 +38,7 @@ pub(crate) use head::{Head, retry_after};
 pub(crate) use redact::{Redactor, show_url};
 pub use secret::Secret;
 pub use settings::{ClientSettings, Credentials, Limits, Timeouts};
+pub(crate) use setup::user_agent;
 
 #[cfg(test)]
 pub(crate) mod tests {

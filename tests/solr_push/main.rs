@@ -6,6 +6,7 @@
 )]
 
 mod quarter;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 mod works;
@@ -895,7 +896,10 @@ async fn audits_leave_the_documents_of_other_outputs_alone() {
 async fn check_config_asks_outputs() {
     let scene = Scene::with(0).await;
     let solr = FakeSolr::start().await;
-    scene.configure(&[&solr.url], "renames = { series = 'container_title' }");
+    scene.configure(
+        &[&solr.url],
+        "rename_fields = { series = 'container_title' }",
+    );
     let output = scene.run("check-config --online").await.failure(1);
     let line = "output vufind: there is no field container_title, which documents have";
     assert!(
@@ -1054,7 +1058,7 @@ async fn it_follows_the_store(solr: &RealSolr) {
     scene.update(25, keywords, 70);
     scene.update(35, date, 60);
     let keys = "batch_documents = 16\nversion_field = 'version_str'\n\
-                renames = { issn = 'author_sort_str', topic = 'nowhere', publishDate = 'any_date' }";
+                rename_fields = { issn = 'author_sort_str', topic = 'nowhere', publishDate = 'any_date' }";
     scene.configure(&[&solr.url], keys);
     scene.harvest().await;
     let (output, said) = scene.push("").await;

@@ -163,7 +163,7 @@ impl Quarter {
         // A real index refuses what it refuses: here, a second value of this field.
         let renames = match self.indices {
             Indices::Played(_) => "",
-            Indices::Real(_) => "renames = { issn = 'author_sort_str' }\nretries = 3",
+            Indices::Real(_) => "rename_fields = { issn = 'author_sort_str' }\nretries = 3",
         };
         let works = format!(
             "{}\n[[output]]\nname = 'works'\ntype = 'solr'\nurls = [{works_url:?}]\n\

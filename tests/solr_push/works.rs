@@ -281,7 +281,7 @@ async fn sets_choose_what_is_sent() {
         ),
         ("sets = { doja = 'a' }", "did you mean doaj?"),
         ("sets = { doaj = [] }", "must have at least one setSpec"),
-        ("sets = { doaj = 'a::b' }", "is no setSpec"),
+        ("sets = { doaj = 'a::b' }", "is not a setSpec"),
     ] {
         scene.configure_with(&[&solr.url], keys, &export);
         let said = scene.run("check-config").await;

@@ -284,6 +284,7 @@ mod tests {
             push_schedules: std::collections::BTreeMap::new(),
             exports: Vec::new(),
             warnings: Vec::new(),
+            effective: Vec::new(),
         }
     }
 

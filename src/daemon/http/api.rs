@@ -212,19 +212,15 @@ pub(super) fn found(
     let text = identifier.to_owned();
     let source = source.map(str::to_owned);
     move |reader| {
-        for candidate in documents.meant_identifiers(&text) {
-            let mut found = reader.find(&candidate)?;
-            found.retain(|record| {
-                documents.is_meant(&text, &record.source, &record.identifier)
-                    && source
-                        .as_ref()
-                        .is_none_or(|source| *source == record.source)
-            });
-            if !found.is_empty() {
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
+        documents.find_meant(
+            &text,
+            |record: &StoredRecord| record.source.as_str(),
+            |identifier| {
+                let mut found = reader.find(identifier)?;
+                found.retain(|record| source.as_ref().is_none_or(|name| *name == record.source));
+                Ok(found)
+            },
+        )
     }
 }
 

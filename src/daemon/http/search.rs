@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::arguments::Arguments;
 use super::{Context, Ctx, Failure};
 use crate::daemon::overview::SearchView;
+use crate::output::vufind::DocumentOptions;
 use crate::record::crosswalk;
 use crate::store::{Deletion, FoundBy, Query, StoredRecord, Version};
 
@@ -76,7 +77,7 @@ async fn results(context: &Context, text: &str, most: u64) -> Result<Results, Fa
     let config = context.shared.board.config();
     let enabled = config.daemon.search;
     let query = Query {
-        identifiers: config.documents.meant_identifiers(&text),
+        identifiers: identifiers(&config.documents, &text),
         text: text.clone(),
         most: usize::try_from(most).unwrap_or(usize::MAX),
     };
@@ -92,6 +93,13 @@ async fn results(context: &Context, text: &str, most: u64) -> Result<Results, Fa
             index: found.index,
         },
     })
+}
+
+/// The OAI identifiers that the text is, or whose document id it is.
+fn identifiers(documents: &DocumentOptions, text: &str) -> Vec<String> {
+    let mut identifiers = documents.identifiers(text);
+    identifiers.extend(DocumentOptions::default().identifiers(text));
+    identifiers
 }
 
 fn hit((found_by, record): (FoundBy, StoredRecord)) -> Hit {

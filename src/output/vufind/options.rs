@@ -65,21 +65,33 @@ impl DocumentOptions {
         identifiers
     }
 
-    /// The OAI identifiers that a person may mean with `text`, the likeliest first: `text` itself, or
-    /// one whose document id it is, with these options or the built-in ones.
-    pub fn meant_identifiers(&self, text: &str) -> Vec<String> {
-        let mut identifiers = vec![text.to_owned()];
-        identifiers.extend(self.identifiers(text));
-        identifiers.extend(Options::default().identifiers(text));
-        identifiers
-    }
-
-    /// Whether a person may mean this record with `text`; see
-    /// [`meant_identifiers`](Self::meant_identifiers).
-    pub fn is_meant(&self, text: &str, source: &str, identifier: &str) -> bool {
-        text == identifier
-            || self.document_id(source, identifier) == text
-            || Options::default().document_id(identifier) == text
+    /// The records that a person may mean with `text`: those with this identifier, or those with this
+    /// document id, with these options or else with the built-in ones. `find` gives the sources and
+    /// records of an identifier.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn find_meant<R, E>(
+        &self,
+        text: &str,
+        source_of: impl Fn(&R) -> &str,
+        mut find: impl FnMut(&str) -> Result<Vec<R>, E>,
+    ) -> Result<Vec<R>, E> {
+        let records = find(text)?;
+        if !records.is_empty() {
+            return Ok(records);
+        }
+        for options in [self, &Self::default()] {
+            for identifier in options.identifiers(text) {
+                let mut records = find(&identifier)?;
+                records
+                    .retain(|record| options.document_id(source_of(record), &identifier) == text);
+                if !records.is_empty() {
+                    return Ok(records);
+                }
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// The sources in which an identifier gives another document id than in the default ones. Sources

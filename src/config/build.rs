@@ -1,0 +1,413 @@
+//! From tables as written to the checked settings of sources, outputs, exports and the daemon.
+
+use std::collections::BTreeMap;
+
+use super::daemon::DaemonSettings;
+use super::file::{Table, Tables};
+use super::key::{Scope, nearest};
+use super::keys;
+use super::reader::{Context, Findings, Reader};
+use super::secrets;
+use super::values::{self, Table as Lists};
+use crate::harvest::settings::SourceSettings;
+use crate::http::{ClientSettings, Limits, Timeouts};
+use crate::oai::parse::PageLimits;
+use crate::output::enrich::Part;
+use crate::output::export::settings::{ExportSettings, check_path};
+use crate::output::solr::settings::SolrSettings;
+use crate::output::vufind::strings::WorkKeyRules;
+use crate::output::vufind::{DocumentOptions, LanguageMap, Options};
+use crate::schedule::{DeliverySchedule, Schedule};
+use crate::store::{Clustering, Per};
+
+/// All tables of a configuration, and where faults go.
+pub(crate) struct Builder<'a> {
+    /// What all tables have in common.
+    pub(crate) context: &'a Context<'a>,
+    /// The tables, the environment's values in place.
+    pub(crate) tables: &'a Tables,
+    /// Where faults go.
+    pub(crate) findings: &'a mut Findings,
+}
+
+impl<'a> Builder<'a> {
+    /// A reader of one table and of the tables that it shares keys with.
+    pub(crate) fn reader(&mut self, tables: Vec<&'a Table>) -> Reader<'_> {
+        Reader::new(self.context, tables, self.findings)
+    }
+
+    /// A reader of a table that there is only one of.
+    pub(crate) fn single(&mut self, scope: Scope) -> Reader<'_> {
+        let table = self.tables.one(scope);
+        self.reader(vec![table])
+    }
+
+    /// The settings of every source, in the order of the file.
+    ///
+    /// One with a fault may be missing; then the fault is among the findings.
+    pub(crate) fn sources(&mut self, contact: Option<&str>) -> Vec<(SourceSettings, Schedule)> {
+        let tables = self.tables;
+        let defaults = tables.one(Scope::Defaults);
+        let sources = tables.all(Scope::Source);
+        sources
+            .filter_map(|table| source(self.reader(vec![table, defaults]), contact))
+            .collect()
+    }
+
+    /// How records are clustered, and what documents of works take from other records.
+    pub(crate) fn dedup(&mut self) -> (Clustering, Vec<Part>) {
+        let names = self.tables.names(Scope::Source);
+        let mut reader = self.single(Scope::Dedup);
+        let order = reader.get(&keys::DEDUP_SOURCES);
+        for name in order.iter().flatten() {
+            // It may be in the store from earlier times, so this is no error.
+            if let Err(message) = check_source(name, &names) {
+                reader.warn("sources", message);
+            }
+        }
+        let clustering = Clustering {
+            enabled: reader.get(&keys::DEDUP_ENABLED),
+            sources: order.unwrap_or_else(|| names.iter().map(|name| name.to_string()).collect()),
+        };
+        (clustering, reader.get(&keys::DEDUP_ENRICH))
+    }
+
+    /// The settings of the daemon.
+    pub(crate) fn daemon(&mut self) -> DaemonSettings {
+        let mut reader = self.single(Scope::Daemon);
+        let webhook = secrets::secret(&mut reader, &keys::WEBHOOK);
+        if let Some(url) = &webhook
+            && let Err(message) = values::webhook_url(url.expose())
+        {
+            let given = reader.given(&keys::WEBHOOK.row);
+            let key = given.first().map_or("webhook", String::as_str);
+            reader.problem(key, message);
+        }
+        let listen = reader.get(&keys::LISTEN);
+        if !listen.ip().is_loopback() {
+            let message = format!(
+                "{listen} can be reached from other machines, without encryption; everyone there \
+                 can read what is in the store"
+            );
+            reader.warn("listen", message);
+        }
+        DaemonSettings {
+            listen,
+            max_hosts: reader.get(&keys::MAX_HOSTS),
+            history_days: reader.get(&keys::HISTORY_DAYS),
+            tombstone_days: reader.get(&keys::TOMBSTONE_DAYS),
+            search: reader.get(&keys::SEARCH),
+            grace: reader.get(&keys::GRACE),
+            alert: reader.path(&keys::ALERT),
+            webhook,
+            min_free_bytes: reader.get(&keys::MIN_FREE_BYTES),
+            behind_after: reader.get(&keys::BEHIND_AFTER),
+            token: secrets::secret(&mut reader, &keys::TOKEN),
+        }
+    }
+
+    /// The options of catalogue documents for what belongs to no output.
+    pub(crate) fn documents(&mut self) -> DocumentOptions {
+        self.documents_of(None, &self.tables.names(Scope::Source))
+    }
+
+    /// The options of the documents of these sources in one output or export: those of the source
+    /// itself win over those of the output, and these over `[vufind]`.
+    fn documents_of(&mut self, own: Option<&'a Table>, sources: &[&str]) -> DocumentOptions {
+        let tables = self.tables;
+        let mut general = vec![tables.one(Scope::Vufind)];
+        if let Some(own) = own {
+            general.insert(0, own);
+        }
+        let default = options(&mut self.reader(general.clone()));
+        let mut by_source = BTreeMap::new();
+        for table in tables.all(Scope::Source) {
+            let Some(name) = table.text("name").filter(|name| sources.contains(name)) else {
+                continue;
+            };
+            let specific = [vec![table], general.clone()].concat();
+            let options = options(&mut self.reader(specific));
+            if options != default {
+                by_source.insert(name.to_owned(), options);
+            }
+        }
+        DocumentOptions { default, by_source }
+    }
+
+    /// The settings of every output, in the order of the file.
+    pub(crate) fn outputs(
+        &mut self,
+        clustering: &Clustering,
+        enrich: &[Part],
+    ) -> Vec<(SolrSettings, DeliverySchedule)> {
+        let outputs = self.tables.all(Scope::Output);
+        outputs
+            .filter_map(|table| self.output(table, clustering, enrich))
+            .collect()
+    }
+
+    fn output(
+        &mut self,
+        table: &'a Table,
+        clustering: &Clustering,
+        enrich: &[Part],
+    ) -> Option<(SolrSettings, DeliverySchedule)> {
+        let selection = self.selection(table, clustering, enrich);
+        let documents = self.documents_of(Some(table), &selection.names());
+        let mut reader = self.reader(vec![table]);
+        let credentials = secrets::credentials(&mut reader, None);
+        let urls = reader.get(&keys::OUTPUT_URLS);
+        reader.warn_of_unencrypted(urls.as_deref().unwrap_or_default());
+        let urls = urls?;
+        let client = ClientSettings {
+            credentials,
+            timeouts: Timeouts {
+                connect: reader.get(&keys::OUTPUT_CONNECT_TIMEOUT),
+                total: reader.get(&keys::OUTPUT_TOTAL_TIMEOUT),
+                ..Timeouts::default()
+            },
+            ca_file: reader.path(&keys::CA_FILE),
+            proxy: reader.get(&keys::PROXY),
+            ..ClientSettings::new(urls.first()?.clone())
+        };
+        let settings = SolrSettings {
+            name: reader.get(&keys::NAME)?,
+            urls,
+            client,
+            is_rebuild: false,
+            sources: selection.sources,
+            sets: selection.sets,
+            per: selection.per,
+            enrich: selection.enrich,
+            parallel_requests: reader.get(&keys::PARALLEL_REQUESTS),
+            batch_documents: reader.get(&keys::BATCH_DOCUMENTS),
+            batch_bytes: reader.get(&keys::BATCH_BYTES),
+            commit_within: reader.get(&keys::COMMIT_WITHIN),
+            retries: reader.get(&keys::RETRIES),
+            retry_pause: reader.get(&keys::RETRY_PAUSE),
+            version_field: reader.get(&keys::VERSION_FIELD),
+            audit_filter: reader.get(&keys::AUDIT_FILTER),
+            compare_fields: reader.get(&keys::COMPARE_FIELDS),
+            documents,
+        };
+        let schedule = DeliverySchedule {
+            after_pass: reader.get(&keys::OUTPUT_AFTER_PASS),
+            ticks: reader.get(&keys::OUTPUT_SCHEDULE),
+            time_zone: reader.get(&keys::TIME_ZONE),
+            hours: reader.get(&keys::HOURS),
+        };
+        Some((settings, schedule))
+    }
+
+    /// The settings of every export, in the order of the file.
+    pub(crate) fn exports(
+        &mut self,
+        clustering: &Clustering,
+        enrich: &[Part],
+    ) -> Vec<(ExportSettings, DeliverySchedule)> {
+        let exports = self.tables.all(Scope::Export);
+        exports
+            .filter_map(|table| self.export(table, clustering, enrich))
+            .collect()
+    }
+
+    fn export(
+        &mut self,
+        table: &'a Table,
+        clustering: &Clustering,
+        enrich: &[Part],
+    ) -> Option<(ExportSettings, DeliverySchedule)> {
+        let selection = self.selection(table, clustering, enrich);
+        let documents = self.documents_of(Some(table), &selection.names());
+        let mut reader = self.reader(vec![table]);
+        let since_previous = reader.get(&keys::SINCE_PREVIOUS);
+        let path = reader.path(&keys::EXPORT_PATH)?;
+        if let Err(message) = check_path(&path, since_previous) {
+            reader.problem("path", message);
+        }
+        let settings = ExportSettings {
+            name: reader.get(&keys::NAME)?,
+            path,
+            format: reader.get(&keys::FORMAT),
+            per: selection.per,
+            enrich: selection.enrich,
+            sources: selection.sources,
+            sets: selection.sets,
+            since_previous,
+            documents,
+        };
+        let schedule = DeliverySchedule {
+            after_pass: reader.get(&keys::EXPORT_AFTER_PASS),
+            ticks: reader.get(&keys::EXPORT_SCHEDULE),
+            time_zone: reader.get(&keys::TIME_ZONE),
+            hours: reader.get(&keys::HOURS),
+        };
+        Some((settings, schedule))
+    }
+
+    /// Which records an output or export has.
+    fn selection(
+        &mut self,
+        table: &'a Table,
+        clustering: &Clustering,
+        enrich: &[Part],
+    ) -> Selection<'a> {
+        let known = self.tables.names(Scope::Source);
+        let mut reader = self.reader(vec![table]);
+        let sources = reader.get(&keys::READER_SOURCES);
+        for name in &sources {
+            if let Err(message) = check_source(name, &known) {
+                reader.problem("sources", message);
+            }
+        }
+        let sets: Lists = reader.get(&keys::READER_SETS);
+        for (name, _) in &sets {
+            if sources.contains(name) {
+                let message =
+                    format!("{name} stands in sources too, which takes all of its records");
+                reader.problem("sets", message);
+            } else if let Err(message) = check_source(name, &known) {
+                reader.problem("sets", message);
+            }
+        }
+        let per = reader.get(&keys::PER);
+        if per == Per::Cluster && !clustering.enabled {
+            reader.problem("per", "\"cluster\" needs enabled = true under [dedup]");
+        }
+        Selection {
+            known,
+            sources,
+            sets: sets.into_iter().collect(),
+            per,
+            enrich: match per {
+                Per::Record => Vec::new(),
+                Per::Cluster => enrich.to_vec(),
+            },
+        }
+    }
+}
+
+/// Which records an output or export has.
+struct Selection<'a> {
+    /// All configured sources.
+    known: Vec<&'a str>,
+    sources: Vec<String>,
+    sets: BTreeMap<String, Vec<String>>,
+    per: Per,
+    enrich: Vec<Part>,
+}
+
+impl Selection<'_> {
+    /// The sources whose records it has.
+    fn names(&self) -> Vec<&str> {
+        let is_all = self.sources.is_empty() && self.sets.is_empty();
+        let chosen = |name: &&str| {
+            is_all
+                || self.sources.iter().any(|known| known == name)
+                || self.sets.contains_key(*name)
+        };
+        self.known.iter().copied().filter(chosen).collect()
+    }
+}
+
+fn check_source(name: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    Err(match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("no source {name:?} is configured; did you mean {meant}?"),
+        None => format!("no source {name:?} is configured"),
+    })
+}
+
+/// The settings of one source; `None` if something that it needs is missing or wrong.
+pub(crate) fn source(
+    mut reader: Reader<'_>,
+    contact: Option<&str>,
+) -> Option<(SourceSettings, Schedule)> {
+    let api_key = secrets::secret(&mut reader, &keys::API_KEY);
+    let credentials = secrets::credentials(&mut reader, api_key);
+    let url = reader.get(&keys::URL);
+    reader.warn_of_unencrypted(url.as_slice());
+    let (from, until) = (reader.get(&keys::FROM), reader.get(&keys::UNTIL));
+    if let (Some(from), Some(until)) = (from, until)
+        && from > until
+    {
+        reader.problem("from", format!("{from} is after until, which is {until}"));
+    }
+    let client = ClientSettings {
+        url: url?,
+        credentials,
+        contact: contact.map(str::to_owned),
+        timeouts: Timeouts {
+            connect: reader.get(&keys::SOURCE_CONNECT_TIMEOUT),
+            first_byte: reader.get(&keys::FIRST_BYTE_TIMEOUT),
+            idle: reader.get(&keys::IDLE_TIMEOUT),
+            total: reader.get(&keys::SOURCE_TOTAL_TIMEOUT),
+        },
+        limits: Limits {
+            body_bytes: reader.get(&keys::MAX_BODY_BYTES),
+            inflated_bytes: reader.get(&keys::MAX_INFLATED_BYTES),
+            bytes_per_second: reader.get(&keys::MIN_BYTES_PER_SECOND),
+        },
+        ca_file: reader.path(&keys::CA_FILE),
+        proxy: reader.get(&keys::PROXY),
+    };
+    let settings = SourceSettings {
+        name: reader.get(&keys::NAME)?,
+        client,
+        metadata_prefix: reader.get(&keys::METADATA_PREFIX),
+        sets: reader.get(&keys::SOURCE_SETS),
+        from,
+        until,
+        granularity: reader.get(&keys::GRANULARITY),
+        assume: reader.get(&keys::ASSUME),
+        overlap: reader.get(&keys::OVERLAP),
+        delay: reader.get(&keys::DELAY),
+        window_records: reader.get(&keys::WINDOW_RECORDS),
+        retries: reader.get(&keys::RETRIES),
+        retry_pause: reader.get(&keys::RETRY_PAUSE),
+        max_wait: reader.get(&keys::MAX_WAIT),
+        page_limits: PageLimits {
+            depth: reader.get(&keys::MAX_DEPTH),
+            records: reader.get(&keys::MAX_PAGE_RECORDS),
+        },
+        known_as: None,
+    };
+    let schedule = Schedule {
+        ticks: reader.get(&keys::SOURCE_SCHEDULE),
+        time_zone: reader.get(&keys::TIME_ZONE),
+        spread: reader.get(&keys::SPREAD),
+        hours: reader.get(&keys::HOURS),
+        reconcile: reader.get(&keys::RECONCILE),
+        reconcile_max_percent: reader.get(&keys::RECONCILE_MAX_PERCENT),
+    };
+    Some((settings, schedule))
+}
+
+/// The options of catalogue documents; a language map is read from its file.
+fn options(reader: &mut Reader<'_>) -> Options {
+    let mut languages = LanguageMap::default();
+    if let Some(path) = reader.path(&keys::LANGUAGE_MAP) {
+        match LanguageMap::read(&path) {
+            Ok(read) => languages = read,
+            Err(message) => reader.problem("language_map", message),
+        }
+    }
+    languages.any_standard = reader.get(&keys::ANY_LANGUAGE_CODE);
+    Options {
+        institution: reader.get(&keys::INSTITUTION),
+        collection: reader.get(&keys::COLLECTION),
+        id_rewrites: reader.get(&keys::ID_REWRITES),
+        id_prefix: reader.get(&keys::ID_PREFIX),
+        record_format: reader.get(&keys::RECORD_FORMAT),
+        languages,
+        work_keys: WorkKeyRules {
+            include: reader.get(&keys::WORK_KEY_INCLUDE),
+            exclude: reader.get(&keys::WORK_KEY_EXCLUDE),
+        },
+        extra_fields: reader.get(&keys::EXTRA_FIELDS),
+        rename_fields: reader.get(&keys::RENAME_FIELDS),
+        track_changes: reader.get(&keys::TRACK_CHANGES),
+    }
+}
