@@ -575,7 +575,7 @@ async fn a_store_in_use_is_copied_and_damage_is_found() {
     drop(connection);
     let found = harvestd(&["verify", "--store", copy]).await.failure(1);
     assert!(
-        found.stdout.contains("its content does not fit its hash"),
+        found.stdout.contains("its content does not match its hash"),
         "{found:?}"
     );
     assert!(

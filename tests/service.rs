@@ -497,7 +497,7 @@ async fn commands_beside_the_daemon_say_that_it_is_at_it() {
     let why = "source a: another process is harvesting it";
     assert!(refused.stderr.contains(why), "{}", refused.stderr);
     let second = harvestd(&["daemon", "--config", path]).await.failure(1);
-    let why = "another daemon works on it";
+    let why = "another daemon uses it";
     assert!(second.stderr.contains(why), "{}", second.stderr);
     harvestd(&["status", "--config", path]).await.success();
     daemon.complete("a").await;

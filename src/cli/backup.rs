@@ -1,4 +1,4 @@
-//! `harvestd backup`: a copy of the store, made while it is in use.
+//! `harvestd backup`: writes a copy of the store while it is in use.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,9 +11,9 @@ use crate::store::Reader;
 /// Arguments of `backup`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The copy is whole and of one moment, also while the daemon harvests. It takes its name only when it is
-complete, and replaces what had that name. To go back to it, stop the daemon and put the copy in the
-place of the store, without the files that end in -wal and -shm.
+The copy is consistent, even while the daemon harvests, and has the permissions of the store. It takes its
+name only when it is complete, and replaces an older file of that name. To restore it, stop the daemon,
+delete the store and the files beside it that end in -wal and -shm, and put the copy in its place.
 
 Examples:
   harvestd backup /backup/harvestd.db
@@ -24,7 +24,7 @@ pub struct Args {
     pub file: PathBuf,
 }
 
-/// Writes the copy and tells its size.
+/// Writes the copy and prints its size.
 ///
 /// # Errors
 /// If there is no store, or the copy cannot be written.

@@ -1,4 +1,4 @@
-//! `harvestd verify`: whether the store is still what was written into it.
+//! `harvestd verify`: checks that the store is undamaged.
 
 use std::io::Write;
 
@@ -11,26 +11,26 @@ use crate::store::Reader;
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reads the whole store: the file's structure, the references between its tables, the counts of each
-source, and each record's content against the hash that was stored with it. Each fault is a line, and
-the status is then 1. Other commands can run meanwhile.
+Reads the whole store and checks the structure of the file and its indices, the references between tables,
+the counts of each source, and the content of each record against its hash. Prints a line for each fault,
+and exits with status 1 if there is one. Other commands can run meanwhile.
 
 Examples:
   harvestd verify
   harvestd verify --store /backup/harvestd.db")]
 pub struct Args {}
 
-/// Records between two lines of the log.
-const TELL_EVERY: u64 = 1_000_000;
+/// Records between two log lines.
+const LOG_EVERY: u64 = 1_000_000;
 
-/// Checks the store and tells what is wrong.
+/// Checks the store and prints its faults.
 ///
 /// # Errors
 /// If there is no store, or it cannot be read at all.
 pub fn run(config: &Config, as_json: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
     let reader = Reader::open(&config.store)?;
     let verified = reader.verify(|records| {
-        if records % TELL_EVERY == 0 {
+        if records % LOG_EVERY == 0 {
             tracing::info!("{records} records checked");
         }
     })?;

@@ -1,52 +1,52 @@
-//! What people were told of that is not over yet, and what they are still to be told.
+//! Alerts: the conditions that were reported and persist, and the messages that are not delivered yet.
 
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::{Reader, Store, StoreError};
 
-/// Something that people were told of, and that is not over.
+/// A problem that was reported and persists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// `source`, `output`, `export` or `store`.
     pub subject: String,
     /// Which one.
     pub name: String,
-    /// What is the matter with it, in one word.
+    /// The kind of problem, in one word.
     pub kind: String,
-    /// The same for people.
+    /// The problem as text.
     pub message: String,
-    /// Since when, in milliseconds since 1970 on our clock.
+    /// When it began, in milliseconds since 1970 on our clock.
     pub since_at: i64,
 }
 
-/// An alert that has not arrived.
+/// An alert that is not delivered yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingAlert {
     /// Its row.
     pub id: i64,
     /// The alert itself, as JSON.
     pub body: String,
-    /// When it came up, in milliseconds since 1970 on our clock.
+    /// When it was made, in milliseconds since 1970 on our clock.
     pub at: i64,
-    /// How often it was tried.
+    /// The number of failed attempts.
     pub tries: u32,
-    /// When to try it again.
+    /// When to try again.
     pub next_at: i64,
 }
 
 impl Store {
-    /// Stores which conditions have begun, which are over, and what is to be told of it (`alerts`
-    /// in each of `ways`): all of it or nothing, so that nothing is told twice or forgotten.
+    /// Stores the conditions that have begun, those that are over, and the alerts about them, one for each
+    /// of `channels`. All of it or nothing is stored, so that no alert is lost or sent twice.
     pub fn change_conditions(
         &self,
         begun: &[Condition],
         over: &[Condition],
         alerts: &[String],
-        ways: &[&str],
+        channels: &[&str],
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        self.write("storing what has changed", |transaction| {
+        self.write("storing conditions and alerts", |transaction| {
             for condition in over {
                 transaction.execute(
                     "DELETE FROM condition WHERE subject = ?1 AND name = ?2 AND kind = ?3",
@@ -67,10 +67,10 @@ impl Store {
                 )?;
             }
             for body in alerts {
-                for way in ways {
+                for channel in channels {
                     transaction.execute(
                         "INSERT INTO alert (way, body, at, next_at) VALUES (?1, ?2, ?3, ?3)",
-                        params![way, body, now_ms],
+                        params![channel, body, now_ms],
                     )?;
                 }
             }
@@ -78,15 +78,15 @@ impl Store {
         })
     }
 
-    /// The oldest alert that has not arrived in this way.
-    pub fn next_alert(&self, way: &str) -> Result<Option<PendingAlert>, StoreError> {
+    /// The oldest alert that is not delivered on this channel.
+    pub fn next_alert(&self, channel: &str) -> Result<Option<PendingAlert>, StoreError> {
         self.read("reading an alert", |connection| {
             connection
                 .prepare_cached(
                     "SELECT id, body, at, tries, next_at FROM alert WHERE way = ?1
                      ORDER BY id LIMIT 1",
                 )?
-                .query_row([way], |row| {
+                .query_row([channel], |row| {
                     Ok(PendingAlert {
                         id: row.get(0)?,
                         body: row.get(1)?,
@@ -99,7 +99,7 @@ impl Store {
         })
     }
 
-    /// Notes that an alert was tried in vain, and when to try it again.
+    /// Stores that an attempt to deliver an alert failed, and when to try again.
     pub fn postpone_alert(&self, id: i64, next_at: i64) -> Result<(), StoreError> {
         self.write("postponing an alert", |transaction| {
             transaction.execute(
@@ -110,9 +110,9 @@ impl Store {
         })
     }
 
-    /// Forgets an alert: it has arrived, or never will.
-    pub fn forget_alert(&self, id: i64) -> Result<(), StoreError> {
-        self.write("forgetting an alert", |transaction| {
+    /// Deletes an alert that is delivered, or that is given up.
+    pub fn delete_alert(&self, id: i64) -> Result<(), StoreError> {
+        self.write("deleting an alert", |transaction| {
             transaction.execute("DELETE FROM alert WHERE id = ?1", [id])?;
             Ok(())
         })
@@ -120,7 +120,7 @@ impl Store {
 }
 
 impl Reader {
-    /// What people were told of and is not over.
+    /// The conditions that persist.
     pub fn conditions(&self) -> Result<Vec<Condition>, StoreError> {
         self.read("reading conditions", |connection| {
             connection
@@ -141,7 +141,7 @@ impl Reader {
         })
     }
 
-    /// How many alerts have not arrived.
+    /// The number of alerts that are not delivered.
     pub fn count_alerts(&self) -> Result<u64, StoreError> {
         self.read("counting alerts", |connection| {
             connection.query_row("SELECT count(*) FROM alert", [], |row| row.get(0))
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alerts_wait_in_their_order_until_they_have_arrived() {
+    fn alerts_wait_in_order_until_they_are_delivered() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).unwrap();
         let reader = store.reader().unwrap();
@@ -188,9 +188,9 @@ mod tests {
             (first.body.as_str(), first.next_at, first.tries),
             ("first", 9, 1)
         );
-        store.forget_alert(first.id).unwrap();
+        store.delete_alert(first.id).unwrap();
         assert_eq!(next().unwrap().body, "second");
-        store.forget_alert(next().unwrap().id).unwrap();
+        store.delete_alert(next().unwrap().id).unwrap();
         assert_eq!(next(), None);
         assert_eq!(store.next_alert("command").unwrap().unwrap().body, "first");
     }

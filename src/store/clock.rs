@@ -1,5 +1,5 @@
-//! Versions: the store's own clock, which only goes forward. And what is left of a pause on our wall
-//! clock, which does not.
+//! Versions, the store's own clock that only goes forward; and the rest of a pause on the wall clock,
+//! which can be set back.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,11 +19,10 @@ pub struct Version(pub i64);
 
 const COUNTER_BITS: u32 = 20;
 
-/// What is left at `now_ms` of a pause until `until_ms`, both in milliseconds since 1970; `None` if it
-/// is over.
+/// The rest of a pause until `until_ms` at `now_ms`, both in milliseconds since 1970; `None` if it is
+/// over.
 ///
-/// One of which more is left than the `longest` that there are began on a clock that has been set back
-/// since, and is over, too.
+/// A pause with more left than `longest` began before the wall clock was set back, so it counts as over.
 pub fn pause_left(until_ms: i64, longest: Duration, now_ms: i64) -> Option<Duration> {
     let left = u64::try_from(until_ms.saturating_sub(now_ms)).ok()?;
     let left = Duration::from_millis(left);
@@ -39,13 +38,13 @@ impl Version {
         Self((self.0 + 1).max(now_ms.max(0) << COUNTER_BITS))
     }
 
-    /// The last version that the store gave out.
+    /// The last version that the store has given out.
     pub(super) fn last(connection: &Connection) -> rusqlite::Result<Self> {
         let sql = "SELECT value FROM meta WHERE key = 'newest_version'";
         connection.one(sql, [], |row| row.get(0).map(Self))
     }
 
-    /// Keeps this version as the last one that the store gave out.
+    /// Stores this version as the last one that was given out.
     pub(super) fn keep_as_last(self, connection: &Connection) -> rusqlite::Result<()> {
         let sql = "UPDATE meta SET value = ?1 WHERE key = 'newest_version'";
         connection.run(sql, [self.0])?;
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pause_waits_for_a_clock_that_was_set_back() {
+    fn a_pause_is_over_after_the_clock_was_set_back() {
         let longest = Duration::from_secs(900);
         let now_ms = 1_000_000_000;
         let cases = [

@@ -1,4 +1,4 @@
-//! Files that are written by schedule: up to where the newest one of each reaches.
+//! Scheduled exports: the version up to which their files reach.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -10,37 +10,37 @@ use super::{Reader, Store, StoreError, Version};
 pub struct Export {
     /// Its name.
     pub name: String,
-    /// What decides which records it gets, and how.
+    /// The settings that decide its records and their form, as text.
     #[serde(skip)]
     pub definition: String,
-    /// All changes up to here are in its files.
+    /// The version up to which its files have all changes.
     pub position: Version,
-    /// When it last had everything, in milliseconds since 1970 on our clock.
+    /// When its last run succeeded, in milliseconds since 1970 on our clock.
     pub done_at: Option<i64>,
     /// The newest file.
     pub file: Option<String>,
-    /// Records written so far, each time counted.
+    /// Records written so far; a record counts each time.
     pub records: u64,
     /// Deletions written so far.
     pub deletions: u64,
-    /// Why the last attempt failed, if it did.
+    /// Why the last run failed, if it did.
     pub last_error: Option<String>,
-    /// When that was.
+    /// When the last run failed.
     pub error_at: Option<i64>,
 }
 
-/// What a run of an export came to.
+/// The result of a run of an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportRun {
-    /// All changes up to here are in its files.
+    /// The version up to which its files have all changes.
     pub upto: Version,
-    /// The file; `None` if there was nothing to be written.
+    /// The file; `None` if there was nothing to write.
     pub file: Option<String>,
-    /// Records in it.
+    /// Records in the file.
     pub records: u64,
-    /// Deletions in it.
+    /// Deletions in the file.
     pub deletions: u64,
-    /// When, in milliseconds since 1970 on our clock.
+    /// The time of the run, in milliseconds since 1970 on our clock.
     pub at: i64,
 }
 
@@ -48,14 +48,14 @@ const COLUMNS: &str =
     "name, definition, position, done_at, file, records, deletions, last_error, error_at";
 
 impl Store {
-    /// Stores that an export has everything up to a version.
+    /// Stores the result of a successful run.
     pub fn note_export(
         &self,
         name: &str,
         definition: &str,
         exported: &ExportRun,
     ) -> Result<(), StoreError> {
-        self.write("storing how far an export is", |transaction| {
+        self.write("storing the result of an export", |transaction| {
             transaction.execute(
                 "INSERT INTO export (name, definition, position, done_at, file, records, deletions)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -76,7 +76,7 @@ impl Store {
         })
     }
 
-    /// Remembers why an export failed.
+    /// Stores why a run failed.
     pub fn note_export_error(
         &self,
         name: &str,
@@ -96,7 +96,7 @@ impl Store {
 }
 
 impl Reader {
-    /// All scheduled exports that ever ran, by name.
+    /// All scheduled exports that have run, by name.
     pub fn exports(&self) -> Result<Vec<Export>, StoreError> {
         self.read("reading the exports", |connection| {
             connection
@@ -106,7 +106,7 @@ impl Reader {
         })
     }
 
-    /// The scheduled export called `name`; `None` if it never ran.
+    /// The scheduled export `name`; `None` if it has never run.
     pub fn export(&self, name: &str) -> Result<Option<Export>, StoreError> {
         self.read("reading an export", |connection| by_name(connection, name))
     }

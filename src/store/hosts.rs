@@ -1,4 +1,4 @@
-//! How long to leave a host alone: shared by its sources, and kept over restarts.
+//! Pauses of hosts: shared by the sources of a host, and kept across restarts.
 
 use std::time::Duration;
 
@@ -9,33 +9,31 @@ use super::clock::pause_left;
 use super::open::Cached;
 use super::{Reader, Store, StoreError};
 
-/// A host that is not to be asked for a while.
+/// A pause during which a host gets no requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostPause {
     /// Host and port.
     pub host: String,
-    /// Not before this time, in milliseconds since 1970 on our clock.
+    /// The end of the pause, in milliseconds since 1970 on our clock.
     pub not_before_at: i64,
-    /// How many times in a row it could not be harvested.
+    /// The number of failures in a row.
     pub failures: u32,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 impl HostPause {
-    /// A host is left alone for a day at most, whatever it says: one wrong number must not silence it
-    /// for years.
+    /// The longest pause. A wrong number in a response must not stop harvesting for years.
     pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-    /// For how long the host is still to be left alone, at `now_ms` on our clock; `None` if it may be
-    /// asked. See [`pause_left`].
+    /// The rest of the pause at `now_ms` on our clock; `None` if it is over. See [`pause_left`].
     pub fn left(&self, now_ms: i64) -> Option<Duration> {
         pause_left(self.not_before_at, Self::LONGEST, now_ms)
     }
 }
 
 impl Store {
-    /// The pause of a host; `None` if there is none. It may lie in the past.
+    /// The last pause of a host, which may be over; `None` if it has none.
     pub fn host_pause(&self, host: &str) -> Result<Option<HostPause>, StoreError> {
         self.read("reading the pause of a host", |connection| {
             connection
@@ -47,7 +45,7 @@ impl Store {
         })
     }
 
-    /// Remembers a pause.
+    /// Stores a pause.
     pub fn set_host_pause(&self, pause: &HostPause) -> Result<(), StoreError> {
         self.write("storing the pause of a host", |transaction| {
             transaction.run(
@@ -64,7 +62,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the pause of a host that has answered.
+    /// Deletes the pause of a host that has answered.
     pub fn clear_host_pause(&self, host: &str) -> Result<(), StoreError> {
         self.write("clearing the pause of a host", |transaction| {
             transaction.run("DELETE FROM host WHERE host = ?1", [host])
@@ -74,7 +72,7 @@ impl Store {
 }
 
 impl Reader {
-    /// All hosts that are to be left alone, or were until lately.
+    /// The pauses of all hosts, including those that are over.
     pub fn host_pauses(&self) -> Result<Vec<HostPause>, StoreError> {
         self.read("reading the pauses of hosts", |connection| {
             connection

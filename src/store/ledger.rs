@@ -1,4 +1,4 @@
-//! Passes and windows: what a harvest set out to read, and how each part of it ended.
+//! Passes and windows as types: what a harvest reads, and how each part of it ended.
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub struct Span {
     pub until: Option<Datestamp>,
 }
 
-/// Closed sets that are stored as words.
+/// Enums that are stored as words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -50,39 +50,39 @@ pub(super) use words;
 words! {
     /// Why a pass was run.
     PassKind {
-        /// Everything, because there is no watermark yet or it was asked for.
+        /// Everything: there is no watermark yet, or a full pass was requested.
         Full = "full",
-        /// What changed since the watermark.
+        /// The changes since the watermark.
         Since = "since",
-        /// A span that was asked for.
+        /// A requested span of datestamps.
         Part = "part",
-        /// The identifiers of everything, to find what has vanished; it changes no content.
+        /// All identifiers, to find records that have disappeared. Changes no content.
         Identifiers = "identifiers",
     }
 }
 
 words! {
-    /// Where a pass stands.
+    /// The state of a pass.
     PassState {
-        /// Not at its end; the next run goes on with it.
+        /// Not finished; the next run resumes it.
         Open = "open",
         /// Every window of it is complete.
         Complete = "complete",
-        /// Given up for another one, because what it was to read has changed.
+        /// Replaced by another pass, because the settings or the watermark have changed.
         Abandoned = "abandoned",
     }
 }
 
 words! {
-    /// Where a window stands.
+    /// The state of a window.
     WindowState {
         /// To be read, or being read.
         Open = "open",
-        /// Read to its proper end.
+        /// Read to its end.
         Complete = "complete",
-        /// Read to an end that the counts contradict; to be read again.
+        /// Read to an end that the counts contradict; it is read again.
         Suspicious = "suspicious",
-        /// Could not be read; to be tried again.
+        /// Could not be read; it is retried.
         Failed = "failed",
         /// Replaced by smaller ones.
         Split = "split",
@@ -98,15 +98,15 @@ pub struct Pass {
     pub source_id: SourceId,
     /// Why it was run.
     pub kind: PassKind,
-    /// Where it stands.
+    /// Its state.
     pub state: PassState,
-    /// Whether completing it moves the watermark; not so when it would leave a gap.
+    /// Whether its completion moves the watermark; false if that would leave a gap.
     pub moves_watermark: bool,
     /// When it began, in milliseconds since 1970 on our clock.
     pub started_at: i64,
     /// When it ended.
     pub ended_at: Option<i64>,
-    /// Why it stopped, if it is not complete; else what is to be known of it.
+    /// Why it was interrupted, or a remark about a complete pass.
     pub note: Option<String>,
     /// Requests sent.
     pub requests: u64,
@@ -116,20 +116,20 @@ pub struct Pass {
     pub bytes: u64,
     /// Time spent waiting for the server, pauses included, in milliseconds.
     pub wait_ms: u64,
-    /// What became of the records.
+    /// What happened to its records.
     pub counts: super::Counts,
 }
 
-/// A place in a list that is sorted by datestamps.
+/// A position in a list that is sorted by datestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// The datestamp of the last item.
     pub datestamp: Datestamp,
-    /// So many items of this datestamp were given; there may be more.
+    /// The number of items with this datestamp so far; more can follow.
     pub items: u64,
 }
 
-/// One list to be read, whole or a part of a larger one.
+/// A list to be read, or a part of one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Window {
     /// Its number; windows are read in the order of their spans.
@@ -140,31 +140,31 @@ pub struct Window {
     pub set_spec: Option<String>,
     /// The datestamps it covers.
     pub span: Span,
-    /// Whether it was cut from a larger one.
+    /// Whether it is a part of a split window.
     pub part: bool,
-    /// Where it stands.
+    /// Its state.
     pub state: WindowState,
-    /// How to go on with it; `None` to begin.
+    /// The resumption token to continue with; `None` to begin.
     pub token: Option<ResumptionToken>,
-    /// When that came, in milliseconds since 1970 on our clock.
+    /// When the token arrived, in milliseconds since 1970 on our clock.
     pub token_at: Option<i64>,
-    /// Where its list stands by datestamps; `None` if it is not sorted.
+    /// The position reached in its list; `None` if the list is not sorted.
     pub place: Option<Place>,
-    /// Pages read in this reading.
+    /// Pages of this reading.
     pub pages: u64,
-    /// Items read in this reading, bad ones included.
+    /// Items of this reading, including bad ones.
     pub items: u64,
-    /// The least `completeListSize` that was stated in this reading.
+    /// The smallest `completeListSize` in this reading.
     pub list_size: Option<u64>,
-    /// How far its first page proves, if it ends well; `None` where that is its own `until`, or
-    /// where nothing is proven.
+    /// How far its first page proves the list; `None` if that is its own `until`, or if nothing is
+    /// proven.
     pub bound: Option<Datestamp>,
-    /// How often it was begun.
+    /// How often its reading has begun.
     pub reads: u32,
-    /// Items of the reading before this one, if that came to an end: a broken-off one says nothing
-    /// about how long the list is.
+    /// Items of the reading before this one. `None` if that did not reach an end, since it then says
+    /// nothing about the length of the list.
     pub last_items: Option<u64>,
-    /// What is wrong with it.
+    /// Why it is suspicious, failed or split.
     pub note: Option<String>,
 }
 
@@ -235,10 +235,10 @@ pub struct NewWindow {
 /// How the reading of a window ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// A proper end.
+    /// At the end of the list.
     Complete,
-    /// A proper end that the counts contradict.
+    /// At an end that the counts contradict.
     Suspicious(String),
-    /// No end.
+    /// Before the end.
     Failed(String),
 }

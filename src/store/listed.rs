@@ -1,18 +1,18 @@
-//! Which items the reading at hand has shown, so that of two states of one item in one list the
-//! newer stays, whichever comes first.
+//! The items that the present reading has shown. If a list has two states of one item, the newer state
+//! is kept, in whichever order they come.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::WindowId;
 
-/// Items that are remembered of one reading.
+/// The largest number of items kept of one reading.
 const MOST: usize = 1 << 20;
 
 /// The items of one reading of a window, by a hash of their identifiers.
 ///
-/// Two readings are two answers of the repository: what the later one says is its present state,
-/// also if its datestamp is older, after a repository went back to an older copy of itself.
+/// The rule does not apply between readings: the later reading is the present state of the repository,
+/// even with an older datestamp, for example after the repository was restored from a backup.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     window: WindowId,
@@ -20,7 +20,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// A page of `window`: the first of a reading, or one that follows another.
+    /// Begins a page of `window`; the first page of a reading clears the items.
     pub(super) fn page(&mut self, window: WindowId, begins: bool) {
         if begins || window != self.window {
             self.window = window;
@@ -28,14 +28,14 @@ impl Listed {
         }
     }
 
-    /// Notes an item.
+    /// Adds an item.
     pub(super) fn note(&mut self, identifier: &str) {
         if self.items.len() < MOST {
             self.items.insert(hash(identifier));
         }
     }
 
-    /// Whether the reading has shown this item; of a very long one, whether it may have.
+    /// Whether the reading has shown this item. A very long reading may not have, although this says so.
     pub(super) fn may_have(&self, identifier: &str) -> bool {
         self.items.len() >= MOST || self.items.contains(&hash(identifier))
     }

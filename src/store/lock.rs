@@ -1,26 +1,27 @@
-//! One process for each source and each output: a lock that the operating system drops when its holder ends.
+//! Locks: one process for each source, each output and the daemon. The operating system releases a lock
+//! when its process ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::{Store, StoreError};
 
-/// Held while a source is being harvested; dropping it lets the next process in.
+/// The lock of a source that is being harvested, released on drop.
 ///
-/// The lock file beside the store is empty and stays: removing it would let two processes hold
-/// locks on two files of one name.
+/// The lock file beside the store is empty and is never removed: otherwise two processes could lock two
+/// files of the same name.
 #[derive(Debug)]
 pub struct SourceLock {
     _file: File,
 }
 
-/// Held while an output is being fed; as [`SourceLock`].
+/// The lock of an output that is being pushed to; as [`SourceLock`].
 #[derive(Debug)]
 pub struct OutputLock {
     _file: File,
 }
 
-/// Held while a daemon works on the store; as [`SourceLock`].
+/// The lock of the daemon; as [`SourceLock`].
 #[derive(Debug)]
 pub struct DaemonLock {
     _file: File,
@@ -45,7 +46,7 @@ impl Store {
     /// # Errors
     /// `OutputLocked` if another process has it.
     pub fn lock_output(&self, name: &str) -> Result<OutputLock, StoreError> {
-        // No source's name has a blank, so that an output may be called as a source is.
+        // Names of sources have no blank, so an output can have the name of a source.
         let path = lock_path(self.path(), &format!("output {name}"));
         let file = self.take(&path, &format!("output {name}"))?;
         let file = file.ok_or_else(|| StoreError::OutputLocked {
@@ -55,7 +56,7 @@ impl Store {
         Ok(OutputLock { _file: file })
     }
 
-    /// Takes the lock of the daemon: two of them would tell people of everything twice.
+    /// Takes the lock of the daemon. Two daemons would send every alert twice.
     ///
     /// # Errors
     /// `DaemonLocked` if another process has it.
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_comes_too_late() {
+    fn a_lock_has_one_holder() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).unwrap();
         let first = store.lock_source("doaj").unwrap();

@@ -1,4 +1,4 @@
-//! How far each output has confirmed the changes, and which documents it did not take.
+//! Outputs: how far each has confirmed the changes, and the documents that it rejected.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -17,20 +17,20 @@ pub struct Output {
     pub id: OutputId,
     /// Its name.
     pub name: String,
-    /// What decides which documents it gets.
+    /// The settings that decide its documents, as text.
     #[serde(skip)]
     pub definition: String,
-    /// It has confirmed all changes up to here.
+    /// The version up to which it has confirmed all changes.
     pub position: Version,
-    /// When it last confirmed any, in milliseconds since 1970 on our clock.
+    /// When it last confirmed changes, in milliseconds since 1970 on our clock.
     pub confirmed_at: Option<i64>,
-    /// Why the last push stopped, if it did.
+    /// Why the last push failed, if it did.
     pub last_error: Option<String>,
-    /// When that was.
+    /// When the last push failed.
     pub error_at: Option<i64>,
-    /// Documents that it has taken so far, each time counted.
+    /// Documents that it has accepted so far; a document counts each time.
     pub added: u64,
-    /// Deletions that it has taken so far.
+    /// Deletions that it has accepted so far.
     pub deleted: u64,
 }
 
@@ -51,7 +51,7 @@ impl Output {
     }
 }
 
-/// A document that was set aside.
+/// A document that an output rejected, or that could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RejectedDocument {
     /// The document's id.
@@ -60,9 +60,9 @@ pub struct RejectedDocument {
     pub source: String,
     /// The record's identifier.
     pub identifier: String,
-    /// The record's version that was refused.
+    /// The rejected version of the record.
     pub version: Version,
-    /// Why, in the words of the target or of the crosswalk.
+    /// The reason, from the target or from the crosswalk.
     pub reason: String,
     /// When, in milliseconds since 1970 on our clock.
     pub at: i64,
@@ -71,15 +71,15 @@ pub struct RejectedDocument {
 /// What an output has confirmed.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
-    /// All changes up to here are dealt with; `None` moves no position.
+    /// The new position; `None` leaves it as it is.
     pub upto: Option<Version>,
-    /// The ids of the documents that it took, or deleted: they are no longer set aside.
+    /// The ids of documents that it accepted or deleted; they are no longer rejected.
     pub settled: Vec<String>,
-    /// Documents to be set aside.
+    /// The rejected documents.
     pub rejected: Vec<RejectedDocument>,
-    /// How many documents it took.
+    /// The number of accepted documents.
     pub added: u64,
-    /// How many deletions it took.
+    /// The number of accepted deletions.
     pub deleted: u64,
     /// When, in milliseconds since 1970 on our clock.
     pub at: i64,
@@ -91,8 +91,8 @@ const COLUMNS: &str =
 impl Store {
     /// The output of this name, registered if it is new.
     ///
-    /// Where its definition is no longer what it was, its position goes back to the beginning, so
-    /// that the next push sends everything as it is now defined. The second value says so.
+    /// If its definition has changed, its position goes back to zero, so that the next push sends
+    /// everything again. The second value is then true.
     pub fn register_output(
         &self,
         name: &str,
@@ -111,14 +111,14 @@ impl Store {
             )?;
             let output = by_name(transaction, name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             if changed {
-                // All of them will be tried again, maybe under other ids.
+                // Everything is sent again, possibly under other ids.
                 transaction.execute("DELETE FROM rejected WHERE output_id = ?1", [output.id.0])?;
             }
             Ok((output, changed))
         })
     }
 
-    /// Sets an output's position, forwards or backwards: what comes after it will be sent.
+    /// Sets the position of an output, forwards or backwards. Later changes will be sent.
     pub fn set_position(&self, output: OutputId, position: Version) -> Result<(), StoreError> {
         self.write("setting a position", |transaction| {
             transaction.execute(
@@ -129,7 +129,7 @@ impl Store {
         })
     }
 
-    /// Stores what an output has confirmed, all of it or nothing. A position never goes back.
+    /// Stores what an output has confirmed, all of it or nothing. The position never goes back.
     pub fn confirm(&self, output: OutputId, delivery: &Delivery) -> Result<(), StoreError> {
         self.write("storing what an output has confirmed", |transaction| {
             transaction
@@ -178,7 +178,7 @@ impl Store {
         })
     }
 
-    /// Puts another output in the place of this one, at `position`, with what it has set aside.
+    /// Replaces an output by another one at `position`, with the documents that the other has rejected.
     pub fn replace_output(
         &self,
         output: OutputId,
@@ -203,14 +203,14 @@ impl Store {
         })
     }
 
-    /// Remembers why a push stopped.
+    /// Stores why a push failed.
     pub fn note_output_error(
         &self,
         output: OutputId,
         error: &str,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        self.write("storing why a push stopped", |transaction| {
+        self.write("storing why a push failed", |transaction| {
             transaction.execute(
                 "UPDATE output SET last_error = ?2, error_at = ?3 WHERE id = ?1",
                 params![output.0, error, now_ms],
@@ -221,7 +221,7 @@ impl Store {
 }
 
 impl Reader {
-    /// All outputs that were ever pushed to, by name.
+    /// All outputs that have had a push, by name.
     pub fn outputs(&self) -> Result<Vec<Output>, StoreError> {
         self.read("reading the outputs", |connection| {
             connection
@@ -231,14 +231,14 @@ impl Reader {
         })
     }
 
-    /// The output called `name`; `None` if nothing was ever pushed to it.
+    /// The output `name`; `None` if it has had no push.
     pub fn output(&self, name: &str) -> Result<Option<Output>, StoreError> {
         self.read("reading an output", |connection| by_name(connection, name))
     }
 
-    /// The documents that an output did not take, by their ids.
+    /// The rejected documents of an output, by their ids.
     pub fn rejected(&self, output: OutputId) -> Result<Vec<RejectedDocument>, StoreError> {
-        self.read("reading what was rejected", |connection| {
+        self.read("reading rejected documents", |connection| {
             connection
                 .prepare(
                     "SELECT document_id, source, identifier, version, reason, at FROM rejected
@@ -258,9 +258,9 @@ impl Reader {
         })
     }
 
-    /// How many documents an output did not take.
+    /// The number of rejected documents of an output.
     pub fn count_rejected(&self, output: OutputId) -> Result<u64, StoreError> {
-        self.read("counting what was rejected", |connection| {
+        self.read("counting rejected documents", |connection| {
             connection.query_row(
                 "SELECT count(*) FROM rejected WHERE output_id = ?1",
                 [output.0],

@@ -1,4 +1,4 @@
-//! Passes and windows as rows: beginning a pass, finding the one to go on with, history.
+//! Passes and windows as rows: beginning, resuming and ending passes; history.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -18,9 +18,9 @@ const WINDOW_COLUMNS: &str = "id, pass_id, set_spec, from_datestamp, until_dates
     pages, items, list_size, bound, reads, last_items, note, part, token_at, place_datestamp, place_items";
 
 impl Store {
-    /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are
-    /// abandoned; without, they are gone on with after it. One over identifiers stays in any case: no
-    /// harvest does its work.
+    /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are abandoned;
+    /// without, they are resumed after it. A pass over identifiers always stays open, because no harvest
+    /// does its work.
     pub fn begin_pass(
         &self,
         source: SourceId,
@@ -47,17 +47,17 @@ impl Store {
         })
     }
 
-    /// The open pass over records of a source, if one was cut off.
+    /// The interrupted pass over the records of a source, if there is one.
     pub fn open_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
         self.newest_pass(source, "state = 'open' AND kind <> 'identifiers'")
     }
 
-    /// The open pass over the identifiers of a source, if one was cut off.
+    /// The interrupted pass over the identifiers of a source, if there is one.
     pub fn open_identifiers_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
         self.newest_pass(source, "state = 'open' AND kind = 'identifiers'")
     }
 
-    /// The newest complete pass over everything of a source, records or identifiers.
+    /// The newest complete pass over all records or identifiers of a source.
     pub fn last_whole_list(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
         self.newest_pass(
             source,
@@ -65,9 +65,9 @@ impl Store {
         )
     }
 
-    /// Gives up an open pass.
+    /// Abandons an open pass.
     pub fn abandon_pass(&self, pass: PassId, why: &str, now_ms: i64) -> Result<(), StoreError> {
-        self.write("giving up a pass", |transaction| {
+        self.write("abandoning a pass", |transaction| {
             transaction.run(
                 "UPDATE pass SET state = 'abandoned', note = ?2, ended_at = ?3
                  WHERE id = ?1 AND state = 'open'",
@@ -103,19 +103,19 @@ impl Store {
         })
     }
 
-    /// The windows of a pass that are not at their end, in reading order: a started one first,
-    /// then set by set, oldest first.
+    /// The windows of a pass that are still to be read, in reading order: a started window first, then by
+    /// set, the oldest first.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
         self.read("reading the ledger", |connection| {
             pending_windows(connection, pass)
         })
     }
 
-    /// Goes on with a pass that was cut off: why it stopped is of the past, and the empty parts of an
-    /// unfinished list behind the last that held anything are to be read again. They may have been
-    /// empty only then: a clamp moves on with time, and is lifted by another key.
+    /// Resumes an interrupted pass. Clears the reason of the interruption, and reopens the empty parts after
+    /// the last part with items: they can have items now, since a repository's limit on `until` moves
+    /// with time and changes with the key.
     pub fn resume_pass(&self, pass: PassId) -> Result<(), StoreError> {
-        self.write("going on with a pass", |transaction| {
+        self.write("resuming a pass", |transaction| {
             transaction.run(
                 "UPDATE pass SET note = NULL, ended_at = NULL WHERE id = ?1 AND state = 'open'",
                 [pass.0],
@@ -136,9 +136,9 @@ impl Store {
         Ok(())
     }
 
-    /// Notes on a complete pass what else is to be known of it.
+    /// Stores a remark about a complete pass.
     pub fn note_completion(&self, pass: PassId, remark: &str) -> Result<(), StoreError> {
-        self.write("noting what a pass found", |transaction| {
+        self.write("storing a remark about a pass", |transaction| {
             transaction.run(
                 "UPDATE pass SET note = ?2 WHERE id = ?1 AND state = 'complete'",
                 params![pass.0, remark],
@@ -147,14 +147,14 @@ impl Store {
         Ok(())
     }
 
-    /// Notes why a pass stopped before its end; it stays open.
+    /// Stores why a pass was interrupted; it stays open.
     pub fn note_interruption(
         &self,
         pass: PassId,
         note: &str,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        self.write("noting why a pass stopped", |transaction| {
+        self.write("storing why a pass was interrupted", |transaction| {
             transaction.run(
                 "UPDATE pass SET note = ?2, ended_at = ?3 WHERE id = ?1 AND state = 'open'",
                 params![pass.0, note, now_ms],
@@ -165,8 +165,8 @@ impl Store {
 }
 
 impl Reader {
-    /// What the passes of a source that were at work after `since_ms` brought: how many they were,
-    /// and their new, changed and deleted records.
+    /// The totals of the passes of a source that ran after `since_ms`: passes, new records, changed
+    /// records, deleted records.
     pub fn passes_since(&self, source: SourceId, since_ms: i64) -> Result<[u64; 4], StoreError> {
         self.read("summing up passes", |connection| {
             connection.one(
@@ -179,8 +179,7 @@ impl Reader {
         })
     }
 
-    /// When the oldest pass of a source that is remembered began, in milliseconds since 1970 on
-    /// our clock.
+    /// When the oldest stored pass of a source began, in milliseconds since 1970 on our clock.
     pub fn first_pass_at(&self, source: SourceId) -> Result<Option<i64>, StoreError> {
         self.read("reading when the first pass began", |connection| {
             connection.one(
@@ -191,20 +190,20 @@ impl Reader {
         })
     }
 
-    /// The last passes of a source, newest first.
-    pub fn passes(&self, source: SourceId, most: u32) -> Result<Vec<Pass>, StoreError> {
+    /// The last passes of a source, the newest first, at most `limit`.
+    pub fn passes(&self, source: SourceId, limit: u32) -> Result<Vec<Pass>, StoreError> {
         self.read("reading the passes", |connection| {
             connection
                 .prepare_cached(&format!(
                     "SELECT {PASS_COLUMNS} FROM pass WHERE source_id = ?1
                      ORDER BY id DESC LIMIT ?2"
                 ))?
-                .query_map(params![source.0, most], pass_from_row)?
+                .query_map(params![source.0, limit], pass_from_row)?
                 .collect()
         })
     }
 
-    /// The windows of a pass that are not at their end.
+    /// The windows of a pass that are still to be read.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
         self.read("reading the ledger", |connection| {
             pending_windows(connection, pass)
@@ -212,7 +211,7 @@ impl Reader {
     }
 }
 
-/// What the passes that began on one day brought.
+/// The totals of the passes that began on one day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Day {
     /// The day's beginning in UTC, in milliseconds since 1970.
@@ -227,16 +226,16 @@ pub struct Day {
     pub passes: u64,
 }
 
-/// How many windows are in each state.
+/// The number of windows in each state.
 pub type WindowCounts = Vec<(WindowState, u64)>;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 impl Reader {
-    /// What each day since that of `since_ms` brought for a source, the oldest first; days without a
-    /// pass are left out.
+    /// The totals of each day since that of `since_ms` for a source, the oldest first. Days without a pass
+    /// are left out.
     pub fn days(&self, source: SourceId, since_ms: i64) -> Result<Vec<Day>, StoreError> {
-        self.read("counting what the days brought", |connection| {
+        self.read("counting the records of each day", |connection| {
             let since_ms = since_ms.div_euclid(DAY_MS) * DAY_MS;
             connection
                 .prepare_cached(
@@ -256,7 +255,7 @@ impl Reader {
         })
     }
 
-    /// A pass of a source, if it is still remembered.
+    /// A pass of a source, if it is still stored.
     pub fn pass(&self, source: SourceId, pass: PassId) -> Result<Option<Pass>, StoreError> {
         self.read("reading a pass", |connection| {
             connection
@@ -269,11 +268,11 @@ impl Reader {
         })
     }
 
-    /// The windows of a pass, at most `most`, by set and span, with how many there are in each state.
+    /// The windows of a pass by set and span, at most `limit`, and the number of windows in each state.
     pub fn windows(
         &self,
         pass: PassId,
-        most: u32,
+        limit: u32,
     ) -> Result<(Vec<Window>, WindowCounts), StoreError> {
         self.read("reading the ledger", |connection| {
             let windows = connection
@@ -281,7 +280,7 @@ impl Reader {
                     "SELECT {WINDOW_COLUMNS} FROM window WHERE pass_id = ?1
                      ORDER BY set_spec, from_datestamp, id LIMIT ?2"
                 ))?
-                .query_map(params![pass.0, most], window_from_row)?
+                .query_map(params![pass.0, limit], window_from_row)?
                 .collect::<rusqlite::Result<_>>()?;
             let states = connection
                 .prepare_cached(
@@ -432,7 +431,7 @@ fn word<T>(row: &Row<'_>, column: usize, read: fn(&str) -> Option<T>) -> rusqlit
         rusqlite::Error::FromSqlConversionFailure(
             column,
             rusqlite::types::Type::Text,
-            format!("{word:?} is no word of this column").into(),
+            format!("{word:?} is not a value of this column").into(),
         )
     })
 }

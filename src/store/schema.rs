@@ -95,7 +95,7 @@ fn remove_duplicates(connection: &Connection) -> rusqlite::Result<()> {
 
 // Datestamps are seconds, `*_at` milliseconds, both since 1970 in UTC.
 const INITIAL: &str = "
--- Single values: the last version given out, what the store is.
+-- Single values, such as the last version that was given out.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -114,7 +114,7 @@ CREATE TABLE source (
     traits TEXT NOT NULL DEFAULT '{}' -- JSON object
 ) STRICT;
 
--- How far completed lists have proven a source: one row for each set, '' for the whole.
+-- How far completed lists have proven a source: a row for each set, '' for the whole source.
 CREATE TABLE watermark (
     source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
     set_spec TEXT NOT NULL,
@@ -154,19 +154,19 @@ CREATE TABLE pass (
 ) STRICT;
 CREATE INDEX pass_source ON pass (source_id, id);
 
--- The ledger of a pass: what was asked for, and how each part of it ended.
+-- The windows of a pass, and how each of them ended.
 CREATE TABLE window (
     id INTEGER PRIMARY KEY,
     pass_id INTEGER NOT NULL REFERENCES pass ON DELETE CASCADE,
     set_spec TEXT,
     from_datestamp INTEGER,
     until_datestamp INTEGER,
-    part INTEGER NOT NULL,            -- 1 if it was cut from a larger one
+    part INTEGER NOT NULL,            -- 1 if it is a part of a split window
     state TEXT NOT NULL,
     token TEXT,
     pages INTEGER NOT NULL DEFAULT 0,
     items INTEGER NOT NULL DEFAULT 0,
-    list_size INTEGER,                -- the least that the repository stated
+    list_size INTEGER,                -- the smallest that the repository stated
     bound INTEGER,                    -- proven by its first page; NULL where its until is proven
     reads INTEGER NOT NULL DEFAULT 0, -- how often it was begun
     last_items INTEGER,               -- items of the reading before this one
@@ -187,7 +187,7 @@ CREATE TABLE record (
     datestamp INTEGER,                -- NULL if it cannot be read
     datestamp_text TEXT,              -- as written, where that is not YYYY-MM-DDThh:mm:ssZ
     set_list_id INTEGER NOT NULL REFERENCES set_list,
-    deleted INTEGER NOT NULL,         -- 0 live, 1 deleted by the repository, 2 vanished
+    deleted INTEGER NOT NULL,         -- 0 live, 1 deleted by the repository, 2 disappeared
     content_hash BLOB NOT NULL,
     version INTEGER NOT NULL,
     created_version INTEGER NOT NULL,
@@ -211,7 +211,7 @@ CREATE TABLE dictionary (
     UNIQUE (metadata_prefix, stage)
 ) STRICT;
 
--- What was mended to read a record, with the record as it came.
+-- The repairs that were needed to read a record, with the record as received.
 CREATE TABLE repair (
     record_id INTEGER PRIMARY KEY REFERENCES record ON DELETE CASCADE,
     repairs TEXT NOT NULL,            -- JSON array
@@ -233,7 +233,7 @@ CREATE TABLE quarantine (
 ) STRICT;
 CREATE INDEX quarantine_identifier ON quarantine (source_id, identifier);
 
--- Hosts that asked to be left alone.
+-- Pauses of hosts.
 CREATE TABLE host (
     host TEXT PRIMARY KEY,
     not_before_at INTEGER NOT NULL,
@@ -243,17 +243,17 @@ CREATE TABLE host (
 ";
 
 const CLUSTERS: &str = "
--- How far deduplication is; one row.
+-- The state of deduplication; one row.
 CREATE TABLE dedup (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     state TEXT NOT NULL,              -- off, due (to be rebuilt), current
-    rules_version INTEGER NOT NULL,   -- what made the rows below; 0 for nothing yet
-    sources TEXT NOT NULL,            -- JSON array: whose records are preferred
-    recent_token INTEGER NOT NULL     -- another number after each change of the keys
+    rules_version INTEGER NOT NULL,   -- the rules that made the rows below; 0 for none
+    sources TEXT NOT NULL,            -- JSON array: the preferred sources
+    recent_token INTEGER NOT NULL     -- a random number, new after each change of the keys
 ) STRICT;
 INSERT INTO dedup VALUES (1, 'off', 0, '[]', 0);
 
--- What the rules see of a live record.
+-- Descriptions of live records, which the rules compare.
 CREATE TABLE description (
     record_id INTEGER PRIMARY KEY REFERENCES record ON DELETE CASCADE,
     packed BLOB NOT NULL
@@ -283,7 +283,7 @@ CREATE TABLE cluster (
 CREATE TABLE cluster_member (
     record_id INTEGER PRIMARY KEY,
     cluster_id INTEGER NOT NULL,
-    rank INTEGER NOT NULL             -- 0 for the preferred one, then who would come next
+    rank INTEGER NOT NULL             -- 0 for the preferred record
 ) STRICT;
 CREATE INDEX cluster_member_cluster ON cluster_member (cluster_id, rank);
 
@@ -296,7 +296,7 @@ CREATE TABLE cluster_redirect (
     PRIMARY KEY (record_id, generation)
 ) STRICT, WITHOUT ROWID;
 
--- What people decided about two records; wins over every rule.
+-- Decisions of a person about two records; they override every rule.
 CREATE TABLE decision (
     a INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
     b INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
@@ -311,7 +311,7 @@ CREATE INDEX decision_b ON decision (b);
 ";
 
 const OUTPUTS: &str = "
--- What receives the records, and how far it has confirmed them.
+-- Outputs, and how far each has confirmed the changes.
 CREATE TABLE output (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -324,7 +324,7 @@ CREATE TABLE output (
     deleted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- Documents that an output did not take, or that could not be made.
+-- Documents that an output rejected, or that could not be made.
 CREATE TABLE rejected (
     output_id INTEGER NOT NULL REFERENCES output ON DELETE CASCADE,
     document_id TEXT NOT NULL,
@@ -342,7 +342,7 @@ ALTER TABLE window ADD COLUMN token_at INTEGER; -- when its token came
 ";
 
 const SERVICE: &str = "
--- Files that are written by schedule, and up to where the newest one reaches.
+-- Scheduled exports, and the version up to which their files reach.
 CREATE TABLE export (
     name TEXT PRIMARY KEY,
     definition TEXT NOT NULL,         -- what decides which records it gets, and how
@@ -355,7 +355,7 @@ CREATE TABLE export (
     error_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- What people were told of, and that is not over.
+-- Problems that were reported and persist.
 CREATE TABLE condition (
     subject TEXT NOT NULL,            -- source, output, export or store
     name TEXT NOT NULL,
@@ -365,7 +365,7 @@ CREATE TABLE condition (
     PRIMARY KEY (subject, name, kind)
 ) STRICT, WITHOUT ROWID;
 
--- What people are still to be told, one row for each way.
+-- Alerts that are not delivered yet, one row for each channel.
 CREATE TABLE alert (
     id INTEGER PRIMARY KEY,
     way TEXT NOT NULL,
@@ -376,48 +376,44 @@ CREATE TABLE alert (
 ) STRICT;
 ";
 
-// The keys are made anew by the rebuild that other rules call for.
+// A rebuild makes the keys again; it is due because the rules have changed.
 const KEYS: &str = "
 DROP TABLE match_key;
 DROP TABLE recent_keys;
 
--- Who holds a key. Keys are cut by their upper bits into equal parts, numbered without gaps.
+-- The holders of keys, in equal parts by the upper bits of the keys.
 CREATE TABLE match_keys (
     part INTEGER PRIMARY KEY,
-    entries BLOB NOT NULL             -- eight bytes each, the least first: the record, then the
-                                      -- lower 32 bits of the key
+    entries BLOB NOT NULL             -- eight bytes each: the lower 32 bits of the key, the record
 ) STRICT;
 
--- Records up to this one are in match_keys; the keys of later ones are made from their descriptions.
+-- The keys of records up to this one are stored; the keys of later ones are made from descriptions.
 ALTER TABLE dedup ADD COLUMN indexed_to INTEGER NOT NULL DEFAULT 0;
 ";
 
-// The number of a part tells how many there are; above 32 bits, in which turn they were written.
+// The number of a part now also tells the number of parts.
 const TURNS: &str = "
 UPDATE match_keys SET part = part + (SELECT max(part) + 1 FROM match_keys);
 ";
 
 const RESTS: &str = "
-ALTER TABLE window ADD COLUMN place_datestamp INTEGER; -- of the last item before its token, in a sorted list
-ALTER TABLE window ADD COLUMN place_items INTEGER;     -- so many items of this datestamp had come
+ALTER TABLE window ADD COLUMN place_datestamp INTEGER; -- of the last item before the token, in a sorted list
+ALTER TABLE window ADD COLUMN place_items INTEGER;     -- items of this datestamp so far
 ";
 
 const IDENTIFIERS: &str = "
 DROP INDEX record_identifier;
 
--- A process of an older release that still runs would add records that nobody finds again. Without
--- this value it cannot write.
+-- Without this value, a running process of an older release cannot write.
 UPDATE meta SET key = 'newest_version' WHERE key = 'last_version';
 
--- Which records have an identifier, by its hash. As in match_keys; parts of several turns may be there
--- in either table.
+-- The records with an identifier, by its hash, as in match_keys.
 CREATE TABLE identifiers (
     part INTEGER PRIMARY KEY,
-    entries BLOB NOT NULL             -- eight bytes each, the least first: the record, then the
-                                      -- lower 32 bits of the hash
+    entries BLOB NOT NULL             -- eight bytes each: the lower 32 bits of the hash, the record
 ) STRICT;
 
--- Those that are not there yet.
+-- Records that are not in the table identifiers yet.
 CREATE TABLE recent_identifier (
     hash INTEGER NOT NULL,
     record_id INTEGER NOT NULL,
@@ -434,7 +430,7 @@ DROP TABLE recent_identifier;
 DELETE FROM meta WHERE key = 'identified_to';
 
 DROP TABLE match_keys;
--- Which records hold a key: the records up to dedup.indexed_to.
+-- The holders of keys among the records up to dedup.indexed_to.
 CREATE TABLE match_key (
     key INTEGER NOT NULL,
     record_id INTEGER NOT NULL,

@@ -1,14 +1,12 @@
-//! The search index: which records have these words in their titles, this DOI, or this at the end of
-//! their identifiers.
+//! The search index: finds records by words of their titles, by DOI, or by the end of the identifier.
 //!
-//! A file beside the store, `<store>.search`, that follows the changes of the store as an output
-//! does: it never slows a harvest, it can be deleted at any time, and then it is made anew. What it
-//! finds is read from the store and looked at again before it is given out, so that an index that is
-//! behind, or was made from an older copy of the store, misses something but shows nothing wrong.
+//! The index is a file beside the store, `<store>.search`, and follows the changes of the store as an
+//! output does. It never slows a harvest, and it is rebuilt if it is deleted. Every result is checked
+//! against the store, so an index that is behind can miss records but gives no wrong ones.
 //!
-//! A record is one row of an FTS5 table that keeps no texts. Its words are those of its titles, and
-//! up to four hashes: of the DOI, of the end of the identifier, and of whole titles. FTS5 puts words
-//! into its tree in large sorted runs, so hashes cost no random writes.
+//! A record is one row of an FTS5 table that stores no texts. Its words are those of its titles and up
+//! to four hashes: of the DOI, of the end of the identifier, and of whole titles. FTS5 writes words in
+//! large sorted segments, so hashes cause no random writes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,16 +20,16 @@ use super::{ChangeFilter, Reader, StoreError, StoredRecord, Version};
 use crate::dedup::text::fold;
 use crate::record::{Article, crosswalk, doi};
 
-/// Another number whenever other words are made of a record: then the index is made anew.
+/// The version of the way in which words are made from a record. A new version rebuilds the index.
 const FORMAT: i64 = 1;
 
-/// Longer titles say nothing more to whoever searches.
+/// The number of words of a title that can be searched.
 const MOST_WORDS: usize = 64;
 
-/// A beginning of a word is looked for from so many letters on: shorter ones fit half of all records.
+/// The shortest beginning of a word that is searched. Shorter ones match half of all records.
 const SHORTEST_BEGINNING: usize = 4;
 
-/// What a word of the index stands for, where it is a hash.
+/// The kinds of hashes among the words of the index.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Doi,
@@ -46,70 +44,70 @@ pub struct SearchIndex {
     connection: Connection,
 }
 
-/// What one step of following the store came to.
+/// The result of one step of following the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowResult {
-    /// Records that were looked at.
+    /// Records that were indexed.
     pub records: u64,
-    /// Everything up to here is in the index.
+    /// The version up to which the index has all changes.
     pub position: Version,
-    /// Whether that is all that the store had.
+    /// Whether the index has all changes of the store.
     pub done: bool,
 }
 
-/// How far the index is.
+/// The state of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct IndexState {
-    /// Everything up to this version can be found.
+    /// The version up to which all changes can be found.
     pub position: Version,
-    /// Changes that the index does not have yet; at most [`IndexState::MOST_BEHIND`] are counted.
+    /// Changes that the index lacks, counted up to [`IndexState::MOST_BEHIND`].
     pub behind: u64,
     /// Size of the file.
     pub bytes: u64,
 }
 
 impl IndexState {
-    /// Counting more would take its time and say nothing new.
+    /// To count more would take time and tell nothing new.
     pub const MOST_BEHIND: u64 = 1_000_000;
 }
 
-/// What is looked for.
+/// A search.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// What someone typed: an identifier, the end of one, a DOI, or words of a title.
+    /// The search text: an identifier, the end of one, a DOI, or words of a title.
     pub text: String,
-    /// Identifiers that it may stand for, such as that of a catalogue's id.
+    /// Identifiers that the text can mean, such as that of a catalogue's id.
     pub identifiers: Vec<String>,
-    /// At most so many records.
+    /// The largest number of records.
     pub most: usize,
 }
 
-/// By what a record was found.
+/// The way in which a record was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FoundBy {
-    /// It has this identifier.
+    /// By its identifier.
     Identifier,
-    /// It has this DOI.
+    /// By its DOI.
     Doi,
-    /// Its identifier ends so.
+    /// By the end of its identifier.
     LastPart,
-    /// All words are in its titles.
+    /// By the words of its titles.
     Title,
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
-    /// The records, those that fit best first.
+    /// The records, the best match first.
     pub records: Vec<(FoundBy, StoredRecord)>,
     /// Whether there are more.
     pub more: bool,
-    /// How far the index is; `None` if there is none, and only whole identifiers were looked for.
+    /// The state of the index; `None` if there is none and only whole identifiers were searched.
     pub index: Option<IndexState>,
 }
 
-/// Where the index of a store is.
+/// The path of the index of a store.
 fn path_of(store: &Path) -> PathBuf {
     let mut path = store.as_os_str().to_owned();
     path.push(".search");
@@ -117,11 +115,8 @@ fn path_of(store: &Path) -> PathBuf {
 }
 
 impl SearchIndex {
-    /// Opens the index of the store at `store`, creating it if it is missing. One that is damaged or
-    /// not an index at all is made anew: everything in it comes from the store.
-    ///
-    /// # Errors
-    /// As opening a store.
+    /// Opens the index of the store at `store`, and creates it if it is missing. A damaged index is replaced
+    /// by a new one, since everything in it comes from the store.
     pub fn open(store: &Path) -> Result<Self, StoreError> {
         let path = path_of(store);
         match Self::prepare(&path) {
@@ -142,7 +137,7 @@ impl SearchIndex {
         connection
             .busy_timeout(super::open::BUSY_TIMEOUT)
             .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
-            // A lost transaction is only made again.
+            // A lost transaction is made again from the store.
             .and_then(|()| connection.pragma_update(None, "synchronous", "NORMAL"))
             .and_then(|()| connection.pragma_update(None, "cache_size", -4_000))
             .and_then(|()| connection.pragma_update(None, "journal_size_limit", 16 << 20))
@@ -159,13 +154,10 @@ impl SearchIndex {
         })
     }
 
-    /// Takes up the next `most` changes of the store, in one transaction.
+    /// Indexes the next `limit` changes of the store in one transaction.
     ///
-    /// An index that is ahead of the store, or was made from another one, starts from the beginning.
-    ///
-    /// # Errors
-    /// As any read of the store and any write of the index.
-    pub fn follow(&mut self, reader: &Reader, most: usize) -> Result<FollowResult, StoreError> {
+    /// An index that is ahead of the store, or belongs to another store, starts from the beginning.
+    pub fn follow(&mut self, reader: &Reader, limit: usize) -> Result<FollowResult, StoreError> {
         let mark = reader.meta_value("spread_seed")?.unwrap_or_default();
         let newest = reader.last_version()?;
         let fail =
@@ -183,12 +175,12 @@ impl SearchIndex {
                     "SELECT {COLUMNS} FROM record INDEXED BY record_version {JOINS}
                  WHERE record.version > ?1 ORDER BY record.version LIMIT ?2"
                 ))?;
-                let mut rows = statement.query(params![position.0, most])?;
+                let mut rows = statement.query(params![position.0, limit])?;
                 let mut entries = Vec::new();
                 let mut last = position;
                 while let Some(row) = rows.next()? {
                     let number: i64 = row.get(0)?;
-                    // A record that cannot be read can be found by its identifier still.
+                    // A record that cannot be read can still be found by its identifier.
                     let record = from_row(connection, row, &mut decompressor);
                     last = Version(row.get("version")?);
                     let words = match record {
@@ -197,12 +189,12 @@ impl SearchIndex {
                     };
                     entries.push((number, words));
                 }
-                let done = entries.len() < most;
+                let done = entries.len() < limit;
                 Ok((entries, if done { last.max(newest) } else { last }))
             })?;
-        let done = entries.len() < most;
+        let done = entries.len() < limit;
         let records = entries.len() as u64;
-        // Whoever looks and finds nothing writes nothing.
+        // Without changes nothing is written.
         if records > 0 || last != position || mark != known_mark {
             self.write(&entries, mark, last).map_err(|error| {
                 StoreError::from_sqlite(&self.path, "writing the search index", error)
@@ -281,7 +273,7 @@ fn read_state(connection: &Connection) -> rusqlite::Result<(i64, Version)> {
 }
 
 impl Reader {
-    /// How far the search index is; `None` if there is none.
+    /// The state of the search index; `None` if there is none.
     pub fn search_index(&self) -> Result<Option<IndexState>, StoreError> {
         let Some(index) = self.open_index()? else {
             return Ok(None);
@@ -289,11 +281,11 @@ impl Reader {
         self.index_state(&index).map(Some)
     }
 
-    /// The records that fit `query`: those with the identifier, the DOI, identifiers that end so, and
-    /// those with all words in their titles; if there are none of these, with words that begin as
-    /// the last one. Newest records first, but those with exactly that title before them.
+    /// The records that match `query`: by identifier, by DOI, by the end of the identifier, or by all words
+    /// of a title. If no title has all words, the last word can be the beginning of a word. Records with
+    /// exactly this title come first, then the newest.
     ///
-    /// Without an index, and with `use_index` false, only whole identifiers are looked for.
+    /// Without an index, or if `use_index` is false, only whole identifiers are searched.
     pub fn search(&self, query: &Query, use_index: bool) -> Result<Found, StoreError> {
         let mut collected = Collected::new(query.most);
         let text = query.text.trim();
@@ -341,7 +333,7 @@ impl Reader {
             tries.push(format!("{} *", all.join(" AND ")));
         }
         for wanted in tries {
-            // Beginnings of words only where whole ones found nothing: they take their time.
+            // Beginnings of words are slow, so they are searched only if whole words found nothing.
             if wanted.ends_with('*') && !collected.is_empty() {
                 break;
             }
@@ -364,7 +356,7 @@ impl Reader {
             let connection = Connection::open_with_flags(&path, flags)?;
             connection.busy_timeout(super::open::BUSY_TIMEOUT)?;
             connection.pragma_update(None, "cache_size", -4_000)?;
-            // Another format has other words, and one that is being made has none.
+            // An index of another format has other words, and an index under construction has none.
             let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             Ok((format == FORMAT).then_some(connection))
         };
@@ -386,19 +378,19 @@ impl Reader {
         })
     }
 
-    /// The numbers of records whose words match, newest first, one more than `most`.
+    /// The numbers of the records whose words match, the newest first, at most one more than `limit`.
     fn matches(
         &self,
         index: &Connection,
         words: &str,
-        most: usize,
+        limit: usize,
     ) -> Result<Vec<i64>, StoreError> {
         let read = || -> rusqlite::Result<Vec<i64>> {
             index
                 .prepare_cached(
                     "SELECT rowid FROM entry WHERE entry MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
                 )?
-                .query_map(params![words, most + 1], |row| row.get(0))?
+                .query_map(params![words, limit + 1], |row| row.get(0))?
                 .collect()
         };
         read().map_err(|error| {
@@ -503,7 +495,7 @@ fn has_words(record: &StoredRecord, words: &[&str], beginning: Option<&str>) -> 
     })
 }
 
-/// Everything that a record is found by, as one text.
+/// The words of a record in the index, as one text.
 fn words_of(record: &StoredRecord) -> String {
     let mut text = words_of_identifier(&record.identifier);
     let Some(article) = article_of(record) else {
@@ -531,7 +523,7 @@ fn words_of_identifier(identifier: &str) -> String {
     last_part(identifier).map_or_else(String::new, |part| hash(Kind::LastPart, &part))
 }
 
-/// The words of a folded title. Letters of scripts that part no words are words each.
+/// The words of a folded title. In scripts without spaces, each letter is a word.
 fn title_words(folded: &str) -> Vec<&str> {
     let mut words = Vec::new();
     for word in folded.split(' ').filter(|word| !word.is_empty()) {
@@ -554,7 +546,7 @@ fn is_ideograph(letter: char) -> bool {
     matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// What stands behind the last of the signs that part an identifier or a URL, in lower case.
+/// The part of an identifier or URL after its last separator, in lower case.
 fn last_part(identifier: &str) -> Option<String> {
     let part = identifier
         .trim_end_matches(['/', '#'])
@@ -564,7 +556,7 @@ fn last_part(identifier: &str) -> Option<String> {
     (!part.is_empty()).then(|| part.to_lowercase())
 }
 
-/// A word of the index for a whole text: no word of a title begins with `q` and looks like that.
+/// The hash of a whole text as a word of the index. No word of a title has its form.
 fn hash(kind: Kind, text: &str) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
     let mut word = String::from(match kind {
@@ -572,8 +564,8 @@ fn hash(kind: Kind, text: &str) -> String {
         Kind::LastPart => "qi",
         Kind::Title => "qt",
     });
-    // 40 bits: of ten million records, one in a hundred thousand questions meets a wrong one, which
-    // is then left out.
+    // 40 bits: with ten million records, one search in a hundred thousand finds a wrong record, which
+    // the check then leaves out.
     let hash = blake3::hash(text.as_bytes());
     let number = hash.as_bytes()[..5]
         .iter()

@@ -1,4 +1,4 @@
-//! Which records does a reader get, and as what?
+//! Selecting the records that a filter lets through.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,26 +9,26 @@ use super::cluster::{Peer, metadata_of, peers_of};
 use super::payload::Decompressor;
 use super::{ChangeFilter, OtherRecord, Per, SourceId};
 
-/// Which records a filter lets through, and as what; versions aside.
+/// The records that a filter lets through, whatever their versions.
 pub(super) struct Selection {
-    /// The sources that were named, each with the sets that it is limited to; `None` for all.
+    /// The named sources, each with the sets that it is limited to; `None` for all sources.
     sources: Option<HashMap<SourceId, Option<Vec<String>>>>,
     per: Per,
     with_others: bool,
-    /// Whether what comes of a record depends on the others of its work.
+    /// Whether an item depends on other records of its work.
     pub(super) is_linked: bool,
-    /// Whether a record with this combination of sets is taken.
+    /// Whether records of a source with a combination of sets are let through, as far as known.
     known: RefCell<HashMap<(SourceId, i64), bool>>,
 }
 
-/// What a live record is to a reader.
+/// A live record from the view of a reader.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Whether it is there for others only.
+    /// Whether this reader may not see it.
     pub(super) is_withheld: bool,
     /// The newest version that decides about it.
     pub(super) version: i64,
-    /// The records of its work by rank, itself among them; none where they do not matter.
+    /// All records of its work by rank; empty if they do not matter.
     pub(super) peers: Vec<Peer>,
 }
 
@@ -51,14 +51,14 @@ impl Selection {
         })
     }
 
-    /// Whether records of this source may come at all.
+    /// Whether the filter names this source.
     pub(super) fn has(&self, source: SourceId) -> bool {
         let sources = self.sources.as_ref();
         sources.is_none_or(|sources| sources.contains_key(&source))
     }
 
-    /// Whether a record is of a source and in a set that was asked for.
-    fn takes(&self, connection: &Connection, record: &Peer) -> rusqlite::Result<bool> {
+    /// Whether the filter lets a record through, by its source and its sets.
+    fn lets_through(&self, connection: &Connection, record: &Peer) -> rusqlite::Result<bool> {
         let Some(sources) = &self.sources else {
             return Ok(true);
         };
@@ -81,7 +81,7 @@ impl Selection {
         Ok(is_in)
     }
 
-    /// What a live record of a named source is to the reader.
+    /// A live record of a named source from the view of the reader.
     pub(super) fn place(&self, connection: &Connection, own: &Peer) -> rusqlite::Result<Place> {
         let mut peers = match self.per {
             Per::Record => Vec::new(),
@@ -99,26 +99,25 @@ impl Selection {
         })
     }
 
-    /// Whether a live record is in none of the sets that were asked for, or another one of its work
-    /// stands for it.
+    /// Whether a live record is in none of the filter's sets, or another record represents its work.
     pub(super) fn is_withheld(
         &self,
         connection: &Connection,
         own: &Peer,
         peers: &[Peer],
     ) -> rusqlite::Result<bool> {
-        if !self.takes(connection, own)? {
+        if !self.lets_through(connection, own)? {
             return Ok(true);
         }
         for better in peers.iter().take_while(|peer| peer.record != own.record) {
-            if self.takes(connection, better)? {
+            if self.lets_through(connection, better)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// The other records of a work that the reader may know of, where they were asked for.
+    /// The other records of a work that the filter lets through, if the reader wants them.
     pub(super) fn others(
         &self,
         connection: &Connection,
@@ -129,7 +128,7 @@ impl Selection {
         let mut others = Vec::new();
         if self.with_others {
             for peer in peers.iter().filter(|peer| peer.record != record) {
-                if self.takes(connection, peer)? {
+                if self.lets_through(connection, peer)? {
                     others.push(peer.record);
                 }
             }
@@ -138,7 +137,7 @@ impl Selection {
     }
 }
 
-/// Whether a set is another one or below it.
+/// Whether a set is `set` or below it.
 ///
 /// Source: OAI-PMH 2.0, 2.6: a setSpec is the path to a node, with colons.
 fn is_within(spec: &str, set: &str) -> bool {
@@ -149,7 +148,7 @@ fn is_within(spec: &str, set: &str) -> bool {
 /// A source and one of its sets, written as `SOURCE/SETSPEC`.
 ///
 /// # Errors
-/// What is wrong with it, for people.
+/// An error message.
 pub fn set_of_source(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((source, set)) if !source.is_empty() && !set.is_empty() => {
@@ -161,7 +160,7 @@ pub fn set_of_source(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The sources of which a change may make a change for the reader; `None` for all.
+/// The sources whose changes matter to the reader; `None` for all sources.
 pub(super) fn relevant(
     connection: &Connection,
     filter: &ChangeFilter,
@@ -189,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_take_in_what_is_below_them() {
+    fn a_set_includes_the_sets_below_it() {
         for (spec, set, expected) in [
             ("a", "a", true),
             ("a:b", "a", true),

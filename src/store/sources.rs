@@ -1,4 +1,4 @@
-//! Sources: what is harvested, how far it is proven, what was learnt of it, what is odd about it.
+//! Sources: their definitions, watermarks, learned traits and warnings.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::oai::{Datestamp, Granularity};
 #[serde(transparent)]
 pub struct SourceId(pub i64);
 
-/// What makes a source the one it is.
+/// The settings that define a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceDefinition {
     /// Its name, unique in the store.
@@ -24,22 +24,22 @@ pub struct SourceDefinition {
     pub metadata_prefix: String,
     /// The sets; empty for all.
     pub sets: Vec<String>,
-    /// Nothing older is asked for.
+    /// The earliest datestamp that is requested.
     pub floor: Option<Datestamp>,
 }
 
-/// How far the lists of a source are proven: of the whole, or of one set.
+/// How far a source, or one set of it, is proven.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Watermark {
     /// The set; `None` for a source without sets.
     pub set_spec: Option<String>,
-    /// Every change that the repository had made visible with a datestamp up to here is stored.
+    /// Every change that the repository has shown with a datestamp up to here is stored.
     pub datestamp: Datestamp,
     /// The newest change that the proving pass wrote.
     pub version: Version,
 }
 
-/// One source as it stands.
+/// A source as stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Source {
     /// Its number.
@@ -52,15 +52,15 @@ pub struct Source {
     pub metadata_prefix: String,
     /// The sets; empty for all.
     pub sets: Vec<String>,
-    /// Nothing older is asked for.
+    /// The earliest datestamp that is requested.
     pub floor: Option<Datestamp>,
-    /// What is proven, one for each list that has proven anything.
+    /// The watermarks, one for each list that has proven one.
     pub watermarks: Vec<Watermark>,
     /// Live records.
     pub live_records: u64,
     /// Tombstones.
     pub deleted_records: u64,
-    /// What was learnt of the repository.
+    /// What was learned about the repository.
     pub traits: Traits,
 }
 
@@ -88,12 +88,12 @@ impl Source {
             .find(|watermark| watermark.set_spec.as_deref() == set)
     }
 
-    /// Whether it is read set by set.
+    /// Whether each set is a list of its own.
     pub fn is_read_by_sets(&self) -> bool {
         !self.sets.is_empty() && self.traits.ignores_sets != Some(true)
     }
 
-    /// The least of the watermarks of its present sets: what holds for the source as a whole.
+    /// The lowest watermark of its present sets, which holds for the source as a whole.
     pub fn least_watermark(&self) -> Option<&Watermark> {
         let by_sets = self.is_read_by_sets();
         self.watermarks
@@ -106,23 +106,23 @@ impl Source {
     }
 }
 
-/// What was learnt of a repository, and is used again.
+/// What was learned about a repository, for later passes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Traits {
     /// `repositoryName`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// The granularity that works.
+    /// The granularity that the repository accepts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub granularity: Option<Granularity>,
-    /// `earliestDatestamp`: a hint.
+    /// `earliestDatestamp`; only a hint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub earliest: Option<Datestamp>,
     /// `deletedRecord` as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_record: Option<String>,
-    /// Where the base URL moved to for good.
+    /// The new base URL after a permanent redirect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
     /// The repository lowers `until` by this many seconds.
@@ -134,52 +134,52 @@ pub struct Traits {
     /// Tokens work only with `metadataPrefix` beside them.
     #[serde(skip_serializing_if = "is_false")]
     pub wants_prefix_with_token: bool,
-    /// Tokens name the item after which the list goes on, as far as seen; else they may count.
+    /// Whether tokens name the item after which the list continues. Other tokens may count items.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_name_items: Option<bool>,
-    /// What they name is no item but its datestamp, beside a count of those that have the same.
+    /// Tokens name the datestamp of that item, and the number of items with the same datestamp.
     #[serde(skip_serializing_if = "is_false")]
     pub tokens_name_datestamps: bool,
     /// `from` and `until` have no effect.
     #[serde(skip_serializing_if = "is_false")]
     pub ignores_dates: bool,
-    /// Whether `set` has no effect, where that was put to the test.
+    /// Whether `set` has no effect; `None` if not tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignores_sets: Option<bool>,
-    /// Lists of this many items that end without a token have been found to be whole.
+    /// Lists of this many items that end without a token are known to be complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole_at: Option<u64>,
-    /// Lists are cut off at this many items, without a token.
+    /// Lists are truncated at this many items, without a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_off_at: Option<u64>,
-    /// `completeListSize` does not agree with the lists.
+    /// `completeListSize` contradicts the lists.
     #[serde(skip_serializing_if = "is_false")]
     pub list_size_lies: bool,
     /// Items on a full page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_size: Option<u64>,
-    /// Newest first, or oldest first, as far as seen.
+    /// Whether lists are sorted newest first; `None` if unknown or unsorted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest_first: Option<bool>,
-    /// A full pass whose list is complete, and whose missing records are being asked for.
+    /// The full pass whose list is complete and whose missing records are being requested by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settling: Option<i64>,
-    /// Since when reconciling is under way, in milliseconds since 1970 on our clock.
+    /// When the present reconciling began, in milliseconds since 1970 on our clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconciling_since: Option<i64>,
-    /// When it last came to an end, be it that what it found waits for a person.
+    /// When reconciling last ended, also if its deletions wait for confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconciled_at: Option<i64>,
-    /// The verbs that failed where they should not have.
+    /// The verbs that fail although the repository should support them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failing_verbs: Vec<String>,
-    /// The newest datestamp that was listed.
+    /// The newest listed datestamp.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<Datestamp>,
-    /// For how long one datestamp stayed the newest, at the most.
+    /// The longest time that one datestamp stayed the newest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_quiet_seconds: Option<i64>,
-    /// The repository's clock less ours, in seconds, when last heard.
+    /// The repository's clock minus ours in the last response, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
 }
@@ -189,34 +189,34 @@ fn is_false(value: &bool) -> bool {
 }
 
 words! {
-    /// Kinds of warnings. Each stays until its cause has gone.
+    /// Kinds of warnings. A warning stays until its cause is gone.
     #[derive(PartialOrd, Ord)]
     WarningKind {
-        /// A key is configured, and the repository serves us as anonymous.
+        /// A key is configured, and the repository ignores it.
         CredentialsWithoutEffect = "credentials_without_effect",
-        /// A list proved nothing about how far it reaches.
+        /// A list does not prove how far it reaches.
         NoProof = "no_proof",
         /// Far fewer records than before.
         FewerRecords = "fewer_records",
-        /// Nothing has changed for far longer than ever before.
+        /// No record has changed for far longer than ever before.
         Stalled = "stalled",
-        /// A set that had records has none.
+        /// A set that had records is empty.
         EmptySet = "empty_set",
         /// `from` and `until` have no effect.
         IgnoresDates = "ignores_dates",
         /// `set` has no effect.
         IgnoresSets = "ignores_sets",
-        /// The base URL has moved for good.
+        /// The base URL redirects permanently.
         Moved = "moved",
-        /// The repository's clock is minutes away from ours.
+        /// The repository's clock differs from ours by minutes.
         ClockSkew = "clock_skew",
-        /// The source has more than the repository counts, or less.
+        /// The source has more or fewer records than the repository states.
         CountsDisagree = "counts_disagree",
-        /// A list has the size of those that are cut off, and no smaller one can be asked for.
+        /// A list has the size at which lists are truncated, and it cannot be split further.
         MayBeCutOff = "may_be_cut_off",
-        /// A list missed so many records that their burial waits for a person.
+        /// A full list lacks so many records that their deletion waits for confirmation.
         HeldDeletions = "held_deletions",
-        /// Pages had to be mended to be read.
+        /// Pages had to be repaired to be read.
         RepairedPages = "repaired_pages",
     }
 }
@@ -226,18 +226,17 @@ words! {
 pub struct Warning {
     /// Its kind.
     pub kind: WarningKind,
-    /// What is wrong, and what to do.
+    /// What is wrong and what to do.
     pub message: String,
-    /// Since when, in milliseconds since 1970 on our clock.
+    /// When it was raised, in milliseconds since 1970 on our clock.
     pub since_at: i64,
 }
 
 impl Store {
     /// The source of this name, registered if it is new.
     ///
-    /// Where its repository (host and path), format or lower bound is no longer what it was, its
-    /// watermarks are dropped, so that the next pass reads everything; records stay. The second
-    /// value says why, in that case.
+    /// If its repository (host and path), format or floor has changed, its watermarks are deleted, so
+    /// that the next pass reads everything; records stay. The second value is then the reason.
     pub fn register_source(
         &self,
         definition: &SourceDefinition,
@@ -277,7 +276,7 @@ impl Store {
             if change.is_some() {
                 transaction.run("DELETE FROM watermark WHERE source_id = ?1", [known.id.0])?;
                 let mut traits = known.traits.clone();
-                if place(&known.base_url) != place(base_url) {
+                if host_and_path(&known.base_url) != host_and_path(base_url) {
                     traits = Traits::default();
                 }
                 put_traits(transaction, known.id, &traits)?;
@@ -293,16 +292,16 @@ impl Store {
         })
     }
 
-    /// Takes back a watermark that is disproven, and with `gives_up` the open pass, which began at
-    /// it. Gives whether it still stood.
+    /// Deletes a watermark that is disproven. With `abandons_pass`, also abandons the open pass, which
+    /// began at it. Returns whether the store still had the watermark.
     pub fn retract_watermark(
         &self,
         source: SourceId,
         watermark: &Watermark,
-        gives_up: bool,
+        abandons_pass: bool,
     ) -> Result<bool, StoreError> {
-        self.write("taking back a watermark", |transaction| {
-            let stood = transaction.run(
+        self.write("deleting a watermark", |transaction| {
+            let deleted = transaction.run(
                 "DELETE FROM watermark
                  WHERE source_id = ?1 AND set_spec = coalesce(?2, '') AND datestamp = ?3",
                 params![source.0, watermark.set_spec, watermark.datestamp.unix()],
@@ -310,21 +309,21 @@ impl Store {
             transaction.run(
                 "UPDATE pass SET state = 'abandoned', note = 'its watermark was disproven'
                  WHERE source_id = ?1 AND state = 'open' AND ?2",
-                params![source.0, gives_up],
+                params![source.0, abandons_pass],
             )?;
-            Ok(stood > 0)
+            Ok(deleted > 0)
         })
     }
 
-    /// Stores what was learnt of a repository.
+    /// Stores what was learned about a repository.
     pub fn set_traits(&self, source: SourceId, traits: &Traits) -> Result<(), StoreError> {
         self.write("storing traits", |transaction| {
             put_traits(transaction, source, traits)
         })
     }
 
-    /// Raises a warning, or lowers it with `None`. One that stands already keeps its time. Gives
-    /// whether it was raised just now.
+    /// Raises a warning, or clears it with `None`. A warning that is raised already keeps its time.
+    /// Returns whether the warning is new.
     pub fn set_warning(
         &self,
         source: SourceId,
@@ -332,14 +331,14 @@ impl Store {
         message: Option<&str>,
         now_ms: i64,
     ) -> Result<bool, StoreError> {
-        let standing: Option<String> = self.read("reading a warning", |connection| {
+        let present: Option<String> = self.read("reading a warning", |connection| {
             connection
                 .prepare_cached("SELECT message FROM warning WHERE source_id = ?1 AND kind = ?2")?
                 .query_row(params![source.0, kind.word()], |row| row.get(0))
                 .optional()
         })?;
-        // Most calls change nothing, and a write would wait for the disk.
-        if standing.as_deref() == message {
+        // Most calls change nothing; a write would wait for the disk.
+        if present.as_deref() == message {
             return Ok(false);
         }
         self.write("storing a warning", |transaction| match message {
@@ -353,7 +352,7 @@ impl Store {
                 params![source.0, kind.word()],
             ),
         })?;
-        Ok(standing.is_none())
+        Ok(present.is_none())
     }
 
     /// The source called `name`.
@@ -387,7 +386,7 @@ impl Reader {
                 .query_map([source.0], |row| {
                     let kind: String = row.get(0)?;
                     let (message, since_at) = (row.get(1)?, row.get(2)?);
-                    // A kind that an older program wrote and this one dropped is no warning.
+                    // A kind that this program does not know is left out.
                     Ok(WarningKind::from_word(&kind).map(|kind| Warning {
                         kind,
                         message,
@@ -400,9 +399,9 @@ impl Reader {
     }
 }
 
-/// Why a source so defined is another one than the stored one; `None` if it is not.
+/// Why the definition means another source than the stored one; `None` if it means the same.
 fn change_of_source(known: &Source, definition: &SourceDefinition) -> Option<String> {
-    if place(&known.base_url) != place(&definition.base_url) {
+    if host_and_path(&known.base_url) != host_and_path(&definition.base_url) {
         return Some(format!(
             "its URL was {} and is {}",
             known.base_url, definition.base_url
@@ -414,7 +413,7 @@ fn change_of_source(known: &Source, definition: &SourceDefinition) -> Option<Str
             known.metadata_prefix, definition.metadata_prefix
         ));
     }
-    // `None` is the lowest bound of all.
+    // `None` is the lowest floor.
     if definition.floor < known.floor {
         let text = |floor: Option<Datestamp>| {
             floor.map_or_else(|| "the beginning".to_owned(), |floor| floor.to_string())
@@ -428,8 +427,8 @@ fn change_of_source(known: &Source, definition: &SourceDefinition) -> Option<Str
     None
 }
 
-/// Host and path of a URL: a change from http to https is no other place.
-fn place(url: &str) -> &str {
+/// The host and path of a URL. A change from http to https does not count.
+fn host_and_path(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest)
 }
 

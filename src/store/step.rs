@@ -1,4 +1,4 @@
-//! What a pass finds out, step by step, and what storing a step leads to.
+//! The steps of a pass, and the results of storing them.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::{Ending, NewWindow, Place, Watermark, WindowId};
 use crate::oai::response::BadItem;
 use crate::oai::{Datestamp, Record, ResumptionToken};
 
-/// Something that a pass has found out, to be stored.
+/// A result of a pass that is to be stored.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// A page of a window.
@@ -15,40 +15,40 @@ pub enum Step {
     Split {
         /// The window.
         window: WindowId,
-        /// What replaces it; together they cover it.
+        /// The windows that replace it; together they cover it.
         into: Vec<NewWindow>,
         /// Why.
         note: String,
     },
-    /// A window is to be read again from its beginning.
+    /// A window is read again from its beginning.
     Restart {
         /// The window.
         window: WindowId,
         /// Why.
         note: String,
     },
-    /// Records that a full list did not show have been asked for one by one.
+    /// Records that a full list did not show were requested one by one.
     Reconcile {
-        /// Those that the repository has after all.
+        /// The records that the repository has after all.
         found: Vec<Record>,
-        /// The identifiers of those that it does not have.
+        /// The identifiers of the records that it no longer has.
         gone: Vec<String>,
-        /// What it took.
+        /// The cost of the requests.
         cost: Cost,
     },
-    /// A reading of a window has ended without a page that could be stored.
+    /// The reading of a window has ended without a page to store.
     End {
         /// The window.
         window: WindowId,
-        /// How.
+        /// How it ended.
         ending: Ending,
-        /// What it took.
+        /// The cost of the requests.
         cost: Cost,
     },
 }
 
 impl Step {
-    /// The records that the step brings.
+    /// The records of the step.
     pub(super) fn records(&self) -> &[Record] {
         match self {
             Self::Page(page) => &page.records,
@@ -71,32 +71,32 @@ pub enum PageOrder {
     },
 }
 
-/// What one page brought.
+/// One page of a window.
 #[derive(Debug, Clone, Default)]
 pub struct PageStep {
-    /// The window; [`Step::Page`] of another pass's window is an error.
+    /// The window; it must be one of the writer's pass.
     pub window: WindowId,
     /// Whether the page is the first of a reading.
     pub order: PageOrder,
     /// The records.
     pub records: Vec<Record>,
-    /// The page lists identifiers, so that its records are headers and say nothing of content.
+    /// Whether the page is one of ListIdentifiers: its records are headers without content.
     pub only_headers: bool,
     /// The items that cannot become records.
     pub bad: Vec<BadItem>,
-    /// How far the list reaches by a later page, where that is less far than its first page said.
+    /// How far a later page proves the list, if that is less than the first page.
     pub lowers: Option<Datestamp>,
-    /// Items that were set aside, and that the repository does not have any more.
+    /// The identifiers of quarantined items that the repository no longer has.
     pub gone: Vec<String>,
-    /// How to go on.
+    /// The token of the next page.
     pub token: Option<ResumptionToken>,
-    /// Where the list stands by datestamps, if that is known.
+    /// The position reached in the list, if it is sorted.
     pub place: Option<Place>,
     /// `completeListSize` as this page states it.
     pub list_size: Option<u64>,
     /// How the window ends with this page, if it does.
     pub ending: Option<Ending>,
-    /// What it took.
+    /// The cost of the requests.
     pub cost: Cost,
 }
 
@@ -107,7 +107,7 @@ impl PageStep {
     }
 }
 
-/// What it took to get something from a repository.
+/// The cost of requests to a repository.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Requests sent, failed ones included.
@@ -119,7 +119,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What both took together.
+    /// The sum of two costs.
     pub fn plus(self, other: Self) -> Self {
         Self {
             requests: self.requests + other.requests,
@@ -129,7 +129,7 @@ impl Cost {
     }
 }
 
-/// What became of the records of a page or a pass.
+/// What happened to the records of a page or a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Records that the store did not have, tombstones included.
@@ -140,9 +140,9 @@ pub struct Counts {
     pub unchanged: u64,
     /// Records that were live and are deleted now.
     pub deleted: u64,
-    /// Items set aside.
+    /// Items put into quarantine.
     pub quarantined: u64,
-    /// Records that had to be mended to be read.
+    /// Records that had to be repaired to be read.
     pub repaired: u64,
 }
 
@@ -163,12 +163,12 @@ impl Counts {
     }
 }
 
-/// What a stored step led to.
+/// The result of a stored step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Applied {
-    /// What became of the records.
+    /// What happened to the records.
     pub counts: Counts,
-    /// The watermark that moved, because the step completed a list.
+    /// The new watermark, if the step moved it.
     pub watermark: Option<Watermark>,
     /// Whether the step completed the pass.
     pub pass_complete: bool,

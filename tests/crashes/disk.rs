@@ -181,7 +181,9 @@ async fn a_store_that_another_program_has_locked() {
     let output = twins.shaken.run(&["harvest"]).await;
     let told = one_line(&output);
     assert!(
-        told.contains("locked by another process; nothing was written, try again when it is done"),
+        told.contains(
+            "locked by another process; nothing was written, try again when it has finished"
+        ),
         "{output:#?}"
     );
     assert!([Some(1), Some(3)].contains(&output.status), "{output:#?}");

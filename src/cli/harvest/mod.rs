@@ -202,6 +202,9 @@ async fn harvest_and_report(
 ) -> anyhow::Result<Exit> {
     let context = open_context(config, bars)?;
     let reports = harvest_all(&context, sources, options).await;
+    if let Err(error) = context.store.optimize() {
+        tracing::warn!("{error}");
+    }
     if global.json {
         writeln!(out, "{}", summary::as_json(&reports))?;
     } else if !global.quiet {

@@ -172,7 +172,7 @@ async fn note(
     let store = Arc::clone(store);
     blocking(move || match again_at {
         Some(at_ms) => store.postpone_alert(alert.id, at_ms),
-        None => store.forget_alert(alert.id),
+        None => store.delete_alert(alert.id),
     })
     .await
 }
