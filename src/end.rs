@@ -1,5 +1,7 @@
 //! How a run ended: a harvest, a reconcile or a push.
 
+use crate::store::{JobChange, JobOutcome};
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -18,6 +20,21 @@ impl End {
             Self::Complete => "complete",
             Self::Incomplete(_) => "incomplete",
             Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The change of a job's row after this end. `stopped` says that the run was told to stop.
+    pub fn job_change(&self, stopped: bool) -> JobChange {
+        let (outcome, message) = self.outcome(stopped);
+        JobChange::Ended { outcome, message }
+    }
+
+    /// The outcome for a job's row, and why it did not succeed.
+    pub fn outcome(&self, stopped: bool) -> (JobOutcome, Option<String>) {
+        match self {
+            Self::Complete => (JobOutcome::Succeeded, None),
+            Self::Incomplete(_) | Self::Failed(_) if stopped => (JobOutcome::Interrupted, None),
+            Self::Incomplete(why) | Self::Failed(why) => (JobOutcome::Failed, Some(why.clone())),
         }
     }
 

@@ -1,9 +1,7 @@
-//! When is a source due? A pure function of its schedule, what the store says of its last pass, the
-//! pause that its host asked for, and the time.
+//! When a job runs next: a pure function of its schedule, how its last run ended, and the time.
 //!
-//! Ticks are never counted, only looked for between the end of the last pass and now. So ticks that
-//! were missed, because the machine was off or the pass took longer than a day, are made up by one
-//! pass.
+//! Ticks are never counted, only looked for between the end of the last run and now. One run makes up for
+//! all ticks that were missed while the machine was off or a run took longer than a day.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,135 +11,202 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
-/// A pass that failed is tried again after so long, unless the schedule says sooner.
-pub const AGAIN_AFTER: Duration = Duration::from_secs(3600);
-
-/// How often hours are looked at for an open one. Time zones differ by quarters of an hour.
+/// The time between two looks for an open hour. Time zones differ by quarters of an hour.
 const QUARTER_MS: i64 = 15 * 60 * 1000;
 
-/// When one source is harvested.
+/// When a job runs by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// `schedule`: the ticks; `None` for a source that is harvested only on demand.
+    /// `schedule`: the ticks; `None` for a job that runs only on request or after a pass.
     pub ticks: Option<Cron>,
-    /// `time_zone`: whose clock ticks and hours are read on.
+    /// `time_zone`: the time zone of ticks and hours.
     pub time_zone: Tz,
-    /// `spread`: passes begin up to this much after the tick, always by the same part of it, so
-    /// that harvesters with the same schedule do not come at once.
+    /// `spread`: a run begins up to this much after its tick, always by the same part of it, so that
+    /// harvesters with the same schedule do not all begin at once.
     pub spread: Duration,
-    /// `hours`: when passes may run.
+    /// `hours`: when runs may begin.
     pub hours: Hours,
-    /// `reconcile`: when to look for records that vanished; `None` for never by itself.
-    pub reconcile: Option<Cron>,
-    /// `reconcile_max_percent`: if more of the live records are missing, a person has to confirm.
-    pub reconcile_max_percent: u8,
+    /// `after_pass`: whether it also runs after each pass that stored something for it.
+    pub after_pass: bool,
 }
 
 impl Schedule {
-    /// The same for reconciling.
-    pub fn of_reconciling(&self) -> Self {
+    /// The schedule of passes without keys in the configuration.
+    pub fn of_passes() -> Self {
         Self {
-            ticks: self.reconcile.clone(),
-            ..self.clone()
+            ticks: ticks("0 3 * * *").ok().flatten(),
+            spread: Duration::from_secs(3600),
+            ..Self::on_request()
+        }
+    }
+
+    /// The schedule of pushes without keys in the configuration.
+    pub fn of_pushes() -> Self {
+        Self {
+            ticks: ticks("0 * * * *").ok().flatten(),
+            after_pass: true,
+            ..Self::on_request()
+        }
+    }
+
+    /// A job that runs only on request.
+    pub fn on_request() -> Self {
+        Self {
+            ticks: None,
+            time_zone: Tz::UTC,
+            spread: Duration::ZERO,
+            hours: Hours::ALL,
+            after_pass: false,
         }
     }
 }
 
-impl Default for Schedule {
+/// When a source is harvested and reconciled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSchedule {
+    /// Its passes.
+    pub pass: Schedule,
+    /// `reconcile`: its search for records that disappeared.
+    pub reconcile: Schedule,
+    /// `reconcile_max_percent`: if more of the live records are missing, a person has to confirm.
+    pub reconcile_max_percent: u8,
+}
+
+impl Default for SourceSchedule {
     fn default() -> Self {
+        let pass = Schedule::of_passes();
         Self {
-            ticks: ticks("0 3 * * *").ok().flatten(),
-            time_zone: Tz::UTC,
-            spread: Duration::from_secs(3600),
-            hours: Hours::ALL,
-            reconcile: None,
+            reconcile: Schedule {
+                ticks: None,
+                ..pass.clone()
+            },
+            pass,
             reconcile_max_percent: 5,
         }
     }
 }
 
-/// When something is delivered: an output is pushed to, or a file is written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeliverySchedule {
-    /// `after_pass`: whenever a pass has stored something for it.
-    pub after_pass: bool,
-    /// `schedule`: at these ticks too; `None` for no others.
-    pub ticks: Option<Cron>,
-    /// `time_zone`: whose clock ticks and hours are read on.
-    pub time_zone: Tz,
-    /// `hours`: when it may be done.
-    pub hours: Hours,
+/// When a failed job runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The pause after the first failure. It doubles with each further one.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub longest_pause: Duration,
+    /// Whether a tick that comes before the end of the pause ends it.
+    pub tick_ends_pause: bool,
 }
 
-impl Default for DeliverySchedule {
-    fn default() -> Self {
-        Self {
-            after_pass: true,
-            ticks: ticks("0 * * * *").ok().flatten(),
-            time_zone: Tz::UTC,
-            hours: Hours::ALL,
-        }
+impl Retry {
+    /// The pause after `failures` failed runs in a row, at least one.
+    pub fn pause(&self, failures: u32) -> Duration {
+        let times = 1_u32.checked_shl(failures.saturating_sub(1));
+        let pause = times.and_then(|times| self.first_pause.checked_mul(times));
+        pause.map_or(self.longest_pause, |pause| pause.min(self.longest_pause))
     }
 }
 
-/// What is to be known of a delivery to say whether it is due. Times are milliseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DeliveryStanding {
-    /// When it last ended well, or when it was first looked at.
-    pub last_ms: i64,
-    /// There is something that it should have had.
-    pub behind: bool,
-    /// Someone asked for it.
-    pub asked: bool,
-    /// It failed, and is to be tried again then.
-    pub retry_at: Option<i64>,
+/// What decides, beside the schedule, when a job runs next. Times are milliseconds since 1970 on our clock.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Situation {
+    /// Ticks count from here: the end of the last run.
+    pub last_at: i64,
+    /// The number of failed runs since one succeeded, if the last one failed.
+    pub failures: Option<u32>,
+    /// When a failed job runs again; `None` if only a tick or a request starts it.
+    pub retry: Option<Retry>,
+    /// Whether there is work that an earlier run should have done.
+    pub unfinished: bool,
+    /// Whether a person requested a run.
+    pub requested: bool,
+    /// Whether a person paused the job.
+    pub paused: bool,
+    /// When the pause ends that the host asked for.
+    pub host_until: Option<i64>,
+    /// The part of the spread by which this job runs late, from 0 to 1.
+    pub part_of_spread: f64,
 }
 
-/// Says whether a delivery is due at `now_ms`.
+/// When a job runs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextRun {
+    /// Now.
+    Now,
+    /// At this time, in milliseconds since 1970.
+    At(i64, Reason),
+    /// When a person has resumed it.
+    Paused,
+    /// When a person requests it, or a pass has stored something for it.
+    OnRequest,
+}
+
+/// Why a job waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// For its next tick.
+    Tick,
+    /// To be tried again after a failed run.
+    Retry,
+    /// For the end of the pause that its host asked for.
+    Host,
+    /// For the hours in which it may begin.
+    Hours,
+}
+
+/// Says when a job runs next, at `now_ms`.
 ///
-/// After a failure only its own time counts, so that an index that is down is not asked at each
-/// tick. A wish overrides that and the hours.
-pub fn delivery_verdict(
-    schedule: &DeliverySchedule,
-    standing: &DeliveryStanding,
-    now_ms: i64,
-) -> Verdict {
-    if standing.asked {
-        return Verdict::Due;
-    }
-    let (at, reason) = match (standing.retry_at, &schedule.ticks) {
-        (Some(retry_at), _) => (retry_at, Reason::Again),
-        (None, _) if standing.behind => (now_ms, Reason::Tick),
-        (None, None) => return Verdict::OnDemand,
-        (None, Some(cron)) => {
-            let last_ms = on_our_clock(standing.last_ms, now_ms);
-            let tick = tick_after(cron, schedule.time_zone, last_ms);
-            (tick, Reason::Tick)
+/// A request overrides schedule, hours, retry pause and a person's pause, but not the host's pause.
+pub fn next_run(schedule: &Schedule, situation: &Situation, now_ms: i64) -> NextRun {
+    let last_at = on_our_clock(situation.last_at, now_ms);
+    let tick = schedule
+        .ticks
+        .as_ref()
+        .map(|cron| next_tick(cron, schedule, situation.part_of_spread, last_at));
+    let (mut at, mut reason) = if situation.requested {
+        (now_ms, Reason::Tick)
+    } else if situation.paused {
+        return NextRun::Paused;
+    } else {
+        match (situation.failures, situation.retry, tick) {
+            (Some(failures), Some(retry), tick) => {
+                let retry_at = last_at.saturating_add(millis(retry.pause(failures)));
+                match tick.filter(|tick| retry.tick_ends_pause && *tick <= retry_at) {
+                    Some(tick) => (tick, Reason::Tick),
+                    None => (retry_at, Reason::Retry),
+                }
+            }
+            _ if situation.unfinished => (now_ms, Reason::Tick),
+            (_, _, Some(tick)) => (tick, Reason::Tick),
+            (_, _, None) => return NextRun::OnRequest,
         }
     };
-    let open = schedule
-        .hours
-        .first_open(at.max(now_ms), schedule.time_zone);
-    if open > at.max(now_ms) {
-        Verdict::At(open, Reason::Hours)
-    } else if at <= now_ms {
-        Verdict::Due
+    if let Some(until) = situation.host_until.filter(|until| *until > at.max(now_ms)) {
+        (at, reason) = (until, Reason::Host);
+    }
+    if !situation.requested {
+        let open = schedule
+            .hours
+            .first_open(at.max(now_ms), schedule.time_zone);
+        if open > at.max(now_ms) {
+            (at, reason) = (open, Reason::Hours);
+        }
+    }
+    if at <= now_ms {
+        NextRun::Now
     } else {
-        Verdict::At(at, reason)
+        NextRun::At(at, reason)
     }
 }
 
 /// Reads a cron expression of five fields, or of six with seconds first, or `never`.
-///
-/// # Errors
-/// What is wrong with it, for people.
+/// The error says what is wrong with it, for people.
 pub fn ticks(text: &str) -> Result<Option<Cron>, String> {
     if text == "never" {
         return Ok(None);
     }
     let parser = CronParser::builder()
         .seconds(Seconds::Optional)
-        // POSIX takes either of a day of the month and a day of the week; who writes both means both.
+        // POSIX runs on either day if a day of the month and a day of the week are given; people mean both.
         .dom_and_dow(true)
         .build();
     let cron = parser.parse(text).map_err(|_| {
@@ -150,7 +215,7 @@ pub fn ticks(text: &str) -> Result<Option<Cron>, String> {
              the week, such as \"0 3 * * *\", or \"never\""
         )
     })?;
-    // "0 0 30 2 *" is well-formed and never comes.
+    // "0 0 30 2 *" is well-formed, but February has no 30th.
     let epoch = DateTime::from_timestamp_millis(0).unwrap_or_default();
     match cron.find_next_occurrence(&epoch, true) {
         Ok(_) => Ok(Some(cron)),
@@ -160,11 +225,11 @@ pub fn ticks(text: &str) -> Result<Option<Cron>, String> {
     }
 }
 
-/// The hours of a day in which passes may run, on the clock of the source's time zone.
+/// The hours of a day in which a job may begin, in its time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours([bool; 24]);
 
-/// The spans, as they are written.
+/// The spans, as the configuration has them.
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
@@ -186,9 +251,7 @@ impl Hours {
     pub const ALL: Self = Self([true; 24]);
 
     /// Reads `22-6` (from 22:00 to 6:00) or `0-6,20-24`.
-    ///
-    /// # Errors
-    /// What is wrong with it, for people.
+    /// The error says what is wrong with it, for people.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("{text:?} is not a list of hours; write \"22-6\" or \"0-6,20-24\", for example")
@@ -210,7 +273,7 @@ impl Hours {
         Ok(Self(open))
     }
 
-    /// The first instant from `at_ms` on at which passes may run.
+    /// The first instant from `at_ms` on at which a job may begin.
     fn first_open(&self, at_ms: i64, zone: Tz) -> i64 {
         if self.open(at_ms, zone) {
             return at_ms;
@@ -223,7 +286,7 @@ impl Hours {
             .unwrap_or(at_ms)
     }
 
-    /// Whether passes may run at this time.
+    /// Whether a job may begin at this time.
     pub fn open(&self, at_ms: i64, zone: Tz) -> bool {
         DateTime::from_timestamp_millis(at_ms)
             .and_then(|at| self.0.get(at.with_timezone(&zone).hour() as usize))
@@ -231,113 +294,12 @@ impl Hours {
     }
 }
 
-/// How the last pass over a source ended, and when: milliseconds since 1970 on our clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Last {
-    /// It is complete.
-    Complete(i64),
-    /// It was cut off by our own end, and waits to be gone on with.
-    CutOff,
-    /// It could not go on.
-    Failed(i64),
-}
-
-/// What is to be known of a source to say whether it is due.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Standing {
-    /// The last pass; `None` if there never was one, and then it is due at once.
-    pub last: Option<Last>,
-    /// Someone asked for a pass.
-    pub asked: bool,
-    /// Someone forbade passes.
-    pub paused: bool,
-    /// The host is to be left alone until then, in milliseconds since 1970.
-    pub host_until: Option<i64>,
-    /// By how much of the spread this source is late, from 0 to 1.
-    pub part_of_spread: f64,
-}
-
-/// Whether a source is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Now.
-    Due,
-    /// At this time, in milliseconds since 1970.
-    At(i64, Reason),
-    /// Not until someone resumes it.
-    Paused,
-    /// Not until someone asks for it.
-    OnDemand,
-}
-
-/// What a source waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// Its next tick.
-    Tick,
-    /// To be tried again.
-    Again,
-    /// Its host.
-    Host,
-    /// The hours in which it may run.
-    Hours,
-}
-
-/// Says whether a source is due at `now_ms`.
-///
-/// A wish overrides schedule, hours and pause, but not the host's.
-pub fn verdict(schedule: &Schedule, standing: &Standing, now_ms: i64) -> Verdict {
-    let (mut at, mut reason) = if standing.asked {
-        (now_ms, Reason::Tick)
-    } else if standing.paused {
-        return Verdict::Paused;
-    } else {
-        let Some(cron) = &schedule.ticks else {
-            return Verdict::OnDemand;
-        };
-        let tick = |after_ms| next_tick(cron, schedule, standing.part_of_spread, after_ms);
-        match standing.last {
-            None | Some(Last::CutOff) => (now_ms, Reason::Tick),
-            Some(Last::Complete(ended_ms)) => (tick(on_our_clock(ended_ms, now_ms)), Reason::Tick),
-            Some(Last::Failed(ended_ms)) => {
-                let ended_ms = on_our_clock(ended_ms, now_ms);
-                let again = ended_ms.saturating_add(millis(AGAIN_AFTER));
-                let tick = tick(ended_ms);
-                if tick <= again {
-                    (tick, Reason::Tick)
-                } else {
-                    (again, Reason::Again)
-                }
-            }
-        }
-    };
-    if let Some(until_ms) = standing
-        .host_until
-        .filter(|until_ms| *until_ms > at.max(now_ms))
-    {
-        (at, reason) = (until_ms, Reason::Host);
-    }
-    if !standing.asked {
-        let open = schedule
-            .hours
-            .first_open(at.max(now_ms), schedule.time_zone);
-        if open > at.max(now_ms) {
-            (at, reason) = (open, Reason::Hours);
-        }
-    }
-    if at <= now_ms {
-        Verdict::Due
-    } else {
-        Verdict::At(at, reason)
-    }
-}
-
-/// By so much a time server may set our clock back without another thought.
+/// A time server may set our clock back by this much without consequences.
 const SLACK_MS: i64 = 60_000;
 
-/// When something ended. If that lies ahead of our clock, the clock was set back: it counts as long ago
-/// then, and what follows it is due at once. Who waited for the next time on the clock as it is would
-/// wait anew at each look, until the clock has come to where it was.
+/// When a run ended, as our clock now counts. An end in the future means that the clock was set back: the
+/// run counts as long ago, so that the next one is due at once. Otherwise the job would wait until the
+/// clock has reached the old time again.
 fn on_our_clock(ended_ms: i64, now_ms: i64) -> i64 {
     if ended_ms > now_ms.saturating_add(SLACK_MS) {
         0
@@ -366,6 +328,17 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The part of the spread, from 0 to 1, by which a source runs late: always the same one in one store,
+/// another one in each store.
+pub fn part_of_spread(seed: i64, name: &str) -> f64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.update(name.as_bytes());
+    let mut bytes = [0; 4];
+    hasher.finalize_xof().fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,61 +359,69 @@ mod tests {
             } else {
                 Hours::parse(hours).unwrap()
             },
-            ..Schedule::default()
+            ..Schedule::on_request()
         }
     }
 
     #[test]
-    fn a_delivery_is_due_when_it_should_be() {
-        let hourly = DeliverySchedule::default();
-        let nights = DeliverySchedule {
+    fn pushes_run_when_they_are_due() {
+        let hourly = Schedule::of_pushes();
+        let nights = Schedule {
             hours: Hours::parse("22-6").unwrap(),
-            ..DeliverySchedule::default()
+            ..Schedule::of_pushes()
         };
-        let on_demand = DeliverySchedule {
+        let on_demand = Schedule {
             ticks: None,
-            ..DeliverySchedule::default()
+            ..Schedule::of_pushes()
         };
         let now_ms = at("2026-06-10T12:10:00Z");
-        let done = |text| DeliveryStanding {
-            last_ms: at(text),
-            ..DeliveryStanding::default()
+        let pushes = Situation {
+            retry: Some(Retry {
+                first_pause: Duration::from_secs(600),
+                longest_pause: Duration::from_secs(1800),
+                tick_ends_pause: false,
+            }),
+            ..Situation::default()
+        };
+        let done = |text| Situation {
+            last_at: at(text),
+            ..pushes
         };
         let rest = done("2026-06-10T12:05:00Z");
-        let behind = DeliveryStanding {
-            behind: true,
+        let behind = Situation {
+            unfinished: true,
             ..rest
         };
-        let failed = DeliveryStanding {
-            retry_at: Some(at("2026-06-10T12:20:00Z")),
+        let failed = Situation {
+            failures: Some(2),
             ..behind
         };
-        let asked = DeliveryStanding {
-            asked: true,
+        let requested = Situation {
+            requested: true,
             ..failed
         };
-        let tick = Verdict::At(at("2026-06-10T13:00:00Z"), Reason::Tick);
-        let night = Verdict::At(at("2026-06-10T22:00:00Z"), Reason::Hours);
-        let again = Verdict::At(at("2026-06-10T12:20:00Z"), Reason::Again);
+        let tick = NextRun::At(at("2026-06-10T13:00:00Z"), Reason::Tick);
+        let night = NextRun::At(at("2026-06-10T22:00:00Z"), Reason::Hours);
+        let again = NextRun::At(at("2026-06-10T12:25:00Z"), Reason::Retry);
         let cases = [
             ("nothing to do", &hourly, rest, tick),
             (
                 "a tick has come",
                 &hourly,
                 done("2026-06-10T11:59:00Z"),
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
                 "a day was missed",
                 &hourly,
                 done("2026-06-08T11:59:00Z"),
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
                 "ended in the future",
                 &hourly,
                 done("2031-01-01T00:00:00Z"),
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
                 "ended by a clock that was put right",
@@ -448,26 +429,22 @@ mod tests {
                 done("2026-06-10T12:10:59Z"),
                 tick,
             ),
-            ("behind", &hourly, behind, Verdict::Due),
+            ("behind", &hourly, behind, NextRun::Now),
             ("behind by day", &nights, behind, night),
             ("failed", &hourly, failed, again),
             ("failed without ticks", &on_demand, failed, again),
-            ("asked for", &nights, asked, Verdict::Due),
-            ("no ticks", &on_demand, rest, Verdict::OnDemand),
-            ("no ticks, behind", &on_demand, behind, Verdict::Due),
+            ("requested", &nights, requested, NextRun::Now),
+            ("no ticks", &on_demand, rest, NextRun::OnRequest),
+            ("no ticks, behind", &on_demand, behind, NextRun::Now),
         ];
-        for (case, schedule, standing, expected) in cases {
-            assert_eq!(
-                delivery_verdict(schedule, &standing, now_ms),
-                expected,
-                "{case}"
-            );
+        for (case, schedule, situation, expected) in cases {
+            assert_eq!(next_run(schedule, &situation, now_ms), expected, "{case}");
         }
     }
 
     #[test]
-    fn a_source_is_due_when_it_should_be() {
-        use Reason::{Again, Host, Tick};
+    fn passes_run_when_they_are_due() {
+        use Reason::{Host, Retry as Again, Tick};
         let daily = schedule("0 3 * * *", Tz::UTC, "");
         let berlin = schedule("30 2 * * *", Tz::Europe__Berlin, "");
         let nights = schedule("0 12 * * *", Tz::Europe__Berlin, "22-6");
@@ -477,185 +454,194 @@ mod tests {
             spread: Duration::from_secs(3600),
             ..daily.clone()
         };
-        let last = |last| Standing {
-            last,
-            ..Standing::default()
+        let passes = Situation {
+            retry: Some(Retry {
+                first_pause: Duration::from_secs(3600),
+                longest_pause: Duration::from_secs(3600),
+                tick_ends_pause: true,
+            }),
+            ..Situation::default()
         };
-        let complete = |text| last(Some(Last::Complete(at(text))));
+        let complete = |text| Situation {
+            last_at: at(text),
+            ..passes
+        };
+        let failed = |text| Situation {
+            failures: Some(1),
+            ..complete(text)
+        };
+        let unfinished = Situation {
+            unfinished: true,
+            ..passes
+        };
         let now = "2026-06-10T12:00:00Z";
         let cases = [
-            ("never run", &daily, last(None), now, Verdict::Due),
+            ("never run", &daily, unfinished, now, NextRun::Now),
             (
                 "run today",
                 &daily,
                 complete("2026-06-10T03:20:00Z"),
                 now,
-                Verdict::At(at("2026-06-11T03:00:00Z"), Tick),
+                NextRun::At(at("2026-06-11T03:00:00Z"), Tick),
             ),
             (
                 "three ticks missed",
                 &daily,
                 complete("2026-06-07T03:20:00Z"),
                 now,
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
                 "and made up by one pass",
                 &daily,
                 complete("2026-06-10T11:59:00Z"),
                 now,
-                Verdict::At(at("2026-06-11T03:00:00Z"), Tick),
+                NextRun::At(at("2026-06-11T03:00:00Z"), Tick),
             ),
             (
                 "a pass over a tick",
                 &daily,
                 complete("2026-06-10T03:00:00Z"),
                 now,
-                Verdict::At(at("2026-06-11T03:00:00Z"), Tick),
+                NextRun::At(at("2026-06-11T03:00:00Z"), Tick),
             ),
             (
                 "ended in the future",
                 &daily,
                 complete("2031-01-01T00:00:00Z"),
                 now,
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
                 "ended by a clock that was put right",
                 &daily,
                 complete("2026-06-10T12:00:59Z"),
                 now,
-                Verdict::At(at("2026-06-11T03:00:00Z"), Tick),
+                NextRun::At(at("2026-06-11T03:00:00Z"), Tick),
             ),
             (
                 "failed in the future",
                 &daily,
-                last(Some(Last::Failed(at("2031-01-01T00:00:00Z")))),
+                failed("2031-01-01T00:00:00Z"),
                 now,
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
                 "seconds",
                 &seconds,
                 complete("2026-06-10T11:59:58Z"),
                 "2026-06-10T11:59:59Z",
-                Verdict::At(at("2026-06-10T12:00:00Z"), Tick),
+                NextRun::At(at("2026-06-10T12:00:00Z"), Tick),
             ),
-            (
-                "cut off",
-                &daily,
-                last(Some(Last::CutOff)),
-                now,
-                Verdict::Due,
-            ),
+            ("interrupted", &daily, unfinished, now, NextRun::Now),
             (
                 "failed just now",
                 &daily,
-                last(Some(Last::Failed(at("2026-06-10T11:30:00Z")))),
+                failed("2026-06-10T11:30:00Z"),
                 now,
-                Verdict::At(at("2026-06-10T12:30:00Z"), Again),
+                NextRun::At(at("2026-06-10T12:30:00Z"), Again),
             ),
             (
                 "failed before a tick",
                 &daily,
-                last(Some(Last::Failed(at("2026-06-10T02:30:00Z")))),
+                failed("2026-06-10T02:30:00Z"),
                 "2026-06-10T02:31:00Z",
-                Verdict::At(at("2026-06-10T03:00:00Z"), Tick),
+                NextRun::At(at("2026-06-10T03:00:00Z"), Tick),
             ),
             (
                 "spread",
                 &half_late,
-                Standing {
+                Situation {
                     part_of_spread: 0.5,
                     ..complete("2026-06-10T03:10:00Z")
                 },
                 "2026-06-10T03:11:00Z",
-                Verdict::At(at("2026-06-10T03:30:00Z"), Tick),
+                NextRun::At(at("2026-06-10T03:30:00Z"), Tick),
             ),
             (
                 "time zone in summer",
                 &berlin,
                 complete("2026-06-10T10:00:00Z"),
                 now,
-                Verdict::At(at("2026-06-11T00:30:00Z"), Tick),
+                NextRun::At(at("2026-06-11T00:30:00Z"), Tick),
             ),
             (
                 "time zone in winter",
                 &berlin,
                 complete("2026-01-10T10:00:00Z"),
                 "2026-01-10T12:00:00Z",
-                Verdict::At(at("2026-01-11T01:30:00Z"), Tick),
+                NextRun::At(at("2026-01-11T01:30:00Z"), Tick),
             ),
             (
                 "hours",
                 &nights,
                 complete("2026-06-09T12:00:00Z"),
                 now,
-                Verdict::At(at("2026-06-10T20:00:00Z"), Reason::Hours),
+                NextRun::At(at("2026-06-10T20:00:00Z"), Reason::Hours),
             ),
             (
                 "within the hours",
                 &nights,
                 complete("2026-06-09T12:00:00Z"),
                 "2026-06-10T23:00:00Z",
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
                 "host",
                 &daily,
-                Standing {
+                Situation {
                     host_until: Some(at("2026-06-10T18:00:00Z")),
-                    ..last(None)
+                    ..unfinished
                 },
                 now,
-                Verdict::At(at("2026-06-10T18:00:00Z"), Host),
+                NextRun::At(at("2026-06-10T18:00:00Z"), Host),
             ),
             (
                 "host's pause is over",
                 &daily,
-                Standing {
+                Situation {
                     host_until: Some(at("2026-06-10T11:00:00Z")),
-                    ..last(None)
+                    ..unfinished
                 },
                 now,
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
-                "asked for, by day, although it is paused",
+                "requested, by day, although it is paused",
                 &nights,
-                Standing {
-                    asked: true,
+                Situation {
+                    requested: true,
                     paused: true,
                     ..complete("2026-06-10T11:59:00Z")
                 },
                 now,
-                Verdict::Due,
+                NextRun::Now,
             ),
             (
-                "asked for, but the host wants quiet",
+                "requested, but the host wants quiet",
                 &daily,
-                Standing {
-                    asked: true,
+                Situation {
+                    requested: true,
                     host_until: Some(at("2026-06-10T13:00:00Z")),
-                    ..last(None)
+                    ..unfinished
                 },
                 now,
-                Verdict::At(at("2026-06-10T13:00:00Z"), Host),
+                NextRun::At(at("2026-06-10T13:00:00Z"), Host),
             ),
             (
                 "paused",
                 &daily,
-                Standing {
+                Situation {
                     paused: true,
-                    ..last(None)
+                    ..unfinished
                 },
                 now,
-                Verdict::Paused,
+                NextRun::Paused,
             ),
-            ("on demand", &never, last(None), now, Verdict::OnDemand),
+            ("on request", &never, passes, now, NextRun::OnRequest),
         ];
-        for (case, schedule, standing, now, expected) in cases {
-            assert_eq!(verdict(schedule, &standing, at(now)), expected, "{case}");
+        for (case, schedule, situation, now, expected) in cases {
+            assert_eq!(next_run(schedule, &situation, at(now)), expected, "{case}");
         }
     }
 
@@ -663,14 +649,14 @@ mod tests {
     fn a_tick_in_the_skipped_hour_comes_once() {
         // 2026-03-29, 02:30 does not exist in Berlin.
         let berlin = schedule("30 2 * * *", Tz::Europe__Berlin, "");
-        let standing = |ended_ms| Standing {
-            last: Some(Last::Complete(ended_ms)),
-            ..Standing::default()
+        let situation = |last_at| Situation {
+            last_at,
+            ..Situation::default()
         };
         let mut now = at("2026-03-28T12:00:00Z");
         let mut days = Vec::new();
         for _ in 0..3 {
-            let Verdict::At(tick, Reason::Tick) = verdict(&berlin, &standing(now), now) else {
+            let NextRun::At(tick, Reason::Tick) = next_run(&berlin, &situation(now), now) else {
                 panic!("a tick lies ahead");
             };
             assert!(tick > now);
@@ -678,6 +664,17 @@ mod tests {
             now = tick + 60_000;
         }
         assert_eq!(days, [1, 1, 1]);
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let retry = Retry {
+            first_pause: Duration::from_secs(128),
+            longest_pause: Duration::from_secs(1800),
+            tick_ends_pause: false,
+        };
+        let pauses = [1, 2, 3, 4, 5, 40, u32::MAX].map(|failures| retry.pause(failures).as_secs());
+        assert_eq!(pauses, [128, 256, 512, 1024, 1800, 1800, 1800]);
     }
 
     #[test]
@@ -723,5 +720,15 @@ mod tests {
             });
             assert_eq!(open, expected.map(sorted), "{case}");
         }
+    }
+
+    #[test]
+    fn sources_and_stores_are_spread() {
+        let parts: Vec<f64> = (0..100).map(|seed| part_of_spread(seed, "a")).collect();
+        assert!(parts.iter().all(|part| (0.0..=1.0).contains(part)));
+        let early = parts.iter().filter(|part| **part < 0.5).count();
+        assert!((30..70).contains(&early), "{early} of 100");
+        assert_eq!(part_of_spread(1, "a").to_bits(), parts[1].to_bits());
+        assert_ne!(part_of_spread(1, "b").to_bits(), parts[1].to_bits());
     }
 }

@@ -62,14 +62,12 @@ async fn ticks_during_a_pass_start_no_second_one() {
     let waiting = eventually("one waits for the other", async || {
         let sources = daemon.json("/api/v1/sources").await;
         let sources = sources["sources"].as_array()?.clone();
-        let due = sources.iter().find(|source| source["state"] == "due")?;
-        Some(due["why"].as_str()?.to_owned())
+        let mut passes = sources.iter().map(|source| &source["pass"]);
+        let due = passes.find(|pass| pass["state"] == "due")?;
+        Some(due["reason"].as_str()?.to_owned())
     })
     .await;
-    assert!(
-        waiting.ends_with(", which is at the same host"),
-        "{waiting}"
-    );
+    assert!(waiting.contains(" is using host 127.0.0.1"), "{waiting}");
     for name in ["a", "b"] {
         let state = daemon.complete(name).await;
         assert_eq!(state["live_records"], 500, "{name}");
@@ -161,7 +159,7 @@ async fn a_wrong_configuration_is_refused_and_a_right_one_taken_over() {
     std::fs::write(&config, text.replace(":0'", ":1'")).unwrap();
     let why = reloaded(&mut at).await;
     assert!(why.contains("which needs a restart"), "{why}");
-    assert_eq!(daemon.source("a").await["state"], "on_demand");
+    assert_eq!(daemon.source("a").await["pass"]["state"], "on_demand");
 
     let new = [
         source("a", &url, "never", ""),
@@ -195,14 +193,14 @@ async fn a_new_configuration_leaves_alone_what_it_does_not_change() {
     let config = write_config(&store, "", std::slice::from_ref(&first));
     let daemon = Daemon::start(&store, &config).await;
     eventually("the first page is stored", async || {
-        (daemon.source("a").await["pages"].as_u64()? > 0).then_some(())
+        (daemon.source("a").await["pass"]["progress"]["pages"].as_u64()? > 0).then_some(())
     })
     .await;
     let second = source("b", &other.base_url(), "0 3 * * *", "");
     write_config(&store, "", &[first, second]);
     daemon.process.signal("HUP");
     daemon.complete("b").await;
-    assert_eq!(daemon.source("a").await["state"], "running");
+    assert_eq!(daemon.source("a").await["pass"]["state"], "running");
     daemon.complete("a").await;
     daemon.terminate().await;
     let requests = repository.requests();
@@ -228,13 +226,13 @@ async fn a_paused_source_rests_and_goes_on_where_it_was() {
     let daemon = Daemon::start(&store, &config).await;
     let right = ("authorization", "Bearer let-me-in");
     eventually("the first page is stored", async || {
-        (daemon.source("a").await["pages"].as_u64()? > 0).then_some(())
+        (daemon.source("a").await["pass"]["progress"]["pages"].as_u64()? > 0).then_some(())
     })
     .await;
     assert_eq!(daemon.wish("a/pause", &[right]).await, 202);
     let paused = eventually("it rests", async || {
         let state = daemon.source("a").await;
-        (state["state"] == "paused").then_some(state)
+        (state["pass"]["state"] == "paused").then_some(state)
     })
     .await;
     assert_eq!(paused["passes"][0]["state"], "open");
@@ -279,20 +277,20 @@ async fn wishes_need_the_token_and_are_obeyed() {
         assert_eq!(daemon.wish(path, headers).await, status, "{case}");
     }
     assert_eq!(repository.requests().len(), 0);
-    assert_eq!(daemon.source("a").await["state"], "paused");
+    assert_eq!(daemon.source("a").await["pass"]["state"], "paused");
     assert_eq!(daemon.get("/api/v1/sources/a/run").await.status(), 405);
     daemon.terminate().await;
 
     let daemon = Daemon::start(&store, &config).await;
     eventually("it is paused after a restart too", async || {
-        (daemon.source("a").await["state"] == "paused").then_some(())
+        (daemon.source("a").await["pass"]["state"] == "paused").then_some(())
     })
     .await;
     assert_eq!(daemon.wish("a/run", &[right]).await, 202);
     daemon.complete("a").await;
     assert_eq!(daemon.wish("a/resume", &[right]).await, 202);
     eventually("it waits for the next wish", async || {
-        (daemon.source("a").await["state"] == "on_demand").then_some(())
+        (daemon.source("a").await["pass"]["state"] == "on_demand").then_some(())
     })
     .await;
     daemon.terminate().await;
@@ -456,8 +454,8 @@ async fn the_service_manager_hears_everything() {
         .env("WATCHDOG_USEC", "400000");
     let daemon = Daemon::of(program, &store).await;
     hears("READY=1").await;
-    hears("STATUS=harvesting a").await;
-    hears("STATUS=1 source, none is being harvested").await;
+    hears("STATUS=running: pass a").await;
+    hears("STATUS=idle").await;
     hears("WATCHDOG=1").await;
     hears("WATCHDOG=1").await;
     daemon.process.signal("HUP");
@@ -497,7 +495,7 @@ async fn someone_is_told_when_a_source_fails_and_when_it_works_again() {
     };
     told("a failing begun\n").await;
     let page = daemon.get("/").await.text().await.unwrap();
-    assert!(page.contains("The last run was not complete"), "{page}");
+    assert!(page.contains("the last pass failed: "), "{page}");
     repository.heal();
     told("a failing begun\na failing over\n").await;
     daemon.terminate().await;
@@ -591,7 +589,7 @@ async fn passes_at_rest(address: &str) -> Option<usize> {
     let source = &answer["sources"][0];
     let passes = source["passes"].as_array()?;
     let at_rest = passes.iter().all(|pass| pass["state"] == "complete");
-    (source["state"] == "waiting" && at_rest).then_some(passes.len())
+    (source["pass"]["state"] == "waiting" && at_rest).then_some(passes.len())
 }
 
 /// A day that the clock leaves out has its tick made up once; one that it goes back puts nothing off.

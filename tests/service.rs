@@ -56,11 +56,11 @@ async fn an_index_that_was_away_catches_up_and_holds_up_no_pass() {
     let daemon = Daemon::start(&store, &config).await;
     let waiting = eventually("the push is tried again and again", async || {
         let output = only(&daemon, "outputs").await;
-        (output["failures"].as_u64()? >= 3).then_some(output)
+        (output["job"]["failures"].as_u64()? >= 3).then_some(output)
     })
     .await;
     assert_eq!(waiting["behind"], 250);
-    assert!(waiting["last_error"].is_string(), "{waiting}");
+    assert!(waiting["job"]["message"].is_string(), "{waiting}");
     let passes = daemon.complete("a").await["passes"]
         .as_array()
         .unwrap()
@@ -74,7 +74,7 @@ async fn an_index_that_was_away_catches_up_and_holds_up_no_pass() {
     let has = async |count: usize| {
         eventually("the index has everything", async || {
             let output = only(&daemon, "outputs").await;
-            let all = output["behind"] == 0 && output["failures"] == 0;
+            let all = output["behind"] == 0 && output["job"]["failures"] == 0;
             (all && solr.ids().len() == count).then_some(())
         })
         .await;
@@ -130,7 +130,7 @@ async fn an_index_that_never_answers_does_not_hold_up_the_end() {
     let config = write_config(&store, "", &parts);
     let daemon = Daemon::start(&store, &config).await;
     eventually("the push is under way", async || {
-        (only(&daemon, "outputs").await["state"] == "running").then_some(())
+        (only(&daemon, "outputs").await["job"]["state"] == "running").then_some(())
     })
     .await;
     let begun = Instant::now();
@@ -173,7 +173,7 @@ async fn people_hear_of_documents_that_an_index_refuses() {
         .await
     };
     let alert = heard("begun").await;
-    let message = "1 documents are set aside; harvestd rejected vufind says why";
+    let message = "1 documents are rejected; harvestd rejected vufind says why";
     assert_eq!(alert["message"], message);
     assert_eq!(solr.ids().len(), 19, "the others are there");
     let path = config.to_str().unwrap();
@@ -308,7 +308,7 @@ async fn what_vanished_is_buried_by_schedule_and_held_if_it_is_too_much() {
     buried(2).await;
     eventually("it says when it will look again", async || {
         let source = daemon.source("a").await;
-        source["next_reconcile"].is_object().then_some(())
+        source["reconcile"]["next_at"].is_i64().then_some(())
     })
     .await;
     vanish(20);
@@ -410,7 +410,7 @@ async fn a_webhook_hears_each_change_once_even_over_restarts() {
     let daemon = Daemon::start(&store, &config).await;
     eventually("it fails once more", async || {
         let source = daemon.source("a").await;
-        (source["last_run"]["complete"] == false).then_some(())
+        (source["pass"]["outcome"] == "failed").then_some(())
     })
     .await;
     // Everything fails until the daemon is gone.
@@ -456,14 +456,13 @@ async fn a_host_that_asks_for_quiet_gets_it_over_restarts() {
         let daemon = Daemon::start(&store, &config).await;
         let waiting = eventually("it waits for the host", async || {
             let source = daemon.source("a").await;
-            (source["state"] == "waiting").then_some(source)
+            let waits =
+                source["pass"]["state"] == "waiting" && source["pass"]["outcome"] == "failed";
+            waits.then_some(source)
         })
         .await;
-        let why = waiting["why"].as_str().unwrap();
-        assert!(
-            why.ends_with("which asked to be left alone"),
-            "{start}: {why}"
-        );
+        let why = waiting["pass"]["reason"].as_str().unwrap();
+        assert!(why.ends_with(" asked for a pause"), "{start}: {why}");
         if start == "first" {
             asked = repository.requests().len();
         }
@@ -490,7 +489,7 @@ async fn commands_beside_the_daemon_say_that_it_is_at_it() {
     let path = config.to_str().unwrap();
     let daemon = Daemon::start(&store, &config).await;
     eventually("the first page is stored", async || {
-        (daemon.source("a").await["pages"].as_u64()? > 0).then_some(())
+        (daemon.source("a").await["pass"]["progress"]["pages"].as_u64()? > 0).then_some(())
     })
     .await;
     let refused = harvestd(&["harvest", "--config", path]).await.failure(3);
@@ -502,6 +501,85 @@ async fn commands_beside_the_daemon_say_that_it_is_at_it() {
     harvestd(&["status", "--config", path]).await.success();
     daemon.complete("a").await;
     daemon.terminate().await;
+}
+
+/// The job of this kind that `harvestd status` shows.
+async fn job(config: &Path, kind: &str) -> Value {
+    let arguments = ["status", "--json", "--config", config.to_str().unwrap()];
+    let status = harvestd(&arguments).await.success();
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let mut jobs = status["jobs"].as_array().unwrap().iter();
+    jobs.find(|job| job["kind"] == kind).unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_killed_run_is_shown_as_interrupted_and_resumed() {
+    let slow = Fault::Delay(Duration::from_millis(500));
+    let repository = Repository::with_records(1_000)
+        .always(When::Verb("ListRecords"), slow)
+        .start()
+        .await;
+    let store = temp_store();
+    let sources = [source("a", &repository.base_url(), "0 3 * * *", "")];
+    let config = write_config(&store, "", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("the first page is stored", async || {
+        (daemon.source("a").await["pass"]["progress"]["pages"].as_u64()? > 0).then_some(())
+    })
+    .await;
+    let running = job(&config, "pass").await;
+    assert_eq!(running["state"], "running", "{running}");
+    assert_eq!(running["runner"], "daemon", "{running}");
+    daemon.process.signal("KILL");
+    daemon.process.wait().await;
+    let killed = job(&config, "pass").await;
+    assert_eq!(killed["outcome"], "interrupted", "{killed}");
+    assert_ne!(killed["state"], "running", "{killed}");
+    repository.heal();
+    let daemon = Daemon::start(&store, &config).await;
+    let source = eventually("the run ends", async || {
+        let source = daemon.source("a").await;
+        (source["pass"]["outcome"] == "succeeded").then_some(source)
+    })
+    .await;
+    assert_eq!(source["live_records"], 1_000);
+    daemon.terminate().await;
+    assert_eq!(job(&config, "pass").await["outcome"], "succeeded");
+}
+
+#[tokio::test]
+async fn runs_of_commands_are_those_that_the_daemon_goes_on_from() {
+    let repository = Repository::with_records(10).start().await;
+    let solr = FakeSolr::start().await;
+    solr.state().gone_after = Some(0);
+    let store = temp_store();
+    let parts = [
+        source("a", &repository.base_url(), "0 3 * * *", ""),
+        output(&solr.url, ""),
+    ];
+    let config = write_config(&store, "", &parts);
+    let path = config.to_str().unwrap();
+    harvestd(&["harvest", "--config", path]).await.success();
+    harvestd(&["push", "--config", path]).await.failure(3);
+    let pass = job(&config, "pass").await;
+    assert_eq!(pass["outcome"], "succeeded", "{pass}");
+    let push = job(&config, "push").await;
+    assert_eq!(push["outcome"], "failed", "{push}");
+    assert_eq!(push["failures"], 1, "{push}");
+    let asked = repository.requests().len();
+    solr.heal();
+    let daemon = Daemon::start(&store, &config).await;
+    eventually("the push is tried again at once", async || {
+        (solr.ids().len() == 10).then_some(())
+    })
+    .await;
+    eventually("its end is known", async || {
+        (only(&daemon, "outputs").await["job"]["outcome"] == "succeeded").then_some(())
+    })
+    .await;
+    assert_eq!(daemon.source("a").await["pass"]["state"], "waiting");
+    daemon.terminate().await;
+    assert_eq!(repository.requests().len(), asked, "no pass was due");
 }
 
 #[tokio::test]

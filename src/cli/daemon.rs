@@ -1,7 +1,5 @@
 //! `harvestd daemon`: the service.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use tokio::sync::mpsc;
 
@@ -13,21 +11,22 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Environment, Secrets};
 use crate::daemon::{self, Service};
 use crate::demo;
-use crate::schedule::{Schedule, ticks};
+use crate::schedule::{Schedule, SourceSchedule, ticks};
 use crate::stop::stop_switch;
 use crate::store::Store;
 
 /// Arguments of `daemon`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Harvests each configured source by its schedule, and shows what goes on at http://127.0.0.1:8017/.
+Harvests each configured source by its schedule, pushes to outputs, writes exports, and shows the status at
+http://127.0.0.1:8017/.
 
 Signals:
-  TERM, INT  stop after the page at hand, within seconds; a second one stops at once
+  TERM, INT  stop after the current page, within seconds; a second signal stops at once
   HUP        read the configuration again; a wrong one is refused, and the old one stays
 
 Examples:
-  harvestd daemon --demo        try it, without network or configuration
+  harvestd daemon --demo        try it without network or configuration
   harvestd daemon
   harvestd daemon --config /etc/harvestd/harvestd.toml")]
 pub struct Args {
@@ -37,7 +36,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Which secrets the configuration has to have: of a demo, none.
+    /// Which secrets the configuration has to have. The demo needs none.
     pub fn secrets(&self) -> Secrets {
         match self.demo {
             true => Secrets::Unread,
@@ -47,9 +46,6 @@ impl Args {
 }
 
 /// Runs the service until a signal ends it.
-///
-/// # Errors
-/// If it cannot start.
 pub async fn run(args: &Args, global: &Global, config: Config) -> anyhow::Result<Exit> {
     let demo = match args.demo {
         true => Some(
@@ -99,14 +95,16 @@ pub async fn run(args: &Args, global: &Global, config: Config) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-/// `config` with the demo for all its sources, in a store of its own, and without anything that would
-/// pass the demo's records on.
+/// `config` with the demo repository as its only source, in a store of its own, without outputs and
+/// exports.
 fn for_demo(mut config: Config, url: &str, own_store: bool) -> anyhow::Result<Config> {
     let source = demo_source(url)?;
-    let schedule = Schedule {
-        ticks: ticks("* * * * *").map_err(anyhow::Error::msg)?,
-        spread: Duration::ZERO,
-        ..Schedule::default()
+    let schedule = SourceSchedule {
+        pass: Schedule {
+            ticks: ticks("* * * * *").map_err(anyhow::Error::msg)?,
+            ..Schedule::on_request()
+        },
+        ..SourceSchedule::default()
     };
     if !own_store {
         config.store.set_file_name("harvestd-demo.db");

@@ -21,7 +21,7 @@ use crate::output::solr::{
     preview, push, swap,
 };
 use crate::stop::{Stop, stop_switch};
-use crate::store::{Reader, Store, Version};
+use crate::store::{JobKey, JobKind, Reader, Store, Version};
 
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]
@@ -216,9 +216,11 @@ async fn one(
             Arc::new(move |progress| shown.show(progress))
         },
     };
+    let key = JobKey::new(JobKind::Push, &settings.name);
+    let recorded = store.start_command(&key, Clock::System.now_ms());
     let report = push(&around, settings, &args.wishes()).await;
     shown.end();
-    match report {
+    let report = match report {
         Ok(report) => {
             if report.starts_over {
                 let name = &report.output;
@@ -229,7 +231,19 @@ async fn one(
             report
         }
         Err(error) => failed(error.to_string()),
+    };
+    let stored = match recorded {
+        Ok(true) => {
+            let change = report.end.job_change(stop.is_requested());
+            store.change_jobs(&[(key, change)], Clock::System.now_ms())
+        }
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = stored {
+        tracing::warn!(output = settings.name, "{error}");
     }
+    report
 }
 
 /// How often the log says how far a push is, where no bar is drawn.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{DeletionPolicy, ReconcileReport, reconcile};
 use crate::oai::client::Client;
-use crate::store::{Reader, Store};
+use crate::store::{JobChange, JobKey, JobKind, JobOutcome, Reader, Store};
 
 /// Arguments of `reconcile`.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,21 @@ pub async fn run(
     let mut outcomes = Vec::new();
     for source in &sources {
         let client = Client::new(&source.client)?;
+        let key = JobKey::new(JobKind::Reconcile, &source.name);
+        let recorded = context.store.start_command(&key, context.clock.now_ms())?;
         let outcome = reconcile(&context, &client, source, policy).await;
+        if recorded {
+            let change = match (outcome.held, outcome.end.why()) {
+                // The list is complete; a person decides what it means.
+                (true, why) => JobChange::Ended {
+                    outcome: JobOutcome::Succeeded,
+                    message: why.map(str::to_owned),
+                },
+                (false, _) => outcome.end.job_change(context.stop.is_requested()),
+            };
+            let now_ms = context.clock.now_ms();
+            context.store.change_jobs(&[(key, change)], now_ms)?;
+        }
         warn(&source.name, &outcome.end);
         outcomes.push(outcome);
     }

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::oai::Granularity;
 use crate::output::solr::settings::REBUILD;
 use crate::store::{
-    Export, HostPause, Output, Pass, PassState, QuarantinedItem, Reader, Source, StoreError,
-    Traits, Warning, Window,
+    Export, HostPause, Job, JobState, Output, Pass, PassState, QuarantinedItem, Reader, Source,
+    StoreError, Traits, Warning, Window,
 };
 
 /// Arguments of `status`.
@@ -53,6 +53,7 @@ pub fn run(
     let states = states(&reader)?;
     let hosts = reader.host_pauses()?;
     let outputs = outputs(&reader, config)?;
+    let jobs = reader.jobs()?;
     if as_json {
         let value = json!({
             "store": config.store,
@@ -60,6 +61,7 @@ pub fn run(
             "sources": states.iter().map(as_value).collect::<Vec<_>>(),
             "outputs": outputs.iter().map(output_as_value).collect::<Vec<_>>(),
             "exports": reader.exports()?,
+            "jobs": jobs,
             "conditions": reader.conditions()?,
             "hosts": hosts,
         });
@@ -80,6 +82,7 @@ pub fn run(
     }
     out.write_all(outputs_as_text(&outputs).as_bytes())?;
     out.write_all(exports_as_text(&reader.exports()?).as_bytes())?;
+    out.write_all(jobs_as_text(&jobs).as_bytes())?;
     out.write_all(waiting(&hosts, now_ms).as_bytes())?;
     Ok(())
 }
@@ -176,9 +179,6 @@ fn outputs_as_text(states: &[OutputState]) -> String {
         if behind.is_none() {
             line("is not configured any more");
         }
-        if let (Some(error), Some(at)) = (&output.last_error, output.error_at) {
-            line(&format!("stopped {}: {error}", instant(at)));
-        }
     }
     text
 }
@@ -206,12 +206,43 @@ fn exports_as_text(exports: &[Export]) -> String {
             ]
         })
         .collect();
+    format!("\n{}", table::render(&columns, &rows))
+}
+
+/// The jobs that ran or are planned: their plans and how their last runs ended.
+fn jobs_as_text(jobs: &[Job]) -> String {
+    let shown = |job: &&Job| job.state != JobState::OnDemand || job.outcome.is_some();
+    let jobs: Vec<&Job> = jobs.iter().filter(shown).collect();
+    if jobs.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        ("job", Align::Left),
+        ("state", Align::Left),
+        ("next run", Align::Left),
+        ("last run", Align::Left),
+    ];
+    let at = |at: Option<i64>| at.map_or_else(|| "none".to_owned(), instant);
+    let rows: Vec<Vec<String>> = jobs
+        .iter()
+        .map(|job| {
+            let last = match job.outcome {
+                Some(outcome) => format!("{} {}", at(job.ended_at), outcome.word()),
+                None => "none".to_owned(),
+            };
+            vec![
+                job.key.to_string(),
+                job.state.word().replace('_', " "),
+                at(job.next_at),
+                last,
+            ]
+        })
+        .collect();
     let mut text = format!("\n{}", table::render(&columns, &rows));
-    for export in exports {
-        if let (Some(error), Some(at)) = (&export.last_error, export.error_at) {
-            let (name, at, error) = (&export.name, instant(at), printable(error));
+    for job in jobs {
+        if let Some(message) = &job.message {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{name}: failed {at}: {error}");
+            let _ = writeln!(text, "{}: {}", job.key, printable(message));
         }
     }
     text

@@ -1,6 +1,7 @@
 //! From tables as written to the checked settings of sources, outputs, exports and the daemon.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::daemon::DaemonSettings;
 use super::file::{Table, Tables};
@@ -9,6 +10,7 @@ use super::keys;
 use super::reader::{Context, Findings, Reader};
 use super::secrets;
 use super::values::{self, Table as Lists};
+
 use crate::harvest::settings::SourceSettings;
 use crate::http::{ClientSettings, Limits, Timeouts};
 use crate::oai::parse::PageLimits;
@@ -17,7 +19,7 @@ use crate::output::export::settings::{ExportSettings, check_path};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::strings::WorkKeyRules;
 use crate::output::vufind::{DocumentOptions, LanguageMap, Options};
-use crate::schedule::{DeliverySchedule, Schedule};
+use crate::schedule::{Schedule, SourceSchedule};
 use crate::store::{Clustering, Per};
 
 /// All tables of a configuration, and where faults go.
@@ -45,7 +47,10 @@ impl<'a> Builder<'a> {
     /// The settings of every source, in the order of the file.
     ///
     /// One with a fault may be missing; then the fault is among the findings.
-    pub(crate) fn sources(&mut self, contact: Option<&str>) -> Vec<(SourceSettings, Schedule)> {
+    pub(crate) fn sources(
+        &mut self,
+        contact: Option<&str>,
+    ) -> Vec<(SourceSettings, SourceSchedule)> {
         let tables = self.tables;
         let defaults = tables.one(Scope::Defaults);
         let sources = tables.all(Scope::Source);
@@ -139,7 +144,7 @@ impl<'a> Builder<'a> {
         &mut self,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Vec<(SolrSettings, DeliverySchedule)> {
+    ) -> Vec<(SolrSettings, Schedule)> {
         let outputs = self.tables.all(Scope::Output);
         outputs
             .filter_map(|table| self.output(table, clustering, enrich))
@@ -151,7 +156,7 @@ impl<'a> Builder<'a> {
         table: &'a Table,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Option<(SolrSettings, DeliverySchedule)> {
+    ) -> Option<(SolrSettings, Schedule)> {
         let selection = self.selection(table, clustering, enrich);
         let documents = self.documents_of(Some(table), &selection.names());
         let mut reader = self.reader(vec![table]);
@@ -190,11 +195,12 @@ impl<'a> Builder<'a> {
             compare_fields: reader.get(&keys::COMPARE_FIELDS),
             documents,
         };
-        let schedule = DeliverySchedule {
+        let schedule = Schedule {
             after_pass: reader.get(&keys::OUTPUT_AFTER_PASS),
             ticks: reader.get(&keys::OUTPUT_SCHEDULE),
             time_zone: reader.get(&keys::TIME_ZONE),
             hours: reader.get(&keys::HOURS),
+            spread: Duration::ZERO,
         };
         Some((settings, schedule))
     }
@@ -204,7 +210,7 @@ impl<'a> Builder<'a> {
         &mut self,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Vec<(ExportSettings, DeliverySchedule)> {
+    ) -> Vec<(ExportSettings, Schedule)> {
         let exports = self.tables.all(Scope::Export);
         exports
             .filter_map(|table| self.export(table, clustering, enrich))
@@ -216,7 +222,7 @@ impl<'a> Builder<'a> {
         table: &'a Table,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Option<(ExportSettings, DeliverySchedule)> {
+    ) -> Option<(ExportSettings, Schedule)> {
         let selection = self.selection(table, clustering, enrich);
         let documents = self.documents_of(Some(table), &selection.names());
         let mut reader = self.reader(vec![table]);
@@ -236,11 +242,12 @@ impl<'a> Builder<'a> {
             since_previous,
             documents,
         };
-        let schedule = DeliverySchedule {
+        let schedule = Schedule {
             after_pass: reader.get(&keys::EXPORT_AFTER_PASS),
             ticks: reader.get(&keys::EXPORT_SCHEDULE),
             time_zone: reader.get(&keys::TIME_ZONE),
             hours: reader.get(&keys::HOURS),
+            spread: Duration::ZERO,
         };
         Some((settings, schedule))
     }
@@ -324,7 +331,7 @@ fn check_source(name: &str, known: &[&str]) -> Result<(), String> {
 pub(crate) fn source(
     mut reader: Reader<'_>,
     contact: Option<&str>,
-) -> Option<(SourceSettings, Schedule)> {
+) -> Option<(SourceSettings, SourceSchedule)> {
     let api_key = secrets::secret(&mut reader, &keys::API_KEY);
     let credentials = secrets::credentials(&mut reader, api_key);
     let url = reader.get(&keys::URL);
@@ -374,12 +381,19 @@ pub(crate) fn source(
         },
         known_as: None,
     };
-    let schedule = Schedule {
+    let pass = Schedule {
         ticks: reader.get(&keys::SOURCE_SCHEDULE),
         time_zone: reader.get(&keys::TIME_ZONE),
         spread: reader.get(&keys::SPREAD),
         hours: reader.get(&keys::HOURS),
-        reconcile: reader.get(&keys::RECONCILE),
+        after_pass: false,
+    };
+    let schedule = SourceSchedule {
+        reconcile: Schedule {
+            ticks: reader.get(&keys::RECONCILE),
+            ..pass.clone()
+        },
+        pass,
         reconcile_max_percent: reader.get(&keys::RECONCILE_MAX_PERCENT),
     };
     Some((settings, schedule))

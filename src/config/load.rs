@@ -21,7 +21,7 @@ use crate::output::enrich::Part;
 use crate::output::export::settings::ExportSettings;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::DocumentOptions;
-use crate::schedule::{DeliverySchedule, Schedule};
+use crate::schedule::{Schedule, SourceSchedule};
 use crate::store::Clustering;
 
 /// The checked configuration. Its `Debug` shows no secret.
@@ -46,15 +46,15 @@ pub struct Config {
     /// What documents of works take from other records than the one that stands for the work.
     pub enrich: Vec<Part>,
     /// When the daemon harvests each of them, by name.
-    pub schedules: BTreeMap<String, Schedule>,
+    pub schedules: BTreeMap<String, SourceSchedule>,
     /// What the daemon itself is told.
     pub daemon: DaemonSettings,
     /// The outputs, in the order of the file; names are unique.
     pub outputs: Vec<SolrSettings>,
     /// When the daemon pushes to each of them, by name.
-    pub push_schedules: BTreeMap<String, DeliverySchedule>,
+    pub push_schedules: BTreeMap<String, Schedule>,
     /// The files that the daemon writes and when, in the order of the file; names are unique.
-    pub exports: Vec<(ExportSettings, DeliverySchedule)>,
+    pub exports: Vec<(ExportSettings, Schedule)>,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
     /// Every key with its value and where that comes from, for people.

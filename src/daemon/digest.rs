@@ -1,14 +1,12 @@
-//! A line for the log that says how the last day was.
+//! The summary of the last day, in one line for the log.
 
 use std::fmt::Write as _;
 
 use crate::config::Config;
-use crate::store::{PassState, Reader, StoreError};
+use crate::store::{JobKey, JobKind, PassState, Reader, StoreError};
 
-/// What happened between `since_ms` and `now_ms`, and how everything stands: one line.
-///
-/// # Errors
-/// As any read.
+/// The records of the time between `since_ms` and `now_ms`, and the state of each source and output, in one
+/// line.
 pub(super) fn digest(
     reader: &Reader,
     config: &Config,
@@ -16,7 +14,7 @@ pub(super) fn digest(
     now_ms: i64,
 ) -> Result<String, StoreError> {
     let hours = (now_ms - since_ms).max(0) / 3_600_000;
-    let mut text = format!("digest of the last {hours} hours:");
+    let mut text = format!("summary of the last {hours} hours:");
     let mut separator = " ";
     // Writing to a string cannot fail, here and below.
     for source in reader.sources()? {
@@ -27,11 +25,11 @@ pub(super) fn digest(
             source.name, source.live_records
         );
         if let Some(least) = source.least_watermark() {
-            let _ = write!(text, ", proven to {}", least.datestamp);
+            let _ = write!(text, ", watermark {}", least.datestamp);
         }
         let last = reader.passes(source.id, 1)?.into_iter().next();
         if let Some(pass) = last.filter(|pass| pass.state == PassState::Open) {
-            let why = pass.note.as_deref().unwrap_or("at work");
+            let why = pass.note.as_deref().unwrap_or("running");
             let _ = write!(text, ", last pass not complete ({why})");
         }
         for warning in reader.warnings(source.id)? {
@@ -39,7 +37,7 @@ pub(super) fn digest(
         }
         let quarantined = reader.count_quarantine(source.id)?;
         if quarantined > 0 {
-            let _ = write!(text, ", {quarantined} in quarantine");
+            let _ = write!(text, ", {quarantined} quarantined");
         }
         separator = "; ";
     }
@@ -51,17 +49,18 @@ pub(super) fn digest(
         let rejected = reader.count_rejected(output.id)?;
         let _ = write!(
             text,
-            "{separator}output {}: {behind} behind, {rejected} set aside",
+            "{separator}output {}: {behind} behind, {rejected} rejected",
             output.name
         );
-        if let Some(why) = &output.last_error {
-            let _ = write!(text, ", last push not complete ({why})");
+        let job = reader.job(&JobKey::new(JobKind::Push, &output.name))?;
+        if let Some(why) = job.and_then(|job| job.message) {
+            let _ = write!(text, ", the last push failed ({why})");
         }
         separator = "; ";
     }
     if separator == " " {
         text.push_str(" nothing was harvested yet");
     }
-    // What a repository says must not look like lines of ours.
+    // Text of a repository must not look like a line of our log.
     Ok(text.replace(char::is_control, " "))
 }

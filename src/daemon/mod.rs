@@ -1,34 +1,26 @@
 //! The service: `harvestd daemon` from its start to its end.
 //!
-//! - `conductor`: which passes run now
-//! - `delivery`: which outputs are pushed to, and which files are written
-//! - `standing`: what is known of the last pass
-//! - `wish`: what someone may want of a source
-//! - `nudge`: ticks
-//! - `alert`: who is told of what
-//! - `board`: what everybody may see of what goes on
-//! - `overview`: the same with what the store has
-//! - `http`: status page, metrics, API; the only place with types of the HTTP server
-//! - `upkeep`: what is done once a day
-//! - `search`: the search index
-//! - `rest`: giving memory back when nothing runs
-//! - `digest`: how the last day was, in a line
-//! - `systemd`: what the service manager is told
+//! - `scheduler`: starts passes, reconciles, pushes and exports when they are due
+//! - `status`: how far running jobs are, and whether the daemon works
+//! - `overview`: the status together with what the store has
+//! - `http`: status page, metrics, API; the only module with types of the HTTP server
+//! - `alert`: tells people when something fails and when it works again
+//! - `upkeep`: the daily work on the store
+//! - `digest`: the summary of the last day, in one line
+//! - `search`: keeps the search index up to date
+//! - `memory`: gives memory back while no job runs
+//! - `systemd`: messages to the service manager
 
 mod alert;
-mod board;
-mod conductor;
-mod delivery;
 mod digest;
 mod http;
-mod nudge;
+mod memory;
 mod overview;
-mod rest;
+mod scheduler;
 mod search;
-mod standing;
+mod status;
 mod systemd;
 mod upkeep;
-mod wish;
 
 use std::sync::Arc;
 
@@ -42,29 +34,27 @@ use crate::config::Config;
 use crate::harvest::progress::Progress;
 use crate::stop::Stop;
 use crate::store::Store;
-use board::{Board, Watch};
-use conductor::Conductor;
-use delivery::Deliveries;
+use scheduler::{Scheduler, ticker};
+use status::{Observer, StatusRegistry};
 
-/// Wishes that may wait for the conductor.
-const WAITING_WISHES: usize = 16;
+/// Commands that may wait for the scheduler.
+const WAITING_COMMANDS: usize = 16;
 
-/// What the service is given by whoever starts it.
+/// What the service is given by its starter.
 pub struct Service {
     /// Our clock.
     pub clock: Clock,
-    /// Who watches the passes.
+    /// Observes the passes.
     pub progress: Arc<dyn Progress>,
     /// Reads the configuration again, or says what is wrong with it.
     pub reload: Box<dyn Fn() -> Result<Config, String>>,
 }
 
-/// Runs the service until `stop`: harvests by schedule, serves HTTP, reads the configuration again
-/// whenever `reload` has something.
+/// Runs the service until `stop`: runs jobs by schedule, serves HTTP, and reads the configuration again for
+/// each message of `reload`.
 ///
-/// # Errors
-/// If it cannot start: the store or the address cannot be had. Once it runs, troubles are told and
-/// not given up over.
+/// An error means that it cannot start: the store or the address is not available. Later errors are logged
+/// and shown, and the service goes on.
 pub async fn run(
     config: Config,
     mut service: Service,
@@ -79,48 +69,43 @@ pub async fn run(
     let store = Arc::new(Store::open(&config.store)?);
     let _lock = store.lock_daemon()?;
     let path = config.store.clone();
-    let board = Arc::new(Board::new(service.clock.clone(), Arc::new(config.clone())));
-    service.progress = Arc::new(Watch {
-        board: Arc::clone(&board),
+    let registry = Arc::new(StatusRegistry::new(
+        service.clock.clone(),
+        Arc::new(config.clone()),
+    ));
+    service.progress = Arc::new(Observer {
+        registry: Arc::clone(&registry),
         next: Arc::clone(&service.progress),
     });
-    let clock = service.clock.clone();
-    let conductor = Conductor::new(config, Arc::clone(&store), Arc::clone(&board), service)?;
-    let deliveries = Deliveries::new(Arc::clone(&store), Arc::clone(&board), clock)?;
+    let scheduler = Scheduler::new(config, Arc::clone(&store), Arc::clone(&registry), service)?;
 
-    let (wishes, commands) = mpsc::channel(WAITING_WISHES);
-    let (delivery_wishes, delivery_commands) = mpsc::channel(WAITING_WISHES);
-    let look = Arc::new(Notify::new());
-    let mut ticks = nudge::start(Arc::clone(&look))
+    let (requests, commands) = mpsc::channel(WAITING_COMMANDS);
+    let ticks = Arc::new(Notify::new());
+    let mut ticker = ticker::start(Arc::clone(&ticks))
         .await
-        .context("starting the scheduler")?;
+        .context("starting the ticker")?;
     let mut helpers = JoinSet::new();
-    helpers.spawn(upkeep::run(Arc::clone(&store), Arc::clone(&board)));
-    helpers.spawn(rest::run(Arc::clone(&store), Arc::clone(&board)));
-    helpers.spawn(alert::run(Arc::clone(&store), Arc::clone(&board)));
-    let delivering = tokio::spawn(deliveries.run(stop.clone(), delivery_commands));
-    helpers.spawn(search::follow(path.clone(), Arc::clone(&board)));
-    helpers.spawn(systemd::feed_watchdog(Arc::clone(&board), path.clone()));
+    helpers.spawn(upkeep::run(Arc::clone(&store), Arc::clone(&registry)));
+    helpers.spawn(memory::run(Arc::clone(&store), Arc::clone(&registry)));
+    helpers.spawn(alert::run(Arc::clone(&store), Arc::clone(&registry)));
+    helpers.spawn(search::follow(path.clone(), Arc::clone(&registry)));
+    helpers.spawn(systemd::feed_watchdog(Arc::clone(&registry), path.clone()));
     helpers.spawn(http::serve(
         listener,
         http::Shared {
-            board: Arc::clone(&board),
+            registry: Arc::clone(&registry),
             store: path,
-            wishes,
-            deliveries: delivery_wishes,
+            commands: requests,
             stop: stop.clone(),
         },
     ));
     tracing::info!("ready; status at http://{address}/");
     systemd::ready();
 
-    conductor.run(stop, look, commands, reload).await;
-    if let Err(error) = delivering.await {
-        tracing::error!("deliveries broke off: {error}");
-    }
+    scheduler.run(stop, ticks, commands, reload).await;
 
-    if let Err(error) = ticks.shutdown().await {
-        tracing::warn!("ending the scheduler: {error}");
+    if let Err(error) = ticker.shutdown().await {
+        tracing::warn!("ending the ticker: {error}");
     }
     helpers.shutdown().await;
     if let Err(error) = store.optimize().and_then(|()| store.checkpoint()) {

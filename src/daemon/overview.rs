@@ -1,33 +1,31 @@
-//! Everything that is known of the sources at one moment: what the store has, and what the daemon is
+//! The state of all sources, outputs and exports at one moment: what the store has, and what the daemon is
 //! doing. Status page, metrics and API show it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::board::{
-    Attempt, Board, Counters, DeliveryKind, DeliverySeen, DeliveryState, DeliverySums, Reload,
-    State, Wait,
-};
-use super::conductor::pause_key;
+use super::status::{JobProgress, JobStatus, PassCounters, Reload, StatusRegistry};
 use crate::oai::Datestamp;
+use crate::output::solr::settings::SolrSettings;
 use crate::store::{
-    ChangeFilter, Condition, Day, Export, HostPause, IndexState, Output, Pass, PassState,
+    Condition, Day, Export, HostPause, IndexState, Job, JobKey, JobKind, Output, Pass, PassState,
     QuarantinedItem, Reader, Source, StoreError, Traits, Version, Warning, Watermark, Window,
 };
 
-/// Passes of a source that are told.
+/// Passes of a source that are shown.
 const PASSES: u32 = 30;
 
-/// Items in quarantine that are told.
+/// Quarantined items of a source that are shown.
 const QUARANTINED: u32 = 20;
 
-/// Days whose records are told.
+/// Days of a source that are shown.
 pub(super) const DAYS: i64 = 90;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// Changes that an output has not confirmed are counted up to here: a larger number says nothing new.
+/// Changes that an output has not confirmed are counted up to this number, since counting takes time.
 const MOST_BEHIND: u64 = 1_000_000;
 
 /// See the module. Times are milliseconds since 1970 on our clock.
@@ -35,9 +33,9 @@ const MOST_BEHIND: u64 = 1_000_000;
 pub(super) struct Overview {
     /// The program's version.
     pub(super) version: &'static str,
-    /// When this was so.
+    /// When this was the state.
     pub(super) now_ms: i64,
-    /// When the daemon began.
+    /// When the daemon started.
     pub(super) started_ms: i64,
     /// The newest version in the store.
     pub(super) last_version: Version,
@@ -45,15 +43,15 @@ pub(super) struct Overview {
     pub(super) store_bytes: u64,
     /// Size of its write-ahead log.
     pub(super) log_bytes: u64,
-    /// The last reading of the configuration after the first.
+    /// The last reload of the configuration.
     pub(super) reload: Option<Reload>,
-    /// Why the daemon cannot do its work now.
+    /// Why the scheduler cannot do its work; `None` if it can.
     pub(super) trouble: Option<String>,
-    /// Hosts to be left alone.
+    /// Hosts that asked for a pause.
     pub(super) hosts: Vec<HostPause>,
-    /// What is wrong, as people were told.
+    /// What is wrong, as alerts have reported it.
     pub(super) conditions: Vec<Condition>,
-    /// Alerts that have not arrived.
+    /// Alerts that are not delivered yet.
     pub(super) pending_alerts: u64,
     /// The outputs, by name.
     pub(super) outputs: Vec<OutputView>,
@@ -61,45 +59,46 @@ pub(super) struct Overview {
     pub(super) exports: Vec<ExportView>,
     /// The sources, by name.
     pub(super) sources: Vec<SourceView>,
-    /// What can be searched.
+    /// The search index.
     pub(super) search: SearchView,
 }
 
 /// The search index.
 #[derive(Debug, Serialize)]
 pub(super) struct SearchView {
-    /// Whether the configuration wants it.
+    /// Whether the configuration has it on.
     pub(super) enabled: bool,
-    /// How far it is; `None` before it was begun.
+    /// How far it is; `None` before it exists.
     pub(super) index: Option<IndexState>,
 }
 
-/// What the daemon is doing with an output or export.
+/// A job: its row in the store, and how far it is if the daemon runs it.
 #[derive(Debug, Serialize)]
-pub(super) struct DeliveryView {
-    /// What it is doing.
+pub(super) struct JobView {
+    /// Its plan and its last run.
     #[serde(flatten)]
-    pub(super) state: DeliveryState,
-    /// Tries in vain since it last had everything.
-    pub(super) failures: u32,
-    /// Its last run in this process.
-    pub(super) last_run: Option<Attempt>,
-    /// What its runs of this process have delivered.
+    pub(super) job: Job,
+    /// How far its run is; `None` if the daemon does not run it now.
+    pub(super) progress: Option<JobProgress>,
+    /// What the daemon has done for it since it started.
     #[serde(skip)]
-    pub(super) sums: DeliverySums,
-    /// Those that ended with everything delivered, and those that ended before.
-    #[serde(skip)]
-    pub(super) runs: [u64; 2],
+    pub(super) status: JobStatus,
 }
 
-impl From<DeliverySeen> for DeliveryView {
-    fn from(seen: DeliverySeen) -> Self {
-        Self {
-            state: seen.state,
-            failures: seen.failures,
-            last_run: seen.attempt,
-            sums: seen.sums,
-            runs: seen.runs,
+/// The jobs that the store and the daemon know.
+struct Jobs {
+    rows: BTreeMap<JobKey, Job>,
+    statuses: BTreeMap<JobKey, JobStatus>,
+}
+
+impl Jobs {
+    fn view(&mut self, kind: JobKind, name: &str) -> JobView {
+        let key = JobKey::new(kind, name);
+        let mut status = self.statuses.remove(&key).unwrap_or_default();
+        JobView {
+            job: self.rows.remove(&key).unwrap_or_else(|| Job::unknown(key)),
+            progress: status.progress.take(),
+            status,
         }
     }
 }
@@ -110,14 +109,13 @@ pub(super) struct OutputView {
     /// What the store knows of it.
     #[serde(flatten)]
     pub(super) known: Output,
-    /// What the daemon is doing with it.
-    #[serde(flatten)]
-    pub(super) delivery: DeliveryView,
+    /// Its push, or the writing of its file.
+    pub(super) job: JobView,
     /// Changes that it has not confirmed; a million at most are counted.
     pub(super) behind: u64,
-    /// How long ago the oldest of them was stored, in seconds; 0 if there is none.
+    /// The age of the oldest of these changes, in seconds; 0 without any.
     pub(super) behind_seconds: i64,
-    /// Documents that it did not take.
+    /// Documents that it rejected.
     pub(super) rejected: u64,
 }
 
@@ -127,9 +125,8 @@ pub(super) struct ExportView {
     /// What the store knows of it.
     #[serde(flatten)]
     pub(super) known: Export,
-    /// What the daemon is doing with it.
-    #[serde(flatten)]
-    pub(super) delivery: DeliveryView,
+    /// Its push, or the writing of its file.
+    pub(super) job: JobView,
 }
 
 /// One source.
@@ -139,18 +136,10 @@ pub(super) struct SourceView {
     pub(super) name: String,
     /// Whether the configuration has it.
     pub(super) configured: bool,
-    /// What it is doing, if it is configured.
-    #[serde(flatten)]
-    pub(super) state: Option<State>,
-    /// Someone paused it; a run that is under way still comes to its end.
-    #[serde(skip)]
-    pub(super) paused: bool,
-    /// What runs is reconciling.
-    pub(super) reconciling: bool,
-    /// When reconciling is due, if it has a schedule.
-    pub(super) next_reconcile: Option<Wait>,
-    /// Its last run in this process.
-    pub(super) last_run: Option<Attempt>,
+    /// Its passes.
+    pub(super) pass: JobView,
+    /// Its reconciles.
+    pub(super) reconcile: JobView,
     /// The repository, without credentials.
     pub(super) base_url: String,
     /// The metadata format.
@@ -161,110 +150,90 @@ pub(super) struct SourceView {
     pub(super) live_records: u64,
     /// Tombstones.
     pub(super) deleted_records: u64,
-    /// Up to where all its lists are proven.
+    /// The least watermark of its lists.
     pub(super) watermark: Option<Datestamp>,
-    /// How long ago that is on our clock, in seconds.
+    /// The age of the watermark by our clock, in seconds.
     pub(super) behind_seconds: Option<i64>,
-    /// One for each list.
+    /// The watermark of each list.
     pub(super) watermarks: Vec<Watermark>,
     /// What was learnt of the repository.
     pub(super) traits: Traits,
-    /// Windows of the open pass that are not at their end.
+    /// Windows of the open pass that are not complete.
     pub(super) pending_windows: Vec<Window>,
     /// The last passes, newest first.
     pub(super) passes: Vec<Pass>,
-    /// What the days brought on which passes began, the oldest first.
+    /// The records of each day on which passes began, the oldest first.
     pub(super) days: Vec<Day>,
-    /// What is odd about it.
+    /// What a person should look at.
     pub(super) warnings: Vec<Warning>,
-    /// Items in quarantine.
+    /// Quarantined items.
     pub(super) quarantined: u64,
     /// The newest of them.
     pub(super) quarantine: Vec<QuarantinedItem>,
-    /// What this process has done for it.
-    #[serde(skip)]
-    pub(super) counters: Counters,
 }
 
-/// Looks at the store and the board.
-///
-/// # Errors
-/// As any read.
-pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreError> {
+impl SourceView {
+    /// What its passes and reconciles have done since the daemon started.
+    pub(super) fn counters(&self) -> PassCounters {
+        let mut sum = self.pass.status.counters;
+        sum += self.reconcile.status.counters;
+        sum
+    }
+}
+
+/// Reads the store and the registry.
+pub(super) fn overview(store: &Path, registry: &StatusRegistry) -> Result<Overview, StoreError> {
     let reader = Reader::open(store)?;
-    let now_ms = board.now_ms();
-    let mut seen = board.sources();
-    let mut sources = Vec::new();
-    for source in reader.sources()? {
-        let view = seen.remove(&source.name);
-        sources.push((source, view));
-    }
-    // Configured, and never harvested.
-    for (name, view) in seen {
-        sources.push((Source::unknown(name), Some(view)));
-    }
-    let mut views = Vec::new();
-    for (source, mut seen) in sources {
-        let passes = reader.passes(source.id, PASSES)?;
-        let pending_windows = match passes.first() {
-            Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
-            _ => Vec::new(),
-        };
-        let watermark = source.least_watermark().map(|least| least.datestamp);
-        let reconciling = seen.as_ref().is_some_and(|seen| seen.reconciling);
-        let next_reconcile = seen.as_mut().and_then(|seen| seen.next_reconcile.take());
-        let (state, last_run, counters) = seen
-            .map(|seen| (seen.state, seen.attempt, seen.counters))
-            .map_or(
-                (None, None, Counters::default()),
-                |(state, run, counters)| (Some(state), run, counters),
-            );
-        views.push(SourceView {
-            configured: state.is_some(),
-            paused: reader.meta_value(&pause_key(&source.name))?.is_some(),
-            state,
-            reconciling,
-            next_reconcile,
-            last_run,
-            watermark,
-            behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),
-            pending_windows,
-            passes,
-            days: reader.days(source.id, now_ms - (DAYS - 1) * DAY_MS)?,
-            warnings: reader.warnings(source.id)?,
-            quarantined: reader.count_quarantine(source.id)?,
-            quarantine: reader.quarantine(source.id, QUARANTINED)?,
-            counters,
-            name: source.name,
-            base_url: source.base_url,
-            metadata_prefix: source.metadata_prefix,
-            sets: source.sets,
-            live_records: source.live_records,
-            deleted_records: source.deleted_records,
-            watermarks: source.watermarks,
-            traits: source.traits,
-        });
-    }
-    views.sort_by(|a, b| a.name.cmp(&b.name));
-    let (mut outputs, mut exports) = (Vec::new(), Vec::new());
-    for ((kind, name), seen) in board.deliveries() {
-        match kind {
-            DeliveryKind::Output => outputs.push(output(&reader, board, name, seen)?),
-            DeliveryKind::Export => exports.push(export(&reader, name, seen)?),
+    let now_ms = registry.now_ms();
+    let config = registry.config();
+    let rows = reader.jobs()?.into_iter();
+    let mut jobs = Jobs {
+        rows: rows.map(|job| (job.key.clone(), job)).collect(),
+        statuses: registry.jobs(),
+    };
+    let mut sources = reader.sources()?;
+    for settings in &config.sources {
+        // Configured, but never harvested.
+        if sources.iter().all(|source| source.name != settings.name) {
+            sources.push(Source::unknown(settings.name.clone()));
         }
     }
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut views = Vec::new();
+    for source in sources {
+        let configured = config.sources.iter().any(|other| other.name == source.name);
+        views.push(source_view(&reader, source, configured, &mut jobs, now_ms)?);
+    }
+    let mut outputs = Vec::new();
+    for settings in &config.outputs {
+        let job = jobs.view(JobKind::Push, &settings.name);
+        outputs.push(output_view(&reader, settings, job, now_ms)?);
+    }
+    outputs.sort_by(|a, b| a.known.name.cmp(&b.known.name));
+    let mut exports = Vec::new();
+    for (settings, _) in &config.exports {
+        let known = reader.export(&settings.name)?;
+        exports.push(ExportView {
+            known: known.unwrap_or_else(|| Export {
+                name: settings.name.clone(),
+                ..Export::default()
+            }),
+            job: jobs.view(JobKind::Export, &settings.name),
+        });
+    }
+    exports.sort_by(|a, b| a.known.name.cmp(&b.known.name));
     let mut log = store.as_os_str().to_owned();
     log.push("-wal");
     let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     Ok(Overview {
         version: env!("CARGO_PKG_VERSION"),
         now_ms,
-        started_ms: board.started_ms(),
+        started_ms: registry.started_ms(),
         last_version: reader.last_version()?,
         store_bytes: bytes(store),
         log_bytes: bytes(Path::new(&log)),
-        reload: board.reload(),
-        trouble: board.trouble(),
+        reload: registry.reload(),
+        trouble: registry.trouble(),
         hosts: reader.host_pauses()?,
         conditions: reader.conditions()?,
         pending_alerts: reader.count_alerts()?,
@@ -272,50 +241,69 @@ pub(super) fn overview(store: &Path, board: &Board) -> Result<Overview, StoreErr
         exports,
         sources: views,
         search: SearchView {
-            enabled: board.config().daemon.search,
+            enabled: config.daemon.search,
             index: reader.search_index()?,
         },
     })
 }
 
-fn output(
+fn source_view(
     reader: &Reader,
-    board: &Board,
-    name: String,
-    seen: DeliverySeen,
+    source: Source,
+    configured: bool,
+    jobs: &mut Jobs,
+    now_ms: i64,
+) -> Result<SourceView, StoreError> {
+    let passes = reader.passes(source.id, PASSES)?;
+    let pending_windows = match passes.first() {
+        Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
+        _ => Vec::new(),
+    };
+    let watermark = source.least_watermark().map(|least| least.datestamp);
+    Ok(SourceView {
+        configured,
+        pass: jobs.view(JobKind::Pass, &source.name),
+        reconcile: jobs.view(JobKind::Reconcile, &source.name),
+        watermark,
+        behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),
+        pending_windows,
+        passes,
+        days: reader.days(source.id, now_ms - (DAYS - 1) * DAY_MS)?,
+        warnings: reader.warnings(source.id)?,
+        quarantined: reader.count_quarantine(source.id)?,
+        quarantine: reader.quarantine(source.id, QUARANTINED)?,
+        name: source.name,
+        base_url: source.base_url,
+        metadata_prefix: source.metadata_prefix,
+        sets: source.sets,
+        live_records: source.live_records,
+        deleted_records: source.deleted_records,
+        watermarks: source.watermarks,
+        traits: source.traits,
+    })
+}
+
+fn output_view(
+    reader: &Reader,
+    settings: &SolrSettings,
+    job: JobView,
+    now_ms: i64,
 ) -> Result<OutputView, StoreError> {
-    let known = reader.output(&name)?;
+    let known = reader.output(&settings.name)?;
     let rejected = match &known {
         Some(known) => reader.count_rejected(known.id)?,
         None => 0,
     };
-    let known = known.unwrap_or_else(|| Output::unknown(name));
-    let settings = board.config().output(&known.name).cloned();
-    let everything = || ChangeFilter {
-        since: Some(known.position),
-        ..ChangeFilter::default()
-    };
-    let filter = settings.map_or_else(|_| everything(), |settings| settings.filter(known.position));
+    let known = known.unwrap_or_else(|| Output::unknown(settings.name.clone()));
+    let filter = settings.filter(known.position);
     let (behind, first) = reader.pending_changes(&filter, MOST_BEHIND)?;
     Ok(OutputView {
         behind,
         behind_seconds: first.map_or(0, |first| {
-            (board.now_ms() - first.unix_ms()).div_euclid(1000).max(0)
+            (now_ms - first.unix_ms()).div_euclid(1000).max(0)
         }),
         rejected,
-        delivery: seen.into(),
+        job,
         known,
-    })
-}
-
-fn export(reader: &Reader, name: String, seen: DeliverySeen) -> Result<ExportView, StoreError> {
-    let known = reader.export(&name)?;
-    let unknown = || Export {
-        name,
-        ..Export::default()
-    };
-    Ok(ExportView {
-        known: known.unwrap_or_else(unknown),
-        delivery: seen.into(),
     })
 }

@@ -4,49 +4,47 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::Board;
+use super::status::StatusRegistry;
 use crate::store::{FollowResult, Reader, SearchIndex, StoreError};
 
-/// Records of one step: a step is not interrupted, so it has to be over soon.
+/// Records of one step. A step cannot be interrupted, so it has to be short.
 const TOGETHER: usize = 1_000;
 
-/// Another process may store something, of which nobody tells us.
+/// The time between two looks. Another process may have stored records, without any signal.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Pages come in quick succession; one step takes up several.
+/// The pause after a stored page, so that one step indexes several pages.
 const GATHER: Duration = Duration::from_secs(2);
 
-/// After something went wrong.
+/// The pause after an error.
 const TROUBLE_SLEEP: Duration = Duration::from_secs(60);
 
-/// Follows the store while the configuration wants that. Ends only with its task.
-pub(super) async fn follow(store: PathBuf, board: Arc<Board>) {
-    let mut stored = board.stored();
-    let mut configured = board.configured();
-    let mut told = None;
+/// Keeps the index up to date while `search` is on. Ends only with its task.
+pub(super) async fn follow(store: PathBuf, registry: Arc<StatusRegistry>) {
+    let mut stored = registry.stored();
+    let mut configured = registry.configured();
+    let mut logged = None;
     loop {
         stored.mark_unchanged();
         configured.mark_unchanged();
-        let wanted = board.config().daemon.search;
+        let wanted = registry.config().daemon.search;
         match if wanted {
             catch_up(&store).await
         } else {
             Ok(())
         } {
-            Ok(()) => told = None,
+            Ok(()) => logged = None,
             Err(why) => {
-                // It may stay so for long, and is told once.
-                if told.as_ref() != Some(&why) {
-                    tracing::warn!(
-                        "the search index is not up to date: {why}; tried again each minute"
-                    );
-                    told = Some(why);
+                // It may last long, and is logged once.
+                if logged.as_ref() != Some(&why) {
+                    tracing::warn!("updating the search index: {why}; next attempt in a minute");
+                    logged = Some(why);
                 }
                 tokio::time::sleep(TROUBLE_SLEEP).await;
                 continue;
             }
         }
-        // The board outlives this task, so waiting for it ends only with a change.
+        // The registry outlives this task, so each wait ends with a change.
         tokio::select! {
             _ = stored.changed() => tokio::time::sleep(GATHER).await,
             _ = configured.changed() => {}
@@ -55,7 +53,7 @@ pub(super) async fn follow(store: PathBuf, board: Arc<Board>) {
     }
 }
 
-/// Takes up everything that the store has. Both files are closed in the end, and their memory freed.
+/// Indexes everything that the store has. At the end, both files are closed and their memory is free.
 async fn catch_up(store: &Path) -> Result<(), String> {
     let mut open: Option<(SearchIndex, Reader)> = None;
     let mut records = 0;
@@ -82,7 +80,7 @@ async fn catch_up(store: &Path) -> Result<(), String> {
         records += more;
         if done {
             if records > 0 {
-                tracing::debug!("{records} records taken into the search index, up to {position}");
+                tracing::debug!("{records} records indexed for search, up to {position}");
             }
             return Ok(());
         }

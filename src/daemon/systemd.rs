@@ -1,5 +1,5 @@
-//! What the service manager is told: ready, reloading, stopping, a line of status, and that all is
-//! well. Without a service manager nothing is told and nothing fails.
+//! Messages to the service manager: ready, reloading, stopping, a line of status, and the watchdog's sign of
+//! life. Without a service manager they do nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::board::Board;
+use super::status::StatusRegistry;
 use crate::store::Reader;
 
-/// The conductor goes round at least once a minute; three silent ones mean that it hangs.
-const CONDUCTOR_SILENT: Duration = Duration::from_secs(180);
+/// The scheduler ticks at least once a minute. Without a tick for three minutes, it hangs.
+const LONGEST_SILENCE: Duration = Duration::from_secs(180);
 
-/// A watchdog of less, such as none at all, cannot be fed.
+/// The shortest interval of a watchdog. Zero means that there is none.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The start, or a reload, is done.
+/// Says that the start or a reload is done.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// A reload begins; [`ready`] ends it.
+/// Says that a reload begins; [`ready`] ends it.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -31,12 +31,12 @@ pub(super) fn reloading() {
     }
 }
 
-/// The end begins.
+/// Says that the daemon stops.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// One line for `systemctl status`.
+/// Sets the line that `systemctl status` shows.
 pub(super) fn status(line: &str) {
     let line = line.replace(char::is_control, " ");
     tell(&[NotifyState::Status(&line)]);
@@ -44,35 +44,35 @@ pub(super) fn status(line: &str) {
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!("telling the service manager: {error}");
+        tracing::warn!("sending a message to the service manager: {error}");
     }
 }
 
-/// Tells the watchdog that all is well as long as that is so: this task gets its turn, the conductor
-/// goes round, and the store can be read on a thread for blocking work. Ends only with its task.
-pub(super) async fn feed_watchdog(board: Arc<Board>, store: PathBuf) {
+/// Feeds the watchdog while this task gets its turn, the scheduler ticks, and the store can be read on a
+/// thread for blocking work. Ends only with its task.
+pub(super) async fn feed_watchdog(registry: Arc<StatusRegistry>, store: PathBuf) {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| *limit >= SHORTEST) else {
         return;
     };
     let mut ticks = tokio::time::interval(limit / 2);
     loop {
         ticks.tick().await;
-        let silent = board.since_beat();
-        if silent > CONDUCTOR_SILENT {
-            tracing::error!("no pass was looked after for {} s", silent.as_secs());
+        let silent = registry.since_tick();
+        if silent > LONGEST_SILENCE {
+            tracing::error!("the scheduler has not ticked for {} s", silent.as_secs());
             continue;
         }
         let path = store.clone();
         let read = tokio::task::spawn_blocking(move || Reader::open(&path)?.last_version());
         match tokio::time::timeout(limit / 4, read).await {
             Ok(Ok(Ok(_))) => tell(&[NotifyState::Watchdog]),
-            // A full or broken disk is not mended by a restart, and is told elsewhere.
+            // A restart does not repair a full or broken disk, and alerts report it.
             Ok(Ok(Err(error))) => {
                 tracing::error!("reading the store: {error}");
                 tell(&[NotifyState::Watchdog]);
             }
             Ok(Err(error)) => tracing::error!("reading the store: {error}"),
-            Err(_) => tracing::error!("the store could not be read within {:?}", limit / 4),
+            Err(_) => tracing::error!("reading the store took longer than {:?}", limit / 4),
         }
     }
 }

@@ -1,31 +1,31 @@
-//! Once a day: old passes and tombstones are forgotten, unused pages are given back, the write-ahead
-//! log is emptied, and the log gets a line on the day that was.
+//! The daily work on the store: forgets old passes and tombstones, gives unused pages back, empties the
+//! write-ahead log, and logs a summary of the last day.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::Board;
 use super::digest::digest;
+use super::status::StatusRegistry;
 use crate::config::Config;
 use crate::output::solr::settings::REBUILD;
-use crate::schedule::{Last, Schedule, Standing, Verdict, ticks, verdict};
+use crate::schedule::{NextRun, Schedule, Situation, next_run, ticks};
 use crate::store::{Store, StoreError, Version};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// At an hour when few read and few harvest.
+/// A time of day when few people read and few sources are harvested.
 const WHEN: &str = "40 4 * * *";
 
-/// When it was last done, among what the store remembers.
+/// The key of the store under which the time of the last upkeep is kept.
 const DONE: &str = "upkeep_at";
 
 /// A wall clock can be set, so no sleep trusts it for longer.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Pages that are given back in one day, so that the file's tail is not copied for hours.
+/// Pages that are given back in one day. More would copy the end of the file for hours.
 const MOST_PAGES: u64 = 100_000;
 
-/// What was done.
+/// What one upkeep has done.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Done {
     passes: u64,
@@ -33,21 +33,21 @@ struct Done {
     pages: u64,
 }
 
-/// Puts the store in order once a day; a day that was missed is made up. Ends only with its task.
-pub(super) async fn run(store: Arc<Store>, board: Arc<Board>) {
+/// Does the upkeep once a day, and makes up for a missed day. Ends only with its task.
+pub(super) async fn run(store: Arc<Store>, registry: Arc<StatusRegistry>) {
     loop {
-        let (store, config, now_ms) = (Arc::clone(&store), board.config(), board.now_ms());
+        let (store, config, now_ms) = (Arc::clone(&store), registry.config(), registry.now_ms());
         let done = tokio::task::spawn_blocking(move || if_due(&store, &config, now_ms)).await;
         match done {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!("putting the store in order: {error}"),
-            Err(error) => tracing::error!("putting the store in order: {error}"),
+            Ok(Err(error)) => tracing::warn!("upkeep of the store: {error}"),
+            Err(error) => tracing::error!("upkeep of the store: {error}"),
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// Gives what was done, if it was time for it.
+/// Does the upkeep if it is due, and gives what it has done.
 fn if_due(store: &Store, config: &Config, now_ms: i64) -> Result<Option<Done>, StoreError> {
     let reader = store.reader()?;
     let Some(last_ms) = reader.meta_value(DONE)? else {
@@ -56,33 +56,32 @@ fn if_due(store: &Store, config: &Config, now_ms: i64) -> Result<Option<Done>, S
     };
     let daily = Schedule {
         ticks: ticks(WHEN).ok().flatten(),
-        spread: Duration::ZERO,
-        ..Schedule::default()
+        ..Schedule::on_request()
     };
-    let standing = Standing {
-        last: Some(Last::Complete(last_ms)),
-        ..Standing::default()
+    let situation = Situation {
+        last_at: last_ms,
+        ..Situation::default()
     };
-    if verdict(&daily, &standing, now_ms) != Verdict::Due {
+    if next_run(&daily, &situation, now_ms) != NextRun::Now {
         return Ok(None);
     }
     tracing::info!("{}", digest(&reader, config, last_ms, now_ms)?);
-    // Should it fail, then not every minute.
+    // A failing upkeep is not tried again each minute.
     store.set_meta_value(DONE, Some(now_ms))?;
-    let done = put_in_order(store, config, now_ms)?;
+    let done = tidy(store, config, now_ms)?;
     let Done {
         passes,
         tombstones,
         pages,
     } = done;
     tracing::info!(
-        "the store is in order: {passes} old passes and {tombstones} old tombstones forgotten, \
+        "upkeep of the store: {passes} old passes and {tombstones} old tombstones forgotten, \
          {pages} pages given back"
     );
     Ok(Some(done))
 }
 
-fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, StoreError> {
+fn tidy(store: &Store, config: &Config, now_ms: i64) -> Result<Done, StoreError> {
     let before = |days: u32| now_ms - i64::from(days) * DAY_MS;
     let mut done = Done::default();
     if config.daemon.history_days > 0 {
@@ -90,8 +89,9 @@ fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, Sto
     }
     if config.daemon.tombstone_days > 0 {
         let old = Version::default().next(before(config.daemon.tombstone_days));
-        let heard = heard_by_all(store, config, before(config.daemon.tombstone_days))?;
-        done.tombstones = store.prune_tombstones(heard.map_or(old, |heard| heard.min(old)))?;
+        let delivered = delivered_to_all(store, config, before(config.daemon.tombstone_days))?;
+        done.tombstones =
+            store.prune_tombstones(delivered.map_or(old, |delivered| delivered.min(old)))?;
     }
     done.pages = store.free_pages(MOST_PAGES)?;
     store.optimize()?;
@@ -101,9 +101,9 @@ fn put_in_order(store: &Store, config: &Config, now_ms: i64) -> Result<Done, Sto
     Ok(done)
 }
 
-/// What every configured output and export has, and every index that is being built for one and has
-/// taken something since `lately_ms`; `None` if there is none that has begun.
-fn heard_by_all(
+/// The least position of all configured outputs and exports, and of all indices that are being rebuilt and
+/// have confirmed something since `lately_ms`. `None` if nothing has a position yet.
+fn delivered_to_all(
     store: &Store,
     config: &Config,
     lately_ms: i64,
@@ -111,7 +111,7 @@ fn heard_by_all(
     let reader = store.reader()?;
     let outputs = reader.outputs()?.into_iter();
     let outputs = outputs.filter(|output| match output.name.strip_suffix(REBUILD) {
-        // One that has nothing yet will not get what is deleted already, and some are given up.
+        // A rebuild without any document does not need old deletions, and some rebuilds are given up.
         Some(name) => {
             config.output(name).is_ok()
                 && output.position > Version::default()
@@ -158,15 +158,15 @@ mod tests {
         let mut config = Config::bare(store.path());
         let now_ms = 20 * DAY_MS;
         config.daemon.history_days = 0;
-        assert_eq!(put_in_order(&store, &config, now_ms).unwrap().passes, 0);
+        assert_eq!(tidy(&store, &config, now_ms).unwrap().passes, 0);
         config.daemon.history_days = 15;
-        assert_eq!(put_in_order(&store, &config, now_ms).unwrap().passes, 4);
+        assert_eq!(tidy(&store, &config, now_ms).unwrap().passes, 4);
         let log = folder.path().join("store.db-wal");
         assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
     }
 
     #[test]
-    fn an_index_that_is_being_built_has_to_hear_of_deletions_too() {
+    fn a_rebuild_needs_deletions_too() {
         let folder = tempfile::tempdir().unwrap();
         let store = filled(&folder);
         let settings = SolrSettings::new("v", "http://a.org/solr/b".parse().unwrap());
@@ -189,13 +189,13 @@ mod tests {
         {
             put(&settings, live);
             put(&rebuild, next);
-            let heard = heard_by_all(&store, &config, lately).unwrap();
-            assert_eq!(heard, Some(Version(expected)));
+            let delivered = delivered_to_all(&store, &config, lately).unwrap();
+            assert_eq!(delivered, Some(Version(expected)));
         }
     }
 
     #[test]
-    fn it_comes_once_a_day_and_a_missed_one_is_made_up() {
+    fn it_runs_once_a_day_and_makes_up_for_missed_days() {
         let folder = tempfile::tempdir().unwrap();
         let store = filled(&folder);
         let config = Config::bare(store.path());
@@ -203,7 +203,7 @@ mod tests {
         let due = |hours: i64| if_due(&store, &config, hours * hour).unwrap().is_some();
         assert!(!due(1_000), "the first day is not over");
         assert!(!due(1_001));
-        assert!(due(1_001 + 24), "one has come between");
+        assert!(due(1_001 + 24), "a day has passed");
         assert!(!due(1_002 + 24));
         assert!(due(1_100), "several were missed");
         assert!(!due(1_101));

@@ -15,7 +15,7 @@ use super::run::{Halt, LIMIT_REACHED, Run};
 use super::settings::SourceSettings;
 use crate::end::End;
 use crate::oai::client::{Client, Transport};
-use crate::store::{Counts, PassKind, Watermark};
+use crate::store::{Counts, JobKey, JobKind, PassKind, StoreError, Watermark};
 
 /// The result of one run over one source.
 #[derive(Debug, Clone)]
@@ -64,8 +64,24 @@ pub async fn harvest_all(
     reports.into_iter().map(|(_, report)| report).collect()
 }
 
+/// Harvests one source. Its job in the store gets the start and the end of the run.
 async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOptions) -> Report {
-    match Client::new(&source.client) {
+    let key = JobKey::new(JobKind::Pass, &source.name);
+    // A part of a source does not count as a pass by the schedule.
+    let whole = RunOptions {
+        full: options.full,
+        ..RunOptions::default()
+    };
+    let warn = |error: StoreError| tracing::warn!(source.id = %source.name, "{error}");
+    let recorded = *options == whole
+        && context
+            .store
+            .start_command(&key, context.clock.now_ms())
+            .unwrap_or_else(|error| {
+                warn(error);
+                false
+            });
+    let report = match Client::new(&source.client) {
         Ok(client) => harvest(context, &client, source, options).await,
         Err(error) => Report {
             source: source.name.clone(),
@@ -74,7 +90,13 @@ async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOp
             watermarks: Vec::new(),
             elapsed: Duration::ZERO,
         },
+    };
+    if recorded {
+        let changes = [(key, report.end.job_change(context.stop.is_requested()))];
+        let stored = context.store.change_jobs(&changes, context.clock.now_ms());
+        stored.unwrap_or_else(warn);
     }
+    report
 }
 
 /// Harvests one source: goes on with an interrupted pass, and then reads what has changed since.

@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Store, StoreError};
 
@@ -33,7 +34,8 @@ impl Store {
     /// # Errors
     /// `SourceLocked` if another process has it.
     pub fn lock_source(&self, name: &str) -> Result<SourceLock, StoreError> {
-        let file = self.take(&lock_path(self.path(), name), &format!("source {name}"))?;
+        let path = lock_path(self.path(), &source_lock(name));
+        let file = self.take(&path, &format!("source {name}"))?;
         let file = file.ok_or_else(|| StoreError::SourceLocked {
             source_name: name.to_owned(),
             path: self.path().to_owned(),
@@ -46,8 +48,7 @@ impl Store {
     /// # Errors
     /// `OutputLocked` if another process has it.
     pub fn lock_output(&self, name: &str) -> Result<OutputLock, StoreError> {
-        // Names of sources have no blank, so an output can have the name of a source.
-        let path = lock_path(self.path(), &format!("output {name}"));
+        let path = lock_path(self.path(), &output_lock(name));
         let file = self.take(&path, &format!("output {name}"))?;
         let file = file.ok_or_else(|| StoreError::OutputLocked {
             output: name.to_owned(),
@@ -61,7 +62,7 @@ impl Store {
     /// # Errors
     /// `DaemonLocked` if another process has it.
     pub fn lock_daemon(&self) -> Result<DaemonLock, StoreError> {
-        let path = lock_path(self.path(), "the daemon");
+        let path = lock_path(self.path(), DAEMON);
         let file = self.take(&path, "the daemon")?;
         let file = file.ok_or_else(|| StoreError::DaemonLocked {
             path: self.path().to_owned(),
@@ -81,11 +82,51 @@ impl Store {
             .write(true)
             .open(path)
             .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(io(error)),
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(TRY_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(io(error)),
+            }
         }
+        Ok(None)
+    }
+
+    /// Whether a process is harvesting or reconciling a source.
+    pub fn source_is_locked(&self, name: &str) -> bool {
+        is_held(self.path(), &source_lock(name))
+    }
+
+    /// Whether a process is using an output.
+    pub fn output_is_locked(&self, name: &str) -> bool {
+        is_held(self.path(), &output_lock(name))
+    }
+}
+
+/// Attempts to take a lock. [`is_held`] in another process has it for an instant.
+const TRIES: u32 = 3;
+
+/// The pause between two attempts.
+const TRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// The lock of the daemon.
+pub(super) const DAEMON: &str = "the daemon";
+
+/// The lock of a source.
+pub(super) fn source_lock(name: &str) -> String {
+    name.to_owned()
+}
+
+/// The lock of an output. Names of sources have no blanks, so an output may have the name of a source.
+pub(super) fn output_lock(name: &str) -> String {
+    format!("output {name}")
+}
+
+/// Whether a process holds a lock of the store. A lock that cannot be looked at counts as free.
+pub(super) fn is_held(store: &Path, lock: &str) -> bool {
+    match File::open(lock_path(store, lock)) {
+        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(_) => false,
     }
 }
 

@@ -16,6 +16,7 @@
 //! - `sources`: sources, watermarks, traits, warnings
 //! - `disappeared`: records that a full list did not show
 //! - `hosts`: pauses of hosts
+//! - `jobs`: the plan and the last run of each pass, reconcile, push and export
 //! - `outputs`: positions of outputs, and rejected documents
 //! - `exports`: scheduled exports
 //! - `alerts`: conditions that were reported, and alerts to be sent
@@ -33,6 +34,7 @@ mod disappeared;
 mod error;
 mod exports;
 mod hosts;
+mod jobs;
 mod ledger;
 mod listed;
 mod lock;
@@ -63,6 +65,7 @@ pub use cluster::{
 pub use error::StoreError;
 pub use exports::{Export, ExportRun};
 pub use hosts::HostPause;
+pub use jobs::{Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Runner};
 pub use ledger::{
     Ending, ListState, NewWindow, NextWatermark, Pass, PassId, PassKind, PassState, Place, Span,
     UnchangedBecause, WatermarkRule, Window, WindowId, WindowState,

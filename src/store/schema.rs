@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 10] = [
     RESTS,
     IDENTIFIERS,
     PLAIN_INDICES,
+    JOBS,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -445,6 +446,63 @@ UPDATE warning SET kind = 'repaired_pages' WHERE kind = 'mended_pages';
 const UNIQUE_IDENTIFIERS: &str =
     "CREATE UNIQUE INDEX record_identifier ON record (identifier, source_id)";
 
+const JOBS: &str = "
+-- What the daemon runs: one row for each pass, reconcile, push and export.
+CREATE TABLE job (
+    kind TEXT NOT NULL,               -- pass, reconcile, push or export
+    name TEXT NOT NULL,               -- of the source, output or export
+    state TEXT NOT NULL DEFAULT 'on_demand',
+                                      -- running, due, waiting, retrying, paused or on_demand
+    reason TEXT,                      -- why it waits, for people
+    next_at INTEGER,                  -- when it runs next
+    paused_at INTEGER,                -- when a person paused it
+    runner TEXT,                      -- which process runs it, or ran it last: daemon or command
+    started_at INTEGER,               -- when the newest run began
+    ended_at INTEGER,                 -- when the last run ended
+    outcome TEXT,                     -- how: succeeded, failed or interrupted
+    message TEXT,                     -- why it did not succeed
+    failures INTEGER NOT NULL DEFAULT 0,
+                                      -- failed runs since one succeeded
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+
+-- The last runs, as far as the store knows them.
+INSERT INTO job (kind, name, started_at, ended_at, outcome, message)
+SELECT 'pass', source.name, pass.started_at, coalesce(pass.ended_at, pass.started_at),
+    CASE WHEN pass.state <> 'open' THEN 'succeeded'
+        WHEN pass.ended_at IS NULL OR pass.note = 'stopped' THEN 'interrupted'
+        ELSE 'failed' END,
+    CASE WHEN pass.state = 'open' THEN pass.note END
+FROM source JOIN pass ON pass.id = (SELECT max(id) FROM pass AS any_pass
+    WHERE any_pass.source_id = source.id AND any_pass.kind <> 'identifiers');
+
+INSERT INTO job (kind, name, ended_at, outcome)
+SELECT 'reconcile', name,
+    coalesce(traits ->> 'reconciling_since', traits ->> 'reconciled_at'),
+    CASE WHEN traits ->> 'reconciling_since' IS NULL THEN 'succeeded' ELSE 'interrupted' END
+FROM source
+WHERE coalesce(traits ->> 'reconciling_since', traits ->> 'reconciled_at') IS NOT NULL;
+
+INSERT INTO job (kind, name, ended_at, outcome, message, failures)
+SELECT 'push', name, coalesce(error_at, confirmed_at),
+    CASE WHEN last_error IS NULL THEN 'succeeded' ELSE 'failed' END, last_error,
+    last_error IS NOT NULL
+FROM output WHERE coalesce(error_at, confirmed_at) IS NOT NULL;
+
+INSERT INTO job (kind, name, ended_at, outcome, message, failures)
+SELECT 'export', name, coalesce(error_at, done_at),
+    CASE WHEN last_error IS NULL THEN 'succeeded' ELSE 'failed' END, last_error,
+    last_error IS NOT NULL
+FROM export WHERE coalesce(error_at, done_at) IS NOT NULL;
+
+INSERT INTO job (kind, name, paused_at)
+SELECT kinds.kind, substr(meta.key, 8), meta.value
+FROM meta, (SELECT 'pass' AS kind UNION ALL SELECT 'reconcile') AS kinds
+WHERE meta.key LIKE 'paused:%'
+ON CONFLICT (kind, name) DO UPDATE SET paused_at = excluded.paused_at;
+DELETE FROM meta WHERE key LIKE 'paused:%';
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -458,6 +516,57 @@ mod tests {
             .unwrap();
         assert_eq!(version, NEWEST);
         migrate(&connection, NEWEST).unwrap();
+    }
+
+    #[test]
+    fn the_last_runs_of_an_older_store_become_jobs() {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate(&connection, 0).unwrap();
+        connection
+            .execute_batch(
+                "DROP TABLE job;
+                 INSERT INTO source (id, name, base_url, metadata_prefix, sets, traits)
+                 VALUES (1, 'a', '', '', '[]', '{\"reconciled_at\":7}'), (2, 'b', '', '', '[]', '{}');
+                 INSERT INTO pass (source_id, kind, state, moves_watermark, started_at, ended_at, note)
+                 VALUES (1, 'full', 'complete', 1, 1, 2, NULL), (1, 'full', 'open', 1, 3, 4, 'down'),
+                    (2, 'full', 'open', 1, 5, NULL, NULL);
+                 INSERT INTO output (name, definition, confirmed_at) VALUES ('v', '', 8);
+                 INSERT INTO export (name, definition, last_error, error_at) VALUES ('e', '', 'full', 9);
+                 INSERT INTO meta VALUES ('paused:b', 6);",
+            )
+            .unwrap();
+        connection.execute_batch(JOBS).unwrap();
+        let jobs: Vec<String> = connection
+            .prepare(
+                "SELECT kind || ' ' || name || ' ' || coalesce(outcome, '-') || ' ' ||
+                    coalesce(ended_at, '-') || ' ' || coalesce(message, '-') || ' ' ||
+                    coalesce(paused_at, '-')
+                 FROM job ORDER BY kind, name",
+            )
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(
+            jobs,
+            [
+                "export e failed 9 full -",
+                "pass a failed 4 down -",
+                "pass b interrupted 5 - 6",
+                "push v succeeded 8 - -",
+                "reconcile a succeeded 7 - -",
+                "reconcile b - - - 6",
+            ]
+        );
+        let left: i64 = connection
+            .query_row(
+                "SELECT count(*) FROM meta WHERE key LIKE 'paused:%'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(left, 0);
     }
 
     /// A store of schema 9 with one source.

@@ -1,34 +1,33 @@
-//! What is wrong now, and what of it is new.
+//! The conditions that are wrong now, and how they differ from those that were reported.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::config::Config;
-use crate::daemon::board::{Attempt, Bearing, Board, DeliveryKind};
-use crate::store::{Condition, PassState, Reader, Source, StoreError, WarningKind};
+use crate::store::{Condition, Job, JobOutcome, Reader, Source, StoreError, WarningKind};
 
-/// Something that can be wrong, and whether it is.
+/// A condition that can hold, and whether it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Observed {
     /// `source`, `output`, `export` or `store`.
     pub(super) subject: &'static str,
     /// Which one.
     pub(super) name: String,
-    /// What can be wrong with it, in one word.
+    /// The condition, in one word.
     pub(super) kind: &'static str,
-    /// Whether it is.
+    /// Whether it holds.
     pub(super) holds: Holds,
 }
 
-/// Whether something is so.
+/// Whether a condition holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Holds {
-    /// It is; the text is for people.
+    /// It holds; the text is for people.
     Yes(String),
-    /// It is not.
+    /// It does not hold.
     No,
-    /// It is not known, so that it stays what it was.
+    /// It is not known, so it stays as it was.
     Unknown,
 }
 
@@ -38,18 +37,19 @@ impl Holds {
     }
 }
 
-/// What has changed since people were last told.
+/// The conditions that have changed since they were reported.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
-    /// What has begun.
+    /// Those that have begun.
     pub(super) begun: Vec<Condition>,
-    /// What is over.
+    /// Those that are over.
     pub(super) over: Vec<Condition>,
-    /// What is no longer looked at, such as a source that is not configured any more: nobody is told.
+    /// Those that are no longer observed, since their source or output is not configured any more. They are
+    /// not reported.
     pub(super) dropped: Vec<Condition>,
 }
 
-/// Compares what people were told with what is observed.
+/// Compares the reported conditions with the observed ones.
 pub(super) fn changes(told: &[Condition], observed: &[Observed], now_ms: i64) -> Changes {
     let mut changes = Changes::default();
     let standing = |one: &Observed| {
@@ -82,7 +82,7 @@ pub(super) fn changes(told: &[Condition], observed: &[Observed], now_ms: i64) ->
     changes
 }
 
-/// The JSON that tells of a condition that has begun or is over.
+/// The JSON of an alert: a condition has begun or is over.
 pub(super) fn body(condition: &Condition, over: bool, now_ms: i64) -> String {
     let state = if over { "over" } else { "begun" };
     let text = |at_ms: i64| {
@@ -115,35 +115,32 @@ pub(super) fn body(condition: &Condition, over: bool, now_ms: i64) -> String {
     .to_string()
 }
 
-/// Looks at everything that can be wrong. `free_bytes` is the space that is left for the store.
-///
-/// What is looked at is what is configured: what the board does not show yet, at the start, is not
-/// known, and not gone.
-///
-/// # Errors
-/// As any read.
+/// Looks at everything that can be wrong with the configured sources, outputs and exports, and the store.
+/// `free_bytes` is the space that is left for the store.
 pub(super) fn observe(
     reader: &Reader,
-    board: &Board,
     config: &Config,
     free_bytes: Option<u64>,
+    now_ms: i64,
 ) -> Result<Vec<Observed>, StoreError> {
     let mut observed = vec![store(config, free_bytes)];
+    let jobs = reader.jobs()?;
     let known: BTreeMap<String, Source> = reader
         .sources()?
         .into_iter()
         .map(|source| (source.name.clone(), source))
         .collect();
-    let mut sources = board.sources();
+    let mut observe = |subject, name: &str, kind, holds| {
+        observed.push(Observed {
+            subject,
+            name: name.to_owned(),
+            kind,
+            holds,
+        });
+    };
     for settings in &config.sources {
         let name = &settings.name;
-        let source = known.get(name);
-        let attempt = sources.remove(name).and_then(|seen| seen.attempt);
-        let failing = match (bearing(attempt.as_ref()), source) {
-            (Holds::Unknown, Some(source)) => newest_pass(reader, source)?,
-            (holds, _) => holds,
-        };
-        let warnings = match source {
+        let warnings = match known.get(name) {
             Some(source) => reader.warnings(source.id)?,
             None => Vec::new(),
         };
@@ -162,68 +159,40 @@ pub(super) fn observe(
         ]);
         let held = warned(&[WarningKind::HeldDeletions]);
         let without_effect = warned(&[WarningKind::CredentialsWithoutEffect]);
-        for (kind, holds) in [
-            ("failing", failing),
-            ("suspicious", suspicious),
-            ("held_deletions", held),
-            ("key_without_effect", without_effect),
-        ] {
-            observed.push(Observed {
-                subject: "source",
-                name: name.clone(),
-                kind,
-                holds,
-            });
-        }
+        observe("source", name, "failing", failing(&jobs, "source", name));
+        observe("source", name, "suspicious", suspicious);
+        observe("source", name, "held_deletions", held);
+        observe("source", name, "key_without_effect", without_effect);
     }
-    let outputs = config
-        .outputs
-        .iter()
-        .map(|output| (DeliveryKind::Output, &output.name));
-    let exports = config
-        .exports
-        .iter()
-        .map(|(export, _)| (DeliveryKind::Export, &export.name));
-    let mut deliveries = board.deliveries();
-    for (kind, name) in outputs.chain(exports) {
-        let attempt = deliveries
-            .remove(&(kind, name.clone()))
-            .and_then(|seen| seen.attempt);
-        let mut push = |word, holds| {
-            observed.push(Observed {
-                subject: kind.word(),
-                name: name.clone(),
-                kind: word,
-                holds,
-            });
-        };
-        push("failing", bearing(attempt.as_ref()));
-        if kind == DeliveryKind::Output {
-            push("rejecting", rejecting(reader, name)?);
-            push("behind", behind(reader, config, name, board.now_ms())?);
-        }
+    for output in &config.outputs {
+        let name = &output.name;
+        observe("output", name, "failing", failing(&jobs, "output", name));
+        observe("output", name, "rejecting", rejecting(reader, name)?);
+        observe(
+            "output",
+            name,
+            "behind",
+            behind(reader, config, name, now_ms)?,
+        );
+    }
+    for (export, _) in &config.exports {
+        let name = &export.name;
+        observe("export", name, "failing", failing(&jobs, "export", name));
     }
     Ok(observed)
 }
 
-fn bearing(attempt: Option<&Attempt>) -> Holds {
-    match attempt {
-        Some(attempt) => match attempt.bearing {
-            Bearing::Works => Holds::No,
-            Bearing::Fails => Holds::Yes(attempt.message.clone().unwrap_or_default()),
-            Bearing::Unclear => Holds::Unknown,
-        },
-        None => Holds::Unknown,
+/// Whether the job that ended last of this subject has failed. An interrupted one says nothing.
+fn failing(jobs: &[Job], subject: &str, name: &str) -> Holds {
+    let last = jobs
+        .iter()
+        .filter(|job| job.key.kind.subject() == subject && job.key.name == name)
+        .max_by_key(|job| job.ended_at);
+    match last.and_then(|job| Some((job.outcome?, &job.message))) {
+        Some((JobOutcome::Succeeded, _)) => Holds::No,
+        Some((JobOutcome::Failed, message)) => Holds::Yes(message.clone().unwrap_or_default()),
+        Some((JobOutcome::Interrupted, _)) | None => Holds::Unknown,
     }
-}
-
-/// What the store says of a source over which no pass of this process has ended.
-fn newest_pass(reader: &Reader, source: &Source) -> Result<Holds, StoreError> {
-    let newest = reader.passes(source.id, 1)?.into_iter().next();
-    Ok(match newest {
-        Some(pass) if pass.state == PassState::Complete => Holds::No,
-        _ => Holds::Unknown,
-    })
 }
 
 fn store(config: &Config, free_bytes: Option<u64>) -> Observed {
@@ -252,7 +221,7 @@ fn rejecting(reader: &Reader, name: &str) -> Result<Holds, StoreError> {
         None => 0,
     };
     Ok(Holds::of((rejected > 0).then(|| {
-        format!("{rejected} documents are set aside; harvestd rejected {name} says why")
+        format!("{rejected} documents are rejected; harvestd rejected {name} says why")
     })))
 }
 
@@ -288,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_are_told() {
+    fn only_changes_are_reported() {
         let failing = Condition {
             subject: "source".to_owned(),
             name: "a".to_owned(),

@@ -1,14 +1,14 @@
-//! Tells someone when something begins to be wrong, and when it is right again: once for each change,
-//! by running a program, posting to a URL, or both.
+//! Alerts: reports that a condition has begun or is over, once for each change, by running a program, posting
+//! to a URL, or both.
 //!
-//! - `conditions`: what is wrong now, and what of it is new
-//! - `tell`: the ways to tell
+//! - `conditions`: which conditions hold, and which of them are new
+//! - `channel`: how an alert is sent
 //!
-//! What people were told, and what they are still to be told, is in the store: a restart tells nothing
-//! twice and forgets nothing. One way that does not work does not hold up another one.
+//! The store has the reported conditions and the alerts that are not sent yet, so a restart repeats nothing and
+//! loses nothing. A channel that fails does not delay the other one.
 
+mod channel;
 mod conditions;
-mod tell;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,37 +17,35 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use self::channel::Channel;
 use self::conditions::{Changes, body, changes, observe};
-use self::tell::Way;
-use super::board::Board;
+use super::status::StatusRegistry;
 use crate::store::{PendingAlert, Store, StoreError, pause_left};
 
-/// Space and time change without anything that tells of it.
+/// The time between two looks. Free space and delays change without a signal.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// The pause before the first further try; it doubles each time.
+/// The pause before the first retry. It doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest pause before a further try.
+/// The longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// An alert that has not arrived after so long is given up.
+/// The age at which an alert is given up.
 const GIVEN_UP_AFTER_MS: i64 = 24 * 3600 * 1000;
 
-/// Looks for changes whenever something has come to its end, and tells of them. Ends only with its
-/// task.
-pub(super) async fn run(store: Arc<Store>, board: Arc<Board>) {
-    let mut ends = board.ends();
-    let mut delivered = board.delivered();
-    let mut tellers = JoinSet::new();
-    let news: Vec<Arc<Notify>> = Way::ALL
+/// Looks at the conditions whenever a job ends, and sends alerts. Ends only with its task.
+pub(super) async fn run(store: Arc<Store>, registry: Arc<StatusRegistry>) {
+    let mut ended = registry.ended();
+    let mut senders = JoinSet::new();
+    let news: Vec<Arc<Notify>> = Channel::ALL
         .into_iter()
-        .map(|way| {
+        .map(|channel| {
             let new = Arc::new(Notify::new());
-            tellers.spawn(tell_all(
-                way,
+            senders.spawn(send_all(
+                channel,
                 Arc::clone(&store),
-                Arc::clone(&board),
+                Arc::clone(&registry),
                 Arc::clone(&new),
             ));
             new
@@ -55,34 +53,33 @@ pub(super) async fn run(store: Arc<Store>, board: Arc<Board>) {
         .collect();
     loop {
         let looked = {
-            let (store, board) = (Arc::clone(&store), Arc::clone(&board));
-            spawn_blocking(move || look(&store, &board)).await
+            let (store, registry) = (Arc::clone(&store), Arc::clone(&registry));
+            spawn_blocking(move || look(&store, &registry)).await
         };
         match looked {
             Ok(Ok(true)) => news.iter().for_each(|new| new.notify_one()),
             Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::warn!("looking for what is wrong: {error}"),
-            Err(error) => tracing::error!("looking for what is wrong: {error}"),
+            Ok(Err(error)) => tracing::warn!("looking at the conditions of alerts: {error}"),
+            Err(error) => tracing::error!("looking at the conditions of alerts: {error}"),
         }
         tokio::select! {
-            Ok(()) = ends.changed() => {}
-            Ok(()) = delivered.changed() => {}
+            Ok(()) = ended.changed() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }
 
-/// Compares what is wrong with what was told, and stores what is to be told. Gives whether there is
-/// anything.
-fn look(store: &Store, board: &Board) -> Result<bool, StoreError> {
-    let (config, now_ms, reader) = (board.config(), board.now_ms(), store.reader()?);
-    let observed = observe(&reader, board, &config, free_bytes(store.path()))?;
-    let told = reader.conditions()?;
+/// Compares the conditions with the reported ones, and stores alerts for those that have changed. Gives
+/// whether there are any.
+fn look(store: &Store, registry: &StatusRegistry) -> Result<bool, StoreError> {
+    let (config, now_ms, reader) = (registry.config(), registry.now_ms(), store.reader()?);
+    let observed = observe(&reader, &config, free_bytes(store.path()), now_ms)?;
+    let reported = reader.conditions()?;
     let Changes {
         begun,
         over,
         dropped,
-    } = changes(&told, &observed, now_ms);
+    } = changes(&reported, &observed, now_ms);
     if begun.is_empty() && over.is_empty() && dropped.is_empty() {
         return Ok(false);
     }
@@ -99,10 +96,11 @@ fn look(store: &Store, board: &Board) -> Result<bool, StoreError> {
         tracing::info!("{subject} {name} is no longer {kind}");
         alerts.push(body(condition, true, now_ms));
     }
-    let ways = Way::ALL.into_iter().filter(|way| way.is_open(&config));
-    let ways: Vec<&str> = ways.map(Way::word).collect();
+    let channels = Channel::ALL.into_iter();
+    let channels = channels.filter(|channel| channel.is_configured(&config));
+    let channels: Vec<&str> = channels.map(Channel::word).collect();
     let ended = [over, dropped].concat();
-    store.change_conditions(&begun, &ended, &alerts, &ways, now_ms)?;
+    store.change_conditions(&begun, &ended, &alerts, &channels, now_ms)?;
     Ok(!alerts.is_empty())
 }
 
@@ -112,12 +110,17 @@ fn free_bytes(store: &Path) -> Option<u64> {
     Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
-/// Tells everything that is to be told in one way, in its order.
-async fn tell_all(way: Way, store: Arc<Store>, board: Arc<Board>, new: Arc<Notify>) {
+/// Sends all alerts of one channel in their order.
+async fn send_all(
+    channel: Channel,
+    store: Arc<Store>,
+    registry: Arc<StatusRegistry>,
+    new: Arc<Notify>,
+) {
     loop {
         let next = {
             let store = Arc::clone(&store);
-            blocking(move || store.next_alert(way.word())).await
+            blocking(move || store.next_alert(channel.word())).await
         };
         let alert = match next {
             Ok(Some(alert)) => alert,
@@ -126,44 +129,47 @@ async fn tell_all(way: Way, store: Arc<Store>, board: Arc<Board>, new: Arc<Notif
                 continue;
             }
             Err(why) => {
-                tracing::warn!("reading what is to be told: {why}");
+                tracing::warn!("reading the next alert: {why}");
                 tokio::time::sleep(LOOK_EVERY).await;
                 continue;
             }
         };
-        // One that waited for ever would hold up those behind it.
-        if let Some(left) = pause_left(alert.next_at, LONGEST_PAUSE, board.now_ms()) {
+        // The pause is bounded: an alert that waited for ever would delay all later ones.
+        if let Some(left) = pause_left(alert.next_at, LONGEST_PAUSE, registry.now_ms()) {
             // A wall clock can be set, so no sleep trusts it for longer.
             tokio::time::sleep(left.min(LOOK_EVERY)).await;
             continue;
         }
-        let told = way.tell(&board.config(), &alert.body).await;
-        if let Err(why) = note(way, &store, alert, told, board.now_ms()).await {
-            tracing::warn!("storing what was told: {why}");
+        let sent = channel.send(&registry.config(), &alert.body).await;
+        if let Err(why) = note_result(channel, &store, alert, sent, registry.now_ms()).await {
+            tracing::warn!("storing that an alert was sent: {why}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }
 
-/// Stores what came of telling.
-async fn note(
-    way: Way,
+/// Stores whether an alert was sent, or when it is sent again.
+async fn note_result(
+    channel: Channel,
     store: &Arc<Store>,
     alert: PendingAlert,
-    told: Result<(), String>,
+    sent: Result<(), String>,
     now_ms: i64,
 ) -> Result<(), String> {
-    let way = way.word();
-    let again_at = match told {
+    let channel = channel.word();
+    let again_at = match sent {
         Ok(()) => None,
         Err(why) if now_ms - alert.at > GIVEN_UP_AFTER_MS => {
-            tracing::error!("alert by {way}: {why}; given up: {}", alert.body);
+            tracing::error!(
+                "alert by {channel}: {why}; given up after a day: {}",
+                alert.body
+            );
             None
         }
         Err(why) => {
             let pause = pause(alert.tries);
             tracing::warn!(
-                "alert by {way}: {why}; tried again in {} s",
+                "alert by {channel}: {why}; next attempt in {} s",
                 pause.as_secs()
             );
             Some(now_ms + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
@@ -186,7 +192,7 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The pause after so many further tries.
+/// The pause after this number of retries.
 fn pause(tries: u32) -> Duration {
     let times = 1_u32.checked_shl(tries).unwrap_or(u32::MAX);
     FIRST_PAUSE.saturating_mul(times).min(LONGEST_PAUSE)

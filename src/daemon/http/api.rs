@@ -13,15 +13,13 @@ use tokio::sync::oneshot;
 use super::arguments::Arguments;
 use super::render::{self, Body, renderer};
 use super::{Context, Ctx, Failure};
-use crate::daemon::board::DeliveryKind;
-use crate::daemon::delivery::Delivery;
 use crate::daemon::overview::OutputView;
-use crate::daemon::wish::{Answer, Command, Wish};
+use crate::daemon::scheduler::{Answer, Command, Requested};
 use crate::output::Format;
 use crate::output::vufind::DocumentOptions;
 use crate::store::{
-    Pass, PassId, QuarantinedItem, Reader, RejectedDocument, StoreError, StoredRecord, Window,
-    WindowState,
+    JobKey, JobKind, Pass, PassId, QuarantinedItem, Reader, RejectedDocument, StoreError,
+    StoredRecord, Window, WindowState,
 };
 
 /// Windows of a pass, and documents of an output, in one answer.
@@ -30,14 +28,14 @@ const MOST_ROWS: u32 = 500;
 /// The description of all requests, for programs.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
-/// The conductor goes round once a minute at least.
+/// The scheduler ticks once a minute at least.
 const HEALTHY_SILENCE: Duration = Duration::from_secs(180);
 
 /// `GET /healthz`: whether the process works at all.
 pub(super) async fn healthz(State(context): State<Ctx>) -> Result<Json<Value>, Failure> {
-    let silent = context.shared.board.since_beat();
+    let silent = context.shared.registry.since_tick();
     if silent > HEALTHY_SILENCE {
-        let message = format!("no pass was looked after for {} s", silent.as_secs());
+        let message = format!("the scheduler has not ticked for {} s", silent.as_secs());
         return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, message));
     }
     Ok(Json(json!({ "status": "ok" })))
@@ -49,7 +47,7 @@ pub(super) async fn readyz(State(context): State<Ctx>) -> Result<Json<Value>, Fa
     if context.shared.stop.is_requested() {
         return unready("stopping".to_owned());
     }
-    if let Some(trouble) = context.shared.board.trouble() {
+    if let Some(trouble) = context.shared.registry.trouble() {
         return unready(trouble);
     }
     let last_version = context.read(|reader| reader.last_version()).await?;
@@ -236,7 +234,7 @@ pub(super) async fn records(
         return Err(Failure::new(StatusCode::BAD_REQUEST, message));
     };
     let format = arguments.text("format").map(render::format).transpose()?;
-    let config = context.shared.board.config();
+    let config = context.shared.registry.config();
     let wanted = found(&config.documents, identifier, arguments.text("source"));
     let found = context.read(wanted).await?;
     let mut body = Body::new(renderer(&config.documents, format.unwrap_or(Format::Jsonl)));
@@ -293,99 +291,76 @@ pub(super) async fn quarantined_item(
 }
 
 /// `POST /api/v1/sources/{name}/run`
-pub(super) async fn run(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
-    wish(state, name, Wish::Run).await
+pub(super) async fn run(state: State<Ctx>, Path(name): Path<String>) -> Result<Response, Failure> {
+    accept(state, Command::Run(JobKey::new(JobKind::Pass, &name))).await
 }
 
 /// `POST /api/v1/sources/{name}/pause`
-pub(super) async fn pause(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
-    wish(state, name, Wish::Pause).await
+pub(super) async fn pause(
+    state: State<Ctx>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    accept(state, Command::Pause(name)).await
 }
 
 /// `POST /api/v1/sources/{name}/resume`
-pub(super) async fn resume(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
-    wish(state, name, Wish::Resume).await
+pub(super) async fn resume(
+    state: State<Ctx>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    accept(state, Command::Resume(name)).await
 }
 
 /// `POST /api/v1/sources/{name}/reconcile`
-pub(super) async fn reconcile(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
-    wish(state, name, Wish::Reconcile).await
+pub(super) async fn reconcile(
+    state: State<Ctx>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    let key = JobKey::new(JobKind::Reconcile, &name);
+    accept(state, Command::Run(key)).await
 }
 
 /// `POST /api/v1/sources/{name}/confirm`
-pub(super) async fn confirm(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
-    wish(state, name, Wish::ConfirmDeletions).await
+pub(super) async fn confirm(
+    state: State<Ctx>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    accept(state, Command::ConfirmDeletions(name)).await
 }
 
 /// `POST /api/v1/outputs/{name}/push`
-pub(super) async fn push(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
-    deliver(state, name, DeliveryKind::Output).await
+pub(super) async fn push(state: State<Ctx>, Path(name): Path<String>) -> Result<Response, Failure> {
+    accept(state, Command::Run(JobKey::new(JobKind::Push, &name))).await
 }
 
 /// `POST /api/v1/exports/{name}/run`
-pub(super) async fn export(state: State<Ctx>, name: Path<String>) -> Result<Response, Failure> {
-    deliver(state, name, DeliveryKind::Export).await
+pub(super) async fn export(
+    state: State<Ctx>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    let key = JobKey::new(JobKind::Export, &name);
+    accept(state, Command::Run(key)).await
 }
 
-async fn deliver(
-    State(context): State<Ctx>,
-    Path(name): Path<String>,
-    kind: DeliveryKind,
-) -> Result<Response, Failure> {
-    deliver_now(&context, kind, name).await?;
+async fn accept(State(context): State<Ctx>, command: Command) -> Result<Response, Failure> {
+    send(&context, command).await?;
     let body = Json(json!({ "status": "accepted" }));
     Ok((StatusCode::ACCEPTED, body).into_response())
 }
 
-/// Asks for a push or a file, and waits until it was heard.
-pub(super) async fn deliver_now(
-    context: &Context,
-    kind: DeliveryKind,
-    name: String,
-) -> Result<(), Failure> {
+/// Sends a command to the scheduler, and waits for its answer.
+pub(super) async fn send(context: &Context, command: Command) -> Result<(), Failure> {
     let stopping = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
     let (answer, answered) = oneshot::channel();
-    let key = (kind, name);
-    let sent = context
-        .shared
-        .deliveries
-        .send(Delivery { key, answer })
-        .await;
-    sent.map_err(|_| stopping())?;
+    let subject = command.key().kind.subject();
+    let sent = context.shared.commands.send(Requested { command, answer });
+    sent.await.map_err(|_| stopping())?;
     match answered.await.map_err(|_| stopping())? {
         Answer::Accepted => Ok(()),
-        Answer::UnknownSource => {
-            let message = format!("there is no {} of this name", kind.word());
+        Answer::Unknown => {
+            let message = format!("there is no {subject} of this name");
             Err(Failure::new(StatusCode::NOT_FOUND, message))
         }
-        Answer::Failed(why) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why)),
-    }
-}
-
-async fn wish(
-    State(context): State<Ctx>,
-    Path(source): Path<String>,
-    wish: Wish,
-) -> Result<Response, Failure> {
-    ask(&context, &source, wish).await?;
-    let body = Json(json!({ "status": "accepted" }));
-    Ok((StatusCode::ACCEPTED, body).into_response())
-}
-
-/// Asks the conductor, and waits until it has heard.
-pub(super) async fn ask(context: &Context, source: &str, wish: Wish) -> Result<(), Failure> {
-    let stopping = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
-    let (answer, answered) = oneshot::channel();
-    let command = Command {
-        source: source.to_owned(),
-        wish,
-        answer,
-    };
-    let sent = context.shared.wishes.send(command).await;
-    sent.map_err(|_| stopping())?;
-    match answered.await.map_err(|_| stopping())? {
-        Answer::Accepted => Ok(()),
-        Answer::UnknownSource => Err(unknown_source()),
         Answer::Failed(why) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why)),
     }
 }

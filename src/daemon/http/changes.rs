@@ -116,10 +116,10 @@ pub(super) async fn changes(
         wait,
         format,
     } = question(query.as_deref())?;
-    let config = context.shared.board.config();
+    let config = context.shared.registry.config();
     filter.id_spaces = format.id_spaces(&config.documents);
     let deadline = Instant::now() + wait;
-    let mut stored = context.shared.board.stored();
+    let mut stored = context.shared.registry.stored();
     loop {
         stored.mark_unchanged();
         filter.since = Some(position.since);

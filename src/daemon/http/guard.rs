@@ -36,8 +36,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// Refuses what may not be, and adds the headers to whatever is answered.
 pub(super) async fn around(State(context): State<Ctx>, request: Request, next: Next) -> Response {
-    context.shared.board.count_request();
-    let token = context.shared.board.token();
+    context.shared.registry.count_request();
+    let token = context.shared.registry.token();
     // Forms on our pages bring the token with their fields, where whoever answers them looks.
     let path = request.uri().path();
     let is_form = FORMS.iter().any(|form| path.starts_with(form));

@@ -9,15 +9,14 @@ use axum::response::{IntoResponse, Response};
 use super::exposition::Kind::{Counter, Gauge};
 use super::exposition::{Exposition, MEDIA_TYPE};
 use super::{Ctx, Failure};
-use crate::daemon::board::{DeliveryState, State as SourceState};
-use crate::daemon::overview::{DeliveryView, ExportView, OutputView, Overview, SourceView};
-use crate::store::PassState;
+use crate::daemon::overview::{ExportView, JobView, OutputView, Overview, SourceView};
+use crate::store::{JobState, PassState};
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(context): State<Ctx>) -> Result<Response, Failure> {
     let overview = context.overview().await?;
     let mut text = Exposition::default();
-    daemon(&mut text, &overview, context.shared.board.requests());
+    daemon(&mut text, &overview, context.shared.registry.requests());
     sources(&mut text, &overview.sources);
     outputs(&mut text, &overview.outputs);
     exports(&mut text, &overview.exports);
@@ -204,19 +203,19 @@ const OF_SOURCES: &[Metric<SourceView>] = &[
         "harvestd_pages_total",
         Counter,
         "Pages of lists stored.",
-        |source| Some(count(source.counters.pages)),
+        |source| Some(count(source.counters().pages)),
     ),
     (
         "harvestd_response_wait_seconds_total",
         Counter,
         "Time spent waiting for responses of the repository.",
-        |source| Some(source.counters.server_wait.as_secs_f64()),
+        |source| Some(source.counters().server_wait.as_secs_f64()),
     ),
     (
         "harvestd_processing_seconds_total",
         Counter,
         "Time spent parsing and storing pages.",
-        |source| Some(source.counters.own_time.as_secs_f64()),
+        |source| Some(source.counters().own_time.as_secs_f64()),
     ),
 ];
 
@@ -227,10 +226,12 @@ fn sources(text: &mut Exposition, sources: &[SourceView]) {
         "1 for the current state of the source, 0 for the others.",
     );
     for source in sources {
-        let Some(state) = &source.state else { continue };
-        for word in SourceState::WORDS {
-            let labels = [("source", source.name.as_str()), ("state", word)];
-            states.sample(&labels, flag(state.word() == word));
+        if !source.configured {
+            continue;
+        }
+        for state in JobState::ALL {
+            let labels = [("source", source.name.as_str()), ("state", state.word())];
+            states.sample(&labels, flag(source.pass.job.state == state));
         }
     }
     let by = |text: &mut Exposition,
@@ -260,9 +261,10 @@ fn sources(text: &mut Exposition, sources: &[SourceView]) {
         ("harvestd_passes_total", Counter, "Passes that ended."),
         "result",
         &|source| {
+            let (pass, reconcile) = (&source.pass.status, &source.reconcile.status);
             vec![
-                ("complete", source.counters.complete),
-                ("incomplete", source.counters.incomplete),
+                ("complete", pass.succeeded + reconcile.succeeded),
+                ("incomplete", pass.not_succeeded + reconcile.not_succeeded),
             ]
         },
     );
@@ -275,11 +277,12 @@ fn sources(text: &mut Exposition, sources: &[SourceView]) {
         ),
         "result",
         &|source| {
+            let counters = source.counters();
             vec![
-                ("new", source.counters.new),
-                ("changed", source.counters.changed),
-                ("unchanged", source.counters.unchanged),
-                ("deleted", source.counters.deleted),
+                ("new", counters.new),
+                ("changed", counters.changed),
+                ("unchanged", counters.unchanged),
+                ("deleted", counters.deleted),
             ]
         },
     );
@@ -353,7 +356,7 @@ const OF_OUTPUTS: &[Metric<OutputView>] = &[
         "harvestd_output_consecutive_failures",
         Gauge,
         "Failed pushes since the last complete one.",
-        |output| Some(f64::from(output.delivery.failures)),
+        |output| Some(f64::from(output.job.job.failures)),
     ),
 ];
 
@@ -367,7 +370,7 @@ fn outputs(text: &mut Exposition, outputs: &[OutputView]) {
     );
     let deliveries: Vec<_> = outputs
         .iter()
-        .map(|output| (output.known.name.as_str(), &output.delivery))
+        .map(|output| (output.known.name.as_str(), &output.job))
         .collect();
     runs(
         text,
@@ -397,7 +400,7 @@ fn exports(text: &mut Exposition, exports: &[ExportView]) {
     );
     let deliveries: Vec<_> = exports
         .iter()
-        .map(|export| (export.known.name.as_str(), &export.delivery))
+        .map(|export| (export.known.name.as_str(), &export.job))
         .collect();
     runs(
         text,
@@ -417,29 +420,32 @@ fn runs(
     label: &str,
     [state, runs]: [&str; 2],
     (documents, documents_help): (&str, &str),
-    all: &[(&str, &DeliveryView)],
+    all: &[(&str, &JobView)],
 ) {
     let help = format!("1 for the current state of the {label}, 0 for the others.");
     let mut states = text.family(state, Gauge, &help);
-    for (name, delivery) in all {
-        for word in DeliveryState::WORDS {
-            let is = flag(delivery.state.word() == word);
-            states.sample(&[(label, name), ("state", word)], is);
+    for (name, view) in all {
+        for state in JobState::ALL {
+            let is = flag(view.job.state == state);
+            states.sample(&[(label, name), ("state", state.word())], is);
         }
     }
     let mut ended = text.family(runs, Counter, "Runs that ended.");
-    for (name, delivery) in all {
-        for (result, runs) in ["complete", "incomplete"].into_iter().zip(delivery.runs) {
+    for (name, view) in all {
+        for (result, runs) in [
+            ("complete", view.status.succeeded),
+            ("incomplete", view.status.not_succeeded),
+        ] {
             ended.sample(&[(label, name), ("result", result)], count(runs));
         }
     }
     let mut delivered = text.family(documents, Counter, documents_help);
-    for (name, delivery) in all {
-        let sums = delivery.sums;
+    for (name, view) in all {
+        let sums = view.status.delivered;
         for (result, documents) in [
-            ("added", sums.records),
-            ("deleted", sums.deletions),
-            ("rejected", sums.set_aside),
+            ("added", sums.added),
+            ("deleted", sums.deleted),
+            ("rejected", sums.rejected),
         ] {
             delivered.sample(&[(label, name), ("result", result)], count(documents));
         }

@@ -32,10 +32,9 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::board::Board;
-use super::delivery::Delivery;
 use super::overview::{Overview, overview};
-use super::wish::Command;
+use super::scheduler::Requested;
+use super::status::StatusRegistry;
 use crate::stop::Stop;
 use crate::store::{Reader, StoreError};
 
@@ -44,14 +43,12 @@ const READERS: usize = 4;
 
 /// What HTTP is given to answer from.
 pub(super) struct Shared {
-    /// What goes on.
-    pub(super) board: Arc<Board>,
+    /// How far running jobs are, and the configuration.
+    pub(super) registry: Arc<StatusRegistry>,
     /// The database file.
     pub(super) store: PathBuf,
-    /// Where wishes go.
-    pub(super) wishes: mpsc::Sender<Command>,
-    /// Where those for outputs and exports go.
-    pub(super) deliveries: mpsc::Sender<Delivery>,
+    /// Takes commands for the scheduler.
+    pub(super) commands: mpsc::Sender<Requested>,
     /// When to end.
     pub(super) stop: Stop,
 }
@@ -187,8 +184,9 @@ impl Context {
     }
 
     async fn overview(&self) -> Result<Overview, Failure> {
-        let (path, board) = (self.shared.store.clone(), Arc::clone(&self.shared.board));
-        self.blocking(move || overview(&path, &board)).await
+        let path = self.shared.store.clone();
+        let registry = Arc::clone(&self.shared.registry);
+        self.blocking(move || overview(&path, &registry)).await
     }
 
     async fn blocking<T: Send + 'static>(

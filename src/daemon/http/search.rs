@@ -74,7 +74,7 @@ async fn results(context: &Context, text: &str, most: u64) -> Result<Results, Fa
         return Err(Failure::new(StatusCode::BAD_REQUEST, message));
     }
     let text = text.trim().to_owned();
-    let config = context.shared.board.config();
+    let config = context.shared.registry.config();
     let enabled = config.daemon.search;
     let query = Query {
         identifiers: identifiers(&config.documents, &text),

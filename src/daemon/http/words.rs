@@ -2,8 +2,10 @@
 
 use chrono::DateTime;
 
-use crate::daemon::board::{DeliveryState, State};
+use crate::daemon::overview::{JobView, SourceView};
+use crate::daemon::status::JobProgress;
 use crate::oai::response::RepairKind;
+use crate::store::{JobKind, JobState};
 
 /// `2026-06-10 12:00 UTC`.
 pub(super) fn instant(unix_ms: i64) -> String {
@@ -49,87 +51,89 @@ pub(super) fn repair(kind: RepairKind) -> String {
 }
 
 /// What a source is doing, as a sentence without full stop.
-pub(super) fn state(state: Option<&State>, now_ms: i64) -> String {
-    let left = |until_ms: i64| span((until_ms - now_ms + 999) / 1000);
-    match state {
-        None => "No longer configured; its records stay".to_owned(),
-        Some(State::Running {
-            since_ms,
-            pages,
-            records,
-            waiting,
-            stopping,
-        }) => {
-            let mut text = format!(
-                "Harvesting for {}: {}, {}",
-                span((now_ms - since_ms) / 1000),
-                counted(*pages, "page", "pages"),
-                counted(*records, "record", "records"),
-            );
-            if let Some(wait) = waiting.as_ref().filter(|wait| wait.until_ms > now_ms) {
-                text.push_str(&format!("; waits {} ({})", left(wait.until_ms), wait.why));
-            }
-            if *stopping {
-                text.push_str("; stops after this page");
-            }
-            text
-        }
-        Some(State::Due { why }) => format!("Due; waits for {why}"),
-        Some(State::Waiting(wait)) => format!(
-            "Next pass in {} ({}); waits for {}",
-            left(wait.until_ms),
-            instant(wait.until_ms),
-            wait.why
-        ),
-        Some(State::Paused { since_ms }) => format!("Paused since {}", instant(*since_ms)),
-        Some(State::OnDemand) => "Harvested on demand only".to_owned(),
+pub(super) fn source(source: &SourceView, now_ms: i64) -> String {
+    if !source.configured {
+        "No longer configured; its records stay".to_owned()
+    } else if source.reconcile.job.is_running() {
+        job(&source.reconcile, now_ms)
+    } else {
+        job(&source.pass, now_ms)
     }
 }
 
-/// What an output or export is doing, as a sentence without full stop.
-pub(super) fn delivery(state: &DeliveryState, now_ms: i64) -> String {
+/// What a job is doing, as a sentence without full stop.
+pub(super) fn job(view: &JobView, now_ms: i64) -> String {
     let left = |until_ms: i64| span((until_ms - now_ms + 999) / 1000);
-    match state {
-        DeliveryState::Running {
-            since_ms,
-            done,
-            total,
-            stopping,
-        } => {
-            let mut text = format!(
-                "At work for {}: {} of {} changes",
-                span((now_ms - since_ms) / 1000),
-                number(*done),
-                number(*total),
-            );
-            if *stopping {
-                text.push_str("; stops");
-            }
-            text
+    let job = &view.job;
+    let next = job.next_at.unwrap_or(now_ms);
+    let reason = job.reason.as_deref().unwrap_or_default();
+    match job.state {
+        JobState::Running => {
+            let begun = job.started_at.unwrap_or(now_ms);
+            running(job.key.kind, view.progress.as_ref(), begun, now_ms)
         }
-        DeliveryState::Due { why } => format!("Due; waits for {why}"),
-        DeliveryState::Waiting(wait) => {
-            format!(
-                "Next time in {}; waits for {}",
-                left(wait.until_ms),
-                wait.why
-            )
-        }
-        DeliveryState::Retrying(wait) => {
-            format!(
-                "Failed; tried again in {}, after {}",
-                left(wait.until_ms),
-                wait.why
-            )
-        }
-        DeliveryState::OnDemand => "Nothing is planned".to_owned(),
+        JobState::Due => format!("Due, but {reason}"),
+        JobState::Waiting => format!(
+            "Next {} in {} ({}): {reason}",
+            job.key.kind.word(),
+            left(next),
+            instant(next)
+        ),
+        JobState::Retrying => format!(
+            "Failing: {}, next in {}",
+            counted(u64::from(job.failures), "attempt", "attempts"),
+            left(next)
+        ),
+        JobState::Paused => match job.paused_at {
+            Some(at) => format!("Paused since {}", instant(at)),
+            None => "Paused".to_owned(),
+        },
+        JobState::OnDemand => format!("No {} is planned", job.key.kind.word()),
     }
+}
+
+fn running(kind: JobKind, progress: Option<&JobProgress>, begun: i64, now_ms: i64) -> String {
+    let verb = match kind {
+        JobKind::Pass => "Harvesting",
+        JobKind::Reconcile => "Reconciling",
+        JobKind::Push => "Pushing",
+        JobKind::Export => "Exporting",
+    };
+    let since = span((now_ms - begun) / 1000);
+    let Some(progress) = progress else {
+        return format!("{verb} for {since} in another process");
+    };
+    let mut text = match kind {
+        JobKind::Pass | JobKind::Reconcile => format!(
+            "{verb} for {since}: {}, {}",
+            counted(progress.pages, "page", "pages"),
+            counted(progress.done, "record", "records")
+        ),
+        JobKind::Push | JobKind::Export => format!(
+            "{verb} for {since}: {} of {} changes",
+            number(progress.done),
+            number(progress.total)
+        ),
+    };
+    let waiting = progress.waiting.as_ref();
+    if let Some(wait) = waiting.filter(|wait| wait.until_ms > now_ms) {
+        let left = span((wait.until_ms - now_ms + 999) / 1000);
+        text.push_str(&format!("; waits {left} ({})", wait.why));
+    }
+    if progress.stopping {
+        text.push_str(match kind {
+            JobKind::Pass | JobKind::Reconcile => "; stops after this page",
+            JobKind::Push | JobKind::Export => "; stops after this batch",
+        });
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::board::Wait;
+    use crate::daemon::status::{JobStatus, Wait};
+    use crate::store::{Job, JobKey};
 
     #[test]
     fn numbers_and_spans() {
@@ -149,37 +153,57 @@ mod tests {
 
     #[test]
     fn states_are_sentences() {
-        let wait = |until_ms| Wait {
-            until_ms,
-            why: "its schedule".to_owned(),
+        let view = |state, reason: &str, next_at| JobView {
+            job: Job {
+                state,
+                reason: Some(reason.to_owned()),
+                next_at,
+                started_at: Some(0),
+                failures: 8,
+                ..Job::unknown(JobKey::new(JobKind::Pass, "a"))
+            },
+            progress: None,
+            status: JobStatus::default(),
         };
-        let running = State::Running {
-            since_ms: 0,
-            pages: 1,
-            records: 1_200,
-            waiting: Some(wait(70_000)),
-            stopping: true,
+        let running = JobView {
+            progress: Some(JobProgress {
+                pages: 1,
+                done: 1_200,
+                waiting: Some(Wait {
+                    until_ms: 70_000,
+                    why: "HTTP 503".to_owned(),
+                }),
+                stopping: true,
+                ..JobProgress::default()
+            }),
+            ..view(JobState::Running, "", None)
         };
         let cases = [
             (
-                Some(running),
-                "Harvesting for 60 s: 1 page, 1\u{202f}200 records; waits 10 s (its schedule); \
+                running,
+                "Harvesting for 60 s: 1 page, 1\u{202f}200 records; waits 10 s (HTTP 503); \
                  stops after this page",
             ),
             (
-                Some(State::Waiting(wait(7_260_000))),
-                "Next pass in 2 h (1970-01-01 02:01 UTC); waits for its schedule",
+                view(JobState::Running, "", None),
+                "Harvesting for 60 s in another process",
             ),
             (
-                Some(State::Due {
-                    why: "a place".into(),
-                }),
-                "Due; waits for a place",
+                view(JobState::Waiting, "by its schedule", Some(7_260_000)),
+                "Next pass in 2 h (1970-01-01 02:01 UTC): by its schedule",
             ),
-            (None, "No longer configured; its records stay"),
+            (
+                view(JobState::Retrying, "", Some(63_000)),
+                "Failing: 8 attempts, next in 3 s",
+            ),
+            (
+                view(JobState::Due, "its pass comes first", None),
+                "Due, but its pass comes first",
+            ),
+            (view(JobState::OnDemand, "", None), "No pass is planned"),
         ];
-        for (shown, expected) in cases {
-            assert_eq!(state(shown.as_ref(), 60_000), expected);
+        for (view, expected) in cases {
+            assert_eq!(job(&view, 60_000), expected);
         }
     }
 }

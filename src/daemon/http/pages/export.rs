@@ -9,10 +9,11 @@ use maud::html;
 use super::form::{Said, Sent, buttons};
 use super::status::export_summary;
 use super::{Frame, address, frame, or_failed, respond};
-use crate::daemon::board::DeliveryKind;
-use crate::daemon::http::api::deliver_now;
+use crate::daemon::http::api::send;
 use crate::daemon::http::arguments::Arguments;
 use crate::daemon::http::{Context, Ctx, Failure};
+use crate::daemon::scheduler::Command;
+use crate::store::{JobKey, JobKind};
 
 /// `GET /export/{name}`
 pub(in crate::daemon::http) async fn export(
@@ -39,9 +40,9 @@ pub(in crate::daemon::http) async fn write(
         let sent = Sent::read(&body)?;
         sent.expect("run")?;
         let to = address("export", &name);
-        let wish = deliver_now(&context, DeliveryKind::Export, name.clone());
+        let sending = send(&context, Command::Run(JobKey::new(JobKind::Export, &name)));
         let show = |status, said| show(&context, &name, status, said);
-        sent.answer(&context, &to, wish, show).await
+        sent.answer(&context, &to, sending, show).await
     };
     or_failed(answer.await)
 }
@@ -58,7 +59,7 @@ async fn show(
         let message = format!("There is no export {name}.");
         return Err(Failure::new(StatusCode::NOT_FOUND, message));
     };
-    let has_token = context.shared.board.token().is_some();
+    let has_token = context.shared.registry.token().is_some();
     let content = html! {
         h1 { (name) }
         @if let Some(said) = &said { (said.markup()) }

@@ -121,7 +121,7 @@ impl Sent {
     /// # Errors
     /// If not.
     fn check(&self, context: &Context) -> Result<(), Failure> {
-        let token = context.shared.board.token();
+        let token = context.shared.registry.token();
         guard::brings_token(self.token.as_deref(), token.as_ref())
     }
 

@@ -9,10 +9,11 @@ use maud::{Markup, html};
 use super::form::{Said, Sent, buttons};
 use super::status::output_summary;
 use super::{Frame, address, frame, or_failed, record_address, respond, wide};
-use crate::daemon::board::DeliveryKind;
-use crate::daemon::http::api::{OutputDetails, deliver_now, output_details};
+use crate::daemon::http::api::{OutputDetails, output_details, send};
 use crate::daemon::http::arguments::Arguments;
 use crate::daemon::http::{Context, Ctx, Failure, words};
+use crate::daemon::scheduler::Command;
+use crate::store::{JobKey, JobKind};
 
 /// `GET /output/{name}`
 pub(in crate::daemon::http) async fn output(
@@ -37,7 +38,7 @@ async fn show(
     said: Option<Said>,
 ) -> Result<Response, Failure> {
     let (details, now_ms) = output_details(context, name).await?;
-    let has_token = context.shared.board.token().is_some();
+    let has_token = context.shared.registry.token().is_some();
     Ok(respond(
         status,
         page(&details, now_ms, has_token, said.as_ref()),
@@ -54,9 +55,9 @@ pub(in crate::daemon::http) async fn push(
         let sent = Sent::read(&body)?;
         sent.expect("push")?;
         let to = address("output", &name);
-        let wish = deliver_now(&context, DeliveryKind::Output, name.clone());
+        let sending = send(&context, Command::Run(JobKey::new(JobKind::Push, &name)));
         let show = |status, said| show(&context, &name, status, said);
-        sent.answer(&context, &to, wish, show).await
+        sent.answer(&context, &to, sending, show).await
     };
     or_failed(answer.await)
 }

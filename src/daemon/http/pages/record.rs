@@ -38,7 +38,7 @@ pub(in crate::daemon::http) async fn record(
             return Err(Failure::new(StatusCode::BAD_REQUEST, message));
         };
         let identifier = identifier.trim();
-        let config = context.shared.board.config();
+        let config = context.shared.registry.config();
         let documents = &config.documents;
         let wanted = found(documents, identifier, arguments.text("source"));
         let look_at_all = move |reader: &Reader| {

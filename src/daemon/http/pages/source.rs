@@ -10,9 +10,9 @@ use super::form::{Said, Sent, buttons};
 use super::{Frame, address, frame, or_failed, respond, wide};
 use crate::daemon::http::arguments::Arguments;
 use crate::daemon::http::{Context, Ctx, Failure, api, chart, words};
-use crate::daemon::overview::{DAYS, SourceView};
-use crate::daemon::wish::Wish;
-use crate::store::{Pass, PassState, WarningKind, Window};
+use crate::daemon::overview::{DAYS, JobView, SourceView};
+use crate::daemon::scheduler::Command;
+use crate::store::{JobKey, JobKind, JobState, Pass, PassState, WarningKind, Window};
 
 /// Passes and windows in a table; more are in the API.
 const ROWS: usize = 15;
@@ -27,7 +27,7 @@ pub(in crate::daemon::http) async fn source(
         let arguments = Arguments::read(query.as_deref(), &["done"], &[])?;
         let said = arguments
             .text("done")
-            .and_then(wish)
+            .and_then(|action| command(action, &name))
             .map(|(_, done)| Said::done(done));
         show(&context, &name, StatusCode::OK, said).await
     };
@@ -46,7 +46,7 @@ async fn show(
         let message = format!("There is no source {name}.");
         return Err(Failure::new(StatusCode::NOT_FOUND, message));
     };
-    let has_token = context.shared.board.token().is_some();
+    let has_token = context.shared.registry.token().is_some();
     let page = page(source, overview.now_ms, has_token, said.as_ref());
     Ok(respond(status, page))
 }
@@ -59,32 +59,44 @@ pub(in crate::daemon::http) async fn act(
 ) -> Response {
     let answer = async {
         let sent = Sent::read(&body)?;
-        let Some((wish, _)) = wish(&sent.action) else {
+        let Some((command, _)) = command(&sent.action, &name) else {
             let message = "the form needs an action: run, pause, resume, reconcile or confirm";
             return Err(Failure::new(StatusCode::BAD_REQUEST, message));
         };
         let to = address("source", &name);
         let show = |status, said| show(&context, &name, status, said);
-        let wish = api::ask(&context, &name, wish);
-        sent.answer(&context, &to, wish, show).await
+        let sending = api::send(&context, command);
+        sent.answer(&context, &to, sending, show).await
     };
     or_failed(answer.await)
 }
 
-/// What the buttons mean, and what is said once it is so.
-fn wish(action: &str) -> Option<(Wish, &'static str)> {
+/// The command of a button, and the text that confirms it.
+fn command(action: &str, name: &str) -> Option<(Command, &'static str)> {
+    let run = |kind| Command::Run(JobKey::new(kind, name));
     match action {
-        "run" => Some((Wish::Run, "A pass begins as soon as its host is free.")),
-        "pause" => Some((Wish::Pause, "Paused: no pass begins until it is resumed.")),
+        "run" => Some((
+            run(JobKind::Pass),
+            "A pass begins as soon as its host is free.",
+        )),
+        "pause" => Some((
+            Command::Pause(name.to_owned()),
+            "Paused: no pass begins until it is resumed.",
+        )),
         "confirm" => Some((
-            Wish::ConfirmDeletions,
-            "Confirmed: what the list did not show is asked for, and buried if it is gone.",
+            Command::ConfirmDeletions(name.to_owned()),
+            "Confirmed: records that the list did not show are requested one by one, and deleted if \
+             they do not exist.",
         )),
         "reconcile" => Some((
-            Wish::Reconcile,
-            "Everything is listed as soon as the host is free, to find what vanished without a word.",
+            run(JobKind::Reconcile),
+            "A reconcile begins as soon as the host is free. It lists everything, to find records that \
+             disappeared.",
         )),
-        "resume" => Some((Wish::Resume, "Passes begin by the schedule again.")),
+        "resume" => Some((
+            Command::Resume(name.to_owned()),
+            "Passes begin by the schedule again.",
+        )),
         _ => None,
     }
 }
@@ -92,7 +104,7 @@ fn wish(action: &str) -> Option<(Wish, &'static str)> {
 /// What is most worth knowing of a source.
 pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
     html! {
-        p { (words::state(source.state.as_ref(), now_ms)) "." }
+        p { (words::source(source, now_ms)) "." }
         dl {
             dt { "Complete up to" }
             dd {
@@ -116,11 +128,8 @@ pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
                 dt { "Last pass" }
                 dd { (pass_in_words(pass, source, now_ms)) }
             }
-            @if source.reconciling {
-                dt { "Reconciling" } dd { "lists everything, to find what vanished without a word" }
-            }
-            @if let Some(next) = &source.next_reconcile {
-                dt { "Next reconcile" } dd { (words::instant(next.until_ms)) }
+            @if source.configured && source.reconcile.job.state != JobState::OnDemand {
+                dt { "Reconcile" } dd { (words::job(&source.reconcile, now_ms)) }
             }
             @if !source.pending_windows.is_empty() {
                 dt { "Open windows" }
@@ -130,12 +139,24 @@ pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
     }
 }
 
+/// Why the last run of a job did not succeed, or what a person has to know of it.
+pub(super) fn last_message(view: &JobView) -> Markup {
+    let job = &view.job;
+    html! {
+        @if let (Some(message), Some(outcome)) = (&job.message, job.outcome) {
+            p class="bad" {
+                @if let Some(at) = job.ended_at { (words::instant(at)) ": " }
+                "the last " (job.key.kind.word()) " " (outcome.word()) ": " (message)
+            }
+        }
+    }
+}
+
 /// What is not as it should be.
 pub(super) fn problems(source: &SourceView) -> Markup {
     html! {
-        @if let Some(message) = source.last_run.as_ref().and_then(|run| run.message.as_ref()) {
-            p class="bad" { "The last run was not complete: " (message) }
-        }
+        (last_message(&source.pass))
+        (last_message(&source.reconcile))
         @for warning in &source.warnings {
             p class="bad" { "Since " (words::instant(warning.since_at)) ": " (warning.message) }
         }
@@ -163,10 +184,7 @@ fn pass_address(source: &SourceView, pass: &Pass) -> String {
 
 /// Where a pass stands, in a word.
 pub(super) fn state_of(pass: &Pass, source: &SourceView) -> &'static str {
-    let runs = source
-        .state
-        .as_ref()
-        .is_some_and(|state| state.word() == "running");
+    let runs = source.pass.job.is_running() || source.reconcile.job.is_running();
     match pass.state {
         PassState::Complete => "complete",
         PassState::Open if runs => "running",
@@ -251,7 +269,7 @@ fn wishes(source: &SourceView, has_token: bool) -> Markup {
         .any(|warning| warning.kind == WarningKind::HeldDeletions);
     let wishes = html! {
         button name="action" value="run" { "Run now" }
-        @if source.paused { button name="action" value="resume" { "Resume" } }
+        @if source.pass.job.paused_at.is_some() { button name="action" value="resume" { "Resume" } }
         @else { button name="action" value="pause" { "Pause" } }
         button name="action" value="reconcile" { "Look for vanished records" }
         @if held { button name="action" value="confirm" { "Confirm the held deletions" } }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::source::{problems, summary};
+use super::source::{last_message, problems, summary};
 use super::{Frame, address, ago, frame, or_failed, respond};
 use crate::daemon::http::arguments::Arguments;
 use crate::daemon::http::{Ctx, Failure, chart, words};
@@ -103,7 +103,7 @@ fn troubles(overview: &Overview) -> Markup {
         .filter(|host| host.left(now_ms).is_some());
     html! {
         @if let Some(trouble) = &overview.trouble {
-            p class="bad" { "No pass can be started: " (trouble) }
+            p class="bad" { "No job can be started: " (trouble) }
         }
         @if let Some((at_ms, why)) = refused {
             p class="bad" {
@@ -123,7 +123,7 @@ pub(super) fn output_summary(view: &OutputView, now_ms: i64) -> Markup {
     let output = &view.known;
     html! {
         p {
-            (words::delivery(&view.delivery.state, now_ms)) ". "
+            (words::job(&view.job, now_ms)) ". "
             @if view.behind == 0 { "It has everything." }
             @else {
                 (words::number(view.behind)) " changes behind, the oldest for "
@@ -140,12 +140,7 @@ pub(super) fn output_summary(view: &OutputView, now_ms: i64) -> Markup {
                 dd { span class="bad" { (words::number(view.rejected)) " documents" } }
             }
         }
-        @if let Some(error) = &output.last_error {
-            p class="bad" {
-                @if let Some(at) = output.error_at { (words::instant(at)) ": " }
-                "the last push stopped: " (error)
-            }
-        }
+        (last_message(&view.job))
     }
 }
 
@@ -153,14 +148,12 @@ pub(super) fn output_summary(view: &OutputView, now_ms: i64) -> Markup {
 pub(super) fn export_summary(view: &ExportView, now_ms: i64) -> Markup {
     let export = &view.known;
     html! {
-        p { (words::delivery(&view.delivery.state, now_ms)) "." }
+        p { (words::job(&view.job, now_ms)) "." }
         dl {
             @if let Some(at) = export.done_at { dt { "Complete" } dd { (ago(at, now_ms)) } }
             @if let Some(file) = &export.file { dt { "Newest file" } dd { (file) } }
         }
-        @if let Some(error) = &export.last_error {
-            p class="bad" { "The last attempt failed: " (error) }
-        }
+        (last_message(&view.job))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ways to tell someone: a program that is run, a URL that is posted to.
+//! The channels of alerts: a program that is run, and a URL that is posted to.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -13,26 +13,26 @@ use url::Url;
 use crate::config::Config;
 use crate::http::{Client, ClientSettings, Protocol, Secret, error_text};
 
-/// A program that takes longer is ended, lest alerts pile up behind it.
+/// The longest run of the program. A longer one is killed, so that alerts do not pile up behind it.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
 
-/// For the whole of a request to a webhook.
+/// The longest time for a whole request to a webhook.
 const LONGEST_POST: Duration = Duration::from_secs(30);
 
-/// A way to tell someone.
+/// A channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Channel {
     /// `alert`.
     Command,
     /// `webhook`.
     Webhook,
 }
 
-impl Way {
-    /// Every way.
+impl Channel {
+    /// All channels.
     pub(super) const ALL: [Self; 2] = [Self::Command, Self::Webhook];
 
-    /// The word that the store knows it by.
+    /// The word for it in the store.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Command => "command",
@@ -41,18 +41,15 @@ impl Way {
     }
 
     /// Whether it is configured.
-    pub(super) fn is_open(self, config: &Config) -> bool {
+    pub(super) fn is_configured(self, config: &Config) -> bool {
         match self {
             Self::Command => config.daemon.alert.is_some(),
             Self::Webhook => config.daemon.webhook.is_some(),
         }
     }
 
-    /// Tells what `body` says, an alert as JSON.
-    ///
-    /// # Errors
-    /// Why that did not work, for people, without secrets.
-    pub(super) async fn tell(self, config: &Config, body: &str) -> Result<(), String> {
+    /// Sends an alert, which is JSON. The error is for people and has no secrets.
+    pub(super) async fn send(self, config: &Config, body: &str) -> Result<(), String> {
         match (self, &config.daemon.alert, &config.daemon.webhook) {
             (Self::Command, Some(program), _) => run(program, body)
                 .await
@@ -63,8 +60,8 @@ impl Way {
     }
 }
 
-/// Runs `program` without arguments and without a shell; what there is to say is in its environment,
-/// so that no text of a repository is ever read as a command.
+/// Runs `program` without arguments and without a shell. The alert is in its environment, so that no text of a
+/// repository is read as a command.
 async fn run(program: &Path, body: &str) -> Result<(), String> {
     let alert: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
@@ -89,14 +86,14 @@ async fn run(program: &Path, body: &str) -> Result<(), String> {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(status.to_string()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("not done after {} s, ended", LONGEST_RUN.as_secs())),
+        Err(_) => Err(format!("killed after {} s", LONGEST_RUN.as_secs())),
     }
 }
 
-/// Posts `body`; every answer of 2xx will do. Redirects are not followed: a POST would lose its body.
+/// Posts `body`, and accepts each answer of 2xx. Redirects are not followed: a POST would lose its body.
 async fn post(url: &Secret, body: &str) -> Result<(), String> {
     let url = Url::parse(url.expose()).map_err(|error| format!("the webhook: {error}"))?;
-    // Its path may be a secret; its host tells enough.
+    // The path may be a secret, so only the host is shown.
     let shown = url.host_str().unwrap_or("the webhook").to_owned();
     let settings = ClientSettings::new(url.clone());
     let protocol = Protocol {
@@ -121,7 +118,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn programs_hear_what_happened() {
+    async fn programs_get_the_alert_in_their_environment() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (program, heard) = (folder.path().join("tell"), folder.path().join("heard"));
@@ -143,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_shows_no_secret() {
+    async fn errors_show_no_secret() {
         // Nothing listens at port 1.
         let url = Secret::new("http://127.0.0.1:1/hooks/s3cret?key=s3cret");
         let why = post(&url, "{}").await.unwrap_err();

@@ -1,0 +1,304 @@
+//! The four kinds of jobs: what each has to do, what it needs for itself alone, and one run of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::daemon::status::{Delivered, StatusRegistry};
+use crate::end::End;
+use crate::harvest::progress::Progress;
+use crate::harvest::settings::SourceSettings;
+use crate::harvest::{
+    CommitMode, Context, DeletionPolicy, Pace, RunOptions, harvest, host, reconcile,
+};
+use crate::oai::client::Client;
+use crate::output::export::settings::ExportSettings;
+use crate::output::export::write_file;
+use crate::output::solr::settings::SolrSettings;
+use crate::output::solr::{PushProgress, PushSurroundings, PushWishes, push};
+use crate::schedule::Retry;
+use crate::stop::Stop;
+use crate::store::{ChangeFilter, Counts, JobKey, JobKind, JobOutcome, Reader, Store, StoreError};
+
+/// What one job does, with its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Job {
+    /// Harvests a source.
+    Pass(Box<SourceSettings>),
+    /// Finds the records of a source that disappeared, and holds more than this percentage of the live
+    /// ones until a person confirms.
+    Reconcile(Box<SourceSettings>, u8),
+    /// Sends changes to an output.
+    Push(Box<SolrSettings>),
+    /// Writes a file.
+    Export(Box<ExportSettings>),
+}
+
+/// What a job uses while no other job may.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Resource {
+    /// A host: it is asked by one source at a time, and `max_hosts` bounds how many are in use.
+    Host(String),
+    /// An output, by name.
+    Output(String),
+    /// All processor cores: an export uses them, so exports run one after the other.
+    Cores,
+}
+
+/// What a person requested of a job. The greater request replaces the lesser one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Request {
+    /// A run.
+    Run,
+    /// A reconcile that deletes the records that an earlier one has held.
+    ConfirmDeletions,
+}
+
+/// What each run is given.
+#[derive(Clone)]
+pub(super) struct JobContext {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) registry: Arc<StatusRegistry>,
+    pub(super) progress: Arc<dyn Progress>,
+    pub(super) pace: Pace,
+}
+
+/// How a run ended, and what it did.
+#[derive(Debug)]
+pub(super) struct RunResult {
+    pub(super) outcome: JobOutcome,
+    /// Why it did not succeed, or what a person has to know of it.
+    pub(super) message: Option<String>,
+    pub(super) work: Work,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Records that a pass or reconcile stored.
+    Stored(Counts),
+    /// Documents that a push or export delivered.
+    Delivered(Delivered),
+    /// It is not known.
+    Unknown,
+}
+
+impl RunResult {
+    /// The result of a run that failed before it did anything.
+    pub(super) fn failed(message: String) -> Self {
+        Self {
+            outcome: JobOutcome::Failed,
+            message: Some(message),
+            work: Work::Unknown,
+        }
+    }
+
+    fn of(end: End, stop: &Stop, work: Work) -> Self {
+        let (outcome, message) = end.outcome(stop.is_requested());
+        Self {
+            outcome,
+            message,
+            work,
+        }
+    }
+}
+
+impl Job {
+    /// Which job it is.
+    pub(super) fn key(&self) -> JobKey {
+        match self {
+            Self::Pass(source) => JobKey::new(JobKind::Pass, &source.name),
+            Self::Reconcile(source, _) => JobKey::new(JobKind::Reconcile, &source.name),
+            Self::Push(output) => JobKey::new(JobKind::Push, &output.name),
+            Self::Export(export) => JobKey::new(JobKind::Export, &export.name),
+        }
+    }
+
+    /// What it uses while no other job may.
+    pub(super) fn resource(&self) -> Resource {
+        match self {
+            Self::Pass(source) | Self::Reconcile(source, _) => Resource::Host(host(source)),
+            Self::Push(output) => Resource::Output(output.name.clone()),
+            Self::Export(_) => Resource::Cores,
+        }
+    }
+
+    /// Whether it harvests. The others deliver what the store has.
+    pub(super) fn harvests(&self) -> bool {
+        matches!(self, Self::Pass(_) | Self::Reconcile(..))
+    }
+
+    /// When it runs again after a failure.
+    pub(super) fn retry(&self) -> Retry {
+        let hour = Duration::from_secs(3600);
+        let half_hour = Duration::from_secs(1800);
+        let (first_pause, longest_pause) = match self {
+            Self::Pass(_) | Self::Reconcile(..) => (hour, hour),
+            // A push has already retried with shorter pauses itself, so its pauses go on doubling.
+            Self::Push(settings) => {
+                let times = 1_u32.checked_shl(settings.retries).unwrap_or(u32::MAX);
+                (settings.retry_pause.saturating_mul(times), half_hour)
+            }
+            Self::Export(_) => (Duration::from_secs(60), half_hour),
+        };
+        Retry {
+            first_pause,
+            longest_pause,
+            // An index that is down is not asked at each tick.
+            tick_ends_pause: self.harvests(),
+        }
+    }
+
+    /// Whether the store has a change that an output or export lacks. `false` for the others.
+    pub(super) fn lacks_changes(&self, reader: &Reader) -> Result<bool, StoreError> {
+        let filter = match self {
+            Self::Pass(_) | Self::Reconcile(..) => return Ok(false),
+            Self::Push(settings) => match reader.output(&settings.name)? {
+                Some(known) if known.definition == settings.definition() => {
+                    settings.filter(known.position)
+                }
+                // Everything is to be sent again, or for the first time.
+                _ => ChangeFilter::default(),
+            },
+            Self::Export(settings) => {
+                let known = reader.export(&settings.name)?;
+                let known = known.filter(|known| known.definition == settings.definition());
+                settings.filter(known.map(|known| known.position))
+            }
+        };
+        Ok(reader.first_change(&filter)?.is_some())
+    }
+
+    /// Runs it once.
+    pub(super) async fn run(
+        self,
+        request: Option<Request>,
+        context: JobContext,
+        stop: Stop,
+    ) -> RunResult {
+        match self {
+            Self::Pass(source) => run_pass(context, &source, stop).await,
+            Self::Reconcile(source, max_percent) => {
+                let confirmed = request == Some(Request::ConfirmDeletions);
+                run_reconcile(context, &source, confirmed, max_percent, stop).await
+            }
+            Self::Push(settings) => run_push(context, &settings, stop).await,
+            Self::Export(settings) => {
+                let run = move || run_export(&context, &settings, &stop);
+                let written = tokio::task::spawn_blocking(run).await;
+                written.unwrap_or_else(|error| RunResult::failed(format!("it crashed: {error}")))
+            }
+        }
+    }
+}
+
+fn harvest_context(context: JobContext, stop: &Stop) -> Context {
+    Context {
+        store: context.store,
+        clock: context.clock,
+        stop: stop.clone(),
+        progress: context.progress,
+        pace: context.pace,
+        commit_mode: CommitMode::default(),
+    }
+}
+
+async fn run_pass(context: JobContext, source: &SourceSettings, stop: Stop) -> RunResult {
+    let client = match Client::new(&source.client) {
+        Ok(client) => client,
+        Err(error) => return RunResult::failed(error.to_string()),
+    };
+    let context = harvest_context(context, &stop);
+    let report = harvest(&context, &client, source, &RunOptions::default()).await;
+    RunResult::of(report.end, &stop, Work::Stored(report.counts))
+}
+
+async fn run_reconcile(
+    context: JobContext,
+    source: &SourceSettings,
+    confirmed: bool,
+    max_percent: u8,
+    stop: Stop,
+) -> RunResult {
+    let client = match Client::new(&source.client) {
+        Ok(client) => client,
+        Err(error) => return RunResult::failed(error.to_string()),
+    };
+    let policy = DeletionPolicy {
+        max_share: f64::from(max_percent) / 100.0,
+        confirmed,
+        start_over: !confirmed,
+    };
+    let outcome = reconcile(&harvest_context(context, &stop), &client, source, policy).await;
+    if outcome.end == End::Complete {
+        tracing::info!(
+            source.id = %source.name,
+            "reconciled: {} records were not listed, {} of them exist, {} are deleted now",
+            outcome.not_listed, outcome.found, outcome.deleted
+        );
+    }
+    let work = Work::Stored(outcome.counts);
+    if outcome.held {
+        // The list is complete; a person decides what it means.
+        return RunResult {
+            outcome: JobOutcome::Succeeded,
+            message: outcome.end.why().map(str::to_owned),
+            work,
+        };
+    }
+    RunResult::of(outcome.end, &stop, work)
+}
+
+async fn run_push(context: JobContext, settings: &SolrSettings, stop: Stop) -> RunResult {
+    let (registry, key) = (context.registry, JobKey::new(JobKind::Push, &settings.name));
+    let surroundings = PushSurroundings {
+        store: context.store,
+        clock: context.clock,
+        stop: stop.clone(),
+        progress: Arc::new(move |progress: PushProgress| {
+            registry.delivering(&key, progress.done, progress.total.max(progress.done));
+        }),
+    };
+    let report = match push(&surroundings, settings, &PushWishes::default()).await {
+        Ok(report) => report,
+        Err(error) => return RunResult::failed(error.to_string()),
+    };
+    if report.starts_over {
+        tracing::info!(
+            "output {}: its settings have changed, so everything is sent again",
+            report.output
+        );
+    }
+    let delivered = Delivered {
+        added: report.progress.added,
+        deleted: report.progress.deleted,
+        rejected: report.progress.rejected,
+    };
+    RunResult::of(report.end, &stop, Work::Delivered(delivered))
+}
+
+fn run_export(context: &JobContext, settings: &ExportSettings, stop: &Stop) -> RunResult {
+    let key = JobKey::new(JobKind::Export, &settings.name);
+    let now_ms = context.clock.now_ms();
+    let written = write_file(&context.store, settings, stop, now_ms, |read| {
+        context.registry.delivering(&key, read, read);
+    });
+    match written {
+        Ok(report) if report.stopped => RunResult {
+            outcome: JobOutcome::Interrupted,
+            message: None,
+            work: Work::Unknown,
+        },
+        Ok(report) => RunResult {
+            outcome: JobOutcome::Succeeded,
+            message: None,
+            work: Work::Delivered(Delivered {
+                added: report.records,
+                deleted: report.deletions,
+                rejected: report.failed,
+            }),
+        },
+        Err(error) => RunResult::failed(error.to_string()),
+    }
+}

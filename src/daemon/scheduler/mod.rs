@@ -1,0 +1,733 @@
+//! The scheduler: starts jobs that are due, joins those that end, carries out commands, takes over a new
+//! configuration, and stops everything at the end.
+//!
+//! Each job has at most one run, in a task of its own. All decisions are made here, in one task, so there is
+//! nothing to lock. What a job waits for and how its last run ended is its row in the store, which commands
+//! such as `harvestd push` write too.
+//!
+//! - `job`: the kinds of jobs, and one run of each
+//! - `command`: what a person may request
+//! - `reload`: what a new configuration changes
+//! - `ticker`: calls for a tick each minute
+
+mod command;
+mod job;
+mod reload;
+pub(super) mod ticker;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::{self, JoinError, JoinSet};
+
+pub(super) use self::command::{Answer, Command, Requested};
+use self::job::{Job, JobContext, Request, Resource, RunResult, Work};
+use super::status::{Delivered, StatusRegistry};
+use super::{Service, systemd};
+use crate::config::Config;
+use crate::harvest::Pace;
+use crate::schedule::{NextRun, Reason, Schedule, Situation, next_run, part_of_spread};
+use crate::stop::{Stop, StopSwitch, stop_switch};
+use crate::store::{
+    Job as Row, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Reader, Runner, Source,
+    Store, StoreError,
+};
+
+/// The longest time between two ticks. A wall clock can be set, so no sleep trusts it for longer.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// The time until the next tick if the store cannot be read or written.
+const STORE_TROUBLE_SLEEP: Duration = Duration::from_secs(10);
+
+/// A configured job.
+struct Entry {
+    job: Job,
+    schedule: Schedule,
+    requested: Option<Request>,
+    /// A pass may have stored something for this push or export.
+    maybe_behind: bool,
+    /// Run again without the pause after a failure, since the settings are new.
+    retry_now: bool,
+    /// When this push or export last ended, or was last found to have nothing to do. Its ticks count from
+    /// then.
+    idle_at: Option<i64>,
+}
+
+/// A run that is under way. Its settings may be those of an older configuration.
+struct Run {
+    key: JobKey,
+    resource: Resource,
+    switch: StopSwitch,
+    /// A person requested it, so closing hours do not stop it.
+    requested: bool,
+    stopping: bool,
+}
+
+/// A job that should run now.
+#[derive(Clone)]
+struct DueJob {
+    key: JobKey,
+    requested: bool,
+    last_at: i64,
+}
+
+/// What the store knows at the time of a tick.
+struct Known {
+    now_ms: i64,
+    rows: BTreeMap<JobKey, Row>,
+    sources: BTreeMap<String, Source>,
+    host_pauses: BTreeMap<String, i64>,
+}
+
+/// See the module.
+pub(super) struct Scheduler {
+    config: Arc<Config>,
+    reader: Reader,
+    registry: Arc<StatusRegistry>,
+    /// Reads the configuration again.
+    reload: Box<dyn Fn() -> Result<Config, String>>,
+    /// Given to each run.
+    context: JobContext,
+    entries: BTreeMap<JobKey, Entry>,
+    tasks: JoinSet<RunResult>,
+    running: HashMap<task::Id, Run>,
+    /// Decides with its name by which part of the spread a job runs late.
+    spread_seed: i64,
+    /// Changes of rows that are not in the store yet.
+    unsaved: Vec<(JobKey, JobChange)>,
+    /// Answers that are given after the next tick.
+    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+    /// The line that the service manager has.
+    status_line: String,
+}
+
+impl Scheduler {
+    /// A scheduler for the jobs of `config`. It starts nothing yet.
+    pub(super) fn new(
+        config: Config,
+        store: Arc<Store>,
+        registry: Arc<StatusRegistry>,
+        service: Service,
+    ) -> Result<Self, StoreError> {
+        let reader = store.reader()?;
+        let spread_seed = match reader.meta_value("spread_seed")? {
+            Some(seed) => seed,
+            None => {
+                let seed = fastrand::i64(..);
+                store.set_meta_value("spread_seed", Some(seed))?;
+                seed
+            }
+        };
+        store.end_runs_of_killed_daemon(registry.now_ms())?;
+        let mut scheduler = Self {
+            config: Arc::new(config),
+            reader,
+            registry: Arc::clone(&registry),
+            reload: service.reload,
+            context: JobContext {
+                store,
+                clock: service.clock,
+                registry,
+                progress: service.progress,
+                pace: Pace::default(),
+            },
+            entries: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            spread_seed,
+            unsaved: Vec::new(),
+            answers: Vec::new(),
+            status_line: String::new(),
+        };
+        scheduler.take_over(Arc::clone(&scheduler.config));
+        Ok(scheduler)
+    }
+
+    /// Runs jobs until `stop`. Then it stops all runs after their page or batch, or after the grace period.
+    pub(super) async fn run(
+        mut self,
+        stop: Stop,
+        ticks: Arc<Notify>,
+        mut commands: mpsc::Receiver<Requested>,
+        mut reloads: mpsc::Receiver<()>,
+    ) {
+        loop {
+            let sleep = tokio::select! {
+                biased;
+                () = stop.requested() => break,
+                sleep = self.tick() => sleep,
+            };
+            tokio::select! {
+                // Ends of runs come before commands: they free resources.
+                biased;
+                () = stop.requested() => break,
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                Some(requested) = commands.recv() => self.carry_out(requested),
+                Some(()) = reloads.recv() => self.reload(),
+                () = ticks.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+        self.shut_down().await;
+    }
+
+    /// Starts what is due, stores the plan of every other job, and gives the time until the next tick.
+    async fn tick(&mut self) -> Duration {
+        self.registry.tick();
+        let (sleep, trouble) = match self.start_and_plan().await {
+            Ok(sleep) => (sleep, None),
+            Err(error) => (STORE_TROUBLE_SLEEP, Some(error.to_string())),
+        };
+        if let Some(trouble) = &trouble
+            && self.registry.trouble().is_none()
+        {
+            tracing::error!("no job can be started: {trouble}; next attempt in 10 s");
+        }
+        self.registry.set_trouble(trouble.clone());
+        self.tell_status();
+        for (sender, answer) in self.answers.drain(..) {
+            let answer = match &trouble {
+                Some(trouble) if answer == Answer::Accepted => Answer::Failed(trouble.clone()),
+                _ => answer,
+            };
+            // The asker may have gone.
+            let _ = sender.send(answer);
+        }
+        sleep
+    }
+
+    async fn start_and_plan(&mut self) -> Result<Duration, StoreError> {
+        // Rows come first: a job whose last end is not stored would run again.
+        self.save().await?;
+        let sleep = self.plan()?;
+        self.save().await?;
+        Ok(sleep)
+    }
+
+    /// Stores the changes of rows. They are kept if that fails.
+    async fn save(&mut self) -> Result<(), StoreError> {
+        if self.unsaved.is_empty() {
+            return Ok(());
+        }
+        let (store, now_ms) = (Arc::clone(&self.context.store), self.registry.now_ms());
+        let changes = self.unsaved.clone();
+        let count = changes.len();
+        let any_ended = changes
+            .iter()
+            .any(|(_, change)| matches!(change, JobChange::Ended { .. }));
+        let saved = task::spawn_blocking(move || store.change_jobs(&changes, now_ms)).await;
+        saved.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        self.unsaved.drain(..count);
+        if any_ended {
+            self.registry.tell_ended();
+        }
+        Ok(())
+    }
+
+    /// Starts what is due and can run now. Says when to look again.
+    fn plan(&mut self) -> Result<Duration, StoreError> {
+        let known = self.known()?;
+        let mut sleep = LONGEST_SLEEP;
+        let mut due = Vec::new();
+        let keys: Vec<JobKey> = self.entries.keys().cloned().collect();
+        for key in keys {
+            let row = known.rows.get(&key);
+            if self.is_running(&key) {
+                self.stop_outside_hours(&key, known.now_ms);
+                continue;
+            }
+            if row.is_some_and(Row::runs_elsewhere) {
+                continue;
+            }
+            let Some(situation) = self.situation(&key, &known)? else {
+                self.set_plan(&key, row, JobPlan::default());
+                continue;
+            };
+            let Some(entry) = self.entries.get(&key) else {
+                continue;
+            };
+            let next = next_run(&entry.schedule, &situation, known.now_ms);
+            let plan = plan_of(next, &entry.job);
+            if next != NextRun::Now {
+                if let NextRun::At(at, _) = next {
+                    let left = u64::try_from(at - known.now_ms).unwrap_or_default();
+                    sleep = sleep.min(Duration::from_millis(left));
+                }
+                self.set_plan(&key, row, plan);
+            } else if self.is_idle(&key, &situation)? {
+                // Its ticks count from now on, so the next look plans it.
+                sleep = Duration::ZERO;
+            } else {
+                due.push(DueJob {
+                    requested: situation.requested,
+                    last_at: situation.last_at,
+                    key,
+                });
+            }
+        }
+        self.one_per_source(&mut due, &known);
+        // Requested jobs first, then those that have waited longest.
+        due.sort_by_key(|job| (!job.requested, job.last_at));
+        for job in due {
+            match self.obstacle(&job.key) {
+                None => self.start(job),
+                Some(why) => self.set_due(&job.key, &known, why),
+            }
+        }
+        // Nobody plans jobs that are not configured any more.
+        for (key, row) in &known.rows {
+            if !self.entries.contains_key(key) && !row.is_running() {
+                self.set_plan(key, Some(row), JobPlan::default());
+            }
+        }
+        Ok(sleep)
+    }
+
+    fn known(&self) -> Result<Known, StoreError> {
+        let now_ms = self.registry.now_ms();
+        let rows = self.reader.jobs()?.into_iter();
+        let sources = self.reader.sources()?.into_iter();
+        let pauses = self.reader.host_pauses()?.into_iter();
+        Ok(Known {
+            now_ms,
+            rows: rows.map(|row| (row.key.clone(), row)).collect(),
+            sources: sources
+                .map(|source| (source.name.clone(), source))
+                .collect(),
+            host_pauses: pauses
+                .filter(|pause| pause.left(now_ms).is_some())
+                .map(|pause| (pause.host, pause.not_before_at))
+                .collect(),
+        })
+    }
+
+    /// What decides when a job runs; `None` if only a request starts it.
+    fn situation(&mut self, key: &JobKey, known: &Known) -> Result<Option<Situation>, StoreError> {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return Ok(None);
+        };
+        let row = known.rows.get(key);
+        let outcome = row.and_then(|row| row.outcome);
+        let failed = outcome == Some(JobOutcome::Failed) && !entry.retry_now;
+        let scheduled = entry.schedule.ticks.is_some();
+        let cut_off = matches!(outcome, Some(JobOutcome::Interrupted))
+            || (outcome == Some(JobOutcome::Failed) && entry.retry_now);
+        let ended_at = row.and_then(|row| row.ended_at);
+        let mut situation = Situation {
+            last_at: ended_at.unwrap_or_default(),
+            failures: failed.then(|| row.map_or(1, |row| row.failures.max(1))),
+            retry: Some(entry.job.retry()),
+            unfinished: scheduled && cut_off,
+            requested: entry.requested.is_some(),
+            ..Situation::default()
+        };
+        match &entry.job {
+            Job::Pass(_) => situation.unfinished |= scheduled && outcome.is_none(),
+            Job::Reconcile(..) => {
+                // The first reconcile comes with the first tick after the first pass.
+                let first_pass_at = match (ended_at, known.sources.get(&key.name)) {
+                    (None, Some(source)) => self.reader.first_pass_at(source.id)?,
+                    _ => None,
+                };
+                match ended_at.or(first_pass_at) {
+                    Some(last_at) => situation.last_at = last_at,
+                    None if situation.requested => {}
+                    None => return Ok(None),
+                }
+            }
+            Job::Push(_) | Job::Export(_) => {
+                // The store is asked only when something may have changed.
+                if entry.maybe_behind && !failed {
+                    entry.maybe_behind = entry.job.lacks_changes(&self.reader)?;
+                }
+                situation.unfinished = entry.maybe_behind;
+                // An end in the future is of a clock that was set back since.
+                let ended_at = ended_at.filter(|at| *at <= known.now_ms);
+                let last_at = ended_at.max(entry.idle_at).unwrap_or(known.now_ms);
+                entry.idle_at = Some(last_at);
+                situation.last_at = last_at;
+            }
+        }
+        if let Resource::Host(host) = entry.job.resource() {
+            situation.paused = row.is_some_and(|row| row.paused_at.is_some());
+            situation.host_until = known.host_pauses.get(&host).copied();
+            situation.part_of_spread = part_of_spread(self.spread_seed, &key.name);
+            if !scheduled {
+                situation.retry = None;
+            }
+        }
+        Ok(Some(situation))
+    }
+
+    /// Whether a push is due by a tick alone and has nothing to send. Its index is not asked then.
+    fn is_idle(&mut self, key: &JobKey, situation: &Situation) -> Result<bool, StoreError> {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return Ok(false);
+        };
+        let by_tick = !situation.requested && situation.failures.is_none();
+        let idle = by_tick
+            && matches!(entry.job, Job::Push(_))
+            && !entry.job.lacks_changes(&self.reader)?;
+        if idle {
+            entry.idle_at = Some(self.registry.now_ms());
+        }
+        Ok(idle)
+    }
+
+    /// Leaves the pass or the reconcile of each source, if both are due.
+    ///
+    /// A pass comes first, unless a person requested the reconcile or its list is open: the pass would go on
+    /// with that list, which would then be no list to reconcile with. A failed reconcile holds up no pass.
+    fn one_per_source(&mut self, due: &mut Vec<DueJob>, known: &Known) {
+        let passes: Vec<usize> = (0..due.len())
+            .filter(|number| due[*number].key.kind == JobKind::Pass)
+            .collect();
+        let mut later = BTreeSet::new();
+        for number in passes {
+            let DueJob {
+                key: pass,
+                requested,
+                last_at,
+            } = due[number].clone();
+            let key = JobKey::new(JobKind::Reconcile, &pass.name);
+            let Some(entry) = self.entries.get(&key) else {
+                continue;
+            };
+            let wanted = entry.requested.is_some() || entry.schedule.ticks.is_some();
+            let failed = known
+                .rows
+                .get(&key)
+                .is_some_and(|row| row.outcome == Some(JobOutcome::Failed));
+            let list_is_open = known.sources.get(&key.name).is_some_and(|source| {
+                source.traits.reconciling_since.is_some() && source.traits.settling.is_none()
+            });
+            let first = entry.requested.is_some() || (wanted && list_is_open && !failed);
+            let is_due = due.iter().any(|job| job.key == key);
+            match (is_due, first) {
+                (true, true) => {
+                    later.insert((pass, "its reconcile comes first"));
+                }
+                (true, false) => {
+                    later.insert((key, "its pass comes first"));
+                }
+                (false, true) if list_is_open && !failed => {
+                    later.insert((pass, "its reconcile comes first"));
+                    due.push(DueJob {
+                        key,
+                        requested,
+                        last_at,
+                    });
+                }
+                (false, _) => {}
+            }
+        }
+        due.retain(|job| later.iter().all(|(key, _)| *key != job.key));
+        for (key, why) in later {
+            self.set_due(&key, known, why.to_owned());
+        }
+    }
+
+    /// Why a job cannot begin beside those that run; `None` if it can.
+    fn obstacle(&self, key: &JobKey) -> Option<String> {
+        let job = &self.entries.get(key)?.job;
+        let wanted = job.resource();
+        if let Some(other) = self.running.values().find(|run| run.resource == wanted) {
+            return Some(match &wanted {
+                Resource::Host(host) => format!("{} is using host {host}", other.key),
+                Resource::Output(_) | Resource::Cores => format!("{} is running", other.key),
+            });
+        }
+        let store = &self.context.store;
+        let locked = match &wanted {
+            Resource::Host(_) => store.source_is_locked(&key.name),
+            Resource::Output(output) => store.output_is_locked(output),
+            Resource::Cores => false,
+        };
+        if locked {
+            return Some(format!(
+                "another process is using {} {}",
+                key.kind.subject(),
+                key.name
+            ));
+        }
+        if job.harvests() {
+            let used: BTreeSet<&Resource> = self
+                .running
+                .values()
+                .map(|run| &run.resource)
+                .filter(|resource| matches!(resource, Resource::Host(_)))
+                .collect();
+            let most = self.config.daemon.max_hosts;
+            if used.len() >= most {
+                return Some(format!("{most} hosts are in use, which is max_hosts"));
+            }
+        }
+        None
+    }
+
+    fn start(&mut self, due: DueJob) {
+        let DueJob { key, requested, .. } = due;
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        let (switch, stop) = stop_switch();
+        let request = entry.requested.take();
+        entry.maybe_behind = false;
+        entry.retry_now = false;
+        entry.idle_at = None;
+        let resource = entry.job.resource();
+        self.registry.job_started(&key);
+        let run = entry.job.clone().run(request, self.context.clone(), stop);
+        let task = self.tasks.spawn(run);
+        let change = JobChange::Started(Runner::Daemon);
+        self.unsaved.push((key.clone(), change));
+        let run = Run {
+            key,
+            resource,
+            switch,
+            requested,
+            stopping: false,
+        };
+        self.running.insert(task.id(), run);
+    }
+
+    /// Takes the result of a run.
+    fn ended(&mut self, ended: Result<(task::Id, RunResult), JoinError>) {
+        let (id, result) = match ended {
+            Ok(ended) => ended,
+            Err(error) => (
+                error.id(),
+                RunResult::failed(format!("it crashed: {error}")),
+            ),
+        };
+        let Some(Run { key, .. }) = self.running.remove(&id) else {
+            return;
+        };
+        log_end(&key, &result);
+        let RunResult {
+            outcome,
+            message,
+            work,
+        } = result;
+        let delivered = match work {
+            Work::Delivered(delivered) => delivered,
+            Work::Stored(_) | Work::Unknown => Delivered::default(),
+        };
+        let succeeded = outcome == JobOutcome::Succeeded;
+        self.registry.job_ended(&key, succeeded, delivered);
+        let harvested = matches!(key.kind, JobKind::Pass | JobKind::Reconcile);
+        for (other, entry) in &mut self.entries {
+            let interrupted = *other == key && outcome == JobOutcome::Interrupted;
+            entry.maybe_behind |= interrupted || (harvested && entry.schedule.after_pass);
+        }
+        let change = JobChange::Ended { outcome, message };
+        self.unsaved.push((key, change));
+    }
+
+    fn carry_out(&mut self, requested: Requested) {
+        let Requested { command, answer } = requested;
+        let key = command.key();
+        let answered = match self.entries.get_mut(&key) {
+            None => Answer::Unknown,
+            Some(entry) => {
+                match &command {
+                    // A pass that runs is the one that is requested. A push that runs may be past the
+                    // changes that are meant.
+                    Command::Run(_) if key.kind == JobKind::Pass => {
+                        if self.running.values().all(|run| run.key != key) {
+                            entry.requested = Some(Request::Run);
+                        }
+                    }
+                    Command::Run(_) => {
+                        entry.requested = entry.requested.max(Some(Request::Run));
+                    }
+                    Command::ConfirmDeletions(_) => {
+                        entry.requested = Some(Request::ConfirmDeletions);
+                    }
+                    Command::Pause(source) => self.pause(source, true),
+                    Command::Resume(source) => self.pause(source, false),
+                }
+                Answer::Accepted
+            }
+        };
+        tracing::info!("command {command:?}: {answered:?}");
+        self.answers.push((answer, answered));
+    }
+
+    fn pause(&mut self, source: &str, paused: bool) {
+        for key in [JobKind::Pass, JobKind::Reconcile].map(|kind| JobKey::new(kind, source)) {
+            if paused {
+                if let Some(entry) = self.entries.get_mut(&key) {
+                    entry.requested = None;
+                }
+                self.stop(&key);
+            }
+            self.unsaved.push((key, JobChange::Paused(paused)));
+        }
+    }
+
+    fn is_running(&self, key: &JobKey) -> bool {
+        self.running.values().any(|run| run.key == *key)
+    }
+
+    /// Stops the run of a job after its page or batch.
+    fn stop(&mut self, key: &JobKey) {
+        for run in self.running.values_mut().filter(|run| run.key == *key) {
+            run.switch.stop();
+            run.stopping = true;
+            self.registry.job_stopping(key);
+        }
+    }
+
+    /// Stops a run over a source outside its hours, unless a person requested it.
+    fn stop_outside_hours(&mut self, key: &JobKey, now_ms: i64) {
+        let Some(entry) = self.entries.get(key) else {
+            return;
+        };
+        let Schedule {
+            hours, time_zone, ..
+        } = &entry.schedule;
+        let mut runs = self.running.values();
+        let stops = runs.any(|run| run.key == *key && !run.requested && !run.stopping)
+            && entry.job.harvests()
+            && !hours.open(now_ms, *time_zone);
+        if stops {
+            tracing::info!("{key}: its hours are over; it stops after this page");
+            self.stop(key);
+        }
+    }
+
+    /// Notes the plan of a job, if it is another one than `row` has.
+    fn set_plan(&mut self, key: &JobKey, row: Option<&Row>, plan: JobPlan) {
+        let old = row.map(|row| (row.state, row.reason.as_deref(), row.next_at));
+        if old == Some((plan.state, plan.reason.as_deref(), plan.next_at)) {
+            return;
+        }
+        if plan.state == JobState::Retrying {
+            let (failures, at) = (row.map_or(1, |row| row.failures), plan.next_at);
+            let left = at.unwrap_or_default() - self.registry.now_ms();
+            let seconds = u64::try_from(left / 1000).unwrap_or_default().max(1);
+            let left = humantime::format_duration(Duration::from_secs(seconds));
+            tracing::info!("{key}: failing: {failures} attempts, next in {left}");
+        }
+        self.unsaved.push((key.clone(), JobChange::Planned(plan)));
+    }
+
+    fn set_due(&mut self, key: &JobKey, known: &Known, why: String) {
+        let plan = JobPlan {
+            state: JobState::Due,
+            reason: Some(why),
+            next_at: None,
+        };
+        self.set_plan(key, known.rows.get(key), plan);
+    }
+
+    /// Tells the service manager which jobs run, when that has changed.
+    fn tell_status(&mut self) {
+        let mut running: Vec<String> = self
+            .running
+            .values()
+            .map(|run| run.key.to_string())
+            .collect();
+        running.sort();
+        let line = match (self.registry.trouble(), running.as_slice()) {
+            (Some(trouble), _) => trouble,
+            (None, []) => "idle".to_owned(),
+            (None, running) => format!("running: {}", running.join(", ")),
+        };
+        if line != self.status_line {
+            systemd::status(&line);
+            self.status_line = line;
+        }
+    }
+
+    async fn shut_down(mut self) {
+        systemd::stopping();
+        let keys: Vec<JobKey> = self.running.values().map(|run| run.key.clone()).collect();
+        for key in &keys {
+            self.stop(key);
+        }
+        let grace = self.config.daemon.grace;
+        let joined = tokio::time::timeout(grace, async {
+            while let Some(ended) = self.tasks.join_next_with_id().await {
+                self.ended(ended);
+            }
+        })
+        .await;
+        if joined.is_err() {
+            for Run { key, .. } in self.running.values() {
+                tracing::warn!(
+                    "{key}: no answer within the grace period; the next start resumes it"
+                );
+                let change = JobChange::Ended {
+                    outcome: JobOutcome::Interrupted,
+                    message: None,
+                };
+                self.unsaved.push((key.clone(), change));
+            }
+            self.tasks.shutdown().await;
+        }
+        if let Err(error) = self.save().await {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// The plan of a job that does not run now.
+fn plan_of(next: NextRun, job: &Job) -> JobPlan {
+    let (at, reason) = match next {
+        NextRun::Now => return JobPlan::default(),
+        NextRun::OnRequest => return JobPlan::default(),
+        NextRun::Paused => {
+            return JobPlan {
+                state: JobState::Paused,
+                ..JobPlan::default()
+            };
+        }
+        NextRun::At(at, reason) => (at, reason),
+    };
+    let reason_text = match (reason, job.resource()) {
+        (Reason::Tick, _) => "by its schedule".to_owned(),
+        (Reason::Retry, _) => format!("retrying after a failed {}", job.key().kind.word()),
+        (Reason::Host, Resource::Host(host)) => format!("host {host} asked for a pause"),
+        (Reason::Host, _) => "its host asked for a pause".to_owned(),
+        (Reason::Hours, _) => "outside its hours".to_owned(),
+    };
+    JobPlan {
+        state: match reason {
+            Reason::Retry => JobState::Retrying,
+            Reason::Tick | Reason::Host | Reason::Hours => JobState::Waiting,
+        },
+        reason: Some(reason_text),
+        next_at: Some(at),
+    }
+}
+
+fn log_end(key: &JobKey, result: &RunResult) {
+    let work = match &result.work {
+        Work::Stored(counts) => format!(
+            "{} new, {} changed and {} deleted records stored",
+            counts.new, counts.changed, counts.deleted
+        ),
+        Work::Delivered(delivered) => delivered.to_string(),
+        Work::Unknown => "nothing is known of its work".to_owned(),
+    };
+    match (result.outcome, &result.message) {
+        (JobOutcome::Succeeded, Some(message)) => tracing::warn!("{key}: {message}; {work}"),
+        (JobOutcome::Succeeded, None) => {
+            // Passes log their own end.
+            if let Work::Delivered(delivered) = result.work
+                && delivered.any()
+            {
+                tracing::info!("{key}: {work}");
+            }
+        }
+        (JobOutcome::Interrupted, _) => tracing::info!("{key}: stopped; {work}"),
+        (JobOutcome::Failed, message) => {
+            let why = message.as_deref().unwrap_or("no reason is known");
+            tracing::warn!("{key} failed: {why}; {work}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a new configuration changes while the daemon runs, and when it is refused.
+
+use std::sync::Arc;
+
+use super::{Entry, Job, Scheduler};
+use crate::config::Config;
+use crate::daemon::systemd;
+use crate::schedule::Schedule;
+
+impl Scheduler {
+    /// Reads the configuration again. A wrong one, or one that needs a restart, changes nothing.
+    pub(super) fn reload(&mut self) {
+        systemd::reloading();
+        let read = (self.reload)();
+        let accepted = read.and_then(|config| match self.refusal(&config) {
+            Some(why) => Err(why),
+            None => Ok(config),
+        });
+        let refused = match accepted {
+            Ok(config) => {
+                self.take_over(Arc::new(config));
+                tracing::info!("the new configuration is in force");
+                for warning in &self.config.warnings {
+                    tracing::warn!("{warning}");
+                }
+                None
+            }
+            Err(why) => {
+                for line in why.lines() {
+                    tracing::error!("the configuration is refused, the old one stays: {line}");
+                }
+                Some(why)
+            }
+        };
+        self.registry.set_reload(refused);
+        systemd::ready();
+    }
+
+    /// Why a running daemon cannot take over a configuration; `None` if it can.
+    fn refusal(&self, new: &Config) -> Option<String> {
+        let old = &self.config;
+        if old.store != new.store {
+            return Some(format!(
+                "store: it was {} and is {}, which needs a restart",
+                old.store.display(),
+                new.store.display()
+            ));
+        }
+        if old.daemon.listen != new.daemon.listen {
+            return Some(format!(
+                "daemon: listen: it was {} and is {}, which needs a restart",
+                old.daemon.listen, new.daemon.listen
+            ));
+        }
+        None
+    }
+
+    /// Puts `config` into force. Runs of jobs that it changes or leaves out stop after their page or batch;
+    /// the others go on.
+    pub(super) fn take_over(&mut self, config: Arc<Config>) {
+        let mut old = std::mem::take(&mut self.entries);
+        for (job, schedule) in jobs(&config) {
+            let key = job.key();
+            let entry = match old.remove(&key) {
+                Some(entry) if entry.job == job => Entry { schedule, ..entry },
+                Some(entry) => {
+                    tracing::info!("{key}: its settings have changed");
+                    self.stop(&key);
+                    Entry {
+                        requested: entry.requested,
+                        // The new settings may put right what failed.
+                        retry_now: true,
+                        ..Entry::new(job, schedule)
+                    }
+                }
+                None => Entry::new(job, schedule),
+            };
+            self.entries.insert(key, entry);
+        }
+        for key in old.into_keys() {
+            if self.is_running(&key) {
+                tracing::info!("{key}: no longer configured; it stops after its page or batch");
+                self.stop(&key);
+            }
+        }
+        let entries = &self.entries;
+        self.registry.retain(|key| entries.contains_key(key));
+        self.registry.set_config(Arc::clone(&config));
+        self.config = config;
+    }
+}
+
+impl Entry {
+    fn new(job: Job, schedule: Schedule) -> Self {
+        Self {
+            requested: None,
+            // A push or an export may have missed something while no daemon ran.
+            maybe_behind: schedule.after_pass,
+            // A restart may follow the repair of an index. A repository is not asked sooner for it.
+            retry_now: !job.harvests(),
+            idle_at: None,
+            job,
+            schedule,
+        }
+    }
+}
+
+/// The jobs of a configuration.
+fn jobs(config: &Config) -> Vec<(Job, Schedule)> {
+    let mut jobs = Vec::new();
+    for source in &config.sources {
+        let schedule = config.schedules.get(&source.name).cloned();
+        let schedule = schedule.unwrap_or_default();
+        let source = Box::new(source.clone());
+        jobs.push((Job::Pass(source.clone()), schedule.pass));
+        let reconcile = Job::Reconcile(source, schedule.reconcile_max_percent);
+        jobs.push((reconcile, schedule.reconcile));
+    }
+    for output in &config.outputs {
+        let schedule = config.push_schedules.get(&output.name).cloned();
+        let schedule = schedule.unwrap_or_else(Schedule::of_pushes);
+        jobs.push((Job::Push(Box::new(output.clone())), schedule));
+    }
+    for (export, schedule) in &config.exports {
+        jobs.push((Job::Export(Box::new(export.clone())), schedule.clone()));
+    }
+    jobs
+}
