@@ -314,7 +314,7 @@ async fn records_that_the_store_lacks_are_fetched_by_name() {
         .await
         .success();
     assert!(
-        status.stdout.contains("asked for by name"),
+        status.stdout.contains("requests it by name"),
         "{}",
         status.stdout
     );
