@@ -1,4 +1,4 @@
-//! `harvestd audit`: whether an index is as the store is.
+//! `harvestd audit`: compares an index with the store.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,21 +11,20 @@ use super::signals;
 use super::table::printable;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::output::solr::settings::SolrSettings;
-use crate::output::solr::{AuditReport, Client, Finding, audit};
+use crate::output::{AuditContext, AuditReport, Finding, audit};
 use crate::stop::stop_switch;
 use crate::store::{Reader, Store};
 
 /// Arguments of `audit`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reads all documents of ours in the index and compares them with the store, as far as it was pushed.
-Outdated documents are all found if the output has a version_field; without one, those that differ in
-its compare_fields. The status is 0 if nothing is wrong or all of it was repaired, else 3.
+Reads all documents of this output in the index and compares them with the records that were pushed.
+With a version_field, the audit finds all outdated documents; without one, those that differ in one of
+the compare_fields. The exit status is 0 if nothing differs or everything was repaired, else 3.
 
 Examples:
-  harvestd audit vufind             what is missing, surplus or outdated
-  harvestd audit vufind --repair    and send or delete it")]
+  harvestd audit vufind             count what is missing, surplus or outdated
+  harvestd audit vufind --repair    send or delete it, too")]
 pub struct Args {
     /// The output's name
     #[arg(value_name = "OUTPUT")]
@@ -51,23 +50,15 @@ pub async fn run(
     let (switch, stop) = stop_switch();
     signals::stop_on_signal(switch)?;
     let store = Arc::new(Store::open(&config.store)?);
-    let client = Client::new(settings, stop)?;
-    let is_beside = |other: &&SolrSettings| {
-        other.name != settings.name && other.urls.iter().any(|url| settings.urls.contains(url))
-    };
-    let outputs = config.outputs.iter();
-    let beside: Vec<SolrSettings> = outputs.filter(is_beside).cloned().collect();
     let bar = bars.add(ProgressBar::no_length());
     let show = |documents| bar.set_message(format!("{documents} documents read"));
-    let report = audit(
-        &store,
-        &client,
-        (settings, &beside),
-        args.repair,
-        &Clock::System,
-        &show,
-    )
-    .await;
+    let context = AuditContext {
+        store: &store,
+        clock: &Clock::System,
+        stop,
+        progress: &show,
+    };
+    let report = audit(&context, settings, &config.outputs, args.repair).await;
     bar.finish_and_clear();
     let report = report?;
     if global.json {
@@ -86,7 +77,7 @@ pub async fn run(
 
 fn as_text(report: &AuditReport) -> String {
     let mut text = format!(
-        "output {}: {} documents in the index, {} records that are to have one, {:.1} s\n\
+        "output {}: {} documents in the index, {} records that should have one, {:.1} s\n\
          compared by {}\n",
         report.output,
         report.documents,
@@ -109,7 +100,7 @@ fn as_text(report: &AuditReport) -> String {
         }
     }
     for (count, words) in [
-        (report.set_aside, "set aside (see harvestd rejected)"),
+        (report.rejected, "rejected (see harvestd rejected)"),
         (report.pending, "not yet pushed, not compared"),
         (report.repaired, "repaired"),
     ] {

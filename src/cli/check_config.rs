@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use crate::config::{Config, Origin, effective_json};
-use crate::output::solr::settings::SolrSettings;
-use crate::output::solr::{self, Client};
+use crate::output::check;
 use crate::stop::stop_switch;
 
 /// Arguments of `check-config`.
@@ -131,17 +130,9 @@ pub async fn ask_outputs(
     let (_switch, stop) = stop_switch();
     let mut answers = Vec::new();
     for output in &config.outputs {
-        // Whoever checks wants to know how it is now.
-        let settings = SolrSettings {
-            retries: 0,
-            ..output.clone()
-        };
-        let found = match Client::new(&settings, stop.clone()) {
-            Ok(client) => solr::check(&client, &settings)
-                .await
-                .unwrap_or_else(|error| vec![error.to_string()]),
-            Err(error) => vec![error.to_string()],
-        };
+        let found = check(output, &stop)
+            .await
+            .unwrap_or_else(|error| vec![error.to_string()]);
         if !found.is_empty() {
             exit = Exit::Failed;
         }

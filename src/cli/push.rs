@@ -15,11 +15,10 @@ use super::table::{self, Align};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::end::End;
-use crate::output::solr::settings::SolrSettings;
-use crate::output::solr::{
-    PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, SwapError, Swapped,
-    preview, push, swap,
+use crate::output::push::{
+    PushContext, PushOptions, PushPreview, PushProgress, PushReport, preview, push,
 };
+use crate::output::{OutputSettings, SwapError, Swapped, swap};
 use crate::stop::{Stop, stop_switch};
 use crate::store::{JobKey, JobKind, Reader, Store, Version};
 
@@ -60,8 +59,8 @@ pub struct Args {
 }
 
 impl Args {
-    fn wishes(&self) -> PushWishes {
-        PushWishes {
+    fn options(&self) -> PushOptions {
+        PushOptions {
             from: self
                 .since
                 .map(Version)
@@ -88,8 +87,8 @@ fn core_url(text: &str) -> Result<Url, String> {
 ///
 /// # Errors
 /// Unknown names, names given twice, and no output at all.
-pub(crate) fn select(names: &[String], config: &Config) -> anyhow::Result<Vec<SolrSettings>> {
-    let mut selected: Vec<SolrSettings> = Vec::new();
+pub(crate) fn select(names: &[String], config: &Config) -> anyhow::Result<Vec<OutputSettings>> {
+    let mut selected: Vec<OutputSettings> = Vec::new();
     for name in names {
         let output = config.output(name)?;
         if selected.iter().any(|other| other.name == output.name) {
@@ -144,11 +143,11 @@ pub async fn run(
         let mut report = one(args, output, &store, &stop, bars).await;
         if let (Some(target), true, End::Complete) = (&args.target, args.swap, &report.end) {
             match swap(&store, &live[0], target, &stop).await {
-                Ok(Swapped::Cores) => tracing::info!(
+                Ok(Swapped::Exchanged) => tracing::info!(
                     "output {}: swapped; the index that was live is at {target} now",
                     live[0].name
                 ),
-                Ok(Swapped::Alias(old)) => tracing::info!(
+                Ok(Swapped::AliasMoved(old)) => tracing::info!(
                     "output {}: its alias is that of {target} now; collection {old}, which was live, \
                      is as it was",
                     live[0].name
@@ -178,21 +177,23 @@ pub async fn run(
 }
 
 /// The one output that is to be built anew in another core.
-fn rebuild(outputs: &[SolrSettings], target: &Url) -> anyhow::Result<SolrSettings> {
+fn rebuild(outputs: &[OutputSettings], target: &Url) -> anyhow::Result<OutputSettings> {
     let usage = |message: String| Err(UsageError(message).into());
     match outputs {
-        [output] if output.urls.contains(target) => usage(format!(
+        [output] if output.has_address(target) => usage(format!(
             "{target} is the live core of output {}",
             output.name
         )),
-        [output] => Ok(output.rebuild(target.clone())),
+        [output] => output
+            .rebuild(target)
+            .map_err(|error| UsageError(error.to_string()).into()),
         _ => usage("--target is for one output; name it".to_owned()),
     }
 }
 
 async fn one(
     args: &Args,
-    settings: &SolrSettings,
+    settings: &OutputSettings,
     store: &Arc<Store>,
     stop: &Stop,
     bars: &MultiProgress,
@@ -207,7 +208,7 @@ async fn one(
         end: End::Failed(why),
     };
     let shown = Arc::new(Shown::new(settings, bars));
-    let around = PushSurroundings {
+    let context = PushContext {
         store: Arc::clone(store),
         clock: Clock::System,
         stop: stop.clone(),
@@ -218,7 +219,7 @@ async fn one(
     };
     let key = JobKey::new(JobKind::Push, &settings.name);
     let recorded = store.start_command(&key, Clock::System.now_ms());
-    let report = push(&around, settings, &args.wishes()).await;
+    let report = push(&context, settings, &args.options()).await;
     shown.end();
     let report = match report {
         Ok(report) => {
@@ -257,7 +258,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(settings: &SolrSettings, bars: &MultiProgress) -> Self {
+    fn new(settings: &OutputSettings, bars: &MultiProgress) -> Self {
         let bar = (!bars.is_hidden()).then(|| {
             let bar = bars.add(ProgressBar::new(0).with_prefix(settings.name.clone()));
             let template = "{prefix} [{bar:20}] {human_pos} of {human_len} changes, {per_sec}, \
@@ -281,7 +282,7 @@ impl Shown {
             bar.set_length(progress.total.max(progress.done));
             bar.set_position(progress.done);
             if progress.rejected > 0 {
-                bar.set_message(format!(", {} set aside", progress.rejected));
+                bar.set_message(format!(", {} rejected", progress.rejected));
             }
             return;
         }
@@ -304,14 +305,14 @@ fn dry_run(
     args: &Args,
     global: &Global,
     config: &Config,
-    outputs: &[SolrSettings],
+    outputs: &[OutputSettings],
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let reader = Reader::open(&config.store)?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
     for output in outputs {
-        let preview = preview(&reader, output, &args.wishes())?;
+        let preview = preview(&reader, output, &args.options())?;
         let PushPreview {
             position,
             adds,
@@ -349,7 +350,7 @@ fn as_text(reports: &[PushReport]) -> String {
         ("output", Align::Left),
         ("added", Align::Right),
         ("deleted", Align::Right),
-        ("set aside", Align::Right),
+        ("rejected", Align::Right),
         ("behind", Align::Right),
         ("seconds", Align::Right),
         ("position", Align::Right),

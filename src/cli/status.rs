@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::table::{self, Align, printable};
 use crate::config::Config;
 use crate::oai::Granularity;
-use crate::output::solr::settings::REBUILD;
+use crate::output::OutputSettings;
 use crate::store::{
     Export, HostPause, Job, JobState, Output, Pass, PassState, QuarantinedItem, Reader, Source,
     StoreError, Traits, Warning, Window,
@@ -126,7 +126,7 @@ fn outputs(reader: &Reader, config: &Config) -> Result<Vec<OutputState>, StoreEr
     }
     for output in known {
         // A rebuild wants what its output wants.
-        let name = output.name.strip_suffix(REBUILD).unwrap_or(&output.name);
+        let name = OutputSettings::rebuilt_output(&output.name).unwrap_or(&output.name);
         let behind = match config.output(name) {
             Ok(settings) => Some(reader.count_changes(&settings.filter(output.position))?),
             Err(_) => None,

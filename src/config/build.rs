@@ -19,6 +19,7 @@ use crate::output::export::settings::{ExportSettings, check_path};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::strings::WorkKeyRules;
 use crate::output::vufind::{DocumentOptions, LanguageMap, Options};
+use crate::output::{OutputKind, OutputSettings};
 use crate::schedule::{Schedule, SourceSchedule};
 use crate::store::{Clustering, Per};
 
@@ -144,7 +145,7 @@ impl<'a> Builder<'a> {
         &mut self,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Vec<(SolrSettings, Schedule)> {
+    ) -> Vec<(OutputSettings, Schedule)> {
         let outputs = self.tables.all(Scope::Output);
         outputs
             .filter_map(|table| self.output(table, clustering, enrich))
@@ -156,7 +157,7 @@ impl<'a> Builder<'a> {
         table: &'a Table,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Option<(SolrSettings, Schedule)> {
+    ) -> Option<(OutputSettings, Schedule)> {
         let selection = self.selection(table, clustering, enrich);
         let documents = self.documents_of(Some(table), &selection.names());
         let mut reader = self.reader(vec![table]);
@@ -175,10 +176,17 @@ impl<'a> Builder<'a> {
             proxy: reader.get(&keys::PROXY),
             ..ClientSettings::new(urls.first()?.clone())
         };
-        let settings = SolrSettings {
-            name: reader.get(&keys::NAME)?,
+        let solr = SolrSettings {
             urls,
             client,
+            commit_within: reader.get(&keys::COMMIT_WITHIN),
+            version_field: reader.get(&keys::VERSION_FIELD),
+            audit_filter: reader.get(&keys::AUDIT_FILTER),
+            compare_fields: reader.get(&keys::COMPARE_FIELDS),
+            documents,
+        };
+        let settings = OutputSettings {
+            name: reader.get(&keys::NAME)?,
             is_rebuild: false,
             sources: selection.sources,
             sets: selection.sets,
@@ -187,13 +195,9 @@ impl<'a> Builder<'a> {
             parallel_requests: reader.get(&keys::PARALLEL_REQUESTS),
             batch_documents: reader.get(&keys::BATCH_DOCUMENTS),
             batch_bytes: reader.get(&keys::BATCH_BYTES),
-            commit_within: reader.get(&keys::COMMIT_WITHIN),
             retries: reader.get(&keys::RETRIES),
             retry_pause: reader.get(&keys::RETRY_PAUSE),
-            version_field: reader.get(&keys::VERSION_FIELD),
-            audit_filter: reader.get(&keys::AUDIT_FILTER),
-            compare_fields: reader.get(&keys::COMPARE_FIELDS),
-            documents,
+            kind: OutputKind::Solr(Box::new(solr)),
         };
         let schedule = Schedule {
             after_pass: reader.get(&keys::OUTPUT_AFTER_PASS),

@@ -17,9 +17,9 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::reader::{Context, Findings};
 use super::secrets;
 use crate::harvest::settings::SourceSettings;
+use crate::output::OutputSettings;
 use crate::output::enrich::Part;
 use crate::output::export::settings::ExportSettings;
-use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::DocumentOptions;
 use crate::schedule::{Schedule, SourceSchedule};
 use crate::store::Clustering;
@@ -50,7 +50,7 @@ pub struct Config {
     /// What the daemon itself is told.
     pub daemon: DaemonSettings,
     /// The outputs, in the order of the file; names are unique.
-    pub outputs: Vec<SolrSettings>,
+    pub outputs: Vec<OutputSettings>,
     /// When the daemon pushes to each of them, by name.
     pub push_schedules: BTreeMap<String, Schedule>,
     /// The files that the daemon writes and when, in the order of the file; names are unique.
@@ -98,7 +98,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] with the names that there are.
-    pub fn output(&self, name: &str) -> Result<&SolrSettings, ConfigError> {
+    pub fn output(&self, name: &str) -> Result<&OutputSettings, ConfigError> {
         if let Some(output) = self.outputs.iter().find(|output| output.name == name) {
             return Ok(output);
         }

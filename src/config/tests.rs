@@ -7,6 +7,7 @@ use super::*;
 use crate::harvest::settings::SourceSettings;
 use crate::http::{ClientSettings, Secret};
 use crate::oai::Granularity;
+use crate::output::OutputKind;
 use crate::store::Per;
 
 /// The smallest right source, for the cases to add to.
@@ -565,21 +566,22 @@ fn every_key_of_an_output_has_its_effect() {
                 rename_fields = { series = 'container_title' }\n[dedup]\nenabled = true\n";
     let config = case.load(&format!("{OUTPUT}{keys}"), &[]).unwrap();
     let output = config.output("v").unwrap();
+    let OutputKind::Solr(solr) = &output.kind;
     let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-    assert_eq!(output.urls[0].as_str(), "https://s.org/solr/biblio");
+    assert_eq!(solr.urls[0].as_str(), "https://s.org/solr/biblio");
     assert_eq!(output.sources, ["a"]);
     assert_eq!((output.batch_documents, output.batch_bytes), (7, 1 << 20));
     assert_eq!((output.per, output.parallel_requests), (Per::Cluster, 3));
-    assert_eq!((output.commit_within, output.retries), (None, 1));
+    assert_eq!((solr.commit_within, output.retries), (None, 1));
     assert_eq!(output.retry_pause, Duration::from_millis(1));
-    assert_eq!(output.client.timeouts.connect, Duration::from_secs(1));
-    assert_eq!(output.client.timeouts.total, Duration::from_secs(2));
-    assert!(output.client.credentials.basic.is_some());
-    assert!(output.documents.default.track_changes);
-    assert_eq!(output.version_field.as_deref(), Some("v_str"));
-    assert_eq!(output.audit_filter.as_deref(), Some("collection:X"));
-    assert_eq!(output.compare_fields, ["title"]);
-    let documents = &output.documents.default;
+    assert_eq!(solr.client.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(solr.client.timeouts.total, Duration::from_secs(2));
+    assert!(solr.client.credentials.basic.is_some());
+    assert!(solr.documents.default.track_changes);
+    assert_eq!(solr.version_field.as_deref(), Some("v_str"));
+    assert_eq!(solr.audit_filter.as_deref(), Some("collection:X"));
+    assert_eq!(solr.compare_fields, ["title"]);
+    let documents = &solr.documents.default;
     assert_eq!(documents.institution, "I");
     assert_eq!(documents.collection, "");
     assert_eq!(
@@ -625,7 +627,7 @@ fn the_environment_overrides_outputs() {
         ),
     ];
     let config = case.load(OUTPUT, &variables).unwrap();
-    let output = &config.outputs[0];
+    let OutputKind::Solr(output) = &config.outputs[0].kind;
     assert_eq!(output.documents.default.institution, "E");
     assert_eq!(output.documents.default.rename_fields.len(), 1);
     assert_eq!(output.urls.len(), 2);

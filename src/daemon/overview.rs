@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::status::{JobProgress, JobStatus, PassCounters, Reload, StatusRegistry};
 use crate::oai::Datestamp;
-use crate::output::solr::settings::SolrSettings;
+use crate::output::OutputSettings;
 use crate::store::{
     Condition, Day, Export, HostPause, IndexState, Job, JobKey, JobKind, Output, Pass, PassState,
     QuarantinedItem, Reader, Source, StoreError, Traits, Version, Warning, Watermark, Window,
@@ -285,7 +285,7 @@ fn source_view(
 
 fn output_view(
     reader: &Reader,
-    settings: &SolrSettings,
+    settings: &OutputSettings,
     job: JobView,
     now_ms: i64,
 ) -> Result<OutputView, StoreError> {

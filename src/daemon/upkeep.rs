@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::digest::digest;
 use super::status::StatusRegistry;
 use crate::config::Config;
-use crate::output::solr::settings::REBUILD;
+use crate::output::OutputSettings;
 use crate::schedule::{NextRun, Schedule, Situation, next_run, ticks};
 use crate::store::{Store, StoreError, Version};
 
@@ -110,15 +110,17 @@ fn delivered_to_all(
 ) -> Result<Option<Version>, StoreError> {
     let reader = store.reader()?;
     let outputs = reader.outputs()?.into_iter();
-    let outputs = outputs.filter(|output| match output.name.strip_suffix(REBUILD) {
-        // A rebuild without any document does not need old deletions, and some rebuilds are given up.
-        Some(name) => {
-            config.output(name).is_ok()
-                && output.position > Version::default()
-                && output.confirmed_at.is_some_and(|at| at >= lately_ms)
-        }
-        None => config.output(&output.name).is_ok(),
-    });
+    let outputs = outputs.filter(
+        |output| match OutputSettings::rebuilt_output(&output.name) {
+            // A rebuild without any document does not need old deletions, and some rebuilds are given up.
+            Some(name) => {
+                config.output(name).is_ok()
+                    && output.position > Version::default()
+                    && output.confirmed_at.is_some_and(|at| at >= lately_ms)
+            }
+            None => config.output(&output.name).is_ok(),
+        },
+    );
     let exports = reader.exports()?.into_iter().filter(|export| {
         let mut configured = config.exports.iter();
         configured.any(|(settings, _)| settings.name == export.name && settings.since_previous)
@@ -130,6 +132,7 @@ fn delivered_to_all(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::OutputKind;
     use crate::output::solr::settings::SolrSettings;
     use crate::store::{Delivery, PassKind, SourceDefinition};
 
@@ -169,11 +172,13 @@ mod tests {
     fn a_rebuild_needs_deletions_too() {
         let folder = tempfile::tempdir().unwrap();
         let store = filled(&folder);
-        let settings = SolrSettings::new("v", "http://a.org/solr/b".parse().unwrap());
-        let rebuild = settings.rebuild("http://a.org/solr/next".parse().unwrap());
+        let solr = SolrSettings::new("http://a.org/solr/b".parse().unwrap());
+        let settings = OutputSettings::new("v", OutputKind::Solr(Box::new(solr)));
+        let next = "http://a.org/solr/next".parse().unwrap();
+        let rebuild = settings.rebuild(&next).unwrap();
         let mut config = Config::bare(store.path());
         config.outputs.push(settings.clone());
-        let put = |settings: &SolrSettings, position: i64| {
+        let put = |settings: &OutputSettings, position: i64| {
             let (output, _) = store
                 .register_output(&settings.name, &settings.definition())
                 .unwrap();

@@ -44,6 +44,14 @@ pub enum Part {
     Subjects,
 }
 
+impl Part {
+    /// The name in configurations and on the command line.
+    pub(crate) fn name(&self) -> String {
+        let value = self.to_possible_value().expect("no part is hidden");
+        value.get_name().to_owned()
+    }
+}
+
 /// Reads a list of parts with commas between them, `all` or `none`.
 ///
 /// # Errors

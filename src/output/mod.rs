@@ -1,24 +1,48 @@
-//! What leaves the store: catalogue documents and files as pure functions of a record, and the
-//! indices that are kept as the store is.
+//! Outputs: indices that are pushed to, and files.
+//!
+//! Outputs that are pushed to:
+//!
+//! - `settings`: what an output gets and where it is; its type selects the implementor
+//! - `target`: the traits that an implementor has to provide
+//! - `solr`: the implementor for Solr
+//! - `push`: sends all changes since an output's position
+//! - `audit`: compares an index with the store
+//! - `swap`: puts a rebuilt index in the place of the live one
+//! - `fingerprint`: whether settings have changed since the last push or export
+//!
+//! Files: `export` writes them; `format`, `container` and `render` say how a record is written, with one
+//! module for each format. `vufind` makes catalogue documents, for files and for indices.
 
+mod audit;
 mod catalogue;
+mod check;
 mod container;
 pub mod csv;
 pub mod enrich;
 pub mod export;
+mod fingerprint;
 mod format;
 mod item;
 mod json;
 pub mod jsonl;
 pub mod marcxml;
 pub mod oai_dc;
+pub mod push;
 pub mod render;
 pub mod ris;
+mod settings;
 pub mod solr;
+mod swap;
+mod target;
 pub mod vufind;
 mod xml;
 
+pub use audit::{AuditContext, AuditError, AuditReport, Finding, audit};
+pub use check::check;
 pub use container::Container;
 pub use format::{Format, Tombstones};
 pub use item::Item;
 pub use render::{Rendered, Renderer};
+pub use settings::{OutputKind, OutputSettings};
+pub use swap::swap;
+pub use target::{OutputError, SwapError, Swapped, Unsupported};

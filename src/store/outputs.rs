@@ -118,6 +118,17 @@ impl Store {
         })
     }
 
+    /// Replaces the definition of an output by one of the same meaning. The position stays.
+    pub fn set_definition(&self, output: OutputId, definition: &str) -> Result<(), StoreError> {
+        self.write("storing the definition of an output", |transaction| {
+            transaction.execute(
+                "UPDATE output SET definition = ?2 WHERE id = ?1",
+                params![output.0, definition],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Sets the position of an output, forwards or backwards. Later changes will be sent.
     pub fn set_position(&self, output: OutputId, position: Version) -> Result<(), StoreError> {
         self.write("setting a position", |transaction| {

@@ -836,7 +836,7 @@ async fn an_index_goes_live_once_and_only_if_it_is_filled() {
     output.failure(1);
     let why = said["why"].as_str().unwrap();
     assert!(
-        why.contains("no answer says whether they were swapped"),
+        why.contains("it is not known whether the indices were swapped"),
         "{why}"
     );
     assert!(solr.state().documents.contains_key("mark"), "swapped once");
@@ -854,7 +854,7 @@ async fn repairs_tell_a_bad_index_from_a_bad_document() {
     solr.poison(|_| Some("ERROR: unknown field 'title_full'".to_owned()));
     let output = scene.run("audit vufind --repair").await.failure(1);
     assert!(
-        output.stderr.contains("nothing was set aside"),
+        output.stderr.contains("no document was rejected"),
         "{}",
         output.stderr
     );
@@ -1091,7 +1091,7 @@ async fn it_follows_the_store(solr: &RealSolr) {
     scene.harvest().await;
     scene.push("").await.0.success();
     let (status, said) = scene.audit("").await;
-    assert_eq!((status, &said["set_aside"]), (Some(0), &json!(4)), "{said}");
+    assert_eq!((status, &said["rejected"]), (Some(0), &json!(4)), "{said}");
     solr.post(
         "update?commit=true",
         &format!(

@@ -12,13 +12,13 @@ use crate::harvest::{
     CommitMode, Context, DeletionPolicy, Pace, RunOptions, harvest, host, reconcile,
 };
 use crate::oai::client::Client;
+use crate::output::OutputSettings;
 use crate::output::export::settings::ExportSettings;
 use crate::output::export::write_file;
-use crate::output::solr::settings::SolrSettings;
-use crate::output::solr::{PushProgress, PushSurroundings, PushWishes, push};
+use crate::output::push::{PushContext, PushOptions, PushProgress, has_changes, push};
 use crate::schedule::Retry;
 use crate::stop::Stop;
-use crate::store::{ChangeFilter, Counts, JobKey, JobKind, JobOutcome, Reader, Store, StoreError};
+use crate::store::{Counts, JobKey, JobKind, JobOutcome, Reader, Store, StoreError};
 
 /// What one job does, with its settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,7 @@ pub(super) enum Job {
     /// ones until a person confirms.
     Reconcile(Box<SourceSettings>, u8),
     /// Sends changes to an output.
-    Push(Box<SolrSettings>),
+    Push(Box<OutputSettings>),
     /// Writes a file.
     Export(Box<ExportSettings>),
 }
@@ -154,16 +154,10 @@ impl Job {
     pub(super) fn lacks_changes(&self, reader: &Reader) -> Result<bool, StoreError> {
         let filter = match self {
             Self::Pass(_) | Self::Reconcile(..) => return Ok(false),
-            Self::Push(settings) => match reader.output(&settings.name)? {
-                Some(known) if known.definition == settings.definition() => {
-                    settings.filter(known.position)
-                }
-                // Everything is to be sent again, or for the first time.
-                _ => ChangeFilter::default(),
-            },
+            Self::Push(settings) => return has_changes(reader, settings),
             Self::Export(settings) => {
                 let known = reader.export(&settings.name)?;
-                let known = known.filter(|known| known.definition == settings.definition());
+                let known = known.filter(|known| settings.is_position_of(known));
                 settings.filter(known.map(|known| known.position))
             }
         };
@@ -250,9 +244,9 @@ async fn run_reconcile(
     RunResult::of(outcome.end, &stop, work)
 }
 
-async fn run_push(context: JobContext, settings: &SolrSettings, stop: Stop) -> RunResult {
+async fn run_push(context: JobContext, settings: &OutputSettings, stop: Stop) -> RunResult {
     let (registry, key) = (context.registry, JobKey::new(JobKind::Push, &settings.name));
-    let surroundings = PushSurroundings {
+    let push_context = PushContext {
         store: context.store,
         clock: context.clock,
         stop: stop.clone(),
@@ -260,7 +254,7 @@ async fn run_push(context: JobContext, settings: &SolrSettings, stop: Stop) -> R
             registry.delivering(&key, progress.done, progress.total.max(progress.done));
         }),
     };
-    let report = match push(&surroundings, settings, &PushWishes::default()).await {
+    let report = match push(&push_context, settings, &PushOptions::default()).await {
         Ok(report) => report,
         Err(error) => return RunResult::failed(error.to_string()),
     };

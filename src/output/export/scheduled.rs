@@ -67,7 +67,7 @@ pub fn write_file(
     let mut reader = store.reader()?;
     let definition = settings.definition();
     let known = reader.export(&settings.name)?;
-    let known = known.filter(|known| known.definition == definition && known.done_at.is_some());
+    let known = known.filter(|known| settings.is_position_of(known) && known.done_at.is_some());
     if let Some(known) = &known
         && is_current(&reader, settings, known)?
     {

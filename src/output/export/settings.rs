@@ -1,14 +1,17 @@
 //! What an export that comes by schedule is told: the keys of one `[[export]]`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use crate::output::Format;
 use crate::output::enrich::Part;
+use crate::output::fingerprint;
 use crate::output::vufind::DocumentOptions;
-use crate::store::{ChangeFilter, Per, Version};
+use crate::store::{ChangeFilter, Export, Per, Version};
 
 /// Stands in a file's name for the version up to which the file has everything.
 const VERSION: &str = "{version}";
@@ -54,28 +57,39 @@ impl ExportSettings {
         }
     }
 
-    /// All that decides what the files hold, as one text: when it changes, what was written before
-    /// is no longer what would be written now.
+    /// The fingerprint of everything that decides what the files contain. Where it changes, the next
+    /// file is a whole one.
     pub(crate) fn definition(&self) -> String {
-        let mut definition = format!(
-            "{:?}",
-            (
-                self.format,
-                self.per,
-                &self.enrich,
-                &self.sources,
-                self.since_previous,
-                &self.path,
-                self.format
-                    .is_catalogue()
-                    .then(|| self.documents.fingerprint()),
-            )
-        );
-        // Not a part of the others, so that exports without sets need not begin again.
-        if !self.sets.is_empty() {
-            definition.push_str(&format!("{:?}", self.sets));
+        /// Renaming one of these fields writes all files whole again.
+        #[derive(Serialize)]
+        struct Definition<'a> {
+            format: &'static str,
+            per: Per,
+            enrich: Vec<String>,
+            sources: &'a [String],
+            sets: &'a BTreeMap<String, Vec<String>>,
+            since_previous: bool,
+            path: Cow<'a, str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            documents: Option<String>,
         }
-        blake3::hash(definition.as_bytes()).to_hex().to_string()
+        let is_catalogue = self.format.is_catalogue();
+        fingerprint::of(&Definition {
+            format: self.format.name(),
+            per: self.per,
+            enrich: self.enrich.iter().map(Part::name).collect(),
+            sources: &self.sources,
+            sets: &self.sets,
+            since_previous: self.since_previous,
+            path: self.path.to_string_lossy(),
+            documents: is_catalogue.then(|| self.documents.definition()),
+        })
+    }
+
+    /// Whether the files of an export were written with these settings. Those of the first release carry
+    /// a fingerprint that can no longer be computed; they count as such.
+    pub(crate) fn is_position_of(&self, known: &Export) -> bool {
+        known.definition == self.definition() || fingerprint::is_of_first_release(&known.definition)
     }
 
     /// The name of a file that reaches up to `version` and was begun at `now_ms`.

@@ -137,6 +137,11 @@ pub(crate) fn names_document(message: &str, id: &str) -> bool {
         || message.contains(&format!("document id {id} to the index"))
 }
 
+/// Whether the size of one document is at fault, whatever the schema is.
+pub(crate) fn is_of_document(message: &str) -> bool {
+    message.contains("immense term")
+}
+
 /// The part of a message that does not depend on the document: what documents have in common that
 /// are refused because the index does not fit.
 pub(crate) fn cause(message: &str, id: &str) -> String {

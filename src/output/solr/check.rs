@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::client::{Client, SolrError};
+use super::client::Client;
 use super::settings::SolrSettings;
+use crate::output::target::OutputError;
 use crate::output::vufind::{FIELDS, Options};
 
 /// What an index knows of its fields.
@@ -50,7 +51,7 @@ impl Field {
 
 impl Schema {
     /// Reads the index's schema.
-    pub(crate) async fn of(client: &Client) -> Result<Self, SolrError> {
+    pub(crate) async fn of(client: &Client) -> Result<Self, OutputError> {
         Ok(Self::read(&client.read("schema").await?["schema"]))
     }
 
@@ -162,7 +163,10 @@ impl Schema {
 ///
 /// # Errors
 /// If it cannot be asked.
-pub async fn check(client: &Client, settings: &SolrSettings) -> Result<Vec<String>, SolrError> {
+pub(super) async fn check(
+    client: &Client,
+    settings: &SolrSettings,
+) -> Result<Vec<String>, OutputError> {
     let schema = Schema::of(client).await?;
     let mut misfits = schema.misfits(settings);
     if settings.version_field.is_none() {
@@ -228,7 +232,7 @@ mod tests {
 
     #[test]
     fn types_that_refuse_texts_are_told() {
-        let mut settings = SolrSettings::new("v", "http://localhost/solr/b".parse().unwrap());
+        let mut settings = SolrSettings::new("http://localhost/solr/b".parse().unwrap());
         settings.documents.default.collection = String::new();
         settings.documents.default.track_changes = true;
         settings.documents.default.extra_fields = vec![("floor".to_owned(), vec!["3".to_owned()])];
@@ -297,7 +301,7 @@ mod tests {
                 ],
             }))
         };
-        let mut settings = SolrSettings::new("v", "http://localhost/solr/b".parse().unwrap());
+        let mut settings = SolrSettings::new("http://localhost/solr/b".parse().unwrap());
         assert_eq!(schema(&fields, "id").misfits(&settings), [""; 0]);
         settings.version_field = Some("version_str".to_owned());
         settings.documents.default.track_changes = true;

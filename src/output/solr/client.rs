@@ -1,4 +1,4 @@
-//! Requests to an index: which of its addresses to ask, and how often.
+//! Sends requests to an index: which of its addresses to ask, and how often.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -7,13 +7,14 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use serde_json::Value;
-use thiserror::Error;
 use tokio::time::timeout;
 use url::Url;
 
 use super::answer::{self, Answer, Meaning};
 use super::settings::SolrSettings;
-use crate::http::{self, ClientError, show_url};
+use crate::http::{self, show_url};
+use crate::output::OutputSettings;
+use crate::output::target::OutputError;
 use crate::stop::Stop;
 
 const PROTOCOL: http::Protocol = http::Protocol {
@@ -27,46 +28,10 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
 
-/// Why an index could not be asked.
-#[derive(Debug, Error)]
-pub enum SolrError {
-    /// It does not answer, or not now. Later it may.
-    #[error("{url}: {why}, after {tries} tries")]
-    Unavailable {
-        /// The address that was asked last.
-        url: String,
-        /// What came back.
-        why: String,
-        /// How often any address was asked.
-        tries: u32,
-    },
-    /// Asking again changes nothing until somebody has done something.
-    #[error("{url}: {why}; {advice}")]
-    Unusable {
-        /// The address.
-        url: String,
-        /// What came back.
-        why: String,
-        /// What to do.
-        advice: String,
-    },
-    /// The index does not take what was sent.
-    #[error("{url}: refused: {message}")]
-    Refused {
-        /// The address.
-        url: String,
-        /// What it said.
-        message: String,
-    },
-    /// It was time to stop.
-    #[error("stopped")]
-    Stopped,
-}
-
-/// What became of an update that the index looked at.
+/// The index's decision about an update.
 #[derive(Debug)]
 pub(crate) enum Updated {
-    /// Done; the answer may list documents that were left out.
+    /// Taken; the answer may list documents that were left out.
     Done(Value),
     /// Refused, with the message.
     Refused(String),
@@ -75,7 +40,7 @@ pub(crate) enum Updated {
 }
 
 /// A client for one core or collection.
-pub struct Client {
+pub(crate) struct Client {
     endpoints: Vec<Endpoint>,
     /// The address that answered last.
     current: AtomicUsize,
@@ -106,8 +71,12 @@ impl Client {
     ///
     /// # Errors
     /// If the settings cannot be used; nothing is sent yet.
-    pub fn new(settings: &SolrSettings, stop: Stop) -> Result<Self, ClientError> {
-        let endpoint = |url: &Url| {
+    pub(crate) fn new(
+        settings: &SolrSettings,
+        output: &OutputSettings,
+        stop: Stop,
+    ) -> Result<Self, OutputError> {
+        let endpoint = |url: &Url| -> Result<Endpoint, OutputError> {
             let mut client = settings.client.clone();
             client.url = url.clone();
             Ok(Endpoint {
@@ -123,15 +92,15 @@ impl Client {
                 .collect::<Result<_, _>>()?,
             current: AtomicUsize::new(0),
             total_timeout: settings.client.timeouts.total,
-            retries: settings.retries,
-            retry_pause: settings.retry_pause,
+            retries: output.retries,
+            retry_pause: output.retry_pause,
             commit_within: settings.commit_within,
             stop,
         })
     }
 
     /// Sends an update message in JSON.
-    pub(crate) async fn update(&self, message: Bytes) -> Result<Updated, SolrError> {
+    pub(crate) async fn update(&self, message: Bytes) -> Result<Updated, OutputError> {
         let mut query = vec![("wt", "json".to_owned())];
         if let Some(within) = self.commit_within {
             query.push(("commitWithin", within.as_millis().to_string()));
@@ -155,20 +124,21 @@ impl Client {
         &self,
         handler: &str,
         arguments: &[(&str, String)],
-    ) -> Result<Value, SolrError> {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("wt", "json");
-        form.extend_pairs(arguments);
+    ) -> Result<Value, OutputError> {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("wt", "json")
+            .extend_pairs(arguments)
+            .finish();
         let request = Request {
             handler,
             query: &[],
-            body: Body::Form(form.finish()),
+            body: Body::Form(form),
         };
         self.answered(&request).await
     }
 
     /// Reads a resource of the core that takes no arguments, such as `schema`.
-    pub(crate) async fn read(&self, handler: &str) -> Result<Value, SolrError> {
+    pub(crate) async fn read(&self, handler: &str) -> Result<Value, OutputError> {
         let request = Request {
             handler,
             query: &[("wt", "json".to_owned())],
@@ -177,17 +147,17 @@ impl Client {
         self.answered(&request).await
     }
 
-    async fn answered(&self, request: &Request<'_>) -> Result<Value, SolrError> {
+    async fn answered(&self, request: &Request<'_>) -> Result<Value, OutputError> {
         match self.send(request).await? {
             (_, Meaning::Done(answer)) => Ok(answer),
-            (url, Meaning::Refused(message)) => Err(SolrError::Refused { url, message }),
+            (address, Meaning::Refused(message)) => Err(OutputError::Refused { address, message }),
             (url, other) => Err(unexpected(url, &other)),
         }
     }
 
     /// Sends a request until it is answered one way or the other: each address in turn, with
     /// growing pauses once all have failed, unless waiting helps with none of them.
-    async fn send(&self, request: &Request<'_>) -> Result<(String, Meaning), SolrError> {
+    async fn send(&self, request: &Request<'_>) -> Result<(String, Meaning), OutputError> {
         let first = self.current.load(Ordering::Relaxed);
         let mut pause = self.retry_pause;
         let mut asked = 0;
@@ -203,7 +173,7 @@ impl Client {
                 asked += 1;
                 let meaning = tokio::select! {
                     meaning = self.once(endpoint, request) => meaning,
-                    () = self.stop.requested() => return Err(SolrError::Stopped),
+                    () = self.stop.requested() => return Err(OutputError::Stopped),
                 };
                 match meaning {
                     Meaning::Wait { why, pause } => {
@@ -212,8 +182,8 @@ impl Client {
                         last = Some((url, why));
                     }
                     Meaning::Stop { why, advice } => {
-                        unusable.get_or_insert(SolrError::Unusable {
-                            url,
+                        unusable.get_or_insert(OutputError::Unusable {
+                            address: url,
                             why,
                             advice: advice.to_owned(),
                         });
@@ -228,16 +198,16 @@ impl Client {
                 (Some(last), _) => last,
                 (None, Some(unusable)) => return Err(unusable),
                 (None, None) => {
-                    return Err(SolrError::Unavailable {
-                        url: String::new(),
+                    return Err(OutputError::Unavailable {
+                        address: String::new(),
                         why: "the output has no address".to_owned(),
                         tries: 0,
                     });
                 }
             };
             if rounds >= self.retries || wanted.is_some_and(|wanted| wanted > MAX_PAUSE) {
-                return Err(SolrError::Unavailable {
-                    url,
+                return Err(OutputError::Unavailable {
+                    address: url,
                     why,
                     tries: asked,
                 });
@@ -251,7 +221,7 @@ impl Client {
             );
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.stop.requested() => return Err(SolrError::Stopped),
+                () = self.stop.requested() => return Err(OutputError::Stopped),
             }
             pause = pause.saturating_mul(2);
         }
@@ -341,10 +311,10 @@ impl Endpoint {
 }
 
 /// An answer that this request cannot have: a query is never too large.
-fn unexpected(url: String, meaning: &Meaning) -> SolrError {
-    SolrError::Unusable {
-        url,
-        why: format!("an answer out of place: {meaning:?}"),
+fn unexpected(url: String, meaning: &Meaning) -> OutputError {
+    OutputError::Unusable {
+        address: url,
+        why: format!("an unexpected answer: {meaning:?}"),
         advice: "check that urls name a core of Solr".to_owned(),
     }
 }

@@ -1,34 +1,19 @@
-//! Solr: keeps an index as the store is.
+//! Solr: an index with VuFind's schema.
 //!
-//! - `settings`: where the index is, and what it gets
-//! - `answer`: what an answer of Solr means
+//! - `settings`: where the index is, and what only this type of output is told
+//! - `documents`: how records become documents
+//! - `target`: sends batches of update commands
 //! - `client`: requests, and which of several addresses to ask
-//! - `batch`: changes as commands, in portions
-//! - `deliver`: one portion, and which of its documents are refused
-//! - `flights`: portions under way, which come back in any order
-//! - `confirm`: what the index made of them, noted in the store
-//! - `push`: all changes since the position, portion by portion
-//! - `check`: whether an index fits the documents
-//! - `swap`: a second index in the place of the first
-//! - `audit`: whether an index is as the store is; `parts`: its small pure parts
+//! - `answer`: what an answer of Solr means
+//! - `check`: whether the schema of an index fits the documents
+//! - `audit`: lists the documents of an index
+//! - `swap`: puts a rebuilt index in the place of the live one
 
 mod answer;
 mod audit;
-mod batch;
 mod check;
 mod client;
-mod confirm;
-mod deliver;
-mod flights;
-mod parts;
-mod push;
+mod documents;
 pub mod settings;
 mod swap;
-
-pub use audit::{AuditError, AuditReport, Finding, audit};
-pub use check::check;
-pub use client::{Client, SolrError};
-pub use push::{
-    PushPreview, PushProgress, PushReport, PushSurroundings, PushWishes, preview, push,
-};
-pub use swap::{SwapError, Swapped, swap};
+mod target;

@@ -1,135 +1,104 @@
-//! Puts an index that was built beside the live one in its place.
+//! Puts an index that was rebuilt beside the live one in its place.
+//!
+//! Both have to be on one server. Without ZooKeeper they are cores, which exchange their names. In a
+//! SolrCloud, `urls` have to name an alias, which moves to the rebuilt collection.
 
-use std::sync::Arc;
-
+use futures_util::future::BoxFuture;
 use url::Url;
 
-use super::client::{Client, SolrError};
+use super::client::Client;
 use super::settings::SolrSettings;
-use crate::http::ClientError;
+use crate::output::OutputSettings;
+use crate::output::target::{DocumentCounts, OutputError, SwapError, SwapTarget, Swapped};
 use crate::stop::Stop;
-use crate::store::{Store, StoreError, Version};
 
-/// Why two cores were not swapped.
-#[derive(Debug, thiserror::Error)]
-pub enum SwapError {
-    /// They cannot be: the reason, for a person.
-    #[error("{0}")]
-    Unfit(String),
-    /// The settings cannot be used.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The server could not be asked, or would not.
-    #[error(transparent)]
-    Solr(#[from] SolrError),
-    /// The server was asked to swap, and what became of it is not known.
-    #[error(
-        "no answer says whether they were swapped: {why}; see which index is at {target}. The next push \
-         sends the live one all that either of them may lack, and a rebuild of {target} starts over"
-    )]
-    Unknown {
-        /// The address of the index that was to go live.
-        target: String,
-        /// What came instead of an answer.
-        why: SolrError,
-    },
-    /// The store cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// Two cores or collections of one server.
+pub(crate) struct SolrSwap {
+    admin: Client,
+    /// Without retries: a second swap would undo one whose answer was lost.
+    admin_once: Client,
+    live: Client,
+    rebuilt: Client,
+    live_name: String,
+    rebuilt_name: String,
+    /// The collection that the live name is an alias of; `None` for cores.
+    collection: Option<String>,
 }
 
-/// Where the index is that was live before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Swapped {
-    /// Two cores have swapped their names: it is at the address of the target now.
-    Cores,
-    /// An alias has moved: it is the collection of this name still.
-    Alias(String),
+impl SolrSettings {
+    pub(crate) fn connect_swap(
+        &self,
+        output: &OutputSettings,
+        address: &Url,
+        stop: &Stop,
+    ) -> Result<SolrSwap, SwapError> {
+        let (server, live_name, rebuilt_name) = cores(&self.urls, address).ok_or_else(|| {
+            SwapError::Unfit(format!(
+                "{address} is not another core or collection of a server in urls of output {}, and only \
+                 those of one server can be swapped",
+                output.name
+            ))
+        })?;
+        let admin = SolrSettings {
+            urls: vec![server],
+            ..self.clone()
+        };
+        let once = OutputSettings {
+            retries: 0,
+            ..output.clone()
+        };
+        Ok(SolrSwap {
+            admin: Client::new(&admin, output, stop.clone())?,
+            admin_once: Client::new(&admin, &once, stop.clone())?,
+            live: Client::new(self, output, stop.clone())?,
+            rebuilt: Client::new(&self.at(address), output, stop.clone())?,
+            live_name,
+            rebuilt_name,
+            collection: None,
+        })
+    }
 }
 
-/// Puts the index at `target`, which a push has filled, in the place of the live one of `settings`,
-/// and makes its position that of the output.
-///
-/// Both have to be on one server. Without ZooKeeper they are cores, which swap their names. In a
-/// SolrCloud `urls` have to name an alias, which moves to the target's collection.
-///
-/// # Errors
-/// See [`SwapError`]. If it is not known what became of the swap, the output's position has gone back
-/// as far as it has to for either index, and the rebuild starts over: what is sent twice does no harm.
-pub async fn swap(
-    store: &Arc<Store>,
-    settings: &SolrSettings,
-    target: &Url,
-    stop: &Stop,
-) -> Result<Swapped, SwapError> {
-    let rebuild = settings.rebuild(target.clone());
-    let (server, live, next) = cores(settings, target)?;
-    // Neither index may get anything between the look at the positions and the swap.
-    let _locks = (
-        store.lock_output(&settings.name)?,
-        store.lock_output(&rebuild.name)?,
-    );
-    let (old, _) = store.register_output(&settings.name, &settings.definition())?;
-    let (new, starts_over) = store.register_output(&rebuild.name, &rebuild.definition())?;
-    if starts_over || new.position.0 == 0 {
-        return Err(SwapError::Unfit(format!(
-            "{target} has not been pushed to with the settings as they are now; not swapped"
-        )));
+impl SwapTarget for SolrSwap {
+    fn prepare(&mut self) -> BoxFuture<'_, Result<DocumentCounts, SwapError>> {
+        Box::pin(async move {
+            self.collection = collection(&self.admin, &self.live_name).await?;
+            let commit = [("commit", "true".to_owned())];
+            self.rebuilt.ask("update", &commit).await?;
+            Ok(DocumentCounts {
+                rebuilt: count(&self.rebuilt).await?,
+                live: count(&self.live).await?,
+            })
+        })
     }
-    let admin_settings = SolrSettings {
-        urls: vec![server],
-        ..settings.clone()
-    };
-    let admin = Client::new(&admin_settings, stop.clone())?;
-    let alias = alias(&admin, &live).await?;
-    let commit = [("commit", "true".to_owned())];
-    let filled = Client::new(&rebuild, stop.clone())?;
-    filled.ask("update", &commit).await?;
-    let found = documents(&filled).await?;
-    let served = documents(&Client::new(settings, stop.clone())?).await?;
-    if found < served / 2 {
-        return Err(SwapError::Unfit(format!(
-            "{target} has {found} documents and the live index {served}: not swapped. If it was emptied \
-             since it was pushed to, or the live one has documents of others, push to it again with \
-             --all and add those"
-        )));
-    }
-    // A crash from here on must not leave a position that is ahead of whichever index is live then,
-    // nor one that takes the old index for the new one.
-    store.set_position(old.id, old.position.min(new.position))?;
-    store.set_position(new.id, Version::default())?;
-    let done = match &alias {
-        // A second swap would undo one whose answer was lost.
-        None => {
-            let once = SolrSettings {
-                retries: 0,
-                ..admin_settings
+
+    fn swap(&self) -> BoxFuture<'_, Result<Swapped, OutputError>> {
+        Box::pin(async move {
+            let Some(collection) = &self.collection else {
+                let swap = [
+                    ("action", "SWAP".to_owned()),
+                    ("core", self.live_name.clone()),
+                    ("other", self.rebuilt_name.clone()),
+                ];
+                self.admin_once.ask("admin/cores", &swap).await?;
+                return Ok(Swapped::Exchanged);
             };
-            swap_cores(&Client::new(&once, stop.clone())?, live, next).await
-        }
-        Some(collection) if *collection == next => Ok(()), // an earlier attempt came so far
-        Some(_) => move_alias(&admin, live, next).await,
-    };
-    if let Err(error) = done {
-        if matches!(
-            error,
-            SolrError::Refused { .. } | SolrError::Unusable { .. }
-        ) {
-            store.set_position(old.id, old.position)?;
-            store.set_position(new.id, new.position)?;
-            return Err(error.into());
-        }
-        return Err(SwapError::Unknown {
-            target: target.to_string(),
-            why: error,
-        });
+            // After an interrupted attempt, the alias may have moved already.
+            if *collection != self.rebuilt_name {
+                let create = [
+                    ("action", "CREATEALIAS".to_owned()),
+                    ("name", self.live_name.clone()),
+                    ("collections", self.rebuilt_name.clone()),
+                ];
+                self.admin.ask("admin/collections", &create).await?;
+            }
+            Ok(Swapped::AliasMoved(collection.clone()))
+        })
     }
-    store.replace_output(old.id, new.id, new.position)?;
-    Ok(alias.map_or(Swapped::Cores, Swapped::Alias))
 }
 
-/// How many documents an index has.
-async fn documents(index: &Client) -> Result<u64, SolrError> {
+/// The number of documents in an index.
+async fn count(index: &Client) -> Result<u64, OutputError> {
     let all = [
         ("q", "*:*".to_owned()),
         ("defType", "lucene".to_owned()),
@@ -140,10 +109,12 @@ async fn documents(index: &Client) -> Result<u64, SolrError> {
 }
 
 /// The collection that `live` is an alias of; `None` for a core of a server without ZooKeeper.
-async fn alias(admin: &Client, live: &str) -> Result<Option<String>, SwapError> {
+async fn collection(admin: &Client, live: &str) -> Result<Option<String>, SwapError> {
     let list = [("action", "LISTALIASES".to_owned())];
     let answer = match admin.ask("admin/collections", &list).await {
-        Err(SolrError::Refused { message, .. }) if message.contains("not running in SolrCloud") => {
+        Err(OutputError::Refused { message, .. })
+            if message.contains("not running in SolrCloud") =>
+        {
             return Ok(None);
         }
         answer => answer?,
@@ -161,46 +132,21 @@ async fn alias(admin: &Client, live: &str) -> Result<Option<String>, SwapError> 
     }
 }
 
-async fn swap_cores(admin: &Client, live: String, next: String) -> Result<(), SolrError> {
-    let swap = [
-        ("action", "SWAP".to_owned()),
-        ("core", live),
-        ("other", next),
-    ];
-    admin.ask("admin/cores", &swap).await.map(drop)
-}
-
-async fn move_alias(admin: &Client, live: String, next: String) -> Result<(), SolrError> {
-    let create = [
-        ("action", "CREATEALIAS".to_owned()),
-        ("name", live),
-        ("collections", next),
-    ];
-    admin.ask("admin/collections", &create).await.map(drop)
-}
-
-/// The server that has both indices, the name of the live one and that of the other.
-fn cores(settings: &SolrSettings, target: &Url) -> Result<(Url, String, String), SwapError> {
+/// The server that has both indices, the name of the live one and that of the rebuilt one; `None` if
+/// there is no such server.
+fn cores(urls: &[Url], rebuilt: &Url) -> Option<(Url, String, String)> {
     let split = |url: &Url| -> Option<(Url, String)> {
         let (server, core) = url.path().rsplit_once('/')?;
         let mut base = url.clone();
         base.set_path(server);
         Some((base, core.to_owned()))
     };
-    let unfit = || {
-        SwapError::Unfit(format!(
-            "{target} is no other core or collection of a server in urls of output {}, and only those \
-             of one server can be swapped",
-            settings.name
-        ))
-    };
-    let (server, next) = split(target).ok_or_else(unfit)?;
-    let live = settings.urls.iter().filter_map(split);
-    let (_, live) = live
-        .into_iter()
-        .find(|(base, core)| *base == server && *core != next)
-        .ok_or_else(unfit)?;
-    Ok((server, live, next))
+    let (server, next) = split(rebuilt)?;
+    let (_, live) = urls
+        .iter()
+        .filter_map(split)
+        .find(|(base, core)| *base == server && *core != next)?;
+    Some((server, live, next))
 }
 
 #[cfg(test)]
@@ -209,10 +155,8 @@ mod tests {
 
     #[test]
     fn cores_of_one_server_can_be_swapped() {
-        let mut settings = SolrSettings::new("v", "http://a:8983/solr/biblio".parse().unwrap());
-        settings
-            .urls
-            .push("http://b:8983/solr/biblio".parse().unwrap());
+        let urls = ["http://a:8983/solr/biblio", "http://b:8983/solr/biblio"];
+        let urls = urls.map(|url| url.parse().unwrap());
         let cases = [
             (
                 "http://b:8983/solr/next",
@@ -223,7 +167,7 @@ mod tests {
             ("http://a:8984/solr/next", None),
         ];
         for (target, expected) in cases {
-            let found = cores(&settings, &target.parse().unwrap()).ok();
+            let found = cores(&urls, &target.parse().unwrap());
             let found = found
                 .as_ref()
                 .map(|(server, live, next)| (server.as_str(), live.as_str(), next.as_str()));

@@ -1,4 +1,4 @@
-//! Which fields does a record have in the catalogue's index, and in which order?
+//! The fields of a record in the catalogue's index, and their order.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,10 @@ use super::source::{self, Values};
 use super::strings::{self, StringsError};
 use crate::record::crosswalk::{self, CrosswalkError, Format};
 use crate::record::{Article, Kind};
+
+/// The version of the mapping from records to documents. A new version sends all documents again: raise
+/// it whenever the same record and options give another document.
+pub const MAPPING_VERSION: u32 = 1;
 
 /// A live record, as the store has it.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +39,7 @@ pub struct Tracking<'a> {
     pub last_indexed: &'a str,
 }
 
-/// Why there is no document. The record is set aside; others go on.
+/// Why a record has no document.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
     /// The metadata cannot be read.

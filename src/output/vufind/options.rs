@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use regex::Regex;
+use serde::Serialize;
 use thiserror::Error;
 
+use super::document::MAPPING_VERSION;
 use super::strings::WorkKeyRules;
+use crate::output::target::IdPrefixes;
 use crate::record::language;
 
 /// The options of all documents that one output or export makes.
@@ -105,14 +109,60 @@ impl DocumentOptions {
             .collect()
     }
 
-    /// A text that differs whenever documents may differ.
-    pub(crate) fn fingerprint(&self) -> String {
-        let mut text = self.default.fingerprint();
-        for (source, options) in &self.by_source {
-            text.push_str(&format!("\n{source}: {}", options.fingerprint()));
+    /// The beginnings of document ids.
+    pub(crate) fn id_prefixes(&self) -> IdPrefixes<'_> {
+        let (without, with): (Vec<&Options>, Vec<&Options>) =
+            self.all().partition(|options| options.id_prefix.is_empty());
+        let rewritten = without.iter().flat_map(|options| &options.id_rewrites);
+        let rewritten = rewritten.map(|(_, to)| to.as_str());
+        IdPrefixes {
+            own: with
+                .iter()
+                .map(|options| options.id_prefix.as_str())
+                .collect(),
+            are_complete: without.is_empty(),
+            possible: rewritten.filter(|to| !to.is_empty()).collect(),
         }
-        text
     }
+
+    /// The mapping's version and all options, as a text with stable names: for fingerprints.
+    pub(crate) fn definition(&self) -> String {
+        let by_source = self.by_source.iter();
+        let definition = AllDefinitions {
+            mapping_version: MAPPING_VERSION,
+            default: self.default.definition(),
+            by_source: by_source
+                .map(|(source, options)| (source.as_str(), options.definition()))
+                .collect(),
+        };
+        serde_json::to_string(&definition).expect("texts can be written")
+    }
+}
+
+/// The parts of a fingerprint. Renaming a field sends all documents again.
+#[derive(Serialize)]
+struct AllDefinitions<'a> {
+    mapping_version: u32,
+    default: Definition<'a>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    by_source: BTreeMap<&'a str, Definition<'a>>,
+}
+
+/// The parts of a fingerprint that [`Options`] give. Renaming a field sends all documents again.
+#[derive(Serialize)]
+struct Definition<'a> {
+    institution: &'a str,
+    collection: &'a str,
+    id_rewrites: &'a [(String, String)],
+    id_prefix: &'a str,
+    record_format: &'a str,
+    language_map: Option<&'a BTreeMap<String, String>>,
+    any_language_code: bool,
+    work_key_include: Option<&'a str>,
+    work_key_exclude: Option<&'a str>,
+    extra_fields: &'a [(String, Vec<String>)],
+    rename_fields: &'a [(String, String)],
+    track_changes: bool,
 }
 
 /// The options for the records of one source. The defaults are those of a VuFind catalogue with
@@ -185,10 +235,22 @@ impl Options {
             .collect()
     }
 
-    /// A text that is another one whenever documents may be other ones.
-    pub(crate) fn fingerprint(&self) -> String {
-        // `Debug` shows every option, and maps in the order of their keys.
-        format!("{self:?}")
+    /// All options, under names that stay the same.
+    fn definition(&self) -> Definition<'_> {
+        Definition {
+            institution: &self.institution,
+            collection: &self.collection,
+            id_rewrites: &self.id_rewrites,
+            id_prefix: &self.id_prefix,
+            record_format: &self.record_format,
+            language_map: self.languages.own.as_ref(),
+            any_language_code: self.languages.any_standard,
+            work_key_include: self.work_keys.include.as_ref().map(Regex::as_str),
+            work_key_exclude: self.work_keys.exclude.as_ref().map(Regex::as_str),
+            extra_fields: &self.extra_fields,
+            rename_fields: &self.rename_fields,
+            track_changes: self.track_changes,
+        }
     }
 
     /// The name under which a field is posted.
@@ -341,9 +403,9 @@ mod tests {
         assert_eq!(spaces.len(), 2, "c makes the same ids as the default");
         assert_eq!(spaces["a"], spaces["b"]);
         let mut other = options.clone();
-        assert_eq!(other.fingerprint(), options.fingerprint());
+        assert_eq!(other.definition(), options.definition());
         other.by_source.remove("c");
-        assert_ne!(other.fingerprint(), options.fingerprint());
+        assert_ne!(other.definition(), options.definition());
     }
 
     #[test]

@@ -1,0 +1,212 @@
+//! The settings of an output that is pushed to: which changes it gets, in which batches, and where it is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use url::Url;
+
+use super::enrich::Part;
+use super::fingerprint;
+use super::solr::settings::SolrSettings;
+use super::target::{Documents, OutputError, SwapError, SwapTarget, Target, Unsupported};
+use crate::stop::Stop;
+use crate::store::{ChangeFilter, Output, Per, Version};
+
+/// The end of the name of a rebuild. Configured names cannot contain `@`.
+const REBUILD: &str = "@rebuild";
+
+/// The settings of one `[[output]]`. Each names the configuration key that sets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputSettings {
+    /// `name`: the store keeps the position under this name.
+    pub name: String,
+    /// Whether this is a second index that is to replace the output's own.
+    pub is_rebuild: bool,
+    /// `sources`: the sources whose records are sent; all sources, if `sets` is empty too.
+    pub sources: Vec<String>,
+    /// `sets`: sources of which only the records in these sets are sent.
+    pub sets: BTreeMap<String, Vec<String>>,
+    /// `per`: whether a document stands for a record or for a cluster.
+    pub per: Per,
+    /// `enrich` under `[dedup]`: what the document of a cluster takes from its other records. Empty
+    /// unless `per` is a cluster.
+    pub enrich: Vec<Part>,
+    /// `parallel_requests`: the number of batches in flight, at least one.
+    pub parallel_requests: usize,
+    /// `batch_documents`: the most documents in one batch, at least one.
+    pub batch_documents: usize,
+    /// `batch_bytes`: a batch is full at this size. A single document may be larger.
+    pub batch_bytes: u64,
+    /// `retries`: how often a failed request is repeated.
+    pub retries: u32,
+    /// `retry_pause`: the pause before the first repetition; it doubles each time.
+    pub retry_pause: Duration,
+    /// `type`, and the settings that only this type has.
+    pub kind: OutputKind,
+}
+
+/// The type of an output, with its own settings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutputKind {
+    /// `solr`: an index in VuFind's schema.
+    Solr(Box<SolrSettings>),
+}
+
+impl OutputKind {
+    /// The configured name of the type.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Solr(_) => "solr",
+        }
+    }
+
+    pub(crate) fn documents(&self) -> &dyn Documents {
+        match self {
+            Self::Solr(solr) => &**solr,
+        }
+    }
+}
+
+impl OutputSettings {
+    /// The defaults of an output.
+    pub fn new(name: impl Into<String>, kind: OutputKind) -> Self {
+        Self {
+            name: name.into(),
+            is_rebuild: false,
+            sources: Vec::new(),
+            sets: BTreeMap::new(),
+            per: Per::Record,
+            enrich: Vec::new(),
+            parallel_requests: 2,
+            batch_documents: 500,
+            batch_bytes: 8 << 20,
+            retries: 6,
+            retry_pause: Duration::from_secs(2),
+            kind,
+        }
+    }
+
+    /// Connects to the target. No request is sent yet.
+    ///
+    /// # Errors
+    /// [`OutputError::Settings`].
+    pub(crate) fn connect(&self, stop: Stop) -> Result<Box<dyn Target>, OutputError> {
+        match &self.kind {
+            OutputKind::Solr(solr) => Ok(Box::new(solr.connect(self, stop)?)),
+        }
+    }
+
+    /// The settings of the same output, rebuilt at another address with a position of its own.
+    ///
+    /// # Errors
+    /// [`Unsupported`] by outputs that cannot be rebuilt beside the live one.
+    pub fn rebuild(&self, address: &Url) -> Result<Self, Unsupported> {
+        Ok(Self {
+            name: format!("{}{REBUILD}", self.name),
+            is_rebuild: true,
+            kind: match &self.kind {
+                OutputKind::Solr(solr) => OutputKind::Solr(Box::new(solr.at(address))),
+            },
+            ..self.clone()
+        })
+    }
+
+    /// Connects to the server that can put the index at `address` in the place of the live one.
+    ///
+    /// # Errors
+    /// [`SwapError`], above all if both are not on one server.
+    pub(crate) fn connect_swap(
+        &self,
+        address: &Url,
+        stop: &Stop,
+    ) -> Result<Box<dyn SwapTarget>, SwapError> {
+        match &self.kind {
+            OutputKind::Solr(solr) => Ok(Box::new(solr.connect_swap(self, address, stop)?)),
+        }
+    }
+
+    /// The name of the output that a rebuild is for; `None` if `name` is not that of a rebuild.
+    pub fn rebuilt_output(name: &str) -> Option<&str> {
+        name.strip_suffix(REBUILD)
+    }
+
+    /// Whether this output has an address.
+    pub fn has_address(&self, address: &Url) -> bool {
+        match &self.kind {
+            OutputKind::Solr(solr) => solr.urls.contains(address),
+        }
+    }
+
+    /// Whether both outputs write to one index.
+    pub(crate) fn shares_index_with(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (OutputKind::Solr(one), OutputKind::Solr(other)) => {
+                one.urls.iter().any(|url| other.urls.contains(url))
+            }
+        }
+    }
+
+    /// How records become documents of this output.
+    pub(crate) fn documents(&self) -> &dyn Documents {
+        self.kind.documents()
+    }
+
+    /// The changes after `since` that concern this output; `None` for the whole store.
+    pub(crate) fn filter(&self, since: impl Into<Option<Version>>) -> ChangeFilter {
+        ChangeFilter {
+            since: since.into(),
+            sources: self.sources.clone(),
+            sets: self.sets.clone(),
+            per: self.per,
+            with_others: !self.enrich.is_empty(),
+            // The push looks for namesakes itself, batch by batch.
+            by_identifier: false,
+            id_spaces: self.documents().id_spaces(),
+        }
+    }
+
+    /// The fingerprint of everything that decides which documents the target gets. Where it changes,
+    /// everything is sent again.
+    pub(crate) fn definition(&self) -> String {
+        /// Renaming one of these fields sends all documents of all outputs again.
+        #[derive(Serialize)]
+        struct Definition<'a> {
+            kind: &'static str,
+            /// A live index may move to another address; a rebuild elsewhere begins with nothing.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            rebuild_at: Option<String>,
+            sources: &'a [String],
+            sets: &'a BTreeMap<String, Vec<String>>,
+            per: Per,
+            enrich: Vec<String>,
+            documents: String,
+        }
+        let rebuild_at = self.is_rebuild.then(|| match &self.kind {
+            OutputKind::Solr(solr) => solr
+                .urls
+                .iter()
+                .map(Url::as_str)
+                .collect::<Vec<_>>()
+                .join(" "),
+        });
+        fingerprint::of(&Definition {
+            kind: self.kind.name(),
+            rebuild_at,
+            sources: &self.sources,
+            sets: &self.sets,
+            per: self.per,
+            enrich: self.enrich.iter().map(Part::name).collect(),
+            documents: self.documents().definition(),
+        })
+    }
+
+    /// Whether the output's position counts for these settings. If not, everything is to be sent.
+    ///
+    /// Positions of the first release carry a fingerprint that can no longer be computed. They count,
+    /// except those of rebuilds, whose address they do not tell.
+    pub(crate) fn is_position_of(&self, known: &Output) -> bool {
+        known.definition == self.definition()
+            || (fingerprint::is_of_first_release(&known.definition) && !self.is_rebuild)
+    }
+}
