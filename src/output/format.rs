@@ -1,4 +1,4 @@
-//! Which formats are there to write records in, and what do they do with tombstones?
+//! The formats of files, and what they do with tombstones.
 
 use std::collections::BTreeMap;
 
@@ -33,25 +33,29 @@ pub enum Format {
 pub enum Tombstones {
     /// It lists them among the records.
     Listed,
-    /// It takes away what was there: without an earlier state, there is nothing to say.
+    /// It deletes the earlier state of a record, so a file without earlier states has none.
     TakenAway,
-    /// It has no way to speak of them.
+    /// It cannot express them.
     Unspoken,
 }
 
 impl Format {
-    /// All formats with the names that command line, configuration and service know them by.
+    /// All formats with their names.
     pub fn named() -> impl Iterator<Item = (Self, String)> {
-        Self::value_variants().iter().filter_map(|format| {
-            let value = format.to_possible_value()?;
-            Some((*format, value.get_name().to_owned()))
-        })
+        let formats = Self::value_variants().iter();
+        formats.map(|format| (*format, format.name()))
+    }
+
+    /// The name on the command line, in configurations and in the service.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value().expect("no format is hidden");
+        value.get_name().to_owned()
     }
 
     /// The format of this name.
     ///
     /// # Errors
-    /// With the names that there are, as a list in a sentence.
+    /// All names, as a list in a sentence.
     pub fn from_name(name: &str) -> Result<Self, String> {
         Self::from_str(name, false).map_err(|_| {
             let names: Vec<String> = Self::named().map(|(_, name)| name).collect();
@@ -68,7 +72,7 @@ impl Format {
         }
     }
 
-    /// Whether it has catalogue documents.
+    /// Whether it contains catalogue documents.
     pub fn is_catalogue(self) -> bool {
         matches!(self, Self::VufindJson | Self::VufindXml)
     }
@@ -81,7 +85,7 @@ impl Format {
         }
     }
 
-    /// Whether its records are known by their identifiers alone, whatever source they are of.
+    /// Whether readers know its records by their identifiers alone, without the source.
     pub fn is_by_identifier(self) -> bool {
         self.tombstones() == Tombstones::TakenAway
     }

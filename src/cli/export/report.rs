@@ -95,7 +95,7 @@ impl Tally {
         complete: bool,
     ) -> Value {
         json!({
-            "format": format_name(format),
+            "format": format.name(),
             "file": file,
             "records": self.written,
             "deletions": self.deletions,
@@ -105,12 +105,6 @@ impl Tally {
             "since": next,
         })
     }
-}
-
-fn format_name(format: Format) -> String {
-    clap::ValueEnum::to_possible_value(&format)
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
 }
 
 /// Writes a line to standard error, past the bars.

@@ -63,7 +63,7 @@ impl ExportSettings {
         /// Renaming one of these fields writes all files whole again.
         #[derive(Serialize)]
         struct Definition<'a> {
-            format: &'static str,
+            format: String,
             per: Per,
             enrich: Vec<String>,
             sources: &'a [String],
