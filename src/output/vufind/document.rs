@@ -13,7 +13,7 @@ use crate::record::{Article, Kind};
 
 /// The version of the mapping from records to documents. A new version sends all documents again: raise
 /// it whenever the same record and options give another document.
-pub const MAPPING_VERSION: u32 = 1;
+pub(super) const MAPPING_VERSION: u32 = 1;
 
 /// A live record, as the store has it.
 #[derive(Debug, Clone, Copy)]
