@@ -71,7 +71,8 @@ pub(crate) fn settle(
     for mut change in changes {
         if change.command == Command::Delete {
             let filter = settings.filter(None);
-            let living = reader.namesake(&change.identifier, &change.source, &filter)?;
+            let living =
+                reader.find_in_other_source(&change.identifier, &change.source, &filter)?;
             if let Some(living) = living {
                 change = self::change(&living, settings);
             }

@@ -54,7 +54,7 @@ pub(crate) fn find_probes(
     let filter = settings.filter(None);
     let find = |upto: Version, most: usize| {
         let mut found = Vec::new();
-        let done = reader.confirmed(&filter, upto, |record| {
+        let done = reader.changes_until(&filter, upto, |record| {
             let change = batch::change(&record, settings);
             let is_excluded =
                 rejected.contains(change.id.as_str()) || excluded.contains(&change.id);

@@ -123,7 +123,7 @@ impl PushError {
             )) => End::Incomplete(text),
             // The next harvest may build the clusters.
             Self::Store(StoreError::NotClustered { .. }) => End::Incomplete(text),
-            Self::Store(error) if error.is_passing() => End::Incomplete(text),
+            Self::Store(error) if error.is_transient() => End::Incomplete(text),
             _ => End::Failed(text),
         }
     }
@@ -218,7 +218,7 @@ fn begin(
         store.set_position(output.id, from)?;
         output.position = from;
     }
-    let forgotten = store.reader()?.least_since()?;
+    let forgotten = store.reader()?.min_since()?;
     if output.position > Version::default() && output.position < forgotten {
         tracing::warn!(
             output = settings.name,
