@@ -767,7 +767,9 @@ fn the_most_specific_document_option_wins() {
             options.institution, options.collection
         )
     };
-    let (v, w) = (&config.outputs[0].documents, &config.outputs[1].documents);
+    let OutputKind::Solr(v) = &config.outputs[0].kind;
+    let OutputKind::Solr(w) = &config.outputs[1].kind;
+    let (v, w) = (&v.documents, &w.documents);
     let e = &config.exports[0].0.documents;
     let cases = [
         ("source over output", v, "a", "global of a a. V"),

@@ -1,15 +1,15 @@
-//! Which catalogue document does a record of the store have?
+//! The catalogue document of a record of the store.
 
 use super::enrich::{self, Part};
 use super::render::second;
 use super::vufind::{self, Document, DocumentOptions, Input, Tracking};
 use crate::store::StoredRecord;
 
-/// The document of a live record, or of the work that it stands for: then with what it lacks of
-/// `enrich`, where another record of the work has it.
+/// The document of a live record, or of the work that it represents. Parts in `enrich` that it does not
+/// have come from the other records of the work.
 ///
 /// # Errors
-/// Why it has none.
+/// Why the record has no document.
 pub(crate) fn document(
     record: &StoredRecord,
     options: &DocumentOptions,

@@ -1,4 +1,4 @@
-//! What stands around the records of a file: its head, what separates them, its end?
+//! The frame of a file: its head, the separators between records, and its end.
 
 use super::vufind::{Command, Encoding, Frame};
 use super::{Format, csv, marcxml};
@@ -9,8 +9,8 @@ const RECORDS_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<records
 /// The end of that document.
 const RECORDS_TAIL: &str = "</records>\n";
 
-/// The frame of one file or message. Nothing is written before the first record, so that a message
-/// that nothing goes into can be left out.
+/// The frame of one file or message. Nothing is written before the first record, so that an empty
+/// message can be left out.
 #[derive(Debug)]
 pub struct Container {
     kind: Kind,
@@ -19,11 +19,11 @@ pub struct Container {
 
 #[derive(Debug)]
 enum Kind {
-    /// Records stand one after the other.
+    /// No frame.
     Bare,
-    /// A text before them and one after.
+    /// A text before the records and one after them.
     Wrapped(&'static str, &'static str),
-    /// A heading before them.
+    /// A heading before the records.
     Headed(String),
     /// An update message.
     Update(Frame),
@@ -47,9 +47,8 @@ impl Container {
         Self { kind, begun: false }
     }
 
-    /// The frame of one message of many in a row. One in JSON is a line; one in XML is a document
-    /// that ends with a line of its own. `first` says whether nothing stands before it, which is
-    /// when a heading belongs there.
+    /// The frame of one of several messages in a row. A message in JSON is a line; in XML it is a
+    /// document with its own last line. Only the `first` message gets a heading.
     pub fn message(format: Format, first: bool) -> Self {
         match format {
             Format::VufindJson => Self {
@@ -64,7 +63,7 @@ impl Container {
         }
     }
 
-    /// What must be written before the next record.
+    /// The text to be written before the next record.
     pub fn before(&mut self, command: Command) -> &str {
         let begins = !std::mem::replace(&mut self.begun, true);
         match &mut self.kind {
@@ -80,7 +79,7 @@ impl Container {
         self.begun
     }
 
-    /// What must be written at the end; without records, all that makes an empty file valid.
+    /// The text to be written at the end. It makes a file without records valid, too.
     pub fn end(self) -> String {
         match self.kind {
             Kind::Bare => String::new(),

@@ -1,4 +1,4 @@
-//! What is a row of the CSV export?
+//! Rows of the CSV export.
 
 use super::Item;
 use crate::record::{Article, Kind};
@@ -40,7 +40,7 @@ pub const COLUMNS: [&str; 33] = [
     "document_type",
 ];
 
-/// Between the values of a cell that holds several.
+/// The separator between the values of a cell.
 const SEPARATOR: &str = " | ";
 
 /// Appends the heading.
@@ -50,9 +50,9 @@ pub fn push_heading(out: &mut String) {
 
 /// Appends one row; a tombstone has no article and leaves its cells empty.
 ///
-/// Values are as the source has them, line breaks included. Several values of a cell stand between
-/// ` | `; `orcids` and `affiliations` have one place for each author, with `; ` between the
-/// affiliations of one. Rows end in CR LF.
+/// Values are as in the source, with line breaks. ` | ` separates the values of a cell. `orcids` and
+/// `affiliations` have one value for each author; `; ` separates the affiliations of one author. Rows
+/// end in CR LF.
 ///
 /// Source: RFC 4180.
 pub fn push_row(item: Item<'_>, article: Option<&Article>, out: &mut String) {

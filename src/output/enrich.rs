@@ -1,8 +1,8 @@
-//! What does the document of a work take from the work's other records?
+//! Enriches the document of a work from the work's other records.
 //!
-//! A work is written as the record that stands for it. A part that this record lacks altogether can
-//! be taken from the next record that has it, in the order of preference. Parts are taken whole, so
-//! that a volume never stands beside the pages of another record's volume by halves.
+//! A work is written as its preferred record. A part that this record does not have at all comes from
+//! the next record that has it, in the order of preference. Parts are taken whole: the volume of one
+//! record never appears with the pages of another.
 
 use std::mem::take;
 
@@ -55,7 +55,7 @@ impl Part {
 /// Reads a list of parts with commas between them, `all` or `none`.
 ///
 /// # Errors
-/// With the names there are, if one of them is none.
+/// All names, if one of `text` is unknown.
 pub fn parts(text: &str) -> Result<Vec<Part>, String> {
     match text.trim() {
         "all" => Ok(Part::value_variants().to_vec()),
@@ -101,7 +101,7 @@ impl Part {
         }
     }
 
-    /// Takes it from one article and puts it into another, which has none of it.
+    /// Moves it from one article to another that does not have it.
     fn pass(self, from: &mut Article, to: &mut Article) {
         match self {
             Self::Abstract => {
@@ -141,9 +141,9 @@ impl Part {
     }
 }
 
-/// What the record that stands for a work gains from the others: an article of nothing but that.
+/// What the preferred record of a work gains from the others, as an article with only these parts.
 ///
-/// `None` if it gains nothing, or cannot be read itself. Others that cannot be read are passed over.
+/// `None` if it gains nothing or cannot be read. Other records that cannot be read are skipped.
 pub fn gains(record: &StoredRecord, parts: &[Part]) -> Option<Article> {
     if record.others.is_empty() || parts.is_empty() {
         return None;

@@ -1,6 +1,6 @@
-//! What does an output know of a record beside its metadata?
+//! The data of a record beside its metadata, as outputs write them.
 
-/// The record's place in the store, as the outputs write it.
+/// The data of a record beside its metadata.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
     /// The name of the source.

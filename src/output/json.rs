@@ -1,12 +1,11 @@
-//! How is a text written in JSON?
+//! Writes texts in JSON.
 
-/// Texts are looked through in pieces of so many bytes, which the compiler makes a few instructions.
+/// Texts are checked in pieces of this many bytes. The compiler turns each check into few instructions.
 const PIECE: usize = 32;
 
 /// Appends a text as a JSON string, as `serde_json` writes it.
 ///
-/// Most of a catalogue document is long texts with nothing to escape; these are found to be so many
-/// bytes at a time.
+/// Most of a catalogue document is long text with nothing to escape, which is copied piece by piece.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
@@ -34,7 +33,7 @@ pub(crate) fn push_strings(out: &mut Vec<u8>, texts: &[String]) {
 
 fn first_special(bytes: &[u8]) -> Option<usize> {
     let (pieces, _) = bytes.as_chunks::<PIECE>();
-    // Without early ends, so that all bytes of a piece are compared at once.
+    // No early return, so that all bytes of a piece are compared at once.
     let any = |piece: &[u8; PIECE]| {
         piece
             .iter()

@@ -1,4 +1,4 @@
-//! What is a line of the JSONL export?
+//! Lines of the JSONL export.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ struct Line<'a> {
     error: Option<&'a str>,
 }
 
-/// What a line says of the metadata.
+/// The part of a line that comes from the metadata.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
     /// The article.

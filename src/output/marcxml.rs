@@ -1,17 +1,17 @@
-//! What is a record in MARC 21, as MARCXML?
+//! Records in MARC 21, as MARCXML.
 
 use super::Item;
 use super::xml::{push_attribute, push_element, push_text};
 use crate::oai::Datestamp;
 use crate::record::{Article, Author, Kind, Link, Subject, doi, issn, language};
 
-/// Begins a file of records.
+/// The beginning of a file of records.
 pub const HEAD: &str = concat!(
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
     "<collection xmlns=\"http://www.loc.gov/MARC21/slim\">\n",
 );
 
-/// Ends a file of records.
+/// The end of a file of records.
 pub const TAIL: &str = "</collection>\n";
 
 /// Appends one `record` element, with its namespace, and a line feed.
@@ -73,8 +73,8 @@ pub fn push_record(item: Item<'_>, article: &Article, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</record>\n");
 }
 
-/// 008: forty characters. Date entered, date of publication, language; serial, online; nothing is
-/// said of the rest.
+/// 008: forty characters. Date entered, date of publication, language; serial, online; the rest is
+/// unspecified.
 fn fixed_data(article: &Article, changed: Option<&str>) -> String {
     let entered = changed
         .and_then(|digits| digits.get(2..8))
@@ -230,7 +230,7 @@ fn host(fields: &mut Fields<'_>, article: &Article) {
     fields.data("773", "0 ", &subfields);
 }
 
-/// Fields in the making.
+/// The fields of a record that is being written.
 struct Fields<'a> {
     out: &'a mut Vec<u8>,
 }
@@ -244,7 +244,7 @@ impl Fields<'_> {
         self.out.extend_from_slice(b"</controlfield>");
     }
 
-    /// A field with two indicators; nothing if no subfield has a value.
+    /// Writes a field with two indicators; nothing if no subfield has a value.
     fn data(&mut self, tag: &str, indicators: &str, subfields: &[(char, Option<&str>)]) {
         let mut subfields = subfields
             .iter()
@@ -297,8 +297,7 @@ impl Fields<'_> {
     }
 }
 
-/// Appends a record that says of one that was there before that it is deleted (leader 05 `d`), with
-/// its namespace, and a line feed.
+/// Appends a deleted record (leader 05 `d`) with its namespace, and a line feed.
 ///
 /// Source: MARC 21 Format for Bibliographic Data, leader.
 pub fn push_deleted(item: Item<'_>, out: &mut Vec<u8>) {
@@ -344,7 +343,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// A record as people write MARC: a field a line, `$` before subfields.
+    /// A record in the usual notation of MARC: one field in each line, `$` before subfields.
     fn lines(record: &str) -> String {
         record
             .replace("<record xmlns=\"http://www.loc.gov/MARC21/slim\">", "")

@@ -1,4 +1,4 @@
-//! What is a record in Dublin Core, `oai_dc`?
+//! Records in Dublin Core, `oai_dc`.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::record::{Article, Kind, doi};
 
 /// The record as an `oai_dc:dc` element that is a document of its own, without XML declaration.
 ///
-/// A record that was harvested as `oai_dc` passes as it is; others go through their article.
+/// A record that was harvested as `oai_dc` stays as it is; others are written from their article.
 ///
 /// # Errors
 /// If the metadata cannot be read.
@@ -32,9 +32,8 @@ pub fn from_article(article: &Article) -> String {
 
 /// Appends an article as `oai_dc`, in one line.
 ///
-/// The DOI, the ISSNs, then other identifiers; the full text and other links as relations; where it
-/// appeared as one source text, as DOAJ writes it. Authors' ORCID iDs and affiliations have no
-/// place in it.
+/// Identifiers are the DOI, the ISSNs, then others. Relations are the full text and other links. One
+/// `source` says where the article appeared, as DOAJ writes it. ORCID iDs and affiliations are left out.
 ///
 /// Source: OAI-PMH 2.0, oai_dc.xsd; Dublin Core 1.1.
 pub fn push_article(article: &Article, out: &mut Vec<u8>) {
@@ -158,7 +157,7 @@ fn marked(out: &mut Vec<u8>, name: &str, text: &str, language: Option<String>) {
     out.push(b'>');
 }
 
-/// Where an article appeared: `Title, Vol 5, Iss 1, Pp 25-29 (1998)`; empty if that is not known.
+/// Where an article appeared: `Title, Vol 5, Iss 1, Pp 25-29 (1998)`; empty if unknown.
 pub(super) fn citation(article: &Article) -> String {
     let Some(journal) = article
         .journal

@@ -1,4 +1,4 @@
-//! What is a record of the store in each format?
+//! Writes records of the store in each format.
 
 use std::borrow::Cow;
 
@@ -10,36 +10,36 @@ use crate::oai::Datestamp;
 use crate::record::{Article, crosswalk, xml};
 use crate::store::{StoredRecord, Version};
 
-/// Writes records in one format. Without state: many threads can share it.
+/// Writes records in one format. Has no state, so threads can share it.
 #[derive(Debug, Clone, Copy)]
 pub struct Renderer<'a> {
     /// The format.
     pub format: Format,
     /// The options of catalogue documents.
     pub documents: &'a DocumentOptions,
-    /// What the record that stands for a work takes from the work's other records, where it lacks
-    /// it; not in format `xml`, which is as received.
+    /// What the preferred record of a work takes from the work's other records where it has none. Has no
+    /// effect in format `xml`, which is as received.
     pub enrich: &'a [Part],
-    /// Whether what was there before is known to be there: tombstones are written also by formats
-    /// that can only take away ([`Tombstones::TakenAway`]).
+    /// Whether the reader has the earlier state of records. Then formats with
+    /// [`Tombstones::TakenAway`] write tombstones.
     pub changes: bool,
 }
 
-/// What became of a record.
+/// The result for one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rendered {
-    /// It was written, as this command.
+    /// Written, as this command.
     Written(Command),
-    /// It was written, but its metadata cannot be read, and why.
+    /// Written, but its metadata cannot be read, for this reason.
     Flawed(String),
-    /// It cannot be written, and why; the buffer is as it was.
+    /// Not written, for this reason; the buffer is unchanged.
     Failed(String),
-    /// It is a tombstone that has no place here; the buffer is as it was.
+    /// A tombstone that the format does not write; the buffer is unchanged.
     LeftOut,
 }
 
 impl Renderer<'_> {
-    /// Appends the record to `out`, without what stands around it.
+    /// Appends the record to `out`, without the frame of the file.
     ///
     /// In formats `xml` and `oai_dc` a record is
     /// `<record source="" identifier="" datestamp="" version="" metadata_prefix="">`, its metadata
@@ -123,7 +123,7 @@ impl Renderer<'_> {
         Ok(())
     }
 
-    /// The record's article with what it gains from others.
+    /// The record's article, enriched from other records.
     fn article(&self, record: &StoredRecord) -> Result<Article, String> {
         let metadata = record.metadata.as_deref().unwrap_or_default();
         let mut article = crosswalk::article(&record.metadata_prefix, metadata)
@@ -139,7 +139,7 @@ impl Renderer<'_> {
         record: &StoredRecord,
         metadata: &'m str,
     ) -> Result<Cow<'m, str>, String> {
-        // What passes as it is has no place for more.
+        // Dublin Core that stays as received cannot be enriched.
         if !record.others.is_empty()
             && let Ok(mut article) = crosswalk::article(&record.metadata_prefix, metadata)
             && let Some(gains) = enrich::gained(&article, &record.others, self.enrich)
@@ -164,7 +164,7 @@ impl Renderer<'_> {
     }
 }
 
-/// The record as the outputs see it.
+/// The data of a record beside its metadata.
 pub fn item(record: &StoredRecord) -> Item<'_> {
     Item {
         source: &record.source,
@@ -177,7 +177,7 @@ pub fn item(record: &StoredRecord) -> Item<'_> {
     }
 }
 
-/// When a version was made, as `YYYY-MM-DDThh:mm:ssZ`.
+/// The time of a version, as `YYYY-MM-DDThh:mm:ssZ`.
 pub fn second(version: Version) -> String {
     Datestamp::from_unix(version.unix_ms().div_euclid(1000)).to_string()
 }
@@ -189,14 +189,14 @@ fn encoding(format: Format) -> Encoding {
     }
 }
 
-/// Lets what writes text write bytes.
+/// Appends text to bytes.
 fn push_with(out: &mut Vec<u8>, write: impl FnOnce(&mut String)) {
     let mut text = String::new();
     write(&mut text);
     out.extend_from_slice(text.as_bytes());
 }
 
-/// The same record, as it is in Dublin Core.
+/// The same record in Dublin Core.
 fn dublin_core(item: Item<'_>) -> Item<'_> {
     Item {
         metadata_prefix: "oai_dc",
@@ -234,8 +234,8 @@ fn push_wrapped(item: Item<'_>, metadata: Option<&str>, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a document can stand within another one: well-formed, and without what only stands at
-/// the start of a file.
+/// Whether a document can be part of another one: well-formed, and without an XML declaration or a
+/// document type.
 fn checked(metadata: &str) -> Result<(), String> {
     let start = metadata.trim_start();
     if start.starts_with("<?") || start.starts_with("<!") {

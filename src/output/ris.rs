@@ -1,4 +1,4 @@
-//! What is an article in RIS, the format of reference managers?
+//! References in RIS, the format of reference managers.
 
 use std::fmt::Write;
 
@@ -108,7 +108,7 @@ fn maybe(out: &mut String, name: &str, value: Option<&str>) {
     }
 }
 
-/// One line; none for a blank value.
+/// Writes one line; none for a blank value.
 fn tag(out: &mut String, name: &str, value: &str) {
     let mut words = value
         .split(['\r', '\n'])

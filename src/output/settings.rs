@@ -210,3 +210,73 @@ impl OutputSettings {
             || (fingerprint::is_of_first_release(&known.definition) && !self.is_rebuild)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::push::tests::settings;
+
+    /// A changed value here means that every output sends all its documents again after an upgrade.
+    #[test]
+    fn the_fingerprint_of_known_settings_stays() {
+        assert_eq!(
+            settings().definition(),
+            "v2:a5d05f0d4191a5b31f2863926ec5eef3d1c8e40dbd99f20e2b4bed90a8ef3bc5"
+        );
+    }
+
+    #[test]
+    fn what_decides_about_documents_is_in_the_fingerprint() {
+        let solr = |settings: &mut OutputSettings, change: fn(&mut SolrSettings)| {
+            let OutputKind::Solr(solr) = &mut settings.kind;
+            change(solr);
+        };
+        type Case<'a> = (&'a str, bool, &'a dyn Fn(&mut OutputSettings));
+        let cases: [Case<'_>; 10] = [
+            ("sources", true, &|s| s.sources = vec!["a".to_owned()]),
+            ("sets", true, &|s| {
+                drop(s.sets.insert("a".to_owned(), Vec::new()))
+            }),
+            ("per", true, &|s| s.per = Per::Cluster),
+            ("enrich", true, &|s| s.enrich = vec![Part::Doi]),
+            ("version field", true, &|s| {
+                solr(s, |solr| solr.version_field = Some("v".to_owned()));
+            }),
+            ("options", true, &|s| {
+                solr(s, |solr| {
+                    solr.documents.default.institution = "I".to_owned()
+                });
+            }),
+            ("options of a source", true, &|s| {
+                solr(s, |solr| {
+                    let mut own = solr.documents.default.clone();
+                    own.institution = "I".to_owned();
+                    solr.documents.by_source.insert("a".to_owned(), own);
+                });
+            }),
+            ("name", false, &|s| s.name = "w".to_owned()),
+            ("batches", false, &|s| s.batch_documents = 1),
+            ("address", false, &|s| {
+                solr(s, |solr| {
+                    *solr = solr.at(&"http://other/solr/b".parse().unwrap())
+                });
+            }),
+        ];
+        for (case, is_in, change) in cases {
+            let mut changed = settings();
+            change(&mut changed);
+            let differs = changed.definition() != settings().definition();
+            assert_eq!(differs, is_in, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_rebuild_at_another_address_begins_with_nothing() {
+        let rebuild = |url: &str| settings().rebuild(&url.parse().unwrap()).unwrap();
+        let next = rebuild("http://localhost/solr/next");
+        assert_eq!(OutputSettings::rebuilt_output(&next.name), Some("v"));
+        assert_ne!(next.definition(), settings().definition());
+        let other = rebuild("http://localhost/solr/other");
+        assert_ne!(next.definition(), other.definition());
+    }
+}

@@ -1,4 +1,4 @@
-//! How is text written into an XML document?
+//! Writes text into XML documents.
 
 /// Appends character data: `&`, `<`, `>` and the carriage return as references, so that a reader
 /// gets the same text back; characters that XML 1.0 forbids become U+FFFD.
@@ -14,7 +14,7 @@ pub(crate) fn push_attribute(out: &mut Vec<u8>, text: &str) {
     push_escaped(out, text, &SPECIAL);
 }
 
-/// The bytes that cannot be copied without a look at them.
+/// The bytes that may have to be escaped or replaced.
 const fn special(more: &[u8]) -> [bool; 256] {
     let mut special = [false; 256];
     let mut control = 0;
@@ -25,7 +25,7 @@ const fn special(more: &[u8]) -> [bool; 256] {
     special[b'&' as usize] = true;
     special[b'<' as usize] = true;
     special[b'>' as usize] = true;
-    // Begins U+FFFE and U+FFFF, among others.
+    // The first byte of U+FFFE and U+FFFF, among others.
     special[0xEF] = true;
     let mut at = 0;
     while at < more.len() {

@@ -1,6 +1,6 @@
-//! Which DOI does a text hold?
+//! Finds the DOI in a text.
 
-/// What people write before a DOI; any number of them, in any order.
+/// The prefixes that are written before a DOI, in any number and order.
 const PREFIXES: [&str; 11] = [
     "https://",
     "http://",
@@ -17,8 +17,8 @@ const PREFIXES: [&str; 11] = [
 
 /// The DOI in `text`, in lower case and without resolver or scheme: `10.prefix/suffix`.
 ///
-/// A blank ends it, and full stop, comma and semicolon at its end are punctuation. `None` for what
-/// repositories deliver where there is no DOI: `undefined`, `-`, `0`, a resolver's bare address.
+/// A blank ends it. Full stop, comma and semicolon at its end do not belong to it. `None` for the
+/// placeholders of repositories: `undefined`, `-`, `0`, a resolver's bare address.
 ///
 /// Source: DOAJ's test for duplicates; DOI Handbook, 2.2 (DOIs are case-insensitive).
 pub fn normalise(text: &str) -> Option<String> {

@@ -1,7 +1,7 @@
-//! Which JSON does an article become in exports?
+//! The JSON of an article in exports.
 //!
-//! Keys that name one thing have one text; where the source has several, the first stands there
-//! and a list beside it has all. What the source did not carry is left out.
+//! A key in the singular has one text. If the source has several, the key has the first and a list
+//! beside it has all. Parts that the source does not have are left out.
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -25,7 +25,7 @@ fn is_empty<T>(values: &&[T]) -> bool {
     values.is_empty()
 }
 
-/// All values, unless the first alone says it all.
+/// All values, if there is more than one.
 fn all_of_several(values: &[String]) -> &[String] {
     if values.len() > 1 { values } else { &[] }
 }

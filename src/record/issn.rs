@@ -1,28 +1,27 @@
-//! Which ISSN does a text hold, and is its check digit right?
+//! Finds the ISSN in a text and verifies its check digit.
 
 use thiserror::Error;
 
-/// Why a text is no ISSN.
+/// Why a text is not an ISSN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum IssnError {
-    /// It does not have the form of one.
+    /// It does not have the form of an ISSN.
     #[error("has not the form of an ISSN")]
     Form,
-    /// Its last digit does not follow from the others.
+    /// The check digit is wrong.
     #[error("its check digit should be {expected}")]
     CheckDigit {
-        /// What the last digit should be.
+        /// The right check digit.
         expected: char,
     },
 }
 
 /// The ISSN in `text` as `NNNN-NNNC`, with a capital X.
 ///
-/// `ISSN` and `urn:issn:` before it, blanks, and hyphens or dashes of any kind or none are
-/// understood.
+/// `ISSN` or `urn:issn:` may precede it. Blanks, hyphens and dashes of any kind may be in it.
 ///
 /// # Errors
-/// [`IssnError`] if there is none, or not a true one.
+/// [`IssnError`] if the text has no valid ISSN.
 ///
 /// Source: ISO 3297; weights 8 to 2, modulus 11.
 pub fn parse(text: &str) -> Result<String, IssnError> {
@@ -58,12 +57,12 @@ pub fn parse(text: &str) -> Result<String, IssnError> {
     Ok(format!("{}-{}{check}", &head[..4], &head[4..]))
 }
 
-/// The ISSN in `text` if it is a true one; see [`parse`].
+/// The ISSN in `text` if it is valid; see [`parse`].
 pub fn normalise(text: &str) -> Option<String> {
     parse(text).ok()
 }
 
-/// Whether a text looks like an ISSN, with a wrong check digit too.
+/// Whether a text has the form of an ISSN; the check digit may be wrong.
 pub(crate) fn looks_like_one(text: &str) -> bool {
     !matches!(parse(text), Err(IssnError::Form))
 }

@@ -1,6 +1,6 @@
-//! Which language does a code or a name mean?
+//! Finds the language that a code or a name means.
 //!
-//! Catalogues speak MARC's codes; sources write those of ISO 639-1, 639-2 and 639-3, or names.
+//! Catalogues use MARC's codes. Sources use those of ISO 639-1, 639-2 and 639-3, or names.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -32,7 +32,7 @@ const THREE_LETTERS: &str = "\
 bod tib ces cze cym wel deu ger ell gre eus baq fas per fra fre hye arm isl ice kat geo mkd mac \
 mri mao msa may mya bur nld dut ron rum slk slo sqi alb zho chi";
 
-/// Serbo-Croatian, which ISO 639-3 has and MARC has not.
+/// Serbo-Croatian: in ISO 639-3, but not in MARC.
 const SERBO_CROATIAN: (&str, &str) = ("hbs", "Serbo-Croatian");
 
 struct Languages {
@@ -75,7 +75,7 @@ pub fn marc_name(code: &str) -> Option<&'static str> {
 }
 
 /// The MARC code of a language, given by a code of ISO 639-1, 639-2 or 639-3, by MARC's own or by
-/// its English name, in any case. `None` for what is none of these.
+/// its English name, in any case. `None` for other texts.
 pub fn marc_code(language: &str) -> Option<&'static str> {
     let language = language.trim().to_lowercase();
     match LANGUAGES.marc.get(&language) {

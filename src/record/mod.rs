@@ -1,4 +1,4 @@
-//! What a harvested record means: the article model, identifiers and crosswalks.
+//! The meaning of harvested records: the article model, identifiers and crosswalks.
 
 pub mod article;
 pub mod crosswalk;

@@ -1,7 +1,7 @@
-//! What does a metadata document hold, element by element and text by text?
+//! Reads metadata documents element by element and text by text.
 //!
-//! One pass over the document, without a tree: name spaces, references and line ends are resolved,
-//! comments and processing instructions are left out, broken documents are errors.
+//! One pass over the document, without a tree. Namespaces, references and line ends are resolved,
+//! comments and processing instructions are skipped, malformed documents are errors.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
 
-/// Elements may be nested so deep.
+/// The greatest depth of nested elements.
 ///
 /// Metadata formats need less than ten; the bound keeps memory small on hostile input.
 const DEEPEST: usize = 256;
 
-/// A metadata document is no XML document.
+/// A malformed metadata document.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("malformed XML at byte {offset}: {reason}")]
 pub struct XmlError {

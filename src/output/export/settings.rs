@@ -132,9 +132,8 @@ pub(crate) fn check_path(path: &Path, since_previous: bool) -> Result<(), String
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_are_made_of_versions_and_times() {
-        let settings = ExportSettings {
+    fn settings() -> ExportSettings {
+        ExportSettings {
             name: "all".to_owned(),
             path: "/srv/{time}-{version}.jsonl".into(),
             format: Format::Jsonl,
@@ -144,9 +143,29 @@ mod tests {
             sets: BTreeMap::new(),
             since_previous: true,
             documents: DocumentOptions::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn names_are_made_of_versions_and_times() {
+        let settings = settings();
         let file = settings.file(Version(42), 1_764_072_000_000);
         assert_eq!(file, Path::new("/srv/20251125T120000Z-42.jsonl"));
+    }
+
+    /// A changed value here means that every export of changes writes a whole file after an upgrade.
+    #[test]
+    fn the_fingerprint_of_known_settings_stays() {
+        let settings = ExportSettings {
+            path: "/srv/all.json".into(),
+            format: Format::VufindJson,
+            since_previous: false,
+            ..settings()
+        };
+        assert_eq!(
+            settings.definition(),
+            "v2:a082d4d3aaeb367788429103db32208b48b41adf08621e5a76b5831d1dc67881"
+        );
     }
 
     #[test]

@@ -516,4 +516,23 @@ pub(crate) mod tests {
         };
         is_send(&push(&context, &settings, &PushOptions::default()));
     }
+
+    #[test]
+    fn a_position_of_the_first_release_is_adopted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let settings = settings();
+        let rebuild = settings
+            .rebuild(&"http://localhost/solr/next".parse().unwrap())
+            .unwrap();
+        let old = "0123456789abcdef".repeat(4);
+        for (settings, is_adopted) in [(&settings, true), (&rebuild, false)] {
+            let (output, _) = store.register_output(&settings.name, &old).unwrap();
+            store.set_position(output.id, Version(7)).unwrap();
+            let (output, starts_over) = register(&store, settings).unwrap();
+            assert_eq!(starts_over, !is_adopted);
+            assert_eq!(output.position, Version(if is_adopted { 7 } else { 0 }));
+            assert_eq!(output.definition, settings.definition());
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::record::{Article, Kind};
 /// it whenever the same record and options give another document.
 pub(super) const MAPPING_VERSION: u32 = 1;
 
-/// A live record, as the store has it.
+/// A live record of the store.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     /// The OAI identifier.
@@ -26,7 +26,7 @@ pub struct Input<'a> {
     pub metadata_prefix: &'a str,
     /// The metadata, as received: XML, or DOAJ's JSON.
     pub metadata: &'a str,
-    /// When the record came into the index first and last, if changes are tracked.
+    /// When the record was first and last indexed, if changes are tracked.
     pub tracking: Option<Tracking<'a>>,
 }
 
@@ -87,8 +87,8 @@ impl FieldValues {
     }
 }
 
-/// Every field that [`document`] may post before renaming, with whether it can have more than one
-/// value; those of change tracking and [`Options::extra_fields`] come beside them.
+/// The fields that [`document`] makes before renaming, and whether each can have several values. The
+/// fields of change tracking and [`Options::extra_fields`] come on top.
 pub const FIELDS: [(&str, bool); 22] = [
     ("id", false),
     ("record_format", false),
@@ -310,7 +310,7 @@ fn work_keys(
     Ok(keys)
 }
 
-/// Fields in the making.
+/// The fields of a document that is being made.
 struct Post<'a> {
     options: &'a Options,
     fields: Vec<Field>,

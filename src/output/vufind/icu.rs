@@ -1,4 +1,4 @@
-//! How is a text transliterated by ICU4C? The only place with `unsafe` code.
+//! Transliterates texts with ICU4C. The only place with `unsafe` code.
 //!
 //! ICU's transliteration data (`Any-Latin` with its scripts, the Thai dictionary, Han readings)
 //! exist in full in the C library alone. Four of its functions are called; their names carry the
@@ -57,7 +57,7 @@ unsafe extern "C" {
     fn utrans_close(transliterator: RawTransliterator);
 }
 
-/// ICU refused: a `UErrorCode` above 0.
+/// An error of ICU: a `UErrorCode` above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IcuError(c_int);
 
@@ -67,10 +67,10 @@ impl fmt::Display for IcuError {
     }
 }
 
-/// What a transliterator is made from.
+/// The source of a transliterator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Recipe<'a> {
-    /// One that ICU knows by name, such as `Latin-ASCII`.
+    /// The name of a built-in transliterator, such as `Latin-ASCII`.
     Id(&'a str),
     /// Rules in ICU's own language.
     Rules(&'a str),

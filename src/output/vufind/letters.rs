@@ -1,8 +1,8 @@
-//! Which letters of other scripts does ICU transliterate one by one, and into what?
+//! The letters of other scripts that ICU transliterates one by one, and the results.
 //!
-//! ICU tries rule after rule at every letter, of which Han has hundreds: a short Chinese title takes
-//! longer than the rest of its document. What a letter becomes does not depend on its neighbours but
-//! for few letters, so ICU is asked once for each.
+//! ICU tries rule after rule at every letter. For Han these are hundreds: a short Chinese title takes
+//! longer than the rest of its document. For most letters the result does not depend on their
+//! neighbours, so ICU is asked once for each.
 
 use std::collections::HashMap;
 
@@ -36,8 +36,8 @@ impl Letters {
         }
     }
 
-    /// Whether `c` becomes the same wherever it stands, as long as it stands among such letters,
-    /// ASCII and what [`super::strings`] has tables for, combining marks excepted.
+    /// Whether the result for `c` is the same everywhere, as long as its neighbours are such letters,
+    /// ASCII or in the tables of [`super::strings`], without combining marks.
     pub(super) fn stands_alone(&mut self, c: char) -> bool {
         let within = |ranges: &[(char, char)]| {
             ranges
@@ -56,7 +56,7 @@ impl Letters {
         }
     }
 
-    /// What `engine`, always the same one, makes of a letter that stands alone.
+    /// The result of `engine`, always the same one, for a letter that stands alone.
     pub(super) fn image(&mut self, c: char, engine: &mut Transliterator) -> Result<&str, IcuError> {
         match self.images.entry(c) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),

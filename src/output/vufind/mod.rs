@@ -1,4 +1,4 @@
-//! VuFind's catalogue documents: what a record becomes in a Solr index.
+//! VuFind's catalogue documents: the form of a record in a Solr index.
 
 mod document;
 mod icu;

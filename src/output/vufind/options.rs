@@ -128,6 +128,7 @@ impl DocumentOptions {
     /// The mapping's version and all options, as a text with stable names: for fingerprints.
     pub(crate) fn definition(&self) -> String {
         let by_source = self.by_source.iter();
+        let by_source = by_source.filter(|(_, options)| **options != self.default);
         let definition = AllDefinitions {
             mapping_version: MAPPING_VERSION,
             default: self.default.definition(),

@@ -1,4 +1,4 @@
-//! Which values of a metadata document do the fields of a catalogue document need?
+//! The values of a metadata document that the fields of a catalogue document need.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(super) struct Values {
     pub(super) all: String,
     /// Languages that are not empty.
     pub(super) languages: Vec<String>,
-    /// What the record describes.
+    /// The kind of thing that the record describes.
     pub(super) kind: Kind,
     /// Names of authors, blank ones too.
     pub(super) names: Vec<String>,
@@ -39,7 +39,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Adds what a record that has none of it gains from other records. It can be searched for too.
+    /// Adds what the record gains from other records. Searches find it, too.
     pub(super) fn gain(&mut self, gains: &Article) {
         let gained = from_article(AllText::new("", "", 0), gains.clone());
         let texts = [
@@ -96,7 +96,7 @@ impl Values {
     }
 }
 
-/// What a text within DOAJ's metadata is.
+/// The meaning of a text within DOAJ's metadata.
 #[derive(Debug, Clone, Copy)]
 enum Slot {
     Language,

@@ -1,9 +1,8 @@
-//! How are titles and names normalised for sorting and for work keys?
+//! Normalises titles and names for sorting and for work keys.
 //!
-//! Transliteration is ICU's. Plain ASCII never reaches it, and neither do texts of Latin letters
-//! and common punctuation: what ICU makes of each such character does not depend on its
-//! neighbours, so it is asked once per character and process. In work keys the same goes for most
-//! Cyrillic and Han letters (`letters`).
+//! ICU transliterates. It is not asked about plain ASCII. For Latin letters and common punctuation the
+//! result does not depend on the neighbours, so ICU is asked once per character and process. In work
+//! keys this is also true of most Cyrillic and Han letters (`letters`).
 
 use std::cell::RefCell;
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! How are documents and deletions written as an update message for Solr?
+//! Writes documents and deletions as update messages for Solr.
 //!
 //! One file is one message, whole and valid, that a POST to `/update` takes as it is:
 //!
@@ -29,7 +29,7 @@ pub enum Encoding {
     Xml,
 }
 
-/// What a command does.
+/// A kind of command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Adds a document, or replaces the one with its id.
@@ -110,7 +110,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The frame of a message that has no command yet.
+    /// The frame of a message without commands.
     pub fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
@@ -127,7 +127,7 @@ impl Frame {
         }
     }
 
-    /// What must be written before the next command.
+    /// The text to be written before the next command.
     pub fn before(&mut self, command: Command) -> &'static str {
         let last = self.last.replace(command);
         match (self.encoding, last, command) {
@@ -143,8 +143,8 @@ impl Frame {
         }
     }
 
-    /// What must be written after the last command. A message without commands is valid too, and
-    /// changes nothing.
+    /// The text to be written after the last command. A message without commands is valid and changes
+    /// nothing.
     pub fn end(self) -> &'static str {
         match (self.encoding, self.last) {
             (Encoding::Json, None) => "{}\n",

@@ -1,8 +1,8 @@
-//! Which values of an article are odd?
+//! Flags implausible values of articles.
 
 use crate::record::{Article, doi, issn};
 
-/// Flags what a reader of the record should not trust. Nothing is changed.
+/// Flags implausible values. Changes none of them.
 pub(super) fn flag_odd_values(article: &mut Article) {
     let mut flags = Vec::new();
     if article.title.is_none() {

@@ -1,4 +1,4 @@
-//! One file per metadata format: from metadata to the article model.
+//! From metadata to the article model: one file for each metadata format.
 
 mod checks;
 pub mod doaj_json;
@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::record::Article;
 use crate::record::xml::{Element, Namespace, Token, Walker, XmlError};
 
-/// Why metadata could not be read as an article. The record is set aside; its neighbours go on.
+/// Why metadata could not be read as an article.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CrosswalkError {
     /// Not well-formed.
@@ -19,12 +19,12 @@ pub enum CrosswalkError {
     /// Not JSON, or JSON of another shape.
     #[error("unreadable DOAJ JSON: {0}")]
     Json(String),
-    /// A format that no crosswalk is for.
+    /// A format without a crosswalk.
     #[error("no crosswalk for metadata format {metadata_prefix:?} with {root}")]
     UnknownFormat {
         /// The metadataPrefix it came under.
         metadata_prefix: String,
-        /// What the document begins with, for people.
+        /// How the document begins, for error messages.
         root: String,
     },
 }
@@ -69,8 +69,8 @@ pub(crate) fn outline(metadata_prefix: &str, metadata: &str) -> Result<Article, 
 
 /// The format of a metadata document.
 ///
-/// The document itself decides where it says what it is: repositories name formats as they like
-/// (`dc` for `oai_dc`). `metadata_prefix` decides where the root element is of no known namespace.
+/// The namespace of the root element decides, since repositories name formats as they like (`dc` for
+/// `oai_dc`). `metadata_prefix` decides if the namespace is unknown.
 ///
 /// # Errors
 /// [`CrosswalkError::Xml`] if there is no root element, [`CrosswalkError::UnknownFormat`] if

@@ -32,7 +32,7 @@ pub fn article(metadata: &str) -> Result<Article, CrosswalkError> {
     Ok(article)
 }
 
-/// What can only be placed when the whole record is known.
+/// Values that are assigned once the whole record is known.
 #[derive(Default)]
 struct Found {
     issns: Vec<String>,
