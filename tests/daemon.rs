@@ -135,26 +135,26 @@ async fn a_wrong_configuration_is_refused_and_a_right_one_taken_over() {
     let old = [source("a", &url, "never", "")];
     let config = write_config(&store, "", &old);
     let daemon = Daemon::start(&store, &config).await;
-    let reloaded = async |at: &mut i64| {
-        let before = *at;
+    let reloaded = async |at: &mut String| {
+        let before = at.clone();
         daemon.process.signal("HUP");
         let reload = eventually("the configuration is read", async || {
             let status = daemon.json("/api/v1/status").await;
-            let reload = status["reload"].clone();
-            (reload["at_ms"].as_i64()? > before).then_some(reload)
+            let reload = status["last_reload"].clone();
+            (reload["at"].as_str()? != before).then_some(reload)
         })
         .await;
-        *at = reload["at_ms"].as_i64().unwrap();
-        reload["refused"].as_str().unwrap_or_default().to_owned()
+        *at = reload["at"].as_str().unwrap().to_owned();
+        reload["error"].as_str().unwrap_or_default().to_owned()
     };
-    let mut at = 0;
+    let mut at = String::new();
 
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("delay = '0s'", "delay = 'soon'")).unwrap();
     let why = reloaded(&mut at).await;
     assert!(why.contains("\"soon\" is not a length of time"), "{why}");
     let page = daemon.get("/").await.text().await.unwrap();
-    assert!(page.contains("was refused, the old one is in force"));
+    assert!(page.contains("so the old one stays in use"));
 
     std::fs::write(&config, text.replace(":0'", ":1'")).unwrap();
     let why = reloaded(&mut at).await;
@@ -495,7 +495,7 @@ async fn someone_is_told_when_a_source_fails_and_when_it_works_again() {
     };
     told("a failing begun\n").await;
     let page = daemon.get("/").await.text().await.unwrap();
-    assert!(page.contains("the last pass failed: "), "{page}");
+    assert!(page.contains("The last pass failed: "), "{page}");
     repository.heal();
     told("a failing begun\na failing over\n").await;
     daemon.terminate().await;

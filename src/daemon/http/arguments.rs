@@ -1,104 +1,122 @@
-//! The arguments of a query: each at most once, none that is not known.
+//! Reading the arguments of a query, or the fields of a form, into a type.
 
-use axum::http::StatusCode;
-use url::form_urlencoded;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
 use super::Failure;
 
-/// Arguments by name.
-#[derive(Debug, Default)]
-pub(super) struct Arguments(Vec<(String, String)>);
+/// Reads arguments from `text`, which has the form of a query: `name=value&name=value`.
+///
+/// Unknown, missing, repeated and malformed arguments are errors that name the argument.
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    let deserializer = serde_html_form::Deserializer::from_bytes(text.as_bytes());
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let argument = error.path().to_string();
+        let reason = error.into_inner().to_string();
+        let reason = match reason.as_str() {
+            "unsupported value" => "it is given more than once".to_owned(),
+            _ => reason.replacen(" field `", " argument `", 1),
+        };
+        // An error about a value does not say which argument has it.
+        Failure::bad_request(
+            if argument == "." || reason.contains(&format!("`{argument}`")) {
+                reason
+            } else {
+                format!("argument `{argument}`: {reason}")
+            },
+        )
+    })
+}
 
-impl Arguments {
-    /// Reads a query; an argument that is not among `known` would be overlooked, so it is refused.
-    /// Those among `many` may come again.
-    pub(super) fn read(
-        query: Option<&str>,
-        known: &[&str],
-        many: &[&str],
-    ) -> Result<Self, Failure> {
-        let mut arguments = Self::default();
-        let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        for (name, value) in pairs {
-            let is_many = many.contains(&&*name);
-            if !known.contains(&&*name) && !is_many {
-                let all: Vec<&str> = known.iter().chain(many).copied().collect();
-                let message = format!("unknown argument {name:?}; there is {}", all.join(", "));
-                return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-            }
-            if !is_many && arguments.text(&name).is_some() {
-                let message = format!("argument {name:?} is given twice");
-                return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-            }
-            arguments.0.push((name.into_owned(), value.into_owned()));
+/// A whole number from 0 on. Numbers above 2^64 are read as the largest one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Number(pub(super) u64);
+
+impl Number {
+    /// Reads a number that consists of digits only.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
+            return Err(format!("{text:?} is not a whole number"));
         }
-        Ok(arguments)
-    }
-
-    /// The value of `name`, if it was given.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
-        Some(value)
-    }
-
-    /// All values of `name`.
-    pub(super) fn texts(&self, name: &str) -> Vec<String> {
-        let of_name = self.0.iter().filter(|(known, _)| known == name);
-        of_name.map(|(_, value)| value.clone()).collect()
-    }
-
-    /// The value of `name` as a whole number from 0 on, if it was given.
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
-        self.text(name).map(|text| whole(name, text)).transpose()
+        Ok(Self(text.parse().unwrap_or(u64::MAX)))
     }
 }
 
-/// A text of argument `name` as a whole number from 0 on.
-pub(super) fn whole(name: &str, text: &str) -> Result<u64, Failure> {
-    if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
-        let message = format!("{name}={text:?} is not a whole number");
-        return Err(Failure::new(StatusCode::BAD_REQUEST, message));
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(D::Error::custom)
     }
-    // More than this is as much as this to everybody who asks.
-    Ok(text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Choice {
+        Left,
+        Right,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        since: Option<Number>,
+        #[serde(default)]
+        source: Vec<String>,
+        choice: Option<Choice>,
+    }
+
     #[test]
-    fn queries_are_read_or_refused() {
+    fn arguments_are_read_or_refused() {
+        let example = |since, source: &[&str]| {
+            Ok(Example {
+                since,
+                source: source.iter().map(|name| (*name).to_owned()).collect(),
+                choice: None,
+            })
+        };
+        let refused = |message: &str| Err(message.to_owned());
         let cases = [
-            ("none", None, Ok((None, 0))),
-            ("number", Some("since=5"), Ok((Some(5), 0))),
-            ("several", Some("source=a&source=b"), Ok((None, 2))),
+            ("none", "", example(None, &[])),
+            ("a number", "since=5", example(Some(Number(5)), &[])),
+            ("several", "source=a&source=b", example(None, &["a", "b"])),
             (
                 "unknown",
-                Some("sinse=5"),
-                Err("unknown argument \"sinse\"; there is since, source"),
+                "sinse=5",
+                refused("unknown argument `sinse`, expected one of `since`, `source`, `choice`"),
             ),
             (
                 "twice",
-                Some("since=5&since=6"),
-                Err("argument \"since\" is given twice"),
+                "since=5&since=6",
+                refused("argument `since`: it is given more than once"),
             ),
             (
                 "very large",
-                Some("since=99999999999999999999999"),
-                Ok((Some(u64::MAX), 0)),
+                "since=99999999999999999999999",
+                example(Some(Number(u64::MAX)), &[]),
             ),
             (
-                "no number",
-                Some("since=-1"),
-                Err("since=\"-1\" is not a whole number"),
+                "not a number",
+                "since=-1",
+                refused("argument `since`: \"-1\" is not a whole number"),
+            ),
+            (
+                "empty",
+                "since=",
+                refused("argument `since`: \"\" is not a whole number"),
+            ),
+            (
+                "not a choice",
+                "choice=up",
+                refused("argument `choice`: unknown variant `up`, expected `left` or `right`"),
             ),
         ];
         for (case, query, expected) in cases {
-            let read = Arguments::read(query, &["since"], &["source"])
-                .and_then(|read| Ok((read.number("since")?, read.texts("source").len())))
-                .map_err(|failure| failure.message);
-            assert_eq!(read, expected.map_err(str::to_owned), "{case}");
+            let read = read(query).map_err(|failure| failure.message);
+            assert_eq!(read, expected, "{case}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What every answer carries, and who may change something.
+//! Who may change something, and from where.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
@@ -9,73 +9,45 @@ use subtle::ConstantTimeEq;
 use super::{Ctx, Failure};
 use crate::http::Secret;
 
-/// Pages whose forms bring the token themselves.
+/// Pages with forms. A form has a field for the token, which its handler checks.
 const FORMS: [&str; 3] = ["/source/", "/output/", "/export/"];
 
-/// Pages load only our own style sheet and icon and run nothing, so that a title that slipped through the
-/// escaping would still do nothing.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
-
-const HEADERS: [(HeaderName, &str); 7] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    // With "no-referrer", browsers would not tell where our own forms come from either.
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
-];
-
-/// Refuses what may not be, and adds the headers to whatever is answered.
-pub(super) async fn around(State(context): State<Ctx>, request: Request, next: Next) -> Response {
+/// Counts the request, and refuses it if it may not do what it asks for.
+pub(super) async fn check(State(context): State<Ctx>, request: Request, next: Next) -> Response {
     context.shared.registry.count_request();
     let token = context.shared.registry.token();
-    // Forms on our pages bring the token with their fields, where whoever answers them looks.
     let path = request.uri().path();
     let is_form = FORMS.iter().any(|form| path.starts_with(form));
-    let permitted = from_here(request.method(), request.headers()).and_then(|()| {
+    let permitted = is_not_from_another_site(request.method(), request.headers()).and_then(|()| {
         if is_form {
             return Ok(());
         }
-        with_token(request.method(), request.headers(), token.as_ref())
+        has_token(request.method(), request.headers(), token.as_ref())
     });
-    let mut response = match permitted {
+    match permitted {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
-    };
-    for (name, value) in HEADERS {
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
     }
-    response
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
-/// Whether a request changes nothing.
-fn reads(method: &Method) -> bool {
+/// Whether requests with this method change nothing.
+fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Refuses what another site's page made a browser send, unless it only reads.
-fn from_here(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
-    if reads(method) {
+/// Refuses a request that the page of another site made a browser send, unless it only reads.
+fn is_not_from_another_site(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+    if is_safe(method) {
         return Ok(());
     }
     let forbidden = |message: &str| Err(Failure::new(StatusCode::FORBIDDEN, message));
-    // Browsers send these with what another site's page makes them send. Programs send neither.
+    // Browsers add both headers to requests that a page makes them send. Programs add neither.
     match text(headers, HeaderName::from_static("sec-fetch-site")) {
-        // No page can forge it; and a proxy may have changed the host that Origin is compared with.
+        // No page can forge this header. A proxy may have changed the host, so Origin is not compared.
         Some("same-origin" | "none") => return Ok(()),
         Some(_) => return forbidden("requests from other sites are refused (Sec-Fetch-Site)"),
         None => {}
@@ -89,32 +61,33 @@ fn from_here(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a request that changes something brings the token.
-fn with_token(method: &Method, headers: &HeaderMap, token: Option<&Secret>) -> Result<(), Failure> {
-    if reads(method) {
+/// Refuses a request without the token, unless it only reads.
+fn has_token(method: &Method, headers: &HeaderMap, token: Option<&Secret>) -> Result<(), Failure> {
+    if is_safe(method) {
         return Ok(());
     }
-    let brought = text(headers, header::AUTHORIZATION)
+    let given = text(headers, header::AUTHORIZATION)
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
-    brings_token(brought, token)
+    check_token(given, token)
 }
 
-/// Compares what was brought with the token.
-pub(super) fn brings_token(brought: Option<&str>, token: Option<&Secret>) -> Result<(), Failure> {
+/// Compares the token of a request with the configured one.
+pub(super) fn check_token(given: Option<&str>, token: Option<&Secret>) -> Result<(), Failure> {
     let Some(token) = token else {
         return Err(Failure::new(
             StatusCode::FORBIDDEN,
-            "no token is configured, so nothing can be changed from here; see [daemon] token",
+            "changes over HTTP are off, because the configuration has no token; set token under \
+             [daemon]",
         ));
     };
-    // Compared as hashes, so that not even the length takes another time.
+    // Hashes have the same length, so the time of the comparison does not tell that of the token.
     let hash = |text: &str| *blake3::hash(text.as_bytes()).as_bytes();
-    let message = match brought {
-        Some(brought) if bool::from(hash(brought).ct_eq(&hash(token.expose()))) => return Ok(()),
-        Some(_) => "this is not the token",
-        None => "a token is needed: Authorization: Bearer ...",
+    let message = match given {
+        Some(given) if bool::from(hash(given).ct_eq(&hash(token.expose()))) => return Ok(()),
+        Some(_) => "the token is wrong",
+        None => "a token is needed: send the header Authorization: Bearer TOKEN",
     };
     Err(Failure::new(StatusCode::UNAUTHORIZED, message))
 }
@@ -124,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_those_with_the_token_change_something() {
+    fn only_requests_with_the_token_change_something() {
         let (get, post) = (Method::GET, Method::POST);
         let right = "authorization: Bearer right";
         let wrong = "authorization: Bearer wrong";
@@ -190,8 +163,8 @@ mod tests {
                 headers.insert(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
             }
             let token = configured.then(|| Secret::new("right"));
-            let result = from_here(method, &headers)
-                .and_then(|()| with_token(method, &headers, token.as_ref()));
+            let result = is_not_from_another_site(method, &headers)
+                .and_then(|()| has_token(method, &headers, token.as_ref()));
             let status = result.err().map(|failure| failure.status.as_u16());
             assert_eq!(status, refused, "{case}");
         }

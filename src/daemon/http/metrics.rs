@@ -8,12 +8,22 @@ use axum::response::{IntoResponse, Response};
 
 use super::exposition::Kind::{Counter, Gauge};
 use super::exposition::{Exposition, MEDIA_TYPE};
+use super::failure::ErrorBody;
 use super::{Ctx, Failure};
 use crate::daemon::overview::{ExportView, JobView, OutputView, Overview, SourceView};
 use crate::store::{JobState, PassState};
 
-/// `GET /metrics`
-pub(super) async fn metrics(State(context): State<Ctx>) -> Result<Response, Failure> {
+/// Get the metrics, in the text format of Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "Health",
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be read now.", body = ErrorBody),
+    )
+)]
+pub(super) async fn get_metrics(State(context): State<Ctx>) -> Result<Response, Failure> {
     let overview = context.overview().await?;
     let mut text = Exposition::default();
     daemon(&mut text, &overview, context.shared.registry.requests());
@@ -65,7 +75,7 @@ fn daemon(text: &mut Exposition, overview: &Overview, requests: u64) {
         (
             "harvestd_ready",
             Gauge,
-            "1 if the daemon can start passes, else 0.",
+            "1 if the daemon can start jobs, else 0.",
             flag(overview.trouble.is_none()),
         ),
         (

@@ -1,14 +1,17 @@
-//! Records in the formats of the exports: what answers carry of them, for the feed, the API and the
-//! page of a record.
+//! Records in the formats of the exports, for the change feed, the API and the page of a record.
 
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::HeaderValue;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::Failure;
 use crate::output::vufind::{Command, DocumentOptions};
 use crate::output::{Container, Format, Rendered, Renderer, Tombstones};
 use crate::store::{Deletion, StoredRecord};
 
-/// What writes records in a format; tombstones too, where the format can speak of them.
+/// A renderer that writes records in a format, and tombstones if the format has them.
 pub(super) fn renderer(documents: &DocumentOptions, format: Format) -> Renderer<'_> {
     Renderer {
         format,
@@ -18,13 +21,30 @@ pub(super) fn renderer(documents: &DocumentOptions, format: Format) -> Renderer<
     }
 }
 
-/// The format of this name, or which there are.
-pub(super) fn format(name: &str) -> Result<Format, Failure> {
-    Format::from_name(name).map_err(|names| {
-        let message = format!("there is no format {name:?}; there is {names}");
-        Failure::new(StatusCode::BAD_REQUEST, message)
-    })
+/// A format by its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FormatName(pub(super) Format);
+
+impl<'de> Deserialize<'de> for FormatName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Format::from_name(&name).map(Self).map_err(|names| {
+            D::Error::custom(format!("unknown format {name:?}, expected one of {names}"))
+        })
+    }
 }
+
+impl PartialSchema for FormatName {
+    fn schema() -> RefOr<Schema> {
+        let names = Format::named().map(|(_, name)| name);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(names))
+            .into()
+    }
+}
+
+impl ToSchema for FormatName {}
 
 /// The media type of a format.
 pub(super) fn media_type(format: Format) -> HeaderValue {
@@ -38,12 +58,12 @@ pub(super) fn media_type(format: Format) -> HeaderValue {
     })
 }
 
-/// Records of one answer, one after the other, in one format.
+/// The body of a response: records in one format.
 pub(super) struct Body<'a> {
     renderer: Renderer<'a>,
     container: Container,
     bytes: Vec<u8>,
-    /// Records that could not be written in this format.
+    /// The number of records that could not be written in this format.
     pub(super) failed: u64,
 }
 
@@ -57,23 +77,24 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// How large the answer is so far.
+    /// The size of the body so far, in bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Writes a record. One that cannot be written is counted, and where the format takes away what
-    /// was there before, its last state is: it is no longer true.
+    /// Writes a record. A record that cannot be written is counted.
+    ///
+    /// If the format has deletions, such a record is deleted: its earlier document is out of date.
     ///
     /// # Errors
-    /// Why the record, or a part of it, cannot be written.
+    /// The reason why the record, or a part of it, cannot be written.
     pub(super) fn push(&mut self, record: &StoredRecord) -> Result<(), String> {
         let mut written = Vec::new();
         let (command, result) = match self.renderer.push(record, &mut written) {
             Rendered::Written(command) => (Some(command), Ok(())),
             Rendered::Flawed(reason) => (Some(Command::Add), Err(reason)),
             Rendered::LeftOut => (None, Ok(())),
-            Rendered::Failed(reason) => (self.take_away(record, &mut written), Err(reason)),
+            Rendered::Failed(reason) => (self.delete(record, &mut written), Err(reason)),
         };
         self.failed += u64::from(result.is_err());
         if let Some(command) = command {
@@ -84,24 +105,24 @@ impl<'a> Body<'a> {
         result
     }
 
-    fn take_away(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Option<Command> {
+    fn delete(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Option<Command> {
         if self.renderer.format.tombstones() != Tombstones::TakenAway {
             return None;
         }
-        let gone = StoredRecord {
+        let deleted = StoredRecord {
             deletion: Some(Deletion::Declared),
             metadata: None,
             extra: None,
             others: Vec::new(),
             ..record.clone()
         };
-        match self.renderer.push(&gone, out) {
+        match self.renderer.push(&deleted, out) {
             Rendered::Written(command) => Some(command),
             _ => None,
         }
     }
 
-    /// The whole answer.
+    /// The whole body.
     pub(super) fn end(mut self) -> Vec<u8> {
         self.bytes
             .extend_from_slice(self.container.end().as_bytes());
@@ -115,7 +136,7 @@ mod tests {
     use crate::store::Version;
 
     #[test]
-    fn what_cannot_be_written_is_taken_away_where_that_can_be_said() {
+    fn a_record_that_cannot_be_written_is_deleted_if_the_format_has_deletions() {
         let broken = StoredRecord {
             source: "a".into(),
             metadata_prefix: "mets".into(),
@@ -141,17 +162,22 @@ mod tests {
             ("ris", false),
         ];
         assert_eq!(cases.len(), Format::named().count());
-        for (name, told) in cases {
-            let mut body = Body::new(renderer(&documents, format(name).unwrap()));
+        for (name, has_deletions) in cases {
+            let format = Format::from_name(name).unwrap();
+            let mut body = Body::new(renderer(&documents, format));
             let result = body.push(&broken);
             assert_eq!(result.is_ok(), name == "xml", "{name}: {result:?}");
             let text = String::from_utf8(body.end()).unwrap();
-            assert_eq!(text.contains("x:1"), told, "{name}: {text}");
+            assert_eq!(text.contains("x:1"), has_deletions, "{name}: {text}");
         }
-        let unknown = format("pdf").unwrap_err().message;
-        assert!(
-            unknown.contains("there is jsonl, xml, vufind-json"),
-            "{unknown}"
+    }
+
+    #[test]
+    fn the_document_lists_every_format() {
+        let schema = serde_json::to_value(FormatName::schema()).unwrap();
+        assert_eq!(
+            schema["enum"].as_array().unwrap().len(),
+            Format::named().count()
         );
     }
 }

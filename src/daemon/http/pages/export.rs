@@ -1,72 +1,116 @@
-//! The page of one scheduled file: the newest one, and a button to write it now.
+//! The page of one export: its newest file, and a button to write it.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use maud::html;
+use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::form::{Said, Sent, buttons};
+use super::components::address;
+use super::failure::{PageFailure, PageResult};
+use super::form::{CommandResult, Sent, form, just_done};
+use super::frame::{Page, respond};
 use super::status::export_summary;
-use super::{Frame, address, frame, or_failed, respond};
-use crate::daemon::http::api::send;
-use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::{Context, Ctx, Failure};
+use crate::daemon::http::api::commands::send;
+use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::{Context, Ctx, Failure, lookup};
+use crate::daemon::overview::ExportView;
 use crate::daemon::scheduler::Command;
 use crate::store::{JobKey, JobKind};
 
-/// `GET /export/{name}`
-pub(in crate::daemon::http) async fn export(
+/// A command to an export, as its button sends it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::daemon::http) enum ExportAction {
+    Run,
+}
+
+/// Show one export
+#[utoipa::path(
+    get,
+    path = "/export/{name}",
+    tag = "Pages",
+    params(
+        ("name" = String, Path, description = "The name of the export."),
+        (
+            "done" = inline(Option<ExportAction>),
+            Query,
+            description = "The command that the form of this page has just sent."
+        ),
+    ),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn export_page(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Response {
-    let answer = async {
-        let arguments = Arguments::read(query.as_deref(), &["done"], &[])?;
-        let done = arguments.text("done").filter(|done| *done == "run");
-        let said = done.map(|_| Said::done("It is written now, unless it is as it would be."));
-        show(&context, &name, StatusCode::OK, said).await
-    };
-    or_failed(answer.await)
+) -> PageResult {
+    let done = just_done::<ExportAction>(query.as_deref())?;
+    let result = done.map(|ExportAction::Run| {
+        CommandResult::Accepted(
+            "The export starts soon. It writes nothing if its files are up to date.",
+        )
+    });
+    Ok(show(&context, &name, StatusCode::OK, result).await?)
 }
 
-/// `POST /export/{name}`: `action` and `token` as the form on the page sends them.
-pub(in crate::daemon::http) async fn write(
+/// Send a command to an export with the form of its page
+#[utoipa::path(
+    post,
+    path = "/export/{name}",
+    tag = "Pages",
+    params(("name" = String, Path, description = "The name of the export.")),
+    request_body(content = Sent<ExportAction>, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "The command is accepted; the page says so."),
+        (status = 401, description = "The token is missing or wrong.", body = String, content_type = "text/html"),
+        (
+            status = 403,
+            description = "No token is configured, or the page of another site sent this.",
+            content((String = "text/html"), (ErrorBody = "application/json"))
+        ),
+        (status = 413, description = "The form is too large.", body = String, content_type = "text/plain"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn send_export_form(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     body: Bytes,
-) -> Response {
-    let answer = async {
-        let sent = Sent::read(&body)?;
-        sent.expect("run")?;
-        let to = address("export", &name);
-        let sending = send(&context, Command::Run(JobKey::new(JobKind::Export, &name)));
-        let show = |status, said| show(&context, &name, status, said);
-        sent.answer(&context, &to, sending, show).await
-    };
-    or_failed(answer.await)
+) -> PageResult {
+    let sent = Sent::<ExportAction>::read(&body)?;
+    let to = address("export", &name);
+    let command = send(&context, Command::Run(JobKey::new(JobKind::Export, &name)));
+    let show = |status, result| show(&context, &name, status, result);
+    Ok(sent.answer(&context, &to, command, show).await?)
 }
 
 async fn show(
     context: &Context,
     name: &str,
     status: StatusCode,
-    said: Option<Said>,
+    result: Option<CommandResult>,
 ) -> Result<Response, Failure> {
-    let overview = context.overview().await?;
-    let mut exports = overview.exports.iter();
-    let Some(view) = exports.find(|view| view.known.name == name) else {
-        let message = format!("There is no export {name}.");
-        return Err(Failure::new(StatusCode::NOT_FOUND, message));
-    };
+    let found = lookup::export(context, name).await?;
     let has_token = context.shared.registry.token().is_some();
+    let page = page(&found.value, found.now_ms, has_token, result.as_ref());
+    Ok(respond(status, page))
+}
+
+fn page(view: &ExportView, now_ms: i64, has_token: bool, result: Option<&CommandResult>) -> Markup {
+    let name = &view.known.name;
     let content = html! {
         h1 { (name) }
-        @if let Some(said) = &said { (said.markup()) }
-        (export_summary(view, overview.now_ms))
-        (buttons(&address("export", name), has_token, &html! {
+        @if let Some(result) = result { (result.markup()) }
+        (export_summary(view, now_ms))
+        (form(&address("export", name), has_token, &html! {
             button name="action" value="run" { "Write now" }
         }))
     };
-    Ok(respond(status, frame(name, &Frame::default(), &content)))
+    Page::new(name).with(&content)
 }

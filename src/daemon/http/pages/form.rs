@@ -1,136 +1,118 @@
-//! Forms that bring the token themselves: what they send, and what came of it.
+//! Forms that send a command together with the token, and the result of a command.
 
 use std::future::Future;
 
 use axum::body::Bytes;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::respond;
-use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::{Context, Failure, guard};
+use super::frame::redirect;
+use crate::daemon::http::{Context, Failure, arguments, guard};
 
-/// What came of a wish.
-pub(super) struct Said {
-    good: bool,
-    text: String,
+/// The result of a command, as the page shows it.
+pub(super) enum CommandResult {
+    /// It was accepted; the text says what happens now.
+    Accepted(&'static str),
+    /// It was refused; the text says why.
+    Refused(String),
 }
 
-impl Said {
-    pub(super) fn done(text: &str) -> Self {
-        Self {
-            good: true,
-            text: text.to_owned(),
-        }
-    }
-
-    fn refused(failure: &Failure) -> Self {
-        Self {
-            good: false,
-            text: failure.message.clone(),
-        }
-    }
-
+impl CommandResult {
     pub(super) fn markup(&self) -> Markup {
-        html! {
-            p class=(if self.good { "good" } else { "bad" }) role="status" { (self.text) }
-        }
+        let (class, text) = match self {
+            Self::Accepted(text) => ("good", *text),
+            Self::Refused(text) => ("bad", text.as_str()),
+        };
+        html! { p class=(class) role="status" { (text) } }
     }
 }
 
-/// Buttons for those who have the token. Browsers may keep it as they keep passwords; here, nothing
-/// is kept.
-pub(super) fn buttons(to: &str, has_token: bool, buttons: &Markup) -> Markup {
+/// A form with these buttons and a field for the token.
+///
+/// The daemon keeps no session; a browser may keep the token like a password.
+pub(super) fn form(to: &str, has_token: bool, buttons: &Markup) -> Markup {
     html! {
-        h2 { "Change something" }
+        h2 { "Commands" }
         @if has_token {
-            form class="wishes" method="post" action=(to) {
+            form class="commands" method="post" action=(to) {
                 label for="token" { "Token" }
                 input id="token" type="password" name="token" autocomplete="current-password" required;
                 div { (buttons) }
             }
         } @else {
             p class="hint" {
-                "No token is configured, so nothing can be changed from here; see " code { "token" }
-                " under " code { "[daemon]" } "."
+                "Commands are off, because the configuration has no token. Set " code { "token" }
+                " under " code { "[daemon]" } " to turn them on."
             }
         }
     }
 }
 
-/// A form as it was sent.
-pub(super) struct Sent {
-    /// The button.
-    pub(super) action: String,
+/// The query of a page with a form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "Action: DeserializeOwned")]
+struct Done<Action> {
+    done: Option<Action>,
+}
+
+/// The command that the form of this page has just sent, if the query names one.
+pub(super) fn just_done<Action: DeserializeOwned>(
+    query: Option<&str>,
+) -> Result<Option<Action>, Failure> {
+    let Done { done } = arguments::read(query.unwrap_or_default())?;
+    Ok(done)
+}
+
+/// What a form sends.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, bound = "Action: DeserializeOwned")]
+pub(in crate::daemon::http) struct Sent<Action> {
+    /// The button that was pressed.
+    pub(super) action: Action,
+    /// The token from the configuration.
+    #[schema(required)]
     token: Option<String>,
 }
 
-impl Sent {
-    /// # Errors
-    /// If it is none of ours.
+impl<Action: DeserializeOwned> Sent<Action> {
     pub(super) fn read(body: &Bytes) -> Result<Self, Failure> {
         let text = std::str::from_utf8(body)
-            .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the form is not in UTF-8"))?;
-        let arguments = Arguments::read(Some(text), &["action", "token"], &[])?;
-        Ok(Self {
-            action: arguments.text("action").unwrap_or_default().to_owned(),
-            token: arguments.text("token").map(str::to_owned),
-        })
+            .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
+        arguments::read(text)
     }
+}
 
-    /// # Errors
-    /// If another button than `action` was pressed, on a page that has no other.
-    pub(super) fn expect(&self, action: &str) -> Result<(), Failure> {
-        if self.action == action {
-            return Ok(());
-        }
-        let message = format!("the form needs an action: {action}");
-        Err(Failure::new(StatusCode::BAD_REQUEST, message))
-    }
-
-    /// Does what is wished if the form brings the token, and goes to the page `to`. What comes of a
-    /// refusal is said on the page that `show` draws.
-    ///
-    /// # Errors
-    /// Those of `show`.
+impl<Action: Serialize> Sent<Action> {
+    /// Runs `command` if the form has the right token, and then sends the browser to the page `to`,
+    /// which says that it was accepted. If it is refused, `show` draws the page with the reason.
     pub(super) async fn answer<Shown>(
         &self,
         context: &Context,
         to: &str,
-        wish: impl Future<Output = Result<(), Failure>>,
-        show: impl FnOnce(StatusCode, Option<Said>) -> Shown,
+        command: impl Future<Output = Result<(), Failure>>,
+        show: impl FnOnce(StatusCode, Option<CommandResult>) -> Shown,
     ) -> Result<Response, Failure>
     where
         Shown: Future<Output = Result<Response, Failure>>,
     {
-        let done = match self.check(context) {
-            Ok(()) => wish.await,
+        let token = context.shared.registry.token();
+        let result = match guard::check_token(self.token.as_deref(), token.as_ref()) {
+            Ok(()) => command.await,
             Err(failure) => Err(failure),
         };
-        let Err(failure) = done else {
-            return self.done(to);
+        let Err(failure) = result else {
+            let done = serde_html_form::to_string([("done", &self.action)])
+                .map_err(|error| Failure::internal(error.to_string()))?;
+            return redirect(&format!("{to}?{done}"))
+                .ok_or_else(|| Failure::not_found("this page does not exist"));
         };
-        let mut response = show(failure.status, Some(Said::refused(&failure))).await?;
-        failure.challenge(&mut response);
-        Ok(response)
-    }
-
-    /// Whether it brings the token.
-    ///
-    /// # Errors
-    /// If not.
-    fn check(&self, context: &Context) -> Result<(), Failure> {
-        let token = context.shared.registry.token();
-        guard::brings_token(self.token.as_deref(), token.as_ref())
-    }
-
-    /// To the page `to`, which says that it was done.
-    fn done(&self, to: &str) -> Result<Response, Failure> {
-        let to = HeaderValue::from_str(&format!("{to}?done={}", self.action))
-            .map_err(|_| Failure::new(StatusCode::NOT_FOUND, "there is nothing of this name"))?;
-        let mut response = respond(StatusCode::SEE_OTHER, html! {});
-        response.headers_mut().insert(header::LOCATION, to);
+        let refused = CommandResult::Refused(failure.message.clone());
+        let mut response = show(failure.status, Some(refused)).await?;
+        failure.add_challenge(&mut response);
         Ok(response)
     }
 }

@@ -1,79 +1,124 @@
-//! The page of one output: how far it is, what it did not take, and a button to push now.
+//! The page of one output: how far it is, what it rejected, and a button to push.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::form::{Said, Sent, buttons};
+use super::components::{address, record_address, rest, table};
+use super::failure::{PageFailure, PageResult};
+use super::form::{CommandResult, Sent, form, just_done};
+use super::frame::{Page, respond};
 use super::status::output_summary;
-use super::{Frame, address, frame, or_failed, record_address, respond, wide};
-use crate::daemon::http::api::{OutputDetails, output_details, send};
-use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::{Context, Ctx, Failure, words};
+use super::words;
+use crate::daemon::http::api::commands::send;
+use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::lookup::OutputDetails;
+use crate::daemon::http::{Context, Ctx, Failure, lookup};
 use crate::daemon::scheduler::Command;
 use crate::store::{JobKey, JobKind};
 
-/// `GET /output/{name}`
-pub(in crate::daemon::http) async fn output(
+/// A command to an output, as its button sends it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::daemon::http) enum OutputAction {
+    Push,
+}
+
+/// Show one output
+#[utoipa::path(
+    get,
+    path = "/output/{name}",
+    tag = "Pages",
+    params(
+        ("name" = String, Path, description = "The name of the output."),
+        (
+            "done" = inline(Option<OutputAction>),
+            Query,
+            description = "The command that the form of this page has just sent."
+        ),
+    ),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn output_page(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Response {
-    let answer = async {
-        let arguments = Arguments::read(query.as_deref(), &["done"], &[])?;
-        let done = arguments.text("done").filter(|done| *done == "push");
-        let said =
-            done.map(|_| Said::done("It is pushed to as soon as no other push is under way."));
-        show(&context, &name, StatusCode::OK, said).await
-    };
-    or_failed(answer.await)
+) -> PageResult {
+    let done = just_done::<OutputAction>(query.as_deref())?;
+    let result = done.map(|OutputAction::Push| {
+        CommandResult::Accepted("A push starts as soon as no other push runs.")
+    });
+    Ok(show(&context, &name, StatusCode::OK, result).await?)
+}
+
+/// Send a command to an output with the form of its page
+#[utoipa::path(
+    post,
+    path = "/output/{name}",
+    tag = "Pages",
+    params(("name" = String, Path, description = "The name of the output.")),
+    request_body(content = Sent<OutputAction>, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "The command is accepted; the page says so."),
+        (status = 401, description = "The token is missing or wrong.", body = String, content_type = "text/html"),
+        (
+            status = 403,
+            description = "No token is configured, or the page of another site sent this.",
+            content((String = "text/html"), (ErrorBody = "application/json"))
+        ),
+        (status = 413, description = "The form is too large.", body = String, content_type = "text/plain"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn send_output_form(
+    State(context): State<Ctx>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> PageResult {
+    let sent = Sent::<OutputAction>::read(&body)?;
+    let to = address("output", &name);
+    let command = send(&context, Command::Run(JobKey::new(JobKind::Push, &name)));
+    let show = |status, result| show(&context, &name, status, result);
+    Ok(sent.answer(&context, &to, command, show).await?)
 }
 
 async fn show(
     context: &Context,
     name: &str,
     status: StatusCode,
-    said: Option<Said>,
+    result: Option<CommandResult>,
 ) -> Result<Response, Failure> {
-    let (details, now_ms) = output_details(context, name).await?;
+    let found = lookup::output(context, name).await?;
     let has_token = context.shared.registry.token().is_some();
-    Ok(respond(
-        status,
-        page(&details, now_ms, has_token, said.as_ref()),
-    ))
+    let page = page(&found.value, found.now_ms, has_token, result.as_ref());
+    Ok(respond(status, page))
 }
 
-/// `POST /output/{name}`: `action` and `token` as the form on the page sends them.
-pub(in crate::daemon::http) async fn push(
-    State(context): State<Ctx>,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Response {
-    let answer = async {
-        let sent = Sent::read(&body)?;
-        sent.expect("push")?;
-        let to = address("output", &name);
-        let sending = send(&context, Command::Run(JobKey::new(JobKind::Push, &name)));
-        let show = |status, said| show(&context, &name, status, said);
-        sent.answer(&context, &to, sending, show).await
-    };
-    or_failed(answer.await)
-}
-
-fn page(details: &OutputDetails, now_ms: i64, has_token: bool, said: Option<&Said>) -> Markup {
+fn page(
+    details: &OutputDetails,
+    now_ms: i64,
+    has_token: bool,
+    result: Option<&CommandResult>,
+) -> Markup {
     let view = &details.output;
+    let name = &view.known.name;
     let content = html! {
-        h1 { (view.known.name) }
-        @if let Some(said) = said { (said.markup()) }
+        h1 { (name) }
+        @if let Some(result) = result { (result.markup()) }
         (output_summary(view, now_ms))
-        (buttons(&address("output", &view.known.name), has_token, &html! {
+        (form(&address("output", name), has_token, &html! {
             button name="action" value="push" { "Push now" }
         }))
         @if !details.rejected_documents.is_empty() {
-            h2 { "Rejected" }
-            (wide("Rejected documents", &html! {
+            h2 { "Rejected documents" }
+            (table("Rejected documents", &html! {
                 tr { th { "When" } th { "Record" } th { "Reason" } }
                 @for document in &details.rejected_documents {
                     tr {
@@ -87,10 +132,8 @@ fn page(details: &OutputDetails, now_ms: i64, has_token: bool, said: Option<&Sai
                     }
                 }
             }))
-            @if view.rejected > details.rejected_documents.len() as u64 {
-                p class="hint" { "The first of " (words::number(view.rejected)) "." }
-            }
+            (rest(details.rejected_documents.len(), view.rejected, "first"))
         }
     };
-    frame(&view.known.name, &Frame::default(), &content)
+    Page::new(name).with(&content)
 }

@@ -1,51 +1,64 @@
-//! The page of one pass: what it brought, and the ledger of its windows.
+//! The page of one pass: its records, its requests and its windows.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use maud::{Markup, html};
 
-use super::source::{state_of, windows};
-use super::{Frame, address, frame, or_failed, respond};
-use crate::daemon::http::api::{PassView, pass_view};
-use crate::daemon::http::{Ctx, words};
+use super::components::{address, rest, windows};
+use super::failure::{PageFailure, PageResult};
+use super::frame::{Page, respond};
+use super::source::state_of;
+use super::words;
+use crate::daemon::http::Ctx;
+use crate::daemon::http::lookup::{self, PassDetails};
 use crate::daemon::overview::SourceView;
+use crate::store::PassKind;
 
-/// `GET /source/{name}/pass/{id}`
-pub(in crate::daemon::http) async fn pass(
+/// Show one pass
+#[utoipa::path(
+    get,
+    path = "/source/{name}/pass/{id}",
+    tag = "Pages",
+    params(
+        ("name" = String, Path, description = "The name of the source."),
+        ("id" = i64, Path, description = "The number of the pass."),
+    ),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn pass_page(
     State(context): State<Ctx>,
     Path((name, id)): Path<(String, String)>,
-) -> Response {
-    let answer = async {
-        let view = pass_view(&context, &name, &id).await?;
-        let overview = context.overview().await?;
-        let source = overview.sources.iter().find(|source| source.name == name);
-        Ok(respond(StatusCode::OK, page(&name, source, &view)))
-    };
-    or_failed(answer.await)
+) -> PageResult {
+    let details = lookup::pass(&context, &name, &id).await?;
+    let source = lookup::source(&context, &name).await?.value;
+    Ok(respond(StatusCode::OK, page(&source, &details)))
 }
 
-fn page(name: &str, source: Option<&SourceView>, view: &PassView) -> Markup {
-    let pass = &view.pass;
+fn page(source: &SourceView, details: &PassDetails) -> Markup {
+    let (name, pass) = (&source.name, &details.pass);
     let title = format!("Pass {} over {name}", pass.id.0);
     let took = pass.ended_at.map(|ended| (ended - pass.started_at) / 1000);
+    let waited = i64::try_from(pass.wait_ms / 1000).unwrap_or(i64::MAX);
+    let window_count: u64 = details.window_states.iter().map(|(_, count)| count).sum();
     let content = html! {
         h1 { "Pass " (pass.id.0) " over " a href=(address("source", name)) { (name) } }
         @if let Some(note) = &pass.note { p class="bad" { (note) } }
         dl {
-            dt { "State" }
-            dd { @match source { Some(source) => (state_of(pass, source)), None => (pass.state.word()) } }
+            dt { "State" } dd { (state_of(pass, source)) }
             dt { "Kind" }
             dd {
                 @match pass.kind {
-                    crate::store::PassKind::Full => "everything",
-                    crate::store::PassKind::Since => "what changed since the watermark",
-                    crate::store::PassKind::Part => "a span that was asked for",
-                    crate::store::PassKind::Identifiers => "the identifiers of everything, to find what has vanished",
+                    PassKind::Full => "everything",
+                    PassKind::Since => "changes since the watermark",
+                    PassKind::Part => "a span of time that was asked for",
+                    PassKind::Identifiers => "the identifiers of everything, to find records that disappeared",
                 }
-                @if !pass.moves_watermark { ", without moving the watermark" }
+                @if !pass.moves_watermark { "; it does not move the watermark" }
             }
-            dt { "Began" } dd { (words::instant(pass.started_at)) }
+            dt { "Started" } dd { (words::instant(pass.started_at)) }
             @if let (Some(ended), Some(took)) = (pass.ended_at, took) {
                 dt { "Ended" } dd { (words::instant(ended)) ", after " (words::span(took)) }
             }
@@ -55,29 +68,28 @@ fn page(name: &str, source: Option<&SourceView>, view: &PassView) -> Markup {
                 " changed, " (words::number(pass.counts.deleted)) " deleted, "
                 (words::number(pass.counts.unchanged)) " unchanged"
             }
-            dt { "Odd ones" }
+            dt { "Faulty records" }
             dd {
-                (words::number(pass.counts.quarantined)) " set aside, "
-                (words::number(pass.counts.repaired)) " mended"
+                (words::number(pass.counts.quarantined)) " quarantined, "
+                (words::number(pass.counts.repaired)) " repaired"
             }
             dt { "Fetched" }
             dd {
                 (words::counted(pass.pages, "page", "pages")) " with "
                 (words::counted(pass.requests, "request", "requests")) ", "
-                (words::number(pass.bytes >> 10)) " KiB, waiting "
-                (words::span(i64::try_from(pass.wait_ms / 1000).unwrap_or(i64::MAX)))
+                (words::number(pass.bytes >> 10)) " KiB, waited " (words::span(waited))
             }
         }
         h2 { "Windows" }
         p {
-            @for (place, state) in view.window_states.iter().enumerate() {
+            @for (place, (state, count)) in details.window_states.iter().enumerate() {
                 @if place > 0 { ", " }
-                (words::number(state.windows)) " " (state.state.word())
+                (words::number(*count)) " " (state.word())
             }
-            @if view.window_states.is_empty() { "None." }
+            @if details.window_states.is_empty() { "None." }
         }
-        @if !view.windows.is_empty() { (windows("Windows", &view.windows)) }
-        @if view.more_windows { p class="hint" { "The first " (view.windows.len()) "." } }
+        @if !details.windows.is_empty() { (windows("Windows", &details.windows)) }
+        (rest(details.windows.len(), window_count, "first"))
     };
-    frame(&title, &Frame::default(), &content)
+    Page::new(&title).with(&content)
 }

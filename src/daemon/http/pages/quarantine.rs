@@ -2,32 +2,45 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use maud::{Markup, html};
 
-use super::{Frame, address, frame, or_failed, respond};
-use crate::daemon::http::api::quarantined_item;
-use crate::daemon::http::{Ctx, words};
+use super::components::address;
+use super::failure::{PageFailure, PageResult};
+use super::frame::{Page, respond};
+use super::words;
+use crate::daemon::http::{Ctx, lookup};
 use crate::store::QuarantinedItem;
 
-/// Bytes that are shown; a page of a list can be an item, if nothing smaller could be told apart.
-const MOST_SHOWN: usize = 64 << 10;
+/// Bytes that the page shows. An item can be a whole page of a list, if its records cannot be separated.
+const MAX_SHOWN: usize = 64 << 10;
 
-/// `GET /quarantine/{number}`
-pub(in crate::daemon::http) async fn quarantined(
+/// Show one item in quarantine
+#[utoipa::path(
+    get,
+    path = "/quarantine/{number}",
+    tag = "Pages",
+    params((
+        "number" = u64,
+        Path,
+        minimum = 1,
+        description = "The number of the item, from the quarantine of its source."
+    )),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn quarantine_page(
     State(context): State<Ctx>,
     Path(number): Path<String>,
-) -> Response {
-    let answer = async {
-        let (item, raw) = quarantined_item(&context, &number).await?;
-        Ok(respond(StatusCode::OK, page(&item, &raw)))
-    };
-    or_failed(answer.await)
+) -> PageResult {
+    let (item, raw) = lookup::quarantined_item(&context, &number).await?;
+    Ok(respond(StatusCode::OK, page(&item, &raw)))
 }
 
 fn page(item: &QuarantinedItem, raw: &[u8]) -> Markup {
     let title = format!("Item {} in quarantine", item.number);
-    let shown = &raw[..raw.len().min(MOST_SHOWN)];
+    let shown = &raw[..raw.len().min(MAX_SHOWN)];
     let content = html! {
         h1 { (title) }
         p class="bad" { (item.reason) }
@@ -39,19 +52,20 @@ fn page(item: &QuarantinedItem, raw: &[u8]) -> Markup {
             dt { "Last seen" } dd { (words::instant(item.last_at)) }
         }
         p class="hint" {
-            "Every pass tries it again. Once it can be read it is a record, and no longer here."
+            "Each pass that receives the item tries it again. Once it can be read, it is stored as a "
+            "record and leaves the quarantine."
         }
-        h2 { "As it came" }
+        h2 { "As received" }
         p {
-            a href={ "/api/v1/quarantine/" (item.number) "/raw" } { "Its bytes as a file" }
+            a href={ "/api/v1/quarantine/" (item.number) "/raw" } { "Download its bytes" }
             " (" (words::number(raw.len() as u64)) " bytes)"
             @if shown.len() < raw.len() {
-                ", of which the first " (words::number(shown.len() as u64)) " are below"
+                "; the first " (words::number(shown.len() as u64)) " are below"
             }
         }
         pre { (String::from_utf8_lossy(shown)) }
     };
-    frame(&title, &Frame::default(), &content)
+    Page::new(&title).with(&content)
 }
 
 #[cfg(test)]
@@ -71,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_stays_a_text() {
+    fn hostile_bytes_stay_text() {
         let page = page(&item(), b"<script>alert(1)</script>\xff").into_string();
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;\u{FFFD}"));
         assert!(!page.contains("<script"), "{page}");
@@ -80,13 +94,13 @@ mod tests {
             page.contains("href=\"/api/v1/quarantine/17/raw\""),
             "{page}"
         );
-        assert!(!page.contains("of which the first"));
+        assert!(!page.contains("are below"));
     }
 
     #[test]
-    fn large_items_are_shown_in_part() {
-        let page = page(&item(), &[b'x'; MOST_SHOWN + 1]).into_string();
-        assert!(page.contains("of which the first 65\u{202f}536 are below"));
-        assert_eq!(page.matches("xxxx").count(), MOST_SHOWN / 4);
+    fn the_page_shows_the_start_of_a_large_item() {
+        let page = page(&item(), &[b'x'; MAX_SHOWN + 1]).into_string();
+        assert!(page.contains("the first 65\u{202f}536 are below"));
+        assert_eq!(page.matches("xxxx").count(), MAX_SHOWN / 4);
     }
 }

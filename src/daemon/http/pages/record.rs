@@ -1,16 +1,17 @@
-//! The page of one record: what it says, what the store knows of it, and every format that it can be
-//! had in.
+//! The page of one record: its metadata, its state in the store, and every format.
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use maud::{Markup, html};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::{Frame, address, frame, or_failed, record_address, respond};
-use crate::daemon::http::api::found;
-use crate::daemon::http::arguments::Arguments;
+use super::components::{address, record_address};
+use super::failure::{PageFailure, PageResult};
+use super::frame::{Page, respond};
+use super::words;
 use crate::daemon::http::render::{Body, renderer};
-use crate::daemon::http::{Ctx, Failure, words};
+use crate::daemon::http::{Ctx, arguments, lookup};
 use crate::output::Format;
 use crate::output::vufind::DocumentOptions;
 use crate::record::{Article, crosswalk};
@@ -18,45 +19,60 @@ use crate::store::{
     Cluster, ClusterState, Deletion, Reader, RepairedRecord, StoreError, StoredRecord,
 };
 
-/// A record, and what goes with it.
+/// A record and what the page shows with it.
 struct Shown {
     record: StoredRecord,
-    mended: Option<RepairedRecord>,
-    /// The records of its work; `None` if clusters are not known.
+    repaired: Option<RepairedRecord>,
+    /// The records of the same work; `None` without an up-to-date deduplication.
     cluster: Option<Cluster>,
 }
 
-/// `GET /record?identifier=&source=`
-pub(in crate::daemon::http) async fn record(
-    State(context): State<Ctx>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let answer = async {
-        let arguments = Arguments::read(query.as_deref(), &["identifier", "source"], &[])?;
-        let Some(identifier) = arguments.text("identifier") else {
-            let message = "the argument identifier is needed";
-            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-        };
-        let identifier = identifier.trim();
-        let config = context.shared.registry.config();
-        let documents = &config.documents;
-        let wanted = found(documents, identifier, arguments.text("source"));
-        let look_at_all = move |reader: &Reader| {
-            let found = wanted(reader)?.into_iter();
-            found.map(|record| look(reader, record)).collect()
-        };
-        let records: Vec<Shown> = context.read(look_at_all).await?;
-        let status = if records.is_empty() {
-            StatusCode::NOT_FOUND
-        } else {
-            StatusCode::OK
-        };
-        Ok(respond(status, page(identifier, &records, documents)))
-    };
-    or_failed(answer.await)
+/// The query of the page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::daemon::http) struct RecordQuery {
+    /// The OAI identifier, or the id in the catalogue.
+    identifier: String,
+    /// Only the record of this source.
+    #[param(value_type = String, required = false)]
+    source: Option<String>,
 }
 
-fn look(reader: &Reader, record: StoredRecord) -> Result<Shown, StoreError> {
+/// Show one record in every format
+#[utoipa::path(
+    get,
+    path = "/record",
+    tag = "Pages",
+    params(RecordQuery),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn record_page(
+    State(context): State<Ctx>,
+    RawQuery(query): RawQuery,
+) -> PageResult {
+    let query: RecordQuery = arguments::read(&query.unwrap_or_default())?;
+    let identifier = query.identifier.trim();
+    let config = context.shared.registry.config();
+    let documents = &config.documents;
+    let wanted = lookup::records(documents, identifier, query.source.as_deref());
+    let read_all = move |reader: &Reader| {
+        let found = wanted(reader)?.into_iter();
+        found.map(|record| read(reader, record)).collect()
+    };
+    let records: Vec<Shown> = context.read(read_all).await?;
+    let status = if records.is_empty() {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::OK
+    };
+    Ok(respond(status, page(identifier, &records, documents)))
+}
+
+fn read(reader: &Reader, record: StoredRecord) -> Result<Shown, StoreError> {
     let cluster = match reader.cluster_state()? {
         ClusterState::Current => {
             let members = reader.members(&record.identifier)?;
@@ -69,7 +85,7 @@ fn look(reader: &Reader, record: StoredRecord) -> Result<Shown, StoreError> {
         ClusterState::Off | ClusterState::Due => None,
     };
     Ok(Shown {
-        mended: reader.repairs(&record.source, &record.identifier)?,
+        repaired: reader.repairs(&record.source, &record.identifier)?,
         cluster,
         record,
     })
@@ -83,7 +99,7 @@ fn page(identifier: &str, records: &[Shown], documents: &DocumentOptions) -> Mar
         }
         @for shown in records { (one(shown, documents)) }
     };
-    frame(identifier, &Frame::default(), &content)
+    Page::new(identifier).with(&content)
 }
 
 fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
@@ -101,7 +117,7 @@ fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
             h1 { (title.unwrap_or(&record.identifier)) }
             @match &article {
                 Some(Ok(article)) => { (article_fields(article)) }
-                Some(Err(error)) => { p class="bad" { "Its metadata cannot be read: " (error) } }
+                Some(Err(error)) => { p class="bad" { "The metadata cannot be read: " (error) } }
                 None => {}
             }
             (in_the_store(shown))
@@ -111,12 +127,12 @@ fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
                 details { summary { "As received (" (record.metadata_prefix) ")" } pre { (metadata) } }
             }
             @if let Some(extra) = &record.extra {
-                details { summary { "Beside it (about)" } pre { (extra) } }
+                details { summary { "Additional information (about)" } pre { (extra) } }
             }
-            @if let Some(mended) = &shown.mended {
+            @if let Some(repaired) = &shown.repaired {
                 details {
-                    summary { "Before it was mended" }
-                    pre { (String::from_utf8_lossy(&mended.raw)) }
+                    summary { "Before the repair" }
+                    pre { (String::from_utf8_lossy(&repaired.raw)) }
                 }
             }
             @for (format, name) in Format::named() { (rendered(record, documents, format, &name)) }
@@ -136,25 +152,25 @@ fn in_the_store(shown: &Shown) -> Markup {
             dd {
                 @match record.deletion {
                     None | Some(Deletion::Withheld) => "live",
-                    Some(Deletion::Declared) => "deleted, as the repository says",
-                    Some(Deletion::Disappeared) => "deleted, since the repository no longer has it",
+                    Some(Deletion::Declared) => "deleted in the repository",
+                    Some(Deletion::Disappeared) => "deleted, because it disappeared from the repository",
                 }
             }
             dt { "First seen" }
             dd { (words::instant(record.created_version.unix_ms())) ", version " (record.created_version) }
             dt { "Last change" }
             dd {
-                @if record.version == record.created_version { "none since" }
+                @if record.version == record.created_version { "none" }
                 @else { (words::instant(record.version.unix_ms())) ", version " (record.version) }
-                "; only the last state is kept"
+                "; the store keeps only the current state"
             }
             @if !record.set_specs.is_empty() {
                 dt { "Sets" } dd { (record.set_specs.join(", ")) }
             }
-            @if let Some(mended) = &shown.mended {
+            @if let Some(repaired) = &shown.repaired {
                 dt { "Repaired" }
                 dd {
-                    @for (place, repair) in mended.repairs.iter().enumerate() {
+                    @for (place, repair) in repaired.repairs.iter().enumerate() {
                         @if place > 0 { ", " }
                         (words::repair(repair.kind)) " (" (repair.count) ")"
                     }
@@ -166,16 +182,16 @@ fn in_the_store(shown: &Shown) -> Markup {
 
 fn members(record: &StoredRecord, cluster: &Cluster) -> Markup {
     html! {
-        h2 { "The work" }
+        h2 { "Same work" }
         @if cluster.members.len() == 1 {
-            p { "No other record describes it." }
+            p { "No other record describes this work." }
         } @else {
-            p { "These records describe it; the first stands for it." }
+            p { "These records describe the same work. The first is the preferred one." }
             ol {
                 @for member in &cluster.members {
-                    @let own = member.source == record.source && member.identifier == record.identifier;
+                    @let is_this = member.source == record.source && member.identifier == record.identifier;
                     li {
-                        @if own { (member.identifier) " (" (member.source) "), this one" }
+                        @if is_this { (member.identifier) " (" (member.source) "), this record" }
                         @else {
                             a href=(record_address(&member.source, &member.identifier)) { (member.identifier) }
                             " (" (member.source) ")"
@@ -184,7 +200,7 @@ fn members(record: &StoredRecord, cluster: &Cluster) -> Markup {
                 }
             }
         }
-        p class="hint" { "Its name is " (cluster.name) "." }
+        p class="hint" { "Cluster " (cluster.name) }
     }
 }
 
@@ -206,9 +222,9 @@ fn rendered(
         details {
             summary { (name) }
             @if let Some(trouble) = trouble { p class="bad" { "Not possible: " (trouble) } }
-            @if text.trim().is_empty() { p { "Nothing: this format cannot speak of a deleted record." } }
+            @if text.trim().is_empty() { p { "Nothing: this format has no deleted records." } }
             @else {
-                p class="hint" { a href={ "/api/v1/records?" (arguments) } { "By itself" } }
+                p class="hint" { a href={ "/api/v1/records?" (arguments) } { "Only this format" } }
                 pre { (text) }
             }
         }
@@ -231,7 +247,7 @@ fn article_fields(article: &Article) -> Markup {
         ("ISSN", article.issn.as_deref()),
         ("EISSN", article.eissn.as_deref()),
         ("DOI", article.doi.as_deref()),
-        // Not a link: it would be the repository's choice where it leads.
+        // Not a link, because the repository chooses the address.
         ("Full text", article.fulltext_url()),
         ("Keywords", keywords.as_deref()),
         ("Abstract", article.abstract_text.as_deref()),
@@ -253,7 +269,7 @@ mod tests {
     use crate::store::Version;
 
     #[test]
-    fn hostile_texts_stay_texts() {
+    fn hostile_texts_stay_text() {
         let hostile = "</pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
         let record = StoredRecord {
             source: "a".into(),
@@ -280,7 +296,7 @@ mod tests {
         };
         let shown = |record| Shown {
             record,
-            mended: Some(RepairedRecord {
+            repaired: Some(RepairedRecord {
                 repairs: Vec::new(),
                 raw: hostile.into(),
             }),

@@ -1,54 +1,65 @@
-//! The page of what was found.
+//! The page of a search: the records that it found.
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::StatusCode;
 use maud::{Markup, html};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::components::record_address;
+use super::failure::{PageFailure, PageResult};
+use super::frame::{Page, redirect, respond};
 use super::status::searchable;
-use super::{Frame, frame, or_failed, record_address, respond};
-use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::search::{Results, first_results};
-use crate::daemon::http::{Ctx, words};
-use crate::store::FoundBy;
+use super::words;
+use crate::daemon::http::api::search::{Found, FoundBy, find_first};
+use crate::daemon::http::{Ctx, arguments};
 
-/// `GET /search?q=`
-pub(in crate::daemon::http) async fn search(
-    State(context): State<Ctx>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let answer = async {
-        let arguments = Arguments::read(query.as_deref(), &["q"], &[])?;
-        let text = arguments.text("q").unwrap_or_default();
-        let results = first_results(&context, text).await?;
-        // Whoever asks for one record wants to see it.
-        if let [only] = results.records.as_slice()
-            && only.found_by != FoundBy::Title
-            && let Ok(to) = HeaderValue::from_str(&record_address(&only.source, &only.identifier))
-        {
-            let mut response = respond(StatusCode::SEE_OTHER, html! {});
-            response.headers_mut().insert(header::LOCATION, to);
-            return Ok(response);
-        }
-        Ok(respond(StatusCode::OK, page(&results)))
-    };
-    or_failed(answer.await)
+/// The query of the page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::daemon::http) struct SearchPageQuery {
+    /// The text to find, as for `/api/v1/search`.
+    #[serde(default)]
+    q: String,
 }
 
-fn page(results: &Results) -> Markup {
-    let around = Frame {
-        searched: &results.query,
-        ..Frame::default()
-    };
+/// Show the records that a search finds
+#[utoipa::path(
+    get,
+    path = "/search",
+    tag = "Pages",
+    params(SearchPageQuery),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        (status = 303, description = "One record has this identifier or DOI; the browser goes to its page."),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn search_page(
+    State(context): State<Ctx>,
+    RawQuery(query): RawQuery,
+) -> PageResult {
+    let query: SearchPageQuery = arguments::read(&query.unwrap_or_default())?;
+    let found = find_first(&context, &query.q).await?;
+    if let [only] = found.records.as_slice()
+        && only.found_by != FoundBy::Title
+        && let Some(response) = redirect(&record_address(&only.source, &only.identifier))
+    {
+        return Ok(response);
+    }
+    Ok(respond(StatusCode::OK, page(&found)))
+}
+
+fn page(found: &Found) -> Markup {
+    let count = words::counted(found.records.len() as u64, "record", "records");
     let content = html! {
         h1 {
-            @if results.records.is_empty() { "Nothing found" }
-            @else if results.more {
-                "More than " (words::counted(results.records.len() as u64, "record", "records"))
-            }
-            @else { (words::counted(results.records.len() as u64, "record", "records")) }
+            @if found.records.is_empty() { "Nothing found" }
+            @else if found.more { "More than " (count) }
+            @else { (count) }
         }
-        @for record in &results.records {
+        @for record in &found.records {
             section class="card" {
                 h2 {
                     a href=(record_address(&record.source, &record.identifier)) {
@@ -62,8 +73,12 @@ fn page(results: &Results) -> Markup {
                 }
             }
         }
-        @if results.more { p { "Only the newest are shown; more words find fewer." } }
-        p class="hint" { (searchable(&results.search)) }
+        @if found.more { p { "These are the newest ones. Add words to find fewer." } }
+        p class="hint" { (searchable(&found.search)) }
     };
-    frame("Search", &around, &content)
+    let page = Page {
+        searched: &found.query,
+        ..Page::new("Search")
+    };
+    page.with(&content)
 }

@@ -1,107 +1,138 @@
-//! The page of one source, and what may be wished of it there.
+//! The page of one source and its commands.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::form::{Said, Sent, buttons};
-use super::{Frame, address, frame, or_failed, respond, wide};
-use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::{Context, Ctx, Failure, api, chart, words};
+use super::components::{address, rest, table, windows};
+use super::failure::{PageFailure, PageResult};
+use super::form::{CommandResult, Sent, form, just_done};
+use super::frame::{Page, respond};
+use super::{chart, words};
+use crate::daemon::http::api::commands::send;
+use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::{Context, Ctx, Failure, lookup};
 use crate::daemon::overview::{DAYS, JobView, SourceView};
 use crate::daemon::scheduler::Command;
-use crate::store::{JobKey, JobKind, JobState, Pass, PassState, WarningKind, Window};
+use crate::store::{JobKey, JobKind, JobState, Pass, PassState, WarningKind};
 
-/// Passes and windows in a table; more are in the API.
+/// Rows of a table; the API gives more.
 const ROWS: usize = 15;
 
-/// `GET /source/{name}`
-pub(in crate::daemon::http) async fn source(
+/// A command to a source, as its button sends it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::daemon::http) enum SourceAction {
+    Run,
+    Pause,
+    Resume,
+    Reconcile,
+    Confirm,
+}
+
+impl SourceAction {
+    fn command(self, source: &str) -> Command {
+        match self {
+            Self::Run => Command::Run(JobKey::new(JobKind::Pass, source)),
+            Self::Pause => Command::Pause(source.to_owned()),
+            Self::Resume => Command::Resume(source.to_owned()),
+            Self::Reconcile => Command::Run(JobKey::new(JobKind::Reconcile, source)),
+            Self::Confirm => Command::ConfirmDeletions(source.to_owned()),
+        }
+    }
+
+    fn accepted(self) -> CommandResult {
+        CommandResult::Accepted(match self {
+            Self::Run => "A pass starts as soon as the host is free.",
+            Self::Pause => "Paused: no pass starts until the source is resumed.",
+            Self::Resume => "Passes start by the schedule again.",
+            Self::Reconcile => {
+                "A reconcile starts as soon as the host is free. It lists everything, to find records \
+                 that disappeared."
+            }
+            Self::Confirm => {
+                "Confirmed: the daemon asks for each missing record and deletes those that are gone."
+            }
+        })
+    }
+}
+
+/// Show one source
+#[utoipa::path(
+    get,
+    path = "/source/{name}",
+    tag = "Pages",
+    params(
+        ("name" = String, Path, description = "The name of the source."),
+        (
+            "done" = inline(Option<SourceAction>),
+            Query,
+            description = "The command that the form of this page has just sent."
+        ),
+    ),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn source_page(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Response {
-    let answer = async {
-        let arguments = Arguments::read(query.as_deref(), &["done"], &[])?;
-        let said = arguments
-            .text("done")
-            .and_then(|action| command(action, &name))
-            .map(|(_, done)| Said::done(done));
-        show(&context, &name, StatusCode::OK, said).await
-    };
-    or_failed(answer.await)
+) -> PageResult {
+    let done = just_done::<SourceAction>(query.as_deref())?;
+    let result = done.map(SourceAction::accepted);
+    Ok(show(&context, &name, StatusCode::OK, result).await?)
+}
+
+/// Send a command to a source with the form of its page
+#[utoipa::path(
+    post,
+    path = "/source/{name}",
+    tag = "Pages",
+    params(("name" = String, Path, description = "The name of the source.")),
+    request_body(content = Sent<SourceAction>, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "The command is accepted; the page says so."),
+        (status = 401, description = "The token is missing or wrong.", body = String, content_type = "text/html"),
+        (
+            status = 403,
+            description = "No token is configured, or the page of another site sent this.",
+            content((String = "text/html"), (ErrorBody = "application/json"))
+        ),
+        (status = 413, description = "The form is too large.", body = String, content_type = "text/plain"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn send_source_form(
+    State(context): State<Ctx>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> PageResult {
+    let sent = Sent::<SourceAction>::read(&body)?;
+    let to = address("source", &name);
+    let command = send(&context, sent.action.command(&name));
+    let show = |status, result| show(&context, &name, status, result);
+    Ok(sent.answer(&context, &to, command, show).await?)
 }
 
 async fn show(
     context: &Context,
     name: &str,
     status: StatusCode,
-    said: Option<Said>,
+    result: Option<CommandResult>,
 ) -> Result<Response, Failure> {
-    let overview = context.overview().await?;
-    let found = overview.sources.iter().find(|source| source.name == name);
-    let Some(source) = found else {
-        let message = format!("There is no source {name}.");
-        return Err(Failure::new(StatusCode::NOT_FOUND, message));
-    };
+    let source = lookup::source(context, name).await?;
     let has_token = context.shared.registry.token().is_some();
-    let page = page(source, overview.now_ms, has_token, said.as_ref());
+    let page = page(&source.value, source.now_ms, has_token, result.as_ref());
     Ok(respond(status, page))
 }
 
-/// `POST /source/{name}`: `action` and `token` as the form on the page sends them.
-pub(in crate::daemon::http) async fn act(
-    State(context): State<Ctx>,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Response {
-    let answer = async {
-        let sent = Sent::read(&body)?;
-        let Some((command, _)) = command(&sent.action, &name) else {
-            let message = "the form needs an action: run, pause, resume, reconcile or confirm";
-            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-        };
-        let to = address("source", &name);
-        let show = |status, said| show(&context, &name, status, said);
-        let sending = api::send(&context, command);
-        sent.answer(&context, &to, sending, show).await
-    };
-    or_failed(answer.await)
-}
-
-/// The command of a button, and the text that confirms it.
-fn command(action: &str, name: &str) -> Option<(Command, &'static str)> {
-    let run = |kind| Command::Run(JobKey::new(kind, name));
-    match action {
-        "run" => Some((
-            run(JobKind::Pass),
-            "A pass begins as soon as its host is free.",
-        )),
-        "pause" => Some((
-            Command::Pause(name.to_owned()),
-            "Paused: no pass begins until it is resumed.",
-        )),
-        "confirm" => Some((
-            Command::ConfirmDeletions(name.to_owned()),
-            "Confirmed: records that the list did not show are requested one by one, and deleted if \
-             they do not exist.",
-        )),
-        "reconcile" => Some((
-            run(JobKind::Reconcile),
-            "A reconcile begins as soon as the host is free. It lists everything, to find records that \
-             disappeared.",
-        )),
-        "resume" => Some((
-            Command::Resume(name.to_owned()),
-            "Passes begin by the schedule again.",
-        )),
-        _ => None,
-    }
-}
-
-/// What is most worth knowing of a source.
+/// The state of a source in short.
 pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
     html! {
         p { (words::source(source, now_ms)) "." }
@@ -110,10 +141,10 @@ pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
             dd {
                 @match (source.watermark, source.behind_seconds) {
                     (Some(at), Some(behind)) => { (at) " (" (words::span(behind)) " behind)" }
-                    _ => "nothing is proven yet",
+                    _ => "unknown until the first list is complete",
                 }
                 @if let Some(seconds) = source.traits.delayed_seconds {
-                    "; the repository itself holds back " (words::span(seconds))
+                    "; the repository hides changes of the last " (words::span(seconds))
                 }
             }
             dt { "Records" }
@@ -121,7 +152,7 @@ pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
                 (words::number(source.live_records)) " live, "
                 (words::number(source.deleted_records)) " deleted"
                 @if source.quarantined > 0 {
-                    ", " span class="bad" { (words::number(source.quarantined)) " set aside" }
+                    ", " span class="bad" { (words::number(source.quarantined)) " quarantined" }
                 }
             }
             @if let Some(pass) = source.passes.first() {
@@ -146,13 +177,13 @@ pub(super) fn last_message(view: &JobView) -> Markup {
         @if let (Some(message), Some(outcome)) = (&job.message, job.outcome) {
             p class="bad" {
                 @if let Some(at) = job.ended_at { (words::instant(at)) ": " }
-                "the last " (job.key.kind.word()) " " (outcome.word()) ": " (message)
+                "The last " (job.key.kind.word()) " " (outcome.word()) ": " (message)
             }
         }
     }
 }
 
-/// What is not as it should be.
+/// Failures and warnings of a source.
 pub(super) fn problems(source: &SourceView) -> Markup {
     html! {
         (last_message(&source.pass))
@@ -182,25 +213,30 @@ fn pass_address(source: &SourceView, pass: &Pass) -> String {
     format!("{}/pass/{}", address("source", &source.name), pass.id.0)
 }
 
-/// Where a pass stands, in a word.
+/// The state of a pass in one word.
 pub(super) fn state_of(pass: &Pass, source: &SourceView) -> &'static str {
     let runs = source.pass.job.is_running() || source.reconcile.job.is_running();
     match pass.state {
         PassState::Complete => "complete",
         PassState::Open if runs => "running",
-        PassState::Open => "cut off",
-        PassState::Abandoned => "given up",
+        PassState::Open => "interrupted",
+        PassState::Abandoned => "replaced",
     }
 }
 
-fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) -> Markup {
+fn page(
+    source: &SourceView,
+    now_ms: i64,
+    has_token: bool,
+    result: Option<&CommandResult>,
+) -> Markup {
     let content = html! {
         h1 { (source.name) }
-        @if let Some(said) = said { (said.markup()) }
+        @if let Some(result) = result { (result.markup()) }
         (summary(source, now_ms))
         (problems(source))
         (chart::charts(&source.days, now_ms, DAYS))
-        @if source.configured { (wishes(source, has_token)) }
+        @if source.configured { (commands(source, has_token)) }
         h2 { "Repository" }
         dl {
             @if let Some(name) = &source.traits.repository_name {
@@ -212,12 +248,12 @@ fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) 
                 dt { "Sets" } dd { (source.sets.join(", ")) }
             }
             @if let Some(deleted) = &source.traits.deleted_record {
-                dt { "Tells deletions" } dd { (deleted) }
+                dt { "Deleted records" } dd { (deleted) }
             }
         }
         @if source.watermarks.len() > 1 {
-            h2 { "Proven lists" }
-            (wide("Proven lists", &html! {
+            h2 { "Watermarks" }
+            (table("Watermarks", &html! {
                 tr { th { "Set" } th { "Complete up to" } }
                 @for watermark in &source.watermarks {
                     tr {
@@ -234,13 +270,11 @@ fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) 
         @if !source.pending_windows.is_empty() {
             h2 { "Open windows" }
             (windows("Open windows", &source.pending_windows[..source.pending_windows.len().min(ROWS)]))
-            @if source.pending_windows.len() > ROWS {
-                p class="hint" { "The first of " (words::number(source.pending_windows.len() as u64)) "." }
-            }
+            (rest(ROWS, source.pending_windows.len() as u64, "first"))
         }
         @if !source.quarantine.is_empty() {
-            h2 { "Set aside" }
-            (wide("Set aside", &html! {
+            h2 { "Quarantine" }
+            (table("Quarantine", &html! {
                 tr { th { "Last seen" } th { "Identifier" } th { "Reason" } }
                 @for item in &source.quarantine {
                     tr {
@@ -254,35 +288,33 @@ fn page(source: &SourceView, now_ms: i64, has_token: bool, said: Option<&Said>) 
                     }
                 }
             }))
-            @if source.quarantined > source.quarantine.len() as u64 {
-                p class="hint" { "The newest of " (words::number(source.quarantined)) "." }
-            }
+            (rest(source.quarantine.len(), source.quarantined, "newest"))
         }
     };
-    frame(&source.name, &Frame::default(), &content)
+    Page::new(&source.name).with(&content)
 }
 
-fn wishes(source: &SourceView, has_token: bool) -> Markup {
+fn commands(source: &SourceView, has_token: bool) -> Markup {
     let held = source
         .warnings
         .iter()
         .any(|warning| warning.kind == WarningKind::HeldDeletions);
-    let wishes = html! {
+    let buttons = html! {
         button name="action" value="run" { "Run now" }
         @if source.pass.job.paused_at.is_some() { button name="action" value="resume" { "Resume" } }
         @else { button name="action" value="pause" { "Pause" } }
-        button name="action" value="reconcile" { "Look for vanished records" }
-        @if held { button name="action" value="confirm" { "Confirm the held deletions" } }
+        button name="action" value="reconcile" { "Find disappeared records" }
+        @if held { button name="action" value="confirm" { "Confirm deletions" } }
     };
-    buttons(&address("source", &source.name), has_token, &wishes)
+    form(&address("source", &source.name), has_token, &buttons)
 }
 
 fn passes(source: &SourceView) -> Markup {
-    wide(
+    table(
         "Last passes",
         &html! {
             tr {
-                th { "Began" } th { "Kind" } th { "State" }
+                th { "Started" } th { "Kind" } th { "State" }
                 th class="number" { "New" } th class="number" { "Changed" }
                 th class="number" { "Deleted" } th class="number" { "Unchanged" }
                 th class="number" { "Pages" } th { "Note" }
@@ -298,35 +330,6 @@ fn passes(source: &SourceView) -> Markup {
                     td class="number" { (words::number(pass.counts.unchanged)) }
                     td class="number" { (words::number(pass.pages)) }
                     td class="text" { (pass.note.as_deref().unwrap_or_default()) }
-                }
-            }
-        },
-    )
-}
-
-/// Windows as a table.
-pub(super) fn windows(label: &str, windows: &[Window]) -> Markup {
-    let with_sets = windows.iter().any(|window| window.set_spec.is_some());
-    wide(
-        label,
-        &html! {
-            tr {
-                @if with_sets { th { "Set" } }
-                th { "From" } th { "Until" } th { "State" } th class="number" { "Items" }
-                th class="number" { "Stated" } th class="number" { "Begun" } th { "Note" }
-            }
-            @for window in windows {
-                tr {
-                    @if with_sets { td class="text" { (window.set_spec.as_deref().unwrap_or("all")) } }
-                    td { @match window.span.from { Some(at) => (at), None => "the beginning" } }
-                    td { @match window.span.until { Some(at) => (at), None => "now" } }
-                    td { (window.state.word()) }
-                    td class="number" { (words::number(window.items)) }
-                    td class="number" {
-                        @match window.list_size { Some(size) => (words::number(size)), None => "-" }
-                    }
-                    td class="number" { (window.reads) }
-                    td class="text" { (window.note.as_deref().unwrap_or_default()) }
                 }
             }
         },

@@ -2,46 +2,63 @@
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use maud::{Markup, html};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::components::{address, ago};
+use super::failure::{PageFailure, PageResult};
+use super::frame::{Page, respond};
 use super::source::{last_message, problems, summary};
-use super::{Frame, address, ago, frame, or_failed, respond};
-use crate::daemon::http::arguments::Arguments;
-use crate::daemon::http::{Ctx, Failure, chart, words};
+use super::{chart, words};
+use crate::daemon::http::arguments::{self, Number};
+use crate::daemon::http::{Ctx, Failure};
 use crate::daemon::overview::{ExportView, OutputView, Overview, SearchView};
 use crate::store::IndexState;
 
 /// Days in the charts of this page.
 const DAYS: i64 = 30;
 
-/// How often the page may ask for itself again, in seconds.
+/// Seconds after which the browser may reload the page.
 const REFRESH: std::ops::RangeInclusive<u64> = 10..=86_400;
 
-/// `GET /`
-pub(in crate::daemon::http) async fn status(
+/// The query of the page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::daemon::http) struct StatusQuery {
+    /// The browser reloads the page after so many seconds.
+    #[param(value_type = usize, required = false, minimum = 10, maximum = 86_400)]
+    refresh: Option<Number>,
+}
+
+/// Show the status page
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "Pages",
+    params(StatusQuery),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        PageFailure,
+    )
+)]
+pub(in crate::daemon::http) async fn status_page(
     State(context): State<Ctx>,
     RawQuery(query): RawQuery,
-) -> Response {
-    let answer = async {
-        let arguments = Arguments::read(query.as_deref(), &["refresh"], &[])?;
-        let refresh = arguments.number("refresh")?;
-        if let Some(seconds) = refresh.filter(|seconds| !REFRESH.contains(seconds)) {
-            let message = format!("refresh={seconds} is not from 10 to 86400 seconds");
-            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
-        }
-        let page = page(&context.overview().await?, refresh);
-        Ok(respond(StatusCode::OK, page))
-    };
-    or_failed(answer.await)
+) -> PageResult {
+    let query: StatusQuery = arguments::read(&query.unwrap_or_default())?;
+    let refresh = query.refresh.map(|Number(seconds)| seconds);
+    if let Some(seconds) = refresh.filter(|seconds| !REFRESH.contains(seconds)) {
+        let message = format!("refresh={seconds} is outside of 10 to 86400 seconds");
+        return Err(Failure::bad_request(message).into());
+    }
+    let page = page(&context.overview().await?, refresh);
+    Ok(respond(StatusCode::OK, page))
 }
 
 fn page(overview: &Overview, refresh: Option<u64>) -> Markup {
     let now_ms = overview.now_ms;
-    let around = Frame {
-        refresh,
-        ..Frame::default()
-    };
     let content = html! {
         h1 { (words::counted(overview.sources.len() as u64, "source", "sources")) }
         p class="hint" {
@@ -49,12 +66,12 @@ fn page(overview: &Overview, refresh: Option<u64>) -> Markup {
             (words::span((now_ms - overview.started_ms) / 1000)) "; store "
             (words::number(overview.store_bytes >> 20)) " MiB; " (words::instant(now_ms)) ". "
             @match refresh {
-                None => { a href="/?refresh=60" { "Keep this page up to date" } }
-                Some(seconds) => { "Renewed every " (words::span(seconds.cast_signed())) "; "
+                None => { a href="/?refresh=60" { "Reload every minute" } }
+                Some(seconds) => { "Reloaded every " (words::span(seconds.cast_signed())) "; "
                     a href="/" { "stop" } }
             }
         }
-        (troubles(overview))
+        (problems_of_daemon(overview))
         @for source in &overview.sources {
             section class="card" {
                 h2 { a href=(address("source", &source.name)) { (source.name) } }
@@ -88,10 +105,14 @@ fn page(overview: &Overview, refresh: Option<u64>) -> Markup {
             a href="/api/v1/openapi.json" { "API" }
         }
     };
-    frame("Status", &around, &content)
+    let page = Page {
+        refresh,
+        ..Page::new("Status")
+    };
+    page.with(&content)
 }
 
-fn troubles(overview: &Overview) -> Markup {
+fn problems_of_daemon(overview: &Overview) -> Markup {
     let now_ms = overview.now_ms;
     let refused = overview
         .reload
@@ -103,36 +124,38 @@ fn troubles(overview: &Overview) -> Markup {
         .filter(|host| host.left(now_ms).is_some());
     html! {
         @if let Some(trouble) = &overview.trouble {
-            p class="bad" { "No job can be started: " (trouble) }
+            p class="bad" { "No job can start: " (trouble) }
         }
         @if let Some((at_ms, why)) = refused {
             p class="bad" {
-                "The configuration of " (words::instant(at_ms)) " was refused, the old one is in force: "
-                (why)
+                "The reload of the configuration at " (words::instant(at_ms))
+                " failed, so the old one stays in use: " (why)
             }
         }
         @for host in waiting {
-            p class="bad" { "Host " (host.host) " is left alone until "
-                (words::instant(host.not_before_at)) ": " (host.reason) }
+            p class="bad" {
+                "No requests to " (host.host) " until " (words::instant(host.not_before_at)) ": "
+                (host.reason)
+            }
         }
     }
 }
 
-/// What is most worth knowing of an output.
+/// The state of an output in short.
 pub(super) fn output_summary(view: &OutputView, now_ms: i64) -> Markup {
     let output = &view.known;
     html! {
         p {
             (words::job(&view.job, now_ms)) ". "
-            @if view.behind == 0 { "It has everything." }
+            @if view.behind == 0 { "It is up to date." }
             @else {
-                (words::number(view.behind)) " changes behind, the oldest for "
-                (words::span(view.behind_seconds)) "."
+                "It lacks " (words::counted(view.behind, "change", "changes")) "; the oldest is "
+                (words::span(view.behind_seconds)) " old."
             }
         }
         dl {
             dt { "Last confirmed" }
-            dd { @match output.confirmed_at { Some(at) => (ago(at, now_ms)), None => "nothing yet" } }
+            dd { @match output.confirmed_at { Some(at) => (ago(at, now_ms)), None => "never" } }
             dt { "Sent" }
             dd { (words::number(output.added)) " documents, " (words::number(output.deleted)) " deletions" }
             @if view.rejected > 0 {
@@ -144,39 +167,38 @@ pub(super) fn output_summary(view: &OutputView, now_ms: i64) -> Markup {
     }
 }
 
-/// What is most worth knowing of a scheduled file.
+/// The state of an export in short.
 pub(super) fn export_summary(view: &ExportView, now_ms: i64) -> Markup {
     let export = &view.known;
     html! {
         p { (words::job(&view.job, now_ms)) "." }
         dl {
-            @if let Some(at) = export.done_at { dt { "Complete" } dd { (ago(at, now_ms)) } }
+            @if let Some(at) = export.done_at { dt { "Last complete" } dd { (ago(at, now_ms)) } }
             @if let Some(file) = &export.file { dt { "Newest file" } dd { (file) } }
         }
         (last_message(&view.job))
     }
 }
 
-/// What can be searched now, in words.
+/// What the search can find now, in words.
 pub(super) fn searchable(search: &SearchView) -> Markup {
     html! {
         @match (search.enabled, search.index) {
             (false, _) => {
-                "Only whole identifiers and ids of the catalogue can be searched, since "
-                code { "search" } " is off in the configuration."
+                "Search by whole identifier or id in the catalogue. For DOIs and titles, turn on "
+                code { "search" } " in the configuration."
             }
             (true, None) => {
-                "The search index has not been begun yet; until then, only whole identifiers and ids "
-                "of the catalogue are found."
+                "Search by whole identifier or id in the catalogue. The index for DOIs and titles does "
+                "not exist yet."
             }
             (true, Some(IndexState { behind: 0, .. })) => {
-                "Identifiers, their ends, DOIs and words of titles are found."
+                "Search by identifier, DOI or title words."
             }
             (true, Some(IndexState { behind, .. })) => {
-                "Identifiers, their ends, DOIs and words of titles are found; but the search index does "
-                "not have the newest "
+                "Search by identifier, DOI or title words. The index lacks the newest "
                 @if behind >= IndexState::MOST_BEHIND { "million or more" } @else { (words::number(behind)) }
-                " changes yet."
+                " changes."
             }
         }
     }

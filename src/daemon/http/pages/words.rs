@@ -1,4 +1,4 @@
-//! Numbers, times and states as people read them.
+//! Numbers, times and states in words.
 
 use chrono::DateTime;
 
@@ -10,12 +10,12 @@ use crate::store::{JobKind, JobState};
 /// `2026-06-10 12:00 UTC`.
 pub(super) fn instant(unix_ms: i64) -> String {
     DateTime::from_timestamp_millis(unix_ms).map_or_else(
-        || "at no time".to_owned(),
+        || "an impossible time".to_owned(),
         |at| at.format("%Y-%m-%d %H:%M UTC").to_string(),
     )
 }
 
-/// `40 s`, `5 min`, `3 h`, `12 days`: one unit, cut.
+/// `40 s`, `5 min`, `3 h`, `12 days`: one unit, rounded down.
 pub(super) fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
     match seconds {
@@ -26,7 +26,7 @@ pub(super) fn span(seconds: i64) -> String {
     }
 }
 
-/// `1 234 567`, with spaces that do not break.
+/// `1 234 567`, with narrow non-breaking spaces.
 pub(super) fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -44,16 +44,16 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
-/// What was mended, in words.
+/// A kind of repair, such as `control characters`.
 pub(super) fn repair(kind: RepairKind) -> String {
     let word = serde_json::to_value(kind).unwrap_or_default();
     word.as_str().unwrap_or_default().replace('_', " ")
 }
 
-/// What a source is doing, as a sentence without full stop.
+/// What a source is doing: a sentence without a full stop.
 pub(super) fn source(source: &SourceView, now_ms: i64) -> String {
     if !source.configured {
-        "No longer configured; its records stay".to_owned()
+        "Removed from the configuration; its records stay in the store".to_owned()
     } else if source.reconcile.job.is_running() {
         job(&source.reconcile, now_ms)
     } else {
@@ -61,7 +61,7 @@ pub(super) fn source(source: &SourceView, now_ms: i64) -> String {
     }
 }
 
-/// What a job is doing, as a sentence without full stop.
+/// What a job is doing: a sentence without a full stop.
 pub(super) fn job(view: &JobView, now_ms: i64) -> String {
     let left = |until_ms: i64| span((until_ms - now_ms + 999) / 1000);
     let job = &view.job;
@@ -115,15 +115,15 @@ fn running(kind: JobKind, progress: Option<&JobProgress>, begun: i64, now_ms: i6
             number(progress.total)
         ),
     };
-    let waiting = progress.waiting.as_ref();
-    if let Some(wait) = waiting.filter(|wait| wait.until_ms > now_ms) {
+    let pause = progress.waiting.as_ref();
+    if let Some(wait) = pause.filter(|wait| wait.until_ms > now_ms) {
         let left = span((wait.until_ms - now_ms + 999) / 1000);
-        text.push_str(&format!("; waits {left} ({})", wait.why));
+        text.push_str(&format!("; paused for {left} ({})", wait.why));
     }
     if progress.stopping {
         text.push_str(match kind {
-            JobKind::Pass | JobKind::Reconcile => "; stops after this page",
-            JobKind::Push | JobKind::Export => "; stops after this batch",
+            JobKind::Pass | JobKind::Reconcile => "; stopping after this page",
+            JobKind::Push | JobKind::Export => "; stopping after this batch",
         });
     }
     text
@@ -181,8 +181,8 @@ mod tests {
         let cases = [
             (
                 running,
-                "Harvesting for 60 s: 1 page, 1\u{202f}200 records; waits 10 s (HTTP 503); \
-                 stops after this page",
+                "Harvesting for 60 s: 1 page, 1\u{202f}200 records; paused for 10 s (HTTP 503); \
+                 stopping after this page",
             ),
             (
                 view(JobState::Running, "", None),

@@ -1,4 +1,4 @@
-//! Small charts: what each of the last days brought, as bars.
+//! Bar charts of the records received on each of the last days.
 
 use chrono::DateTime;
 use maud::{Markup, html};
@@ -10,15 +10,15 @@ const HEIGHT: u64 = 40;
 const WIDTH: i64 = 360;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// A bar that is so many times as high as the next one is cut, or no other would be seen.
+/// A bar that is this many times as high as the next one is cut, or the others would not be visible.
 const CUT: u64 = 10;
 
-/// One chart of new and changed records and one of deletions, for the last `days` days; nothing if no
-/// pass began in them.
-pub(super) fn charts(brought: &[Day], now_ms: i64, days: i64) -> Markup {
+/// A chart of new and changed records and a chart of deletions for the last `days` days; nothing if no
+/// pass started on these days.
+pub(super) fn charts(received: &[Day], now_ms: i64, days: i64) -> Markup {
     let today = now_ms.div_euclid(DAY_MS) * DAY_MS;
     let first = today - (days - 1) * DAY_MS;
-    let shown: Vec<&Day> = brought.iter().filter(|day| day.day_ms >= first).collect();
+    let shown: Vec<&Day> = received.iter().filter(|day| day.day_ms >= first).collect();
     let charts = [
         (
             "New and changed records",
@@ -53,7 +53,7 @@ fn chart(name: &str, class: &str, values: &[(i64, u64)], first: i64, days: i64) 
                 viewBox={ "0 0 " (width) " " (HEIGHT) } width=(width) height=(HEIGHT) {
                 line class="ground" x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
                 @for (day, value) in values {
-                    // Something is seen, and a pass that brought nothing is a line.
+                    // A small value stays visible, and a day with a pass but no records is a line.
                     @let height = ((*value).min(most) * (HEIGHT - 2) / most)
                         .max(if *value > 0 { 3 } else { 1 });
                     rect class=(if *value > most { format!("{class} cut") } else { class.to_owned() })
@@ -68,7 +68,7 @@ fn chart(name: &str, class: &str, values: &[(i64, u64)], first: i64, days: i64) 
     }
 }
 
-/// What the full height stands for: the largest value, or the next one if that is far above all.
+/// The value of a full bar: the largest one, or twice the second if the largest is far above it.
 fn highest(values: &[(i64, u64)]) -> u64 {
     let mut sorted: Vec<u64> = values.iter().map(|(_, value)| *value).collect();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// Place and height of each bar.
+    /// Position and height of each bar.
     fn bars(drawn: &str) -> Vec<(String, String)> {
         let attribute = |bar: &str, name: &str| -> String {
             let (_, rest) = bar.split_once(&format!(" {name}=\"")).unwrap();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_stand_for_days() {
+    fn each_day_has_a_bar() {
         let days = [
             day(60, 7, 7),
             day(70, 0, 0),
@@ -128,13 +128,13 @@ mod tests {
             ("348", "38"),
         ];
         let expected = expected.map(|(x, height)| (x.to_owned(), height.to_owned()));
-        assert_eq!(bars(&drawn), expected, "the first day is long ago");
+        assert_eq!(bars(&drawn), expected, "the first day is outside the chart");
         assert!(drawn.contains("at most 1\u{202f}000 a day"), "{drawn}");
         assert!(charts(&days[..1], 99 * DAY_MS, 30).into_string().is_empty());
     }
 
     #[test]
-    fn a_day_far_above_all_is_cut() {
+    fn a_bar_far_above_the_others_is_cut() {
         let days = [day(98, 1_000_000, 0), day(99, 100, 0)];
         let drawn = charts(&days, 99 * DAY_MS, 30).into_string();
         assert_eq!(bars(&drawn)[1].1, "19", "half of the height");

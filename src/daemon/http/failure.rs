@@ -1,0 +1,110 @@
+//! The response that says why a request failed.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::{Content, Ref, Response as Documented, ResponseBuilder};
+
+use crate::store::StoreError;
+
+/// Why a request failed: a status and a message for people.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+}
+
+/// Why a request failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorBody {
+    /// The reason, for people.
+    #[schema(example = "no source has this name")]
+    error: String,
+}
+
+impl ErrorBody {
+    /// How the OpenAPI document describes a response with this body.
+    pub(super) fn response(description: &str) -> Documented {
+        let schema = Ref::from_schema_name("ErrorBody");
+        ResponseBuilder::new()
+            .description(description)
+            .content("application/json", Content::new(Some(schema)))
+            .build()
+    }
+}
+
+impl Failure {
+    /// A failure with this status.
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// The request itself is wrong.
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The thing that the request names does not exist.
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// The daemon cannot answer at the moment.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// The daemon failed for a reason that should not occur.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// Adds the header that asks for a token, if one was missing or wrong.
+    pub(super) fn add_challenge(&self, response: &mut Response) {
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: self.message.clone(),
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        self.add_challenge(&mut response);
+        response
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        if let StoreError::NotClustered { .. } = error {
+            return Self::new(StatusCode::CONFLICT, error.to_string());
+        }
+        tracing::warn!("answering an HTTP request: {error}");
+        Self::unavailable(error.to_string())
+    }
+}
+
+/// The response to a path that does not exist.
+pub(super) async fn no_such_path() -> Failure {
+    Failure::not_found("this path does not exist; /api/v1/openapi.json lists all paths")
+}
+
+/// The response to a method that the path does not support.
+pub(super) async fn wrong_method() -> Failure {
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path does not support this method; see the Allow header",
+    )
+}

@@ -1,0 +1,55 @@
+//! The page that says why a request failed.
+
+use std::collections::BTreeMap;
+
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use utoipa::IntoResponses;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Content, RefOr, Response as Documented, ResponseBuilder, ResponsesBuilder};
+
+use super::frame::{Page, respond};
+use crate::daemon::http::Failure;
+
+/// Why there is no page to show.
+pub(in crate::daemon::http) struct PageFailure(Failure);
+
+/// What a handler of a page returns.
+pub(super) type PageResult = Result<Response, PageFailure>;
+
+impl From<Failure> for PageFailure {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl IntoResponse for PageFailure {
+    fn into_response(self) -> Response {
+        let Self(failure) = self;
+        let reason = failure.status.canonical_reason().unwrap_or("Failed");
+        let content = html! {
+            h1 { (reason) }
+            p class="bad" { (failure.message) }
+            p { a href="/" { "Status page" } }
+        };
+        respond(failure.status, Page::new(reason).with(&content))
+    }
+}
+
+impl IntoResponses for PageFailure {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        let page = |description: &str| {
+            let text = ObjectBuilder::new().schema_type(Type::String).build();
+            ResponseBuilder::new()
+                .description(description)
+                .content("text/html", Content::new(Some(text)))
+                .build()
+        };
+        ResponsesBuilder::new()
+            .response("400", page("The arguments are wrong."))
+            .response("404", page("What the address names does not exist."))
+            .response("503", page("The store cannot be read now."))
+            .build()
+            .into()
+    }
+}

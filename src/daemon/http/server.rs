@@ -1,0 +1,72 @@
+//! Every route, and serving them until the daemon stops.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::api::{changes, commands, health, records, search, status};
+use super::{Context, Ctx, Shared, failure, guard, headers, metrics, openapi, pages};
+
+/// Serves requests on `listener` until the daemon stops.
+pub(in crate::daemon) async fn serve(listener: TcpListener, shared: Shared) {
+    let stop = shared.stop.clone();
+    let served = axum::serve(listener, router(shared))
+        .with_graceful_shutdown(async move { stop.requested().await })
+        .await;
+    if let Err(error) = served {
+        tracing::error!("the HTTP server stopped: {error}");
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    let context = Arc::new(Context::new(shared));
+    let (router, _document) = documented_routes().split_for_parts();
+    router
+        .fallback(failure::no_such_path)
+        .method_not_allowed_fallback(failure::wrong_method)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&context),
+            guard::check,
+        ))
+        .layer(middleware::from_fn(headers::add))
+        .with_state(context)
+}
+
+/// Every route, with the document that describes them.
+pub(super) fn documented_routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(pages::status_page))
+        .routes(routes!(pages::source_page, pages::send_source_form))
+        .routes(routes!(pages::pass_page))
+        .routes(routes!(pages::output_page, pages::send_output_form))
+        .routes(routes!(pages::export_page, pages::send_export_form))
+        .routes(routes!(pages::search_page))
+        .routes(routes!(pages::record_page))
+        .routes(routes!(pages::quarantine_page))
+        .routes(routes!(pages::style))
+        .routes(routes!(pages::icon))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::get_metrics))
+        .routes(routes!(openapi::get_openapi))
+        .routes(routes!(status::get_status))
+        .routes(routes!(status::list_sources))
+        .routes(routes!(status::get_source))
+        .routes(routes!(status::get_pass))
+        .routes(routes!(status::list_outputs))
+        .routes(routes!(status::get_output))
+        .routes(routes!(commands::run_source))
+        .routes(routes!(commands::pause_source))
+        .routes(routes!(commands::resume_source))
+        .routes(routes!(commands::reconcile_source))
+        .routes(routes!(commands::confirm_deletions))
+        .routes(routes!(commands::push_output))
+        .routes(routes!(commands::run_export))
+        .routes(routes!(search::search))
+        .routes(routes!(records::get_records))
+        .routes(routes!(records::get_quarantined_bytes))
+        .routes(routes!(changes::get_changes))
+}
