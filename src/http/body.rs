@@ -32,7 +32,7 @@ pub(crate) async fn read(
     let encoding = encoding.and_then(|value| value.to_str().ok());
     let mut decompressor = Decompressor::new(encoding, limits.inflated_bytes);
     let mut wire_bytes = 0;
-    let outcome = pump(
+    let outcome = read_pieces(
         &mut response,
         started,
         timeouts,
@@ -55,7 +55,7 @@ pub(crate) async fn read(
 }
 
 /// Feeds the body to `decompressor`, piece by piece.
-async fn pump(
+async fn read_pieces(
     response: &mut Response,
     started: Instant,
     timeouts: &Timeouts,

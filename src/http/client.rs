@@ -12,7 +12,7 @@ use super::body::{self, Body};
 use super::error::{ClientError, Failure, Fault, RedirectFault};
 use super::exchange::Exchange;
 use super::head::Head;
-use super::network::Neighbourhood;
+use super::network::NetworkPolicy;
 use super::redact::Redactor;
 use super::redirect::{self, Hop, MAX_REDIRECTS, Rules};
 use super::secret::Secret;
@@ -41,7 +41,7 @@ pub(crate) struct Client {
     user_agent: String,
     timeouts: Timeouts,
     limits: Limits,
-    neighbourhood: Neighbourhood,
+    network: NetworkPolicy,
     redactor: Redactor,
 }
 
@@ -93,9 +93,9 @@ impl Client {
     pub(crate) fn new(settings: &ClientSettings, protocol: Protocol) -> Result<Self, ClientError> {
         let (base, credentials) = setup::split_url(settings, protocol.arguments)?;
         let user_agent = setup::user_agent(settings.contact.as_deref())?;
-        let neighbourhood = Neighbourhood::new(&base, settings.proxy.as_ref());
+        let network = NetworkPolicy::new(&base, settings.proxy.as_ref());
         Ok(Self {
-            http: setup::http_client(settings, protocol.accept, &user_agent, &neighbourhood)?,
+            http: setup::http_client(settings, protocol.accept, &user_agent, &network)?,
             base,
             arguments: protocol.arguments,
             private_headers: setup::private_headers(&credentials)?,
@@ -103,7 +103,7 @@ impl Client {
             user_agent,
             timeouts: settings.timeouts,
             limits: settings.limits,
-            neighbourhood,
+            network,
             redactor: Redactor::new(settings),
         })
     }
@@ -206,7 +206,12 @@ impl Client {
         let left = self.timeouts.total.saturating_sub(started.elapsed());
         match timeout(patience.min(left), builder.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(failure::sort(&error, url, &self.timeouts, &self.redactor)),
+            Ok(Err(error)) => Err(failure::classify(
+                &error,
+                url,
+                &self.timeouts,
+                &self.redactor,
+            )),
             Err(_) if left <= patience => Err(body::total_failure(&self.timeouts)),
             Err(_) => Err(Failure::Fault(Fault::Timeout {
                 limit: "first_byte_timeout",
@@ -227,7 +232,7 @@ impl Client {
         let rules = Rules {
             origin: &self.base,
             arguments: self.arguments,
-            neighbourhood: &self.neighbourhood,
+            network: &self.network,
             redactor: &self.redactor,
         };
         let next = redirect::next_hop(&rules, hop, requested, head.status, &location)?;

@@ -12,7 +12,7 @@ use super::redact::Redactor;
 use super::settings::Timeouts;
 
 /// The failure of a request to `url` that got no headers back.
-pub(crate) fn sort(
+pub(crate) fn classify(
     error: &reqwest::Error,
     url: &Url,
     timeouts: &Timeouts,

@@ -15,14 +15,14 @@ use url::{Host, Url};
 /// be public when it is checked and private when it is used. If a proxy resolves the names, only
 /// literal addresses can be checked.
 #[derive(Debug, Clone)]
-pub(crate) struct Neighbourhood {
+pub(crate) struct NetworkPolicy {
     /// Host names that may be in any network: the server's own and the proxy's.
     configured: Arc<[String]>,
     /// Whether the server itself is in a private network, as far as its name is resolved.
     private: Arc<AtomicBool>,
 }
 
-impl Neighbourhood {
+impl NetworkPolicy {
     /// For the server of this base URL, reached through `proxy`.
     pub(crate) fn new(base: &Url, proxy: Option<&Url>) -> Self {
         let configured = [Some(base), proxy];
@@ -38,7 +38,7 @@ impl Neighbourhood {
 
     /// Whether a redirect to `target` is allowed as far as its host name tells. The addresses
     /// behind a name are checked when it is resolved.
-    pub(crate) fn admits(&self, target: &Url) -> bool {
+    pub(crate) fn allows(&self, target: &Url) -> bool {
         let Some(host) = target.host_str() else {
             return false;
         };
@@ -79,7 +79,7 @@ impl Neighbourhood {
     }
 }
 
-impl Resolve for Neighbourhood {
+impl Resolve for NetworkPolicy {
     fn resolve(&self, name: Name) -> Resolving {
         let this = self.clone();
         Box::pin(async move {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_private_addresses() {
+    fn recognises_private_addresses() {
         let private = [
             "127.0.0.1",
             "127.9.9.9",
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn admits_targets_by_their_looks() {
+    fn allows_targets_by_host_name() {
         let public = "https://x.org/oai";
         let private = "http://192.168.1.2/oai";
         let cases = [
@@ -297,16 +297,16 @@ mod tests {
         ];
         for (case, base, target, expected) in cases {
             let proxy = url("http://proxy.lan:3128");
-            let network = Neighbourhood::new(&url(base), Some(&proxy));
-            assert_eq!(network.admits(&url(target)), expected, "{case}");
+            let network = NetworkPolicy::new(&url(base), Some(&proxy));
+            assert_eq!(network.allows(&url(target)), expected, "{case}");
         }
     }
 
     #[test]
-    fn chooses_among_resolved_addresses() {
+    fn filters_resolved_addresses() {
         let network = || {
             let proxy = url("http://proxy.lan:3128");
-            Neighbourhood::new(&url("https://x.org/oai"), Some(&proxy))
+            NetworkPolicy::new(&url("https://x.org/oai"), Some(&proxy))
         };
         let mixed = addresses(&["10.0.0.1", "1.1.1.1"]);
         let private = addresses(&["10.0.0.1", "::1"]);
@@ -335,21 +335,21 @@ mod tests {
 
     #[test]
     fn a_server_in_a_private_network_may_redirect_within_it() {
-        let network = Neighbourhood::new(&url("http://repository.lan/oai"), None);
+        let network = NetworkPolicy::new(&url("http://repository.lan/oai"), None);
         let private = addresses(&["10.0.0.1"]);
         assert!(
-            !network.admits(&url("http://10.0.0.2/")),
+            !network.allows(&url("http://10.0.0.2/")),
             "before it is resolved"
         );
         network.choose("repository.lan", private.clone()).unwrap();
         assert!(
-            network.admits(&url("http://10.0.0.2/")),
+            network.allows(&url("http://10.0.0.2/")),
             "once it is resolved"
         );
         assert_eq!(network.choose("other.lan", private.clone()), Ok(private));
         network
             .choose("repository.lan", addresses(&["1.1.1.1"]))
             .unwrap();
-        assert!(!network.admits(&url("http://10.0.0.2/")), "after it moved");
+        assert!(!network.allows(&url("http://10.0.0.2/")), "after it moved");
     }
 }

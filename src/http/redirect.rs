@@ -5,7 +5,7 @@ use url::Url;
 
 use super::address::{base_of, same_site, without_secrets};
 use super::error::RedirectFault;
-use super::network::Neighbourhood;
+use super::network::NetworkPolicy;
 use super::redact::{Redactor, cut};
 
 /// How many redirects are followed for one request.
@@ -18,7 +18,7 @@ pub(crate) struct Rules<'a> {
     /// The arguments that each request attaches.
     pub(crate) arguments: &'a [&'a str],
     /// The networks that redirects may lead to.
-    pub(crate) neighbourhood: &'a Neighbourhood,
+    pub(crate) network: &'a NetworkPolicy,
     /// The secrets that are neither printed nor sent to another site.
     pub(crate) redactor: &'a Redactor,
 }
@@ -63,7 +63,7 @@ pub(crate) fn next_hop(
         (_, "http" | "https") => {}
         _ => return Err(RedirectFault::Scheme { to: to() }),
     }
-    if !rules.neighbourhood.admits(&target) {
+    if !rules.network.allows(&target) {
         return Err(RedirectFault::Private { to: to() });
     }
     let own_site = same_site(rules.origin, &target);
@@ -89,13 +89,18 @@ mod tests {
     use super::*;
     use crate::http::{ClientSettings, Secret};
 
-    fn follow(base: &str, asked: &str, status: u16, location: &str) -> Result<Hop, RedirectFault> {
+    fn follow(
+        base: &str,
+        requested: &str,
+        status: u16,
+        location: &str,
+    ) -> Result<Hop, RedirectFault> {
         let mut settings = ClientSettings::new(Url::parse(base).unwrap());
         settings.credentials.api_key = Some(Secret::new("s3cret"));
         let rules = Rules {
             origin: &settings.url,
             arguments: &["verb"],
-            neighbourhood: &Neighbourhood::new(&settings.url, None),
+            network: &NetworkPolicy::new(&settings.url, None),
             redactor: &Redactor::new(&settings),
         };
         let hop = Hop {
@@ -103,78 +108,78 @@ mod tests {
             own_site: true,
             permanent: true,
         };
-        let asked = Url::parse(asked).unwrap();
+        let requested = Url::parse(requested).unwrap();
         let status = StatusCode::from_u16(status).unwrap();
-        next_hop(&rules, &hop, &asked, status, location)
+        next_hop(&rules, &hop, &requested, status, location)
     }
 
     #[test]
     fn finds_the_next_base_url() {
         let http = "http://x.org/oai";
-        let http_asked = "http://x.org/oai?verb=Identify&api_key=s3cret";
+        let http_url = "http://x.org/oai?verb=Identify&api_key=s3cret";
         let query = "http://x.org/i?page=oai&apikey=own";
-        let query_asked = "http://x.org/i?page=oai&apikey=own&verb=Identify";
+        let query_url = "http://x.org/i?page=oai&apikey=own&verb=Identify";
         let cases = [
             (
                 "query kept",
                 (
                     http,
-                    http_asked,
+                    http_url,
                     "https://x.org/oai?verb=Identify&api_key=s3cret",
                 ),
                 ("https://x.org/oai", true),
             ),
             (
                 "query lost",
-                (http, http_asked, "https://x.org/oai"),
+                (http, http_url, "https://x.org/oai"),
                 ("https://x.org/oai", true),
             ),
             (
                 "relative",
-                (http, http_asked, "/oai/2?a=1"),
+                (http, http_url, "/oai/2?a=1"),
                 ("http://x.org/oai/2?a=1", true),
             ),
             (
                 "www",
-                (http, http_asked, "http://www.x.org/oai"),
+                (http, http_url, "http://www.x.org/oai"),
                 ("http://www.x.org/oai", true),
             ),
             (
                 "other site, key in its address",
                 (
                     http,
-                    http_asked,
+                    http_url,
                     "https://y.org/o?k=s3cret&a=1&api_key=s3cret&verb=Identify",
                 ),
                 ("https://y.org/o?a=1", false),
             ),
             (
                 "login in the target",
-                (http, http_asked, "https://u:p@x.org/oai#f"),
+                (http, http_url, "https://u:p@x.org/oai#f"),
                 ("https://x.org/oai", true),
             ),
             (
                 "base URL's arguments come back on the same site",
-                (query, query_asked, "https://x.org/i"),
+                (query, query_url, "https://x.org/i"),
                 ("https://x.org/i?page=oai&apikey=own", true),
             ),
             (
                 "but no secret ones elsewhere",
-                (query, query_asked, "https://y.org/i"),
+                (query, query_url, "https://y.org/i"),
                 ("https://y.org/i?page=oai", false),
             ),
             (
                 "nor those that the target repeats",
                 (
                     query,
-                    query_asked,
+                    query_url,
                     "https://y.org/i?page=oai&apikey=own&verb=Identify",
                 ),
                 ("https://y.org/i?page=oai", false),
             ),
         ];
-        for (case, (base, asked, location), (expected, own_site)) in cases {
-            let hop = follow(base, asked, 302, location).unwrap();
+        for (case, (base, requested, location), (expected, own_site)) in cases {
+            let hop = follow(base, requested, 302, location).unwrap();
             assert_eq!(hop.base.as_str(), expected, "{case}");
             assert_eq!(hop.own_site, own_site, "{case}");
             assert!(!hop.permanent, "{case}");

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::address::{API_KEY, base_of, stray_argument};
 use super::error::ClientError;
-use super::network::Neighbourhood;
+use super::network::NetworkPolicy;
 use super::redact::{Redactor, show_url};
 use super::secret::Secret;
 use super::settings::{ClientSettings, Credentials};
@@ -128,14 +128,14 @@ pub(crate) fn private_headers(credentials: &Credentials) -> Result<HeaderMap, Cl
 }
 
 /// A client of the HTTP library: our headers, verified TLS, the proxy, names resolved through
-/// `neighbourhood`, no redirects.
+/// `network`, no redirects.
 ///
 /// Proxies in the environment are ignored: only the settings decide what a client does.
 pub(crate) fn http_client(
     settings: &ClientSettings,
     accept: &'static str,
     user_agent: &str,
-    neighbourhood: &Neighbourhood,
+    network: &NetworkPolicy,
 ) -> Result<reqwest::Client, ClientError> {
     let setup = |reason: String| ClientError::Setup { reason };
     install_crypto();
@@ -152,7 +152,7 @@ pub(crate) fn http_client(
         .connect_timeout(settings.timeouts.connect)
         .redirect(redirect::Policy::none())
         .referer(false)
-        .dns_resolver(neighbourhood.clone());
+        .dns_resolver(network.clone());
     builder = match &settings.proxy {
         Some(proxy) => builder.proxy(make_proxy(proxy)?),
         None => builder.no_proxy(),

@@ -13,10 +13,10 @@ const SKEW_SECONDS: i64 = 300;
 /// A list that ends this long before the repository's clock withholds records.
 const CLAMP_SECONDS: i64 = 3600;
 
-/// The findings, the most serious first. `asked` is the base URL.
-pub(super) fn of(asked: &Url, survey: &Survey) -> Vec<String> {
+/// The findings, the most serious first. `base` is the base URL.
+pub(super) fn of(base: &Url, survey: &Survey) -> Vec<String> {
     let mut findings = Vec::new();
-    endpoint(asked, survey, &mut findings);
+    endpoint(base, survey, &mut findings);
     if let Some(moved_to) = &survey.moved_to {
         findings.push(format!(
             "it has moved permanently to {moved_to}: configure that URL"
@@ -24,7 +24,7 @@ pub(super) fn of(asked: &Url, survey: &Survey) -> Vec<String> {
     }
     let identify = survey.identify.given();
     match identify {
-        Some(identify) => identity(asked, identify, &mut findings),
+        Some(identify) => identity(base, identify, &mut findings),
         None if survey.sample.given().is_some() => findings.push(
             "Identify fails although lists work: requests use whole days unless the configuration \
              sets granularity"
@@ -69,7 +69,7 @@ pub(super) fn of(asked: &Url, survey: &Survey) -> Vec<String> {
 }
 
 /// Tells whether the URL may be wrong.
-fn endpoint(asked: &Url, survey: &Survey, findings: &mut Vec<String>) {
+fn endpoint(base: &Url, survey: &Survey, findings: &mut Vec<String>) {
     const DOAJ: &str = "DOAJ has articles at https://doaj.org/oai.article and journals at \
                         https://doaj.org/oai";
     let silent = survey.identify.given().is_none()
@@ -86,7 +86,7 @@ fn endpoint(asked: &Url, survey: &Survey, findings: &mut Vec<String>) {
             ..
         })
     );
-    let host = asked.host_str().unwrap_or_default();
+    let host = base.host_str().unwrap_or_default();
     let doaj = host == "doaj.org" || host.ends_with(".doaj.org");
     if silent {
         let hint = if doaj {
@@ -97,14 +97,14 @@ fn endpoint(asked: &Url, survey: &Survey, findings: &mut Vec<String>) {
         findings.push(format!(
             "the server does not answer as an OAI-PMH repository; {hint}"
         ));
-    } else if doaj && (journals || asked.path().trim_end_matches('/') == "/oai") {
+    } else if doaj && (journals || base.path().trim_end_matches('/') == "/oai") {
         findings.push(format!("these are journals, not articles: {DOAJ}"));
     } else if journals {
         findings.push("the first record describes a journal, not an article".to_owned());
     }
 }
 
-fn identity(asked: &Url, identify: &Identify, findings: &mut Vec<String>) {
+fn identity(base: &Url, identify: &Identify, findings: &mut Vec<String>) {
     match identify.protocol_version.as_deref() {
         Some("2.0") => {}
         Some(other) => findings.push(format!(
@@ -113,7 +113,7 @@ fn identity(asked: &Url, identify: &Identify, findings: &mut Vec<String>) {
         None => findings.push("it names no protocol version; harvestd assumes 2.0".to_owned()),
     }
     if let Some(base_url) = &identify.base_url
-        && !same_address(asked, base_url)
+        && !same_url(base, base_url)
     {
         findings.push(format!(
             "its Identify names another base URL, {base_url}: harvestd uses the configured one"
@@ -141,12 +141,12 @@ fn identity(asked: &Url, identify: &Identify, findings: &mut Vec<String>) {
     }
 }
 
-fn same_address(asked: &Url, base_url: &str) -> bool {
+fn same_url(base: &Url, base_url: &str) -> bool {
     let plain = |url: &Url| {
         let url = url.as_str().trim_end_matches(['/', '?']);
         url.to_owned()
     };
-    Url::parse(base_url.trim()).is_ok_and(|theirs| plain(&theirs) == plain(asked))
+    Url::parse(base_url.trim()).is_ok_and(|theirs| plain(&theirs) == plain(base))
 }
 
 fn dates(identify: Option<&Identify>, sample: &Sample, findings: &mut Vec<String>) {
@@ -370,8 +370,8 @@ mod tests {
 
     #[test]
     fn a_sound_repository_has_no_findings() {
-        let asked = Url::parse("https://x.org/oai").unwrap();
-        assert_eq!(of(&asked, &sound()), [""; 0]);
+        let base = Url::parse("https://x.org/oai").unwrap();
+        assert_eq!(of(&base, &sound()), [""; 0]);
     }
 
     #[test]
@@ -505,11 +505,11 @@ mod tests {
                 "the answer to ListRecords is not well-formed and was repaired: bare ampersand (2 times)",
             ),
         ];
-        let asked = Url::parse("https://x.org/oai").unwrap();
+        let base = Url::parse("https://x.org/oai").unwrap();
         for (case, change, expected) in cases {
             let mut survey = sound();
             change(&mut survey);
-            let findings = of(&asked, &survey);
+            let findings = of(&base, &survey);
             assert_eq!(findings.len(), 1, "{case}: {findings:?}");
             assert!(findings[0].contains(expected), "{case}: {findings:?}");
         }
