@@ -63,7 +63,7 @@ impl Datestamp {
     }
 
     /// Reads only `YYYY-MM-DDThh:mm:ssZ`, the form that [`Self::render`] writes for
-    /// [`Granularity::Second`]. By hand, since chrono's parser is slower and reads every record.
+    /// [`Granularity::Second`]. This is the fast path: nearly all datestamps have this form.
     pub fn canonical(text: &str) -> Option<Self> {
         let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
         let number = |range: std::ops::Range<usize>| {
