@@ -205,7 +205,7 @@ async fn a_broken_list_buries_nothing() {
     let one = When::matching(|request| request.argument("verb") == Some("GetRecord"));
     repository.break_with(one, Fault::html(500));
     let unclear = harvestd(&arguments).await.failure(3);
-    let told = "neither found nor denied";
+    let told = "no clear answer";
     assert!(unclear.stderr.contains(told), "{}", unclear.stderr);
     assert_eq!(deletions(&place.path()), []);
     repository.heal();

@@ -157,7 +157,7 @@ pub(super) async fn read_passes<T: Transport>(
         source.traits.clone_from(&run.repository.traits);
         match plan(&source, open, run.settings, &options) {
             Plan::Resume(pass) => {
-                run.notes.note("going on with the pass that was cut off");
+                run.notes.note("resuming the interrupted pass");
                 blocking(|| store.resume_pass(pass.id))?;
                 let start = if pass.note.as_deref() == Some(LIMIT_REACHED) {
                     PassStart::LimitReached
@@ -170,7 +170,7 @@ pub(super) async fn read_passes<T: Transport>(
                 options.full = false;
             }
             Plan::Nothing => {
-                run.notes.note("nothing lies between the dates asked for");
+                run.notes.note("the requested dates leave nothing to list");
                 return Ok(());
             }
             Plan::Begin {

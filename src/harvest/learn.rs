@@ -73,9 +73,9 @@ pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
     let minutes = seconds.abs() / 60;
     let way = if seconds > 0 { "ahead of" } else { "behind" };
     let use_of_it = if is_believed {
-        "only its own is used"
+        "only the repository's clock is used"
     } else {
-        "nothing else of it says so, and it proves nothing"
+        "no other date confirms it, so it proves nothing"
     };
     (seconds.abs() >= MIN_SKEW_SECONDS)
         .then(|| format!("the repository's clock is {minutes} minutes {way} ours; {use_of_it}"))

@@ -42,7 +42,7 @@ pub(super) async fn list_all_identifiers<T: Transport>(run: &mut Run<'_, T>) -> 
                 blocking(|| store.abandon_pass(pass.id, &why, now_ms))?;
             }
             run.notes.note(&format!(
-                "identifiers alone cannot be listed ({why}); listing whole records"
+                "the repository cannot list identifiers alone ({why}); listing whole records"
             ));
             Ok(false)
         }
@@ -54,7 +54,7 @@ async fn read_identifiers<T: Transport>(run: &mut Run<'_, T>, source: &Source) -
     let store = &run.context.store;
     if let Some(pass) = store.open_identifiers_pass(source.id)? {
         run.notes
-            .note("going on with the list of identifiers that was cut off");
+            .note("resuming the interrupted list of identifiers");
         blocking(|| store.resume_pass(pass.id))?;
         return read_pass(run, source, &pass, PassStart::Interrupted).await;
     }

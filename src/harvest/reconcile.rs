@@ -123,7 +123,7 @@ async fn reconcile_source<T: Transport>(
     end_reconciling(run, &source)?;
     if report.unclear > 0 {
         return Err(Halt::Unfinished(format!(
-            "{} records were neither found nor denied, and stay as they are",
+            "{} records have no clear answer, and stay as they are",
             report.unclear
         )));
     }
@@ -146,7 +146,7 @@ async fn listed_pass<T: Transport>(run: &mut Run<'_, T>) -> Result<Pass, Halt> {
     let settling = run.repository.traits.settling;
     if let Some(newest) = newest.filter(|newest| settling == Some(newest.id.0)) {
         run.notes
-            .note("going on with the questions of an earlier list");
+            .note("asking for the missing records of an earlier list");
         return Ok(newest);
     }
     if !list_all_identifiers(run).await? {
@@ -273,7 +273,7 @@ async fn check_that_records_are_known<T: Transport>(
 ) -> Result<(), Halt> {
     let Some(listed) = blocking(|| run.context.store.any_seen(source.id, pass))? else {
         return Err(Halt::Unfinished(
-            "the list showed no live record at all".to_owned(),
+            "the list showed no live record".to_owned(),
         ));
     };
     match run.get_record(&listed).await? {

@@ -44,7 +44,7 @@ impl Lesson {
     }
 
     /// Adds the lesson to the traits.
-    pub(super) fn note(self, traits: &mut Traits) {
+    pub(super) fn apply(self, traits: &mut Traits) {
         match self {
             Self::Granularity(granularity) => traits.granularity = Some(granularity),
             Self::DecodesTokens(decodes) => traits.decodes_tokens = decodes,
@@ -152,7 +152,7 @@ pub(super) fn other_forms(
             .into_iter()
             .map(|lesson| {
                 let mut other = traits.clone();
-                lesson.note(&mut other);
+                lesson.apply(&mut other);
                 (resume(*verb, listed, metadata_prefix, &other), lesson)
             })
             // Most tokens read the same either way.

@@ -37,7 +37,7 @@ pub(super) enum Named {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Resumption {
     /// At its token, or with its first page.
-    Go,
+    Continue,
     /// From its beginning.
     Restart(String),
     /// With this span, which is the unread rest.
@@ -67,7 +67,7 @@ pub(super) fn resumption(
 ) -> Resumption {
     let names_items = traits.tokens_name_items == Some(true);
     if window.token.is_none() || (names_items && !traits.tokens_name_datestamps) {
-        return Resumption::Go;
+        return Resumption::Continue;
     }
     let idle_ms = match window.token_at {
         // A clock that was set back does not tell the time since then.
@@ -75,7 +75,7 @@ pub(super) fn resumption(
         _ => i64::MAX,
     };
     if idle_ms <= SOON_MS {
-        return Resumption::Go;
+        return Resumption::Continue;
     }
     let why = format!(
         "cut off after {} items, and its token is too old for the rest of the list to stand where \
@@ -86,7 +86,7 @@ pub(super) fn resumption(
         Some(span) if names_items => Resumption::Rest(span, why),
         _ if window.items <= window_records => Resumption::Restart(why),
         _ if may_be_one_datestamp(window, traits) => Resumption::Restart(why),
-        _ => Resumption::Go,
+        _ => Resumption::Continue,
     }
 }
 
@@ -305,7 +305,7 @@ mod tests {
         for (case, window, traits, expected) in cases {
             let end = |at: Option<Datestamp>| at.map_or(String::new(), |at| at.unix().to_string());
             let found = match resumption(&window, now, traits, 100) {
-                Resumption::Go => go.to_owned(),
+                Resumption::Continue => go.to_owned(),
                 Resumption::Restart(_) => restart.to_owned(),
                 Resumption::Rest(span, _) => format!("{}..{}", end(span.from), end(span.until)),
             };

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_of_three() {
+    fn a_list_proves_the_least_of_three_dates() {
         let at = |text: &str| Datestamp::parse(text).unwrap().0;
         let now = Some("2026-05-01T12:00:00Z");
         let cases = [

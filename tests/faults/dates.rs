@@ -392,7 +392,7 @@ async fn b08_watermark_that_a_wrong_clock_proved() {
     put(&world.repository, 7, right.plus_seconds(60));
     assert_incomplete(
         &world.run().await,
-        &["before the watermark 2036", "taken back"],
+        &["before the watermark 2036", "the watermark is removed"],
     );
     assert_eq!(world.watermark(), None);
     assert_eq!(world.run().await.end, End::Complete);

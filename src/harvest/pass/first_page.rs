@@ -103,7 +103,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             .map_or_else(String::new, |told| told.to_string());
         let why = format!(
             "source {}: the repository's clock says {told}, before the watermark {}, so that a \
-             wrong clock must have proven it; it is taken back",
+             wrong clock must have proven it; the watermark is removed",
             source.name, watermark.datestamp
         );
         if begins_there {

@@ -63,7 +63,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let now = self.check_that_it_answers(&why).await?;
         if !self.run.budget.take_failure() {
             return Err(Halt::Unavailable(format!(
-                "{why}; and so it was with {MAX_FAILURES_IN_A_ROW} windows in a row"
+                "{why}; {MAX_FAILURES_IN_A_ROW} windows in a row failed"
             )));
         }
         if let Some(into) = now.and_then(|now| self.smaller_windows(&window, now)) {
@@ -77,7 +77,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             return Ok(WindowOutcome::Settled);
         }
         let read = if self.lists_identifiers() {
-            RecordByRecord::Failed("identifiers are not worth that".to_owned())
+            RecordByRecord::Failed("only done for whole records".to_owned())
         } else {
             self.read_record_by_record(&window, &why).await?
         };
@@ -92,7 +92,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             }
             RecordByRecord::OtherDates => self.read_without_dates(&window).await,
             RecordByRecord::Failed(note) => {
-                let why = format!("{why}; and one by one: {note}");
+                let why = format!("{why}; reading record by record failed too: {note}");
                 self.fail_window(window.id, why, cost).await
             }
         }
@@ -179,7 +179,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 } => {
                     unanswered += 1;
                     page.ending = Some(Ending::Failed(format!(
-                        "{why}; and one by one: no answer about {unanswered} records, one of them \
+                        "{why}; record by record: no answer about {unanswered} records, one of them \
                          {}: {reason}",
                         header.identifier
                     )));
@@ -194,7 +194,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                         _ => ("GetRecord does not know it".to_owned(), None),
                     };
                     page.bad.push(BadItem {
-                        reason: format!("its page: {why}; alone: {reason}"),
+                        reason: format!("page: {why}; GetRecord: {reason}"),
                         // Without a body, the identifier still tells the item from others.
                         raw: body.unwrap_or_else(|| header.identifier.clone().into_bytes()),
                         identifier: Some(header.identifier),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::commit::Times;
 use crate::harvest::reading::{
-    Arrival, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records,
+    ListAnswer, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records,
 };
 use crate::harvest::request_form;
 use crate::harvest::requester::{Fetched, RequestError};
@@ -58,7 +58,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             &self.run.repository.traits,
             self.run.settings.window_records,
         ) {
-            Resumption::Go => {}
+            Resumption::Continue => {}
             Resumption::Restart(why) => return self.restart(window, why).await,
             Resumption::Rest(span, why) => return self.read_rest(window, span, why).await,
         }
@@ -87,7 +87,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 return self.read_without_sets().await;
             }
             match self.judge(&mut reading, &sent, fetched).await? {
-                Verdict::Go(page, token) => {
+                Verdict::Continue(page, token) => {
                     let items = page.items();
                     self.committer.send(Step::Page(page), times).await?;
                     self.run.budget.spend(items)?;
@@ -176,13 +176,13 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.has_resumed |= !reading.is_first();
         }
         self.run.notes.add_repairs(&fetched.response.repairs);
-        let arrival = Arrival {
+        let answer = ListAnswer {
             asked_until: request_form::until(sent),
             response: fetched.response,
             clock,
             cost: fetched.cost,
         };
-        let mut verdict = reading.judge(arrival, &self.rules());
+        let mut verdict = reading.judge(answer, &self.rules());
         if let Some(page) = verdict.page_mut() {
             if !page.records.is_empty() {
                 self.run.budget.records_were_read();
@@ -192,7 +192,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 self.fetch_missing_metadata(&mut page.records).await?;
             }
         }
-        if reading.has_strangers() {
+        if reading.shows_other_dates() {
             self.note_ignored_dates()?;
         }
         if reading.teach(&mut self.run.repository.traits) {
@@ -225,7 +225,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         if let Some(place) = window.place {
             self.run.budget.give_back(place.items);
         }
-        let note = format!("{why}: reading what is left");
+        let note = format!("{why}: reading the rest");
         tracing::debug!(source.id = %self.run.settings.name, window = window.id.0, "{note}");
         let rest = NewWindow {
             set_spec: window.set_spec,
@@ -329,7 +329,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             };
             cost = cost.plus(other.cost);
             if lesson.is_taught_by(&other.response.content) {
-                lesson.note(&mut run.repository.traits);
+                lesson.apply(&mut run.repository.traits);
                 run.notes
                     .note(&format!("a request was refused, and {}", lesson.in_words()));
                 other.cost = cost;

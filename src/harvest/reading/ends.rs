@@ -13,14 +13,14 @@ const FEW_ITEMS: u64 = 1_000;
 
 /// The formal end of a list.
 #[derive(Clone, Copy)]
-pub(super) enum End<'a> {
+pub(super) enum ListEnd<'a> {
     /// An empty token with these attributes, or no token.
     Token(&'a Paging),
     /// The error `noRecordsMatch`.
     NoRecordsMatch,
 }
 
-impl End<'_> {
+impl ListEnd<'_> {
     /// Whether the same end in reading number `reading` weighs more than the counts: an empty token at
     /// once, a missing token if it is missing each time.
     fn is_formal(self, reading: u32) -> bool {
@@ -37,7 +37,7 @@ impl Reading {
     /// A list with fewer items than announced is read again, and so is a list that moved. If the same
     /// number of items comes again, the announced size is wrong or the list is always cut off there.
     /// Smaller windows show which.
-    pub(super) fn end(&self, mut page: PageStep, end: End<'_>, rules: &Rules) -> Verdict {
+    pub(super) fn end(&self, mut page: PageStep, end: ListEnd<'_>, rules: &Rules) -> Verdict {
         let size = self.list_size.filter(|_| !rules.list_size_lies);
         let again = self.items_before() == Some(self.items);
         let reading = self.number();
@@ -57,8 +57,8 @@ impl Reading {
         } else if let Some(size) = size.filter(|size| self.items < *size) {
             let counted = match end {
                 // Lists that are cut off all have the same number of items.
-                End::Token(_) => rules.short_at.is_some_and(|items| items != self.items),
-                End::NoRecordsMatch => false,
+                ListEnd::Token(_) => rules.short_at.is_some_and(|items| items != self.items),
+                ListEnd::NoRecordsMatch => false,
             };
             let suspected = again || rules.short_at == Some(self.items);
             if counted {
@@ -83,7 +83,7 @@ impl Reading {
             } else {
                 Ending::Suspicious(format!("{in_words} announced"))
             }
-        } else if matches!(end, End::NoRecordsMatch) && !self.is_as_announced(rules) && !again {
+        } else if matches!(end, ListEnd::NoRecordsMatch) && !self.is_as_announced(rules) && !again {
             let note = format!("noRecordsMatch in answer to a token after {in_words}");
             if reading > MAX_READINGS {
                 Ending::Failed(note)
@@ -126,7 +126,7 @@ impl Reading {
 
     /// The end of a list of one page that states neither a size nor a token.
     pub(in crate::harvest) fn end_of_bare_list(&self, page: PageStep, rules: &Rules) -> PageStep {
-        match self.end(page, End::Token(&Paging::default()), rules) {
+        match self.end(page, ListEnd::Token(&Paging::default()), rules) {
             Verdict::End(page) => page,
             other => unreachable!("a list without a size is not split by it: {other:?}"),
         }
@@ -164,10 +164,10 @@ impl Reading {
     /// Whether the list may have moved while an interrupted run did not read it: nobody knows which
     /// items came before, or came twice. The announced number of items is a proof only if the end of
     /// the list still announces it.
-    fn may_have_moved(&self, end: End<'_>, rules: &Rules) -> bool {
+    fn may_have_moved(&self, end: ListEnd<'_>, rules: &Rules) -> bool {
         let at_end = match end {
-            End::Token(paging) => paging.complete_list_size,
-            End::NoRecordsMatch => self.last_size,
+            ListEnd::Token(paging) => paging.complete_list_size,
+            ListEnd::NoRecordsMatch => self.last_size,
         };
         let is_counted = self.list_size.is_some() && !rules.list_size_lies;
         let was_cut_off = self.window.token.is_some() && !rules.tokens_name_items;
@@ -252,7 +252,7 @@ mod tests {
             complete_list_size: Some(4),
             ..Paging::default()
         };
-        let (empty, none) = (End::Token(&formal), End::Token(&Paging::default()));
+        let (empty, none) = (ListEnd::Token(&formal), ListEnd::Token(&Paging::default()));
         let lies = Rules {
             list_size_lies: true,
             ..RULES
@@ -277,7 +277,7 @@ mod tests {
             &'a str,
             Window,
             (u64, Option<u64>, bool),
-            End<'a>,
+            ListEnd<'a>,
             Rules,
             &'a str,
         );
@@ -431,7 +431,7 @@ mod tests {
                 "cut off, and counted",
                 cut_off(1),
                 (4, Some(4), false),
-                End::Token(&counted),
+                ListEnd::Token(&counted),
                 RULES,
                 "complete",
             ),
@@ -439,7 +439,7 @@ mod tests {
                 "cut off, and grown since",
                 cut_off(1),
                 (5, Some(4), false),
-                End::Token(&counted),
+                ListEnd::Token(&counted),
                 RULES,
                 "suspicious",
             ),
@@ -479,7 +479,7 @@ mod tests {
                 "one token too many",
                 new(),
                 (4, Some(4), false),
-                End::NoRecordsMatch,
+                ListEnd::NoRecordsMatch,
                 RULES,
                 "complete",
             ),
@@ -487,7 +487,7 @@ mod tests {
                 "one token too many, unannounced",
                 new(),
                 (4, None, false),
-                End::NoRecordsMatch,
+                ListEnd::NoRecordsMatch,
                 RULES,
                 "suspicious",
             ),
@@ -495,7 +495,7 @@ mod tests {
                 "one token too many, after more than announced",
                 new(),
                 (5, Some(4), false),
-                End::NoRecordsMatch,
+                ListEnd::NoRecordsMatch,
                 RULES,
                 "suspicious",
             ),
@@ -503,7 +503,7 @@ mod tests {
                 "the same again",
                 window(Suspicious, 1, 4),
                 (4, None, false),
-                End::NoRecordsMatch,
+                ListEnd::NoRecordsMatch,
                 RULES,
                 "complete",
             ),
@@ -511,7 +511,7 @@ mod tests {
                 "never the same",
                 window(Suspicious, 3, 5),
                 (4, None, false),
-                End::NoRecordsMatch,
+                ListEnd::NoRecordsMatch,
                 RULES,
                 "failed",
             ),
@@ -519,7 +519,7 @@ mod tests {
                 "dead token, same place",
                 window(Suspicious, 1, 4),
                 (4, Some(6), false),
-                End::NoRecordsMatch,
+                ListEnd::NoRecordsMatch,
                 short_at(3),
                 "split",
             ),
@@ -630,7 +630,8 @@ mod tests {
             let mut reading = Reading::new(window, true, None);
             (reading.items, reading.list_size) = (4, Some(4));
             reading.last_size = Some(last_size);
-            let Verdict::End(page) = reading.end(PageStep::default(), End::Token(&formal), &rules)
+            let Verdict::End(page) =
+                reading.end(PageStep::default(), ListEnd::Token(&formal), &rules)
             else {
                 panic!("{case}: no end");
             };

@@ -8,7 +8,7 @@ mod watch;
 
 use std::collections::HashSet;
 
-use ends::End;
+use ends::ListEnd;
 pub(super) use identifiers::identifiers_to_records;
 use order::Order;
 pub(super) use tokens::Tokens;
@@ -78,7 +78,7 @@ pub(super) struct Reading {
     /// An item came twice, or the list became smaller: other items may be missing between two pages.
     moved: bool,
     /// Most items of a page have other dates than were asked for.
-    strangers: bool,
+    other_dates: bool,
     empty_pages: u32,
     tokens: Tokens,
     /// Whether each token so far has named the last item of its page.
@@ -90,7 +90,7 @@ pub(super) struct Reading {
 
 /// One answer to a list request.
 #[derive(Debug)]
-pub(super) struct Arrival {
+pub(super) struct ListAnswer {
     /// The answer.
     pub(super) response: Response,
     /// The `until` as it was sent; `None` on resumptions and open lists.
@@ -105,7 +105,7 @@ pub(super) struct Arrival {
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// Store the page, and go on with this token.
-    Go(PageStep, ResumptionToken),
+    Continue(PageStep, ResumptionToken),
     /// Store the page; the window has ended.
     End(PageStep),
     /// Store the page. The rest of the list is cut off, or may be, and there is no smaller window.
@@ -142,7 +142,7 @@ impl Verdict {
     /// The page to store, if the verdict has one.
     pub(super) fn page_mut(&mut self) -> Option<&mut PageStep> {
         match self {
-            Self::Go(page, _)
+            Self::Continue(page, _)
             | Self::End(page)
             | Self::CutOff { page, .. }
             | Self::Split { page, .. } => Some(page),
@@ -166,7 +166,7 @@ impl Reading {
             fingerprints: HashSet::new(),
             seen: HashSet::new(),
             moved: false,
-            strangers: false,
+            other_dates: false,
             empty_pages: 0,
             tokens: Tokens::from(window.token.clone(), asked_already),
             tokens_name_items: None,
@@ -182,8 +182,8 @@ impl Reading {
     }
 
     /// Whether the repository has shown that it ignores `from` and `until`.
-    pub(super) fn has_strangers(&self) -> bool {
-        self.strangers
+    pub(super) fn shows_other_dates(&self) -> bool {
+        self.other_dates
     }
 
     /// The token that the next page answers, as the list had it.
@@ -209,13 +209,13 @@ impl Reading {
     }
 
     /// Judges the next page of the window.
-    pub(super) fn judge(&mut self, arrival: Arrival, rules: &Rules) -> Verdict {
-        let Arrival {
+    pub(super) fn judge(&mut self, answer: ListAnswer, rules: &Rules) -> Verdict {
+        let ListAnswer {
             response,
             asked_until,
             clock,
             cost,
-        } = arrival;
+        } = answer;
         let Response {
             request, content, ..
         } = response;
@@ -245,7 +245,7 @@ impl Reading {
         // The same goes for a narrow part, which comes from larger ones that failed.
         let closely = first && self.window.part && (is_too_large(&list, rules) || self.is_narrow());
         if !rules.ignores_dates && self.is_outside(&list, rules.granularity, closely) {
-            self.strangers = true;
+            self.other_dates = true;
             if self.window.part {
                 return Verdict::IgnoresDates;
             }
@@ -337,8 +337,8 @@ impl Reading {
             };
         }
         match token {
-            Some(token) => Verdict::Go(page, token),
-            None => self.end(page, End::Token(&list.paging), rules),
+            Some(token) => Verdict::Continue(page, token),
+            None => self.end(page, ListEnd::Token(&list.paging), rules),
         }
     }
 
@@ -371,7 +371,7 @@ impl Reading {
         }
         match code {
             // One token too many: an end, if all announced items have come.
-            Some(ErrorCode::NoRecordsMatch) => self.end(empty, End::NoRecordsMatch, rules),
+            Some(ErrorCode::NoRecordsMatch) => self.end(empty, ListEnd::NoRecordsMatch, rules),
             _ => Verdict::Restart(format!(
                 "{} ({}) in answer to a token after {} items",
                 error.code, error.message, self.items

@@ -23,7 +23,7 @@ impl Reading {
         // A list that ends here does not go in circles, whatever it repeats.
         (!self.fingerprints.insert(fingerprint(list)) && list.token.is_some()).then(|| {
             format!(
-                "the list goes in circles: a page came again after {} items",
+                "the list goes in circles: it repeats a page after {} items",
                 self.items
             )
         })

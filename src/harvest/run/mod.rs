@@ -154,7 +154,7 @@ impl<'a, T: Transport> Run<'a, T> {
                     return Err(error.into());
                 };
                 self.notes.note(&format!(
-                    "Identify does not work ({why}); going on without it"
+                    "Identify does not work ({why}); continuing without it"
                 ));
                 learn::failing_verb(traits, Verb::Identify);
             }
@@ -204,7 +204,7 @@ impl<'a, T: Transport> Run<'a, T> {
         self.repository.traits.list_size_lies = true;
         let message = format!(
             "the repository announced {size} records and listed {items}, twice; \
-             its completeListSize is not believed any more"
+             its completeListSize is ignored from now on"
         );
         self.warn(source, WarningKind::CountsDisagree, Some(&message))
     }

@@ -66,7 +66,7 @@ impl<'a> Notes<'a> {
     pub(in crate::harvest) fn sum_up_troubles(&mut self) {
         for (trouble, more) in std::mem::take(&mut self.troubles) {
             if more > 0 {
-                self.note(&format!("{more} times more: {trouble}"));
+                self.note(&format!("{more} more times: {trouble}"));
             }
         }
     }
