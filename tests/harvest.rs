@@ -285,7 +285,7 @@ async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
         &["quarantine", "other"],
     ] {
         let output = run(unknown).await.failure(2);
-        assert!(output.stderr.contains("lists them"), "{}", output.stderr);
+        assert!(output.stderr.contains("` lists the"), "{}", output.stderr);
     }
     // It comes again as it was, and stays the same item.
     run(&["harvest", "--full"]).await.success();

@@ -52,7 +52,8 @@ pub fn run(
     if let Some(name) = &args.source {
         sources.retain(|source| source.name == *name);
         if sources.is_empty() {
-            let message = format!("the store has no source {name}; `harvestd status` lists them");
+            let message =
+                format!("the store has no source {name}; `harvestd status` lists the sources");
             return Err(UsageError(message).into());
         }
     }
