@@ -130,3 +130,38 @@ fn the_demo_works_beside_a_broken_configuration() {
     let (status, _, err) = run(&mut demo);
     assert_eq!(status, Some(0), "{err}");
 }
+
+#[test]
+fn an_older_store_is_migrated_when_it_is_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("store.db");
+    drop(harvestd::store::Store::open(&path).unwrap());
+    // The tables that the last two migrations made or dropped, as they were before.
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP TABLE IF EXISTS job; DROP INDEX record_identifier; DROP TABLE match_key;
+             CREATE TABLE match_keys (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+             CREATE TABLE identifiers (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+             CREATE TABLE recent_identifier (hash INTEGER, record_id INTEGER);
+             PRAGMA user_version = 9;",
+        )
+        .unwrap();
+    let store = |command: &str| {
+        let arguments = [command, "--store", "store.db"];
+        run(harvestd(home.path()).args(arguments))
+    };
+    let (status, out, err) = store("status");
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(err.contains("run `harvestd migrate`"), "{err}");
+
+    let (status, out, err) = store("migrate");
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.contains("migrated from schema 9 to "), "{out}");
+    assert!(out.ends_with("kept as store.db.schema-9.bak\n"), "{out}");
+    assert!(home.path().join("store.db.schema-9.bak").exists());
+    assert_eq!(store("status").0, Some(0));
+    let (status, out, _) = store("migrate");
+    assert_eq!(status, Some(0));
+    assert_eq!(out, "store.db: has the newest schema already\n");
+}

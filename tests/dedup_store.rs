@@ -1206,7 +1206,8 @@ fn version(path: &Path) -> i64 {
 fn remove_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
-            "ALTER TABLE window DROP COLUMN place_datestamp;
+            "DROP TABLE IF EXISTS job;
+             ALTER TABLE window DROP COLUMN place_datestamp;
              ALTER TABLE window DROP COLUMN place_items;
              UPDATE meta SET key = 'last_version' WHERE key = 'newest_version';",
         )

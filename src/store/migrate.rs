@@ -136,20 +136,8 @@ mod tests {
     use super::*;
     use crate::store::Reader;
 
-    /// A store that says it has the schema before the newest, with its tables as they were.
     fn older(path: &Path) {
-        drop(Store::open(path).unwrap());
-        let connection = Connection::open(path).unwrap();
-        connection
-            .execute_batch(
-                "DROP INDEX record_identifier;
-                 DROP TABLE match_key;
-                 CREATE TABLE match_keys (part INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
-                 CREATE TABLE identifiers (part INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
-                 CREATE TABLE recent_identifier (hash INTEGER, record_id INTEGER) STRICT;
-                 PRAGMA user_version = 9;",
-            )
-            .unwrap();
+        schema::create_schema_9(&Connection::open(path).unwrap());
     }
 
     #[test]

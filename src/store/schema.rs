@@ -503,6 +503,18 @@ ON CONFLICT (kind, name) DO UPDATE SET paused_at = excluded.paused_at;
 DELETE FROM meta WHERE key LIKE 'paused:%';
 ";
 
+/// Creates the tables of schema 9 in an empty file.
+#[cfg(test)]
+pub(super) fn create_schema_9(connection: &Connection) {
+    for migration in &MIGRATIONS[..9] {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .and_then(|()| connection.pragma_update(None, "user_version", 9))
+        .unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -570,11 +582,11 @@ mod tests {
     }
 
     /// A store of schema 9 with one source.
+
+    /// A store of schema 9 with two sources.
     fn before_plain_indices() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        for migration in &MIGRATIONS[..9] {
-            connection.execute_batch(migration).unwrap();
-        }
+        create_schema_9(&connection);
         connection
             .execute_batch(
                 "INSERT INTO source (id, name, base_url, metadata_prefix, sets, live_records,
