@@ -1,4 +1,4 @@
-//! `harvestd status`: what is in the store, and how far each source and output is.
+//! `harvestd status`: shows the state of the store, of each source and of each output.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -23,13 +23,13 @@ Examples:
   harvestd status --json    the same for programs")]
 pub struct Args {}
 
-/// Passes of a source that are shown as JSON.
+/// The number of passes of a source that the JSON form shows.
 const PASSES: u32 = 10;
 
-/// Items in quarantine that are shown.
+/// The number of quarantined items that are shown.
 const QUARANTINED: u32 = 5;
 
-/// All that is said of one source.
+/// The state of one source.
 struct State {
     source: Source,
     passes: Vec<Pass>,
@@ -107,11 +107,11 @@ fn states(reader: &Reader) -> Result<Vec<State>, StoreError> {
     Ok(states)
 }
 
-/// All that is said of one output, whether it was ever pushed to or not.
+/// The state of one output, also before its first push.
 struct OutputState {
     output: Output,
-    /// Changes that it has not confirmed; `None` if it is no longer configured, so that nobody knows
-    /// which changes it wants.
+    /// The number of unconfirmed changes; `None` if the output is no longer configured, so that its
+    /// selection is unknown.
     behind: Option<u64>,
     rejected: u64,
 }
@@ -147,7 +147,7 @@ fn outputs_as_text(states: &[OutputState]) -> String {
     let columns = [
         ("output", Align::Left),
         ("behind", Align::Right),
-        ("set aside", Align::Right),
+        ("rejected", Align::Right),
         ("added", Align::Right),
         ("deleted", Align::Right),
         ("confirmed", Align::Left),
@@ -209,7 +209,7 @@ fn exports_as_text(exports: &[Export]) -> String {
     format!("\n{}", table::render(&columns, &rows))
 }
 
-/// The jobs that ran or are planned: their plans and how their last runs ended.
+/// The jobs, each with its plan and the result of its last run.
 fn jobs_as_text(jobs: &[Job]) -> String {
     let shown = |job: &&Job| job.state != JobState::OnDemand || job.outcome.is_some();
     let jobs: Vec<&Job> = jobs.iter().filter(shown).collect();
@@ -260,7 +260,7 @@ fn overview(states: &[State]) -> String {
         ("source", Align::Left),
         ("live", Align::Right),
         ("deleted", Align::Right),
-        ("set aside", Align::Right),
+        ("quarantined", Align::Right),
         ("watermark", Align::Left),
         ("last pass", Align::Left),
         ("next step", Align::Left),
@@ -335,7 +335,7 @@ fn details(state: &State) -> String {
     if let Some(pass) = state.passes.first() {
         let counts = &pass.counts;
         line(&format!(
-            "pass {}: {} new, {} changed, {} unchanged, {} deleted, {} set aside, {} mended; \
+            "pass {}: {} new, {} changed, {} unchanged, {} deleted, {} quarantined, {} repaired; \
              {} requests, {} pages, {} bytes, {:.1} s of waiting",
             pass.id.0,
             counts.new,
@@ -352,7 +352,7 @@ fn details(state: &State) -> String {
         if let Some(note) = &pass.note {
             let what = match pass.state {
                 PassState::Complete => "note",
-                PassState::Open | PassState::Abandoned => "why it stopped",
+                PassState::Open | PassState::Abandoned => "interrupted",
             };
             line(&format!("{what}: {note}"));
         }
@@ -382,12 +382,12 @@ fn details(state: &State) -> String {
             .identifier
             .as_deref()
             .unwrap_or("an item without identifier");
-        line(&format!("set aside: {name}: {}", item.reason));
+        line(&format!("quarantined: {name}: {}", item.reason));
     }
     text
 }
 
-/// What was learnt of a repository, as far as it changes how it is harvested.
+/// The learnt traits of a repository that change how it is harvested.
 pub(super) fn traits_in_words(traits: &Traits) -> Vec<String> {
     let flags = [
         (traits.ignores_dates, "ignores_dates"),
@@ -466,7 +466,7 @@ fn waiting(hosts: &[HostPause], now_ms: i64) -> String {
     text
 }
 
-/// `30 days`, `36 hours`: whole days from two days on.
+/// A duration in words, such as `36 hours`; in whole days from two days on.
 fn delay_in_words(seconds: i64) -> String {
     let hours = seconds / 3600;
     if hours >= 48 {

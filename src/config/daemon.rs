@@ -19,7 +19,7 @@ pub struct DaemonSettings {
     pub tombstone_days: u32,
     /// `search`: whether titles, DOIs and ends of identifiers can be searched.
     pub search: bool,
-    /// `grace`: how long the page at hand may take once the daemon is to stop.
+    /// `grace`: the time that the current page may take when the daemon stops.
     pub grace: Duration,
     /// `alert`: the program that is run when something begins to be wrong, or is right again.
     pub alert: Option<PathBuf>,

@@ -317,7 +317,7 @@ mod tests {
             subject: "output".to_owned(),
             name: "vufind".to_owned(),
             kind: "rejecting".to_owned(),
-            message: "3 documents \"set aside\"".to_owned(),
+            message: "3 documents \"rejected\"".to_owned(),
             since_at: 1_764_072_000_000,
         };
         let body: serde_json::Value =
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(body["state"], "over");
         assert_eq!(body["at"], "2025-11-25T12:01:00Z");
         assert_eq!(body["since"], "2025-11-25T12:00:00Z");
-        assert_eq!(body["message"], "3 documents \"set aside\"");
+        assert_eq!(body["message"], "3 documents \"rejected\"");
         assert_eq!(body["text"], "harvestd: output vufind: no longer rejecting");
         assert_eq!(body["id"].as_str().unwrap().len(), 16);
     }
