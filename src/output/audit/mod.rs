@@ -402,7 +402,7 @@ impl Run<'_> {
                 let refused = refused.map(|(change, _)| change.id.clone()).collect();
                 let is_to_blame = match find_probes(store, self.settings, self.output.id, &refused)?
                 {
-                    probes @ Probes::Taken(_) => !probes.is_any_taken(self.target).await?,
+                    probes @ Probes::Taken(_) => !probes.any_taken(self.target).await?,
                     Probes::Later(_) => doubt.are_several,
                 };
                 if is_to_blame {

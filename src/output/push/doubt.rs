@@ -22,7 +22,7 @@ pub(crate) enum Probes {
 
 impl Probes {
     /// Whether the target takes at least one of them.
-    pub(crate) async fn is_any_taken(self, target: &dyn Target) -> Result<bool, DeliverError> {
+    pub(crate) async fn any_taken(self, target: &dyn Target) -> Result<bool, DeliverError> {
         let documents = match self {
             Self::Taken(known) => vec![known],
             Self::Later(documents) => documents,

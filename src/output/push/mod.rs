@@ -426,7 +426,7 @@ impl Run<'_> {
                 doubt.are_several || !documents.is_empty()
             }
         };
-        let is_any_taken = probes.is_any_taken(self.target).await?;
+        let is_any_taken = probes.any_taken(self.target).await?;
         match proves_something && !is_any_taken {
             true => Err(doubt.misfit.into()),
             false => Ok(()),
