@@ -671,3 +671,78 @@ async fn shows_a_record_by_either_name() {
         elsewhere.stderr
     );
 }
+
+/// An export whose consumer does not read holds no transaction open, and still has each record once.
+#[tokio::test]
+async fn a_stalled_export_holds_no_transaction() {
+    const COUNT: u32 = 1_500;
+    let store = temp_store();
+    // More than the pipe and the export's own queues take.
+    let title = "Old ".repeat(4_000);
+    let items = (1..=COUNT).map(|number| item(number, &title, number.into()));
+    let repository = Repository::of(model(items)).start().await;
+    harvest(&repository, "a", "oai_doaj", &store)
+        .await
+        .success();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .args(["export", "--json", "--store", &store.argument()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = program.stdout.take().unwrap();
+    let mut text = vec![0];
+    std::io::Read::read_exact(&mut stdout, &mut text).unwrap();
+
+    // One of the first and last records is written already, the other one is not read yet.
+    let identifier = |number: u32| item(number, "", 0).identifier;
+    repository.with_model(|model| {
+        for number in [1, COUNT] {
+            let new = [("oai_doaj".to_owned(), metadata("New"))];
+            model.update(&identifier(number), new, at(i64::from(COUNT) + 1));
+        }
+        model.insert(item(COUNT + 1, "Created meanwhile", i64::from(COUNT) + 2));
+    });
+    harvest(&repository, "a", "oai_doaj", &store)
+        .await
+        .success();
+
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    let checkpoint = || -> i64 {
+        let busy = |row: &rusqlite::Row<'_>| row.get(0);
+        let statement = "PRAGMA wal_checkpoint(TRUNCATE)";
+        connection.query_row(statement, [], busy).unwrap()
+    };
+    let mut is_busy = true;
+    for _ in 0..600 {
+        is_busy = checkpoint() != 0;
+        if !is_busy {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!is_busy, "the export holds a transaction");
+    assert!(
+        program.try_wait().unwrap().is_none(),
+        "the export is stalled"
+    );
+
+    std::io::Read::read_to_end(&mut stdout, &mut text).unwrap();
+    let output = program.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let exported = lines(std::str::from_utf8(&text).unwrap());
+    let mut found: Vec<&str> = exported
+        .iter()
+        .map(|line| line["identifier"].as_str().unwrap())
+        .collect();
+    found.sort_unstable();
+    let expected: Vec<String> = (1..=COUNT).map(identifier).collect();
+    assert!(found == expected, "each record once");
+    let is_new = |line: &&Value| line["article"]["title"] == "New";
+    assert_eq!(exported.iter().filter(is_new).count(), 1);
+
+    let told: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let since = told["since"].to_string();
+    let next = on(&store, &["export", "--since", &since]).await.success();
+    assert_eq!(lines(&next.stdout).len(), 3, "both changes and the new one");
+}

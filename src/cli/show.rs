@@ -296,6 +296,7 @@ mod tests {
 
     fn record() -> StoredRecord {
         StoredRecord {
+            number: 1,
             source: "a".to_owned(),
             metadata_prefix: "oai_doaj".to_owned(),
             identifier: "oai:x:1".to_owned(),

@@ -14,6 +14,7 @@
 //! module for each format. `vufind` makes catalogue documents, for files and for indices.
 
 mod audit;
+mod bits;
 mod catalogue;
 mod check;
 mod container;

@@ -251,6 +251,7 @@ mod tests {
 
     fn record(metadata: Option<&str>, deletion: Option<Deletion>) -> StoredRecord {
         StoredRecord {
+            number: 1,
             source: "a".to_owned(),
             metadata_prefix: "oai_doaj".to_owned(),
             identifier: "oai:doaj.org/article:1&2".to_owned(),

@@ -72,6 +72,9 @@ pub enum Per {
     Cluster,
 }
 
+/// All versions, as a span.
+const EVERYTHING: (Version, Version) = (Version(0), Version(i64::MAX));
+
 impl Reader {
     /// The newest version in the store; zero for an empty one.
     pub fn last_version(&self) -> Result<Version, StoreError> {
@@ -100,7 +103,20 @@ impl Reader {
         filter: &ChangeFilter,
         each: impl FnMut(StoredRecord) -> ControlFlow<()>,
     ) -> Result<Version, StoreError> {
-        self.changes_where(filter, filter.since.is_none(), each)
+        self.changes_where(filter, filter.since.is_none(), EVERYTHING, each)
+    }
+
+    /// As [`Reader::changes`], but only changes after `after` and up to `upto`.
+    ///
+    /// A long reading is made of several of these, each with a snapshot of its own, so that the
+    /// write-ahead log can be checkpointed meanwhile.
+    pub fn changes_between(
+        &self,
+        filter: &ChangeFilter,
+        (after, upto): (Version, Version),
+        each: impl FnMut(StoredRecord) -> ControlFlow<()>,
+    ) -> Result<Version, StoreError> {
+        self.changes_where(filter, filter.since.is_none(), (after, upto), each)
     }
 
     /// As [`Reader::changes`], with all tombstones.
@@ -112,19 +128,21 @@ impl Reader {
         filter: &ChangeFilter,
         each: impl FnMut(StoredRecord) -> ControlFlow<()>,
     ) -> Result<Version, StoreError> {
-        self.changes_where(filter, true, each)
+        self.changes_where(filter, true, EVERYTHING, each)
     }
 
     fn changes_where(
         &self,
         filter: &ChangeFilter,
         all_tombstones: bool,
+        (after, upto): (Version, Version),
         mut each: impl FnMut(StoredRecord) -> ControlFlow<()>,
     ) -> Result<Version, StoreError> {
         self.require_clusters(filter)?;
         self.read("reading changes", |connection| {
-            let upto = Version::last(connection)?;
+            let upto = Version::last(connection)?.min(upto);
             let since = filter.since.unwrap_or_default();
+            let after = after.max(since);
             let selection = Selection::of(connection, filter)?;
             let by_identifier = filter.by_identifier && filter.since.is_some();
             let or_live_elsewhere = |record: StoredRecord,
@@ -143,11 +161,11 @@ impl Reader {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS}, record.source_id, record.set_list_id
                  FROM record INDEXED BY record_version {JOINS}
-                 WHERE record.version > ?1
-                   AND NOT (?2 AND record.deleted <> 0 AND record.created_version > ?1)
+                 WHERE record.version > ?1 AND record.version <= ?2
+                   AND NOT (?3 AND record.deleted <> 0 AND record.created_version > ?4)
                  ORDER BY record.version"
             ))?;
-            let mut rows = statement.query(params![since.0, !all_tombstones])?;
+            let mut rows = statement.query(params![after.0, upto.0, !all_tombstones, since.0])?;
             while let Some(row) = rows.next()? {
                 let own = peer(row)?;
                 let is_named = selection.has(own.source);

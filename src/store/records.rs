@@ -28,6 +28,8 @@ pub enum Deletion {
 /// A record as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
+    /// The record's number in this store, as in [`RecordState::number`].
+    pub number: u64,
     /// The source's name.
     pub source: String,
     /// The metadata format.
@@ -370,6 +372,7 @@ pub(super) fn from_row(
         })
     };
     Ok(StoredRecord {
+        number: row.get(0)?,
         metadata: decompress(11)?,
         extra: decompress(12)?,
         others: Vec::new(),

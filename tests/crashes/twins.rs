@@ -269,6 +269,7 @@ impl Twins {
         self.shaken.verify();
         let feed = |twin: &mut Twin| -> Vec<StoredRecord> {
             let strip = |record| StoredRecord {
+                number: 0,
                 version: Version::default(),
                 created_version: Version::default(),
                 ..record

@@ -39,17 +39,22 @@ pub enum Unit {
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Records come in the order of their versions, each in its last state. An export ends by telling the
-version to give as --since next time; then only what changed since comes, deletions among it, and a
-record that came and went in between does not. A whole export has tombstones in the formats jsonl,
-xml, oai_dc and csv; the other formats tell of deletions only with --since, and ris never does.
+Records come in the order of their versions, each in its last state. At its end, an export prints the
+version to give as --since next time. With --since, an export has only what changed after that
+version: also tombstones, but not those of records that were created after it. A whole export has
+tombstones in the formats jsonl, xml, oai_dc and csv. The other formats have tombstones only with
+--since; ris has none.
 
-A record whose metadata cannot be read is told on standard error and makes the exit status 3; all
+Records may change while an export runs. A whole export has each record that existed at its start
+exactly once, at its end those that changed before they were read. With --since, those are left out.
+Both ways, the next --since has all changes since the start.
+
+A record whose metadata cannot be read is reported on standard error and makes the exit status 3; all
 others are written.
 
-With --follow, every look at the store that finds changes appends to the output: lines, rows or
-references; a document (xml, oai_dc, marcxml, vufind-xml); or a line that is a whole update message
-(vufind-json). Documents and messages hold at most 1,000 records.
+With --follow, the export looks for changes again and again and appends them to the output: lines,
+rows or references; a document (xml, oai_dc, marcxml, vufind-xml); or a line that is a whole update
+message (vufind-json). Documents and messages contain at most 1,000 records.
 
 Examples:
   harvestd export --format jsonl -o all.jsonl

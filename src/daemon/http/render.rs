@@ -138,6 +138,7 @@ mod tests {
     #[test]
     fn a_record_that_cannot_be_written_is_deleted_if_the_format_has_deletions() {
         let broken = StoredRecord {
+            number: 1,
             source: "a".into(),
             metadata_prefix: "mets".into(),
             identifier: "oai:x:1".into(),

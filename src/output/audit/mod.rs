@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::ids::{Bits, family};
+use self::ids::family;
 use super::OutputSettings;
+use super::bits::Bits;
 use super::push::batch;
 use super::push::confirm::delivery;
 use super::push::deliver::{DeliverError, Delivered, Streak, deliver};
@@ -267,7 +268,7 @@ impl Run<'_> {
         for document in found {
             let states = states.get(&document.id).map_or(&[][..], Vec::as_slice);
             for state in states.iter().filter(|state| !state.deleted) {
-                self.seen.set(state.number);
+                self.seen.insert(state.number);
             }
             if !self.is_right(Some(&document), states)?
                 && !self.is_of_another(&document.id, states)?
@@ -316,7 +317,7 @@ impl Run<'_> {
                     return ControlFlow::Continue(());
                 }
                 live += 1;
-                if !seen.has(state.number) {
+                if !seen.contains(state.number) {
                     unseen.push(state);
                 }
                 match unseen.len() {

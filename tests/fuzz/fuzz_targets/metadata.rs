@@ -40,6 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (identifier, metadata) = text.split_once('\n').unwrap_or(("oai:x:1", &text));
     for prefix in ["oai_doaj", "oai_dc", "other"] {
         let record = StoredRecord {
+            number: 1,
             source: "source".to_owned(),
             metadata_prefix: prefix.to_owned(),
             identifier: identifier.to_owned(),

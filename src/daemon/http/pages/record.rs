@@ -272,6 +272,7 @@ mod tests {
     fn hostile_texts_stay_text() {
         let hostile = "</pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
         let record = StoredRecord {
+            number: 1,
             source: "a".into(),
             metadata_prefix: "oai_dc".into(),
             identifier: hostile.into(),
