@@ -1,4 +1,4 @@
-//! The options that say what is particular to a catalogue; they override the table `[vufind]`.
+//! The options of catalogue documents on the command line. They override the configuration.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `harvestd push`: brings each output up to the store.
+//! `harvestd push`: sends outputs what has changed in the store.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +31,7 @@ Examples:
   harvestd push vufind --all         everything again
   harvestd push vufind --target http://localhost:8983/solr/next --swap
                                      a whole new index beside the live one, then in its place
-  harvestd push --retry-rejected     what was set aside too, after its cause has been mended
+  harvestd push --retry-rejected     rejected documents, too, once their cause is corrected
 
 An output remembers how far it is. A push that was cut off goes on there when it is run again.")]
 pub struct Args {
@@ -47,13 +47,13 @@ pub struct Args {
     /// Send everything again
     #[arg(long, conflicts_with = "since")]
     pub all: bool,
-    /// Build the index anew in this core or collection, beside that of the output, which stays as it is
+    /// Rebuild the index in this core or collection; the live index of the output does not change
     #[arg(long, value_name = "URL", value_parser = core_url, conflicts_with = "since")]
     pub target: Option<Url>,
-    /// When the target has everything, put it in the place of the output's own core or collection
+    /// When the target is complete, put it in the place of the live core or collection
     #[arg(long, requires = "target")]
     pub swap: bool,
-    /// Try once more what was set aside
+    /// Send rejected documents again
     #[arg(long)]
     pub retry_rejected: bool,
 }
@@ -109,8 +109,8 @@ pub(crate) fn select(names: &[String], config: &Config) -> anyhow::Result<Vec<Ou
 /// Pushes, or with `--dry-run` says what would be pushed, and writes the summary to `out`.
 ///
 /// # Errors
-/// Wrong usage, and a store that cannot be opened. What goes wrong with an output is in the summary
-/// and in the exit status.
+/// Wrong usage, and a store that cannot be opened. Errors of outputs are in the summary and in the exit
+/// status.
 pub async fn run(
     args: &Args,
     global: &Global,
@@ -247,7 +247,7 @@ async fn one(
     report
 }
 
-/// How often the log says how far a push is, where no bar is drawn.
+/// How often the progress is logged if no bar is shown.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// Shows a push while it runs: a bar on a terminal, log lines elsewhere.

@@ -1,4 +1,4 @@
-//! `harvestd rejected`: the documents that an output did not take, and why.
+//! `harvestd rejected`: the documents that an output rejected, with the reasons.
 
 use std::io::Write;
 
@@ -17,14 +17,14 @@ Examples:
   harvestd rejected vufind           one paragraph for each document
   harvestd rejected vufind --json    the same for programs
 
-A newer version of the record is tried by itself; `harvestd push --retry-rejected` tries all again.")]
+A push sends a newer version of the record anyway; `harvestd push --retry-rejected` sends all again.")]
 pub struct Args {
     /// The output's name
     #[arg(value_name = "OUTPUT")]
     pub output: String,
 }
 
-/// Writes what was set aside to `out`.
+/// Writes the rejected documents to `out`.
 ///
 /// # Errors
 /// If the output is unknown, or the store cannot be read.
@@ -50,7 +50,7 @@ pub fn run(
         return Ok(());
     }
     if rejected.is_empty() {
-        writeln!(out, "output {}: nothing is set aside", output.name)?;
+        writeln!(out, "output {}: no rejected documents", output.name)?;
     }
     for document in &rejected {
         writeln!(

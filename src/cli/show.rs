@@ -36,7 +36,7 @@ pub struct Args {
     /// What to show of it
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: ShowFormat,
-    /// What is particular to a catalogue.
+    /// Options of catalogue documents.
     #[command(flatten)]
     pub catalogue: CatalogueArgs,
 }
@@ -108,7 +108,7 @@ pub fn run(args: &Args, json: bool, config: &Config, out: &mut impl Write) -> an
     write_rendered(&records, renderer, out)
 }
 
-/// The records of the identifier, or of the one that it is a catalogue's id of.
+/// The records with this identifier, or with this document id in a catalogue.
 fn find(
     reader: &Reader,
     args: &Args,
@@ -182,7 +182,7 @@ fn write_rendered(
     Ok(exit)
 }
 
-/// One record for people: its state, its article, what was mended, its metadata.
+/// One record as text: its state, its article, repairs, its metadata.
 fn as_text(record: &StoredRecord, mended: Option<&RepairedRecord>) -> String {
     let mut text = String::new();
     let state = match record.deletion {
@@ -245,12 +245,12 @@ fn as_text(record: &StoredRecord, mended: Option<&RepairedRecord>) -> String {
     text
 }
 
-/// A name and a value, which is in one line.
+/// A name and a value in one line.
 fn push_field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name:<16}{}", printable(value));
 }
 
-/// A value of an article; of a list, each in a line of its own.
+/// A value of an article; each value of a list in its own line.
 fn push_value(text: &mut String, name: &str, value: &Value) {
     match value {
         Value::Array(values) => {

@@ -32,7 +32,7 @@ use crate::store::{ChangeFilter, Per, Reader, Source, Version, set_of_source};
 pub enum Unit {
     /// A record.
     Record,
-    /// A work, as the record that stands for it; needs up-to-date clusters.
+    /// A work, as its preferred record; needs up-to-date clusters.
     Cluster,
 }
 
@@ -75,16 +75,16 @@ pub struct Args {
     /// Only records of this source that are in this set or one below it; can be repeated
     #[arg(long = "set", value_name = "SOURCE/SETSPEC", value_parser = set_of_source)]
     pub sets: Vec<(String, String)>,
-    /// What one item is: a record, or a work, as the record that stands for it
+    /// What one item is: a record, or a work, as its preferred record
     #[arg(long, value_name = "UNIT", default_value = "record")]
     pub per: Unit,
-    /// What a work takes from its other records where the one that stands for it has none: parts
+    /// What a work takes from its other records where its preferred record has none: parts
     /// with commas between them (abstract, authors, country, doi, issns, journal, keywords,
     /// languages, licences, links, place, published, publisher, subjects), all, or none; only with
     /// --per cluster [default: `enrich` in the table `[dedup]` of the configuration]
     #[arg(long, value_name = "PARTS", value_parser = Parts::parse)]
     pub enrich: Option<Parts>,
-    /// Go on with what changes, until a signal
+    /// Continue with changes until a signal
     #[arg(long)]
     pub follow: bool,
     /// How often to look for changes
@@ -95,7 +95,7 @@ pub struct Args {
     /// without it or as -, standard output
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// What is particular to a catalogue.
+    /// Options of catalogue documents.
     #[command(flatten)]
     pub catalogue: CatalogueArgs,
 }
@@ -110,7 +110,7 @@ impl Parts {
     }
 }
 
-/// Reads a length of time that is longer than none.
+/// Reads a duration greater than zero.
 fn some_time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be longer than 0s".to_owned()),
@@ -119,14 +119,14 @@ fn some_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Records in one document or message with `--follow`, so that whoever reads it needs little memory.
+/// The most records in one document or message with `--follow`: its reader needs little memory.
 const MESSAGE_RECORDS: usize = 1_000;
 
 /// Writes the records to the file of the arguments, or to `out`.
 ///
 /// # Errors
-/// Wrong usage, a store that cannot be read, and a target that cannot be written. What is wrong with
-/// single records is in the log and in the exit status.
+/// Wrong usage, a store that cannot be read, and a target that cannot be written. Errors of single
+/// records are in the log and in the exit status.
 pub async fn run(
     args: &Args,
     global: &Global,
@@ -210,7 +210,7 @@ pub async fn run(
     }
 }
 
-/// Refuses a name that neither the store nor the configuration knows.
+/// Refuses names that are unknown to both the store and the configuration.
 fn check_sources(wanted: &[String], stored: &[Source], config: &Config) -> Result<(), UsageError> {
     for name in wanted {
         let known = stored.iter().any(|source| source.name == *name)
@@ -235,7 +235,7 @@ fn count(sources: &[Source], wanted: &[String]) -> u64 {
         .sum()
 }
 
-/// A bar, unless it would tear what is written to the same terminal.
+/// A progress bar, unless the records are written to the same terminal.
 fn bar(
     bars: &MultiProgress,
     file: Option<&Path>,
@@ -260,7 +260,7 @@ fn bar(
     Some(bars.add(bar.with_style(style)))
 }
 
-/// An export that is going on.
+/// A running export.
 struct Export<'a> {
     args: &'a Args,
     global: &'a Global,
@@ -342,7 +342,7 @@ impl Export<'_> {
         Ok(self.exit(false))
     }
 
-    /// Reads what the filter lets through and hands each batch to `write`, counted.
+    /// Reads the selected records, and counts and writes each batch.
     fn read(
         &mut self,
         reader: &mut Reader,
@@ -376,7 +376,7 @@ impl Export<'_> {
         }
     }
 
-    /// Tells the sums and the version to go on with: on standard output where that is free for it.
+    /// Prints the counts and the next `--since`: as JSON on standard output, if the records go elsewhere.
     fn tell(&self, next: Version, complete: bool, out: &mut impl Write) -> anyhow::Result<()> {
         if self.global.json {
             let line = self
@@ -395,13 +395,13 @@ impl Export<'_> {
     }
 }
 
-/// Documents or messages in a row, none of them empty.
+/// A sequence of documents or messages, none of them empty.
 struct Messages {
     format: ExportFormat,
     /// Whether one was written.
     any: bool,
     container: Container,
-    /// In the present one.
+    /// The number of records in the present one.
     records: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What an export tells about itself: records that went wrong, sums, the version to go on with.
+//! The report of an export: failed records, counts, the version for the next one.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::output::export::pipeline::{Batch, Fault};
 use crate::output::vufind::Command;
 use crate::store::Version;
 
-/// Records that went wrong are named up to this many.
+/// The most failed records that are named in the log.
 const NAMED: u64 = 20;
 
-/// Sums over the batches of an export.
+/// Counts over the batches of an export.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     written: u64,
@@ -24,7 +24,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts a batch, and names what went wrong in it in the log.
+    /// Counts a batch, and logs its failed records.
     pub(super) fn add(&mut self, batch: &Batch) {
         let deletions = batch
             .pieces
@@ -47,19 +47,19 @@ impl Tally {
         }
     }
 
-    /// Says how many records went wrong beside those that were named.
+    /// Logs the number of failed records that were not named.
     pub(super) fn close(&self) {
         if self.failed > NAMED {
             tracing::warn!("{} more records like these", self.failed - NAMED);
         }
     }
 
-    /// Records that went wrong.
+    /// The number of failed records.
     pub(super) fn failed(&self) -> u64 {
         self.failed
     }
 
-    /// The sums in one line, with the version to go on with.
+    /// The counts in one line, with the next `--since`.
     pub(super) fn as_text(&self, next: Version) -> String {
         let counted = |count: u64, one: &str, many: &str| {
             format!(
@@ -86,7 +86,7 @@ impl Tally {
         format!("{line}; next time: --since {next}")
     }
 
-    /// The same for programs. `complete` is whether nothing newer was left behind.
+    /// The counts as JSON. `complete` says that the export was not stopped.
     pub(super) fn as_json(
         &self,
         format: Format,

@@ -1,4 +1,4 @@
-//! Where an export goes: a stream, a file that is replaced when it is whole, or one that grows.
+//! The target of an export: a stream, a file that is replaced at the end, or a file that grows.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -15,9 +15,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub(super) enum Target<W: Write> {
     /// Standard output.
     Stream(BufWriter<W>),
-    /// A device, a pipe, or a file that is followed: written as it is.
+    /// A device, a pipe, or a file that grows: written directly.
     Direct(BufWriter<File>),
-    /// A file beside the one that it replaces in the end.
+    /// A temporary file that replaces another one at the end.
     Replaced(BufWriter<NamedTempFile>, PathBuf),
 }
 
@@ -33,7 +33,7 @@ impl<W: Write> Target<W> {
     /// # Errors
     /// If the file, or one beside it, cannot be created.
     pub(super) fn replacing(path: &Path) -> anyhow::Result<Self> {
-        // A link stays one: what it leads to is replaced.
+        // Replace the target of a link, not the link.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if path
             .metadata()
@@ -69,10 +69,10 @@ impl<W: Write> Target<W> {
         Ok((target, empty))
     }
 
-    /// Ends the writing; now a file takes its place.
+    /// Ends the writing, and moves a temporary file to its place.
     ///
     /// # Errors
-    /// If something could not be written; then what was there before stays.
+    /// If something could not be written; the earlier file stays then.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {
             Self::Stream(mut out) => out.flush()?,

@@ -1,8 +1,8 @@
-//! Files with records of the store.
+//! Writes records of the store to files.
 //!
-//! - `pipeline`: records read, rendered and handed on in order
-//! - `scheduled`: one file of an export that comes by schedule
-//! - `settings`: what such an export is told
+//! - `pipeline`: reads and renders records, in order
+//! - `scheduled`: writes one file of a scheduled export
+//! - `settings`: the settings of a scheduled export
 
 pub(crate) mod pipeline;
 mod scheduled;
@@ -19,7 +19,7 @@ use tempfile::NamedTempFile;
 use super::Container;
 pub use scheduled::{ExportError, FileReport, write_file};
 
-/// Writes a batch, each record with what belongs before it.
+/// Writes a batch within the frame of its file.
 ///
 /// # Errors
 /// As writing to `target`.
@@ -37,8 +37,7 @@ pub(crate) fn write_batch(
     Ok(())
 }
 
-/// A temporary file in the folder of `path`, with the rights of the file that is there, or of any
-/// new file.
+/// A temporary file in the folder of `path`, with these permissions or those of any new file.
 ///
 /// # Errors
 /// If it cannot be created.

@@ -1,4 +1,4 @@
-//! One file of an export that comes by schedule: written beside its place, named when it is whole.
+//! Writes one file of a scheduled export: to a temporary file that is renamed at the end.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ use crate::store::{Export, ExportRun, Reader, Store, StoreError, Version};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Records that went wrong are named in the log up to this many.
+/// The most failed records that are named in the log.
 const NAMED: u64 = 20;
 
-/// What became of a file.
+/// The result of a run of an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileReport {
-    /// The file; `None` if there was nothing to be written.
+    /// The file; `None` if none was written.
     pub file: Option<PathBuf>,
     /// Records in it.
     pub records: u64,
     /// Deletions in it.
     pub deletions: u64,
-    /// Records that could not be written, or not as they should be.
+    /// Records that failed, or whose metadata cannot be read.
     pub failed: u64,
-    /// Whether it was given up because of the stop; then everything is as it was.
+    /// Whether a stop ended it. Nothing has changed then.
     pub stopped: bool,
 }
 
@@ -44,19 +44,19 @@ pub enum ExportError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }
 
-/// Writes the next file of an export, unless the newest one is still as it would be, and stores how
-/// far it reaches. `progress` is told how many records were read so far.
+/// Writes the next file of an export, unless nothing has changed since the last one, and stores its
+/// position. `progress` is called with the number of records read so far.
 ///
-/// The file has its name before the store knows of it. If the program ends between the two, the same
-/// changes come again in the next file.
+/// The file gets its name before the position is stored. After a crash between the two, the next file
+/// has the same changes again.
 ///
 /// # Errors
-/// [`ExportError`]; then all files are as they were.
+/// [`ExportError`]; no file has changed then.
 pub fn write_file(
     store: &Store,
     settings: &ExportSettings,
@@ -119,7 +119,7 @@ pub fn write_file(
     Ok(report)
 }
 
-/// Whether the newest file is what would be written now.
+/// Whether a new file would equal the last one.
 fn is_current(
     reader: &Reader,
     settings: &ExportSettings,
@@ -135,7 +135,7 @@ fn is_current(
     Ok(reader.first_change(&filter)?.is_none() && (settings.since_previous || there()))
 }
 
-/// Writes the records to a file beside the one that is meant; `None` if the stop came before the end.
+/// Writes the records to a temporary file in the same folder; `None` if a stop ended it.
 fn write(
     reader: &mut Reader,
     settings: &ExportSettings,

@@ -1,4 +1,4 @@
-//! What an export that comes by schedule is told: the keys of one `[[export]]`.
+//! The settings of a scheduled export: the keys of one `[[export]]`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,38 +13,38 @@ use crate::output::fingerprint;
 use crate::output::vufind::DocumentOptions;
 use crate::store::{ChangeFilter, Export, Per, Version};
 
-/// Stands in a file's name for the version up to which the file has everything.
+/// The placeholder in a file's name for the version up to which the file has all changes.
 const VERSION: &str = "{version}";
 
-/// Stands in a file's name for the time at which the file was begun.
+/// The placeholder in a file's name for the time at which the file was begun.
 const TIME: &str = "{time}";
 
 /// The settings of one export. Each names the configuration key that sets it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportSettings {
-    /// `name`: the store knows by it how far its files reach.
+    /// `name`: the store keeps the position under this name.
     pub name: String,
     /// `path`: the file; its name may have `{version}` and `{time}` in it.
     pub path: PathBuf,
     /// `format`: how records are written.
     pub format: Format,
-    /// `per`: what one item is.
+    /// `per`: whether an item is a record or a work.
     pub per: Per,
-    /// `enrich` under `[dedup]`: what the document of a work takes from its other records; none
-    /// unless one item is a work.
+    /// `enrich` under `[dedup]`: what the document of a work takes from its other records. Empty unless
+    /// an item is a work.
     pub enrich: Vec<Part>,
-    /// `sources`: whose records; those of all sources, if `sets` is empty too.
+    /// `sources`: the sources whose records are written; all sources, if `sets` is empty too.
     pub sources: Vec<String>,
     /// `sets`: sources of which only the records in these sets are written.
     pub sets: BTreeMap<String, Vec<String>>,
-    /// `since_previous`: only what has changed since the file before.
+    /// `since_previous`: whether a file only has the changes since the previous one.
     pub since_previous: bool,
     /// The options of catalogue documents.
     pub documents: DocumentOptions,
 }
 
 impl ExportSettings {
-    /// The changes after `since` that concern this export; `None` for what there is at all.
+    /// The changes after `since` that concern this export; `None` for the whole store.
     pub(crate) fn filter(&self, since: Option<Version>) -> ChangeFilter {
         ChangeFilter {
             since,
@@ -92,7 +92,7 @@ impl ExportSettings {
         known.definition == self.definition() || fingerprint::is_of_first_release(&known.definition)
     }
 
-    /// The name of a file that reaches up to `version` and was begun at `now_ms`.
+    /// The name of a file that has all changes up to `version` and was begun at `now_ms`.
     pub(crate) fn file(&self, version: Version, now_ms: i64) -> PathBuf {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let time = DateTime::<Utc>::from_timestamp_millis(now_ms).unwrap_or_default();
@@ -103,11 +103,11 @@ impl ExportSettings {
     }
 }
 
-/// Says what is wrong with a path, for people. With `since_previous`, each file must have a name of
-/// its own, lest one that nobody has read yet is replaced.
+/// Checks a path. With `since_previous`, each file needs its own name: otherwise it would replace a file
+/// that has not been read yet.
 ///
 /// # Errors
-/// That.
+/// The problem, for people.
 pub(crate) fn check_path(path: &Path, since_previous: bool) -> Result<(), String> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return Err("must be the path of a file, in UTF-8".to_owned());

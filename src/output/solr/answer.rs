@@ -1,4 +1,4 @@
-//! What an answer of Solr means: go on, wait, stop, or look for the document that is at fault.
+//! The meaning of Solr's answers: continue, wait, stop, or find the document at fault.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::http::retry_after;
 
-/// An answer, without regard to what was asked.
+/// An answer to any request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     /// The HTTP status.
@@ -19,42 +19,42 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Meaning {
-    /// It was done. The document is what Solr says of it.
+    /// Done; with the body of the answer.
     Done(Value),
-    /// Some document of the request is at fault, or the request itself. What stood before the
-    /// document may have been taken.
+    /// A document of the request is at fault, or the request itself. Solr may have taken the documents
+    /// before it.
     Refused(String),
     /// The request is larger than the server takes.
     TooLarge,
-    /// Not now.
+    /// A later attempt may succeed.
     Wait {
-        /// What came back.
+        /// The failure.
         why: String,
-        /// How long the server wants to be left alone, if it says so.
+        /// The pause that the server asks for, if any.
         pause: Option<Duration>,
     },
-    /// Not before somebody has done something about it.
+    /// No attempt succeeds until somebody has changed something.
     Stop {
-        /// What came back.
+        /// The failure.
         why: String,
-        /// What to do.
+        /// What to change.
         advice: &'static str,
     },
 }
 
-/// A document that a tolerant index did not take, while it took the others.
+/// A document that a tolerant index left out while it took the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// The document's id.
     pub(crate) id: String,
-    /// Why.
+    /// The reason.
     pub(crate) reason: String,
 }
 
-/// Longest part of a message that is kept, in characters: some quote the whole value.
+/// The most characters of a message that are kept: some messages quote a whole value.
 const MESSAGE_CHARS: usize = 600;
 
 const LOGIN: &str = "check user, password or token of this output";
@@ -64,7 +64,7 @@ const READ_ONLY: &str = "make the collection writable again \
     (admin/collections?action=MODIFYCOLLECTION&collection=NAME&readOnly=false)";
 const DISK: &str = "make room on the index's disk, then restart Solr if it stays read-only";
 
-/// Says what an answer means.
+/// The meaning of an answer.
 pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
     let parsed: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let message = message(answer, parsed.as_ref());
@@ -114,7 +114,7 @@ pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
     }
 }
 
-/// The documents that an answer with success says were not taken.
+/// The documents that a successful update left out.
 ///
 /// Source: Solr's `TolerantUpdateProcessor`, which answers 200 and lists them in the header.
 pub(crate) fn refusals(answer: &Value) -> Vec<Refusal> {
@@ -131,7 +131,7 @@ pub(crate) fn refusals(answer: &Value) -> Vec<Refusal> {
         .collect()
 }
 
-/// Whether a message names the document with this id, in either of the two ways that Solr has.
+/// Whether a message names the document with this id, in one of Solr's two forms.
 pub(crate) fn names_document(message: &str, id: &str) -> bool {
     message.contains(&format!("[doc={id}]"))
         || message.contains(&format!("document id {id} to the index"))
@@ -142,8 +142,7 @@ pub(crate) fn is_of_document(message: &str) -> bool {
     message.contains("immense term")
 }
 
-/// The part of a message that does not depend on the document: what documents have in common that
-/// are refused because the index does not fit.
+/// The part of a message that does not depend on the document.
 pub(crate) fn cause(message: &str, id: &str) -> String {
     let without_id = message
         .replace(&format!("ERROR: [doc={id}] "), "")
@@ -174,7 +173,7 @@ fn is_about_the_disk(message: &str) -> bool {
     .any(|words| message.contains(words))
 }
 
-/// What Solr says, else the text of whatever answered in its place.
+/// Solr's message, or the text of the answer if another server gave it.
 fn message(answer: &Answer, parsed: Option<&Value>) -> String {
     let error = parsed.map(|parsed| &parsed["error"]);
     let said = error.and_then(|error| {
@@ -195,7 +194,7 @@ fn message(answer: &Answer, parsed: Option<&Value>) -> String {
     shortened(&text)
 }
 
-/// Both ends of a long text: Solr names the document at the one, the field at the other.
+/// Both ends of a long text: Solr names the document at one end and the field at the other.
 fn shortened(text: &str) -> String {
     let count = text.chars().count();
     if count <= MESSAGE_CHARS {

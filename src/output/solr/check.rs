@@ -1,4 +1,4 @@
-//! Whether an index fits the documents that it would get.
+//! Checks whether the schema of an index fits the documents.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::settings::SolrSettings;
 use crate::output::target::OutputError;
 use crate::output::vufind::{FIELDS, Options};
 
-/// What an index knows of its fields.
+/// The schema of an index.
 #[derive(Debug)]
 pub(crate) struct Schema {
     unique_key: String,
@@ -23,17 +23,17 @@ struct Field {
     class: String,
     multi_valued: bool,
     stored: bool,
-    /// Whether whole values are terms, which must be short.
+    /// Whether a whole value is one term, which must be short.
     is_term: bool,
     /// Whether a document without it is refused.
     required: bool,
 }
 
-/// Texts that can be longer than a term may be: a whole record, an abstract.
+/// Fields whose texts can be longer than a term may be: a whole record, an abstract.
 const LONG: [&str; 2] = ["allfields", "description"];
 
 impl Field {
-    /// What fields of this type take, if texts are not among it.
+    /// The values that fields of this type accept, if they do not accept texts.
     fn takes_only(&self) -> Option<&'static str> {
         let class = self.class.as_str();
         let any = |parts: &[&str]| parts.iter().any(|part| class.contains(part));
@@ -97,12 +97,12 @@ impl Schema {
         })
     }
 
-    /// Whether a field of this name is there and given back by searches.
+    /// Whether the index has a field of this name and stores it.
     pub(crate) fn is_stored(&self, name: &str) -> bool {
         self.field(name).is_some_and(|field| field.stored)
     }
 
-    /// What of the documents does not fit, one line each.
+    /// The differences between documents and schema, one line each.
     pub(crate) fn misfits(&self, settings: &SolrSettings) -> Vec<String> {
         let mut misfits = Vec::new();
         for options in settings.documents.all() {
@@ -159,7 +159,7 @@ impl Schema {
     }
 }
 
-/// Asks an index whether it is there, and what of the documents does not fit it.
+/// Asks an index for its schema, and gives the differences to the documents, one line each.
 ///
 /// # Errors
 /// If it cannot be asked.
@@ -181,7 +181,7 @@ pub(super) async fn check(
     Ok(misfits)
 }
 
-/// The fields that documents can have, and whether with more than one value.
+/// The fields that documents can have, and whether each can have several values.
 fn posted(options: &Options, version_field: Option<&str>) -> Vec<(String, bool)> {
     let mut posted: Vec<(String, bool)> = FIELDS
         .iter()

@@ -22,7 +22,7 @@ const PROTOCOL: http::Protocol = http::Protocol {
     arguments: &[],
 };
 
-/// Largest answer that is read: a page of an audit is a few hundred kilobytes.
+/// The size limit of an answer. A page of an audit has a few hundred kilobytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// The longest pause between two tries.
@@ -67,7 +67,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Makes a client whose pauses end when `stop` says so.
+    /// A client that gives up when `stop` is requested.
     ///
     /// # Errors
     /// If the settings cannot be used; nothing is sent yet.
@@ -118,8 +118,8 @@ impl Client {
         }
     }
 
-    /// Asks a handler of the core, such as `select`. The arguments go as a form, whose length no
-    /// server limits as it does that of an address.
+    /// Asks a handler of the core, such as `select`. The arguments are sent as a form: servers limit the
+    /// length of addresses.
     pub(crate) async fn ask(
         &self,
         handler: &str,
@@ -155,8 +155,8 @@ impl Client {
         }
     }
 
-    /// Sends a request until it is answered one way or the other: each address in turn, with
-    /// growing pauses once all have failed, unless waiting helps with none of them.
+    /// Sends a request to each address in turn until one answers. Once all have failed, it repeats this
+    /// after growing pauses, unless waiting does not help.
     async fn send(&self, request: &Request<'_>) -> Result<(String, Meaning), OutputError> {
         let first = self.current.load(Ordering::Relaxed);
         let mut pause = self.retry_pause;
@@ -310,7 +310,7 @@ impl Endpoint {
     }
 }
 
-/// An answer that this request cannot have: a query is never too large.
+/// The error for an answer that this kind of request cannot have.
 fn unexpected(url: String, meaning: &Meaning) -> OutputError {
     OutputError::Unusable {
         address: url,
