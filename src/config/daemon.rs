@@ -1,52 +1,56 @@
 //! The checked keys of `[daemon]`.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::build::Builder;
+use super::file::Tables;
+use super::load::Secrets;
+use super::reader::{Context, Findings};
 use crate::http::Secret;
 
 /// The checked keys of `[daemon]`. Its `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DaemonSettings {
-    /// `listen`: where HTTP is served; port 0 is any free one.
+    /// `listen`: the address that HTTP is served on; port 0 is any free one.
     pub listen: SocketAddr,
-    /// `max_hosts`: at most so many hosts are harvested at a time; from 1 on.
+    /// `max_hosts`: the number of hosts that are harvested at the same time, from 1.
     pub max_hosts: usize,
-    /// `history_days`: ended passes are forgotten after so many days; 0 keeps them all.
+    /// `history_days`: ended passes are deleted after this number of days; 0 keeps them all.
     pub history_days: u32,
-    /// `tombstone_days`: deleted records are forgotten after so many days; 0 keeps them all.
+    /// `tombstone_days`: tombstones are deleted after this number of days; 0 keeps them all.
     pub tombstone_days: u32,
     /// `search`: whether titles, DOIs and ends of identifiers can be searched.
     pub search: bool,
     /// `grace`: the time that the current page may take when the daemon stops.
     pub grace: Duration,
-    /// `alert`: the program that is run when something begins to be wrong, or is right again.
+    /// `alert`: the program that is run when a fault begins and when it is over.
     pub alert: Option<PathBuf>,
-    /// `webhook`: the URL that the same is posted to, as JSON.
+    /// `webhook`: the URL to which the same is posted as JSON.
     pub webhook: Option<Secret>,
-    /// `min_free_bytes`: with less free space where the store is, people are told.
+    /// `min_free_bytes`: the store's disk is nearly full when it has less free space.
     pub min_free_bytes: u64,
-    /// `behind_after`: people are told of an output that has not had a change for so long.
+    /// `behind_after`: an output is behind when a change has waited for this long.
     pub behind_after: Duration,
-    /// `token`: what requests that change something have to bring; `None` refuses them all.
+    /// `token`: what requests need to run, pause or resume something; `None` refuses them all.
     pub token: Option<Secret>,
 }
 
 impl Default for DaemonSettings {
+    /// The defaults of the key table.
     fn default() -> Self {
-        Self {
-            listen: (Ipv4Addr::LOCALHOST, 8017).into(),
-            max_hosts: 4,
-            history_days: 400,
-            tombstone_days: 0,
-            search: true,
-            grace: Duration::from_secs(5),
-            alert: None,
-            webhook: None,
-            min_free_bytes: 1 << 30,
-            behind_after: Duration::from_secs(24 * 3600),
-            token: None,
-        }
+        let (tables, mut findings) = (Tables::empty(), Findings::default());
+        let context = Context {
+            directory: Path::new(""),
+            credentials_directory: None,
+            secrets: Secrets::Unread,
+        };
+        let mut builder = Builder {
+            context: &context,
+            tables: &tables,
+            findings: &mut findings,
+        };
+        builder.daemon()
     }
 }

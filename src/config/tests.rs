@@ -7,7 +7,9 @@ use super::*;
 use crate::harvest::settings::SourceSettings;
 use crate::http::{ClientSettings, Secret};
 use crate::oai::Granularity;
-use crate::output::OutputKind;
+use crate::output::solr::settings::SolrSettings;
+use crate::output::{OutputKind, OutputSettings};
+use crate::schedule::{Schedule, SourceSchedule};
 use crate::store::Per;
 
 /// The smallest right source, for the cases to add to.
@@ -86,6 +88,18 @@ fn a_small_source_has_all_defaults() {
     let config = Case::new().load(SOURCE, &[]).unwrap();
     assert_eq!(config.sources, [built_in()]);
     assert_eq!(config.warnings, []);
+}
+
+/// Layers below the configuration have defaults of their own, for those who use them without one.
+#[test]
+fn defaults_of_the_table_are_those_of_the_settings() {
+    let config = Case::new().load(OUTPUT, &[]).unwrap();
+    let url = "https://s.org/solr/biblio".parse().unwrap();
+    let solr = OutputKind::Solr(Box::new(SolrSettings::new(url)));
+    assert_eq!(config.outputs, [OutputSettings::new("v", solr)]);
+    assert_eq!(config.schedules["a"], SourceSchedule::default());
+    assert_eq!(config.push_schedules["v"], Schedule::of_pushes());
+    assert_eq!(config.documents, Default::default());
 }
 
 #[test]

@@ -169,6 +169,37 @@ mod tests {
     }
 
     #[test]
+    fn sources_with_ids_of_their_own_are_told_apart() {
+        let settings = |format, id_prefix: &str| {
+            let mut documents = DocumentOptions::default();
+            let mut own = documents.default.clone();
+            own.id_prefix = id_prefix.to_owned();
+            documents.by_source.insert("a".to_owned(), own);
+            ExportSettings {
+                name: "all".to_owned(),
+                path: "/srv/all".into(),
+                format,
+                enrich: Vec::new(),
+                per: Per::Record,
+                sources: Vec::new(),
+                sets: BTreeMap::new(),
+                since_previous: false,
+                documents,
+            }
+        };
+        let told_apart = |format| {
+            let filter = settings(format, "a-").filter(None);
+            filter.id_spaces.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(told_apart(Format::VufindJson), ["a"]);
+        assert_eq!(told_apart(Format::Marcxml), [""; 0], "by identifier alone");
+        for (format, is_other) in [(Format::VufindXml, true), (Format::Jsonl, false)] {
+            let [a, b] = ["a-", "b-"].map(|prefix| settings(format, prefix).definition());
+            assert_eq!(a != b, is_other, "{format:?}");
+        }
+    }
+
+    #[test]
     fn files_of_changes_have_names_of_their_own() {
         let cases = [
             ("whole", "/srv/all.jsonl", false, true),
