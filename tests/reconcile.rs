@@ -82,7 +82,7 @@ async fn disappeared_records_are_deleted_and_hidden_ones_are_not() {
         .collect();
     let now = repository.clock().now();
     repository.with_model(|model| {
-        model.vanish(&identifiers[3], now.plus_seconds(-DAY));
+        model.remove(&identifiers[3], now.plus_seconds(-DAY));
         // Updated today: the clamp hides it from lists for 30 days.
         model.restamp_bulk([identifiers[7].clone()], now.plus_seconds(-DAY));
     });
@@ -115,7 +115,7 @@ async fn a_record_that_comes_back_lives_again() {
     harvestd(&harvest).await.success();
     let item = repository.visible().remove(0);
     let now = repository.clock().now();
-    repository.with_model(|model| model.vanish(&item.identifier, now.plus_seconds(-DAY)));
+    repository.with_model(|model| model.remove(&item.identifier, now.plus_seconds(-DAY)));
     let reconcile = ["reconcile", "--config", config.as_str(), "--store", &store];
     harvestd(&reconcile).await.success();
     assert_eq!(deletions(&place.path()).len(), 1);
@@ -144,7 +144,7 @@ async fn too_many_are_held_until_someone_confirms() {
     let now = repository.clock().now();
     repository.with_model(|model| {
         for identifier in &gone {
-            model.vanish(identifier, now.plus_seconds(-DAY));
+            model.remove(identifier, now.plus_seconds(-DAY));
         }
     });
     let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
@@ -201,7 +201,7 @@ async fn a_broken_list_buries_nothing() {
     repository.heal();
     let item = repository.visible().remove(0);
     let now = repository.clock().now();
-    repository.with_model(|model| model.vanish(&item.identifier, now.plus_seconds(-DAY)));
+    repository.with_model(|model| model.remove(&item.identifier, now.plus_seconds(-DAY)));
     let one = When::matching(|request| request.argument("verb") == Some("GetRecord"));
     repository.break_with(one, Fault::html(500));
     let unclear = harvestd(&arguments).await.failure(3);
@@ -227,7 +227,7 @@ async fn a_repository_that_denies_listed_records_deletes_nothing() {
         .success();
     let item = repository.visible().remove(0);
     let now = repository.clock().now();
-    repository.with_model(|model| model.vanish(&item.identifier, now.plus_seconds(-DAY)));
+    repository.with_model(|model| model.remove(&item.identifier, now.plus_seconds(-DAY)));
     // While its index is being built, GetRecord knows nothing at all.
     let alone = When::matching(|request| request.argument("verb") == Some("GetRecord"));
     repository.break_with(alone, Fault::oai_error("idDoesNotExist"));
@@ -252,7 +252,7 @@ async fn identifiers_alone_are_listed_where_that_works() {
         .success();
     let gone = repository.visible().remove(3);
     let now = repository.clock().now();
-    repository.with_model(|model| model.vanish(&gone.identifier, now.plus_seconds(-DAY)));
+    repository.with_model(|model| model.remove(&gone.identifier, now.plus_seconds(-DAY)));
     repository.forget_requests();
     let arguments = [
         "reconcile",

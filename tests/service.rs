@@ -275,7 +275,7 @@ async fn files_are_written_by_schedule_whole_or_as_changes() {
 }
 
 #[tokio::test]
-async fn what_vanished_is_buried_by_schedule_and_held_if_it_is_too_much() {
+async fn disappeared_records_are_deleted_by_schedule_and_held_if_too_many() {
     let repository = Repository::with_records(100).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -289,15 +289,15 @@ async fn what_vanished_is_buried_by_schedule_and_held_if_it_is_too_much() {
     harvestd(&["harvest", "--config", config.to_str().unwrap()])
         .await
         .success();
-    let vanish = |count: usize| {
+    let remove = |count: usize| {
         let items = repository.visible();
         repository.with_model(|model| {
             for item in &items[..count] {
-                model.vanish(&item.identifier, Datestamp::from_unix(NOW - 10));
+                model.remove(&item.identifier, Datestamp::from_unix(NOW - 10));
             }
         });
     };
-    vanish(2);
+    remove(2);
     let daemon = Daemon::start(&store, &config).await;
     let buried = async |count: u64| {
         eventually("they are buried", async || {
@@ -311,7 +311,7 @@ async fn what_vanished_is_buried_by_schedule_and_held_if_it_is_too_much() {
         source["reconcile"]["next_at"].is_string().then_some(())
     })
     .await;
-    vanish(20);
+    remove(20);
     let held = eventually("it waits for a person", async || {
         let status = daemon.json("/api/v1/status").await;
         let conditions = status["conditions"].as_array()?.clone();

@@ -323,7 +323,7 @@ async fn held_deletions_are_confirmed_on_the_page() {
     assert_eq!(daemon.wish("a/confirm", &[]).await, 401);
     for item in repository.visible().iter().take(5) {
         let at = Datestamp::from_unix(NOW - 10);
-        repository.with_model(|model| model.vanish(&item.identifier, at));
+        repository.with_model(|model| model.remove(&item.identifier, at));
     }
     let arguments = ["reconcile", "a", "--config", config.to_str().unwrap()];
     harvestd(&arguments).await.failure(3);

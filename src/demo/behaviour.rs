@@ -166,9 +166,9 @@ pub enum Tokens {
 pub enum DeletedRecord {
     /// It becomes a tombstone.
     Persistent,
-    /// It becomes a tombstone, but other items may vanish without one.
+    /// It becomes a tombstone, but other items may disappear without one.
     Transient,
-    /// It vanishes.
+    /// It disappears.
     No,
 }
 

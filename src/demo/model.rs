@@ -66,7 +66,7 @@ enum Change {
     Update(String, Vec<(String, Arc<str>)>, Datestamp),
     Restamp(Vec<String>, Datestamp),
     Delete(String, Datestamp),
-    Vanish(String),
+    Remove(String),
 }
 
 /// The items in ascending order of datestamp and identifier.
@@ -142,19 +142,19 @@ impl Model {
         self.change(at, Change::Restamp(identifiers, at));
     }
 
-    /// Deletes an item: it becomes a tombstone, or vanishes where deletions are not kept.
+    /// Deletes an item: it becomes a tombstone, or disappears where deletions are not kept.
     pub fn delete(&mut self, identifier: &str, at: Datestamp) {
         let identifier = identifier.to_owned();
         let change = match self.behaviour.deleted_record {
-            DeletedRecord::No => Change::Vanish(identifier),
+            DeletedRecord::No => Change::Remove(identifier),
             DeletedRecord::Persistent | DeletedRecord::Transient => Change::Delete(identifier, at),
         };
         self.change(at, change);
     }
 
     /// Removes an item without a trace, whatever Identify promises.
-    pub fn vanish(&mut self, identifier: &str, at: Datestamp) {
-        self.change(at, Change::Vanish(identifier.to_owned()));
+    pub fn remove(&mut self, identifier: &str, at: Datestamp) {
+        self.change(at, Change::Remove(identifier.to_owned()));
     }
 
     /// Forgets all lists taken down for session tokens.
@@ -280,7 +280,7 @@ impl Model {
             Change::Delete(identifier, at) => self.edit(&identifier, at, |item| {
                 item.deleted = true;
             }),
-            Change::Vanish(identifier) => {
+            Change::Remove(identifier) => {
                 self.stored.remove(identifier.as_str());
             }
         }

@@ -490,7 +490,7 @@ fn with_offset_tokens_whatever_leaves_shifts_the_rest() {
     let first = ["verb=ListRecords", "metadataPrefix=oai_dc"];
     let seen = all_numbers(&pages(&mut model, &first, |model, page| {
         if page == 1 {
-            model.vanish("oai:x:003", now());
+            model.remove("oai:x:003", now());
         }
     }));
     assert!(!seen.contains(&10), "{seen:?}");

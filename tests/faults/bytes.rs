@@ -526,7 +526,7 @@ async fn d16_bad_record_that_is_gone_leaves_the_quarantine() {
     let now = world.repository.clock().now();
     world
         .repository
-        .with_model(|model| model.vanish(&id(3), now));
+        .with_model(|model| model.remove(&id(3), now));
     assert_eq!(world.run().await.end, End::Complete);
     assert!(world.quarantine().is_empty());
     let note = world.last_pass().note.unwrap_or_default();

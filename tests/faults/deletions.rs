@@ -2,7 +2,7 @@
 //!
 //! | entry | not tested here |
 //! |---|---|
-//! | E1, E2 | finding what vanished without a tombstone is the work of `reconcile`, and tested in `tests/reconcile.rs` |
+//! | E1, E2 | finding records that disappeared without a tombstone is the work of `reconcile`, and tested in `tests/reconcile.rs` |
 //! | E4, the outputs' half | `changes` leaves out tombstones of records that its reader never saw; outputs that use it are tested with it |
 //! | E11, links between two records of one work | that is deduplication; the store keeps both |
 

@@ -696,7 +696,7 @@ async fn a29_list_that_moved_between_two_runs() {
     let now = world.repository.clock().now();
     world
         .repository
-        .with_model(|model| model.vanish(&id(1), now));
+        .with_model(|model| model.remove(&id(1), now));
     world.repository.forget_requests();
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(
@@ -742,7 +742,7 @@ async fn a29_list_of_tokens_that_name_a_datestamp() {
         let now = world.repository.clock().now();
         world
             .repository
-            .with_model(|model| model.vanish(&id(gone), now));
+            .with_model(|model| model.remove(&id(gone), now));
         world.repository.forget_requests();
         world.run_with(&some(1)).await;
         let first = world.repository.requests().remove(0);
@@ -877,12 +877,12 @@ async fn a29_records_change_while_the_list_is_read() {
         })
         .await;
     world.assert_whole(&report);
-    // Newest first, and one vanishes that was shown already.
+    // Newest first, and one disappears that was shown already.
     let world = World::of(six().behaving(|how| how.order = Order::NewestFirst)).await;
     let report = world
         .run_meddling(3, |repository| {
             let now = repository.clock().now();
-            repository.with_model(|model| model.vanish(&id(6), now));
+            repository.with_model(|model| model.remove(&id(6), now));
         })
         .await;
     world.assert_whole(&report);

@@ -50,8 +50,8 @@ pub(crate) struct Ran<'a> {
 /// What the oracle could not hold the store to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Excused {
-    /// Records that vanished without a tombstone and are still live in the store.
-    pub(crate) vanished: u64,
+    /// Records that disappeared without a tombstone and are still live in the store.
+    pub(crate) disappeared: u64,
     /// Records that are set aside, for people to see.
     pub(crate) quarantined: u64,
 }
@@ -353,10 +353,10 @@ pub(crate) fn check_equal(
         let revived = stored.state.metadata.is_none()
             && repository.current.get(&identifier).is_some_and(hidden);
         demand!(
-            revived || repository.vanished.contains_key(&identifier),
+            revived || repository.disappeared.contains_key(&identifier),
             "{identifier} does not show and is stored as {stored:?}"
         );
-        excused.vanished += 1;
+        excused.disappeared += 1;
     }
     Ok(excused)
 }

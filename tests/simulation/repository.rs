@@ -72,7 +72,7 @@ enum Change {
     Insert,
     Update,
     Delete,
-    Vanish,
+    Remove,
     /// New datestamps, all the same, and nothing else.
     Restamp,
     /// Datestamps of a while ago: what was prepared then is written now.
@@ -90,7 +90,7 @@ pub(crate) struct Repository {
     /// How late a change may show at the most, in seconds after its datestamp.
     pub(crate) late: i64,
     pub(crate) current: BTreeMap<String, Current>,
-    pub(crate) vanished: BTreeMap<String, Item>,
+    pub(crate) disappeared: BTreeMap<String, Item>,
     history: HashMap<String, Vec<State>>,
     number: usize,
     /// Metadata is padded to about this many bytes.
@@ -165,7 +165,7 @@ impl Repository {
             sets: Vec::new(),
             late: 0,
             current: BTreeMap::new(),
-            vanished: BTreeMap::new(),
+            disappeared: BTreeMap::new(),
             history: HashMap::new(),
             number: 0,
             text_bytes: 0,
@@ -184,7 +184,7 @@ impl Repository {
             0..5 => Change::Insert,
             5..8 => Change::Update,
             8 => Change::Delete,
-            9 => Change::Vanish,
+            9 => Change::Remove,
             10 => Change::Restamp,
             _ => Change::CleanUp,
         };
@@ -222,7 +222,7 @@ impl Repository {
         let keeps_all = self.model.behaviour.deleted_record == DeletedRecord::Persistent;
         let kind = match kind {
             _ if !free && (offset || lag) => Change::Insert,
-            Change::Vanish if keeps_all => Change::Delete,
+            Change::Remove if keeps_all => Change::Delete,
             // A pass that reads a window again takes an older datestamp for an older state, and a
             // pass may last for longer than any overlap.
             Change::CleanUp if lag || listed || self.late == 0 => Change::Restamp,
@@ -268,7 +268,7 @@ impl Repository {
     /// Adds a record.
     pub(crate) fn insert(&mut self, rng: &mut Rng) {
         // Now and then something comes back that was there before.
-        if let Some(gone) = self.vanished.values().next()
+        if let Some(gone) = self.disappeared.values().next()
             && rng.u8(0..4) == 0
         {
             let mut item = gone.clone();
@@ -326,10 +326,10 @@ impl Repository {
                 self.model.delete(identifier, datestamp);
                 self.note(item);
             }
-            Change::Delete | Change::Vanish => {
-                self.model.vanish(identifier, datestamp);
+            Change::Delete | Change::Remove => {
+                self.model.remove(identifier, datestamp);
                 self.current.remove(identifier);
-                self.vanished.insert(identifier.to_owned(), item);
+                self.disappeared.insert(identifier.to_owned(), item);
                 self.changes += 1;
             }
             Change::Restamp | Change::CleanUp => {
@@ -352,7 +352,7 @@ impl Repository {
 
     fn note(&mut self, item: Item) {
         self.changes += 1;
-        self.vanished.remove(&item.identifier);
+        self.disappeared.remove(&item.identifier);
         let state = self.state(&item);
         self.history
             .entry(item.identifier.clone())

@@ -42,7 +42,7 @@ pub(crate) struct Outcome {
     complete: u64,
     crashes: u64,
     requests: u64,
-    vanished: u64,
+    disappeared: u64,
     quarantined: u64,
 }
 
@@ -57,7 +57,7 @@ impl Outcome {
         self.complete += other.complete;
         self.crashes += other.crashes;
         self.requests += other.requests;
-        self.vanished += other.vanished;
+        self.disappeared += other.disappeared;
         self.quarantined += other.quarantined;
     }
 }
@@ -274,7 +274,7 @@ pub(crate) fn settle(
         &member.settings.name,
         stage.reader()?,
     )?;
-    outcome.vanished += excused.vanished;
+    outcome.disappeared += excused.disappeared;
     outcome.quarantined += excused.quarantined;
     if excused.quarantined > 0 {
         let full = RunOptions {
