@@ -325,7 +325,7 @@ async fn d14_records_without_header_or_identifier() {
     let world = World::of(six().always(When::Always, without_header(3))).await;
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.live(), "1 2 4 5 6");
-    assert!(world.quarantine()[0].reason.contains("without header"));
+    assert!(world.quarantine()[0].reason.contains("has no header"));
     // All of them: not a few bad records, but a bad list.
     let all = Fault::body(|body| {
         String::from_utf8(body)
