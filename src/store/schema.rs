@@ -581,8 +581,6 @@ mod tests {
         assert_eq!(left, 0);
     }
 
-    /// A store of schema 9 with one source.
-
     /// A store of schema 9 with two sources.
     fn before_plain_indices() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
