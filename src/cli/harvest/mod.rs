@@ -22,7 +22,7 @@ use crate::harvest::settings::SourceSettings;
 use crate::harvest::{CommitMode, Context, Pace, RunOptions, harvest_all};
 use crate::oai::Datestamp;
 use crate::stop::stop_switch;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Arguments of `harvest`.
 #[derive(Debug, clap::Args)]
@@ -202,9 +202,7 @@ async fn harvest_and_report(
 ) -> anyhow::Result<Exit> {
     let context = open_context(config, bars)?;
     let reports = harvest_all(&context, sources, options).await;
-    if let Err(error) = context.store.optimize() {
-        tracing::warn!("{error}");
-    }
+    let optimized = context.store.optimize();
     if global.json {
         writeln!(out, "{}", summary::as_json(&reports))?;
     } else if !global.quiet {
@@ -213,6 +211,12 @@ async fn harvest_and_report(
     }
     for report in &reports {
         warn(&report.source, &report.end);
+    }
+    match optimized {
+        // The pass may have read none of the damaged pages.
+        Err(error @ StoreError::Damaged { .. }) => return Err(error.into()),
+        Err(error) => tracing::warn!("{error}"),
+        Ok(()) => {}
     }
     Ok(Exit::after_runs(reports.iter().map(|report| &report.end)))
 }
