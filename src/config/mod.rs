@@ -1,6 +1,6 @@
 //! Configuration: the file as written, what the environment overrides, and the checked settings.
 //!
-//! [`keys`] is the table of keys, one row for each. From it come reading and checking, the
+//! `keys` is the table of keys, one row for each. From it come reading and checking, the
 //! environment variables, what `check-config` shows, the sample file and `docs/configuration.md`.
 //!
 //! A value is looked for in this order: command line, environment, the table itself, the table that it
