@@ -9,6 +9,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::{Color, Global};
 use crate::config::{self, Config, LogFormat};
+use crate::http::visible_except;
 
 /// The default filter: our own passes, and only warnings of libraries.
 const DEFAULT_FILTER: &str = "warn,harvestd=info";
@@ -91,6 +92,17 @@ where
     })
 }
 
+/// A line of the log that stays one, whatever text of a repository is in it. Escape characters are the log's
+/// own colours: `tracing-subscriber` has escaped those of texts.
+fn safe_line(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    let (text, end) = match line.strip_suffix('\n') {
+        Some(text) => (text, "\n"),
+        None => (&*line, ""),
+    };
+    format!("{}{end}", visible_except(text, |c| c == '\u{1b}'))
+}
+
 /// Writes to standard error while the progress bars are suspended.
 #[derive(Clone)]
 struct AboveBars(MultiProgress);
@@ -106,7 +118,9 @@ impl<'a> MakeWriter<'a> for AboveBars {
 impl Write for AboveBars {
     /// `tracing-subscriber` writes whole lines, so one call is one line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().lock().write_all(line))?;
+        let shown = safe_line(line);
+        self.0
+            .suspend(|| io::stderr().lock().write_all(shown.as_bytes()))?;
         Ok(line.len())
     }
 
@@ -145,6 +159,21 @@ pub(super) mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn no_text_forges_a_line() {
+        let line = "\x1b[32m INFO\x1b[0m x\n ERROR y\u{9b}2J\u{202e}\n";
+        assert_eq!(
+            safe_line(line.as_bytes()),
+            "\x1b[32m INFO\x1b[0m x<U+000A> ERROR y<U+009B>2J<U+202E>\n"
+        );
+        // What is left to the library.
+        let text = "\u{1b}[2J";
+        let lines = written(&settings(LogFormat::Text), || {
+            tracing::info!(text, "{text}")
+        });
+        assert!(!lines.concat().contains('\u{1b}'), "{lines:?}");
     }
 
     fn written(settings: &Settings, work: impl FnOnce()) -> Vec<String> {

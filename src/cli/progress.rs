@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::{debug, info, warn};
 
+use super::table::printable;
 use super::tally::{Tally, short};
 use crate::end::End;
 use crate::harvest::progress::{Event, Progress};
@@ -119,7 +120,7 @@ impl Progress for Bars {
             }
             Event::Waiting { pause, why } => {
                 let line = format!("{}; waiting {} for {why}", row.line(), short(pause));
-                row.shown.set_message(line);
+                row.shown.set_message(printable(&line));
             }
             Event::Note(note) => {
                 // The log line is written through the bars, so their lock must be free.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::catalogue::CatalogueArgs;
 use super::exit::Exit;
-use super::table::printable;
+use super::table::{printable, printable_lines};
 use crate::config::Config;
 use crate::output::render::second;
 use crate::output::vufind::DocumentOptions;
@@ -281,14 +281,6 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-/// As [`printable`], but with its lines.
-fn printable_lines(text: &str) -> String {
-    text.replace(
-        |c: char| c.is_control() && c != '\n' && c != '\t',
-        "\u{FFFD}",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,16 +330,16 @@ mod tests {
              sets            s t\n\
              \n\
              kind            article\n\
-             title           T\u{FFFD}[31m\n\
+             title           T<U+001B>[31m\n\
              authors         A, orcid: 0000\n\
              \x20               B\n\
              flags           \"0000\" is no ORCID iD\n\
              \n\
              mended          bare ampersand, 2 times\n\
-             as it came      <record>&\u{FFFD}\n\
+             as it came      <record>&<U+000A>\n\
              \n\
              metadata:\n\
-             <doajArticle><title>T\u{FFFD}[31m</title>\n<authors><author><name>A</name>\
+             <doajArticle><title>T<U+001B>[31m</title>\n<authors><author><name>A</name>\
              <orcid_id>0000</orcid_id></author><author><name>B</name></author></authors>\
              </doajArticle>\n"
         );

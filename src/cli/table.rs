@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, Table as Grid};
 
+use crate::http::{visible, visible_except};
+
 /// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -13,7 +15,7 @@ pub enum Align {
 
 /// Lays out `rows` under the headings of `columns`: two blanks between columns, no rules, no
 /// trailing blanks, a line feed after each line. Short rows are filled with empty cells. Control
-/// characters, which repositories may send, are shown as `\u{FFFD}`.
+/// characters, which repositories may send, are shown as their codes.
 pub fn render(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     let mut grid = Grid::new();
     grid.load_style(comfy_table::presets::NOTHING);
@@ -35,9 +37,15 @@ pub fn render(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
         .collect()
 }
 
-/// A text from a repository, made safe for a terminal: control characters become `\u{FFFD}`.
+/// A text from a repository, made safe for a terminal: control characters become visible, as
+/// `<U+001B>`.
 pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{FFFD}")
+    visible(text).into_owned()
+}
+
+/// As [`printable`], but with its lines and tabs.
+pub(crate) fn printable_lines(text: &str) -> String {
+    visible_except(text, |c| matches!(c, '\n' | '\t')).into_owned()
 }
 
 #[cfg(test)]
@@ -64,7 +72,7 @@ mod tests {
             render(&columns, &rows),
             "source     records  state\n\
              doaj    11,000,000  complete\n\
-             日本             7  bad\u{FFFD}[31m\n\
+             日本             7  bad<U+001B>[31m\n\
              short\n"
         );
         assert_eq!(render(&columns, &[]), "source  records  state\n");

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::exit::Exit;
+use super::table::printable;
 use crate::config::Config;
 use crate::store::Reader;
 
@@ -43,7 +44,7 @@ pub fn run(config: &Config, as_json: bool, out: &mut impl Write) -> anyhow::Resu
         writeln!(out, "{value}")?;
     } else {
         for fault in &verified.faults {
-            writeln!(out, "{}", fault.replace(char::is_control, "\u{FFFD}"))?;
+            writeln!(out, "{}", printable(fault))?;
         }
         let store = config.store.display();
         let (records, faults) = (verified.records, verified.faults.len());

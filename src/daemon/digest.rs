@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::config::Config;
+use crate::http::visible;
 use crate::store::{JobKey, JobKind, PassState, Reader, StoreError};
 
 /// The records of the time between `since_ms` and `now_ms`, and the state of each source and output, in one
@@ -62,5 +63,5 @@ pub(super) fn digest(
         text.push_str(" nothing was harvested yet");
     }
     // Text of a repository must not look like a line of our log.
-    Ok(text.replace(char::is_control, " "))
+    Ok(visible(&text).into_owned())
 }

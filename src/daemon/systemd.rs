@@ -8,6 +8,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::status::StatusRegistry;
+use crate::http::visible;
 use crate::store::Reader;
 
 /// The scheduler ticks at least once a minute. Without a tick for three minutes, it hangs.
@@ -38,7 +39,7 @@ pub(super) fn stopping() {
 
 /// Sets the line that `systemctl status` shows.
 pub(super) fn status(line: &str) {
-    let line = line.replace(char::is_control, " ");
+    let line = visible(line);
     tell(&[NotifyState::Status(&line)]);
 }
 

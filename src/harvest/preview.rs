@@ -7,6 +7,7 @@ use super::requester::read_body;
 use super::settings::SourceSettings;
 use super::watermark::{self, Evidence};
 use crate::clock::Clock;
+use crate::http::Redactor;
 use crate::oai::client::Transport;
 use crate::oai::{Content, Datestamp, Request, Response};
 use crate::store::{NewWindow, PassKind, Source, Traits};
@@ -150,6 +151,7 @@ async fn ask<T: Transport>(
         &answer.body,
         answer.charset.as_deref(),
         settings.page_limits,
+        &Redactor::new(&settings.client),
     )
     .map(|response| (response, answer.date))
     .map_err(|error| format!("{}: {error}", request.verb()))

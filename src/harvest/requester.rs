@@ -281,7 +281,11 @@ impl<'a, T: Transport> Requester<'a, T> {
         let body_bytes = body.len();
         let begun = Instant::now();
         // A page of several megabytes would hold up the other sources on this thread.
-        let work = move || (read_body(verb, &body, charset.as_deref(), limits), body);
+        let redactor = self.redactor.clone();
+        let work = move || {
+            let read = read_body(verb, &body, charset.as_deref(), limits, &redactor);
+            (read, body)
+        };
         let parsed = if body_bytes <= MAX_INLINE_BYTES {
             catch_unwind(AssertUnwindSafe(work)).map_err(|_| "it made the parser fail".to_owned())
         } else {
@@ -302,7 +306,6 @@ impl<'a, T: Transport> Requester<'a, T> {
         };
         match parsed {
             Ok(response) => {
-                let response = self.without_secrets(response);
                 if let Some(fault) = fault_of_the_server(request, &response) {
                     return Next::Retry {
                         why: format!(
@@ -339,15 +342,6 @@ impl<'a, T: Transport> Requester<'a, T> {
                 body: (!matches!(error, ParseError::Empty)).then_some(body),
             },
         }
-    }
-
-    fn without_secrets(&self, mut response: Response) -> Response {
-        if let Content::Errors(errors) = &mut response.content {
-            for error in errors {
-                error.message = self.redactor.text(&error.message).into_owned();
-            }
-        }
-        response
     }
 
     /// Decides what follows a failed attempt.
@@ -468,17 +462,19 @@ fn is_answer(error: &FetchError) -> bool {
     }
 }
 
-/// Parses a body as the answer to `verb`, within the limits of its source.
+/// Parses a body as the answer to `verb`, within the limits of its source and without its secrets.
 pub(super) fn read_body(
     verb: Verb,
     body: &[u8],
     charset: Option<&str>,
     limits: PageLimits,
+    redactor: &Redactor,
 ) -> Result<Response, ParseError> {
     let hints = Hints {
         verb,
         charset,
         limits,
+        redactor: Some(redactor),
     };
     parse::parse(body, hints)
 }

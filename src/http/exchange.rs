@@ -5,7 +5,8 @@ use std::fmt;
 use reqwest::header::CONTENT_TYPE;
 
 use super::head::Head;
-use super::redact::{Redactor, cut};
+use super::line::{excerpt, one_line};
+use super::redact::Redactor;
 
 /// How many bytes of a body are searched for its title and first words.
 const SHOWN_BYTES: usize = 64 << 10;
@@ -34,7 +35,7 @@ impl Exchange {
         self.status = Some(head.status.as_u16());
         self.content_type = head
             .text(&CONTENT_TYPE)
-            .map(|text| cut(&redactor.text(text), 100));
+            .map(|text| excerpt(&redactor.text(text), 100));
         let mut shown = &body[..body.len().min(SHOWN_BYTES)];
         if shown.len() < body.len() {
             // A secret that was cut in two would not be recognised.
@@ -42,7 +43,7 @@ impl Exchange {
         }
         let text = String::from_utf8_lossy(shown);
         let text = redactor.text(&text);
-        self.title = html_title(&text).map(|title| cut(&title, EXCERPT_CHARS));
+        self.title = html_title(&text).map(|title| excerpt(&title, EXCERPT_CHARS));
         self.excerpt = Some(excerpt(&text, EXCERPT_CHARS)).filter(|line| !line.is_empty());
     }
 }
@@ -74,18 +75,6 @@ pub(crate) fn html_title(text: &str) -> Option<String> {
     Some(one_line(&text[start..end])).filter(|title| !title.is_empty())
 }
 
-/// The first `chars` characters of `text`, on one line.
-pub(crate) fn excerpt(text: &str, chars: usize) -> String {
-    cut(&one_line(text), chars)
-}
-
-/// `text` with each run of white space and control characters as one space.
-fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::head::tests::head;
@@ -98,9 +87,9 @@ mod tests {
             ("empty", b" \n", None, None),
             (
                 "text",
-                b"too\r\n\r\n many\x00 requests",
+                b"too\r\n\r\n many\x1b requests",
                 None,
-                Some("too many requests"),
+                Some("too many<U+001B> requests"),
             ),
             (
                 "page",
@@ -120,6 +109,6 @@ mod tests {
         let mut exchange = Exchange::default();
         let long = "é".repeat(999);
         exchange.describe(&head(503, &[]), long.as_bytes(), &Redactor::default());
-        assert_eq!(exchange.excerpt.unwrap().chars().count(), EXCERPT_CHARS + 1);
+        assert_eq!(exchange.excerpt.unwrap().chars().count(), EXCERPT_CHARS);
     }
 }

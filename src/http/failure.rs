@@ -7,6 +7,7 @@ use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
 use super::error::{Failure, Fault, RedirectFault};
+use super::line::one_line;
 use super::network::ResolveError;
 use super::redact::Redactor;
 use super::settings::Timeouts;
@@ -56,7 +57,8 @@ pub(crate) fn error_text(error: &reqwest::Error) -> String {
     }
     match texts.is_empty() {
         true => "the request cannot be sent".to_owned(),
-        false => texts.join(": "),
+        // A certificate's names are the server's text.
+        false => one_line(&texts.join(": ")),
     }
 }
 
@@ -122,7 +124,7 @@ fn tls_reason(error: &rustls::Error) -> Option<String> {
         ) => "the server requires a client certificate, which harvestd does not support",
         _ => return None,
     };
-    Some(format!("{advice} ({error})"))
+    Some(format!("{advice} ({})", one_line(&error.to_string())))
 }
 
 #[cfg(test)]

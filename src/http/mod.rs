@@ -10,6 +10,7 @@
 //! - `exchange`: a request and its reply, for error messages
 //! - `error`, `failure`: why a request brought no reply
 //! - `redact`: addresses and texts without secrets
+//! - `line`: texts of other programs as one short line
 
 mod address;
 mod body;
@@ -19,6 +20,7 @@ mod error;
 mod exchange;
 mod failure;
 mod head;
+mod line;
 mod network;
 mod redact;
 mod redirect;
@@ -32,10 +34,13 @@ pub(crate) use client::{Client, NoReply, Protocol, Reply};
 pub use error::{ClientError, Fault, RedirectFault};
 pub(crate) use error::{Failure, seconds};
 pub use exchange::Exchange;
-pub(crate) use exchange::{excerpt, html_title};
+pub(crate) use exchange::html_title;
 pub(crate) use failure::error_text;
 pub(crate) use head::{Head, retry_after};
-pub(crate) use redact::{Redactor, show_url};
+pub use line::{LINE_CHARS, one_line};
+pub(crate) use line::{excerpt, visible, visible_except};
+pub use redact::Redactor;
+pub(crate) use redact::show_url;
 pub use secret::Secret;
 pub use settings::{ClientSettings, Credentials, Limits, Timeouts};
 pub(crate) use setup::user_agent;

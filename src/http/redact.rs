@@ -1,9 +1,12 @@
 //! URLs and texts as they may be printed: without secrets.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memmem;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use url::Url;
 
@@ -16,18 +19,25 @@ pub(crate) const REDACTED: &str = "<redacted>";
 /// The longest URL that is printed, in characters: tokens can be kilobytes long.
 const URL_CHARS: usize = 600;
 
-/// Recognises the secrets of one client in every spelling that a server may repeat.
+/// Recognises the secrets of one client in every spelling that a server may repeat. Copies share them.
 #[derive(Clone, Default)]
-pub(crate) struct Redactor {
-    spellings: Vec<String>,
+pub struct Redactor {
+    /// The longest first, so that no part of one is left.
+    spellings: Arc<[String]>,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor")
+    }
 }
 
 impl Redactor {
     /// Collects the secrets of `settings`: the credentials, the userinfo of the base URL and of the
     /// proxy, and the base URL's own arguments that are secret by name.
-    pub(crate) fn new(settings: &ClientSettings) -> Self {
+    pub fn new(settings: &ClientSettings) -> Self {
         let credentials = &settings.credentials;
-        let mut redactor = Self::default();
+        let mut redactor = Spellings::default();
         if let Some(key) = &credentials.api_key {
             redactor.add(key.expose());
         }
@@ -63,14 +73,61 @@ impl Redactor {
                 redactor.add(&value);
             }
         }
-        // The longest first, so that no part of one is left.
-        redactor
-            .spellings
-            .sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
-        redactor.spellings.dedup();
-        redactor
+        let mut spellings = redactor.0;
+        spellings.sort_by(|one, other| other.len().cmp(&one.len()).then(one.cmp(other)));
+        spellings.dedup();
+        Self {
+            spellings: spellings.into(),
+        }
     }
 
+    /// Whether `text` contains a secret.
+    pub(crate) fn hits(&self, text: &str) -> bool {
+        self.spellings
+            .iter()
+            .any(|spelling| text.contains(spelling))
+    }
+
+    /// `text` with each secret replaced.
+    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        replaced(text, self.spellings.iter())
+    }
+
+    /// Whether bytes contain a secret that [`Redactor::content`] replaces.
+    pub(crate) fn hits_content(&self, bytes: &[u8]) -> bool {
+        self.in_content()
+            .any(|spelling| memmem::find(bytes, spelling.as_bytes()).is_some())
+    }
+
+    /// As [`Redactor::text`], for what a repository publishes: a secret that may be a word of some
+    /// title stays, since replacing it would falsify records.
+    pub(crate) fn content<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        replaced(text, self.in_content())
+    }
+
+    fn in_content(&self) -> impl Iterator<Item = &String> {
+        self.spellings
+            .iter()
+            .filter(|spelling| is_no_word(spelling))
+    }
+
+    /// `url` for a message, also without a secret in its path.
+    pub(crate) fn url(&self, url: &Url) -> String {
+        let shown = show_url(url);
+        cut(&self.text(&shown), URL_CHARS)
+    }
+
+    /// The longest spelling, in bytes. The end of a truncated text may hold part of a secret that long.
+    pub(crate) fn longest(&self) -> usize {
+        self.spellings.first().map_or(0, String::len)
+    }
+}
+
+/// The spellings of secrets while they are collected.
+#[derive(Default)]
+struct Spellings(Vec<String>);
+
+impl Spellings {
     fn add_login(&mut self, user: &str, password: &str) {
         self.add(password);
         self.add(&STANDARD.encode(format!("{user}:{password}")));
@@ -87,7 +144,7 @@ impl Redactor {
             .replace('<', "&lt;")
             .replace('>', "&gt;")
             .replace('"', "&quot;");
-        self.spellings.extend([
+        self.0.extend([
             lower_case_escapes(&encoded),
             lower_case_escapes(&form),
             encoded,
@@ -96,35 +153,23 @@ impl Redactor {
             secret.to_owned(),
         ]);
     }
+}
 
-    /// Whether `text` contains a secret.
-    pub(crate) fn hits(&self, text: &str) -> bool {
-        self.spellings
-            .iter()
-            .any(|spelling| text.contains(spelling))
-    }
-
-    /// `text` with each secret replaced.
-    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut text = Cow::Borrowed(text);
-        for spelling in &self.spellings {
-            if text.contains(spelling) {
-                text = Cow::Owned(text.replace(spelling, REDACTED));
-            }
+fn replaced<'a, 's>(text: &'a str, spellings: impl Iterator<Item = &'s String>) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
+    for spelling in spellings {
+        if text.contains(spelling) {
+            text = Cow::Owned(text.replace(spelling, REDACTED));
         }
-        text
     }
+    text
+}
 
-    /// `url` for a message, also without a secret in its path.
-    pub(crate) fn url(&self, url: &Url) -> String {
-        let shown = show_url(url);
-        cut(&self.text(&shown), URL_CHARS)
-    }
-
-    /// The longest spelling, in bytes. The end of a truncated text may hold part of a secret that long.
-    pub(crate) fn longest(&self) -> usize {
-        self.spellings.first().map_or(0, String::len)
-    }
+/// Whether a secret cannot be a word or a number of ordinary text.
+fn is_no_word(secret: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| secret.as_bytes().iter().any(kind);
+    secret.len() >= 16
+        || (secret.len() >= 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic))
 }
 
 /// `url` without userinfo and fragment, and with the values of arguments that are secret by name
@@ -276,6 +321,34 @@ mod tests {
             assert_eq!(text, REDACTED, "{case}");
         }
         assert_eq!(redactor.text("nothing here"), "nothing here");
+    }
+
+    #[test]
+    fn words_of_records_are_not_taken_for_secrets() {
+        let cases = [
+            ("archives", false),
+            ("20240101", false),
+            ("a1b2c3", false),
+            ("a1b2c3d4", true),
+            ("correct horse battery", true),
+        ];
+        for (secret, is_replaced) in cases {
+            let mut settings = ClientSettings::new(Url::parse("https://x.org/oai").unwrap());
+            settings.credentials.api_key = Some(Secret::new(secret));
+            let redactor = Redactor::new(&settings);
+            let text = format!("<dc:title>{secret}</dc:title>");
+            assert_eq!(
+                redactor.hits_content(text.as_bytes()),
+                is_replaced,
+                "{secret}"
+            );
+            assert_eq!(
+                redactor.content(&text).contains(secret),
+                !is_replaced,
+                "{secret}"
+            );
+            assert!(!redactor.text(&text).contains(secret), "{secret}");
+        }
     }
 
     #[test]

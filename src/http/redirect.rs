@@ -5,8 +5,9 @@ use url::Url;
 
 use super::address::{base_of, same_site, without_secrets};
 use super::error::RedirectFault;
+use super::line::excerpt;
 use super::network::NetworkPolicy;
-use super::redact::{Redactor, cut};
+use super::redact::Redactor;
 
 /// How many redirects are followed for one request.
 pub(crate) const MAX_REDIRECTS: usize = 5;
@@ -55,7 +56,7 @@ pub(crate) fn next_hop(
         .then(|| requested.join(location.trim()).ok())
         .flatten()
         .ok_or_else(|| RedirectFault::NoTarget {
-            location: cut(&rules.redactor.text(location), 200),
+            location: excerpt(&rules.redactor.text(location), 200),
         })?;
     let to = || rules.redactor.url(&target);
     match (requested.scheme(), target.scheme()) {

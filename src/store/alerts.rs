@@ -78,13 +78,18 @@ impl Store {
         })
     }
 
-    /// The oldest alert that is not delivered on this channel.
+    /// The alert that is due first of those that are not delivered on this channel. Of several about
+    /// one condition of one subject, only the oldest counts: an end is not told before its beginning.
     pub fn next_alert(&self, channel: &str) -> Result<Option<PendingAlert>, StoreError> {
         self.read("reading an alert", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, body, at, tries, next_at FROM alert WHERE way = ?1
-                     ORDER BY id LIMIT 1",
+                    // Of the other columns, SQLite takes the values in the row of the minimum.
+                    "SELECT min(id) AS id, body, at, tries, next_at FROM alert WHERE way = ?1
+                     GROUP BY CASE WHEN json_valid(body) THEN
+                         json_array(body ->> 'subject', body ->> 'name', body ->> 'condition')
+                     ELSE id END
+                     ORDER BY next_at, id LIMIT 1",
                 )?
                 .query_row([channel], |row| {
                     Ok(PendingAlert {
@@ -183,6 +188,10 @@ mod tests {
             ("first", 5, 0)
         );
         store.postpone_alert(first.id, 9).unwrap();
+        // One that waits for its next attempt holds up no other.
+        let second = next().unwrap();
+        assert_eq!(second.body, "second");
+        store.postpone_alert(second.id, 20).unwrap();
         let first = next().unwrap();
         assert_eq!(
             (first.body.as_str(), first.next_at, first.tries),
@@ -193,5 +202,29 @@ mod tests {
         store.delete_alert(next().unwrap().id).unwrap();
         assert_eq!(next(), None);
         assert_eq!(store.next_alert("command").unwrap().unwrap().body, "first");
+    }
+
+    #[test]
+    fn the_end_of_a_condition_waits_for_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let alert = |name: &str, state: &str| {
+            format!(
+                "{{\"subject\":\"source\",\"name\":\"{name}\",\"condition\":\"failing\",\
+                 \"state\":\"{state}\"}}"
+            )
+        };
+        let alerts = [alert("a", "begun"), alert("a", "over"), alert("b", "begun")];
+        store
+            .change_conditions(&[], &[], &alerts, &["webhook"], 5)
+            .unwrap();
+        let next = || store.next_alert("webhook").unwrap().unwrap();
+        assert_eq!(next().body, alerts[0]);
+        store.postpone_alert(next().id, 50).unwrap();
+        assert_eq!(next().body, alerts[2]);
+        store.delete_alert(next().id).unwrap();
+        assert_eq!(next().body, alerts[0]);
+        store.delete_alert(next().id).unwrap();
+        assert_eq!(next().body, alerts[1]);
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::find::{self, name};
 use crate::cli::exit::UsageError;
+use crate::cli::table::printable;
 use crate::dedup::description::Description;
 use crate::dedup::explain::{Explanation, explain};
 use crate::dedup::rules::Verdict;
@@ -117,8 +118,7 @@ impl<'a> Told<'a> {
 
     fn write(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let count = self.cluster.members.len();
-        let title = self.cluster.name.to_string();
-        let title = title.replace(char::is_control, "\u{FFFD}");
+        let title = printable(&self.cluster.name.to_string());
         let records = if count == 1 { "record" } else { "records" };
         writeln!(out, "cluster {title}, {count} {records}")?;
         if let Some(first) = self.cluster.members.first() {

@@ -1,6 +1,7 @@
 //! Finds the record that an argument names.
 
 use super::super::exit::UsageError;
+use crate::cli::table::printable;
 use crate::store::{Member, Reader};
 
 /// The record that `text` names: an identifier, or `source/identifier`.
@@ -41,7 +42,7 @@ pub(super) fn all(reader: &Reader, text: &str) -> anyhow::Result<Vec<Member>> {
     Ok(found)
 }
 
-/// The name of a record for display: `source/identifier`, without control characters.
+/// The name of a record for display: `source/identifier`, with control characters made visible.
 pub(super) fn name(member: &Member) -> String {
-    format!("{}/{}", member.source, member.identifier).replace(char::is_control, "\u{FFFD}")
+    printable(&format!("{}/{}", member.source, member.identifier))
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::find::name;
-use crate::cli::table::{self, Align};
+use crate::cli::table::{self, Align, printable};
 use crate::store::{ClusterFilter, ClusterState, Reader};
 
 /// Writes the clusters of two records or more: as JSON one per line, else with the members below.
@@ -35,10 +35,7 @@ pub(super) fn clusters(
             writeln!(out, "{value}")?;
             continue;
         }
-        let title = cluster
-            .name
-            .to_string()
-            .replace(char::is_control, "\u{FFFD}");
+        let title = printable(&cluster.name.to_string());
         writeln!(out, "{title}: {} records", cluster.members.len())?;
         for (member, rank) in cluster.members.iter().zip(0..) {
             let mark = if rank == 0 { "preferred" } else { "" };

@@ -8,6 +8,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::harvest::settings::SourceSettings;
+use crate::http::Redactor;
 use crate::oai::client::Transport;
 use crate::oai::error::FetchError;
 use crate::oai::parse::{self, Hints};
@@ -146,6 +147,7 @@ pub(super) async fn survey<T: Transport>(
     let mut requester = Requester {
         transport,
         settings,
+        redactor: Redactor::new(&settings.client),
         has_sent: false,
         now_seconds,
         survey: Survey::default(),
@@ -200,6 +202,7 @@ fn likely_prefix(formats: &[MetadataFormat]) -> String {
 struct Requester<'a, T, F> {
     transport: &'a T,
     settings: &'a SourceSettings,
+    redactor: Redactor,
     /// Whether a request was sent, so that the next one needs a pause.
     has_sent: bool,
     now_seconds: F,
@@ -242,6 +245,7 @@ impl<T: Transport, F: Fn() -> i64> Requester<'_, T, F> {
             verb,
             charset: answer.charset.as_deref(),
             limits: self.settings.page_limits,
+            redactor: Some(&self.redactor),
         };
         let response = match parse::parse(&answer.body, hints) {
             Ok(response) => response,

@@ -1,5 +1,7 @@
 //! The channels of alerts: a program that is run, and a URL that is posted to.
 
+use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use tokio::process::Command;
 use url::Url;
 
 use crate::config::Config;
-use crate::http::{Client, ClientSettings, Protocol, Secret, error_text};
+use crate::http::{Client, ClientSettings, Protocol, Secret, error_text, one_line};
 
 /// The longest run of the program. A longer one is killed, so that alerts do not pile up behind it.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
@@ -48,23 +50,63 @@ impl Channel {
         }
     }
 
-    /// Sends an alert, which is JSON. The error is for people and has no secrets.
-    pub(super) async fn send(self, config: &Config, body: &str) -> Result<(), String> {
+    /// Sends an alert, which is JSON.
+    pub(super) async fn send(self, config: &Config, body: &str) -> Result<(), Undelivered> {
         match (self, &config.daemon.alert, &config.daemon.webhook) {
-            (Self::Command, Some(program), _) => run(program, body)
-                .await
-                .map_err(|why| format!("{}: {why}", program.display())),
+            (Self::Command, Some(program), _) => {
+                run(program, body).await.map_err(|error| Undelivered {
+                    why: format!("{}: {}", program.display(), error.why),
+                    ..error
+                })
+            }
             (Self::Webhook, _, Some(url)) => post(url, body).await,
             _ => Ok(()),
         }
     }
 }
 
+/// Why an alert was not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Undelivered {
+    /// The reason, for people: one line without secrets.
+    pub(super) why: String,
+    /// Whether this alert is at fault, so that other alerts may pass. Else it is the way to deliver it.
+    pub(super) is_of_alert: bool,
+}
+
+impl Undelivered {
+    /// The channel does not work at the moment.
+    fn of_channel(why: impl Display) -> Self {
+        Self {
+            why: one_line(&why.to_string()),
+            is_of_alert: false,
+        }
+    }
+
+    /// The channel does not take this alert.
+    fn of_alert(why: impl Display) -> Self {
+        Self {
+            is_of_alert: true,
+            ..Self::of_channel(why)
+        }
+    }
+}
+
+/// The variables of our own environment that a program which is told an alert gets too: they say where the
+/// store is. All others of ours are settings, secrets among them.
+const PASSED_ON: [&str; 2] = ["HARVESTD_CONFIG", "HARVESTD_STORE"];
+
 /// Runs `program` without arguments and without a shell. The alert is in its environment, so that no text of a
 /// repository is read as a command.
-async fn run(program: &Path, body: &str) -> Result<(), String> {
-    let alert: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
+async fn run(program: &Path, body: &str) -> Result<(), Undelivered> {
+    let alert: Value = serde_json::from_str(body).map_err(Undelivered::of_alert)?;
     let mut command = Command::new(program);
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("HARVESTD_") && !PASSED_ON.contains(&&*name) {
+            command.env_remove(&variable);
+        }
+    }
     for (variable, key) in [
         ("HARVESTD_ALERT_SUBJECT", "subject"),
         ("HARVESTD_ALERT_NAME", "name"),
@@ -81,18 +123,28 @@ async fn run(program: &Path, body: &str) -> Result<(), String> {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| match error.kind() {
+            // The system limits the size of a variable.
+            ErrorKind::ArgumentListTooLong | ErrorKind::InvalidInput => {
+                Undelivered::of_alert(error)
+            }
+            _ => Undelivered::of_channel(error),
+        })?;
     match tokio::time::timeout(LONGEST_RUN, child.wait()).await {
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(status.to_string()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("killed after {} s", LONGEST_RUN.as_secs())),
+        Ok(Ok(status)) => Err(Undelivered::of_channel(status)),
+        Ok(Err(error)) => Err(Undelivered::of_channel(error)),
+        Err(_) => Err(Undelivered::of_channel(format!(
+            "killed after {} s",
+            LONGEST_RUN.as_secs()
+        ))),
     }
 }
 
 /// Posts `body`, and accepts each answer of 2xx. Redirects are not followed: a POST would lose its body.
-async fn post(url: &Secret, body: &str) -> Result<(), String> {
-    let url = Url::parse(url.expose()).map_err(|error| format!("the webhook: {error}"))?;
+async fn post(url: &Secret, body: &str) -> Result<(), Undelivered> {
+    let url = Url::parse(url.expose())
+        .map_err(|error| Undelivered::of_channel(format!("the webhook: {error}")))?;
     // The path may be a secret, so only the host is shown.
     let shown = url.host_str().unwrap_or("the webhook").to_owned();
     let settings = ClientSettings::new(url.clone());
@@ -100,7 +152,8 @@ async fn post(url: &Secret, body: &str) -> Result<(), String> {
         accept: "*/*",
         arguments: &[],
     };
-    let client = Client::new(&settings, protocol).map_err(|error| format!("{shown}: {error}"))?;
+    let client = Client::new(&settings, protocol)
+        .map_err(|error| Undelivered::of_channel(format!("{shown}: {error}")))?;
     let request = client
         .request(Method::POST, url)
         .header(CONTENT_TYPE, "application/json")
@@ -108,8 +161,18 @@ async fn post(url: &Secret, body: &str) -> Result<(), String> {
         .body(body.to_owned());
     match client.send(request).await {
         Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(format!("{shown}: HTTP {}", answer.status())),
-        Err(error) => Err(format!("{shown}: {}", error_text(&error.without_url()))),
+        Ok(answer) => {
+            let why = format!("{shown}: HTTP {}", answer.status());
+            Err(match answer.status().as_u16() {
+                // Other statuses of 4xx are about the address, the login or the time.
+                400 | 405 | 406 | 410..=417 | 422 | 431 | 451 => Undelivered::of_alert(why),
+                _ => Undelivered::of_channel(why),
+            })
+        }
+        Err(error) => {
+            let why = error_text(&error.without_url());
+            Err(Undelivered::of_channel(format!("{shown}: {why}")))
+        }
     }
 }
 
@@ -135,15 +198,21 @@ mod tests {
         run(&program, body).await.unwrap();
         let text = std::fs::read_to_string(&heard).unwrap();
         assert_eq!(text, "source|a|failing|begun|HTTP 500 $(reboot) |");
-        let missing = run(&folder.path().join("none"), body).await;
-        assert!(missing.unwrap_err().contains("No such file"));
+        let missing = run(&folder.path().join("none"), body).await.unwrap_err();
+        assert!(missing.why.contains("No such file"), "{missing:?}");
+        assert!(!missing.is_of_alert, "the program may come back");
+        let large = body.replace("HTTP 500", &"x".repeat(140_000));
+        let refused = run(&program, &large).await.unwrap_err();
+        assert!(refused.is_of_alert, "{refused:?}");
+        assert!(run(&program, "{").await.unwrap_err().is_of_alert);
     }
 
     #[tokio::test]
     async fn errors_show_no_secret() {
         // Nothing listens at port 1.
         let url = Secret::new("http://127.0.0.1:1/hooks/s3cret?key=s3cret");
-        let why = post(&url, "{}").await.unwrap_err();
+        let Undelivered { why, is_of_alert } = post(&url, "{}").await.unwrap_err();
+        assert!(!is_of_alert);
         assert!(why.starts_with("127.0.0.1: "), "{why}");
         assert!(!why.contains("s3cret"), "{why}");
     }

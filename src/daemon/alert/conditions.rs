@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::http::excerpt;
 use crate::store::{Condition, Job, JobOutcome, Reader, Source, StoreError, WarningKind};
 
 /// A condition that can hold, and whether it does.
@@ -82,6 +83,9 @@ pub(super) fn changes(told: &[Condition], observed: &[Observed], now_ms: i64) ->
     changes
 }
 
+/// The longest message of an alert, in characters.
+const MESSAGE_CHARS: usize = 2_000;
+
 /// The JSON of an alert: a condition has begun or is over.
 pub(super) fn body(condition: &Condition, over: bool, now_ms: i64) -> String {
     let state = if over { "over" } else { "begun" };
@@ -96,6 +100,8 @@ pub(super) fn body(condition: &Condition, over: bool, now_ms: i64) -> String {
         message,
         since_at,
     } = condition;
+    // It may be made of many texts, and a variable of a program's environment has a limit.
+    let message = excerpt(message, MESSAGE_CHARS);
     let seed = format!("{subject}\n{name}\n{kind}\n{state}\n{now_ms}");
     json!({
         "id": &blake3::hash(seed.as_bytes()).to_hex()[..16],

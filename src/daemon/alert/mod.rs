@@ -5,11 +5,12 @@
 //! - `channel`: how an alert is sent
 //!
 //! The store has the reported conditions and the alerts that are not sent yet, so a restart repeats nothing and
-//! loses nothing. A channel that fails does not delay the other one.
+//! loses nothing. A channel that fails does not delay the other one, nor an alert the others.
 
 mod channel;
 mod conditions;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +18,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use self::channel::Channel;
+use self::channel::{Channel, Undelivered};
 use self::conditions::{Changes, body, changes, observe};
 use super::status::StatusRegistry;
+use crate::http::excerpt;
 use crate::store::{PendingAlert, Store, StoreError, pause_left};
 
 /// The time between two looks. Free space and delays change without a signal.
@@ -30,6 +32,12 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// How often the same error about an alert itself is met before the alert is given up.
+const REFUSALS: u32 = 3;
+
+/// How much of an alert that is given up is logged, in characters.
+const GIVEN_UP_CHARS: usize = 2_000;
 
 /// The age at which an alert is given up.
 const GIVEN_UP_AFTER_MS: i64 = 24 * 3600 * 1000;
@@ -110,13 +118,15 @@ fn free_bytes(store: &Path) -> Option<u64> {
     Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
-/// Sends all alerts of one channel in their order.
+/// Sends all alerts of one channel: those about one condition of one subject in their order. An alert that
+/// waits for its next attempt delays no other.
 async fn send_all(
     channel: Channel,
     store: Arc<Store>,
     registry: Arc<StatusRegistry>,
     new: Arc<Notify>,
 ) {
+    let mut refusals = Refusals::default();
     loop {
         let next = {
             let store = Arc::clone(&store);
@@ -136,49 +146,69 @@ async fn send_all(
         };
         // The pause is bounded: an alert that waited for ever would delay all later ones.
         if let Some(left) = pause_left(alert.next_at, LONGEST_PAUSE, registry.now_ms()) {
-            // A wall clock can be set, so no sleep trusts it for longer.
-            tokio::time::sleep(left.min(LOOK_EVERY)).await;
+            tokio::select! {
+                // A wall clock can be set, so no sleep trusts it for longer.
+                () = tokio::time::sleep(left.min(LOOK_EVERY)) => {}
+                () = new.notified() => {}
+            }
             continue;
         }
         let sent = channel.send(&registry.config(), &alert.body).await;
-        if let Err(why) = note_result(channel, &store, alert, sent, registry.now_ms()).await {
+        let again_at = decide(channel, &alert, sent, &mut refusals, registry.now_ms());
+        if let Err(why) = note_result(&store, alert.id, again_at).await {
             tracing::warn!("storing that an alert was sent: {why}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }
 
-/// Stores whether an alert was sent, or when it is sent again.
-async fn note_result(
+/// The errors about alerts themselves, and how often each was met in a row, by the row of the alert.
+type Refusals = HashMap<i64, (String, u32)>;
+
+/// When an alert is sent again; `None` if it was sent, or is given up.
+fn decide(
     channel: Channel,
-    store: &Arc<Store>,
-    alert: PendingAlert,
-    sent: Result<(), String>,
+    alert: &PendingAlert,
+    sent: Result<(), Undelivered>,
+    refusals: &mut Refusals,
     now_ms: i64,
-) -> Result<(), String> {
+) -> Option<i64> {
     let channel = channel.word();
-    let again_at = match sent {
-        Ok(()) => None,
-        Err(why) if now_ms - alert.at > GIVEN_UP_AFTER_MS => {
-            tracing::error!(
-                "alert by {channel}: {why}; given up after a day: {}",
-                alert.body
-            );
-            None
-        }
-        Err(why) => {
-            let pause = pause(alert.tries);
-            tracing::warn!(
-                "alert by {channel}: {why}; next attempt in {} s",
-                pause.as_secs()
-            );
-            Some(now_ms + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
-        }
+    let before = refusals.remove(&alert.id);
+    let Undelivered { why, is_of_alert } = sent.err()?;
+    let times = match before {
+        Some((same, times)) if is_of_alert && same == why => times + 1,
+        _ => 1,
     };
+    let given_up = if is_of_alert && times >= REFUSALS {
+        Some(format!("given up after {times} attempts"))
+    } else if now_ms - alert.at > GIVEN_UP_AFTER_MS {
+        Some("given up after a day".to_owned())
+    } else {
+        None
+    };
+    if let Some(given_up) = given_up {
+        let alert = excerpt(&alert.body, GIVEN_UP_CHARS);
+        tracing::error!("alert by {channel}: {why}; {given_up}: {alert}");
+        return None;
+    }
+    let pause = pause(alert.tries);
+    tracing::warn!(
+        "alert by {channel}: {why}; next attempt in {} s",
+        pause.as_secs()
+    );
+    if is_of_alert {
+        refusals.insert(alert.id, (why, times));
+    }
+    Some(now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// Stores when an alert is sent again, or that it is done with.
+async fn note_result(store: &Arc<Store>, alert: i64, again_at: Option<i64>) -> Result<(), String> {
     let store = Arc::clone(store);
     blocking(move || match again_at {
-        Some(at_ms) => store.postpone_alert(alert.id, at_ms),
-        None => store.delete_alert(alert.id),
+        Some(at_ms) => store.postpone_alert(alert, at_ms),
+        None => store.delete_alert(alert),
     })
     .await
 }
@@ -201,6 +231,66 @@ fn pause(tries: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alert_that_no_attempt_delivers_is_given_up() {
+        let alert = PendingAlert {
+            id: 7,
+            body: "{}".to_owned(),
+            at: 0,
+            tries: 0,
+            next_at: 0,
+        };
+        let failed = |why: &str, is_of_alert| {
+            Err(Undelivered {
+                why: why.to_owned(),
+                is_of_alert,
+            })
+        };
+        let day = GIVEN_UP_AFTER_MS;
+        // What comes of each attempt, at which age, and whether the alert is kept.
+        let cases = [
+            ("sent", vec![(Ok(()), 0, false)]),
+            (
+                "refused three times",
+                vec![
+                    (failed("too long", true), 0, true),
+                    (failed("too long", true), 1, true),
+                    (failed("too long", true), 2, false),
+                ],
+            ),
+            (
+                "for different reasons",
+                vec![
+                    (failed("too long", true), 0, true),
+                    (failed("too long", true), 1, true),
+                    (failed("too loud", true), 2, true),
+                    (failed("away", false), 3, true),
+                    (failed("too loud", true), 4, true),
+                    (failed("too loud", true), 5, true),
+                    (failed("too loud", true), 6, false),
+                ],
+            ),
+            (
+                "the channel fails for a day",
+                vec![
+                    (failed("away", false), 0, true),
+                    (failed("away", false), 1, true),
+                    (failed("away", false), 2, true),
+                    (failed("away", false), day, true),
+                    (failed("away", false), day + 1, false),
+                ],
+            ),
+        ];
+        for (case, attempts) in cases {
+            let mut refusals = Refusals::default();
+            for (number, (sent, now_ms, is_kept)) in attempts.into_iter().enumerate() {
+                let again = decide(Channel::Command, &alert, sent, &mut refusals, now_ms);
+                assert_eq!(again, is_kept.then_some(now_ms + 1000), "{case}, {number}");
+            }
+            assert!(refusals.is_empty(), "{case}");
+        }
+    }
 
     #[test]
     fn pauses_double_up_to_a_quarter_of_an_hour() {

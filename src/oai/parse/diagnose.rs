@@ -1,7 +1,9 @@
 //! Tells what a body is if it is not XML.
 
+use std::borrow::Cow;
+
 use super::error::{LooksLike, ParseError};
-use crate::http::{excerpt, html_title};
+use crate::http::{Redactor, excerpt, html_title};
 use crate::oai::parse::chars::skip_blanks;
 
 /// How much of a body is examined, in characters.
@@ -30,14 +32,16 @@ const HTML_TAGS: [&str; 16] = [
     "table",
 ];
 
-/// The kind of `text` as an error; `None` if it seems to be XML.
-pub(super) fn not_xml(text: &str) -> Option<ParseError> {
+/// The kind of `text` as an error without secrets; `None` if it seems to be XML.
+pub(super) fn not_xml(text: &str, redactor: Option<&Redactor>) -> Option<ParseError> {
     let head = head(text.trim_start_matches(['\u{FEFF}', ' ', '\t', '\r', '\n']));
+    // Before it is cut: a part of a secret would not be recognised.
+    let head = redactor.map_or(Cow::Borrowed(head), |redactor| redactor.text(head));
     let looks_like = if head.contains('\0') || head.matches('\u{FFFD}').count() > head.len() / 16 {
         LooksLike::Binary
-    } else if is_html(head) {
+    } else if is_html(&head) {
         LooksLike::Html {
-            title: html_title(head).map(|title| excerpt(&title, EXCERPT_CHARS)),
+            title: html_title(&head).map(|title| excerpt(&title, EXCERPT_CHARS)),
         }
     } else if head.starts_with('<') {
         return None;
@@ -48,7 +52,7 @@ pub(super) fn not_xml(text: &str) -> Option<ParseError> {
     };
     Some(ParseError::NotXml {
         looks_like,
-        excerpt: excerpt(head, EXCERPT_CHARS),
+        excerpt: excerpt(&head, EXCERPT_CHARS),
     })
 }
 
@@ -121,7 +125,7 @@ mod tests {
             ("cut declaration", "<?xml vers", None),
         ];
         for (case, text, expected) in cases {
-            let found = not_xml(text).map(|error| match error {
+            let found = not_xml(text, None).map(|error| match error {
                 ParseError::NotXml { looks_like, .. } => looks_like,
                 other => panic!("{case}: {other}"),
             });
@@ -131,7 +135,7 @@ mod tests {
 
     #[test]
     fn excerpts_are_short() {
-        let error = not_xml(&"many words é ".repeat(10_000)).unwrap();
+        let error = not_xml(&"many words é ".repeat(10_000), None).unwrap();
         assert!(error.to_string().len() < 300, "{error}");
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod fragment;
 mod names;
 mod record;
+mod redact;
 mod salvage;
 mod scan;
 pub(crate) mod source;
@@ -17,6 +18,7 @@ use super::decode::decode;
 use super::repair::{count_roots, find_root, has_closing_root, repair};
 use super::request::Verb;
 use super::response::Response;
+use crate::http::Redactor;
 use scan::{Fault, Mode};
 use source::Source;
 
@@ -29,6 +31,8 @@ pub struct Hints<'a> {
     pub charset: Option<&'a str>,
     /// How large the answer may be.
     pub limits: PageLimits,
+    /// The secrets that were sent with the request, which the answer may repeat.
+    pub redactor: Option<&'a Redactor>,
 }
 
 /// How large one answer may be. Each field names the configuration key that sets it.
@@ -50,12 +54,13 @@ impl Default for PageLimits {
 }
 
 impl Hints<'_> {
-    /// The default limits, and no charset.
+    /// The default limits, no charset and no secrets.
     pub fn new(verb: Verb) -> Self {
         Self {
             verb,
             charset: None,
             limits: PageLimits::default(),
+            redactor: None,
         }
     }
 }
@@ -72,11 +77,22 @@ impl Hints<'_> {
 /// An `<error>` makes the answer [`Content::Errors`](super::Content::Errors), also in an empty list.
 /// After items of a list or beside a token it is a fault.
 ///
+/// Messages and names, which are for people, are lines as [`one_line`](crate::http::one_line) makes
+/// them. Secrets of [`Hints::redactor`] are taken out of everything but tokens.
+///
 /// # Errors
 /// See [`ParseError`]; offsets are those of `body`.
 ///
 /// Source: OAI-PMH 2.0, 3 and 4; XML 1.0; Namespaces in XML 1.0.
 pub fn parse(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
+    let outcome = parse_as_sent(body, hints);
+    match hints.redactor {
+        Some(redactor) => redact::outcome(outcome, body, redactor),
+        None => outcome,
+    }
+}
+
+fn parse_as_sent(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
     let source = decode(body, hints.charset);
     if source.text.trim_matches('\u{FEFF}').trim().is_empty() {
         return Err(ParseError::Empty);
@@ -88,13 +104,14 @@ pub fn parse(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
     match fault {
         Fault::Limit { .. } => return Err(fatal(fault, &source)),
         Fault::Other(error) if matches!(*error, ParseError::NotOai { .. }) => {
-            return Err(diagnose::not_xml(&source.text).unwrap_or(*error));
+            return Err(diagnose::not_xml(&source.text, hints.redactor).unwrap_or(*error));
         }
         Fault::Other(error) => return Err(*error),
         Fault::Malformed { .. } | Fault::End => {}
     }
     let Some(root) = find_root(&source.text) else {
-        return Err(diagnose::not_xml(&source.text).unwrap_or_else(|| fatal(fault, &source)));
+        return Err(diagnose::not_xml(&source.text, hints.redactor)
+            .unwrap_or_else(|| fatal(fault, &source)));
     };
     if !has_closing_root(&source.text, root) {
         return Err(ParseError::Truncated { at: body.len() });

@@ -6,6 +6,9 @@ use super::walk::Walk;
 use crate::oai::Granularity;
 use crate::oai::response::{BadItem, Header, Identify, MetadataFormat, Record, RepairKind, Set};
 
+/// How many values of an element of Identify that may repeat are kept.
+const MAX_VALUES: usize = 100;
+
 /// An item, or the bad item in its place.
 pub(super) type Read<T> = Result<Result<T, BadItem>, Fault>;
 
@@ -129,7 +132,7 @@ impl<'t> Walk<'t> {
         self.each_child(|walk, name| {
             match name {
                 "setSpec" if set_spec.is_none() => set_spec = walk.filled_text()?,
-                "setName" if set_name.is_none() => set_name = walk.filled_text()?,
+                "setName" if set_name.is_none() => set_name = walk.filled_line()?,
                 _ => walk.scan.skip()?,
             }
             Ok(())
@@ -149,8 +152,8 @@ impl<'t> Walk<'t> {
                 "metadataPrefix" => {
                     format.metadata_prefix = walk.filled_text()?.unwrap_or_default();
                 }
-                "schema" => format.schema = walk.filled_text()?,
-                "metadataNamespace" => format.metadata_namespace = walk.filled_text()?,
+                "schema" => format.schema = walk.filled_line()?,
+                "metadataNamespace" => format.metadata_namespace = walk.filled_line()?,
                 _ => walk.scan.skip()?,
             }
             Ok(())
@@ -167,16 +170,20 @@ impl<'t> Walk<'t> {
         let mut identify = Identify::default();
         self.each_child(|walk, name| {
             match name {
-                "repositoryName" => identify.repository_name = walk.filled_text()?,
-                "baseURL" => identify.base_url = walk.filled_text()?,
-                "protocolVersion" => identify.protocol_version = walk.filled_text()?,
-                "earliestDatestamp" => identify.earliest_datestamp = walk.filled_text()?,
-                "deletedRecord" => identify.deleted_record = walk.filled_text()?,
+                "repositoryName" => identify.repository_name = walk.filled_line()?,
+                "baseURL" => identify.base_url = walk.filled_line()?,
+                "protocolVersion" => identify.protocol_version = walk.filled_line()?,
+                "earliestDatestamp" => identify.earliest_datestamp = walk.filled_line()?,
+                "deletedRecord" => identify.deleted_record = walk.filled_line()?,
                 "granularity" => {
                     identify.granularity = walk.filled_text()?.as_deref().and_then(granularity);
                 }
-                "adminEmail" => identify.admin_emails.extend(walk.filled_text()?),
-                "compression" => identify.compressions.extend(walk.filled_text()?),
+                "adminEmail" if identify.admin_emails.len() < MAX_VALUES => {
+                    identify.admin_emails.extend(walk.filled_line()?);
+                }
+                "compression" if identify.compressions.len() < MAX_VALUES => {
+                    identify.compressions.extend(walk.filled_line()?);
+                }
                 "error" => walk.error()?,
                 _ => walk.scan.skip()?,
             }

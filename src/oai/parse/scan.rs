@@ -9,6 +9,7 @@ use quick_xml::events::Event;
 
 use super::chars::{find_forbidden, is_blank, is_name, is_name_start, resolve_reference};
 use super::names::{Binding, Name, WELL_KNOWN};
+use crate::http::one_line;
 
 /// The most namespace declarations in scope: more is an attack, not a record.
 const MAX_BINDINGS: usize = 256;
@@ -468,7 +469,8 @@ fn reader(text: &str) -> Reader<&[u8]> {
 pub(super) fn fault<T>(at: usize, what: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Malformed {
         at,
-        what: what.into().into_boxed_str(),
+        // Names and references in it are the repository's text.
+        what: one_line(&what.into()).into_boxed_str(),
     })
 }
 

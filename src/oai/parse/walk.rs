@@ -9,6 +9,7 @@ use super::salvage::{Item, find_end};
 use super::scan::{Fault, Mode, Open, Scanner, Token, fault};
 use super::source::Source;
 use super::{Hints, ParseError};
+use crate::http::{LINE_CHARS, excerpt};
 use crate::oai::request::{ResumptionToken, Verb};
 use crate::oai::response::{
     BadItem, Content, List, OaiError, Paging, RepairKind, RequestEcho, Response,
@@ -32,6 +33,9 @@ const ENVELOPE: [&str; 14] = [
     "set",
     "metadataFormat",
 ];
+
+/// The longest error code and the longest name of an element in a message, in characters.
+pub(super) const CODE_CHARS: usize = 100;
 
 const VERBS: [Verb; 6] = [
     Verb::Identify,
@@ -101,8 +105,8 @@ impl<'t> Walk<'t> {
             // Only a complete document is certainly of another kind.
             self.drain()?;
             return Err(ParseError::NotOai {
-                root: root.name.text.to_owned(),
-                namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+                root: excerpt(root.name.text, CODE_CHARS),
+                namespace: (!namespace.is_empty()).then(|| excerpt(namespace, LINE_CHARS)),
             }
             .into());
         }
@@ -132,7 +136,7 @@ impl<'t> Walk<'t> {
                     let open = walk.scan.top();
                     let other = open.map_or("", |open| open.name.text);
                     if found.is_none() || VERBS.iter().any(|verb| verb.name() == name) {
-                        found = Some(other.to_owned());
+                        found = Some(excerpt(other, CODE_CHARS));
                     }
                     walk.scan.skip()?;
                 }
@@ -336,7 +340,8 @@ impl<'t> Walk<'t> {
     /// Reads an `<error>`.
     pub(super) fn error(&mut self) -> Result<(), Fault> {
         let code = self.scan.attribute("code").unwrap_or_default();
-        let message = self.filled_text()?.unwrap_or_default();
+        let code = self.line(&code, CODE_CHARS);
+        let message = self.filled_line()?.unwrap_or_default();
         self.errors.push(OaiError { code, message });
         Ok(())
     }
@@ -422,6 +427,22 @@ impl<'t> Walk<'t> {
         let text = self.text()?;
         let text = text.trim();
         Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    /// As [`filled_text`](Self::filled_text), for people: one line without secrets.
+    pub(super) fn filled_line(&mut self) -> Result<Option<String>, Fault> {
+        let text = self.text()?;
+        let line = self.line(&text, LINE_CHARS);
+        Ok((!line.is_empty()).then_some(line))
+    }
+
+    /// One line of at most `chars` characters without secrets.
+    fn line(&self, text: &str, chars: usize) -> String {
+        match self.hints.redactor {
+            // Before it is cut: a part of a secret would not be recognised.
+            Some(redactor) => excerpt(&redactor.text(text), chars),
+            None => excerpt(text, chars),
+        }
     }
 
     /// Reads the text after the root, which ended at `end`. `true` if it is junk.

@@ -1,10 +1,11 @@
 //! The meaning of Solr's answers: continue, wait, stop, or find the document at fault.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::http::retry_after;
+use crate::http::{LINE_CHARS, Redactor, excerpt, retry_after};
 
 /// An answer to any request.
 #[derive(Debug, Clone, Default)]
@@ -54,9 +55,6 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
 }
 
-/// The most characters of a message that are kept: some messages quote a whole value.
-const MESSAGE_CHARS: usize = 600;
-
 const LOGIN: &str = "check user, password or token of this output";
 const ADDRESS: &str =
     "check that urls name the core itself, such as http://localhost:8983/solr/biblio";
@@ -64,10 +62,10 @@ const READ_ONLY: &str = "make the collection writable again \
     (admin/collections?action=MODIFYCOLLECTION&collection=NAME&readOnly=false)";
 const DISK: &str = "make room on the index's disk, then restart Solr if it stays read-only";
 
-/// The meaning of an answer.
-pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
+/// The meaning of an answer. Its texts are lines without the secrets that `redactor` knows.
+pub(crate) fn judge(answer: &Answer, now: SystemTime, redactor: &Redactor) -> Meaning {
     let parsed: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let message = message(answer, parsed.as_ref());
+    let message = message(answer, parsed.as_ref(), redactor);
     let stop = |why: String, advice| Meaning::Stop { why, advice };
     match answer.status {
         200..=299 => match parsed {
@@ -75,7 +73,10 @@ pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
             Some(parsed) if parsed["responseHeader"].is_object() => {
                 let status = &parsed["responseHeader"]["status"];
                 Meaning::Wait {
-                    why: format!("status {status} in the answer: {message}"),
+                    why: format!(
+                        "status {} in the answer: {message}",
+                        line(&status.to_string(), redactor)
+                    ),
                     pause: None,
                 }
             }
@@ -86,6 +87,7 @@ pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
         },
         300..=399 => {
             let to = answer.location.as_deref().unwrap_or("nowhere");
+            let to = line(to, redactor);
             stop(
                 format!("HTTP {}, a redirect to {to}", answer.status),
                 ADDRESS,
@@ -117,16 +119,17 @@ pub(crate) fn judge(answer: &Answer, now: SystemTime) -> Meaning {
 /// The documents that a successful update left out.
 ///
 /// Source: Solr's `TolerantUpdateProcessor`, which answers 200 and lists them in the header.
-pub(crate) fn refusals(answer: &Value) -> Vec<Refusal> {
+pub(crate) fn refusals(answer: &Value, redactor: &Redactor) -> Vec<Refusal> {
     let errors = answer["responseHeader"]["errors"].as_array();
     errors
         .into_iter()
         .flatten()
         .map(|error| Refusal {
             id: error["id"].as_str().unwrap_or_default().to_owned(),
-            reason: error["message"]
-                .as_str()
-                .map_or_else(|| error.to_string(), str::to_owned),
+            reason: match error["message"].as_str() {
+                Some(message) => line(message, redactor),
+                None => line(&error.to_string(), redactor),
+            },
         })
         .collect()
 }
@@ -174,7 +177,7 @@ fn is_about_the_disk(message: &str) -> bool {
 }
 
 /// Solr's message, or the text of the answer if another server gave it.
-fn message(answer: &Answer, parsed: Option<&Value>) -> String {
+fn message(answer: &Answer, parsed: Option<&Value>, redactor: &Redactor) -> String {
     let error = parsed.map(|parsed| &parsed["error"]);
     let said = error.and_then(|error| {
         let message = error["msg"].as_str();
@@ -187,23 +190,38 @@ fn message(answer: &Answer, parsed: Option<&Value>) -> String {
         Some(said) => said.to_owned(),
         None => plain(&String::from_utf8_lossy(&answer.body)),
     };
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() {
-        return "no text".to_owned();
+    match line(&text, redactor) {
+        text if text.is_empty() => "no text".to_owned(),
+        text => text,
     }
-    shortened(&text)
 }
 
-/// Both ends of a long text: Solr names the document at one end and the field at the other.
-fn shortened(text: &str) -> String {
-    let count = text.chars().count();
-    if count <= MESSAGE_CHARS {
-        return text.to_owned();
+/// A text as one line without secrets. A long one keeps both ends: Solr names the document at one
+/// end and the field at the other.
+fn line(text: &str, redactor: &Redactor) -> String {
+    let line = excerpt(&redactor.text(&ends(text)), usize::MAX);
+    let count = line.chars().count();
+    if count <= LINE_CHARS {
+        return line;
     }
-    let half = MESSAGE_CHARS / 2;
-    let begin: String = text.chars().take(half).collect();
-    let end: String = text.chars().skip(count - half).collect();
+    let half = LINE_CHARS / 2 - 2;
+    let begin: String = line.chars().take(half).collect();
+    let end: String = line.chars().skip(count - half).collect();
     format!("{begin} … {end}")
+}
+
+/// The beginning and the end of a text that is far longer than what is shown of it.
+fn ends(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 32 << 10;
+    if text.len() <= 8 * SHOWN {
+        return Cow::Borrowed(text);
+    }
+    let begin = text
+        .char_indices()
+        .nth(SHOWN)
+        .map_or(text.len(), |(at, _)| at);
+    let end = text.char_indices().rev().nth(SHOWN).map_or(0, |(at, _)| at);
+    Cow::Owned(format!("{} … {}", &text[..begin], &text[end.max(begin)..]))
 }
 
 /// The text of an HTML page.
@@ -235,7 +253,7 @@ mod tests {
             location: Some("https://login.example/".to_owned()),
             body: body.as_bytes().to_vec(),
         };
-        judge(&answer, SystemTime::UNIX_EPOCH)
+        judge(&answer, SystemTime::UNIX_EPOCH, &Redactor::default())
     }
 
     #[test]
@@ -307,6 +325,19 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_short_lines() {
+        let long = format!("[doc=1]\\n\\u001b[2J{} field 'x'", "y".repeat(140_000));
+        let Meaning::Refused(message) =
+            meaning(400, &format!("{{\"error\":{{\"msg\":\"{long}\"}}}}"))
+        else {
+            panic!("400 with Solr's error refuses a document");
+        };
+        assert!(message.starts_with("[doc=1] <U+001B>[2Jyyy"), "{message}");
+        assert!(message.ends_with("yyy field 'x'"), "{message}");
+        assert!(message.chars().count() <= LINE_CHARS, "{message}");
+    }
+
+    #[test]
     fn messages_name_their_document() {
         let cases = [
             ("shape 1", "ERROR: [doc=a-1] unknown field 'x'", "a-1", true),
@@ -369,6 +400,6 @@ mod tests {
             id: "1".to_owned(),
             reason: "ERROR: [doc=1] unknown field 'x'".to_owned(),
         };
-        assert_eq!(refusals(&answer), [expected]);
+        assert_eq!(refusals(&answer, &Redactor::default()), [expected]);
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::settings::SolrSettings;
+use crate::http::one_line;
 use crate::output::target::OutputError;
 use crate::output::vufind::{FIELDS, Options};
 
@@ -178,7 +179,8 @@ pub(super) async fn check(
     }
     // The schema says nothing of who may write. A message without a command changes nothing.
     client.update(Bytes::from_static(b"{}")).await?;
-    Ok(misfits)
+    // They quote names of the schema.
+    Ok(misfits.iter().map(|misfit| one_line(misfit)).collect())
 }
 
 /// The fields that documents can have, and whether each can have several values.

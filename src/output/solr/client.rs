@@ -12,7 +12,7 @@ use url::Url;
 
 use super::answer::{self, Answer, Meaning};
 use super::settings::SolrSettings;
-use crate::http::{self, show_url};
+use crate::http::{self, Redactor, one_line, show_url};
 use crate::output::OutputSettings;
 use crate::output::target::OutputError;
 use crate::stop::Stop;
@@ -96,6 +96,14 @@ impl Client {
             retry_pause: output.retry_pause,
             commit_within: settings.commit_within,
             stop,
+        })
+    }
+
+    /// Recognises the secrets of the address that answered last.
+    pub(crate) fn redactor(&self) -> Redactor {
+        let endpoint = self.endpoints.get(self.current.load(Ordering::Relaxed));
+        endpoint.map_or_else(Redactor::default, |endpoint| {
+            endpoint.http.redactor().clone()
         })
     }
 
@@ -228,22 +236,13 @@ impl Client {
     }
 
     async fn once(&self, endpoint: &Endpoint, request: &Request<'_>) -> Meaning {
+        let redactor = endpoint.http.redactor();
         let wait = |why: String| Meaning::Wait {
-            why: endpoint.http.redactor().text(&why).into_owned(),
+            why: redactor.text(&why).into_owned(),
             pause: None,
         };
         match timeout(self.total_timeout, endpoint.exchange(request)).await {
-            Ok(Ok(answer)) => match answer::judge(&answer, SystemTime::now()) {
-                Meaning::Stop { why, advice } => Meaning::Stop {
-                    why: endpoint.http.redactor().text(&why).into_owned(),
-                    advice,
-                },
-                Meaning::Wait { why, pause } => Meaning::Wait {
-                    why: endpoint.http.redactor().text(&why).into_owned(),
-                    pause,
-                },
-                other => other,
-            },
+            Ok(Ok(answer)) => answer::judge(&answer, SystemTime::now(), redactor),
             Ok(Err(why)) => wait(why),
             Err(_) => wait(format!(
                 "no whole answer within {} (total_timeout)",
@@ -314,7 +313,7 @@ impl Endpoint {
 fn unexpected(url: String, meaning: &Meaning) -> OutputError {
     OutputError::Unusable {
         address: url,
-        why: format!("an unexpected answer: {meaning:?}"),
+        why: one_line(&format!("an unexpected answer: {meaning:?}")),
         advice: "check that urls name a core of Solr".to_owned(),
     }
 }

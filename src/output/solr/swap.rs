@@ -8,6 +8,7 @@ use url::Url;
 
 use super::client::Client;
 use super::settings::SolrSettings;
+use crate::http::one_line;
 use crate::output::OutputSettings;
 use crate::output::target::{DocumentCounts, OutputError, SwapError, SwapTarget, Swapped};
 use crate::stop::Stop;
@@ -122,7 +123,8 @@ async fn collection(admin: &Client, live: &str) -> Result<Option<String>, SwapEr
     match answer["aliases"][live].as_str() {
         Some(collection) if !collection.contains(',') => Ok(Some(collection.to_owned())),
         Some(several) => Err(SwapError::Unfit(format!(
-            "{live} is an alias of several collections ({several}); not swapped"
+            "{live} is an alias of several collections ({}); not swapped",
+            one_line(several)
         ))),
         None => Err(SwapError::Unfit(format!(
             "{live} is a collection, which cannot give away its name; make an alias of it \

@@ -9,6 +9,7 @@ use super::answer::{cause, is_of_document, names_document, refusals};
 use super::check;
 use super::client::{Client, Updated};
 use super::settings::SolrSettings;
+use crate::http::Redactor;
 use crate::output::OutputSettings;
 use crate::output::target::{
     AuditTarget, Change, OutputError, Refusal, Response, Target, Unsupported,
@@ -39,7 +40,9 @@ impl Target for SolrIndex {
     fn send<'a>(&'a self, batch: &'a [Change]) -> BoxFuture<'a, Result<Response, OutputError>> {
         Box::pin(async move {
             Ok(match self.client.update(message(batch)).await? {
-                Updated::Done(answer) => Response::Taken(refused(batch, &answer)),
+                Updated::Done(answer) => {
+                    Response::Taken(refused(batch, &answer, &self.client.redactor()))
+                }
                 Updated::Refused(reason) => {
                     let culprit = batch
                         .iter()
@@ -80,8 +83,12 @@ fn message(batch: &[Change]) -> Bytes {
 }
 
 /// The changes that a tolerant index left out.
-fn refused(batch: &[Change], answer: &serde_json::Value) -> Vec<(usize, Refusal)> {
-    let mut reasons: HashMap<String, String> = refusals(answer)
+fn refused(
+    batch: &[Change],
+    answer: &serde_json::Value,
+    redactor: &Redactor,
+) -> Vec<(usize, Refusal)> {
+    let mut reasons: HashMap<String, String> = refusals(answer, redactor)
         .into_iter()
         .map(|refusal| (refusal.id, refusal.reason))
         .collect();

@@ -76,6 +76,7 @@ fn hints(body: &[u8]) -> Hints<'static> {
             depth: limits.depth.min(40),
             records: limits.records.min(300),
         },
+        redactor: None,
     }
 }
 

@@ -1,0 +1,18 @@
+//! The threat model: who can send what to harvestd, and what it may cost. One module for each line;
+//! `docs/security.md` states the same limits for people who run the program.
+//!
+//! | who | sends | it may cost | module |
+//! |---|---|---|---|
+//! | a repository, an index, a webhook | messages and names of any length, with any character | one line of 500 characters, in which nothing acts; no other alert | `texts` |
+//!
+//! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
+//! test and harms nothing else.
+
+#![allow(
+    unreachable_pub,
+    reason = "what the files of this crate share is seen by them alone"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+mod texts;
