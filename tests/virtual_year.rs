@@ -96,6 +96,7 @@ impl Transport for Line {
             .answer(&arguments, self.0.now());
         Ok(Answer {
             wire_bytes: reply.body.len() as u64,
+            unclean_end: None,
             body: reply.body,
             status: reply.status,
             content_type: None,

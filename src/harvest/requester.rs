@@ -15,7 +15,7 @@ use crate::oai::client::{Answer, Transport};
 use crate::oai::error::FetchError;
 use crate::oai::parse::{self, Hints, PageLimits, ParseError};
 use crate::oai::request::Verb;
-use crate::oai::response::OaiError;
+use crate::oai::response::{OaiError, Repair, RepairKind};
 use crate::oai::{Content, Datestamp, Request, Response};
 use crate::store::{Cost, HostPause, StoreError};
 
@@ -273,6 +273,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             moved_to,
             times,
             wire_bytes,
+            unclean_end,
             ..
         } = answer;
         cost.bytes += wire_bytes;
@@ -305,7 +306,17 @@ impl<'a, T: Transport> Requester<'a, T> {
             }
         };
         match parsed {
-            Ok(response) => {
+            Ok(mut response) => {
+                if let Some(why) = unclean_end {
+                    tracing::debug!(
+                        source.id = %self.settings.name,
+                        "{verb}: the document is whole, but {why}"
+                    );
+                    response.repairs.push(Repair {
+                        kind: RepairKind::UncleanEnd,
+                        count: 1,
+                    });
+                }
                 if let Some(fault) = fault_of_the_server(request, &response) {
                     return Next::Retry {
                         why: format!(

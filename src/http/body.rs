@@ -1,5 +1,6 @@
 //! Reads a body within limits of size, speed and time.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use reqwest::Response;
@@ -19,14 +20,24 @@ pub(crate) struct Body {
     pub(crate) wire_bytes: u64,
     /// Why this is not the whole body.
     pub(crate) failure: Option<Failure>,
+    /// What is wrong with the end of the body, although the document in it is whole.
+    pub(crate) unclean_end: Option<String>,
 }
 
+/// A document whose end was not announced is over if nothing arrives for this long after it.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Reads the body of `response`, whose request began at `started`.
+///
+/// `is_whole` tells by itself whether bytes are a whole document. Such a document counts, however
+/// badly its transport ends: without a last chunk, with a wrong `Content-Length`, without the end
+/// of the compression or of TLS.
 pub(crate) async fn read(
     mut response: Response,
     started: Instant,
     timeouts: &Timeouts,
     limits: &Limits,
+    is_whole: fn(&[u8]) -> bool,
 ) -> Body {
     let encoding = response.headers().get(CONTENT_ENCODING);
     let encoding = encoding.and_then(|value| value.to_str().ok());
@@ -39,18 +50,55 @@ pub(crate) async fn read(
         limits,
         &mut decompressor,
         &mut wire_bytes,
+        is_whole,
     );
-    let (bytes, failure) = match outcome.await {
-        Err(failure) => (decompressor.take_output(), Some(failure)),
+    let failed = match outcome.await {
         Ok(()) => match decompressor.finish() {
-            Ok(bytes) => (bytes, None),
-            Err(error) => (Vec::new(), Some(decompress_failure(error, limits))),
+            Ok(bytes) => {
+                return Body {
+                    bytes,
+                    wire_bytes,
+                    failure: None,
+                    unclean_end: None,
+                };
+            }
+            Err(error) => {
+                let early = matches!(error, DecompressError::Truncated(_));
+                (decompress_failure(error, limits), early)
+            }
         },
+        Err(failure) => {
+            let early = is_about_the_end(&failure);
+            (failure, early)
+        }
+    };
+    let bytes = decompressor.take_output();
+    let (failure, unclean_end) = match failed {
+        (failure, true) if is_whole(&bytes) => (None, Some(in_words(&failure))),
+        (failure, _) => (Some(failure), None),
     };
     Body {
         bytes,
         wire_bytes,
         failure,
+        unclean_end,
+    }
+}
+
+/// Whether a failure says only that bytes are missing: those that came are right.
+fn is_about_the_end(failure: &Failure) -> bool {
+    match failure {
+        Failure::Fault(Fault::Cut(_) | Fault::Timeout { .. }) | Failure::Slow { .. } => true,
+        Failure::Fault(_) | Failure::TooLarge { .. } => false,
+        Failure::Redirect(_) | Failure::Tls(_) => false,
+    }
+}
+
+fn in_words(failure: &Failure) -> String {
+    match failure {
+        Failure::Fault(fault) => fault.to_string(),
+        Failure::Slow { limit, value } => format!("slower than {limit} = {value}"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -62,6 +110,7 @@ async fn read_pieces(
     limits: &Limits,
     decompressor: &mut Decompressor,
     wire_bytes: &mut u64,
+    is_whole: fn(&[u8]) -> bool,
 ) -> Result<(), Failure> {
     let too_large = || Failure::TooLarge {
         limit: "max_body_bytes",
@@ -76,7 +125,20 @@ async fn read_pieces(
     let mut throughput = Throughput::new(timeouts.idle, limits.bytes_per_second);
     loop {
         let left = timeouts.total.saturating_sub(started.elapsed());
-        let next = timeout(timeouts.idle.min(left), response.chunk()).await;
+        let patience = timeouts.idle.min(left);
+        let next = {
+            let mut piece = pin!(response.chunk());
+            match timeout(SILENCE.min(patience), &mut piece).await {
+                Ok(piece) => Ok(piece),
+                Err(_) if is_whole(decompressor.output()) => {
+                    return Err(Failure::Fault(Fault::Timeout {
+                        limit: "idle_timeout",
+                        after: SILENCE.min(patience),
+                    }));
+                }
+                Err(_) => timeout(patience.saturating_sub(SILENCE), piece).await,
+            }
+        };
         let piece = match next {
             Err(_) if left <= timeouts.idle => return Err(total_failure(timeouts)),
             Err(_) => {
@@ -114,7 +176,9 @@ fn decompress_failure(error: DecompressError, limits: &Limits) -> Failure {
             limit: "max_inflated_bytes",
             value: limits.inflated_bytes,
         },
-        DecompressError::Damaged(reason) => Failure::Fault(Fault::Compression(reason)),
+        DecompressError::Damaged(reason) | DecompressError::Truncated(reason) => {
+            Failure::Fault(Fault::Compression(reason))
+        }
     }
 }
 

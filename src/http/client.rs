@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::body::{self, Body};
+use super::cookies::Cookies;
 use super::error::{ClientError, Failure, Fault, RedirectFault};
 use super::exchange::Exchange;
 use super::head::Head;
@@ -26,9 +27,11 @@ pub(crate) struct Protocol {
     pub(crate) accept: &'static str,
     /// The query arguments that requests carry. They do not belong in a base URL.
     pub(crate) arguments: &'static [&'static str],
+    /// Whether a body is a whole document by itself, however its transport ended.
+    pub(crate) is_whole: fn(&[u8]) -> bool,
 }
 
-/// A client for one server. It keeps connections open between requests.
+/// A client for one server. It keeps connections open between requests, and cookies in memory.
 ///
 /// It neither repeats nor paces requests. Only the HTTP library sends a request again, and only
 /// one that the server provably has not read because it was just closing the connection.
@@ -43,6 +46,8 @@ pub(crate) struct Client {
     limits: Limits,
     network: NetworkPolicy,
     redactor: Redactor,
+    cookies: Cookies,
+    is_whole: fn(&[u8]) -> bool,
 }
 
 /// A reply whose headers are complete, with the body as far as it was read.
@@ -105,6 +110,8 @@ impl Client {
             limits: settings.limits,
             network,
             redactor: Redactor::new(settings),
+            cookies: Cookies::default(),
+            is_whole: protocol.is_whole,
         })
     }
 
@@ -139,6 +146,7 @@ impl Client {
             permanent: true,
         };
         let mut followed = 0;
+        let mut redirected_from = None;
         loop {
             let api_key = self.api_key.as_ref().filter(|_| hop.own_site);
             let url = address::with_arguments(&hop.base, arguments, api_key);
@@ -153,7 +161,17 @@ impl Client {
             };
             let response = match self.get_once(&url, hop.own_site, started).await {
                 Ok(response) => response,
-                Err(failure) => return Err(failed(failure, exchange)),
+                Err(failure) => {
+                    return Err(match (failure, redirected_from) {
+                        // The library reads addresses more narrowly than the URL standard.
+                        (Failure::Fault(Fault::Address(_)), Some(from)) => {
+                            let location = std::mem::replace(&mut exchange.url, from);
+                            let fault = RedirectFault::NoTarget { location };
+                            failed(Failure::Redirect(fault), exchange)
+                        }
+                        (failure, _) => failed(failure, exchange),
+                    });
+                }
             };
             let head = Head {
                 status: response.status(),
@@ -161,7 +179,14 @@ impl Client {
             };
             if !redirect::is_redirect(head.status) {
                 let first_byte = started.elapsed();
-                let body = body::read(response, started, &self.timeouts, &self.limits).await;
+                let body = body::read(
+                    response,
+                    started,
+                    &self.timeouts,
+                    &self.limits,
+                    self.is_whole,
+                )
+                .await;
                 let times = Times {
                     first_byte,
                     total: started.elapsed(),
@@ -175,6 +200,7 @@ impl Client {
                 });
             }
             exchange.describe(&head, b"", &self.redactor);
+            redirected_from = Some(exchange.url.clone());
             hop = self
                 .next_hop(&hop, &url, &head, followed)
                 .map_err(|fault| failed(Failure::Redirect(fault), exchange))?;
@@ -199,13 +225,17 @@ impl Client {
         if own_site {
             builder = builder.headers(self.private_headers.clone());
         }
+        builder = builder.headers(self.cookies.headers(url, &self.private_headers));
         let patience = self
             .timeouts
             .connect
             .saturating_add(self.timeouts.first_byte);
         let left = self.timeouts.total.saturating_sub(started.elapsed());
         match timeout(patience.min(left), builder.send()).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                self.cookies.keep(url, response.headers());
+                Ok(response)
+            }
             Ok(Err(error)) => Err(failure::classify(
                 &error,
                 url,
@@ -261,6 +291,7 @@ mod tests {
         let protocol = Protocol {
             accept: "*/*",
             arguments: &[],
+            is_whole: |_| false,
         };
         let client = Client::new(&settings, protocol).unwrap();
         let url = Url::parse(&format!("http://localhost:{port}/")).unwrap();

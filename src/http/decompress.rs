@@ -26,6 +26,8 @@ pub(crate) enum DecompressError {
     TooLarge,
     /// The compressed bytes are damaged or truncated.
     Damaged(String),
+    /// The compressed bytes end too early: what came before is right.
+    Truncated(String),
 }
 
 /// A body between wire and memory.
@@ -82,16 +84,29 @@ impl Decompressor {
         }
     }
 
-    /// The bytes that have been decompressed so far, for the description of a failure.
-    pub(crate) fn take_output(mut self) -> Vec<u8> {
+    /// The bytes that have been decompressed so far.
+    pub(crate) fn output(&mut self) -> &[u8] {
         match &mut self.decoder {
-            Some(decoder) => std::mem::take(&mut decoder.sink().bytes),
-            None => self.head,
+            Some(decoder) => {
+                // What cannot be flushed is damaged, and does not count.
+                let _ = decoder.flush();
+                &decoder.sink().bytes
+            }
+            None => &self.head,
         }
     }
 
-    /// The whole body. It is damaged if the compressed bytes are truncated.
-    pub(crate) fn finish(mut self) -> Result<Vec<u8>, DecompressError> {
+    /// Takes the bytes that have been decompressed so far.
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        self.output();
+        match &mut self.decoder {
+            Some(decoder) => std::mem::take(&mut decoder.sink().bytes),
+            None => std::mem::take(&mut self.head),
+        }
+    }
+
+    /// The whole body. After a failure, [`Decompressor::take_output`] has what came before it.
+    pub(crate) fn finish(&mut self) -> Result<Vec<u8>, DecompressError> {
         if self.decoder.is_none() {
             self.start_layer()?;
         }
@@ -120,12 +135,14 @@ impl Decompressor {
     }
 
     fn end_layer(&mut self) -> Result<Vec<u8>, DecompressError> {
-        let Some(mut decoder) = self.decoder.take() else {
+        let Some(decoder) = &mut self.decoder else {
             return Ok(Vec::new());
         };
         let ended = decoder.end();
-        ended.map_err(|error| decompress_error(&mut *decoder, &error))?;
-        Ok(std::mem::take(&mut decoder.sink().bytes))
+        ended.map_err(|error| decompress_error(&mut **decoder, &error))?;
+        let bytes = std::mem::take(&mut decoder.sink().bytes);
+        self.decoder = None;
+        Ok(bytes)
     }
 }
 
@@ -218,9 +235,12 @@ fn write(decoder: &mut Box<dyn Decoder>, mut piece: &[u8]) -> Result<(), Decompr
 }
 
 fn decompress_error(decoder: &mut dyn Decoder, error: &io::Error) -> DecompressError {
-    match decoder.sink().is_full {
-        true => DecompressError::TooLarge,
-        false => DecompressError::Damaged(error.to_string()),
+    if decoder.sink().is_full {
+        DecompressError::TooLarge
+    } else if error.kind() == io::ErrorKind::UnexpectedEof {
+        DecompressError::Truncated(error.to_string())
+    } else {
+        DecompressError::Damaged(error.to_string())
     }
 }
 
@@ -274,7 +294,14 @@ impl Decoder for GzDecoder<Sink> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.try_finish()
+        self.try_finish().map_err(|error| {
+            // A checksum that is not there matches as little as a wrong one. Only an unfinished
+            // stream takes more.
+            match self.write(&[0]) {
+                Ok(1..) => truncated(),
+                _ => error,
+            }
+        })
     }
 
     fn next(&mut self, rest: &[u8]) -> Option<Box<dyn Decoder>> {
@@ -289,11 +316,7 @@ impl Decoder for ZlibDecoder<Sink> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // `try_finish` does not notice a truncated stream, but only an unfinished one takes more.
-        match self.write(&[0])? {
-            0 => self.try_finish(),
-            _ => Err(truncated()),
-        }
+        self.try_finish()
     }
 }
 
@@ -303,11 +326,7 @@ impl Decoder for DeflateDecoder<Sink> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // As above.
-        match self.write(&[0])? {
-            0 => self.try_finish(),
-            _ => Err(truncated()),
-        }
+        self.try_finish()
     }
 }
 
@@ -536,10 +555,26 @@ pub(crate) mod tests {
             for end in [wire.len() / 2, wire.len() - 1] {
                 let cut = decompress(Some(encoding), &wire[..end], 999);
                 assert!(
-                    matches!(cut, Err(DecompressError::Damaged(_))),
-                    "{encoding} at {end}"
+                    matches!(cut, Err(DecompressError::Truncated(_))),
+                    "{encoding} at {end}: {cut:?}"
                 );
             }
+        }
+        let whole = gzip(&page);
+        for cut in 1..=8 {
+            let limit = page.len() as u64;
+            let mut decompressor = Decompressor::new(Some("gzip"), limit);
+            decompressor.push(&whole[..whole.len() - cut]).unwrap();
+            let error = decompressor.finish().unwrap_err();
+            assert!(
+                matches!(error, DecompressError::Truncated(_)),
+                "{cut}: {error:?}"
+            );
+            assert_eq!(
+                decompressor.take_output(),
+                page,
+                "{cut} bytes of the trailer are missing"
+            );
         }
         let mut damaged = gzip(&page);
         let last = damaged.len() - 6;

@@ -45,6 +45,12 @@ pub enum Fault {
     /// The connection broke before the headers of the reply were complete.
     #[error("the connection broke before the response arrived: {0}")]
     Dropped(String),
+    /// The head of the response is not HTTP.
+    #[error("the response is not HTTP: {0}")]
+    Head(String),
+    /// No request can be sent to this address.
+    #[error("the address cannot be used: {0}")]
+    Address(String),
     /// No byte arrived in time.
     #[error("nothing arrived within {} ({limit})", seconds(.after))]
     Timeout {
@@ -103,11 +109,18 @@ pub enum RedirectFault {
         to: String,
     },
     /// The target is missing or unreadable.
-    #[error("redirects, but not to a readable URL: {location:?}")]
+    #[error("redirected {}", malformed(.location))]
     NoTarget {
         /// The `Location` header; empty if it is absent.
         location: String,
     },
+}
+
+fn malformed(location: &str) -> String {
+    match location.is_empty() {
+        true => "without an address: the header Location is missing or empty".to_owned(),
+        false => format!("to a malformed address {location:?}"),
+    }
 }
 
 /// Why no client can be made from its settings.

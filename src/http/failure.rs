@@ -34,6 +34,14 @@ pub(crate) fn classify(
             return Failure::Tls(reason);
         }
     }
+    for cause in causes(error) {
+        if let Some(fault) = cause.downcast_ref().and_then(head_fault) {
+            return Failure::Fault(fault);
+        }
+    }
+    if error.is_builder() {
+        return Failure::Fault(Fault::Address(error_text(error)));
+    }
     Failure::Fault(match (error.is_connect(), error.is_timeout()) {
         (true, true) => Fault::Timeout {
             limit: "connect_timeout",
@@ -42,6 +50,22 @@ pub(crate) fn classify(
         (true, false) => Fault::Connect(error_text(error)),
         _ => Fault::Dropped(error_text(error)),
     })
+}
+
+/// The fault of a response whose head is not HTTP.
+fn head_fault(error: &hyper::Error) -> Option<Fault> {
+    if !error.is_parse() {
+        return None;
+    }
+    let text = error.to_string();
+    let reason = if error.is_parse_too_large() {
+        "it has too many header lines, or too long ones".to_owned()
+    } else if text.contains("version") || text.contains("status") {
+        format!("the status line is malformed: {text}")
+    } else {
+        format!("a header line is malformed: {text}")
+    };
+    Some(Fault::Head(reason))
 }
 
 /// The causes of an error on one line, without the outermost: it says only that something failed,

@@ -6,6 +6,7 @@
 //! - `address`: arguments of requests in URLs
 //! - `network`, `redirect`: which redirects are followed
 //! - `body`, `decompress`: bodies within limits, without compression
+//! - `cookies`: the cookies of one client
 //! - `head`: status and headers of a reply
 //! - `exchange`: a request and its reply, for error messages
 //! - `error`, `failure`: why a request brought no reply
@@ -15,6 +16,7 @@
 mod address;
 mod body;
 mod client;
+mod cookies;
 mod decompress;
 mod error;
 mod exchange;

@@ -18,6 +18,10 @@ use super::secret::Secret;
 use super::settings::{ClientSettings, Credentials};
 use super::{decompress, failure};
 
+/// How many header lines a reply may have. The HTTP library's own limit is 100, and servers behind
+/// several proxies exceed it.
+const MAX_HEADERS: usize = 1_000;
+
 /// The base URL without userinfo and `api_key`, and the credentials with both.
 ///
 /// Refuses a URL that is not http(s), or that contains one of `arguments`.
@@ -152,6 +156,11 @@ pub(crate) fn http_client(
         .connect_timeout(settings.timeouts.connect)
         .redirect(redirect::Policy::none())
         .referer(false)
+        // Browsers read such headers too.
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_max_headers(MAX_HEADERS)
         .dns_resolver(network.clone());
     builder = match &settings.proxy {
         Some(proxy) => builder.proxy(make_proxy(proxy)?),

@@ -31,10 +31,10 @@ pub enum FetchError {
         /// The request and its reply.
         exchange: Box<Exchange>,
     },
-    /// Pause for hours and alert a person: the server demands a browser.
-    #[error("{exchange}: {which} demands a browser to solve a challenge; {advice}")]
+    /// Pause for hours and alert a person: a bot protection does not let us through.
+    #[error("{exchange}: {which}; {advice}")]
     Challenge {
-        /// The service behind the challenge.
+        /// What it does.
         which: Challenge,
         /// What to ask the repository for.
         advice: String,
@@ -120,20 +120,69 @@ impl FetchError {
     }
 }
 
-/// The service that protects a repository with a challenge.
+/// What a bot protection does to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Challenge {
-    /// Cloudflare: `cf-mitigated: challenge`.
-    Cloudflare,
-    /// AWS WAF: `x-amzn-waf-action`, with status 202 or 405.
-    AwsWaf,
+pub struct Challenge {
+    /// The protection.
+    pub by: Protection,
+    /// Whether it blocks the request outright. Otherwise a browser may pass.
+    pub blocks: bool,
 }
 
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = self.by;
+        match self.blocks {
+            true => write!(f, "{by} blocks the request as one of a robot"),
+            false => write!(f, "{by} demands a browser to solve a challenge"),
+        }
+    }
+}
+
+/// A product that protects servers against robots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are their own")]
+pub enum Protection {
+    Akamai,
+    Anubis,
+    AwsWaf,
+    Cloudflare,
+    DataDome,
+    DdosGuard,
+    F5,
+    Fortinet,
+    GoAway,
+    Human,
+    Imperva,
+    Imunify360,
+    Radware,
+    Sucuri,
+    Vercel,
+    Wordfence,
+    /// One without a name in its pages.
+    Unnamed,
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Cloudflare => "Cloudflare",
+            Self::Akamai => "Akamai",
+            Self::Anubis => "Anubis",
             Self::AwsWaf => "AWS WAF",
+            Self::Cloudflare => "Cloudflare",
+            Self::DataDome => "DataDome",
+            Self::DdosGuard => "DDoS-Guard",
+            Self::F5 => "F5 BIG-IP",
+            Self::Fortinet => "Fortinet",
+            Self::GoAway => "go-away",
+            Self::Human => "HUMAN",
+            Self::Imperva => "Imperva",
+            Self::Imunify360 => "Imunify360",
+            Self::Radware => "Radware",
+            Self::Sucuri => "Sucuri",
+            Self::Vercel => "Vercel",
+            Self::Wordfence => "Wordfence",
+            Self::Unnamed => "a bot protection",
         })
     }
 }

@@ -173,6 +173,8 @@ pub struct Repair {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepairKind {
+    /// The transport ended badly after a whole document.
+    UncleanEnd,
     /// Text or blank lines before the document were skipped.
     LeadingJunk,
     /// Text after the closing root tag was ignored.

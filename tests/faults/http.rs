@@ -514,3 +514,138 @@ async fn c22_forbidden_is_an_answer() {
             .all(|request| request.argument("verb").is_some())
     );
 }
+
+#[tokio::test]
+async fn c23_malformed_header_lines() {
+    let many: String = (0..150).map(|n| format!("x-{n}: 1\r\n")).collect();
+    for (case, lines) in [
+        (
+            "a warning of PHP",
+            "PHP Warning:  Module 'intl' already loaded in Unknown on line 0",
+        ),
+        ("no header", "this is no header"),
+        ("a blank before the colon", "Cache-Control : no-cache"),
+        ("folded", "Server: Apache\r\n  (Unix)\r\n\tmod_x"),
+        ("many", many.as_str()),
+    ] {
+        let world = World::of(six().always(When::Always, Fault::header_lines(lines))).await;
+        let report = world.run().await;
+        assert_eq!(report.end, End::Complete, "{case}");
+        world.assert_whole(&report);
+        assert_eq!(
+            world.repository.requests().len(),
+            4,
+            "{case}: nothing is asked twice"
+        );
+    }
+    // What no client reads is called by its name.
+    let nul = Fault::header_lines("x: \0");
+    let world = World::of(six().always(When::Always, nul)).await;
+    world.assert_incomplete(&world.run().await, &["a header line is malformed"]);
+    let nowhere = Fault::redirect(302, "http://[");
+    let world = World::of(six().always(When::Always, nowhere)).await;
+    world.assert_incomplete(&world.run().await, &["redirected to a malformed address"]);
+}
+
+#[tokio::test]
+async fn c24_whole_document_with_a_bad_end() {
+    for framing in [Framing::TooLong, Framing::Chunked] {
+        let fault = Fault::Cut {
+            after: usize::MAX,
+            framing,
+        };
+        let world = World::of(six().always(When::Always, fault)).await;
+        world.assert_whole(&world.run().await);
+        assert_eq!(world.repository.requests().len(), 4, "{framing:?}");
+        let warning = &world.warnings()[WarningKind::RepairedPages.word()];
+        assert!(
+            warning.contains("transport did not end properly"),
+            "{warning}"
+        );
+        // The same, but the document is not whole.
+        let cut = Fault::Cut {
+            after: 300,
+            framing,
+        };
+        let world = World::of(six().always(lists(), cut)).await;
+        world.assert_incomplete(&world.run().await, &["truncated"]);
+        assert_eq!(world.live(), "");
+    }
+}
+
+#[tokio::test]
+async fn c25_challenge_with_success() {
+    let anubis = "<!doctype html><html><head><title>Making sure you&#39;re not a bot!</title>\
+                  <script id=\"anubis_challenge\" type=\"application/json\">{}</script></head>";
+    let f5 = "<html><head><title>Request Rejected</title></head><body>The requested URL was \
+              rejected. Please consult with your administrator. Your support ID is: 12</body>";
+    for (case, page) in [("Anubis", anubis), ("F5", f5)] {
+        let page = Fault::status(200, &[("content-type", "text/html")], page);
+        let world = World::of(six().always(When::AfterPage(1), page)).await;
+        let report = world.run().await;
+        world.assert_incomplete(
+            &report,
+            &[case, "exempt", "not asked again for 361 minutes"],
+        );
+        assert_eq!(world.live(), "1 2", "{case}");
+        let count = world.repository.requests().len();
+        assert_eq!(count, 3, "{case}: asked once");
+        world.advance(3_600);
+        world.run().await;
+        assert_eq!(
+            world.repository.requests().len(),
+            count,
+            "{case}: left alone for hours"
+        );
+        let pauses = world.reader().host_pauses().unwrap();
+        assert!(pauses[0].reason.contains("exempt"), "{case}: {pauses:?}");
+        world.repository.heal();
+        world.advance(6 * 3_600);
+        let report = world.run().await;
+        assert_eq!(
+            (report.end, world.live()),
+            (End::Complete, "1 2 3 4 5 6".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn c26_session_in_a_cookie() {
+    let without = |text: &'static str| {
+        When::matching(move |request| {
+            let sent = request.header("cookie").unwrap_or_default();
+            !sent.contains(text)
+        })
+    };
+    let set = |text: &str| {
+        let header = ("set-cookie".to_owned(), text.to_owned());
+        Fault::Transform(Arc::new(move |mut reply| {
+            reply.headers.push(header.clone());
+            reply
+        }))
+    };
+    // Tokens live in a session.
+    let stranger = When::matching(|request| {
+        request.argument("resumptionToken").is_some() && request.header("cookie").is_none()
+    });
+    let builder = six()
+        .always(stranger, Fault::bad_resumption_token())
+        .always(When::Always, set("JSESSIONID=node1; Path=/; HttpOnly"));
+    let world = World::of(builder).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.repository.requests().len(), 4);
+    // The next run is another session.
+    world.repository.forget_requests();
+    world.advance(DAY);
+    world.run().await;
+    assert_eq!(world.repository.requests()[0].header("cookie"), None);
+    // A wall in front of everything, which redirects to itself.
+    let wall = Fault::status(
+        302,
+        &[("location", "/oai"), ("set-cookie", "seen=yes; Path=/")],
+        "",
+    );
+    let world = World::of(six().always(without("seen=yes"), wall)).await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(world.repository.requests().len(), 5, "the wall is met once");
+}

@@ -218,6 +218,37 @@ async fn rows() -> Vec<Row> {
             "C17 unadvertised gzip",
             six().always(When::Always, Fault::unadvertised_gzip()),
         ),
+        row(
+            "C23 malformed header lines",
+            six().always(
+                When::Always,
+                Fault::header_lines("PHP Warning:  x in y on line 0\r\nA : 1\r\n folded"),
+            ),
+        ),
+        row(
+            "C24 no last chunk",
+            six().always(
+                When::Always,
+                Fault::Cut {
+                    after: usize::MAX,
+                    framing: Framing::Chunked,
+                },
+            ),
+        ),
+        row(
+            "C25 proof of work, 200, page 2",
+            six().always(
+                second(),
+                Fault::status(200, &[], "<html><script id=\"anubis_challenge\"></script>"),
+            ),
+        ),
+        row(
+            "C26 cookie wall",
+            six().always(
+                When::matching(|request| request.header("cookie").is_none()),
+                Fault::status(302, &[("location", "/oai"), ("set-cookie", "a=1")], ""),
+            ),
+        ),
         row("D1 raw control character", title(b"Title\x0b3")),
         row("D1 `&#x1;`", title(b"Title&#x1;3")),
         row("D2 bad UTF-8 byte", title(b"Title \xfc")),
@@ -333,6 +364,6 @@ async fn the_table_is_true() {
         .iter()
         .map(|(name, outcome)| (*name, outcome.as_str()))
         .collect();
-    assert_eq!(found.len(), 41);
+    assert_eq!(found.len(), 45);
     assert_eq!(told, found);
 }

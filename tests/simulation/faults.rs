@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use harvestd::http::{Exchange, Fault as Transient, RedirectFault};
-use harvestd::oai::error::{Challenge, FetchError};
+use harvestd::oai::error::{Challenge, FetchError, Protection};
 
 /// One kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,10 +173,13 @@ pub(crate) fn failure(fault: Fault, rng: &mut Rng) -> FetchError {
             }
         }
         Fault::Challenge => FetchError::Challenge {
-            which: if rng.bool() {
-                Challenge::Cloudflare
-            } else {
-                Challenge::AwsWaf
+            which: Challenge {
+                by: if rng.bool() {
+                    Protection::Cloudflare
+                } else {
+                    Protection::AwsWaf
+                },
+                blocks: false,
             },
             advice: "ask for access".to_owned(),
             exchange: exchange(Some(403)),

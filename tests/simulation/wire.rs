@@ -330,6 +330,7 @@ impl Site {
 fn answer(body: Vec<u8>, now: Datestamp) -> Answer {
     Answer {
         wire_bytes: body.len() as u64,
+        unclean_end: None,
         body,
         status: 200,
         content_type: None,

@@ -37,6 +37,8 @@ pub enum Fault {
 pub enum Framing {
     /// `Content-Length`, of the whole body.
     Length,
+    /// `Content-Length`, three bytes more than there are.
+    TooLong,
     /// Chunks; a cut body lacks the last one.
     Chunked,
     /// The end of the connection, so that a cut cannot be told from the end.
@@ -49,6 +51,16 @@ impl Fault {
         let body = "<!DOCTYPE html><html><head><title>Please wait</title></head>\
                     <body><h1>We are checking your browser</h1></body></html>";
         Self::status(status, &[("content-type", "text/html")], body)
+    }
+
+    /// The answer with these raw lines among its headers.
+    pub fn header_lines(lines: &str) -> Self {
+        // A header's value is written as it is.
+        let value = format!("1\r\n{}", lines.trim_end());
+        Self::Transform(Arc::new(move |mut reply| {
+            reply.headers.push(("x-scripted".to_owned(), value.clone()));
+            reply
+        }))
     }
 
     /// Any status, headers and body.

@@ -148,6 +148,7 @@ fn head(reply: &Reply, framing: Framing, date: SystemTime) -> String {
     }
     head.push_str(&match framing {
         Framing::Length => format!("content-length: {}\r\n", reply.body.len()),
+        Framing::TooLong => format!("content-length: {}\r\n", reply.body.len() + 3),
         Framing::Chunked => "transfer-encoding: chunked\r\n".to_owned(),
         Framing::Close => "connection: close\r\n".to_owned(),
     });

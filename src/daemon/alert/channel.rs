@@ -151,6 +151,7 @@ async fn post(url: &Secret, body: &str) -> Result<(), Undelivered> {
     let protocol = Protocol {
         accept: "*/*",
         arguments: &[],
+        is_whole: |_| false,
     };
     let client = Client::new(&settings, protocol)
         .map_err(|error| Undelivered::of_channel(format!("{shown}: {error}")))?;

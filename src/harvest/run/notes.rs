@@ -91,6 +91,7 @@ impl<'a> Notes<'a> {
 
 fn repair_in_words(kind: RepairKind) -> &'static str {
     match kind {
+        RepairKind::UncleanEnd => "responses whose transport did not end properly",
         RepairKind::LeadingJunk => "text before the document",
         RepairKind::TrailingJunk => "text after the document",
         RepairKind::Encoding => "an encoding that is not the declared one",

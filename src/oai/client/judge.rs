@@ -2,10 +2,9 @@
 
 use std::time::SystemTime;
 
-use reqwest::header::HeaderName;
-
+use super::challenge::challenge;
 use crate::http::{Exchange, Fault, Head};
-use crate::oai::error::{Challenge, FetchError};
+use crate::oai::error::FetchError;
 
 /// How many bytes of a body are searched for the root element of a response.
 const SNIFFED_BYTES: usize = 16 << 10;
@@ -24,7 +23,8 @@ pub(crate) fn verdict(
     let exchange = || Box::new(exchange.clone());
     let status = head.status.as_u16();
     let retry_after = head.retry_after(SystemTime::now());
-    if let Some(which) = challenge(head) {
+    let is_document = is_oai_document(body);
+    if let Some(which) = challenge(head, body, is_document) {
         return Some(FetchError::Challenge {
             which,
             advice: challenge_advice(user_agent),
@@ -32,7 +32,7 @@ pub(crate) fn verdict(
         });
     }
     let flow_control = matches!(status, 429 | 503) && retry_after.is_some();
-    if !flow_control && is_oai_document(body) {
+    if !flow_control && is_document {
         return None;
     }
     let fault = match status {
@@ -101,31 +101,36 @@ pub(crate) fn is_oai_document(body: &[u8]) -> bool {
             after.first(),
             Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n')
         );
-        let before = match before {
-            [before @ .., b':'] => {
-                let is_name = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
-                let prefix = before.iter().rev().take_while(|b| is_name(b)).count();
-                &before[..before.len() - prefix]
-            }
-            before => before,
-        };
-        ends && before.last() == Some(&b'<')
+        ends && without_prefix(before).last() == Some(&b'<')
     })
 }
 
-/// The service whose challenge the reply is, if it is one.
-fn challenge(head: &Head) -> Option<Challenge> {
-    let says = |name, values: &[&str]| {
-        let text = head.text(&HeaderName::from_static(name));
-        text.is_some_and(|text| values.iter().any(|value| text.eq_ignore_ascii_case(value)))
-    };
-    if says("cf-mitigated", &["challenge"]) {
-        Some(Challenge::Cloudflare)
-    } else if says("x-amzn-waf-action", &["challenge", "captcha"]) {
-        Some(Challenge::AwsWaf)
-    } else {
-        None
+/// Whether a body has an OAI-PMH response and the end of its root element.
+///
+/// The parser judges what is in between, so a mistake here costs only a retry.
+pub(crate) fn is_whole_document(body: &[u8]) -> bool {
+    const NAME: &[u8] = b"OAI-PMH";
+    if !is_oai_document(body) {
+        return false;
     }
+    let end = &body[body.len().saturating_sub(SNIFFED_BYTES)..];
+    let end: Vec<u8> = end.iter().copied().filter(|byte| *byte != 0).collect();
+    let Some(at) = memchr::memmem::rfind(&end, NAME) else {
+        return false;
+    };
+    let before = without_prefix(&end[..at]);
+    let after = end[at + NAME.len()..].trim_ascii_start();
+    before.ends_with(b"</") && after.first() == Some(&b'>')
+}
+
+/// `text` without a namespace prefix at its end.
+fn without_prefix(text: &[u8]) -> &[u8] {
+    let [text @ .., b':'] = text else {
+        return text;
+    };
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+    let prefix = text.iter().rev().take_while(|b| is_name(b)).count();
+    &text[..text.len() - prefix]
 }
 
 #[cfg(test)]
@@ -143,7 +148,7 @@ mod tests {
             None => "answer".to_owned(),
             Some(FetchError::Wait { retry_after, .. }) => format!("wait {retry_after:?}"),
             Some(FetchError::Retry { fault, .. }) => format!("retry {fault:?}"),
-            Some(FetchError::Challenge { which, .. }) => format!("challenge {which:?}"),
+            Some(FetchError::Challenge { which, .. }) => format!("challenge {:?}", which.by),
             Some(FetchError::Refused { status, .. }) => format!("refused {status}"),
             Some(other) => panic!("{other:?} is not a verdict"),
         }
@@ -290,5 +295,26 @@ mod tests {
         for (case, body, expected) in cases {
             assert_eq!(is_oai_document(body), expected, "{case}");
         }
+    }
+
+    #[test]
+    fn a_whole_document_has_its_closing_root_tag() {
+        let cases: &[(&str, &str, bool)] = &[
+            ("plain", "<OAI-PMH xmlns=\"x\"><Identify/></OAI-PMH>", true),
+            ("prefix", "<o:OAI-PMH><o:Identify/></o:OAI-PMH >\n", true),
+            ("junk after it", "<OAI-PMH></OAI-PMH><script>", true),
+            ("cut", "<OAI-PMH><Identify/></OAI-PM", false),
+            ("cut in the tag", "<OAI-PMH><Identify/></OAI-PMH", false),
+            ("cut earlier", "<OAI-PMH><ListRecords>", false),
+            ("another document", "<html></html>", false),
+            ("empty", "", false),
+        ];
+        for (case, body, expected) in cases {
+            assert_eq!(is_whole_document(body.as_bytes()), *expected, "{case}");
+            let utf16: Vec<u8> = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert_eq!(is_whole_document(&utf16), *expected, "{case}, UTF-16");
+        }
+        let long = format!("<OAI-PMH>{}</OAI-PMH>", "x".repeat(100_000));
+        assert!(is_whole_document(long.as_bytes()));
     }
 }

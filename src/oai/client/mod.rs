@@ -1,5 +1,6 @@
 //! The OAI-PMH client: sends one request, once, and judges the reply.
 
+mod challenge;
 mod judge;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::http::{
 const PROTOCOL: Protocol = Protocol {
     accept: "text/xml, application/xml;q=0.9, */*;q=0.1",
     arguments: ARGUMENTS,
+    is_whole: judge::is_whole_document,
 };
 
 /// The arguments of requests. No base URL may contain one of them.
@@ -61,6 +63,8 @@ pub struct Answer {
     pub times: Times,
     /// The size of the body as it was sent.
     pub wire_bytes: u64,
+    /// What is wrong with the end of the transport, although the document is whole.
+    pub unclean_end: Option<String>,
 }
 
 /// The URL of `request` at `base`; arguments as in [`Request::arguments`], then `api_key`.
@@ -143,6 +147,7 @@ impl Client {
                 moved_to,
                 times,
                 wire_bytes: body.wire_bytes,
+                unclean_end: body.unclean_end,
             }),
         }
     }

@@ -17,7 +17,7 @@ use url::Url;
 use super::*;
 use crate::http::{Fault, RedirectFault, Timeouts};
 use crate::oai::ResumptionToken;
-use crate::oai::error::Challenge;
+use crate::oai::error::Protection;
 use crate::oai::request::{Selection, Verb};
 
 const PAGE: &str = "<OAI-PMH><Identify/></OAI-PMH>";
@@ -29,6 +29,8 @@ enum Reply {
     Send(Vec<u8>),
     /// Sends these bytes and closes the connection.
     Close(Vec<u8>),
+    /// Sends these bytes and drops the connection: TLS gets no farewell.
+    Drop(Vec<u8>),
     /// Sends these bytes, and nothing more for ever.
     Hang(Vec<u8>),
     /// Sends these bytes, and then one more every few milliseconds for ever.
@@ -103,6 +105,11 @@ async fn serve(
             Reply::Close(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 let _ = stream.shutdown().await;
+                return;
+            }
+            Reply::Drop(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                let _ = stream.flush().await;
                 return;
             }
             Reply::Hang(bytes) => {
@@ -279,9 +286,9 @@ async fn faults_can_be_retried() {
     let short = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<OAI-PMH>".to_vec();
     let document_cut = b"HTTP/1.1 422 X\r\nContent-Length: 99\r\n\r\n<OAI-PMH>".to_vec();
     let gzip = http::tests::gzip(PAGE.as_bytes());
-    let gzip_cut = respond("200 OK\nContent-Encoding: gzip", &gzip[..gzip.len() - 9]);
+    let gzip_cut = respond("200 OK\nContent-Encoding: gzip", &gzip[..gzip.len() / 2]);
     type Check = fn(&Fault) -> bool;
-    let cases: [(&str, Reply, Check); 10] = [
+    let cases: [(&str, Reply, Check); 11] = [
         ("closed at once", Reply::Close(Vec::new()), |f| {
             matches!(f, Fault::Dropped(_))
         }),
@@ -291,8 +298,15 @@ async fn faults_can_be_retried() {
             |f| matches!(f, Fault::Dropped(_)),
         ),
         ("no HTTP", Reply::Close(b"SSH-2.0\r\n\r\n".to_vec()), |f| {
-            matches!(f, Fault::Dropped(_))
+            *f == Fault::Head(
+                "the status line is malformed: invalid HTTP version parsed".to_owned(),
+            )
         }),
+        (
+            "a NUL among the headers",
+            Reply::Close(b"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n".to_vec()),
+            |f| f.to_string().contains("a header line is malformed: "),
+        ),
         ("cut in a chunk", Reply::Close(chunked), |f| {
             matches!(f, Fault::Cut(_))
         }),
@@ -321,6 +335,170 @@ async fn faults_can_be_retried() {
             other => panic!("{case}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn odd_headers_are_skipped() {
+    let many: String = (0..300).map(|n| format!("X-{n}: 1\r\n")).collect();
+    for (case, lines) in [
+        (
+            "no name",
+            "PHP Warning:  Module 'intl' already loaded in Unknown on line 0\r\n",
+        ),
+        ("no colon", "this is no header\r\n"),
+        ("a blank before the colon", "Cache-Control : no-cache\r\n"),
+        ("folded", "Server: Apache\r\n  (Unix)\r\n"),
+        ("folded with nothing before", "  (Unix)\r\n"),
+        ("UTF-8", "X-Name: Zürich\r\n"),
+        ("length twice", "Content-Length: 30\r\n"),
+        ("line feeds alone", "X-A: 1\nX-B: 2\n"),
+        ("many", &many),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\n{lines}Content-Type: text/xml\r\n");
+        let whole = format!("{head}Content-Length: {}\r\n\r\n{PAGE}", PAGE.len());
+        let answer = ask_for(Reply::Send(whole.into_bytes())).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_eq!(answer.body, PAGE.as_bytes(), "{case}");
+        assert_eq!(answer.content_type.as_deref(), Some("text/xml"), "{case}");
+        assert_eq!(answer.unclean_end, None, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_document_counts_however_it_ends() {
+    let plain =
+        |head: &str| Reply::Close(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{PAGE}").into_bytes());
+    let hanging =
+        |head: &str| Reply::Hang(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{PAGE}").into_bytes());
+    let gzip = http::tests::gzip(PAGE.as_bytes());
+    let packed = |head: &str, bytes: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n{head}\r\n\r\n");
+        Reply::Close([head.as_bytes(), bytes].concat())
+    };
+    let chunk = format!("{:x}\r\n{PAGE}\r\n", PAGE.len());
+    let chunked = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}");
+    let bad_size = format!("{chunked}zz\r\n");
+    for (case, reply) in [
+        ("longer than sent", plain("Content-Length: 34")),
+        ("longer than sent, and open", hanging("Content-Length: 34")),
+        (
+            "no length, and open",
+            hanging("Transfer-Encoding: identity"),
+        ),
+        ("no last chunk", Reply::Close(chunked.into_bytes())),
+        (
+            "a last chunk that is none",
+            Reply::Close(bad_size.into_bytes()),
+        ),
+        (
+            "length before compression",
+            packed("Content-Length: 4000", &gzip),
+        ),
+        (
+            "no checksum of the compression",
+            packed("Connection: close", &gzip[..gzip.len() - 8]),
+        ),
+    ] {
+        let answer = ask_for(reply).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_eq!(answer.body, PAGE.as_bytes(), "{case}");
+        assert!(answer.unclean_end.is_some(), "{case}");
+    }
+    let mut damaged = gzip;
+    let checksum = damaged.len() - 8;
+    damaged[checksum] ^= 1;
+    let error = ask_for(packed("Connection: close", &damaged))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            FetchError::Retry {
+                fault: Fault::Compression(_),
+                ..
+            }
+        ),
+        "a wrong checksum is no bad end: {error:?}"
+    );
+}
+
+#[tokio::test]
+async fn tls_without_a_farewell_loses_no_whole_document() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca_file = directory.path().join("ca.pem");
+    for (body, expected) in [(PAGE, true), (&PAGE[..20], false)] {
+        let bytes = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
+        let reply = Reply::Drop(bytes.into_bytes());
+        let server = TlsServer::answering("localhost", false, reply).await;
+        std::fs::write(&ca_file, &server.ca_pem).unwrap();
+        let mut settings = ClientSettings::new(server.url.clone());
+        settings.ca_file = Some(ca_file.clone());
+        match ask(&settings).await {
+            Ok(answer) => assert!(expected && answer.unclean_end.is_some()),
+            Err(FetchError::Retry {
+                fault: Fault::Cut(_),
+                ..
+            }) => assert!(!expected),
+            Err(error) => panic!("{error:?}"),
+        }
+        server.task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn cookies_are_kept_and_go_with_the_next_request() {
+    let set = |text: &str| page(&format!("200 OK\nSet-Cookie: {text}"));
+    let wall = "302 Found\nLocation: /oai?verb=Identify\nSet-Cookie: wall=passed; Path=/";
+    let server = Server::start([
+        Reply::Send(respond(wall, b"")),
+        set("JSESSIONID=node1; Path=/; HttpOnly"),
+        page("200 OK"),
+    ])
+    .await;
+    let client = Client::new(&server.settings()).unwrap();
+    client.send(&Request::Identify).await.unwrap();
+    client.send(&Request::Identify).await.unwrap();
+    let sent: Vec<Vec<String>> = server
+        .requests()
+        .iter()
+        .map(|request| {
+            let line = request
+                .lines()
+                .find_map(|line| line.strip_prefix("cookie: "));
+            let mut all: Vec<_> = line
+                .unwrap_or("none")
+                .split("; ")
+                .map(str::to_owned)
+                .collect();
+            all.sort();
+            all
+        })
+        .collect();
+    assert_eq!(sent[0], ["none"]);
+    assert_eq!(sent[1], ["wall=passed"], "with the redirect to itself");
+    assert_eq!(sent[2], ["JSESSIONID=node1", "wall=passed"]);
+}
+
+#[tokio::test]
+async fn malformed_redirects_are_called_so() {
+    for location in ["http://", "http://[", "//:80", "http://x y/"] {
+        let server = Server::start([redirect_to("302 Found", location)]).await;
+        let error = ask(&server.settings()).await.unwrap_err();
+        assert!(
+            matches!(&error, FetchError::Redirect { .. }),
+            "{location}: {error:?}"
+        );
+        let text = error.to_string();
+        assert!(text.contains("redirected to a malformed address"), "{text}");
+        assert!(text.contains("answered HTTP 302"), "{text}");
+    }
+    let error = ask_for(Reply::Send(respond("302 Found", b"")))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("redirected without an address"),
+        "{error}"
+    );
 }
 
 fn page_of_html(status: &str) -> Reply {
@@ -407,10 +585,7 @@ async fn classifies_error_replies() {
             |e| {
                 matches!(
                     e,
-                    FetchError::Challenge {
-                        which: Challenge::Cloudflare,
-                        ..
-                    }
+                    FetchError::Challenge { which, .. } if which.by == Protection::Cloudflare
                 )
             },
         ),
@@ -420,10 +595,7 @@ async fn classifies_error_replies() {
             |e| {
                 matches!(
                     e,
-                    FetchError::Challenge {
-                        which: Challenge::AwsWaf,
-                        ..
-                    }
+                    FetchError::Challenge { which, .. } if which.by == Protection::AwsWaf
                 )
             },
         ),
@@ -891,6 +1063,10 @@ struct TlsServer {
 impl TlsServer {
     /// Answers one connection, over HTTP/2 if `http2`, and tells which protocols were offered.
     async fn start(name: &str, http2: bool) -> Self {
+        Self::answering(name, http2, page("200 OK\nConnection: close")).await
+    }
+
+    async fn answering(name: &str, http2: bool, reply: Reply) -> Self {
         let mut ca_params = CertificateParams::default();
         ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(ca_params, KeyPair::generate().unwrap()).unwrap();
@@ -921,7 +1097,7 @@ impl TlsServer {
             if http2 {
                 serve_http2(stream.unwrap()).await;
             } else if let Ok(stream) = stream {
-                let replies = Arc::new(Mutex::new(vec![page("200 OK\nConnection: close")]));
+                let replies = Arc::new(Mutex::new(vec![reply]));
                 serve(stream, replies, Arc::default()).await;
             }
             offered

@@ -20,6 +20,7 @@ use crate::stop::Stop;
 const PROTOCOL: http::Protocol = http::Protocol {
     accept: "application/json",
     arguments: &[],
+    is_whole: |_| false,
 };
 
 /// The size limit of an answer. A page of an audit has a few hundred kilobytes.

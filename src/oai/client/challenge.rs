@@ -1,0 +1,346 @@
+//! Recognises the pages of bot protections: challenges that only a browser can solve, and blocks.
+
+use reqwest::header::HeaderName;
+
+use crate::http::Head;
+use crate::oai::error::{Challenge, Protection};
+
+/// How many bytes of a page are searched.
+const SEARCHED_BYTES: usize = 64 << 10;
+
+/// A page of no more bytes has nothing to show beside a script. Larger ones may be ordinary pages into
+/// which a protection has put its script.
+const BARE_PAGE_BYTES: usize = 4 << 10;
+
+/// The protection whose page the reply is, if it is one. `is_document` says that the body is an
+/// OAI-PMH response, whose records may quote anything.
+pub(super) fn challenge(head: &Head, body: &[u8], is_document: bool) -> Option<Challenge> {
+    by_headers(head).or_else(|| match is_document {
+        true => None,
+        false => by_page(head.status.as_u16(), body),
+    })
+}
+
+fn by_headers(head: &Head) -> Option<Challenge> {
+    let says = |name, values: &[&str]| {
+        let text = head.text(&HeaderName::from_static(name));
+        text.is_some_and(|text| values.iter().any(|value| text.eq_ignore_ascii_case(value)))
+    };
+    let by = if says("cf-mitigated", &["challenge"]) {
+        Protection::Cloudflare
+    } else if says("x-amzn-waf-action", &["challenge", "captcha"]) {
+        Protection::AwsWaf
+    } else {
+        return None;
+    };
+    Some(Challenge { by, blocks: false })
+}
+
+/// A sign of a protection: all of these texts, in lower case, stand in its pages.
+struct Sign {
+    by: Protection,
+    blocks: bool,
+    /// Whether ordinary pages may have these texts too, so that only a bare page is one of the
+    /// protection's own.
+    bare: bool,
+    texts: &'static [&'static str],
+}
+
+const fn demands(by: Protection, texts: &'static [&'static str]) -> Sign {
+    Sign {
+        by,
+        blocks: false,
+        bare: false,
+        texts,
+    }
+}
+
+const fn blocks(by: Protection, texts: &'static [&'static str]) -> Sign {
+    Sign {
+        blocks: true,
+        ..demands(by, texts)
+    }
+}
+
+const fn bare(by: Protection, texts: &'static [&'static str]) -> Sign {
+    Sign {
+        bare: true,
+        ..demands(by, texts)
+    }
+}
+
+/// The first sign that a page has tells its protection.
+const SIGNS: &[Sign] = {
+    use Protection::*;
+    &[
+        demands(Anubis, &["anubis_challenge"]),
+        demands(Anubis, &["anubis_version"]),
+        demands(Anubis, &["/.within.website/"]),
+        demands(Anubis, &["techaro.lol-anubis"]),
+        demands(GoAway, &["git/go-away"]),
+        blocks(F5, &["the requested url was rejected", "support id"]),
+        demands(F5, &["/tspd/", "support id"]),
+        bare(F5, &["/tspd/"]),
+        demands(F5, &["bobcmn"]),
+        demands(F5, &["apm_do_not_touch"]),
+        demands(F5, &["/__imp_apg__/"]),
+        demands(Cloudflare, &["_cf_chl_opt"]),
+        demands(Cloudflare, &["cf-browser-verification"]),
+        demands(Cloudflare, &["cf-challenge-running"]),
+        demands(Cloudflare, &["/cdn-cgi/l/chk_"]),
+        demands(
+            Cloudflare,
+            &["/cdn-cgi/challenge-platform/", "/orchestrate/"],
+        ),
+        demands(Cloudflare, &["<title>just a moment...</title>"]),
+        blocks(Cloudflare, &["you have been blocked", "cloudflare"]),
+        blocks(Cloudflare, &["attention required!", "cloudflare"]),
+        blocks(Cloudflare, &["access denied", "cf-error-details"]),
+        blocks(Imperva, &["incapsula incident id"]),
+        blocks(Imperva, &["powered by", "imperva", "incident id"]),
+        demands(Imperva, &["pardon our interruption"]),
+        demands(Imperva, &["reeseskipexpirationcheck"]),
+        demands(Imperva, &["_incapsula_resource", "main-iframe"]),
+        bare(Imperva, &["_incapsula_resource"]),
+        blocks(Akamai, &["access denied", "errors.edgesuite.net"]),
+        blocks(
+            Akamai,
+            &["you don't have permission to access", "reference&#32;&#35;"],
+        ),
+        blocks(
+            Akamai,
+            &["you don't have permission to access", "reference #"],
+        ),
+        demands(Akamai, &["/_sec/cp_challenge/"]),
+        demands(Akamai, &["/_sec/verify?"]),
+        demands(Akamai, &["sec-if-cpt-container"]),
+        demands(Akamai, &["bm-verify="]),
+        demands(AwsWaf, &["gokuprops"]),
+        demands(AwsWaf, &["awswafintegration"]),
+        demands(AwsWaf, &["awswafcookiedomainlist"]),
+        demands(AwsWaf, &[".awswaf.com"]),
+        demands(DataDome, &["captcha-delivery.com"]),
+        demands(DdosGuard, &["check.ddos-guard.net"]),
+        demands(DdosGuard, &["<title>ddos-guard</title>"]),
+        demands(DdosGuard, &["/.well-known/ddos-guard/"]),
+        demands(Human, &["px-captcha"]),
+        demands(Radware, &["validate.perfdrive.com"]),
+        demands(Radware, &["radware", "captcha"]),
+        demands(Sucuri, &["sucuri_cloudproxy_js"]),
+        blocks(Sucuri, &["sucuri website firewall"]),
+        demands(Vercel, &["vercel security checkpoint"]),
+        blocks(Wordfence, &["generated by wordfence"]),
+        demands(Imunify360, &["imunify360"]),
+        blocks(Fortinet, &["web page blocked", "attack id"]),
+        blocks(Fortinet, &["web page blocked", "fortinet"]),
+        demands(Unnamed, &["/.basedflare/"]),
+        demands(Unnamed, &["/.safeline/"]),
+        demands(Unnamed, &["/.lsrecap/"]),
+        demands(Unnamed, &["making sure you", "not a bot"]),
+        demands(Unnamed, &["verify you are human"]),
+        demands(Unnamed, &["verifying you are human"]),
+        demands(Unnamed, &["verify that you are human"]),
+        demands(Unnamed, &["you are not a robot"]),
+        demands(Unnamed, &["you're not a robot"]),
+        demands(Unnamed, &["you&#39;re not a robot"]),
+        bare(Unnamed, &["g-recaptcha"]),
+        bare(Unnamed, &["h-captcha"]),
+        bare(Unnamed, &["cf-turnstile"]),
+    ]
+};
+
+fn by_page(status: u16, body: &[u8]) -> Option<Challenge> {
+    // There is no such page, or the credentials are wrong: no protection says so.
+    if matches!(status, 401 | 404 | 407 | 410) {
+        return None;
+    }
+    let start = &body[..body.len().min(SEARCHED_BYTES)];
+    let page = String::from_utf8_lossy(start).to_ascii_lowercase();
+    // What Cloudflare sends to clients that do not ask for HTML.
+    if status == 403 && page.trim().starts_with("error code: 10") {
+        return Some(Challenge {
+            by: Protection::Cloudflare,
+            blocks: true,
+        });
+    }
+    let is_html = [
+        "<html",
+        "<!doctype html",
+        "<head",
+        "<body",
+        "<script",
+        "<title",
+    ]
+    .iter()
+    .any(|tag| page.contains(tag));
+    if !is_html {
+        return None;
+    }
+    let is_bare = body.len() <= BARE_PAGE_BYTES;
+    // Apostrophes are written in several ways.
+    let page = page
+        .replace("&#39;", "'")
+        .replace("&rsquo;", "'")
+        .replace('’', "'");
+    let sign = SIGNS.iter().find(|sign| {
+        (is_bare || !sign.bare) && sign.texts.iter().all(|text| page.contains(text))
+    })?;
+    Some(Challenge {
+        by: sign.by,
+        blocks: sign.blocks,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::tests::head;
+
+    fn seen(status: u16, body: &str) -> Option<(Protection, bool)> {
+        let found = challenge(&head(status, &[]), body.as_bytes(), false)?;
+        Some((found.by, found.blocks))
+    }
+
+    #[test]
+    fn pages_of_protections_are_known() {
+        use Protection::*;
+        let cases: &[(&str, u16, &str, (Protection, bool))] = &[
+            (
+                "proof of work",
+                200,
+                "<!doctype html><title>Making sure you&#39;re not a bot!</title>\
+                 <script id=\"anubis_challenge\" type=\"application/json\">{}</script>",
+                (Anubis, false),
+            ),
+            (
+                "proof of work in another language",
+                200,
+                "<!doctype html><title>Einen Moment</title>\
+                 <link href=\"/.within.website/x/xess/xess.min.css\">",
+                (Anubis, false),
+            ),
+            (
+                "another one of the kind",
+                200,
+                "<html><title>Making sure you’re not a bot!</title>",
+                (Unnamed, false),
+            ),
+            (
+                "F5 blocks",
+                200,
+                "<html><head><title>Request Rejected</title></head><body>The requested URL was \
+                 rejected. Please consult with your administrator.<br>Your support ID is: 1</body>",
+                (F5, true),
+            ),
+            (
+                "F5 demands scripts",
+                200,
+                "<html><head><script src=\"/TSPD/08f?type=9\"></script></head><body>Please enable \
+                 JavaScript to view the page content.<br/>Your support ID is: 1.</body>",
+                (F5, false),
+            ),
+            (
+                "Cloudflare demands scripts",
+                503,
+                "<!DOCTYPE html><title>Just a moment...</title><script>window._cf_chl_opt={}",
+                (Cloudflare, false),
+            ),
+            (
+                "Cloudflare blocks",
+                403,
+                "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>",
+                (Cloudflare, true),
+            ),
+            (
+                "Cloudflare blocks programs",
+                403,
+                "error code: 1010",
+                (Cloudflare, true),
+            ),
+            (
+                "Imperva",
+                200,
+                "<html><iframe id=\"main-iframe\" src=\"/_Incapsula_Resource?x\">Request \
+                 unsuccessful. Incapsula incident ID: 1-2</iframe></html>",
+                (Imperva, true),
+            ),
+            (
+                "Imperva's script alone",
+                200,
+                "<html><head><script src=\"/_Incapsula_Resource?SWJIYLWA=7\"></script></html>",
+                (Imperva, false),
+            ),
+            (
+                "Akamai blocks",
+                403,
+                "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD><BODY>You don't have permission to \
+                 access \"http&#58;&#47;&#47;x\" on this server.<P>Reference&#32;&#35;18&#46;1</BODY>",
+                (Akamai, true),
+            ),
+            (
+                "Akamai demands scripts",
+                428,
+                "<html><div id=\"sec-if-cpt-container\"></div>",
+                (Akamai, false),
+            ),
+            (
+                "AWS WAF",
+                202,
+                "<!DOCTYPE html><script>window.gokuProps = {}</script>\
+                 <script src=\"https://a.b.token.awswaf.com/challenge.js\"></script>",
+                (AwsWaf, false),
+            ),
+            (
+                "captcha alone",
+                200,
+                "<html><form><div class=\"g-recaptcha\"></div></form></html>",
+                (Unnamed, false),
+            ),
+        ];
+        for (case, status, body, expected) in cases {
+            assert_eq!(seen(*status, body), Some(*expected), "{case}");
+        }
+    }
+
+    #[test]
+    fn other_pages_are_not() {
+        let long = format!(
+            "<html><script src=\"/_Incapsula_Resource?x\"></script>{}<div class=\"g-recaptcha\">",
+            "Search our collections. ".repeat(300)
+        );
+        let cases: &[(&str, u16, &str)] = &[
+            (
+                "error of a server",
+                500,
+                "<html><title>Internal Server Error</title>",
+            ),
+            (
+                "maintenance",
+                503,
+                "<html><h1>We are checking your browser</h1></html>",
+            ),
+            ("with the script of a protection", 200, &long),
+            (
+                "Cloudflare's script in an ordinary page",
+                200,
+                "<html><script src=\"/cdn-cgi/challenge-platform/scripts/jsd/main.js\"></script>",
+            ),
+            (
+                "no such page",
+                404,
+                "<html><form><div class=\"g-recaptcha\"></div></form></html>",
+            ),
+            ("text", 200, "anubis_challenge"),
+            (
+                "a name alone",
+                502,
+                "<html><title>502</title><hr>cloudflare</html>",
+            ),
+        ];
+        for (case, status, body) in cases {
+            assert_eq!(seen(*status, body), None, "{case}");
+        }
+        let quoted = "<OAI-PMH><x>&lt;html> anubis_challenge</x></OAI-PMH>";
+        assert!(challenge(&head(200, &[]), quoted.as_bytes(), true).is_none());
+    }
+}
