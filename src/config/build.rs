@@ -99,6 +99,9 @@ impl<'a> Builder<'a> {
         }
         DaemonSettings {
             listen,
+            hosts: reader.get(&keys::HOSTS_ANSWERED),
+            max_connections: reader.get(&keys::MAX_CONNECTIONS),
+            http2: reader.get(&keys::HTTP2),
             max_hosts: reader.get(&keys::MAX_HOSTS),
             history_days: reader.get(&keys::HISTORY_DAYS),
             tombstone_days: reader.get(&keys::TOMBSTONE_DAYS),

@@ -15,6 +15,12 @@ use crate::http::Secret;
 pub struct DaemonSettings {
     /// `listen`: the address that HTTP is served on; port 0 is any free one.
     pub listen: SocketAddr,
+    /// `hosts`: the names under which HTTP is answered, in lower case, beside localhost and addresses.
+    pub hosts: Vec<String>,
+    /// `max_connections`: the number of HTTP connections at the same time, from 1.
+    pub max_connections: usize,
+    /// `http2`: whether HTTP/2 is spoken too.
+    pub http2: bool,
     /// `max_hosts`: the number of hosts that are harvested at the same time, from 1.
     pub max_hosts: usize,
     /// `history_days`: ended passes are deleted after this number of days; 0 keeps them all.

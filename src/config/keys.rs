@@ -98,6 +98,24 @@ keys! {
     /// Everyone who can reach this address can read what is in the store.
     LISTEN: SocketAddr = "listen" in [Scope::Daemon], v::ADDRESS, default "\"127.0.0.1:8017\"";
 
+    /// The names by which the status page and the API are called, as in the Host header of requests.
+    ///
+    /// If `listen` is an address of this machine alone, requests under other names are refused, apart
+    /// from localhost and the machine's own addresses. A page of another site could otherwise give its
+    /// name this address and read what is in the store. Write the name here under which a reverse proxy
+    /// passes requests on. With this key it counts for any `listen`.
+    HOSTS_ANSWERED: Vec<String> = "hosts" in [Scope::Daemon], v::HOST_NAMES, default "[]",
+        example "[\"harvest.example.org\"]";
+
+    /// The number of HTTP connections at the same time.
+    ///
+    /// If there are more, the one is closed that has waited longest for its client. Half of this number
+    /// may wait for changes (`wait=` of the change feed), and a quarter for one client.
+    MAX_CONNECTIONS: usize = "max_connections" in [Scope::Daemon], v::some_count(), default "128";
+
+    /// Whether HTTP/2 without encryption is spoken besides HTTP/1.1.
+    HTTP2: bool = "http2" in [Scope::Daemon], v::FLAG, default "false";
+
     /// The number of hosts that are harvested at the same time.
     ///
     /// Sources on the same host always take turns.

@@ -46,6 +46,7 @@ pub(crate) const FLAG: Reading<bool> = (Kind::Flag, flag);
 pub(crate) const FORMAT: Reading<Format> = (Kind::Text, format_name);
 pub(crate) const GRANULARITY: Reading<Granularity> = (Kind::Text, granularity);
 pub(crate) const HEADERS: Reading<()> = (Kind::Table, headers);
+pub(crate) const HOST_NAMES: Reading<Vec<String>> = (Kind::List, host_names);
 pub(crate) const HOURS: Reading<Hours> = (Kind::Text, hours);
 pub(crate) const LOG_FILTER: Reading<String> = (Kind::Text, filter);
 pub(crate) const LOG_FORMAT: Reading<LogFormat> = (Kind::Text, log_format);
@@ -180,6 +181,20 @@ pub(crate) fn texts(value: &Value) -> Result<Vec<String>, String> {
         }
     }
     Ok(texts)
+}
+
+/// Names or addresses of hosts, without ports, in lower case. An address of version 6 has no brackets.
+fn host_names(value: &Value) -> Result<Vec<String>, String> {
+    let read = |text: String| match url::Host::parse(&text) {
+        Ok(url::Host::Domain(name)) => Ok(name),
+        Ok(url::Host::Ipv4(address)) => Ok(address.to_string()),
+        Ok(url::Host::Ipv6(address)) => Ok(address.to_string()),
+        Err(_) => Err(format!(
+            "{text:?} is not the name of a host; write it without scheme and port, such as \
+             \"harvest.example.org\""
+        )),
+    };
+    texts(value)?.into_iter().map(read).collect()
 }
 
 /// A length of time, such as `48h` or `1m 30s`.

@@ -25,7 +25,6 @@ mod upkeep;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -62,13 +61,16 @@ pub async fn run(
     reload: mpsc::Receiver<()>,
 ) -> anyhow::Result<()> {
     let listen = config.daemon.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("listening on {listen}"))?;
+    let listener = http::bind(listen).with_context(|| format!("listening on {listen}"))?;
     let address = listener.local_addr().context("asking for our address")?;
     let store = Arc::new(Store::open(&config.store)?);
     let _lock = store.lock_daemon()?;
     let path = config.store.clone();
+    let limits = http::Limits {
+        connections: config.daemon.max_connections,
+        http2: config.daemon.http2,
+        ..http::Limits::default()
+    };
     let registry = Arc::new(StatusRegistry::new(
         service.clock.clone(),
         Arc::new(config.clone()),
@@ -92,6 +94,7 @@ pub async fn run(
     helpers.spawn(systemd::feed_watchdog(Arc::clone(&registry), path.clone()));
     helpers.spawn(http::serve(
         listener,
+        limits,
         http::Shared {
             registry: Arc::clone(&registry),
             store: path,

@@ -4,6 +4,7 @@
 //! | who | sends | it may cost | module |
 //! |---|---|---|---|
 //! | a repository, an index, a webhook | messages and names of any length, with any character | one line of 500 characters, in which nothing acts; no other alert | `texts` |
+//! | anyone who reaches the address | connections that ask for nothing, half a request, answers that it does not read, many long polls, HTTP/2 | 128 connections and a few large answers in memory; pages and harvests go on | `connections` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -13,6 +14,8 @@
     reason = "what the files of this crate share is seen by them alone"
 )]
 
+mod connections;
+mod process;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Failure;
+use super::listener::Connections;
+use super::places::{LargePlace, Places};
 use crate::daemon::overview::{Overview, overview};
 use crate::daemon::scheduler::Requested;
 use crate::daemon::status::StatusRegistry;
@@ -30,7 +32,9 @@ pub(in crate::daemon) struct Shared {
 /// What every handler works with.
 pub(super) struct Context {
     pub(super) shared: Shared,
-    readers: Semaphore,
+    pub(super) connections: Arc<Connections>,
+    pub(super) places: Arc<Places>,
+    readers: Arc<Semaphore>,
 }
 
 /// The context as handlers receive it.
@@ -38,10 +42,12 @@ pub(super) type Ctx = Arc<Context>;
 
 impl Context {
     /// The context of a new server.
-    pub(super) fn new(shared: Shared) -> Self {
+    pub(super) fn new(shared: Shared, connections: Arc<Connections>) -> Self {
         Self {
             shared,
-            readers: Semaphore::new(READERS),
+            places: Arc::new(Places::new(connections.most())),
+            connections,
+            readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 
@@ -61,18 +67,45 @@ impl Context {
         self.blocking(move || overview(&path, &registry)).await
     }
 
+    /// As [`Self::read`], for an answer that may be large. It takes no turn from other requests, since
+    /// places are few.
+    pub(super) async fn read_large<T: Send + 'static>(
+        &self,
+        place: LargePlace,
+        work: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<(T, LargePlace), Failure> {
+        let path = self.shared.store.clone();
+        // The thread goes on if the client goes away, and keeps the place.
+        on_thread(move || {
+            let result = work(&Reader::open(&path)?)?;
+            Ok((result, place))
+        })
+        .await
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
-        let _permit = self
-            .readers
-            .acquire()
+        let turn = Arc::clone(&self.readers)
+            .acquire_owned()
             .await
             .map_err(|error| Failure::internal(error.to_string()))?;
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => Ok(result?),
-            Err(error) => Err(Failure::internal(format!("reading the store: {error}"))),
-        }
+        on_thread(move || {
+            let result = work();
+            // The thread goes on if the client goes away, and keeps its turn.
+            drop(turn);
+            Ok(result?)
+        })
+        .await
     }
+}
+
+/// Runs `work` on a thread that may block.
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(Failure::internal(format!("reading the store: {error}"))))
 }

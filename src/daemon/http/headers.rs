@@ -10,8 +10,11 @@ use axum::response::Response;
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-const HEADERS: [(HeaderName, &str); 7] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
+/// Everything else has or may have XML, HTML or bytes of repositories. A browser that shows it as a page
+/// gives it an origin of its own, and runs nothing in it.
+const DATA_POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox";
+
+const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     // With "no-referrer", browsers would not tell the origin of the daemon's own forms.
@@ -30,9 +33,20 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Adds the headers to the response.
 pub(super) async fn add(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    for (name, value) in HEADERS {
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
-    }
+    set(&mut response);
     response
+}
+
+/// Sets the headers of the response.
+pub(super) fn set(response: &mut Response) {
+    let headers = response.headers_mut();
+    let kind = headers.get(header::CONTENT_TYPE);
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let policy = if is_page { POLICY } else { DATA_POLICY };
+    for (name, value) in HEADERS
+        .into_iter()
+        .chain([(header::CONTENT_SECURITY_POLICY, policy)])
+    {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::exposition::Kind::{Counter, Gauge};
 use super::exposition::{Exposition, MEDIA_TYPE};
 use super::failure::ErrorBody;
+use super::listener::{Connections, Cut};
 use super::{Ctx, Failure};
 use crate::daemon::overview::{ExportView, JobView, OutputView, Overview, SourceView};
 use crate::store::{JobState, PassState};
@@ -27,10 +28,28 @@ pub(super) async fn get_metrics(State(context): State<Ctx>) -> Result<Response, 
     let overview = context.overview().await?;
     let mut text = Exposition::default();
     daemon(&mut text, &overview, context.shared.registry.requests());
+    connections(&mut text, &context.connections);
     sources(&mut text, &overview.sources);
     outputs(&mut text, &overview.outputs);
     exports(&mut text, &overview.exports);
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text.finish()).into_response())
+}
+
+fn connections(text: &mut Exposition, connections: &Connections) {
+    text.single(
+        "harvestd_http_connections",
+        Gauge,
+        "HTTP connections at the moment.",
+        count(connections.count() as u64),
+    );
+    let mut cut = text.family(
+        "harvestd_http_connections_cut_total",
+        Counter,
+        "HTTP connections that the daemon closed before their clients did.",
+    );
+    for why in Cut::ALL {
+        cut.sample(&[("reason", why.name())], count(connections.cut(why)));
+    }
 }
 
 /// The format has only floating point numbers; counts are exact up to 2^53.

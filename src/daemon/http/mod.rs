@@ -1,6 +1,8 @@
 //! HTTP: status pages for people, an API for programs, metrics for Prometheus.
 //!
 //! - `server`: every route, and serving them
+//! - `listener`: takes connections, and closes those that only hold a place
+//! - `places`: how many long polls and large answers there may be
 //! - `context`: what every handler works with
 //! - `guard`: who may change something
 //! - `headers`: the headers of every response
@@ -20,10 +22,12 @@ mod exposition;
 mod failure;
 mod guard;
 mod headers;
+mod listener;
 mod lookup;
 mod metrics;
 mod openapi;
 mod pages;
+mod places;
 mod render;
 mod server;
 
@@ -31,4 +35,5 @@ use context::{Context, Ctx};
 use failure::Failure;
 
 pub(super) use context::Shared;
+pub(super) use listener::{Limits, bind};
 pub(super) use server::serve;

@@ -8,21 +8,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{changes, commands, health, records, search, status};
+use super::listener::{self, Connections, Limits};
 use super::{Context, Ctx, Shared, failure, guard, headers, metrics, openapi, pages};
 
 /// Serves requests on `listener` until the daemon stops.
-pub(in crate::daemon) async fn serve(listener: TcpListener, shared: Shared) {
+pub(in crate::daemon) async fn serve(listener: TcpListener, limits: Limits, shared: Shared) {
     let stop = shared.stop.clone();
-    let served = axum::serve(listener, router(shared))
-        .with_graceful_shutdown(async move { stop.requested().await })
-        .await;
-    if let Err(error) = served {
-        tracing::error!("the HTTP server stopped: {error}");
-    }
+    let connections = Arc::new(Connections::new(limits));
+    let router = router(shared, Arc::clone(&connections));
+    listener::serve(listener, router, connections, stop).await;
 }
 
-fn router(shared: Shared) -> Router {
-    let context = Arc::new(Context::new(shared));
+fn router(shared: Shared, connections: Arc<Connections>) -> Router {
+    let context = Arc::new(Context::new(shared, connections));
     let (router, _document) = documented_routes().split_for_parts();
     router
         .fallback(failure::no_such_path)

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::position::Position;
 use crate::daemon::http::arguments::{self, Number};
 use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::listener::Client;
+use crate::daemon::http::places::LargePlace;
 use crate::daemon::http::render::{self, Body, FormatName, renderer};
 use crate::daemon::http::{Ctx, Failure};
 use crate::output::Format;
@@ -162,11 +164,21 @@ struct LastLine {
                            `since=0`, and drop the records that do not come again.",
             body = ErrorBody
         ),
-        (status = 503, description = "The store cannot be read now.", body = ErrorBody),
+        (
+            status = 429,
+            description = "Too many requests wait for changes, of this client or in all.",
+            body = ErrorBody
+        ),
+        (
+            status = 503,
+            description = "The store cannot be read now, or too many large answers are under way.",
+            body = ErrorBody
+        ),
     )
 )]
 pub(in crate::daemon::http) async fn get_changes(
     State(context): State<Ctx>,
+    Extension(client): Extension<Client>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let Request {
@@ -180,17 +192,19 @@ pub(in crate::daemon::http) async fn get_changes(
     filter.id_spaces = format.id_spaces(&config.documents);
     let deadline = Instant::now() + wait;
     let mut stored = context.shared.registry.stored();
+    let mut long_poll = None;
     loop {
         stored.mark_unchanged();
         filter.since = Some(position.since);
         let (wanted, config) = (filter.clone(), Arc::clone(&config));
-        let changes = context
-            .read(move |reader| {
+        let place = context.places.large(&client).await?;
+        let (changes, place) = context
+            .read_large(place, move |reader| {
                 let (oldest, newest) = (reader.min_since()?, reader.last_version()?);
                 let reached = position.needs_tombstones_after();
                 let is_first = position.since == Version(0);
                 if !is_first && (reached < oldest || reached > newest) {
-                    return Ok(Err(incomplete(reached, oldest, newest)));
+                    return Err(incomplete(reached, oldest, newest));
                 }
                 let mut changes = read(reader, &wanted, limit, &config.documents, format)?;
                 let began = if is_first {
@@ -201,11 +215,15 @@ pub(in crate::daemon::http) async fn get_changes(
                 let is_needed =
                     |began: &Version| oldest > Version(0) && changes.next.since < *began;
                 changes.next.began = began.filter(is_needed);
-                Ok(Ok(changes))
+                Ok(changes)
             })
-            .await??;
+            .await?;
         if changes.records > 0 || Instant::now() >= deadline {
-            return Ok(response(changes, format));
+            return Ok(response(changes, format, Some(place)));
+        }
+        drop(place);
+        if long_poll.is_none() {
+            long_poll = Some(context.places.long_poll(client.network())?);
         }
         // The changes that the filter excludes need not be read again.
         position = changes.next;
@@ -213,7 +231,7 @@ pub(in crate::daemon::http) async fn get_changes(
             // The sender outlives every request, so this ends only with a change.
             _ = stored.changed() => {}
             () = tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)) => {}
-            () = context.shared.stop.requested() => return Ok(response(changes, format)),
+            () = context.shared.stop.requested() => return Ok(response(changes, format, None)),
         }
     }
 }
@@ -314,7 +332,7 @@ fn read(
     })
 }
 
-fn response(mut changes: Changes, format: Format) -> Response {
+fn response(mut changes: Changes, format: Format, place: Option<LargePlace>) -> Response {
     let next = changes.next.to_string();
     if format == Format::Jsonl {
         let last = LastLine {
@@ -338,5 +356,9 @@ fn response(mut changes: Changes, format: Format) -> Response {
         (MORE, HeaderValue::from_static(more)),
         (FAILED, HeaderValue::from(changes.failed)),
     ];
-    (headers, changes.body).into_response()
+    let body = match place {
+        Some(place) => place.body(changes.body),
+        None => changes.body.into(),
+    };
+    (headers, body).into_response()
 }
