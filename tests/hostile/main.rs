@@ -5,6 +5,8 @@
 //! |---|---|---|---|
 //! | a repository, an index, a webhook | messages and names of any length, with any character | one line of 500 characters, in which nothing acts; no other alert | `texts` |
 //! | anyone who reaches the address | connections that ask for nothing, half a request, answers that it does not read, many long polls, HTTP/2 | 128 connections and a few large answers in memory; pages and harvests go on | `connections` |
+//! | a repository | XML and HTML that a browser could run | nothing: outside of our own pages it is data of no origin | `answers` |
+//! | a page of another site | requests under a name that was given our address | status 421 | `answers` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -14,6 +16,7 @@
     reason = "what the files of this crate share is seen by them alone"
 )]
 
+mod answers;
 mod connections;
 mod process;
 #[path = "../support/mod.rs"]

@@ -1,12 +1,16 @@
-//! Who may change something, and from where.
+//! Who may read, who may change something, and from where.
+
+use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use super::{Ctx, Failure};
+use crate::config::DaemonSettings;
 use crate::http::Secret;
 
 /// Pages with forms. A form has a field for the token, which its handler checks.
@@ -18,12 +22,15 @@ pub(super) async fn check(State(context): State<Ctx>, request: Request, next: Ne
     let token = context.shared.registry.token();
     let path = request.uri().path();
     let is_form = FORMS.iter().any(|form| path.starts_with(form));
-    let permitted = is_not_from_another_site(request.method(), request.headers()).and_then(|()| {
-        if is_form {
-            return Ok(());
-        }
-        has_token(request.method(), request.headers(), token.as_ref())
-    });
+    let config = context.shared.registry.config();
+    let permitted = is_for_us(&request, &config.daemon)
+        .and_then(|()| is_not_from_another_site(request.method(), request.headers()))
+        .and_then(|()| {
+            if is_form {
+                return Ok(());
+            }
+            has_token(request.method(), request.headers(), token.as_ref())
+        });
     match permitted {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
@@ -37,6 +44,68 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 /// Whether requests with this method change nothing.
 fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Refuses a request for a host that is not this daemon.
+///
+/// The owner of any name can give it the address 127.0.0.1. Browsers then take the daemon for a part of
+/// that site, and let its pages read what the daemon answers.
+fn is_for_us<B>(request: &axum::http::Request<B>, daemon: &DaemonSettings) -> Result<(), Failure> {
+    let is_local = daemon.listen.ip().is_loopback();
+    if !is_local && daemon.hosts.is_empty() {
+        return Ok(());
+    }
+    let mut given: Vec<&str> = request
+        .headers()
+        .get_all(header::HOST)
+        .iter()
+        .map(|value| value.to_str().unwrap_or("?"))
+        .collect();
+    if given.len() > 1 {
+        return Err(Failure::bad_request(
+            "the header Host is given more than once",
+        ));
+    }
+    given.extend(request.uri().authority().map(Authority::as_str));
+    // Browsers never leave it out; simple programs that check our health do, with HTTP/1.0.
+    if given.is_empty() && request.version() != Version::HTTP_10 {
+        return Err(Failure::bad_request("the header Host is missing"));
+    }
+    for text in given {
+        if !is_known_host(text, is_local, &daemon.hosts) {
+            let message = format!(
+                "this daemon does not answer for the host {text:?}; if people or programs should use \
+                 this name, add it to hosts under [daemon]"
+            );
+            return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `text`, a host with or without a port, is localhost, an address or one of `hosts`.
+///
+/// If the daemon listens on this machine alone, it must be an address of this machine alone.
+fn is_known_host(text: &str, is_local: bool, hosts: &[String]) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else {
+        return false;
+    };
+    if text.contains('@') {
+        return false;
+    }
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let (host, address) = match host.parse::<IpAddr>() {
+        Ok(address) => (address.to_string(), Some(address.to_canonical())),
+        Err(_) => (host.trim_end_matches('.').to_ascii_lowercase(), None),
+    };
+    let is_own = match address {
+        Some(address) => !is_local || address.is_loopback(),
+        None => host == "localhost",
+    };
+    is_own || hosts.contains(&host)
 }
 
 /// Refuses a request that the page of another site made a browser send, unless it only reads.
@@ -95,6 +164,111 @@ pub(super) fn check_token(given: Option<&str>, token: Option<&Secret>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_known_hosts_are_answered() {
+        let local = "127.0.0.1:8017";
+        let everywhere = "0.0.0.0:8017";
+        let named = &["harvest.example.org", "2001:db8::1", "192.0.2.7"];
+        let none: &[&str] = &[];
+        let cases = [
+            ("our address", local, none, "127.0.0.1:8017", None),
+            ("another of ours", local, none, "127.0.0.2", None),
+            ("version 6", local, none, "[::1]:8017", None),
+            ("mapped", local, none, "[::ffff:127.0.0.1]:1", None),
+            ("a tunnel", local, none, "localhost:9000", None),
+            ("in full", local, none, "LOCALHOST.", None),
+            ("rebound", local, none, "evil.example", Some(421)),
+            (
+                "looks local",
+                local,
+                none,
+                "localhost.evil.example",
+                Some(421),
+            ),
+            (
+                "looks like ours",
+                local,
+                none,
+                "127.0.0.1.evil.example",
+                Some(421),
+            ),
+            (
+                "with a user",
+                local,
+                none,
+                "localhost@evil.example",
+                Some(421),
+            ),
+            ("not a host", local, none, "local host", Some(421)),
+            ("empty", local, none, "", Some(421)),
+            ("of another machine", local, none, "192.0.2.1", Some(421)),
+            ("missing", local, none, "-", Some(400)),
+            ("configured", local, named, "Harvest.Example.ORG:443", None),
+            ("configured address", local, named, "192.0.2.7", None),
+            (
+                "configured, version 6",
+                local,
+                named,
+                "[2001:DB8:0::1]",
+                None,
+            ),
+            (
+                "below a configured one",
+                local,
+                named,
+                "x.harvest.example.org",
+                Some(421),
+            ),
+            ("open to all", everywhere, none, "any.example", None),
+            (
+                "open, with names",
+                everywhere,
+                named,
+                "any.example",
+                Some(421),
+            ),
+            (
+                "open, by address",
+                everywhere,
+                named,
+                "198.51.100.1:8017",
+                None,
+            ),
+        ];
+        for (case, listen, hosts, host, refused) in cases {
+            let daemon = DaemonSettings {
+                listen: listen.parse().unwrap(),
+                hosts: hosts.iter().map(|name| (*name).to_owned()).collect(),
+                ..DaemonSettings::default()
+            };
+            let mut request = axum::http::Request::builder().uri("/");
+            if host != "-" {
+                request = request.header(header::HOST, host);
+            }
+            let result = is_for_us(&request.body(()).unwrap(), &daemon);
+            let status = result.err().map(|failure| failure.status.as_u16());
+            assert_eq!(status, refused, "{case}");
+        }
+        let daemon = DaemonSettings::default();
+        let ask = |uri: &str, version: Version, hosts: &[&str]| {
+            let mut request = axum::http::Request::builder().uri(uri).version(version);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            is_for_us(&request.body(()).unwrap(), &daemon).is_ok()
+        };
+        let ours = "localhost";
+        assert!(ask("/", Version::HTTP_10, &[]));
+        assert!(!ask("/", Version::HTTP_11, &[ours, ours]));
+        assert!(!ask("http://evil.example/", Version::HTTP_11, &[ours]));
+        assert!(!ask(
+            "http://localhost/",
+            Version::HTTP_11,
+            &["evil.example"]
+        ));
+        assert!(ask("http://localhost/", Version::HTTP_2, &[]));
+    }
 
     #[test]
     fn only_requests_with_the_token_change_something() {
