@@ -12,12 +12,12 @@ use std::process::{Child, Command};
 use std::time::Instant;
 
 use common::largest_resident_kib;
-use harvestd::demo::{Behaviour, Clock, Model, Server, Size, articles};
+use harvestd::clock::Clock;
+use harvestd::demo::{Model, Server, Settings, Size, articles};
 use harvestd::oai::Datestamp;
 
 const RECORD_BYTES: usize = 4096;
 const PAGE: usize = 100;
-const NOW: i64 = 1_780_272_000; // 2026-06-01T00:00:00Z
 
 fn main() {
     // `cargo bench` adds an argument of its own.
@@ -32,8 +32,7 @@ fn main() {
         .build()
         .expect("a runtime can be started");
     let server = runtime.block_on(async {
-        let clock = Clock::at(Datestamp::from_unix(NOW));
-        Server::start(model(records), clock)
+        Server::start(model(records))
             .await
             .expect("a loopback port is free")
     });
@@ -57,14 +56,16 @@ fn main() {
 }
 
 fn model(records: usize) -> Model {
-    let behaviour = Behaviour {
+    let mut model = Model::new(Settings {
         page_size: PAGE,
-        ..Behaviour::plain()
-    };
-    let mut model = Model::new(behaviour);
+        newest_first: false,
+        clamp: None,
+        ..Settings::doaj()
+    });
+    let now = Clock::System.now_seconds();
     for (number, sample) in articles(records, 1, Size::Bytes(RECORD_BYTES)).enumerate() {
         let age = i64::try_from(records - number).unwrap_or(0);
-        let at = Datestamp::from_unix(NOW - 86_400 - age * 60);
+        let at = Datestamp::from_unix(now - 86_400 - age * 60);
         model.insert(sample.into_item(at, &["oai_doaj"]));
     }
     model

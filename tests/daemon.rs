@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use harvestd::clock::Clock;
 use harvestd::config::{self, Environment, Overrides, Secrets};
 use harvestd::daemon::{self, Service};
-use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
 use harvestd::stop::stop_switch;
 use reqwest::StatusCode;
 use serde_json::Value;
 use support::daemon::{Daemon, eventually, source, write_config};
+use support::model::{Behaviour, Item, Model};
 use support::{Fault, NOW, Program, Repository, When, harvestd, temp_store};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];

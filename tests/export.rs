@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use harvestd::demo::{Behaviour, Format, Item, Model};
 use harvestd::oai::Datestamp;
 use serde_json::{Value, json};
 
+use support::model::{Behaviour, Format, Item, Model};
 use support::{NOW, Output, Program, Repository, TempStore, fixture, harvestd, temp_store};
 
 const FORMATS: [&str; 8] = [

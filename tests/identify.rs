@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use harvestd::demo::{Behaviour, CompleteListSize, DeletedRecord, Tokens};
 use serde_json::{Value, json};
 
+use support::model::{Behaviour, CompleteListSize, DeletedRecord, Tokens};
 use support::{Fault, Program, Repository, When, fixture, temp_store};
 
 /// Runs `identify` on a configured source without a pause between requests.
@@ -48,13 +48,13 @@ async fn tells_people_what_there_is() {
     let output = identify(&repository, &[]).await.success();
     let text = &output.stdout;
     for part in [
-        "  name          A repository by the book\n",
+        "  name          Directory of Open Access Journals (imitation)\n",
         "  protocol      2.0\n",
         "  deletions     persistent\n",
         "  granularity   second\n",
         "  oai_doaj  https://doaj.org/features/oai_doaj/1.0/\n",
         "\nfirst page of oai_doaj\n  records       100 of 250\n",
-        "  token         15 characters, text\n",
+        "  token         32 characters, JSON in base64: the token holds the request\n",
         "  type          article\n",
         "\n  - oai_doaj is announced with the namespace https://doaj.org/features/oai_doaj/1.0/ but \
          served with http://doaj.org/features/oai_doaj/1.0/\n",

@@ -1,6 +1,14 @@
 //! A year of passes over a repository that behaves as DOAJ does, in the same process: the clamp,
 //! newest first, stateless tokens, tombstones. In the end the store has what the repository shows.
 
+#[path = "support/model.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "this test uses a part of the model that all tests share"
+)]
+mod model;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -9,7 +17,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use harvestd::clock::Clock;
-use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
@@ -20,6 +27,7 @@ use harvestd::oai::error::FetchError;
 use harvestd::oai::{Datestamp, Request};
 use harvestd::stop::stop_switch;
 use harvestd::store::{ChangeFilter, Reader, Store, StoredRecord};
+use model::{Behaviour, Item, Model};
 
 const DAY: i64 = 86_400;
 const START: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z

@@ -8,12 +8,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
 use harvestd::store::{Store, Version};
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::Value;
 use support::daemon::{Daemon, eventually, source, write_config};
+use support::model::{Behaviour, Item, Model};
 use support::{FakeSolr, NOW, Repository, TempStore, harvestd, temp_store};
 
 /// What a repository might send to those who look.

@@ -54,7 +54,9 @@ pub(super) const CANNOT_DISSEMINATE: Refusal = (
 const NO_SUCH_ID: Refusal = ("idDoesNotExist", "There is no item with this identifier.");
 pub(super) const NO_MATCH: Refusal = ("noRecordsMatch", "No record matches all of the arguments.");
 const NO_FORMATS: Refusal = ("noMetadataFormats", "The item is to be had in no format.");
-pub(super) const NO_SETS: Refusal = ("noSetHierarchy", "This repository has no sets.");
+const NO_SETS: Refusal = ("noSetHierarchy", "This repository has no sets.");
+
+const REPOSITORY_NAME: &str = "Directory of Open Access Journals (imitation)";
 
 /// The arguments of a request, as they came.
 #[derive(Clone, Copy)]
@@ -69,26 +71,22 @@ impl<'a> Arguments<'a> {
     pub(super) fn has_any(self, names: &[&str]) -> bool {
         names.iter().any(|name| self.get(name).is_some())
     }
-
-    /// Whether there is one of each at most, and none but `verb`, `api_key` and those named.
-    fn are_among(self, names: &[&str]) -> bool {
-        let known = |name: &str| name == "verb" || name == "api_key" || names.contains(&name);
-        let keys: BTreeSet<&str> = self.0.iter().map(|(key, _)| key.as_str()).collect();
-        keys.len() == self.0.len() && keys.iter().all(|key| known(key))
-    }
 }
 
 impl Model {
     /// Answers one request, given by its arguments in any order, at `now`.
     ///
-    /// Session tokens make this a change of the model, as do changes that come due by `now`.
-    pub fn answer(&mut self, arguments: &[(String, String)], now: Datestamp) -> Reply {
-        self.settle(now);
+    /// As at DOAJ, verbs match in any case, and of a repeated argument the first is used. Unknown
+    /// arguments are ignored, and a `from` after `until` matches nothing.
+    pub fn answer(&self, arguments: &[(String, String)], now: Datestamp) -> Reply {
         let arguments = Arguments(arguments);
         let mut out = String::new();
-        let answered = match verb(arguments, self.behaviour.lenient) {
+        let answered = match verb(arguments) {
             None => Err(BAD_VERB),
-            Some(Verb::Identify) => self.identify(&mut out, arguments, now),
+            Some(Verb::Identify) => {
+                self.identify(&mut out, now);
+                Ok(())
+            }
             Some(Verb::ListMetadataFormats) => self.list_formats(&mut out, arguments, now),
             Some(Verb::ListSets) => self.list_sets(&mut out, arguments, now),
             Some(Verb::GetRecord) => self.get_record(&mut out, arguments, now),
@@ -96,46 +94,41 @@ impl Model {
                 self.list(&mut out, verb, arguments, now)
             }
         };
-        if let Err((code, explanation)) = answered {
-            out.clear();
-            page::open(&mut out, &self.base_url, now, &[]);
-            out.push_str("<error");
-            xml::attribute(&mut out, "code", code);
-            out.push('>');
-            xml::text(&mut out, explanation);
-            out.push_str("</error>");
+        match answered {
+            Ok(()) => {
+                page::close(&mut out);
+                Reply::xml(out)
+            }
+            Err((code, explanation)) => self.refuse(code, explanation, now),
         }
+    }
+
+    /// The answer with an OAI error.
+    pub fn refuse(&self, code: &str, explanation: &str, now: Datestamp) -> Reply {
+        let mut out = String::new();
+        page::open(&mut out, &self.base_url, now, &[]);
+        out.push_str("<error");
+        xml::attribute(&mut out, "code", code);
+        out.push('>');
+        xml::text(&mut out, explanation);
+        out.push_str("</error>");
         page::close(&mut out);
         Reply::xml(out)
     }
 
-    pub(super) fn expect(&self, arguments: Arguments<'_>, names: &[&str]) -> Result<(), Refusal> {
-        if self.behaviour.lenient || arguments.are_among(names) {
-            Ok(())
-        } else {
-            Err(BAD_ARGUMENT)
-        }
-    }
-
-    fn identify(
-        &self,
-        out: &mut String,
-        arguments: Arguments<'_>,
-        now: Datestamp,
-    ) -> Result<(), Refusal> {
-        self.expect(arguments, &[])?;
-        let granularity = self.behaviour.granularity;
+    fn identify(&self, out: &mut String, now: Datestamp) {
+        let granularity = self.settings.granularity;
         let live = self.items().filter(|item| !item.deleted);
         let earliest = live.map(|item| item.datestamp).min().unwrap_or(now);
         page::open(out, &self.base_url, now, &[("verb", Some("Identify"))]);
         out.push_str("<Identify>");
         for (name, text) in [
-            ("repositoryName", self.behaviour.repository_name.as_str()),
+            ("repositoryName", REPOSITORY_NAME),
             ("baseURL", &self.base_url),
             ("protocolVersion", "2.0"),
             ("adminEmail", "repository@repository.example"),
             ("earliestDatestamp", &earliest.render(granularity)),
-            ("deletedRecord", self.behaviour.deleted_record.name()),
+            ("deletedRecord", "transient"),
             (
                 "granularity",
                 match granularity {
@@ -147,7 +140,6 @@ impl Model {
             xml::element(out, name, text);
         }
         out.push_str("</Identify>");
-        Ok(())
     }
 
     fn list_formats(
@@ -156,15 +148,14 @@ impl Model {
         arguments: Arguments<'_>,
         now: Datestamp,
     ) -> Result<(), Refusal> {
-        self.expect(arguments, &["identifier"])?;
         let identifier = arguments.get("identifier");
         let item = match identifier {
-            Some(identifier) => Some(&self.get(identifier).ok_or(NO_SUCH_ID)?.item),
+            Some(identifier) => Some(self.item(identifier).ok_or(NO_SUCH_ID)?),
             None => None,
         };
         let of_item =
             |prefix: &str| item.is_none_or(|item| item.deleted || item.metadata(prefix).is_some());
-        let mut formats = self.behaviour.formats.clone();
+        let mut formats = self.settings.formats.clone();
         formats.retain(|format| of_item(&format.prefix));
         if formats.is_empty() {
             return Err(NO_FORMATS);
@@ -192,7 +183,6 @@ impl Model {
         arguments: Arguments<'_>,
         now: Datestamp,
     ) -> Result<(), Refusal> {
-        self.expect(arguments, &["resumptionToken"])?;
         if arguments.get("resumptionToken").is_some() {
             return Err(BAD_TOKEN);
         }
@@ -200,7 +190,7 @@ impl Model {
         let specs: BTreeSet<&str> = live
             .flat_map(|item| item.set_specs.iter().map(String::as_str))
             .collect();
-        if !self.behaviour.sets || specs.is_empty() {
+        if specs.is_empty() {
             return Err(NO_SETS);
         }
         page::open(out, &self.base_url, now, &[("verb", Some("ListSets"))]);
@@ -222,10 +212,9 @@ impl Model {
         arguments: Arguments<'_>,
         now: Datestamp,
     ) -> Result<(), Refusal> {
-        self.expect(arguments, &["identifier", "metadataPrefix"])?;
         let identifier = arguments.get("identifier").ok_or(BAD_ARGUMENT)?;
         let prefix = arguments.get("metadataPrefix").ok_or(BAD_ARGUMENT)?;
-        let format = self.behaviour.format(prefix).ok_or(CANNOT_DISSEMINATE)?;
+        let format = self.settings.format(prefix).ok_or(CANNOT_DISSEMINATE)?;
         let stored = self.get(identifier).ok_or(NO_SUCH_ID)?;
         if !stored.item.deleted && stored.item.metadata(prefix).is_none() {
             return Err(CANNOT_DISSEMINATE);
@@ -243,21 +232,16 @@ impl Model {
     }
 }
 
-fn verb(arguments: Arguments<'_>, lenient: bool) -> Option<Verb> {
-    const VERBS: [Verb; 6] = [
+fn verb(arguments: Arguments<'_>) -> Option<Verb> {
+    let name = arguments.get("verb")?;
+    [
         Verb::Identify,
         Verb::ListMetadataFormats,
         Verb::ListSets,
         Verb::ListIdentifiers,
         Verb::ListRecords,
         Verb::GetRecord,
-    ];
-    let given = arguments.0.iter().filter(|(key, _)| key == "verb").count();
-    if given != 1 && !lenient {
-        return None;
-    }
-    let name = arguments.get("verb")?;
-    VERBS
-        .into_iter()
-        .find(|verb| verb.name() == name || lenient && verb.name().eq_ignore_ascii_case(name))
+    ]
+    .into_iter()
+    .find(|verb| verb.name().eq_ignore_ascii_case(name))
 }

@@ -1,11 +1,9 @@
-//! An embedded repository that behaves as DOAJ does, or worse: for trials, tests and benches.
+//! The sample repository of `--demo`: it behaves as DOAJ does.
 //!
-//! [`Model`] is the repository without network or clock: what it holds, how it behaves, and what
-//! it answers. [`Server`] puts a model on a loopback port. [`sample`] makes articles to fill it.
+//! [`Model`] is the repository without network or clock: what it holds and what it answers.
+//! [`Server`] puts a model on a loopback port. [`sample`] makes articles to fill it.
 
 pub mod answer;
-pub mod behaviour;
-pub mod clock;
 mod journal;
 mod list;
 pub mod model;
@@ -13,6 +11,7 @@ mod page;
 mod prose;
 pub mod sample;
 pub mod server;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -22,14 +21,14 @@ pub mod xml;
 use std::io;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::oai::Datestamp;
 
 pub use answer::Reply;
-pub use behaviour::{Behaviour, CompleteListSize, Cursor, DeletedRecord, Format, Order, Tokens};
-pub use clock::Clock;
 pub use model::{Item, Model};
 pub use sample::{Sample, Size, articles};
-pub use server::{LoggedRequest, Server};
+pub use server::Server;
+pub use settings::{Format, Settings};
 
 /// Articles in the demo repository, live and deleted.
 pub const DEMO_ARTICLES: usize = 3_000;
@@ -40,27 +39,26 @@ pub const DEMO_KEY: &str = "demo";
 const DEMO_SEED: u64 = 2002;
 const THREE_YEARS: i64 = 3 * 365 * 86_400;
 
-/// Starts the demo repository on a free loopback port, with the system's clock.
+/// Starts the demo repository on a free loopback port.
 ///
 /// # Errors
 /// If no loopback port can be had.
 pub async fn start() -> io::Result<Server> {
-    let clock = Clock::System;
-    Server::start(model(clock.now()), clock).await
+    let now = Datestamp::from_unix(Clock::System.now_seconds());
+    Server::start(model(now)).await
 }
 
 /// The demo repository: [`DEMO_ARTICLES`] articles changed within the three years before `now`,
 /// one in forty deleted, six batches of 100 that share a second as DOAJ's clean-up leaves them,
-/// and DOAJ's behaviour with [`DEMO_KEY`] as premium key.
+/// and [`DEMO_KEY`] as premium key.
 ///
 /// The newest month, about 80 articles, is hidden by the clamp.
 pub fn model(now: Datestamp) -> Model {
-    let mut model = Model::new(Behaviour {
+    let mut model = Model::new(Settings {
         premium_key: Some(DEMO_KEY.to_owned()),
-        ..Behaviour::doaj()
+        ..Settings::doaj()
     });
     let mut rng = fastrand::Rng::with_seed(DEMO_SEED);
-    let mut deleted = Vec::new();
     let mut batch = None;
     for (number, sample) in articles(DEMO_ARTICLES, DEMO_SEED, Size::Demo).enumerate() {
         let alone = now.plus_seconds(-rng.i64(60..THREE_YEARS));
@@ -69,13 +67,10 @@ pub fn model(now: Datestamp) -> Model {
             1..100 => batch.unwrap_or(alone),
             _ => alone,
         };
-        if number % 40 == 39 {
-            deleted.push((sample.identifier.clone(), at));
-        }
-        model.insert(sample.into_item(at, &["oai_doaj", "oai_dc"]));
-    }
-    for (identifier, at) in deleted {
-        model.delete(&identifier, at);
+        model.insert(Item {
+            deleted: number % 40 == 39,
+            ..sample.into_item(at, &["oai_doaj", "oai_dc"])
+        });
     }
     model
 }

@@ -4,8 +4,8 @@
 //! of `<request>`; the format's namespaces declared on each header and again on the metadata's
 //! root, never on `<metadata>` or the envelope.
 
-use super::behaviour::Format;
 use super::model::{Item, Stored};
+use super::settings::Format;
 use super::xml::{attribute, element};
 use crate::oai::{Datestamp, Granularity};
 
@@ -79,18 +79,14 @@ pub(super) fn record(out: &mut String, stored: &Stored, format: &Format) {
 pub(super) fn resumption_token(
     out: &mut String,
     token: &str,
-    complete_list_size: Option<u64>,
+    complete_list_size: u64,
     cursor: u64,
-    expires: Option<Datestamp>,
+    expires: Datestamp,
 ) {
     out.push_str("<resumptionToken");
-    if let Some(size) = complete_list_size {
-        attribute(out, "completeListSize", &size.to_string());
-    }
+    attribute(out, "completeListSize", &complete_list_size.to_string());
     attribute(out, "cursor", &cursor.to_string());
-    if let Some(expires) = expires {
-        attribute(out, "expirationDate", &expires.render(Granularity::Second));
-    }
+    attribute(out, "expirationDate", &expires.render(Granularity::Second));
     if token.is_empty() {
         out.push_str("/>");
     } else {

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use harvestd::demo::{Behaviour, Clock, Model, Sample, Size, articles};
+use harvestd::demo::{Sample, Size, articles};
 use harvestd::oai::Datestamp;
 use harvestd::store::{
     ChangeFilter, Cluster, ClusterFilter, Deletion, Reader, StoredRecord, Version,
 };
 
+use crate::support::clock::Clock;
+use crate::support::model::{Behaviour, Model};
 use crate::support::{NOW, Output, Program, Repository, TempStore, temp_store};
 
 /// The seed of the moments at which something happens.

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::http::LoggedRequest;
+use crate::support::model::{Behaviour, Item, Model, Reply};
 use harvestd::clock::Clock;
-use harvestd::demo::{Behaviour, Item, LoggedRequest, Model, Reply};
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;

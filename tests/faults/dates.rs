@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use harvestd::demo::{Behaviour, CompleteListSize, Model, Order, Tokens};
+use crate::support::model::{Behaviour, CompleteListSize, Model, Order, Tokens};
 use harvestd::end::End;
 use harvestd::harvest::{RunOptions, harvest_all};
 use harvestd::http::Secret;
@@ -564,10 +564,7 @@ async fn b14_dates_are_ignored() {
     world.assert_whole(&world.run().await);
     assert!(world.source().traits.ignores_dates);
     // `from` alone, whichever way the list runs.
-    for order in [
-        harvestd::demo::Order::NewestFirst,
-        harvestd::demo::Order::OldestFirst,
-    ] {
+    for order in [Order::NewestFirst, Order::OldestFirst] {
         let builder = Repository::of(model(40, 3)).behaving(move |how| {
             how.ignores_from = true;
             how.order = order;

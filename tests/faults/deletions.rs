@@ -9,7 +9,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use harvestd::demo::Order;
+use crate::support::model::Order;
 use harvestd::end::End;
 use harvestd::harvest::RunOptions;
 use harvestd::oai::Datestamp;

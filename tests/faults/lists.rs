@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use harvestd::demo::{CompleteListSize, Cursor, Order, Tokens};
+use crate::support::model::{CompleteListSize, Cursor, Order, Tokens};
 use harvestd::end::End;
 use harvestd::harvest::RunOptions;
 use harvestd::store::WarningKind;

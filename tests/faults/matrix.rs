@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use harvestd::demo::{Model, Tokens};
+use crate::support::model::{Model, Tokens};
 use harvestd::end::End;
 
 use crate::common::*;

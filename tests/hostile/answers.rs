@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
 use harvestd::output::Format;
 use reqwest::{Method, Response};
 
 use crate::support::daemon::{Daemon, source, write_config};
+use crate::support::model::{Behaviour, Item, Model};
 use crate::support::{Fault, NOW, Repository, When, harvestd, temp_store};
 
 /// A text that runs if a browser takes it for a part of a page.

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::process::{Memory, memory_mib, open_files};
 use crate::support::daemon::{Daemon, eventually, source, write_config};
+use crate::support::model::{Behaviour, Item, Model};
 use crate::support::{NOW, Repository, TempStore, harvestd, temp_store};
 
 /// Every second.

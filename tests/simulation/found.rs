@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::model::{Behaviour, CompleteListSize, Order, Tokens};
 use fastrand::Rng;
-use harvestd::demo::{Behaviour, CompleteListSize, Order, Tokens};
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{Assumption, RunOptions};

@@ -13,6 +13,13 @@
 
 mod faults;
 mod found;
+#[path = "../support/model.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the simulation uses a part of the model that all tests share"
+)]
+mod model;
 mod oracle;
 mod repository;
 mod scenario;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use harvestd::demo::{
+use harvestd::oai::{Datestamp, Granularity};
+
+use crate::model::{
     Behaviour, CompleteListSize, Cursor, DeletedRecord, Item, Model, Order, Tokens,
 };
-use harvestd::oai::{Datestamp, Granularity};
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const START: i64 = 1_767_225_600;

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
-use harvestd::demo::{CompleteListSize, Tokens};
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::http::Times;
 use harvestd::oai::client::{Answer, Transport};
@@ -17,6 +16,7 @@ use harvestd::oai::{Datestamp, Granularity, Request};
 use tokio::sync::Notify;
 
 use crate::faults::{self, Fault};
+use crate::model::{CompleteListSize, Tokens};
 use crate::repository::{Listing, Repository, WorldSize};
 
 /// A run that asks more often than this goes round and round. The longest that do not read 400 items

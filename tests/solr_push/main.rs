@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use harvestd::demo::{Behaviour, Item, Model};
 use harvestd::oai::Datestamp;
 use serde_json::{Map, Value, json};
+use support::model::{Behaviour, Item, Model};
 use support::solr::{Documents, commands};
 use support::{
     FakeSolr, NOW, Output, Program, RealSolr, Repository, TempStore, fixture, shared_data,

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use harvestd::demo::{Behaviour, Item, Model, Size, articles};
+use harvestd::demo::{Size, articles};
 use serde_json::Value;
 
+use super::support::model::{Behaviour, Item, Model};
 use super::support::solr::{Crash, Documents};
 use super::support::{FakeSolr, Output, RealSolr, Repository};
 use super::{Scene, is_held};

@@ -1,8 +1,9 @@
 //! Outputs of works: one document for all records that describe one.
 
-use harvestd::demo::{Behaviour, Model, Sample, Size, articles};
+use harvestd::demo::{Sample, Size, articles};
 use serde_json::json;
 
+use super::support::model::{Behaviour, Model};
 use super::support::{FakeSolr, Repository};
 use super::{Scene, ago, id, ids, item, plain};
 

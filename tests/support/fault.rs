@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use harvestd::demo::{LoggedRequest, Reply};
+use harvestd::demo::Reply;
+
+use super::http::LoggedRequest;
 
 /// What happens to one request. What is called the answer is the model's own.
 #[derive(Clone)]

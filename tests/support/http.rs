@@ -3,12 +3,41 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use harvestd::demo::{LoggedRequest, Reply};
+use harvestd::demo::Reply;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::form_urlencoded;
 
 use super::fault::{Fault, Framing};
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub struct LoggedRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// The arguments in order, decoded: those of the URL, then those of the form.
+    pub arguments: Vec<(String, String)>,
+    /// The `User-Agent`, if there was one.
+    pub user_agent: Option<String>,
+    /// All header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// When it had arrived, arguments and all.
+    pub at: Instant,
+}
+
+impl LoggedRequest {
+    /// The first argument of this name.
+    pub fn argument(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.arguments.iter().find(|(key, _)| key == name)?;
+        Some(value)
+    }
+
+    /// The first header field of this name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(key, _)| key == name)?;
+        Some(value)
+    }
+}
 
 /// Reads one request; `None` when the client has closed the connection.
 ///

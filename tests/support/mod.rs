@@ -7,10 +7,12 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub mod clock;
 pub mod daemon;
 pub mod disk;
 pub mod fault;
 pub mod http;
+pub mod model;
 pub mod program;
 pub mod repository;
 pub mod shared_data;

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
-use harvestd::demo::{Behaviour, Clock, LoggedRequest, Model, Reply, Size, articles};
+use harvestd::demo::{Item, Reply, Size, articles};
 use harvestd::oai::Datestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::clock::Clock;
 use super::fault::{Fault, When};
-use super::http;
+use super::http::{self, LoggedRequest};
+use super::model::{Behaviour, Model};
 
 /// 2026-06-01T12:00:00Z, where the clock of a scripted repository stands unless told otherwise.
 pub const NOW: i64 = 1_780_315_200;
@@ -133,7 +135,7 @@ impl Repository {
     }
 
     /// What a harvester without a key should have by now, in order of identifier.
-    pub fn visible(&self) -> Vec<harvestd::demo::Item> {
+    pub fn visible(&self) -> Vec<Item> {
         let now = self.shared.clock.now();
         self.with_model(|model| model.visible(now))
     }
@@ -210,7 +212,7 @@ impl Builder {
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        self.model.base_url = base_url(address);
+        self.model.set_base_url(base_url(address));
         let shared = Arc::new(Shared {
             clock: self.clock,
             state: Mutex::new(State {

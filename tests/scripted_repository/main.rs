@@ -1,16 +1,18 @@
 //! The scripted repository and the demo server themselves, asked with a plain HTTP client.
 
+mod model;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use harvestd::demo::{self, Clock, Server};
+use harvestd::demo;
 use harvestd::oai::Datestamp;
 use reqwest::{Client, StatusCode};
 
 use support::fault::Framing;
-use support::{Fault, NOW, Repository, When, fixture};
+use support::{Fault, Repository, When, fixture};
 
 const FIRST: &str = "?verb=ListRecords&metadataPrefix=oai_doaj";
 
@@ -274,7 +276,7 @@ async fn the_model_s_envelope_is_doaj_s() {
     let (_, metadata) = fixture.split_once("<metadata>").unwrap();
     let (metadata, _) = metadata.split_once("</metadata>").unwrap();
     let at = |text: &str| Datestamp::parse(text).unwrap().0;
-    let mut model = demo::Model::new(demo::Behaviour::doaj());
+    let mut model = demo::Model::new(demo::Settings::doaj());
     model.base_url = "https://doaj.org/oai.article".to_owned();
     model.insert(demo::Item {
         identifier: "oai:doaj.org/article:e07fa12e4b644c169bed226c7e34f6b1".to_owned(),
@@ -295,80 +297,33 @@ async fn the_model_s_envelope_is_doaj_s() {
 }
 
 #[tokio::test]
-async fn the_demo_server_speaks_http() {
-    let clock = Clock::at(Datestamp::from_unix(NOW));
-    let server = Server::start_with_gzip(demo::model(clock.now()), clock.clone())
-        .await
-        .unwrap();
-    let url = format!("{}{FIRST}", server.base_url());
-    let client = client();
-
-    let plain = client.get(&url).send().await.unwrap();
-    assert_eq!(plain.headers()["content-type"], "text/xml; charset=utf-8");
-    let plain = plain.text().await.unwrap();
-    assert!(
-        plain.contains("until=\"2026-05-02T12:00:00Z\""),
-        "the clamp is echoed"
+async fn the_demo_is_served_on_loopback_until_it_is_shut_down() {
+    let server = demo::start().await.unwrap();
+    assert!(server.base_url().starts_with("http://127.0.0.1:"));
+    let url = |query: &str| format!("{}{query}", server.base_url());
+    let identify = client().get(url("?verb=Identify")).send().await.unwrap();
+    assert_eq!(
+        identify.headers()["content-type"],
+        "text/xml; charset=utf-8"
     );
-    assert_eq!(identifiers(&plain).len(), 300);
-
-    let packed = client
-        .get(&url)
-        .header("accept-encoding", "gzip")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(packed.headers()["content-encoding"], "gzip");
-    let mut text = String::new();
-    let packed = packed.bytes().await.unwrap();
-    flate2::read::GzDecoder::new(&packed[..])
-        .read_to_string(&mut text)
-        .unwrap();
-    assert_eq!(text, plain);
-
-    clock.advance(Duration::from_secs(86_400));
-    let form = "verb=Identify";
-    let posted = client
-        .post(server.base_url())
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(form)
-        .send()
-        .await
-        .unwrap();
-    let posted = posted.text().await.unwrap();
+    let identify = identify.text().await.unwrap();
     assert!(
-        posted.contains("<responseDate>2026-06-02T12:00:00Z<"),
-        "{posted}"
+        identify.contains("<deletedRecord>transient</deletedRecord>"),
+        "{identify}"
     );
     assert!(
-        posted.contains(&format!("<baseURL>{}<", server.base_url())),
-        "{posted}"
+        identify.contains(&format!("<baseURL>{}<", server.base_url())),
+        "{identify}"
     );
-
-    let requests = server.requests();
-    assert_eq!(requests.len(), 3);
-    assert_eq!(requests[2].argument("verb"), Some("Identify"));
+    let (status, first) = get(&url(FIRST)).await.unwrap();
+    assert_eq!((status.as_u16(), identifiers(&first).len()), (200, 300));
+    assert!(first.contains(" until=\""), "the clamp is echoed");
+    let first = get(&url(&format!("{FIRST}&api_key={}", demo::DEMO_KEY))).await;
+    let (_, first) = first.unwrap();
+    assert!(first.contains("completeListSize=\"3000\""), "{first}");
     let base_url = server.base_url();
     server.shutdown().await;
     get(&base_url).await.unwrap_err();
-}
-
-#[tokio::test]
-async fn the_demo_starts_on_loopback() {
-    let server = demo::start().await.unwrap();
-    assert!(server.base_url().starts_with("http://127.0.0.1:"));
-    let (status, text) = get(&format!("{}?verb=Identify", server.base_url()))
-        .await
-        .unwrap();
-    assert_eq!(status, 200);
-    assert!(
-        text.contains("<deletedRecord>transient</deletedRecord>"),
-        "{text}"
-    );
-    assert_eq!(
-        server.with_model(|model| model.everything(Clock::System.now()).len()),
-        3_000
-    );
 }
 
 /// Nothing is known of the program yet but that it can be started and waited for.
