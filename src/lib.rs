@@ -16,7 +16,7 @@
 //! - [`output`]: what leaves the store: files, catalogue documents, indices that follow it
 //! - [`schedule`]: when something is due (pure)
 //! - [`daemon`]: the service: one scheduler, signals, HTTP
-//! - [`demo`]: an embedded repository that behaves as DOAJ does, for trials and tests
+//! - [`demo`]: the sample repository of `--demo`, which behaves as DOAJ does
 //! - [`clock`], [`stop`], [`end`]: our clock, the signal to stop, how a run ended
 //! - [`config`]: TOML as written, and the checked settings made from it
 //! - [`cli`]: one file per command
@@ -29,6 +29,10 @@
 //! - A page's records, their changes and the next token commit in one transaction. The watermark
 //!   moves only in the transaction that completes a list, and only as far as the repository has
 //!   proven.
+
+// Unit tests share the scripted Solr with the tests under `tests/`, which name this crate.
+#[cfg(test)]
+extern crate self as harvestd;
 
 pub mod cli;
 pub mod clock;

@@ -9,6 +9,7 @@
 //! - `audit`: compares an index with the store
 //! - `swap`: puts a rebuilt index in the place of the live one
 //! - `fingerprint`: whether settings have changed since the last push or export
+//! - `suite`: the tests that every implementor passes
 //!
 //! Files: `export` writes them; `format`, `container` and `render` say how a record is written, with one
 //! module for each format. `vufind` makes catalogue documents, for files and for indices.
@@ -33,6 +34,8 @@ pub mod render;
 pub mod ris;
 mod settings;
 pub mod solr;
+#[cfg(test)]
+mod suite;
 mod swap;
 mod target;
 pub mod vufind;

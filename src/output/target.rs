@@ -131,9 +131,18 @@ pub(crate) trait Target: Send + Sync {
     /// Sends a batch as one request and waits until the target has confirmed it. Repeats the request
     /// while the target is unavailable. A batch may arrive twice, and must then change nothing.
     ///
+    /// `proves` is the version up to which the target has all changes once it has taken this batch and
+    /// all batches that were sent before. It is `None` for repairs, for documents that are sent again,
+    /// and for a batch that was divided, except its last part. With one request at a time it never goes
+    /// back within a push, so a target can commit it together with the batch.
+    ///
     /// # Errors
     /// [`OutputError`] if the target did not decide about the batch.
-    fn send<'a>(&'a self, batch: &'a [Change]) -> BoxFuture<'a, Result<Response, OutputError>>;
+    fn send<'a>(
+        &'a self,
+        batch: &'a [Change],
+        proves: Option<Version>,
+    ) -> BoxFuture<'a, Result<Response, OutputError>>;
 
     /// Asks whether the target accepts documents of this output: one line for each problem.
     ///

@@ -394,7 +394,7 @@ impl Run<'_> {
         let mut delivered = Delivered::default();
         let mut rest = changes;
         while !rest.is_empty() {
-            delivered.append(deliver(self.target, rest, &Streak::default()).await?);
+            delivered.append(deliver(self.target, rest, None, &Streak::default()).await?);
             // Many documents in a row may be bad, but not one that the index has taken before.
             if delivered.any_added().is_none()
                 && let Some(doubt) = delivered.doubt.take()

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::output::target::{Change, OutputError, Refusal, Response, Target};
+use crate::store::Version;
 
 /// After this many refusals in a row, the cause may lie in the target instead of the documents.
 const SUSPICIOUS: usize = 20;
@@ -130,7 +131,8 @@ impl Refusals {
     }
 }
 
-/// Sends `changes` and, where the target refuses some, the others again.
+/// Sends `changes` and, where the target refuses some, the others again. Once the target has taken the
+/// last of them, it has all changes up to `proves`, see [`Target::send`].
 ///
 /// Refused documents are found by the target's answer, else by bisection. Sending a document twice does
 /// no harm. After too many refusals in a row, the delivery ends with a doubt: if the caller finds that
@@ -138,6 +140,7 @@ impl Refusals {
 pub(crate) async fn deliver(
     target: &dyn Target,
     changes: Vec<Change>,
+    proves: Option<Version>,
     streak: &Streak,
 ) -> Result<Delivered, DeliverError> {
     let mut delivered = Delivered::default();
@@ -150,7 +153,8 @@ pub(crate) async fn deliver(
             waiting.push_front(group);
             break;
         }
-        let (culprit, refusal) = match target.send(&group).await? {
+        let proves = proves.filter(|_| waiting.is_empty());
+        let (culprit, refusal) = match target.send(&group, proves).await? {
             Response::Taken(refused) => {
                 let mut refused = refused.into_iter().peekable();
                 for (number, change) in group.into_iter().enumerate() {
@@ -206,7 +210,7 @@ pub(crate) async fn deliver(
 
 /// Whether the target takes a document that is sent alone.
 pub(crate) async fn is_taken(target: &dyn Target, document: Change) -> Result<bool, DeliverError> {
-    let delivered = deliver(target, vec![document], &Streak::default()).await?;
+    let delivered = deliver(target, vec![document], None, &Streak::default()).await?;
     Ok(!delivered.taken.is_empty())
 }
 

@@ -35,9 +35,7 @@ use super::target::{OutputError, Target};
 use crate::clock::Clock;
 use crate::end::End;
 use crate::stop::Stop;
-use crate::store::{
-    ChangeFilter, Output, OutputId, OutputLock, Reader, Store, StoreError, Version,
-};
+use crate::store::{ChangeFilter, Output, OutputLock, Reader, Store, StoreError, Version};
 
 /// Batches that are read before the target can take another one.
 const READ_AHEAD: usize = 1;
@@ -147,7 +145,7 @@ pub async fn push(
 }
 
 /// Pushes to a target that is connected already, if it could be.
-async fn push_to(
+pub(super) async fn push_to(
     context: &PushContext,
     settings: &OutputSettings,
     options: &PushOptions,
@@ -157,7 +155,6 @@ async fn push_to(
     let options = *options;
     let known = settings.clone();
     let begun = with_store(context, move |store| begin(store, &known, &options)).await?;
-    let id = begun.output.id;
     let (end, progress) = match target {
         Ok(target) => {
             let run = Run {
@@ -182,10 +179,9 @@ async fn push_to(
         }
         Err(error) => (End::Failed(error.to_string()), PushProgress::default()),
     };
-    let why = end.why().map(str::to_owned);
-    let (known, now) = (settings.clone(), context.clock.now_ms());
+    let known = settings.clone();
     let (position, behind) =
-        with_store(context, move |store| finish(store, &known, id, why, now)).await?;
+        with_store(context, move |store| position_and_rest(store, &known)).await?;
     Ok(PushReport {
         output: settings.name.clone(),
         progress,
@@ -252,18 +248,11 @@ pub(crate) fn register(
     store.register_output(&settings.name, &definition)
 }
 
-/// Stores why a push ended, unless it was complete, and gives the output's position and the number of
-/// changes after it.
-fn finish(
+/// The output's position, and the number of changes after it.
+fn position_and_rest(
     store: &Store,
     settings: &OutputSettings,
-    output: OutputId,
-    why: Option<String>,
-    now_ms: i64,
 ) -> Result<(Version, u64), StoreError> {
-    if let Some(why) = why {
-        store.note_output_error(output, &why, now_ms)?;
-    }
     let output = store.reader()?.output(&settings.name)?;
     let position = output.map_or_else(Version::default, |output| output.position);
     Ok((position, behind(store, settings, position)?))
@@ -342,7 +331,7 @@ impl Run<'_> {
                     return Err(PushError::Stopped);
                 }
                 let number = in_flight.start(&batch);
-                let delivery = deliver(self.target, batch.changes, &streak);
+                let delivery = deliver(self.target, batch.changes, Some(batch.upto), &streak);
                 requests.push(async move { (number, delivery.await) });
             }
             // A finished batch that waits for an earlier one frees its request.
@@ -387,7 +376,7 @@ impl Run<'_> {
             streak.end();
             let rest = std::mem::take(&mut delivered.rest);
             if !rest.is_empty() {
-                delivered.append(deliver(self.target, rest, streak).await?);
+                delivered.append(deliver(self.target, rest, Some(sent.upto), streak).await?);
             }
         }
         let now = self.context.clock.now_ms();
@@ -459,7 +448,7 @@ impl Run<'_> {
                 return Err(PushError::Stopped);
             }
             // All of these were refused before, so a streak of refusals proves nothing.
-            let delivered = deliver(self.target, vec![change], &Streak::default()).await?;
+            let delivered = deliver(self.target, vec![change], None, &Streak::default()).await?;
             let now = self.context.clock.now_ms();
             confirmer
                 .one(Confirmation::new(delivered, 0, None, now))

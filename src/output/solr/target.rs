@@ -16,6 +16,7 @@ use crate::output::target::{
 };
 use crate::output::vufind::{Encoding, Frame};
 use crate::stop::Stop;
+use crate::store::Version;
 
 /// A core or collection.
 pub(crate) struct SolrIndex {
@@ -37,7 +38,11 @@ impl SolrSettings {
 }
 
 impl Target for SolrIndex {
-    fn send<'a>(&'a self, batch: &'a [Change]) -> BoxFuture<'a, Result<Response, OutputError>> {
+    fn send<'a>(
+        &'a self,
+        batch: &'a [Change],
+        _: Option<Version>,
+    ) -> BoxFuture<'a, Result<Response, OutputError>> {
         Box::pin(async move {
             Ok(match self.client.update(message(batch)).await? {
                 Updated::Done(answer) => {
