@@ -2,19 +2,16 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
-use axum::response::Response;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::components::address;
-use super::failure::{PageFailure, PageResult};
-use super::form::{CommandResult, Sent, form, just_done};
-use super::frame::{Page, respond};
+use super::failure::{PageResponses, PageResult};
+use super::form::{CommandResult, FormPage, FormResponses, Sent, form, send_form, show_page};
+use super::frame::Page;
 use super::status::export_summary;
-use crate::daemon::http::api::commands::send;
-use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::lookup::At;
 use crate::daemon::http::{Context, Ctx, Failure, lookup};
 use crate::daemon::overview::ExportView;
 use crate::daemon::scheduler::Command;
@@ -25,6 +22,34 @@ use crate::store::{JobKey, JobKind};
 #[serde(rename_all = "snake_case")]
 pub(in crate::daemon::http) enum ExportAction {
     Run,
+}
+
+impl FormPage for ExportAction {
+    type View = ExportView;
+
+    const FOLDER: &'static str = "export";
+
+    fn command(self, name: &str) -> Command {
+        let Self::Run = self;
+        Command::Run(JobKey::new(JobKind::Export, name))
+    }
+
+    fn accepted(self) -> &'static str {
+        "The export starts soon. It writes nothing if its files are up to date."
+    }
+
+    async fn find(context: &Context, name: &str) -> Result<At<ExportView>, Failure> {
+        lookup::export(context, name).await
+    }
+
+    fn page(
+        view: &ExportView,
+        now_ms: i64,
+        has_token: bool,
+        result: Option<&CommandResult>,
+    ) -> Markup {
+        page(view, now_ms, has_token, result)
+    }
 }
 
 /// Show one export
@@ -40,23 +65,14 @@ pub(in crate::daemon::http) enum ExportAction {
             description = "The command that the form of this page has just sent."
         ),
     ),
-    responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html"),
-        PageFailure,
-    )
+    responses(PageResponses)
 )]
 pub(in crate::daemon::http) async fn export_page(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
-    let done = just_done::<ExportAction>(query.as_deref())?;
-    let result = done.map(|ExportAction::Run| {
-        CommandResult::Accepted(
-            "The export starts soon. It writes nothing if its files are up to date.",
-        )
-    });
-    Ok(show(&context, &name, StatusCode::OK, result).await?)
+    show_page::<ExportAction>(&context, &name, query.as_deref()).await
 }
 
 /// Send a command to an export with the form of its page
@@ -66,40 +82,14 @@ pub(in crate::daemon::http) async fn export_page(
     tag = "Pages",
     params(("name" = String, Path, description = "The name of the export.")),
     request_body(content = Sent<ExportAction>, content_type = "application/x-www-form-urlencoded"),
-    responses(
-        (status = 303, description = "The command is accepted; the page says so."),
-        (status = 401, description = "The token is missing or wrong.", body = String, content_type = "text/html"),
-        (
-            status = 403,
-            description = "No token is configured, or the page of another site sent this.",
-            content((String = "text/html"), (ErrorBody = "application/json"))
-        ),
-        (status = 413, description = "The form is too large.", body = String, content_type = "text/plain"),
-        PageFailure,
-    )
+    responses(FormResponses)
 )]
 pub(in crate::daemon::http) async fn send_export_form(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     body: Bytes,
 ) -> PageResult {
-    let sent = Sent::<ExportAction>::read(&body)?;
-    let to = address("export", &name);
-    let command = send(&context, Command::Run(JobKey::new(JobKind::Export, &name)));
-    let show = |status, result| show(&context, &name, status, result);
-    Ok(sent.answer(&context, &to, command, show).await?)
-}
-
-async fn show(
-    context: &Context,
-    name: &str,
-    status: StatusCode,
-    result: Option<CommandResult>,
-) -> Result<Response, Failure> {
-    let found = lookup::export(context, name).await?;
-    let has_token = context.shared.registry.token().is_some();
-    let page = page(&found.value, found.now_ms, has_token, result.as_ref());
-    Ok(respond(status, page))
+    send_form::<ExportAction>(&context, &name, &body).await
 }
 
 fn page(view: &ExportView, now_ms: i64, has_token: bool, result: Option<&CommandResult>) -> Markup {

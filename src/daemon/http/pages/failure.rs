@@ -36,20 +36,33 @@ impl IntoResponse for PageFailure {
     }
 }
 
+/// A response that is a page, as the OpenAPI document describes it.
+fn page(description: &str) -> Documented {
+    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("text/html", Content::new(Some(text)))
+        .build()
+}
+
 impl IntoResponses for PageFailure {
     fn responses() -> BTreeMap<String, RefOr<Documented>> {
-        let page = |description: &str| {
-            let text = ObjectBuilder::new().schema_type(Type::String).build();
-            ResponseBuilder::new()
-                .description(description)
-                .content("text/html", Content::new(Some(text)))
-                .build()
-        };
         ResponsesBuilder::new()
             .response("400", page("The arguments are wrong."))
             .response("404", page("What the address names does not exist."))
             .response("503", page("The store cannot be read now."))
             .build()
             .into()
+    }
+}
+
+/// The responses to a request for a page.
+pub(in crate::daemon::http) struct PageResponses;
+
+impl IntoResponses for PageResponses {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        let mut responses = PageFailure::responses();
+        responses.insert("200".to_owned(), page("The page.").into());
+        responses
     }
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use super::components::{address, rest, windows};
-use super::failure::{PageFailure, PageResult};
+use super::failure::{PageResponses, PageResult};
 use super::frame::{Page, respond};
 use super::source::state_of;
 use super::words;
@@ -23,10 +23,7 @@ use crate::store::PassKind;
         ("name" = String, Path, description = "The name of the source."),
         ("id" = i64, Path, description = "The number of the pass."),
     ),
-    responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html"),
-        PageFailure,
-    )
+    responses(PageResponses)
 )]
 pub(in crate::daemon::http) async fn pass_page(
     State(context): State<Ctx>,

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use super::components::address;
-use super::failure::{PageFailure, PageResult};
+use super::failure::{PageResponses, PageResult};
 use super::frame::{Page, respond};
 use super::words;
 use crate::daemon::http::{Ctx, lookup};
@@ -25,10 +25,7 @@ const MAX_SHOWN: usize = 64 << 10;
         minimum = 1,
         description = "The number of the item, from the quarantine of its source."
     )),
-    responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html"),
-        PageFailure,
-    )
+    responses(PageResponses)
 )]
 pub(in crate::daemon::http) async fn quarantine_page(
     State(context): State<Ctx>,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::components::{address, record_address};
-use super::failure::{PageFailure, PageResult};
+use super::failure::{PageResponses, PageResult};
 use super::frame::{Page, respond};
 use super::words;
 use crate::daemon::http::render::{Body, renderer};
@@ -45,10 +45,7 @@ pub(in crate::daemon::http) struct RecordQuery {
     path = "/record",
     tag = "Pages",
     params(RecordQuery),
-    responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html"),
-        PageFailure,
-    )
+    responses(PageResponses)
 )]
 pub(in crate::daemon::http) async fn record_page(
     State(context): State<Ctx>,

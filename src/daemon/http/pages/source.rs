@@ -2,19 +2,16 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
-use axum::response::Response;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::components::{address, rest, table, windows};
-use super::failure::{PageFailure, PageResult};
-use super::form::{CommandResult, Sent, form, just_done};
-use super::frame::{Page, respond};
+use super::failure::{PageResponses, PageResult};
+use super::form::{CommandResult, FormPage, FormResponses, Sent, form, send_form, show_page};
+use super::frame::Page;
 use super::{chart, words};
-use crate::daemon::http::api::commands::send;
-use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::lookup::At;
 use crate::daemon::http::{Context, Ctx, Failure, lookup};
 use crate::daemon::overview::{DAYS, JobView, SourceView};
 use crate::daemon::scheduler::Command;
@@ -34,7 +31,11 @@ pub(in crate::daemon::http) enum SourceAction {
     Confirm,
 }
 
-impl SourceAction {
+impl FormPage for SourceAction {
+    type View = SourceView;
+
+    const FOLDER: &'static str = "source";
+
     fn command(self, source: &str) -> Command {
         match self {
             Self::Run => Command::Run(JobKey::new(JobKind::Pass, source)),
@@ -45,8 +46,8 @@ impl SourceAction {
         }
     }
 
-    fn accepted(self) -> CommandResult {
-        CommandResult::Accepted(match self {
+    fn accepted(self) -> &'static str {
+        match self {
             Self::Run => "A pass starts as soon as the host is free.",
             Self::Pause => "Paused: no pass starts until the source is resumed.",
             Self::Resume => "Passes start by the schedule again.",
@@ -57,7 +58,20 @@ impl SourceAction {
             Self::Confirm => {
                 "Confirmed: the daemon asks for each missing record and deletes those that are gone."
             }
-        })
+        }
+    }
+
+    async fn find(context: &Context, name: &str) -> Result<At<SourceView>, Failure> {
+        lookup::source(context, name).await
+    }
+
+    fn page(
+        source: &SourceView,
+        now_ms: i64,
+        has_token: bool,
+        result: Option<&CommandResult>,
+    ) -> Markup {
+        page(source, now_ms, has_token, result)
     }
 }
 
@@ -74,19 +88,14 @@ impl SourceAction {
             description = "The command that the form of this page has just sent."
         ),
     ),
-    responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html"),
-        PageFailure,
-    )
+    responses(PageResponses)
 )]
 pub(in crate::daemon::http) async fn source_page(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
-    let done = just_done::<SourceAction>(query.as_deref())?;
-    let result = done.map(SourceAction::accepted);
-    Ok(show(&context, &name, StatusCode::OK, result).await?)
+    show_page::<SourceAction>(&context, &name, query.as_deref()).await
 }
 
 /// Send a command to a source with the form of its page
@@ -96,40 +105,14 @@ pub(in crate::daemon::http) async fn source_page(
     tag = "Pages",
     params(("name" = String, Path, description = "The name of the source.")),
     request_body(content = Sent<SourceAction>, content_type = "application/x-www-form-urlencoded"),
-    responses(
-        (status = 303, description = "The command is accepted; the page says so."),
-        (status = 401, description = "The token is missing or wrong.", body = String, content_type = "text/html"),
-        (
-            status = 403,
-            description = "No token is configured, or the page of another site sent this.",
-            content((String = "text/html"), (ErrorBody = "application/json"))
-        ),
-        (status = 413, description = "The form is too large.", body = String, content_type = "text/plain"),
-        PageFailure,
-    )
+    responses(FormResponses)
 )]
 pub(in crate::daemon::http) async fn send_source_form(
     State(context): State<Ctx>,
     Path(name): Path<String>,
     body: Bytes,
 ) -> PageResult {
-    let sent = Sent::<SourceAction>::read(&body)?;
-    let to = address("source", &name);
-    let command = send(&context, sent.action.command(&name));
-    let show = |status, result| show(&context, &name, status, result);
-    Ok(sent.answer(&context, &to, command, show).await?)
-}
-
-async fn show(
-    context: &Context,
-    name: &str,
-    status: StatusCode,
-    result: Option<CommandResult>,
-) -> Result<Response, Failure> {
-    let source = lookup::source(context, name).await?;
-    let has_token = context.shared.registry.token().is_some();
-    let page = page(&source.value, source.now_ms, has_token, result.as_ref());
-    Ok(respond(status, page))
+    send_form::<SourceAction>(&context, &name, &body).await
 }
 
 /// The state of a source in short.

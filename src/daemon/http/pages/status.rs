@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::components::{address, ago};
-use super::failure::{PageFailure, PageResult};
+use super::failure::{PageResponses, PageResult};
 use super::frame::{Page, respond};
 use super::source::{last_message, problems, summary};
 use super::{chart, words};
@@ -38,10 +38,7 @@ pub(in crate::daemon::http) struct StatusQuery {
     path = "/",
     tag = "Pages",
     params(StatusQuery),
-    responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html"),
-        PageFailure,
-    )
+    responses(PageResponses)
 )]
 pub(in crate::daemon::http) async fn status_page(
     State(context): State<Ctx>,
