@@ -98,8 +98,8 @@ pub async fn run(args: &Args, global: &Global, config: Config) -> anyhow::Result
 /// `config` with the demo repository as its only source, in a store of its own, without outputs and
 /// exports.
 fn for_demo(mut config: Config, url: &str, own_store: bool) -> anyhow::Result<Config> {
-    let source = demo_source(url)?;
-    let schedule = SourceSchedule {
+    let mut source = demo_source(url)?;
+    source.schedule = SourceSchedule {
         pass: Schedule {
             ticks: ticks("* * * * *").map_err(anyhow::Error::msg)?,
             ..Schedule::on_request()
@@ -109,7 +109,6 @@ fn for_demo(mut config: Config, url: &str, own_store: bool) -> anyhow::Result<Co
     if !own_store {
         config.store.set_file_name("harvestd-demo.db");
     }
-    config.schedules = [(source.name.clone(), schedule)].into();
     config.sources = vec![source];
     config.outputs.clear();
     config.exports.clear();

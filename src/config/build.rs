@@ -19,7 +19,7 @@ use crate::output::export::settings::{ExportSettings, check_path};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::strings::WorkKeyRules;
 use crate::output::vufind::{DocumentOptions, LanguageMap, Options};
-use crate::output::{OutputKind, OutputSettings};
+use crate::output::{OutputKind, OutputSettings, OutputType};
 use crate::schedule::{Schedule, SourceSchedule};
 use crate::store::{Clustering, Per};
 
@@ -48,10 +48,7 @@ impl<'a> Builder<'a> {
     /// The settings of every source, in the order of the file.
     ///
     /// One with a fault may be missing; then the fault is among the findings.
-    pub(crate) fn sources(
-        &mut self,
-        contact: Option<&str>,
-    ) -> Vec<(SourceSettings, SourceSchedule)> {
+    pub(crate) fn sources(&mut self, contact: Option<&str>) -> Vec<SourceSettings> {
         let tables = self.tables;
         let defaults = tables.one(Scope::Defaults);
         let sources = tables.all(Scope::Source);
@@ -148,7 +145,7 @@ impl<'a> Builder<'a> {
         &mut self,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Vec<(OutputSettings, Schedule)> {
+    ) -> Vec<OutputSettings> {
         let outputs = self.tables.all(Scope::Output);
         outputs
             .filter_map(|table| self.output(table, clustering, enrich))
@@ -160,35 +157,14 @@ impl<'a> Builder<'a> {
         table: &'a Table,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Option<(OutputSettings, Schedule)> {
+    ) -> Option<OutputSettings> {
         let selection = self.selection(table, clustering, enrich);
         let documents = self.documents_of(Some(table), &selection.names());
         let mut reader = self.reader(vec![table]);
-        let credentials = secrets::credentials(&mut reader, None);
-        let urls = reader.get(&keys::OUTPUT_URLS);
-        reader.warn_of_unencrypted(urls.as_deref().unwrap_or_default());
-        let urls = urls?;
-        let client = ClientSettings {
-            credentials,
-            timeouts: Timeouts {
-                connect: reader.get(&keys::OUTPUT_CONNECT_TIMEOUT),
-                total: reader.get(&keys::OUTPUT_TOTAL_TIMEOUT),
-                ..Timeouts::default()
-            },
-            ca_file: reader.path(&keys::CA_FILE),
-            proxy: reader.get(&keys::PROXY),
-            ..ClientSettings::new(urls.first()?.clone())
+        let kind = match reader.get(&keys::OUTPUT_TYPE)? {
+            OutputType::Solr => OutputKind::Solr(Box::new(solr_settings(&mut reader, documents)?)),
         };
-        let solr = SolrSettings {
-            urls,
-            client,
-            commit_within: reader.get(&keys::COMMIT_WITHIN),
-            version_field: reader.get(&keys::VERSION_FIELD),
-            audit_filter: reader.get(&keys::AUDIT_FILTER),
-            compare_fields: reader.get(&keys::COMPARE_FIELDS),
-            documents,
-        };
-        let settings = OutputSettings {
+        Some(OutputSettings {
             name: reader.get(&keys::NAME)?,
             is_rebuild: false,
             sources: selection.sources,
@@ -200,16 +176,15 @@ impl<'a> Builder<'a> {
             batch_bytes: reader.get(&keys::BATCH_BYTES),
             retries: reader.get(&keys::RETRIES),
             retry_pause: reader.get(&keys::RETRY_PAUSE),
-            kind: OutputKind::Solr(Box::new(solr)),
-        };
-        let schedule = Schedule {
-            after_pass: reader.get(&keys::OUTPUT_AFTER_PASS),
-            ticks: reader.get(&keys::OUTPUT_SCHEDULE),
-            time_zone: reader.get(&keys::TIME_ZONE),
-            hours: reader.get(&keys::HOURS),
-            spread: Duration::ZERO,
-        };
-        Some((settings, schedule))
+            schedule: Schedule {
+                after_pass: reader.get(&keys::OUTPUT_AFTER_PASS),
+                ticks: reader.get(&keys::OUTPUT_SCHEDULE),
+                time_zone: reader.get(&keys::TIME_ZONE),
+                hours: reader.get(&keys::HOURS),
+                spread: Duration::ZERO,
+            },
+            kind,
+        })
     }
 
     /// The settings of every export, in the order of the file.
@@ -217,7 +192,7 @@ impl<'a> Builder<'a> {
         &mut self,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Vec<(ExportSettings, Schedule)> {
+    ) -> Vec<ExportSettings> {
         let exports = self.tables.all(Scope::Export);
         exports
             .filter_map(|table| self.export(table, clustering, enrich))
@@ -229,7 +204,7 @@ impl<'a> Builder<'a> {
         table: &'a Table,
         clustering: &Clustering,
         enrich: &[Part],
-    ) -> Option<(ExportSettings, Schedule)> {
+    ) -> Option<ExportSettings> {
         let selection = self.selection(table, clustering, enrich);
         let documents = self.documents_of(Some(table), &selection.names());
         let mut reader = self.reader(vec![table]);
@@ -238,7 +213,7 @@ impl<'a> Builder<'a> {
         if let Err(message) = check_path(&path, since_previous) {
             reader.problem("path", message);
         }
-        let settings = ExportSettings {
+        Some(ExportSettings {
             name: reader.get(&keys::NAME)?,
             path,
             format: reader.get(&keys::FORMAT),
@@ -248,15 +223,14 @@ impl<'a> Builder<'a> {
             sets: selection.sets,
             since_previous,
             documents,
-        };
-        let schedule = Schedule {
-            after_pass: reader.get(&keys::EXPORT_AFTER_PASS),
-            ticks: reader.get(&keys::EXPORT_SCHEDULE),
-            time_zone: reader.get(&keys::TIME_ZONE),
-            hours: reader.get(&keys::HOURS),
-            spread: Duration::ZERO,
-        };
-        Some((settings, schedule))
+            schedule: Schedule {
+                after_pass: reader.get(&keys::EXPORT_AFTER_PASS),
+                ticks: reader.get(&keys::EXPORT_SCHEDULE),
+                time_zone: reader.get(&keys::TIME_ZONE),
+                hours: reader.get(&keys::HOURS),
+                spread: Duration::ZERO,
+            },
+        })
     }
 
     /// Which records an output or export has.
@@ -335,10 +309,7 @@ fn check_source(name: &str, known: &[&str]) -> Result<(), String> {
 }
 
 /// The settings of one source; `None` if something that it needs is missing or wrong.
-pub(crate) fn source(
-    mut reader: Reader<'_>,
-    contact: Option<&str>,
-) -> Option<(SourceSettings, SourceSchedule)> {
+pub(crate) fn source(mut reader: Reader<'_>, contact: Option<&str>) -> Option<SourceSettings> {
     let api_key = secrets::secret(&mut reader, &keys::API_KEY);
     let credentials = secrets::credentials(&mut reader, api_key);
     let url = reader.get(&keys::URL);
@@ -367,7 +338,14 @@ pub(crate) fn source(
         ca_file: reader.path(&keys::CA_FILE),
         proxy: reader.get(&keys::PROXY),
     };
-    let settings = SourceSettings {
+    let pass = Schedule {
+        ticks: reader.get(&keys::SOURCE_SCHEDULE),
+        time_zone: reader.get(&keys::TIME_ZONE),
+        spread: reader.get(&keys::SPREAD),
+        hours: reader.get(&keys::HOURS),
+        after_pass: false,
+    };
+    Some(SourceSettings {
         name: reader.get(&keys::NAME)?,
         client,
         metadata_prefix: reader.get(&keys::METADATA_PREFIX),
@@ -386,24 +364,44 @@ pub(crate) fn source(
             depth: reader.get(&keys::MAX_DEPTH),
             records: reader.get(&keys::MAX_PAGE_RECORDS),
         },
-        known_as: None,
-    };
-    let pass = Schedule {
-        ticks: reader.get(&keys::SOURCE_SCHEDULE),
-        time_zone: reader.get(&keys::TIME_ZONE),
-        spread: reader.get(&keys::SPREAD),
-        hours: reader.get(&keys::HOURS),
-        after_pass: false,
-    };
-    let schedule = SourceSchedule {
-        reconcile: Schedule {
-            ticks: reader.get(&keys::RECONCILE),
-            ..pass.clone()
+        schedule: SourceSchedule {
+            reconcile: Schedule {
+                ticks: reader.get(&keys::RECONCILE),
+                ..pass.clone()
+            },
+            pass,
+            reconcile_max_percent: reader.get(&keys::RECONCILE_MAX_PERCENT),
         },
-        pass,
-        reconcile_max_percent: reader.get(&keys::RECONCILE_MAX_PERCENT),
+        known_as: None,
+    })
+}
+
+/// What only an output of type `solr` has.
+fn solr_settings(reader: &mut Reader<'_>, documents: DocumentOptions) -> Option<SolrSettings> {
+    let credentials = secrets::credentials(reader, None);
+    let urls = reader.get(&keys::OUTPUT_URLS);
+    reader.warn_of_unencrypted(urls.as_deref().unwrap_or_default());
+    let urls = urls?;
+    let client = ClientSettings {
+        credentials,
+        timeouts: Timeouts {
+            connect: reader.get(&keys::OUTPUT_CONNECT_TIMEOUT),
+            total: reader.get(&keys::OUTPUT_TOTAL_TIMEOUT),
+            ..Timeouts::default()
+        },
+        ca_file: reader.path(&keys::CA_FILE),
+        proxy: reader.get(&keys::PROXY),
+        ..ClientSettings::new(urls.first()?.clone())
     };
-    Some((settings, schedule))
+    Some(SolrSettings {
+        urls,
+        client,
+        commit_within: reader.get(&keys::COMMIT_WITHIN),
+        version_field: reader.get(&keys::VERSION_FIELD),
+        audit_filter: reader.get(&keys::AUDIT_FILTER),
+        compare_fields: reader.get(&keys::COMPARE_FIELDS),
+        documents,
+    })
 }
 
 /// The options of catalogue documents; a language map is read from its file.

@@ -24,8 +24,8 @@ use super::values::{self as v, Pairs, Table};
 use crate::harvest::Assumption;
 use crate::http::Secret;
 use crate::oai::{Datestamp, Granularity};
-use crate::output::Format;
 use crate::output::enrich::Part;
+use crate::output::{Format, OutputType};
 use crate::schedule::Hours;
 use crate::store::Per;
 
@@ -358,7 +358,7 @@ keys! {
     RENAME_FIELDS: Pairs = "rename_fields" in DOCUMENTS, v::FIELD_NAMES, default "{}";
 
     /// The type of the index: "solr", for VuFind's documents in a Solr core or collection.
-    OUTPUT_TYPE: () = "type" in [Scope::Output], v::OUTPUT_TYPE, example "\"solr\"", required true;
+    OUTPUT_TYPE: OutputType = "type" in [Scope::Output], v::OUTPUT_TYPE, example "\"solr\"", required true;
 
     /// Addresses of the core or collection. Of several, each is tried in turn.
     OUTPUT_URLS: Vec<Url> = "urls" in [Scope::Output], v::CORE_URLS,

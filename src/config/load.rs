@@ -1,6 +1,5 @@
 //! Loads the configuration: finds the file, puts the environment's values in place, checks everything.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,6 @@ use crate::output::OutputSettings;
 use crate::output::enrich::Part;
 use crate::output::export::settings::ExportSettings;
 use crate::output::vufind::DocumentOptions;
-use crate::schedule::{Schedule, SourceSchedule};
 use crate::store::Clustering;
 
 /// The checked configuration. Its `Debug` shows no secret.
@@ -45,16 +43,12 @@ pub struct Config {
     pub dedup: Clustering,
     /// What documents of works take from other records than the one that stands for the work.
     pub enrich: Vec<Part>,
-    /// When the daemon harvests each of them, by name.
-    pub schedules: BTreeMap<String, SourceSchedule>,
     /// What the daemon itself is told.
     pub daemon: DaemonSettings,
     /// The outputs, in the order of the file; names are unique.
     pub outputs: Vec<OutputSettings>,
-    /// When the daemon pushes to each of them, by name.
-    pub push_schedules: BTreeMap<String, Schedule>,
-    /// The files that the daemon writes and when, in the order of the file; names are unique.
-    pub exports: Vec<(ExportSettings, Schedule)>,
+    /// The files that the daemon writes, in the order of the file; names are unique.
+    pub exports: Vec<ExportSettings>,
     /// What is no error but should be logged once.
     pub warnings: Vec<Problem>,
     /// Every key with its value and where that comes from, for people.
@@ -258,19 +252,11 @@ fn check(
     let contact = top.get(&keys::CONTACT);
     let log = top.get(&keys::LOG);
     let log_format = top.get(&keys::LOG_FORMAT);
-    let (sources, schedules): (Vec<_>, BTreeMap<_, _>) = builder
-        .sources(contact.as_deref())
-        .into_iter()
-        .map(|(source, schedule)| (source.clone(), (source.name, schedule)))
-        .unzip();
+    let sources = builder.sources(contact.as_deref());
     let (dedup, enrich) = builder.dedup();
     let daemon = builder.daemon();
     let documents = builder.documents();
-    let (outputs, push_schedules): (Vec<_>, BTreeMap<_, _>) = builder
-        .outputs(&dedup, &enrich)
-        .into_iter()
-        .map(|(output, schedule)| (output.clone(), (output.name, schedule)))
-        .unzip();
+    let outputs = builder.outputs(&dedup, &enrich);
     let exports = builder.exports(&dedup, &enrich);
 
     // A value that several tables share is looked at once for each.
@@ -297,10 +283,8 @@ fn check(
         documents,
         dedup,
         enrich,
-        schedules,
         daemon,
         outputs,
-        push_schedules,
         exports,
         warnings: findings.warnings,
     })

@@ -9,7 +9,7 @@ use crate::http::{ClientSettings, Secret};
 use crate::oai::Granularity;
 use crate::output::solr::settings::SolrSettings;
 use crate::output::{OutputKind, OutputSettings};
-use crate::schedule::{Schedule, SourceSchedule};
+use crate::schedule::SourceSchedule;
 use crate::store::Per;
 
 /// The smallest right source, for the cases to add to.
@@ -97,8 +97,7 @@ fn defaults_of_the_table_are_those_of_the_settings() {
     let url = "https://s.org/solr/biblio".parse().unwrap();
     let solr = OutputKind::Solr(Box::new(SolrSettings::new(url)));
     assert_eq!(config.outputs, [OutputSettings::new("v", solr)]);
-    assert_eq!(config.schedules["a"], SourceSchedule::default());
-    assert_eq!(config.push_schedules["v"], Schedule::of_pushes());
+    assert_eq!(config.sources[0].schedule, SourceSchedule::default());
     assert_eq!(config.documents, Default::default());
 }
 
@@ -784,7 +783,7 @@ fn the_most_specific_document_option_wins() {
     let OutputKind::Solr(v) = &config.outputs[0].kind;
     let OutputKind::Solr(w) = &config.outputs[1].kind;
     let (v, w) = (&v.documents, &w.documents);
-    let e = &config.exports[0].0.documents;
+    let e = &config.exports[0].documents;
     let cases = [
         ("source over output", v, "a", "global of a a. V"),
         ("variable of a source", v, "b", "of b of v b. V"),

@@ -21,8 +21,8 @@ use super::value::Value;
 use crate::harvest::Assumption;
 use crate::http::{ClientError, Secret, user_agent};
 use crate::oai::{Datestamp, Granularity};
-use crate::output::Format;
 use crate::output::enrich::{self, Part};
+use crate::output::{Format, OutputType};
 use crate::schedule::{Hours, ticks};
 use crate::store::Per;
 
@@ -52,7 +52,7 @@ pub(crate) const LOG_FILTER: Reading<String> = (Kind::Text, filter);
 pub(crate) const LOG_FORMAT: Reading<LogFormat> = (Kind::Text, log_format);
 pub(crate) const LOWER_BOUND: Reading<Datestamp> = (Kind::Date, lower_bound);
 pub(crate) const NAME: Reading<String> = (Kind::Text, name);
-pub(crate) const OUTPUT_TYPE: Reading<()> = (Kind::Text, output_type);
+pub(crate) const OUTPUT_TYPE: Reading<OutputType> = (Kind::Text, output_type);
 pub(crate) const PAIRS: Reading<Pairs> = (Kind::Table, pairs);
 pub(crate) const PARALLEL_REQUESTS: Reading<usize> = (Kind::Number, parallel_requests);
 pub(crate) const PARTS: Reading<Vec<Part>> = (Kind::List, parts);
@@ -541,14 +541,16 @@ fn sets(value: &Value) -> Result<Table, String> {
     Ok(sets.into_iter().collect())
 }
 
-/// The one type of output that there is.
-fn output_type(value: &Value) -> Result<(), String> {
-    match text(value)?.as_str() {
-        "solr" => Ok(()),
-        other => Err(format!(
-            "{other:?} is not a type of output; there is \"solr\""
-        )),
-    }
+fn output_type(value: &Value) -> Result<OutputType, String> {
+    let name = text(value)?;
+    let mut types = OutputType::ALL.into_iter();
+    types.find(|known| known.name() == name).ok_or_else(|| {
+        let known = OutputType::ALL.map(|known| format!("{:?}", known.name()));
+        format!(
+            "{name:?} is not a type of output; there is {}",
+            known.join(" or ")
+        )
+    })
 }
 
 /// Addresses of a core, without the slash and the request handler after it.

@@ -211,7 +211,7 @@ pub(super) fn overview(store: &Path, registry: &StatusRegistry) -> Result<Overvi
     }
     outputs.sort_by(|a, b| a.known.name.cmp(&b.known.name));
     let mut exports = Vec::new();
-    for (settings, _) in &config.exports {
+    for settings in &config.exports {
         let known = reader.export(&settings.name)?;
         exports.push(ExportView {
             known: known.unwrap_or_else(|| Export {

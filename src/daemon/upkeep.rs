@@ -123,7 +123,7 @@ fn delivered_to_all(
     );
     let exports = reader.exports()?.into_iter().filter(|export| {
         let mut configured = config.exports.iter();
-        configured.any(|(settings, _)| settings.name == export.name && settings.since_previous)
+        configured.any(|settings| settings.name == export.name && settings.since_previous)
     });
     let exports = exports.map(|export| export.position);
     Ok(outputs.map(|output| output.position).chain(exports).min())

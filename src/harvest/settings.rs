@@ -6,6 +6,7 @@ use super::assume::Assumption;
 use crate::http::{ClientSettings, show_url};
 use crate::oai::parse::PageLimits;
 use crate::oai::{Datestamp, Granularity};
+use crate::schedule::SourceSchedule;
 use crate::store::SourceDefinition;
 
 /// One configured harvest: a repository, a metadata format, sets, and the manners to keep.
@@ -41,6 +42,8 @@ pub struct SourceSettings {
     pub granularity: Option<Granularity>,
     /// `assume`: traits of the repository that replace learnt ones.
     pub assume: Vec<Assumption>,
+    /// When the daemon harvests it and looks for records that disappeared.
+    pub schedule: SourceSchedule,
     /// The URL that the store keeps in place of the real one. Only the demo repository needs it, since
     /// its port differs in each run.
     pub known_as: Option<String>,
@@ -65,6 +68,7 @@ impl SourceSettings {
             max_wait: Duration::from_secs(900),
             granularity: None,
             assume: Vec::new(),
+            schedule: SourceSchedule::default(),
             known_as: None,
         }
     }

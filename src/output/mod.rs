@@ -47,6 +47,6 @@ pub use container::Container;
 pub use format::{Format, Tombstones};
 pub use item::Item;
 pub use render::{Rendered, Renderer};
-pub use settings::{OutputKind, OutputSettings};
+pub use settings::{OutputKind, OutputSettings, OutputType};
 pub use swap::swap;
 pub use target::{OutputError, SwapError, Swapped, Unsupported};

@@ -10,6 +10,7 @@ use super::enrich::Part;
 use super::fingerprint;
 use super::solr::settings::SolrSettings;
 use super::target::{Documents, OutputError, SwapError, SwapTarget, Target, Unsupported};
+use crate::schedule::Schedule;
 use crate::stop::Stop;
 use crate::store::{ChangeFilter, Output, Per, Version};
 
@@ -42,22 +43,43 @@ pub struct OutputSettings {
     pub retries: u32,
     /// `retry_pause`: the pause before the first repetition; it doubles each time.
     pub retry_pause: Duration,
+    /// When the daemon pushes.
+    pub schedule: Schedule,
     /// `type`, and the settings that only this type has.
     pub kind: OutputKind,
 }
 
-/// The type of an output, with its own settings.
+/// `type`: the type of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputType {
+    /// An index in VuFind's schema.
+    Solr,
+}
+
+impl OutputType {
+    /// All types.
+    pub const ALL: [Self; 1] = [Self::Solr];
+
+    /// The configured name of the type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Solr => "solr",
+        }
+    }
+}
+
+/// The settings that only outputs of one type have.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputKind {
-    /// `solr`: an index in VuFind's schema.
+    /// Those of [`OutputType::Solr`].
     Solr(Box<SolrSettings>),
 }
 
 impl OutputKind {
-    /// The configured name of the type.
-    pub fn name(&self) -> &'static str {
+    /// The type of the output.
+    pub fn output_type(&self) -> OutputType {
         match self {
-            Self::Solr(_) => "solr",
+            Self::Solr(_) => OutputType::Solr,
         }
     }
 
@@ -83,6 +105,7 @@ impl OutputSettings {
             batch_bytes: 8 << 20,
             retries: 6,
             retry_pause: Duration::from_secs(2),
+            schedule: Schedule::of_pushes(),
             kind,
         }
     }
@@ -191,7 +214,7 @@ impl OutputSettings {
                 .join(" "),
         });
         fingerprint::of(&Definition {
-            kind: self.kind.name(),
+            kind: self.kind.output_type().name(),
             rebuild_at,
             sources: &self.sources,
             sets: &self.sets,

@@ -181,7 +181,7 @@ pub(super) fn observe(
             behind(reader, config, name, now_ms)?,
         );
     }
-    for (export, _) in &config.exports {
+    for export in &config.exports {
         let name = &export.name;
         observe("export", name, "failing", failing(&jobs, "export", name));
     }

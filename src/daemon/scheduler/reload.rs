@@ -105,24 +105,26 @@ impl Entry {
     }
 }
 
-/// The jobs of a configuration.
+/// The jobs of a configuration. Their own settings lose the schedule, so that a run goes on where only
+/// the schedule changes.
 fn jobs(config: &Config) -> Vec<(Job, Schedule)> {
     let mut jobs = Vec::new();
     for source in &config.sources {
-        let schedule = config.schedules.get(&source.name).cloned();
-        let schedule = schedule.unwrap_or_default();
-        let source = Box::new(source.clone());
+        let mut source = Box::new(source.clone());
+        let schedule = std::mem::take(&mut source.schedule);
         jobs.push((Job::Pass(source.clone()), schedule.pass));
         let reconcile = Job::Reconcile(source, schedule.reconcile_max_percent);
         jobs.push((reconcile, schedule.reconcile));
     }
     for output in &config.outputs {
-        let schedule = config.push_schedules.get(&output.name).cloned();
-        let schedule = schedule.unwrap_or_else(Schedule::of_pushes);
-        jobs.push((Job::Push(Box::new(output.clone())), schedule));
+        let mut output = Box::new(output.clone());
+        let schedule = std::mem::replace(&mut output.schedule, Schedule::on_request());
+        jobs.push((Job::Push(output), schedule));
     }
-    for (export, schedule) in &config.exports {
-        jobs.push((Job::Export(Box::new(export.clone())), schedule.clone()));
+    for export in &config.exports {
+        let mut export = Box::new(export.clone());
+        let schedule = std::mem::replace(&mut export.schedule, Schedule::on_request());
+        jobs.push((Job::Export(export), schedule));
     }
     jobs
 }

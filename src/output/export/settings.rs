@@ -11,6 +11,7 @@ use crate::output::Format;
 use crate::output::enrich::Part;
 use crate::output::fingerprint;
 use crate::output::vufind::DocumentOptions;
+use crate::schedule::Schedule;
 use crate::store::{ChangeFilter, Export, Per, Version};
 
 /// The placeholder in a file's name for the version up to which the file has all changes.
@@ -41,6 +42,8 @@ pub struct ExportSettings {
     pub since_previous: bool,
     /// The options of catalogue documents.
     pub documents: DocumentOptions,
+    /// When the daemon writes the file.
+    pub schedule: Schedule,
 }
 
 impl ExportSettings {
@@ -143,6 +146,7 @@ mod tests {
             sets: BTreeMap::new(),
             since_previous: true,
             documents: DocumentOptions::default(),
+            schedule: Schedule::on_request(),
         }
     }
 
@@ -170,31 +174,25 @@ mod tests {
 
     #[test]
     fn sources_with_ids_of_their_own_are_told_apart() {
-        let settings = |format, id_prefix: &str| {
+        let with_prefix = |format, id_prefix: &str| {
             let mut documents = DocumentOptions::default();
             let mut own = documents.default.clone();
             own.id_prefix = id_prefix.to_owned();
             documents.by_source.insert("a".to_owned(), own);
             ExportSettings {
-                name: "all".to_owned(),
-                path: "/srv/all".into(),
                 format,
-                enrich: Vec::new(),
-                per: Per::Record,
-                sources: Vec::new(),
-                sets: BTreeMap::new(),
-                since_previous: false,
                 documents,
+                ..settings()
             }
         };
         let told_apart = |format| {
-            let filter = settings(format, "a-").filter(None);
+            let filter = with_prefix(format, "a-").filter(None);
             filter.id_spaces.into_keys().collect::<Vec<_>>()
         };
         assert_eq!(told_apart(Format::VufindJson), ["a"]);
         assert_eq!(told_apart(Format::Marcxml), [""; 0], "by identifier alone");
         for (format, is_other) in [(Format::VufindXml, true), (Format::Jsonl, false)] {
-            let [a, b] = ["a-", "b-"].map(|prefix| settings(format, prefix).definition());
+            let [a, b] = ["a-", "b-"].map(|prefix| with_prefix(format, prefix).definition());
             assert_eq!(a != b, is_other, "{format:?}");
         }
     }
