@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
 /// Wall-clock time: the system's, or one that a simulation sets.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
@@ -31,5 +34,38 @@ impl Clock {
                 }),
             Self::Manual(now_ms) => now_ms.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// A time in milliseconds since 1970 as programs read it: RFC 3339, in UTC, with milliseconds, such as
+/// `2026-06-01T12:00:00.000Z`. Times beyond the year 262000 are cut to it.
+pub(crate) fn rfc3339(unix_ms: i64) -> String {
+    let time = DateTime::from_timestamp_millis(unix_ms).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Serializes an `i64` or `Option<i64>` of milliseconds since 1970 as [`rfc3339`] does.
+pub(crate) fn as_rfc3339<S: Serializer>(
+    unix_ms: &(impl Copy + Into<Option<i64>>),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let unix_ms: Option<i64> = (*unix_ms).into();
+    unix_ms.map(rfc3339).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_rfc_3339() {
+        let cases = [
+            (1_780_315_200_007, "2026-06-01T12:00:00.007Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ];
+        for (unix_ms, expected) in cases {
+            assert_eq!(rfc3339(unix_ms), expected);
+        }
+        assert!(rfc3339(i64::MAX).starts_with("+262142-12-31"));
     }
 }

@@ -275,6 +275,8 @@ async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
         (&"doaj".into(), &Value::Null)
     );
     assert_eq!(item["number"], 1);
+    let first_at = item["first_at"].as_str().unwrap();
+    chrono::DateTime::parse_from_rfc3339(first_at).unwrap();
     let shown = run(&["quarantine"]).await.success().stdout;
     assert!(shown.starts_with("item 1 of source doaj\n"), "{shown}");
     assert!(shown.contains("header has no identifier"), "{shown}");

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use super::table::{self, Align, printable};
+use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::oai::Granularity;
 use crate::output::OutputSettings;
@@ -483,6 +484,21 @@ pub(super) fn instant(unix_ms: i64) -> String {
     )
 }
 
+/// The traits of a source for programs.
+pub(super) fn traits_as_value(traits: &Traits) -> Value {
+    let mut value = json!(traits);
+    // The store keeps these two as numbers.
+    for (name, at) in [
+        ("reconciling_since", traits.reconciling_since),
+        ("reconciled_at", traits.reconciled_at),
+    ] {
+        if let Some(at) = at {
+            value[name] = json!(rfc3339(at));
+        }
+    }
+    value
+}
+
 fn as_value(state: &State) -> Value {
     json!({
         "name": state.source.name,
@@ -492,7 +508,7 @@ fn as_value(state: &State) -> Value {
         "live_records": state.source.live_records,
         "deleted_records": state.source.deleted_records,
         "watermarks": state.source.watermarks,
-        "traits": state.source.traits,
+        "traits": traits_as_value(&state.source.traits),
         "next_step": next_step(state),
         "pending_windows": state.pending,
         "passes": state.passes,
@@ -522,6 +538,19 @@ mod tests {
             "ignores_dates, cut_off_at=100, newest first, ListIdentifiers fails"
         );
         assert!(traits_in_words(&Traits::default()).is_empty());
+    }
+
+    #[test]
+    fn programs_read_times_as_text() {
+        let traits = Traits {
+            whole_at: Some(100),
+            reconciled_at: Some(1_780_315_200_000),
+            ..Traits::default()
+        };
+        assert_eq!(
+            traits_as_value(&traits),
+            json!({"whole_at": 100, "reconciled_at": "2026-06-01T12:00:00.000Z"})
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub struct Condition {
     /// The problem as text.
     pub message: String,
     /// When it began, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub since_at: i64,
 }
 

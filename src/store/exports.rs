@@ -16,6 +16,7 @@ pub struct Export {
     /// The version up to which its files have all changes.
     pub position: Version,
     /// When its last run succeeded, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub done_at: Option<i64>,
     /// The newest file.
     pub file: Option<String>,
@@ -23,10 +24,6 @@ pub struct Export {
     pub records: u64,
     /// Deletions written so far.
     pub deletions: u64,
-    /// Why the last run failed, if it did.
-    pub last_error: Option<String>,
-    /// When the last run failed.
-    pub error_at: Option<i64>,
 }
 
 /// The result of a run of an export.
@@ -44,8 +41,7 @@ pub struct ExportRun {
     pub at: i64,
 }
 
-const COLUMNS: &str =
-    "name, definition, position, done_at, file, records, deletions, last_error, error_at";
+const COLUMNS: &str = "name, definition, position, done_at, file, records, deletions";
 
 impl Store {
     /// Stores the result of a successful run.
@@ -60,8 +56,7 @@ impl Store {
                 "INSERT INTO export (name, definition, position, done_at, file, records, deletions)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (name) DO UPDATE SET definition = ?2, position = ?3, done_at = ?4,
-                    file = coalesce(?5, file), records = records + ?6, deletions = deletions + ?7,
-                    last_error = NULL, error_at = NULL",
+                    file = coalesce(?5, file), records = records + ?6, deletions = deletions + ?7",
                 params![
                     name,
                     definition,
@@ -71,24 +66,6 @@ impl Store {
                     exported.records,
                     exported.deletions,
                 ],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// Stores why a run failed.
-    pub fn note_export_error(
-        &self,
-        name: &str,
-        error: &str,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
-        self.write("storing why an export failed", |transaction| {
-            transaction.execute(
-                "INSERT INTO export (name, definition, last_error, error_at)
-                 VALUES (?1, '', ?2, ?3)
-                 ON CONFLICT (name) DO UPDATE SET last_error = ?2, error_at = ?3",
-                params![name, error, now_ms],
             )?;
             Ok(())
         })
@@ -128,8 +105,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Export> {
         file: row.get(4)?,
         records: row.get(5)?,
         deletions: row.get(6)?,
-        last_error: row.get(7)?,
-        error_at: row.get(8)?,
     })
 }
 
@@ -143,10 +118,6 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db")).unwrap();
         let reader = store.reader().unwrap();
         assert_eq!(reader.export("all").unwrap(), None);
-        store.note_export_error("all", "no folder", 3).unwrap();
-        let known = || reader.export("all").unwrap().unwrap();
-        assert_eq!(known().last_error.as_deref(), Some("no folder"));
-        assert_eq!(known().done_at, None);
         let mut exported = ExportRun {
             upto: Version(7),
             file: Some("all.jsonl".to_owned()),
@@ -168,7 +139,6 @@ mod tests {
                 file: Some("all.jsonl".to_owned()),
                 records: 10,
                 deletions: 2,
-                ..Export::default()
             }]
         );
     }

@@ -15,6 +15,7 @@ pub struct HostPause {
     /// Host and port.
     pub host: String,
     /// The end of the pause, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub not_before_at: i64,
     /// The number of failures in a row.
     pub failures: u32,

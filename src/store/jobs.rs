@@ -193,14 +193,18 @@ pub struct Job {
     /// Why it waits, for people.
     pub reason: Option<String>,
     /// When it runs next.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub next_at: Option<i64>,
     /// When a person paused it.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub paused_at: Option<i64>,
     /// Which process runs it, or ran it last.
     pub runner: Option<Runner>,
     /// When the newest run began.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub started_at: Option<i64>,
     /// When the last run ended.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub ended_at: Option<i64>,
     /// How it ended.
     pub outcome: Option<JobOutcome>,

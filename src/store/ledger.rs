@@ -103,8 +103,10 @@ pub struct Pass {
     /// Whether its completion moves the watermark; false if that would leave a gap.
     pub moves_watermark: bool,
     /// When it began, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub started_at: i64,
     /// When it ended.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub ended_at: Option<i64>,
     /// Why it was interrupted, or a remark about a complete pass.
     pub note: Option<String>,
@@ -147,6 +149,7 @@ pub struct Window {
     /// The resumption token to continue with; `None` to begin.
     pub token: Option<ResumptionToken>,
     /// When the token arrived, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub token_at: Option<i64>,
     /// The position reached in its list; `None` if the list is not sorted.
     pub place: Option<Place>,

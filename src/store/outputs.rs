@@ -23,11 +23,8 @@ pub struct Output {
     /// The version up to which it has confirmed all changes.
     pub position: Version,
     /// When it last confirmed changes, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub confirmed_at: Option<i64>,
-    /// Why the last push failed, if it did.
-    pub last_error: Option<String>,
-    /// When the last push failed.
-    pub error_at: Option<i64>,
     /// Documents that it has accepted so far; a document counts each time.
     pub added: u64,
     /// Deletions that it has accepted so far.
@@ -43,8 +40,6 @@ impl Output {
             definition: String::new(),
             position: Version::default(),
             confirmed_at: None,
-            last_error: None,
-            error_at: None,
             added: 0,
             deleted: 0,
         }
@@ -65,6 +60,7 @@ pub struct RejectedDocument {
     /// The reason, from the target or from the crosswalk.
     pub reason: String,
     /// When, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub at: i64,
 }
 
@@ -85,8 +81,7 @@ pub struct Delivery {
     pub at: i64,
 }
 
-const COLUMNS: &str =
-    "id, name, definition, position, confirmed_at, last_error, error_at, added, deleted";
+const COLUMNS: &str = "id, name, definition, position, confirmed_at, added, deleted";
 
 impl Store {
     /// The output of this name, registered if it is new.
@@ -146,9 +141,7 @@ impl Store {
             transaction
                 .prepare_cached(
                     "UPDATE output SET position = max(position, coalesce(?2, position)),
-                        confirmed_at = ?3, added = added + ?4, deleted = deleted + ?5,
-                        last_error = iif(?2 IS NULL, last_error, NULL),
-                        error_at = iif(?2 IS NULL, error_at, NULL)
+                        confirmed_at = ?3, added = added + ?4, deleted = deleted + ?5
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -203,29 +196,12 @@ impl Store {
                 params![output.0, by.0],
             )?;
             transaction.execute(
-                "UPDATE output SET (position, confirmed_at, added, deleted, last_error, error_at) =
-                    (SELECT ?3, confirmed_at, added, deleted, NULL, NULL
-                     FROM output WHERE id = ?2)
+                "UPDATE output SET (position, confirmed_at, added, deleted) =
+                    (SELECT ?3, confirmed_at, added, deleted FROM output WHERE id = ?2)
                  WHERE id = ?1",
                 params![output.0, by.0, position.0],
             )?;
             transaction.execute("DELETE FROM output WHERE id = ?1", [by.0])?;
-            Ok(())
-        })
-    }
-
-    /// Stores why a push failed.
-    pub fn note_output_error(
-        &self,
-        output: OutputId,
-        error: &str,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
-        self.write("storing why a push failed", |transaction| {
-            transaction.execute(
-                "UPDATE output SET last_error = ?2, error_at = ?3 WHERE id = ?1",
-                params![output.0, error, now_ms],
-            )?;
             Ok(())
         })
     }
@@ -295,10 +271,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Output> {
         definition: row.get(2)?,
         position: Version(row.get(3)?),
         confirmed_at: row.get(4)?,
-        last_error: row.get(5)?,
-        error_at: row.get(6)?,
-        added: row.get(7)?,
-        deleted: row.get(8)?,
+        added: row.get(5)?,
+        deleted: row.get(6)?,
     })
 }
 
@@ -332,12 +306,9 @@ mod tests {
             at: 7,
             ..Delivery::default()
         };
-        store.note_output_error(output.id, "down", 6).unwrap();
         let known = || reader.output("vufind").unwrap().unwrap();
-        assert_eq!(known().last_error.as_deref(), Some("down"));
         store.confirm(output.id, &delivery).unwrap();
         assert_eq!((known().position, known().added), (Version(5), 2));
-        assert_eq!(known().last_error, None, "a confirmation ends an error");
         assert_eq!(
             reader.rejected(output.id).unwrap(),
             [rejected("x"), rejected("y")]

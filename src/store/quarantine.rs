@@ -25,8 +25,10 @@ pub struct QuarantinedItem {
     /// Why it could not become a record.
     pub reason: String,
     /// When it arrived first, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub first_at: i64,
     /// When it arrived last.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub last_at: i64,
 }
 

@@ -495,6 +495,11 @@ SELECT 'export', name, coalesce(error_at, done_at),
     last_error IS NOT NULL
 FROM export WHERE coalesce(error_at, done_at) IS NOT NULL;
 
+ALTER TABLE output DROP COLUMN last_error;
+ALTER TABLE output DROP COLUMN error_at;
+ALTER TABLE export DROP COLUMN last_error;
+ALTER TABLE export DROP COLUMN error_at;
+
 INSERT INTO job (kind, name, paused_at)
 SELECT kinds.kind, substr(meta.key, 8), meta.value
 FROM meta, (SELECT 'pass' AS kind UNION ALL SELECT 'reconcile') AS kinds
@@ -533,11 +538,11 @@ mod tests {
     #[test]
     fn the_last_runs_of_an_older_store_become_jobs() {
         let connection = Connection::open_in_memory().unwrap();
-        migrate(&connection, 0).unwrap();
+        create_schema_9(&connection);
+        connection.execute_batch(PLAIN_INDICES).unwrap();
         connection
             .execute_batch(
-                "DROP TABLE job;
-                 INSERT INTO source (id, name, base_url, metadata_prefix, sets, traits)
+                "INSERT INTO source (id, name, base_url, metadata_prefix, sets, traits)
                  VALUES (1, 'a', '', '', '[]', '{\"reconciled_at\":7}'), (2, 'b', '', '', '[]', '{}');
                  INSERT INTO pass (source_id, kind, state, moves_watermark, started_at, ended_at, note)
                  VALUES (1, 'full', 'complete', 1, 1, 2, NULL), (1, 'full', 'open', 1, 3, 4, 'down'),

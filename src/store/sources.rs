@@ -229,6 +229,7 @@ pub struct Warning {
     /// What is wrong and what to do.
     pub message: String,
     /// When it was raised, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub since_at: i64,
 }
 

@@ -14,7 +14,7 @@ use self::survey::{Survey, survey};
 use super::args::Global;
 use super::exit::Exit;
 use super::harvest::is_url;
-use super::status::traits_in_words;
+use super::status::{traits_as_value, traits_in_words};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
 use crate::harvest::settings::SourceSettings;
@@ -88,7 +88,7 @@ pub async fn run(
     let learnt = learnt(args, config)?;
     if global.json {
         let mut found = report::as_json(&show_url(url), &survey, &findings);
-        found["learnt"] = json!(learnt);
+        found["learnt"] = json!(learnt.as_ref().map(traits_as_value));
         writeln!(out, "{found}")?;
     } else {
         let mut text = report::as_text(&show_url(url), &survey, &findings);

@@ -34,6 +34,7 @@ pub struct Decision {
     /// Their reason.
     pub why: String,
     /// When, in milliseconds since 1970 on our clock.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub at: i64,
 }
 
