@@ -22,7 +22,7 @@ use crate::store::{Counts, JobKey, JobKind, JobOutcome, Reader, Store, StoreErro
 
 /// What one job does, with its settings.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Job {
+pub(super) enum JobSettings {
     /// Harvests a source.
     Pass(Box<SourceSettings>),
     /// Finds the records of a source that disappeared, and holds more than this percentage of the live
@@ -104,7 +104,7 @@ impl RunResult {
     }
 }
 
-impl Job {
+impl JobSettings {
     /// Which job it is.
     pub(super) fn key(&self) -> JobKey {
         match self {

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 
 pub(super) use self::command::{Answer, Command, Requested};
-use self::job::{Job, JobContext, Request, Resource, RunResult, Work};
+use self::job::{JobContext, JobSettings, Request, Resource, RunResult, Work};
 use super::status::{Delivered, StatusRegistry};
 use super::{Service, systemd};
 use crate::config::Config;
@@ -31,8 +31,8 @@ use crate::harvest::Pace;
 use crate::schedule::{NextRun, Reason, Schedule, Situation, next_run, part_of_spread};
 use crate::stop::{Stop, StopSwitch, stop_switch};
 use crate::store::{
-    Job as Row, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Reader, Runner, Source,
-    Store, StoreError,
+    Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Reader, Runner, Source, Store,
+    StoreError,
 };
 
 /// The longest time between two ticks. A wall clock can be set, so no sleep trusts it for longer.
@@ -42,8 +42,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const STORE_TROUBLE_SLEEP: Duration = Duration::from_secs(10);
 
 /// A configured job.
-struct Entry {
-    job: Job,
+struct ScheduledJob {
+    settings: JobSettings,
     schedule: Schedule,
     requested: Option<Request>,
     /// A pass may have stored something for this push or export.
@@ -56,7 +56,7 @@ struct Entry {
 }
 
 /// A run that is under way. Its settings may be those of an older configuration.
-struct Run {
+struct ActiveRun {
     key: JobKey,
     resource: Resource,
     switch: StopSwitch,
@@ -74,9 +74,9 @@ struct DueJob {
 }
 
 /// What the store knows at the time of a tick.
-struct Known {
+struct StoreState {
     now_ms: i64,
-    rows: BTreeMap<JobKey, Row>,
+    jobs: BTreeMap<JobKey, Job>,
     sources: BTreeMap<String, Source>,
     host_pauses: BTreeMap<String, i64>,
 }
@@ -90,9 +90,9 @@ pub(super) struct Scheduler {
     reload: Box<dyn Fn() -> Result<Config, String>>,
     /// Given to each run.
     context: JobContext,
-    entries: BTreeMap<JobKey, Entry>,
+    jobs: BTreeMap<JobKey, ScheduledJob>,
     tasks: JoinSet<RunResult>,
-    running: HashMap<task::Id, Run>,
+    running: HashMap<task::Id, ActiveRun>,
     /// Decides with its name by which part of the spread a job runs late.
     spread_seed: i64,
     /// Changes of rows that are not in the store yet.
@@ -133,7 +133,7 @@ impl Scheduler {
                 progress: service.progress,
                 pace: Pace::default(),
             },
-            entries: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             tasks: JoinSet::new(),
             running: HashMap::new(),
             spread_seed,
@@ -228,31 +228,31 @@ impl Scheduler {
 
     /// Starts what is due and can run now. Says when to look again.
     fn plan(&mut self) -> Result<Duration, StoreError> {
-        let known = self.known()?;
+        let stored = self.read_store()?;
         let mut sleep = LONGEST_SLEEP;
         let mut due = Vec::new();
-        let keys: Vec<JobKey> = self.entries.keys().cloned().collect();
+        let keys: Vec<JobKey> = self.jobs.keys().cloned().collect();
         for key in keys {
-            let row = known.rows.get(&key);
+            let row = stored.jobs.get(&key);
             if self.is_running(&key) {
-                self.stop_outside_hours(&key, known.now_ms);
+                self.stop_outside_hours(&key, stored.now_ms);
                 continue;
             }
-            if row.is_some_and(Row::runs_elsewhere) {
+            if row.is_some_and(Job::runs_elsewhere) {
                 continue;
             }
-            let Some(situation) = self.situation(&key, &known)? else {
+            let Some(situation) = self.situation(&key, &stored)? else {
                 self.set_plan(&key, row, JobPlan::default());
                 continue;
             };
-            let Some(entry) = self.entries.get(&key) else {
+            let Some(scheduled) = self.jobs.get(&key) else {
                 continue;
             };
-            let next = next_run(&entry.schedule, &situation, known.now_ms);
-            let plan = plan_of(next, &entry.job);
+            let next = next_run(&scheduled.schedule, &situation, stored.now_ms);
+            let plan = plan_of(next, &scheduled.settings);
             if next != NextRun::Now {
                 if let NextRun::At(at, _) = next {
-                    let left = u64::try_from(at - known.now_ms).unwrap_or_default();
+                    let left = u64::try_from(at - stored.now_ms).unwrap_or_default();
                     sleep = sleep.min(Duration::from_millis(left));
                 }
                 self.set_plan(&key, row, plan);
@@ -267,32 +267,32 @@ impl Scheduler {
                 });
             }
         }
-        self.one_per_source(&mut due, &known);
+        self.one_per_source(&mut due, &stored);
         // Requested jobs first, then those that have waited longest.
         due.sort_by_key(|job| (!job.requested, job.last_at));
         for job in due {
             match self.obstacle(&job.key) {
                 None => self.start(job),
-                Some(why) => self.set_due(&job.key, &known, why),
+                Some(why) => self.set_due(&job.key, &stored, why),
             }
         }
         // Nobody plans jobs that are not configured any more.
-        for (key, row) in &known.rows {
-            if !self.entries.contains_key(key) && !row.is_running() {
+        for (key, row) in &stored.jobs {
+            if !self.jobs.contains_key(key) && !row.is_running() {
                 self.set_plan(key, Some(row), JobPlan::default());
             }
         }
         Ok(sleep)
     }
 
-    fn known(&self) -> Result<Known, StoreError> {
+    fn read_store(&self) -> Result<StoreState, StoreError> {
         let now_ms = self.registry.now_ms();
-        let rows = self.reader.jobs()?.into_iter();
+        let jobs = self.reader.jobs()?.into_iter();
         let sources = self.reader.sources()?.into_iter();
         let pauses = self.reader.host_pauses()?.into_iter();
-        Ok(Known {
+        Ok(StoreState {
             now_ms,
-            rows: rows.map(|row| (row.key.clone(), row)).collect(),
+            jobs: jobs.map(|job| (job.key.clone(), job)).collect(),
             sources: sources
                 .map(|source| (source.name.clone(), source))
                 .collect(),
@@ -304,30 +304,34 @@ impl Scheduler {
     }
 
     /// What decides when a job runs; `None` if only a request starts it.
-    fn situation(&mut self, key: &JobKey, known: &Known) -> Result<Option<Situation>, StoreError> {
-        let Some(entry) = self.entries.get_mut(key) else {
+    fn situation(
+        &mut self,
+        key: &JobKey,
+        stored: &StoreState,
+    ) -> Result<Option<Situation>, StoreError> {
+        let Some(scheduled) = self.jobs.get_mut(key) else {
             return Ok(None);
         };
-        let row = known.rows.get(key);
+        let row = stored.jobs.get(key);
         let outcome = row.and_then(|row| row.outcome);
-        let failed = outcome == Some(JobOutcome::Failed) && !entry.retry_now;
-        let scheduled = entry.schedule.ticks.is_some();
+        let failed = outcome == Some(JobOutcome::Failed) && !scheduled.retry_now;
+        let has_ticks = scheduled.schedule.ticks.is_some();
         let cut_off = matches!(outcome, Some(JobOutcome::Interrupted))
-            || (outcome == Some(JobOutcome::Failed) && entry.retry_now);
+            || (outcome == Some(JobOutcome::Failed) && scheduled.retry_now);
         let ended_at = row.and_then(|row| row.ended_at);
         let mut situation = Situation {
             last_at: ended_at.unwrap_or_default(),
             failures: failed.then(|| row.map_or(1, |row| row.failures.max(1))),
-            retry: Some(entry.job.retry()),
-            unfinished: scheduled && cut_off,
-            requested: entry.requested.is_some(),
+            retry: Some(scheduled.settings.retry()),
+            unfinished: has_ticks && cut_off,
+            requested: scheduled.requested.is_some(),
             ..Situation::default()
         };
-        match &entry.job {
-            Job::Pass(_) => situation.unfinished |= scheduled && outcome.is_none(),
-            Job::Reconcile(..) => {
+        match &scheduled.settings {
+            JobSettings::Pass(_) => situation.unfinished |= has_ticks && outcome.is_none(),
+            JobSettings::Reconcile(..) => {
                 // The first reconcile comes with the first tick after the first pass.
-                let first_pass_at = match (ended_at, known.sources.get(&key.name)) {
+                let first_pass_at = match (ended_at, stored.sources.get(&key.name)) {
                     (None, Some(source)) => self.reader.first_pass_at(source.id)?,
                     _ => None,
                 };
@@ -337,24 +341,24 @@ impl Scheduler {
                     None => return Ok(None),
                 }
             }
-            Job::Push(_) | Job::Export(_) => {
+            JobSettings::Push(_) | JobSettings::Export(_) => {
                 // The store is asked only when something may have changed.
-                if entry.maybe_behind && !failed {
-                    entry.maybe_behind = entry.job.lacks_changes(&self.reader)?;
+                if scheduled.maybe_behind && !failed {
+                    scheduled.maybe_behind = scheduled.settings.lacks_changes(&self.reader)?;
                 }
-                situation.unfinished = entry.maybe_behind;
+                situation.unfinished = scheduled.maybe_behind;
                 // An end in the future is of a clock that was set back since.
-                let ended_at = ended_at.filter(|at| *at <= known.now_ms);
-                let last_at = ended_at.max(entry.idle_at).unwrap_or(known.now_ms);
-                entry.idle_at = Some(last_at);
+                let ended_at = ended_at.filter(|at| *at <= stored.now_ms);
+                let last_at = ended_at.max(scheduled.idle_at).unwrap_or(stored.now_ms);
+                scheduled.idle_at = Some(last_at);
                 situation.last_at = last_at;
             }
         }
-        if let Resource::Host(host) = entry.job.resource() {
+        if let Resource::Host(host) = scheduled.settings.resource() {
             situation.paused = row.is_some_and(|row| row.paused_at.is_some());
-            situation.host_until = known.host_pauses.get(&host).copied();
+            situation.host_until = stored.host_pauses.get(&host).copied();
             situation.part_of_spread = part_of_spread(self.spread_seed, &key.name);
-            if !scheduled {
+            if !has_ticks {
                 situation.retry = None;
             }
         }
@@ -363,15 +367,15 @@ impl Scheduler {
 
     /// Whether a push is due by a tick alone and has nothing to send. Its index is not asked then.
     fn is_idle(&mut self, key: &JobKey, situation: &Situation) -> Result<bool, StoreError> {
-        let Some(entry) = self.entries.get_mut(key) else {
+        let Some(scheduled) = self.jobs.get_mut(key) else {
             return Ok(false);
         };
         let by_tick = !situation.requested && situation.failures.is_none();
         let idle = by_tick
-            && matches!(entry.job, Job::Push(_))
-            && !entry.job.lacks_changes(&self.reader)?;
+            && matches!(scheduled.settings, JobSettings::Push(_))
+            && !scheduled.settings.lacks_changes(&self.reader)?;
         if idle {
-            entry.idle_at = Some(self.registry.now_ms());
+            scheduled.idle_at = Some(self.registry.now_ms());
         }
         Ok(idle)
     }
@@ -380,7 +384,7 @@ impl Scheduler {
     ///
     /// A pass comes first, unless a person requested the reconcile or its list is open: the pass would go on
     /// with that list, which would then be no list to reconcile with. A failed reconcile holds up no pass.
-    fn one_per_source(&mut self, due: &mut Vec<DueJob>, known: &Known) {
+    fn one_per_source(&mut self, due: &mut Vec<DueJob>, stored: &StoreState) {
         let passes: Vec<usize> = (0..due.len())
             .filter(|number| due[*number].key.kind == JobKind::Pass)
             .collect();
@@ -392,18 +396,18 @@ impl Scheduler {
                 last_at,
             } = due[number].clone();
             let key = JobKey::new(JobKind::Reconcile, &pass.name);
-            let Some(entry) = self.entries.get(&key) else {
+            let Some(scheduled) = self.jobs.get(&key) else {
                 continue;
             };
-            let wanted = entry.requested.is_some() || entry.schedule.ticks.is_some();
-            let failed = known
-                .rows
+            let wanted = scheduled.requested.is_some() || scheduled.schedule.ticks.is_some();
+            let failed = stored
+                .jobs
                 .get(&key)
                 .is_some_and(|row| row.outcome == Some(JobOutcome::Failed));
-            let list_is_open = known.sources.get(&key.name).is_some_and(|source| {
+            let list_is_open = stored.sources.get(&key.name).is_some_and(|source| {
                 source.traits.reconciling_since.is_some() && source.traits.settling.is_none()
             });
-            let first = entry.requested.is_some() || (wanted && list_is_open && !failed);
+            let first = scheduled.requested.is_some() || (wanted && list_is_open && !failed);
             let is_due = due.iter().any(|job| job.key == key);
             match (is_due, first) {
                 (true, true) => {
@@ -425,14 +429,14 @@ impl Scheduler {
         }
         due.retain(|job| later.iter().all(|(key, _)| *key != job.key));
         for (key, why) in later {
-            self.set_due(&key, known, why.to_owned());
+            self.set_due(&key, stored, why.to_owned());
         }
     }
 
     /// Why a job cannot begin beside those that run; `None` if it can.
     fn obstacle(&self, key: &JobKey) -> Option<String> {
-        let job = &self.entries.get(key)?.job;
-        let wanted = job.resource();
+        let settings = &self.jobs.get(key)?.settings;
+        let wanted = settings.resource();
         if let Some(other) = self.running.values().find(|run| run.resource == wanted) {
             return Some(match &wanted {
                 Resource::Host(host) => format!("{} is using host {host}", other.key),
@@ -452,7 +456,7 @@ impl Scheduler {
                 key.name
             ));
         }
-        if job.harvests() {
+        if settings.harvests() {
             let used: BTreeSet<&Resource> = self
                 .running
                 .values()
@@ -469,21 +473,24 @@ impl Scheduler {
 
     fn start(&mut self, due: DueJob) {
         let DueJob { key, requested, .. } = due;
-        let Some(entry) = self.entries.get_mut(&key) else {
+        let Some(scheduled) = self.jobs.get_mut(&key) else {
             return;
         };
         let (switch, stop) = stop_switch();
-        let request = entry.requested.take();
-        entry.maybe_behind = false;
-        entry.retry_now = false;
-        entry.idle_at = None;
-        let resource = entry.job.resource();
+        let request = scheduled.requested.take();
+        scheduled.maybe_behind = false;
+        scheduled.retry_now = false;
+        scheduled.idle_at = None;
+        let resource = scheduled.settings.resource();
         self.registry.job_started(&key);
-        let run = entry.job.clone().run(request, self.context.clone(), stop);
+        let run = scheduled
+            .settings
+            .clone()
+            .run(request, self.context.clone(), stop);
         let task = self.tasks.spawn(run);
         let change = JobChange::Started(Runner::Daemon);
         self.unsaved.push((key.clone(), change));
-        let run = Run {
+        let run = ActiveRun {
             key,
             resource,
             switch,
@@ -502,7 +509,7 @@ impl Scheduler {
                 RunResult::failed(format!("it crashed: {error}")),
             ),
         };
-        let Some(Run { key, .. }) = self.running.remove(&id) else {
+        let Some(ActiveRun { key, .. }) = self.running.remove(&id) else {
             return;
         };
         log_end(&key, &result);
@@ -518,9 +525,9 @@ impl Scheduler {
         let succeeded = outcome == JobOutcome::Succeeded;
         self.registry.job_ended(&key, succeeded, delivered);
         let harvested = matches!(key.kind, JobKind::Pass | JobKind::Reconcile);
-        for (other, entry) in &mut self.entries {
+        for (other, scheduled) in &mut self.jobs {
             let interrupted = *other == key && outcome == JobOutcome::Interrupted;
-            entry.maybe_behind |= interrupted || (harvested && entry.schedule.after_pass);
+            scheduled.maybe_behind |= interrupted || (harvested && scheduled.schedule.after_pass);
         }
         let change = JobChange::Ended { outcome, message };
         self.unsaved.push((key, change));
@@ -529,22 +536,22 @@ impl Scheduler {
     fn carry_out(&mut self, requested: Requested) {
         let Requested { command, answer } = requested;
         let key = command.key();
-        let answered = match self.entries.get_mut(&key) {
+        let answered = match self.jobs.get_mut(&key) {
             None => Answer::Unknown,
-            Some(entry) => {
+            Some(scheduled) => {
                 match &command {
                     // A pass that runs is the one that is requested. A push that runs may be past the
                     // changes that are meant.
                     Command::Run(_) if key.kind == JobKind::Pass => {
                         if self.running.values().all(|run| run.key != key) {
-                            entry.requested = Some(Request::Run);
+                            scheduled.requested = Some(Request::Run);
                         }
                     }
                     Command::Run(_) => {
-                        entry.requested = entry.requested.max(Some(Request::Run));
+                        scheduled.requested = scheduled.requested.max(Some(Request::Run));
                     }
                     Command::ConfirmDeletions(_) => {
-                        entry.requested = Some(Request::ConfirmDeletions);
+                        scheduled.requested = Some(Request::ConfirmDeletions);
                     }
                     Command::Pause(source) => self.pause(source, true),
                     Command::Resume(source) => self.pause(source, false),
@@ -559,8 +566,8 @@ impl Scheduler {
     fn pause(&mut self, source: &str, paused: bool) {
         for key in [JobKind::Pass, JobKind::Reconcile].map(|kind| JobKey::new(kind, source)) {
             if paused {
-                if let Some(entry) = self.entries.get_mut(&key) {
-                    entry.requested = None;
+                if let Some(scheduled) = self.jobs.get_mut(&key) {
+                    scheduled.requested = None;
                 }
                 self.stop(&key);
             }
@@ -583,15 +590,15 @@ impl Scheduler {
 
     /// Stops a run over a source outside its hours, unless a person requested it.
     fn stop_outside_hours(&mut self, key: &JobKey, now_ms: i64) {
-        let Some(entry) = self.entries.get(key) else {
+        let Some(scheduled) = self.jobs.get(key) else {
             return;
         };
         let Schedule {
             hours, time_zone, ..
-        } = &entry.schedule;
+        } = &scheduled.schedule;
         let mut runs = self.running.values();
         let stops = runs.any(|run| run.key == *key && !run.requested && !run.stopping)
-            && entry.job.harvests()
+            && scheduled.settings.harvests()
             && !hours.open(now_ms, *time_zone);
         if stops {
             tracing::info!("{key}: its hours are over; it stops after this page");
@@ -600,7 +607,7 @@ impl Scheduler {
     }
 
     /// Notes the plan of a job, if it is another one than `row` has.
-    fn set_plan(&mut self, key: &JobKey, row: Option<&Row>, plan: JobPlan) {
+    fn set_plan(&mut self, key: &JobKey, row: Option<&Job>, plan: JobPlan) {
         let old = row.map(|row| (row.state, row.reason.as_deref(), row.next_at));
         if old == Some((plan.state, plan.reason.as_deref(), plan.next_at)) {
             return;
@@ -615,13 +622,13 @@ impl Scheduler {
         self.unsaved.push((key.clone(), JobChange::Planned(plan)));
     }
 
-    fn set_due(&mut self, key: &JobKey, known: &Known, why: String) {
+    fn set_due(&mut self, key: &JobKey, stored: &StoreState, why: String) {
         let plan = JobPlan {
             state: JobState::Due,
             reason: Some(why),
             next_at: None,
         };
-        self.set_plan(key, known.rows.get(key), plan);
+        self.set_plan(key, stored.jobs.get(key), plan);
     }
 
     /// Tells the service manager which jobs run, when that has changed.
@@ -657,7 +664,7 @@ impl Scheduler {
         })
         .await;
         if joined.is_err() {
-            for Run { key, .. } in self.running.values() {
+            for ActiveRun { key, .. } in self.running.values() {
                 tracing::warn!(
                     "{key}: no answer within the grace period; the next start resumes it"
                 );
@@ -676,7 +683,7 @@ impl Scheduler {
 }
 
 /// The plan of a job that does not run now.
-fn plan_of(next: NextRun, job: &Job) -> JobPlan {
+fn plan_of(next: NextRun, settings: &JobSettings) -> JobPlan {
     let (at, reason) = match next {
         NextRun::Now => return JobPlan::default(),
         NextRun::OnRequest => return JobPlan::default(),
@@ -688,9 +695,9 @@ fn plan_of(next: NextRun, job: &Job) -> JobPlan {
         }
         NextRun::At(at, reason) => (at, reason),
     };
-    let reason_text = match (reason, job.resource()) {
+    let reason_text = match (reason, settings.resource()) {
         (Reason::Tick, _) => "by its schedule".to_owned(),
-        (Reason::Retry, _) => format!("retrying after a failed {}", job.key().kind.word()),
+        (Reason::Retry, _) => format!("retrying after a failed {}", settings.key().kind.word()),
         (Reason::Host, Resource::Host(host)) => format!("host {host} asked for a pause"),
         (Reason::Host, _) => "its host asked for a pause".to_owned(),
         (Reason::Hours, _) => "outside its hours".to_owned(),

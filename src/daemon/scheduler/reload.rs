@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Job, Scheduler};
+use super::{JobSettings, ScheduledJob, Scheduler};
 use crate::config::Config;
 use crate::daemon::systemd;
 use crate::schedule::Schedule;
@@ -58,24 +58,24 @@ impl Scheduler {
     /// Puts `config` into force. Runs of jobs that it changes or leaves out stop after their page or batch;
     /// the others go on.
     pub(super) fn take_over(&mut self, config: Arc<Config>) {
-        let mut old = std::mem::take(&mut self.entries);
-        for (job, schedule) in jobs(&config) {
-            let key = job.key();
-            let entry = match old.remove(&key) {
-                Some(entry) if entry.job == job => Entry { schedule, ..entry },
-                Some(entry) => {
+        let mut old = std::mem::take(&mut self.jobs);
+        for (settings, schedule) in jobs(&config) {
+            let key = settings.key();
+            let scheduled = match old.remove(&key) {
+                Some(known) if known.settings == settings => ScheduledJob { schedule, ..known },
+                Some(known) => {
                     tracing::info!("{key}: its settings have changed");
                     self.stop(&key);
-                    Entry {
-                        requested: entry.requested,
+                    ScheduledJob {
+                        requested: known.requested,
                         // The new settings may put right what failed.
                         retry_now: true,
-                        ..Entry::new(job, schedule)
+                        ..ScheduledJob::new(settings, schedule)
                     }
                 }
-                None => Entry::new(job, schedule),
+                None => ScheduledJob::new(settings, schedule),
             };
-            self.entries.insert(key, entry);
+            self.jobs.insert(key, scheduled);
         }
         for key in old.into_keys() {
             if self.is_running(&key) {
@@ -83,23 +83,23 @@ impl Scheduler {
                 self.stop(&key);
             }
         }
-        let entries = &self.entries;
-        self.registry.retain(|key| entries.contains_key(key));
+        let jobs = &self.jobs;
+        self.registry.retain(|key| jobs.contains_key(key));
         self.registry.set_config(Arc::clone(&config));
         self.config = config;
     }
 }
 
-impl Entry {
-    fn new(job: Job, schedule: Schedule) -> Self {
+impl ScheduledJob {
+    fn new(settings: JobSettings, schedule: Schedule) -> Self {
         Self {
             requested: None,
             // A push or an export may have missed something while no daemon ran.
             maybe_behind: schedule.after_pass,
             // A restart may follow the repair of an index. A repository is not asked sooner for it.
-            retry_now: !job.harvests(),
+            retry_now: !settings.harvests(),
             idle_at: None,
-            job,
+            settings,
             schedule,
         }
     }
@@ -107,24 +107,24 @@ impl Entry {
 
 /// The jobs of a configuration. Their own settings lose the schedule, so that a run goes on where only
 /// the schedule changes.
-fn jobs(config: &Config) -> Vec<(Job, Schedule)> {
+fn jobs(config: &Config) -> Vec<(JobSettings, Schedule)> {
     let mut jobs = Vec::new();
     for source in &config.sources {
         let mut source = Box::new(source.clone());
         let schedule = std::mem::take(&mut source.schedule);
-        jobs.push((Job::Pass(source.clone()), schedule.pass));
-        let reconcile = Job::Reconcile(source, schedule.reconcile_max_percent);
+        jobs.push((JobSettings::Pass(source.clone()), schedule.pass));
+        let reconcile = JobSettings::Reconcile(source, schedule.reconcile_max_percent);
         jobs.push((reconcile, schedule.reconcile));
     }
     for output in &config.outputs {
         let mut output = Box::new(output.clone());
         let schedule = std::mem::replace(&mut output.schedule, Schedule::on_request());
-        jobs.push((Job::Push(output), schedule));
+        jobs.push((JobSettings::Push(output), schedule));
     }
     for export in &config.exports {
         let mut export = Box::new(export.clone());
         let schedule = std::mem::replace(&mut export.schedule, Schedule::on_request());
-        jobs.push((Job::Export(export), schedule));
+        jobs.push((JobSettings::Export(export), schedule));
     }
     jobs
 }
