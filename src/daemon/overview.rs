@@ -262,7 +262,7 @@ fn source_view(
     let watermark = source.least_watermark().map(|least| least.datestamp);
     Ok(SourceView {
         configured,
-        pass: jobs.view(JobKind::Pass, &source.name),
+        pass: jobs.view(JobKind::Harvest, &source.name),
         reconcile: jobs.view(JobKind::Reconcile, &source.name),
         watermark,
         behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),

@@ -318,7 +318,7 @@ impl StatusRegistry {
     /// Takes an event of the pass or reconcile that runs over `source`.
     fn harvest_event(&self, source: &str, event: &Event) {
         let mut jobs = lock(&self.jobs);
-        let runs = [JobKind::Reconcile, JobKind::Pass]
+        let runs = [JobKind::Reconcile, JobKind::Harvest]
             .map(|kind| JobKey::new(kind, source))
             .into_iter()
             .find(|key| jobs.get(key).is_some_and(|job| job.progress.is_some()));
@@ -408,7 +408,7 @@ mod tests {
         observer.event("gone", Event::Page(Page::default()));
         assert!(registry.jobs().is_empty(), "unknown sources are left out");
 
-        let key = JobKey::new(JobKind::Pass, "a");
+        let key = JobKey::new(JobKind::Harvest, "a");
         registry.job_started(&key);
         let page = Page {
             records: 10,

@@ -66,7 +66,7 @@ pub async fn harvest_all(
 
 /// Harvests one source. Its job in the store gets the start and the end of the run.
 async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOptions) -> Report {
-    let key = JobKey::new(JobKind::Pass, &source.name);
+    let key = JobKey::new(JobKind::Harvest, &source.name);
     // A part of a source does not count as a pass by the schedule.
     let whole = RunOptions {
         full: options.full,

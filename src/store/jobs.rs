@@ -1,4 +1,4 @@
-//! Jobs: one row for each pass, reconcile, push and export, with its plan and how its last run ended.
+//! Jobs: one row for each harvest, reconcile, push and export, with its plan and how its last run ended.
 //!
 //! The daemon writes the plan. Whoever runs a job, the daemon or a command, writes its start and its end.
 //! A process that is killed leaves a row that says `running`; readers see it as interrupted, because the
@@ -15,7 +15,7 @@ use super::{Reader, Store, StoreError};
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// Harvests a source.
-    Pass,
+    Harvest,
     /// Finds the records of a source that disappeared from its repository.
     Reconcile,
     /// Sends changes to an `[[output]]`.
@@ -28,7 +28,7 @@ impl JobKind {
     /// The word for it in the store, in metrics and for people.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Pass => "pass",
+            Self::Harvest => "harvest",
             Self::Reconcile => "reconcile",
             Self::Push => "push",
             Self::Export => "export",
@@ -38,14 +38,14 @@ impl JobKind {
     /// The word for what it works on.
     pub fn subject(self) -> &'static str {
         match self {
-            Self::Pass | Self::Reconcile => "source",
+            Self::Harvest | Self::Reconcile => "source",
             Self::Push => "output",
             Self::Export => "export",
         }
     }
 
     fn parse(word: &str) -> Option<Self> {
-        [Self::Pass, Self::Reconcile, Self::Push, Self::Export]
+        [Self::Harvest, Self::Reconcile, Self::Push, Self::Export]
             .into_iter()
             .find(|kind| kind.word() == word)
     }
@@ -352,7 +352,7 @@ impl Reader {
 /// The lock that a run holds.
 fn lock_of(key: &JobKey) -> String {
     match key.kind {
-        JobKind::Pass | JobKind::Reconcile => source_lock(&key.name),
+        JobKind::Harvest | JobKind::Reconcile => source_lock(&key.name),
         JobKind::Push => output_lock(&key.name),
         JobKind::Export => DAEMON.to_owned(),
     }
@@ -505,7 +505,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).unwrap();
         let reader = store.reader().unwrap();
-        let pass = JobKey::new(JobKind::Pass, "a");
+        let pass = JobKey::new(JobKind::Harvest, "a");
         let export = JobKey::new(JobKind::Export, "a");
         let is_running = |key| reader.job(key).unwrap().unwrap().is_running();
 

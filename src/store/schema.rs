@@ -447,9 +447,9 @@ const UNIQUE_IDENTIFIERS: &str =
     "CREATE UNIQUE INDEX record_identifier ON record (identifier, source_id)";
 
 const JOBS: &str = "
--- What the daemon runs: one row for each pass, reconcile, push and export.
+-- What the daemon runs: one row for each harvest, reconcile, push and export.
 CREATE TABLE job (
-    kind TEXT NOT NULL,               -- pass, reconcile, push or export
+    kind TEXT NOT NULL,               -- harvest, reconcile, push or export
     name TEXT NOT NULL,               -- of the source, output or export
     state TEXT NOT NULL DEFAULT 'on_demand',
                                       -- running, due, waiting, retrying, paused or on_demand
@@ -468,7 +468,7 @@ CREATE TABLE job (
 
 -- The last runs, as far as the store knows them.
 INSERT INTO job (kind, name, started_at, ended_at, outcome, message)
-SELECT 'pass', source.name, pass.started_at, coalesce(pass.ended_at, pass.started_at),
+SELECT 'harvest', source.name, pass.started_at, coalesce(pass.ended_at, pass.started_at),
     CASE WHEN pass.state <> 'open' THEN 'succeeded'
         WHEN pass.ended_at IS NULL OR pass.note = 'stopped' THEN 'interrupted'
         ELSE 'failed' END,
@@ -502,7 +502,7 @@ ALTER TABLE export DROP COLUMN error_at;
 
 INSERT INTO job (kind, name, paused_at)
 SELECT kinds.kind, substr(meta.key, 8), meta.value
-FROM meta, (SELECT 'pass' AS kind UNION ALL SELECT 'reconcile') AS kinds
+FROM meta, (SELECT 'harvest' AS kind UNION ALL SELECT 'reconcile') AS kinds
 WHERE meta.key LIKE 'paused:%'
 ON CONFLICT (kind, name) DO UPDATE SET paused_at = excluded.paused_at;
 DELETE FROM meta WHERE key LIKE 'paused:%';
@@ -569,8 +569,8 @@ mod tests {
             jobs,
             [
                 "export e failed 9 full -",
-                "pass a failed 4 down -",
-                "pass b interrupted 5 - 6",
+                "harvest a failed 4 down -",
+                "harvest b interrupted 5 - 6",
                 "push v succeeded 8 - -",
                 "reconcile a succeeded 7 - -",
                 "reconcile b - - - 6",

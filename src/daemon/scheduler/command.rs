@@ -23,7 +23,7 @@ impl Command {
         match self {
             Self::Run(key) => key.clone(),
             Self::ConfirmDeletions(source) => JobKey::new(JobKind::Reconcile, source),
-            Self::Pause(source) | Self::Resume(source) => JobKey::new(JobKind::Pass, source),
+            Self::Pause(source) | Self::Resume(source) => JobKey::new(JobKind::Harvest, source),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::store::{Counts, JobKey, JobKind, JobOutcome, Reader, Store, StoreErro
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum JobSettings {
     /// Harvests a source.
-    Pass(Box<SourceSettings>),
+    Harvest(Box<SourceSettings>),
     /// Finds the records of a source that disappeared, and holds more than this percentage of the live
     /// ones until a person confirms.
     Reconcile(Box<SourceSettings>, u8),
@@ -108,7 +108,7 @@ impl JobSettings {
     /// Which job it is.
     pub(super) fn key(&self) -> JobKey {
         match self {
-            Self::Pass(source) => JobKey::new(JobKind::Pass, &source.name),
+            Self::Harvest(source) => JobKey::new(JobKind::Harvest, &source.name),
             Self::Reconcile(source, _) => JobKey::new(JobKind::Reconcile, &source.name),
             Self::Push(output) => JobKey::new(JobKind::Push, &output.name),
             Self::Export(export) => JobKey::new(JobKind::Export, &export.name),
@@ -118,7 +118,7 @@ impl JobSettings {
     /// What it uses while no other job may.
     pub(super) fn resource(&self) -> Resource {
         match self {
-            Self::Pass(source) | Self::Reconcile(source, _) => Resource::Host(host(source)),
+            Self::Harvest(source) | Self::Reconcile(source, _) => Resource::Host(host(source)),
             Self::Push(output) => Resource::Output(output.name.clone()),
             Self::Export(_) => Resource::Cores,
         }
@@ -126,7 +126,7 @@ impl JobSettings {
 
     /// Whether it harvests. The others deliver what the store has.
     pub(super) fn harvests(&self) -> bool {
-        matches!(self, Self::Pass(_) | Self::Reconcile(..))
+        matches!(self, Self::Harvest(_) | Self::Reconcile(..))
     }
 
     /// When it runs again after a failure.
@@ -134,7 +134,7 @@ impl JobSettings {
         let hour = Duration::from_secs(3600);
         let half_hour = Duration::from_secs(1800);
         let (first_pause, longest_pause) = match self {
-            Self::Pass(_) | Self::Reconcile(..) => (hour, hour),
+            Self::Harvest(_) | Self::Reconcile(..) => (hour, hour),
             // A push has already retried with shorter pauses itself, so its pauses go on doubling.
             Self::Push(settings) => {
                 let times = 1_u32.checked_shl(settings.retries).unwrap_or(u32::MAX);
@@ -153,7 +153,7 @@ impl JobSettings {
     /// Whether the store has a change that an output or export lacks. `false` for the others.
     pub(super) fn lacks_changes(&self, reader: &Reader) -> Result<bool, StoreError> {
         let filter = match self {
-            Self::Pass(_) | Self::Reconcile(..) => return Ok(false),
+            Self::Harvest(_) | Self::Reconcile(..) => return Ok(false),
             Self::Push(settings) => return has_changes(reader, settings),
             Self::Export(settings) => {
                 let known = reader.export(&settings.name)?;
@@ -172,7 +172,7 @@ impl JobSettings {
         stop: Stop,
     ) -> RunResult {
         match self {
-            Self::Pass(source) => run_pass(context, &source, stop).await,
+            Self::Harvest(source) => run_harvest(context, &source, stop).await,
             Self::Reconcile(source, max_percent) => {
                 let confirmed = request == Some(Request::ConfirmDeletions);
                 run_reconcile(context, &source, confirmed, max_percent, stop).await
@@ -198,7 +198,7 @@ fn harvest_context(context: JobContext, stop: &Stop) -> Context {
     }
 }
 
-async fn run_pass(context: JobContext, source: &SourceSettings, stop: Stop) -> RunResult {
+async fn run_harvest(context: JobContext, source: &SourceSettings, stop: Stop) -> RunResult {
     let client = match Client::new(&source.client) {
         Ok(client) => client,
         Err(error) => return RunResult::failed(error.to_string()),

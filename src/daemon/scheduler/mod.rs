@@ -328,7 +328,7 @@ impl Scheduler {
             ..Situation::default()
         };
         match &scheduled.settings {
-            JobSettings::Pass(_) => situation.unfinished |= has_ticks && outcome.is_none(),
+            JobSettings::Harvest(_) => situation.unfinished |= has_ticks && outcome.is_none(),
             JobSettings::Reconcile(..) => {
                 // The first reconcile comes with the first tick after the first pass.
                 let first_pass_at = match (ended_at, stored.sources.get(&key.name)) {
@@ -386,7 +386,7 @@ impl Scheduler {
     /// with that list, which would then be no list to reconcile with. A failed reconcile holds up no pass.
     fn one_per_source(&mut self, due: &mut Vec<DueJob>, stored: &StoreState) {
         let passes: Vec<usize> = (0..due.len())
-            .filter(|number| due[*number].key.kind == JobKind::Pass)
+            .filter(|number| due[*number].key.kind == JobKind::Harvest)
             .collect();
         let mut later = BTreeSet::new();
         for number in passes {
@@ -414,7 +414,7 @@ impl Scheduler {
                     later.insert((pass, "its reconcile comes first"));
                 }
                 (true, false) => {
-                    later.insert((key, "its pass comes first"));
+                    later.insert((key, "its harvest comes first"));
                 }
                 (false, true) if list_is_open && !failed => {
                     later.insert((pass, "its reconcile comes first"));
@@ -524,7 +524,7 @@ impl Scheduler {
         };
         let succeeded = outcome == JobOutcome::Succeeded;
         self.registry.job_ended(&key, succeeded, delivered);
-        let harvested = matches!(key.kind, JobKind::Pass | JobKind::Reconcile);
+        let harvested = matches!(key.kind, JobKind::Harvest | JobKind::Reconcile);
         for (other, scheduled) in &mut self.jobs {
             let interrupted = *other == key && outcome == JobOutcome::Interrupted;
             scheduled.maybe_behind |= interrupted || (harvested && scheduled.schedule.after_pass);
@@ -542,7 +542,7 @@ impl Scheduler {
                 match &command {
                     // A pass that runs is the one that is requested. A push that runs may be past the
                     // changes that are meant.
-                    Command::Run(_) if key.kind == JobKind::Pass => {
+                    Command::Run(_) if key.kind == JobKind::Harvest => {
                         if self.running.values().all(|run| run.key != key) {
                             scheduled.requested = Some(Request::Run);
                         }
@@ -564,7 +564,7 @@ impl Scheduler {
     }
 
     fn pause(&mut self, source: &str, paused: bool) {
-        for key in [JobKind::Pass, JobKind::Reconcile].map(|kind| JobKey::new(kind, source)) {
+        for key in [JobKind::Harvest, JobKind::Reconcile].map(|kind| JobKey::new(kind, source)) {
             if paused {
                 if let Some(scheduled) = self.jobs.get_mut(&key) {
                     scheduled.requested = None;

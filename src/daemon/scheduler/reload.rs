@@ -112,7 +112,7 @@ fn jobs(config: &Config) -> Vec<(JobSettings, Schedule)> {
     for source in &config.sources {
         let mut source = Box::new(source.clone());
         let schedule = std::mem::take(&mut source.schedule);
-        jobs.push((JobSettings::Pass(source.clone()), schedule.pass));
+        jobs.push((JobSettings::Harvest(source.clone()), schedule.pass));
         let reconcile = JobSettings::Reconcile(source, schedule.reconcile_max_percent);
         jobs.push((reconcile, schedule.reconcile));
     }

@@ -72,7 +72,7 @@ pub(in crate::daemon::http) async fn run_source(
     state: State<Ctx>,
     Path(name): Path<String>,
 ) -> Result {
-    send_accepted(state, Command::Run(JobKey::new(JobKind::Pass, &name))).await
+    send_accepted(state, Command::Run(JobKey::new(JobKind::Harvest, &name))).await
 }
 
 /// Pause a source

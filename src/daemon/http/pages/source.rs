@@ -38,7 +38,7 @@ impl FormPage for SourceAction {
 
     fn command(self, source: &str) -> Command {
         match self {
-            Self::Run => Command::Run(JobKey::new(JobKind::Pass, source)),
+            Self::Run => Command::Run(JobKey::new(JobKind::Harvest, source)),
             Self::Pause => Command::Pause(source.to_owned()),
             Self::Resume => Command::Resume(source.to_owned()),
             Self::Reconcile => Command::Run(JobKey::new(JobKind::Reconcile, source)),

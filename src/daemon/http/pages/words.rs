@@ -94,7 +94,7 @@ pub(super) fn job(view: &JobView, now_ms: i64) -> String {
 
 fn running(kind: JobKind, progress: Option<&JobProgress>, begun: i64, now_ms: i64) -> String {
     let verb = match kind {
-        JobKind::Pass => "Harvesting",
+        JobKind::Harvest => "Harvesting",
         JobKind::Reconcile => "Reconciling",
         JobKind::Push => "Pushing",
         JobKind::Export => "Exporting",
@@ -104,7 +104,7 @@ fn running(kind: JobKind, progress: Option<&JobProgress>, begun: i64, now_ms: i6
         return format!("{verb} for {since} in another process");
     };
     let mut text = match kind {
-        JobKind::Pass | JobKind::Reconcile => format!(
+        JobKind::Harvest | JobKind::Reconcile => format!(
             "{verb} for {since}: {}, {}",
             counted(progress.pages, "page", "pages"),
             counted(progress.done, "record", "records")
@@ -122,7 +122,7 @@ fn running(kind: JobKind, progress: Option<&JobProgress>, begun: i64, now_ms: i6
     }
     if progress.stopping {
         text.push_str(match kind {
-            JobKind::Pass | JobKind::Reconcile => "; stopping after this page",
+            JobKind::Harvest | JobKind::Reconcile => "; stopping after this page",
             JobKind::Push | JobKind::Export => "; stopping after this batch",
         });
     }
@@ -160,7 +160,7 @@ mod tests {
                 next_at,
                 started_at: Some(0),
                 failures: 8,
-                ..Job::unknown(JobKey::new(JobKind::Pass, "a"))
+                ..Job::unknown(JobKey::new(JobKind::Harvest, "a"))
             },
             progress: None,
             status: JobStatus::default(),
@@ -190,17 +190,17 @@ mod tests {
             ),
             (
                 view(JobState::Waiting, "by its schedule", Some(7_260_000)),
-                "Next pass in 2 h (1970-01-01 02:01 UTC): by its schedule",
+                "Next harvest in 2 h (1970-01-01 02:01 UTC): by its schedule",
             ),
             (
                 view(JobState::Retrying, "", Some(63_000)),
                 "Failing: 8 attempts, next in 3 s",
             ),
             (
-                view(JobState::Due, "its pass comes first", None),
-                "Due, but its pass comes first",
+                view(JobState::Due, "its harvest comes first", None),
+                "Due, but its harvest comes first",
             ),
-            (view(JobState::OnDemand, "", None), "No pass is planned"),
+            (view(JobState::OnDemand, "", None), "No harvest is planned"),
         ];
         for (view, expected) in cases {
             assert_eq!(job(&view, 60_000), expected);
