@@ -1,5 +1,5 @@
-//! A disk that fills up, and stores that are read-only, locked or damaged: what the program says,
-//! that it loses nothing, and that it goes on.
+//! A disk that fills up, and stores that are read-only, locked or damaged: the program says so, loses no
+//! record, and continues.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use harvestd::demo::Size;
 use crate::support::{Output, SmallDisk};
 use crate::twins::Twins;
 
-/// Text beyond what any compression makes small enough to be of no account.
+/// Records so large that they fill the disk even when compressed.
 const SIZE: Size = Size::Bytes(20_000);
 
-/// Stores on a small disk of their own.
+/// Twins whose disturbed store is on a small disk.
 async fn on(disk: &SmallDisk) -> Twins {
     let store = disk.path().join("harvest.db");
     Twins::new(150, SIZE, Some(store), "").await
@@ -39,7 +39,7 @@ async fn a_disk_that_fills_up_at_random_moments() {
             let pause = Duration::from_micros(twins.rng.u64(0..5_000));
             let spare = twins.rng.usize(0..40) * 4096;
             twins.repository.forget_requests();
-            let mut running = twins.shaken.program(&["harvest"]).spawn();
+            let mut running = twins.disturbed.program(&["harvest"]).spawn();
             while twins.repository.requests().len() < number && !running.ended() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -59,10 +59,10 @@ async fn a_disk_that_fills_up_at_random_moments() {
                 _ => panic!("{output:#?}"),
             }
             disk.clear();
-            twins.shaken.follow();
-            twins.shaken.verify();
+            twins.disturbed.follow();
+            twins.disturbed.verify();
         }
-        twins.shaken.run(&["harvest"]).await.success();
+        twins.disturbed.run(&["harvest"]).await.success();
         twins.compare().await;
         twins.change();
     }
@@ -75,52 +75,52 @@ async fn a_disk_that_is_full_from_the_start() {
         return;
     };
     let mut twins = on(&disk).await;
-    // Where there is no store yet, and where there is one.
+    // With and without an existing store.
     for round in 0..2 {
         for spare in (0..16).map(|pages| pages * 4096) {
             disk.fill(spare);
-            let output = twins.shaken.run(&["harvest"]).await;
+            let output = twins.disturbed.run(&["harvest"]).await;
             assert!([Some(1), Some(3)].contains(&output.status), "{output:#?}");
             assert!(
                 one_line(&output).contains("disk full"),
                 "{spare} bytes: {output:#?}"
             );
             if round > 0 {
-                // What is there can be read all the same.
-                twins.shaken.run(&["status"]).await.success();
-                twins.shaken.follow();
+                // The stored records can be read all the same.
+                twins.disturbed.run(&["status"]).await.success();
+                twins.disturbed.follow();
             }
             disk.clear();
         }
-        twins.shaken.run(&["harvest"]).await.success();
+        twins.disturbed.run(&["harvest"]).await.success();
         twins.compare().await;
         twins.change();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_service_goes_on_by_itself_once_there_is_space_again() {
+async fn the_daemon_continues_once_there_is_space_again() {
     let Some(disk) = SmallDisk::new("24m") else {
         return;
     };
     let mut twins = on(&disk).await;
-    twins.shaken.run(&["harvest"]).await.success();
+    twins.disturbed.run(&["harvest"]).await.success();
     twins.compare().await;
-    let log = twins.shaken.place.dir().join("log");
+    let log = twins.disturbed.place.dir().join("log");
     let told = |what: &str| {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         log.contains(what)
     };
-    // Without space from the start it ends, and its manager starts it again.
+    // Without space at its start the daemon ends, and its service manager restarts it.
     disk.fill(0);
-    let output = twins.shaken.run(&["daemon"]).await.failure(1);
+    let output = twins.disturbed.run(&["daemon"]).await.failure(1);
     assert!(one_line(&output).contains("disk full"), "{output:#?}");
     disk.clear();
     for _ in 0..3 {
         twins.change();
         let now = twins.pass(1);
         let number = twins.repository.requests().len() + twins.rng.usize(1..10);
-        let daemon = twins.shaken.program(&["daemon"]).log_to(&log).spawn();
+        let daemon = twins.disturbed.program(&["daemon"]).log_to(&log).spawn();
         until("it is at work", || {
             twins.repository.requests().len() >= number
         })
@@ -128,7 +128,7 @@ async fn the_service_goes_on_by_itself_once_there_is_space_again() {
         disk.fill(twins.rng.usize(0..10) * 4096);
         until("it says so", || told("disk full")).await;
         disk.clear();
-        until("it goes on", || twins.shaken.watermark() == Some(now)).await;
+        until("it goes on", || twins.disturbed.watermark() == Some(now)).await;
         assert_eq!(daemon.insist("TERM").await.status, Some(0));
         twins.compare().await;
     }
@@ -141,44 +141,44 @@ async fn a_disk_that_is_read_only() {
     };
     let mut twins = on(&disk).await;
     disk.remount("ro");
-    let output = twins.shaken.run(&["harvest"]).await.failure(1);
+    let output = twins.disturbed.run(&["harvest"]).await.failure(1);
     assert!(
         one_line(&output).contains("cannot be written"),
         "{output:#?}"
     );
     disk.remount("rw");
-    twins.shaken.run(&["harvest"]).await.success();
+    twins.disturbed.run(&["harvest"]).await.success();
     twins.compare().await;
     twins.change();
     disk.remount("ro");
-    let output = twins.shaken.run(&["harvest"]).await.failure(1);
+    let output = twins.disturbed.run(&["harvest"]).await.failure(1);
     assert!(
         one_line(&output).contains("cannot be written"),
         "{output:#?}"
     );
-    // What is there can be read all the same.
-    twins.shaken.run(&["status"]).await.success();
-    twins.shaken.run(&["verify"]).await.success();
+    // The stored records can be read.
+    twins.disturbed.run(&["status"]).await.success();
+    twins.disturbed.run(&["verify"]).await.success();
     disk.remount("rw");
-    twins.shaken.run(&["harvest"]).await.success();
+    twins.disturbed.run(&["harvest"]).await.success();
     twins.compare().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_another_program_has_locked() {
     let mut twins = Twins::new(50, Size::Demo, None, "").await;
-    twins.shaken.run(&["harvest"]).await.success();
+    twins.disturbed.run(&["harvest"]).await.success();
     twins.compare().await;
     twins.change();
-    let path = twins.shaken.place.path();
+    let path = twins.disturbed.place.path();
     let lock = || {
         let other = rusqlite::Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         other
     };
-    // For longer than it waits.
+    // Locked for longer than the program waits.
     let other = lock();
-    let output = twins.shaken.run(&["harvest"]).await;
+    let output = twins.disturbed.run(&["harvest"]).await;
     let told = one_line(&output);
     assert!(
         told.contains(
@@ -188,9 +188,9 @@ async fn a_store_that_another_program_has_locked() {
     );
     assert!([Some(1), Some(3)].contains(&output.status), "{output:#?}");
     drop(other);
-    // And for less.
+    // Locked for a shorter time.
     let other = lock();
-    let running = twins.shaken.program(&["harvest"]).spawn();
+    let running = twins.disturbed.program(&["harvest"]).spawn();
     tokio::time::sleep(Duration::from_secs(2)).await;
     drop(other);
     running.wait().await.success();
@@ -200,10 +200,10 @@ async fn a_store_that_another_program_has_locked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_damaged() {
     let mut twins = Twins::new(250, Size::Demo, None, "").await;
-    twins.shaken.run(&["harvest"]).await.success();
+    twins.disturbed.run(&["harvest"]).await.success();
     twins.compare().await;
     twins.change();
-    let path = twins.shaken.place.path();
+    let path = twins.disturbed.place.path();
     let whole = std::fs::read(&path).unwrap();
     const PAGE: usize = 8192;
     let mut told_of_damage = 0;
@@ -211,7 +211,7 @@ async fn a_store_that_is_damaged() {
         let mut damaged = whole.clone();
         damaged[page * PAGE..(page + 1) * PAGE].fill(0xA5);
         replace(&path, &damaged);
-        let output = twins.shaken.run(&["harvest"]).await;
+        let output = twins.disturbed.run(&["harvest"]).await;
         let told = one_line(&output);
         if told.contains("damaged (") {
             told_of_damage += 1;
@@ -221,29 +221,29 @@ async fn a_store_that_is_damaged() {
             );
             assert_eq!(output.status, Some(1), "{output:#?}");
         } else {
-            // A harvest does not look at each page; who looks at each finds it.
+            // A harvest does not read each page of the file. A command that does finds the damage.
             output.success();
-            let output = twins.shaken.run(&["verify"]).await;
+            let output = twins.disturbed.run(&["verify"]).await;
             assert_eq!(output.status, Some(1), "page {page}: {output:#?}");
         }
     }
     assert!(told_of_damage > 0);
     for cut in [50, PAGE, whole.len() / 2] {
         replace(&path, &whole[..cut]);
-        let output = twins.shaken.run(&["harvest"]).await.failure(1);
+        let output = twins.disturbed.run(&["harvest"]).await.failure(1);
         assert!(one_line(&output).contains("damaged ("), "{output:#?}");
     }
     replace(&path, &whole);
-    twins.shaken.run(&["harvest"]).await.success();
+    twins.disturbed.run(&["harvest"]).await.success();
     twins.compare().await;
 }
 
-/// Puts other bytes in a store's place.
+/// Replaces the bytes of a store's file.
 fn replace(store: &Path, bytes: &[u8]) {
     for beside in ["-wal", "-shm"] {
         let mut path = store.as_os_str().to_owned();
         path.push(beside);
-        // A store that was closed well has none.
+        // A store that was closed cleanly has no such file.
         let _ = std::fs::remove_file(path);
     }
     std::fs::write(store, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! SIGKILL, hundreds of times.
+//! Harvests that are killed with SIGKILL, hundreds of times.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use crate::twins::{Twin, Twins};
 
 /// The moment at which the program is killed.
 enum Moment {
-    /// So long after its start.
+    /// This long after its start.
     Time(Duration),
-    /// So long after it has asked so often.
+    /// This long after this number of requests.
     Request(usize, Duration),
 }
 
-/// What the killed programs were at.
+/// The number of kills by what the program had done.
 #[derive(Debug, Default)]
 struct Kills {
-    /// Before they had asked anything.
+    /// It had sent no request.
     starting: u32,
-    /// When they had stored something, but not all.
+    /// It had stored some records, and not all.
     storing: u32,
-    /// In between, or when all was stored.
+    /// It had sent requests and stored nothing, or had stored everything.
     other: u32,
-    /// They had ended before they were killed.
+    /// It had ended before the kill.
     late: u32,
 }
 
@@ -41,7 +41,7 @@ async fn kill_once(twins: &mut Twins, command: &[&str], kills: &mut Kills) {
         Moment::Request(twins.rng.usize(1..9), pause)
     };
     twins.repository.forget_requests();
-    let mut running = twins.shaken.program(command).spawn();
+    let mut running = twins.disturbed.program(command).spawn();
     match moment {
         Moment::Time(pause) => tokio::time::sleep(pause).await,
         Moment::Request(number, pause) => {
@@ -52,11 +52,11 @@ async fn kill_once(twins: &mut Twins, command: &[&str], kills: &mut Kills) {
         }
     }
     let output = running.kill().await;
-    let news = twins.shaken.news.len();
-    twins.shaken.follow();
+    let news = twins.disturbed.news.len();
+    twins.disturbed.follow();
     match output.status {
         None if twins.repository.requests().is_empty() => kills.starting += 1,
-        None if twins.shaken.news.len() > news => kills.storing += 1,
+        None if twins.disturbed.news.len() > news => kills.storing += 1,
         None => kills.other += 1,
         Some(0) => kills.late += 1,
         Some(_) => panic!("{output:#?}"),
@@ -72,7 +72,7 @@ async fn kill(mut twins: Twins, count: u32, most: u32) {
     while kills.count() < count || (!met(&kills) && kills.count() < 6 * count) {
         let whole = twins.rng.u8(0..4) == 0;
         for number in 0..twins.rng.u32(1..=most) {
-            // A pass over everything begins once, and is gone on with.
+            // A full pass begins once and is resumed after that.
             let command: &[&str] = if whole && number == 0 {
                 &["harvest", "--full"]
             } else {
@@ -80,15 +80,15 @@ async fn kill(mut twins: Twins, count: u32, most: u32) {
             };
             kill_once(&mut twins, command, &mut kills).await;
             if number % 16 == 0 {
-                check(&twins.shaken);
+                check(&twins.disturbed);
             }
         }
-        twins.shaken.run(&["harvest"]).await.success();
+        twins.disturbed.run(&["harvest"]).await.success();
         twins.compare().await;
         twins.change();
     }
     println!("{kills:?}");
-    // The moments are such that most fall into the work.
+    // The moments are chosen so that most kills hit the program at work.
     assert!(kills.starting < kills.count() / 2, "{kills:?}");
     assert!(met(&kills), "{kills:?}");
 }
@@ -100,12 +100,12 @@ fn check(twin: &Twin) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_hundreds_of_times() {
+async fn a_harvest_that_is_killed_hundreds_of_times() {
     kill(Twins::new(250, Size::Demo, None, "").await, 250, 15).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_records_are_clustered() {
+async fn a_harvest_that_is_killed_while_it_clusters() {
     let dedup = "[dedup]\nenabled = true";
     kill(Twins::new(250, Size::Demo, None, dedup).await, 60, 15).await;
 }

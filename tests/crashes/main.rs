@@ -1,8 +1,7 @@
-//! The built program and what it cannot be spared: it is killed at random moments, and its disk
-//! fills up, is read-only, locked or damaged. Its store is compared with one that nothing befell.
+//! The built program under crashes: it is killed at random moments, and its disk fills up, is read-only,
+//! locked or damaged. Its store is compared with that of an undisturbed program.
 //!
-//! `CRASHES_SEED=n` decides the moments anew; where they fall within the program's work is the
-//! machine's to say.
+//! `CRASHES_SEED=n` chooses other moments. What the program does at these moments depends on the machine.
 
 #![allow(
     unreachable_pub,

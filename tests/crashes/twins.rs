@@ -1,4 +1,4 @@
-//! Two stores of one changing repository: one that things befall, and one in peace.
+//! Two stores of one changing repository: one that is disturbed, and one that is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use crate::support::clock::Clock;
 use crate::support::model::{Behaviour, Model};
 use crate::support::{NOW, Output, Program, Repository, TempStore, temp_store};
 
-/// The seed of the moments at which something happens.
+/// The random numbers that decide when a disturbance happens.
 pub fn rng() -> Rng {
     let seed = std::env::var("CRASHES_SEED")
         .map_or(1, |seed| seed.parse().expect("CRASHES_SEED is a number"));
@@ -24,7 +24,7 @@ pub fn rng() -> Rng {
     Rng::with_seed(seed)
 }
 
-/// A store, the program that feeds it, and who follows its changes.
+/// A store, the program that harvests into it, and a follower of its changes.
 pub struct Twin {
     pub place: TempStore,
     store: PathBuf,
@@ -32,7 +32,7 @@ pub struct Twin {
     /// Every record as the follower has it.
     records: BTreeMap<String, StoredRecord>,
     since: Version,
-    /// What came in this round, in its order.
+    /// The changes of this round, in their order.
     pub news: Vec<StoredRecord>,
     clusters: bool,
 }
@@ -76,8 +76,8 @@ impl Twin {
         Reader::open(&self.store).unwrap()
     }
 
-    /// Reads the changes since the last time, as an output does: each once, in order, and none of
-    /// what was read before is taken back.
+    /// Reads the changes since the last call, as an output does: each once, in order. Changes that were
+    /// read before must not be undone.
     pub fn follow(&mut self) {
         if !self.store.exists() {
             assert!(self.records.is_empty(), "the store is gone");
@@ -105,8 +105,8 @@ impl Twin {
         assert!(self.since >= last);
     }
 
-    /// Panics unless the program finds nothing wrong with its store, and the follower has what is
-    /// in it.
+    /// Panics if the program finds damage in its store, or if the follower has other records than the
+    /// store.
     pub fn verify(&self) {
         let reader = self.reader();
         let faults = reader.verify(|_| {}).unwrap().faults;
@@ -114,7 +114,7 @@ impl Twin {
         let stored = self.stored();
         for (identifier, record) in &stored {
             let followed = self.records.get(identifier);
-            // New datestamps alone are no change.
+            // A new datestamp alone is no change.
             let same = followed.is_some_and(|followed| {
                 content(followed) == content(record) && followed.version == record.version
             });
@@ -139,8 +139,8 @@ impl Twin {
         stored
     }
 
-    /// The members of each cluster. Which cluster came to be first, and which name was left when two
-    /// became one, depends on where a run was cut off; who belongs together does not.
+    /// The members of each cluster. The names of clusters depend on where a run was interrupted; the
+    /// members do not.
     fn clusters(&self) -> BTreeSet<BTreeSet<String>> {
         let clusters = self.reader().clusters(&ClusterFilter::default()).unwrap();
         let members = |cluster: &Cluster| {
@@ -159,7 +159,7 @@ impl Twin {
     }
 }
 
-/// What a record is, wherever and whenever it was stored.
+/// The content of a record, without what depends on when it was stored.
 fn content(record: &StoredRecord) -> (&str, Option<Deletion>, &[String], Option<&str>) {
     (
         &record.identifier,
@@ -169,19 +169,19 @@ fn content(record: &StoredRecord) -> (&str, Option<Deletion>, &[String], Option<
     )
 }
 
-/// Two stores, their repository, and chance.
+/// Two stores, their repository, and random numbers.
 pub struct Twins {
     pub repository: Repository,
-    pub shaken: Twin,
-    calm: Twin,
+    pub disturbed: Twin,
+    undisturbed: Twin,
     pub rng: Rng,
     unused: std::iter::Peekable<Box<dyn Iterator<Item = Sample> + Send>>,
     now: Datestamp,
 }
 
 impl Twins {
-    /// A repository with so many records of this size on small pages, and two stores that do not
-    /// exist yet, the shaken one at `path` if there is one.
+    /// A repository with this many records of this size on small pages, and two stores that do not exist
+    /// yet; the disturbed one is at `path`, if that is given.
     pub async fn new(records: usize, size: Size, path: Option<PathBuf>, further: &str) -> Self {
         let now = Datestamp::from_unix(NOW);
         let repository = Repository::of(Model::new(Behaviour {
@@ -191,8 +191,8 @@ impl Twins {
         let repository = repository.clock(Clock::at(now)).start().await;
         let unused: Box<dyn Iterator<Item = Sample> + Send> = Box::new(articles(100_000, 7, size));
         let mut twins = Self {
-            shaken: Twin::new(&repository, path, further),
-            calm: Twin::new(&repository, None, further),
+            disturbed: Twin::new(&repository, path, further),
+            undisturbed: Twin::new(&repository, None, further),
             repository,
             rng: rng(),
             unused: unused.peekable(),
@@ -202,7 +202,7 @@ impl Twins {
         twins
     }
 
-    /// The repository changes, and a day passes.
+    /// Changes the repository, and moves its clock by a day.
     pub fn change(&mut self) {
         let identifiers: Vec<String> = self
             .repository
@@ -235,7 +235,7 @@ impl Twins {
         self.pass(86_400);
     }
 
-    /// The repository's clock, so many seconds later.
+    /// Moves the repository's clock forward, and gives its time.
     pub fn pass(&mut self, seconds: i64) -> Datestamp {
         self.now = self.now.plus_seconds(seconds);
         self.repository.clock().set(self.now);
@@ -261,14 +261,14 @@ impl Twins {
             .with_model(|model| model.update(identifier, metadata, at));
     }
 
-    /// The calm store is harvested, and both must be the same: record for record, in the order of
-    /// the changes since the last time, and in how far they are proven.
+    /// Harvests into the undisturbed store, and compares both: records, order of the changes since the last
+    /// comparison, and watermark.
     pub async fn compare(&mut self) {
-        self.calm.run(&["harvest"]).await.success();
-        self.calm.follow();
-        self.shaken.follow();
-        self.calm.verify();
-        self.shaken.verify();
+        self.undisturbed.run(&["harvest"]).await.success();
+        self.undisturbed.follow();
+        self.disturbed.follow();
+        self.undisturbed.verify();
+        self.disturbed.verify();
         let feed = |twin: &mut Twin| -> Vec<StoredRecord> {
             let strip = |record| StoredRecord {
                 number: 0,
@@ -281,26 +281,37 @@ impl Twins {
                 .map(strip)
                 .collect()
         };
-        let (shaken, calm) = (feed(&mut self.shaken), feed(&mut self.calm));
-        if self.shaken.clusters {
-            assert_eq!(self.shaken.clusters(), self.calm.clusters());
+        let (disturbed, undisturbed) = (feed(&mut self.disturbed), feed(&mut self.undisturbed));
+        if self.disturbed.clusters {
+            assert_eq!(self.disturbed.clusters(), self.undisturbed.clusters());
         } else {
-            for (shaken, calm) in shaken.iter().zip(&calm) {
-                assert_eq!(shaken, calm);
+            for (disturbed, undisturbed) in disturbed.iter().zip(&undisturbed) {
+                assert_eq!(disturbed, undisturbed);
             }
-            assert_eq!(shaken.len(), calm.len());
+            assert_eq!(disturbed.len(), undisturbed.len());
         }
-        let (mut shaken, mut calm) = (self.shaken.stored(), self.calm.stored());
+        let (mut disturbed, mut undisturbed) = (self.disturbed.stored(), self.undisturbed.stored());
         for item in self.repository.visible() {
-            let shaken = shaken.remove(&item.identifier);
-            let calm = calm.remove(&item.identifier).expect("nothing befell it");
-            let shaken = shaken.unwrap_or_else(|| panic!("{} is lost", item.identifier));
-            assert_eq!(content(&shaken), content(&calm));
-            assert_eq!(shaken.datestamp, calm.datestamp, "{}", item.identifier);
-            assert_eq!(calm.datestamp, item.datestamp.to_string());
-            assert_eq!(calm.deletion.is_some(), item.deleted, "{}", item.identifier);
+            let disturbed = disturbed.remove(&item.identifier);
+            let undisturbed = undisturbed
+                .remove(&item.identifier)
+                .expect("nothing befell it");
+            let disturbed = disturbed.unwrap_or_else(|| panic!("{} is lost", item.identifier));
+            assert_eq!(content(&disturbed), content(&undisturbed));
+            assert_eq!(
+                disturbed.datestamp, undisturbed.datestamp,
+                "{}",
+                item.identifier
+            );
+            assert_eq!(undisturbed.datestamp, item.datestamp.to_string());
+            assert_eq!(
+                undisturbed.deletion.is_some(),
+                item.deleted,
+                "{}",
+                item.identifier
+            );
         }
-        assert_eq!((shaken.len(), calm.len()), (0, 0));
-        assert_eq!(self.shaken.watermark(), self.calm.watermark());
+        assert_eq!((disturbed.len(), undisturbed.len()), (0, 0));
+        assert_eq!(self.disturbed.watermark(), self.undisturbed.watermark());
     }
 }
