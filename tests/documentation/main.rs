@@ -1,9 +1,9 @@
-//! README.md and docs/: their links lead somewhere, their commands work as printed, and the output
-//! that they show is what the program prints.
+//! README.md and docs/: links have targets, commands work as printed, and shown output is what the program
+//! prints.
 //!
 //! Blocks of `sh` are commands. Blocks of `console` are commands after `$ ` with their output, which is
-//! compared. A page's blocks run in order in one folder; `scenario` says what stands in for the network
-//! and for installations.
+//! compared. A page's blocks run in order in one folder. `scenario` says what replaces the network and
+//! installations.
 
 #![allow(
     unreachable_pub,
@@ -59,7 +59,7 @@ fn pages() -> Vec<Page> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let mut faults = Vec::new();
     let mut followed = 0;
     for page in pages() {
@@ -134,9 +134,9 @@ async fn the_quick_start_works_as_printed() {
     assert_eq!(solr.ids().len(), 2_000);
 }
 
-/// What other pages show is compared too, over the store of the demo.
+/// The output on other pages is compared too, with the store of the demo.
 #[tokio::test]
-async fn output_shown_elsewhere_is_true() {
+async fn output_shown_on_other_pages_is_what_the_program_prints() {
     for page in pages() {
         let own_test = ["README.md", "docs/quick-start.md"].map(|name| root().join(name));
         let shown = |block: &Block| block.language == "console";

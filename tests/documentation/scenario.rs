@@ -1,12 +1,12 @@
 //! One page's commands, run as printed in a folder of their own.
 //!
-//! What stands in for the network and for installations, because a test must not need or do these:
+//! A test must not need the network or install programs. These commands are replaced:
 //!
-//! - `cargo` does not compile: `cargo build` and `cargo install` put a link to the built program where
-//!   the real command would put the program. Everything else goes to the real cargo.
-//! - `harvestd` asks a repository on loopback where it is told to ask DOAJ, without pauses, and an index
-//!   on loopback in place of that on port 8983. `harvestd daemon` listens on a free port, and goes on
-//!   in the background as soon as it is ready.
+//! - `cargo` does not compile: `cargo build` and `cargo install` make a link to the built program where the
+//!   real command would put the program. Other calls go to the real cargo.
+//! - `harvestd` uses a repository on loopback in place of DOAJ, without pauses, and an index on loopback in
+//!   place of that on port 8983. `harvestd daemon` listens on a free port, and runs in the background as
+//!   soon as it is ready.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ use tokio::process::Command;
 
 use super::markdown::{Block, Page};
 
-/// A folder with the commands that stand in, and what runs in it.
+/// A folder with the replaced commands, and the processes that run in it.
 pub struct Scenario {
     dir: TempDir,
     variables: Vec<(&'static str, String)>,
@@ -95,7 +95,7 @@ impl Scenario {
         }
     }
 
-    /// The repository that stands in for DOAJ's articles.
+    /// Sets the repository that replaces DOAJ's articles.
     pub fn doaj(&mut self, url: &str) {
         self.variables.extend([
             ("DOAJ", url.to_owned()),
@@ -104,7 +104,7 @@ impl Scenario {
         ]);
     }
 
-    /// The index that stands in for that of the catalogue.
+    /// Sets the index that replaces that of the catalogue.
     pub fn solr(&mut self, url: &str) {
         self.variables
             .push(("HARVESTD_OUTPUT_VUFIND_URLS", url.to_owned()));
@@ -130,7 +130,7 @@ impl Scenario {
         run
     }
 
-    /// What a page of the daemon's last start says.
+    /// The text of a page of the daemon that was started last.
     pub async fn page(&self, path: &str) -> String {
         let log = fs::read_to_string(self.dir.path().join("bin/daemon.log")).unwrap();
         let (_, rest) = log.rsplit_once("status at ").expect("the daemon is ready");
@@ -172,7 +172,7 @@ impl Scenario {
         dialogue.len()
     }
 
-    /// The command as a person would write it who has seen other versions than the page shows.
+    /// The command with the versions that the program printed in place of those on the page.
     fn with_versions(&self, command: &str) -> String {
         let versions = self.versions.lock().unwrap();
         versions
@@ -239,7 +239,7 @@ fn versions_in(text: &str) -> Vec<String> {
     found.map(|found| found.as_str().to_owned()).collect()
 }
 
-/// A text without what differs from run to run: times, versions, durations, rates, addresses.
+/// A text without the parts that differ between runs: times, versions, durations, rates, addresses.
 fn steady(text: &str) -> String {
     let rules = [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),

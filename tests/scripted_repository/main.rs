@@ -1,4 +1,4 @@
-//! The scripted repository and the demo server themselves, asked with a plain HTTP client.
+//! The scripted repository and the demo server themselves, with a plain HTTP client.
 
 mod model;
 #[path = "../support/mod.rs"]
@@ -35,7 +35,7 @@ async fn page(repository: &Repository, query: &str) -> String {
     text
 }
 
-/// The query that goes on with a list; `None` at its end.
+/// The query for the next page of a list; `None` at its end.
 fn next(page: &str) -> Option<String> {
     let (_, tail) = page.rsplit_once("<resumptionToken")?;
     let (token, _) = tail.split_once('>')?.1.split_once("</resumptionToken>")?;
@@ -130,7 +130,7 @@ async fn connections_are_reset() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_silent() {
+async fn a_hanging_server_sends_nothing() {
     for after in [None, Some(100)] {
         let repository = Repository::with_records(10)
             .always(When::Always, Fault::Hang { after })
@@ -164,7 +164,7 @@ async fn slow_answers_are_slow_and_whole() {
 }
 
 #[tokio::test]
-async fn refusals_of_http_are_as_scripted() {
+async fn http_errors_are_as_scripted() {
     let date = "Mon, 01 Jun 2026 12:01:00 GMT";
     let repository = Repository::with_records(1)
         .once(When::Request(1), Fault::unavailable(Some("7")))
@@ -198,7 +198,7 @@ async fn refusals_of_http_are_as_scripted() {
 }
 
 #[tokio::test]
-async fn documents_are_changed_on_their_way() {
+async fn documents_are_changed_as_scripted() {
     let repository = Repository::with_records(1)
         .once(When::Request(1), Fault::bad_resumption_token())
         .once(
@@ -237,7 +237,7 @@ async fn documents_are_changed_on_their_way() {
 }
 
 #[tokio::test]
-async fn requests_are_logged_as_they_came() {
+async fn requests_are_logged_as_received() {
     let repository = Repository::with_records(1).start().await;
     let form = "verb=ListRecords&set=a%20%26+b";
     client()
@@ -268,10 +268,10 @@ async fn a_file_is_served_as_a_complete_list() {
     }
 }
 
-/// The model lays pages out as the service does: what stands before and after the one article of
-/// the fixture is what the model writes for it.
+/// The demo lays pages out as DOAJ does: around the metadata of the fixture's article it writes the same
+/// text.
 #[tokio::test]
-async fn the_model_s_envelope_is_doaj_s() {
+async fn the_envelope_is_that_of_doaj() {
     let fixture = std::fs::read_to_string(fixture("doaj-seed-record.xml")).unwrap();
     let (_, metadata) = fixture.split_once("<metadata>").unwrap();
     let (metadata, _) = metadata.split_once("</metadata>").unwrap();
@@ -326,7 +326,7 @@ async fn the_demo_is_served_on_loopback_until_it_is_shut_down() {
     get(&base_url).await.unwrap_err();
 }
 
-/// Nothing is known of the program yet but that it can be started and waited for.
+/// The tests' own helpers: they start the program, wait for it, and keep its output.
 #[tokio::test]
 async fn the_program_runs_and_its_output_is_kept() {
     let output = support::harvestd(&["--version"]).await.success();

@@ -153,7 +153,7 @@ fn every_kind_of_token_pages_through_everything_in_order() {
 }
 
 #[test]
-fn list_sizes_can_be_missing_or_wrong() {
+fn complete_list_size_can_be_missing_or_wrong() {
     for (complete_list_size, said) in [
         (CompleteListSize::Exact, Some("25")),
         (CompleteListSize::Absent, None),
@@ -231,7 +231,7 @@ fn a_strict_repository_refuses_what_doaj_overlooks() {
 }
 
 #[test]
-fn an_updated_record_jumps_to_the_top_and_out_of_the_list() {
+fn an_updated_record_moves_to_the_top_and_out_of_the_list() {
     let mut model = model(
         Behaviour {
             clamp: None,
@@ -268,7 +268,7 @@ fn with_offset_tokens_a_removed_record_shifts_the_rest() {
 }
 
 #[test]
-fn ties_of_a_second_cross_pages() {
+fn records_of_one_second_can_be_on_several_pages() {
     for (order, tokens) in [
         (Order::NewestFirst, Tokens::Doaj),
         (Order::OldestFirst, Tokens::Doaj),
@@ -296,9 +296,9 @@ fn ties_of_a_second_cross_pages() {
     }
 }
 
-/// What DOAJ's position costs: it counts within a second that may lose members.
+/// The fault of DOAJ's position: it counts the records of a second, and some of them may leave it.
 #[test]
-fn an_update_within_the_tie_at_a_boundary_hides_one_record() {
+fn an_update_in_the_second_of_a_page_end_hides_one_record() {
     let mut model = Model::new(doaj(10));
     for number in 0..30 {
         model.insert(item(number, 60));
@@ -313,7 +313,7 @@ fn an_update_within_the_tie_at_a_boundary_hides_one_record() {
 }
 
 #[test]
-fn sessions_show_the_list_as_it_was_and_expire() {
+fn a_session_keeps_its_list_and_expires() {
     let behaviour = Behaviour {
         tokens: Tokens::Session,
         token_lifetime: Some(Duration::from_secs(60)),
@@ -372,7 +372,7 @@ fn deletion_follows_the_policy() {
 }
 
 #[test]
-fn a_change_shows_only_after_the_index_has_it() {
+fn a_change_is_visible_only_after_the_index_lag() {
     let index_lag = Duration::from_secs(3_600);
     let mut model = model(
         Behaviour {
@@ -392,7 +392,7 @@ fn a_change_shows_only_after_the_index_has_it() {
 }
 
 #[test]
-fn selections_are_kept_or_ignored() {
+fn selections_are_applied_or_ignored() {
     let day = |days: i64| now().plus_seconds(-days * DAY).render(Granularity::Day);
     let from = format!("from={}", day(42));
     let until = format!("until={}", day(41));
