@@ -1,4 +1,4 @@
-//! The program against indices: a played one always, a real Solr where it can be started.
+//! The program against indices: always a scripted Solr, and a real one where it can be started.
 
 #![allow(
     unreachable_pub,
@@ -61,7 +61,7 @@ fn ids(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
 }
 
 impl Scene {
-    /// A repository with so many plain articles.
+    /// A repository with this many plain articles.
     async fn with(count: usize) -> Self {
         let mut model = Model::new(Behaviour::plain());
         for number in 0..count {
@@ -107,7 +107,7 @@ impl Scene {
     async fn exported(&self, arguments: &str) -> Documents {
         let line = format!("export -q --format vufind-json {arguments}");
         let output = self.run(line.trim()).await;
-        // Records that have no document make it incomplete, and are none here either.
+        // Records without a document make the export incomplete, and have none in the index either.
         assert!(matches!(output.status, Some(0 | 3)), "{output:#?}");
         let documents = commands(&output.stdout).into_iter().map(|mut command| {
             let document = command["add"]["doc"].take();
@@ -135,7 +135,7 @@ impl Scene {
         self.run("harvest -q").await.success();
     }
 
-    /// What `push --json` with these arguments says of the output.
+    /// The report of `push --json` with these arguments about the output.
     async fn push(&self, arguments: &str) -> (Output, Value) {
         let line = format!("push --json {arguments}");
         let output = self.run(line.trim()).await;
@@ -220,7 +220,7 @@ async fn an_index_follows_the_store() {
     assert_eq!(solr.state().updates[3], ["doaj-art-002", "-doaj-art-003"]);
     assert_eq!(solr.state().documents[&id(2)]["title"], "New");
 
-    // Everything again: the same documents, and the tombstone.
+    // Everything is sent again: the same documents, and the tombstone.
     let before = solr.state().documents.clone();
     let (_, said) = scene.push("--all").await;
     assert_eq!((&said["added"], &said["deleted"]), (&json!(6), &json!(1)));
@@ -228,7 +228,7 @@ async fn an_index_follows_the_store() {
 }
 
 #[tokio::test]
-async fn other_settings_send_everything_again() {
+async fn changed_settings_send_everything_again() {
     let scene = Scene::with(3).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "commit_within = 'none'");
@@ -248,7 +248,7 @@ async fn other_settings_send_everything_again() {
 }
 
 #[tokio::test]
-async fn one_bad_document_does_not_hold_up_the_others() {
+async fn a_rejected_document_does_not_delay_the_others() {
     type Words = fn(&str) -> String;
     let named: Words = |id| format!("ERROR: [doc={id}] unknown field 'x'");
     let immense: Words = |id| {
@@ -290,7 +290,7 @@ async fn one_bad_document_does_not_hold_up_the_others() {
             .collect();
         assert_eq!(rejected, expected, "{case}");
 
-        // A newer version that is fine is no longer set aside; the others are when tried again.
+        // A document with a valid newer version is no longer rejected. The others are rejected again.
         solr.heal();
         scene.update(4, "<title>Mended</title>", 20);
         scene.harvest().await;
@@ -338,9 +338,9 @@ async fn an_index_that_does_not_fit_stops_the_push() {
     }
 }
 
-/// Whatever is refused, and for however many causes, as long as nothing is taken it is the index's fault.
+/// If the index takes no document, it is at fault, however many causes it gives.
 #[tokio::test]
-async fn an_index_that_refuses_all_for_many_causes_stops_the_push() {
+async fn an_index_that_refuses_everything_stops_the_push_whatever_the_causes() {
     for count in [2, 5, 60] {
         let scene = Scene::with(count).await;
         let solr = FakeSolr::start().await;
@@ -362,10 +362,9 @@ async fn an_index_that_refuses_all_for_many_causes_stops_the_push() {
     }
 }
 
-/// However many documents are bad in a row, at the beginning or later, the good ones get through and the
-/// bad ones are set aside.
+/// However many documents in a row are bad, the others are taken and the bad ones are rejected.
 #[tokio::test]
-async fn many_bad_documents_in_a_row_hold_up_nothing() {
+async fn many_rejected_documents_in_a_row_do_not_delay_the_others() {
     for (bad, keys) in [
         (0..30, ""),
         (0..30, "batch_documents = 10"),
@@ -391,7 +390,7 @@ async fn many_bad_documents_in_a_row_hold_up_nothing() {
             ids((0..100).filter(|number| !bad.contains(number))),
             "{keys}"
         );
-        // Nor do they hold up a repair of what else is missing.
+        // They do not delay the repair of other missing documents either.
         let lost = ids([bad.end % 100, (bad.end + 1) % 100]);
         let lost: Vec<String> = lost
             .into_iter()
@@ -406,9 +405,10 @@ async fn many_bad_documents_in_a_row_hold_up_nothing() {
     }
 }
 
-/// Where all of a small batch is refused, a document that the index took before tells whose fault it is.
+/// If a whole small batch is refused, a document that the index took before shows whether the index is at
+/// fault.
 #[tokio::test]
-async fn few_bad_documents_block_nothing_and_an_index_at_fault_does() {
+async fn a_refused_batch_is_rejected_unless_the_index_is_at_fault() {
     let words = "ERROR: [doc=ID] Error adding field 'x'='y' msg=Invalid Date String:'y'";
     let says = move |document: &Value| words.replace("ID", document["id"].as_str().unwrap());
     for is_index in [false, true] {
@@ -446,7 +446,7 @@ async fn few_bad_documents_block_nothing_and_an_index_at_fault_does() {
 }
 
 #[tokio::test]
-async fn outages_end_a_push_and_the_next_one_goes_on() {
+async fn outages_end_a_push_and_the_next_one_resumes() {
     let no_core = "<html><body><h2>HTTP ERROR 404 Not Found</h2></body></html>";
     let cases = [
         ("no core", 404, no_core, 1, "check that urls name the core"),
@@ -485,7 +485,7 @@ async fn outages_end_a_push_and_the_next_one_goes_on() {
 }
 
 #[tokio::test]
-async fn a_push_that_was_cut_off_goes_on_where_it_stopped() {
+async fn an_interrupted_push_resumes_at_its_position() {
     let scene = Scene::with(6).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "batch_documents = 2\nparallel_requests = 1");
@@ -494,7 +494,7 @@ async fn a_push_that_was_cut_off_goes_on_where_it_stopped() {
     let (output, said) = scene.push("").await;
     output.failure(3);
     assert_eq!((&said["added"], &said["behind"]), (&json!(4), &json!(2)));
-    // What was pushed is deleted before the rest is: the index must hear of it all the same.
+    // A pushed record is deleted before the rest is pushed. The index must get the deletion.
     scene.delete(0, 20);
     scene.harvest().await;
     solr.heal();
@@ -505,7 +505,7 @@ async fn a_push_that_was_cut_off_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_the_server_is_cut_or_set_aside() {
+async fn large_batches_are_divided_and_large_documents_rejected() {
     let scene = Scene::with(9).await;
     let abstracts = format!(
         "<title>t</title><abstract>{}</abstract>",
@@ -523,9 +523,9 @@ async fn what_is_too_large_for_the_server_is_cut_or_set_aside() {
     assert_eq!(solr.ids(), ids([0, 1, 2, 3, 5, 6, 7, 8]));
 }
 
-/// A proxy before the index that lets next to nothing through is no fault of the documents.
+/// If a proxy before the index accepts next to nothing, the documents are not at fault.
 #[tokio::test]
-async fn what_is_too_large_without_exception_stops_the_push() {
+async fn a_server_to_which_everything_is_too_large_stops_the_push() {
     let scene = Scene::with(30).await;
     let solr = FakeSolr::start().await;
     solr.state().most_bytes = Some(20);
@@ -544,9 +544,9 @@ async fn what_is_too_large_without_exception_stops_the_push() {
     assert_eq!(solr.ids(), ids(0..30));
 }
 
-/// A document belongs to every source that has its record: it goes with the last of them.
+/// A document belongs to every source that has its record. It is deleted with the last of them.
 #[tokio::test]
-async fn a_record_of_two_sources_lives_as_long_as_one_of_them_has_it() {
+async fn a_document_of_two_sources_stays_until_both_delete_it() {
     let scene = Scene::with(2).await;
     let other = Scene::with(1).await;
     let solr = FakeSolr::start().await;
@@ -587,9 +587,9 @@ async fn positions_can_be_set() {
     );
 }
 
-/// What the index took, and whose confirmation was never stored, is deleted there too.
+/// A document that the index took without a stored confirmation is deleted too.
 #[tokio::test]
-async fn deletions_reach_documents_that_nobody_remembers() {
+async fn deletions_reach_documents_whose_confirmation_was_lost() {
     let scene = Scene::with(3).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "");
@@ -623,7 +623,7 @@ async fn the_next_address_is_asked_when_one_is_down() {
 }
 
 #[tokio::test]
-async fn records_without_a_document_leave_the_index() {
+async fn a_record_that_gives_no_document_any_more_is_deleted() {
     let scene = Scene::with(2).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "");
@@ -644,7 +644,7 @@ async fn records_without_a_document_leave_the_index() {
 }
 
 #[tokio::test]
-async fn audits_find_what_differs_and_repair_it() {
+async fn audits_find_and_repair_differences() {
     for keys in ["", "version_field = 'version_str'"] {
         let scene = Scene::with(6).await;
         let solr = FakeSolr::start().await;
@@ -657,7 +657,7 @@ async fn audits_find_what_differs_and_repair_it() {
         assert_eq!((status, &said["documents"]), (Some(0), &json!(6)), "{said}");
         let right = solr.state().documents.clone();
 
-        // Changes that are still to be pushed are none of its business.
+        // Changes that are still to be pushed are no differences.
         scene.update(5, "<title>Later</title>", 20);
         scene.harvest().await;
         let (status, said) = scene.audit("").await;
@@ -686,9 +686,9 @@ async fn audits_find_what_differs_and_repair_it() {
     }
 }
 
-/// What a push under way has in two requests arrives in the order of versions, for each document.
+/// The states of one document arrive in the order of versions, although several requests are in flight.
 #[tokio::test]
-async fn requests_under_way_never_share_a_document() {
+async fn requests_in_flight_never_share_a_document() {
     let scene = Scene::with(3).await;
     let other = Scene::with(3).await;
     let solr = FakeSolr::start().await;
@@ -698,7 +698,7 @@ async fn requests_under_way_never_share_a_document() {
     solr.state().slowness = Some(Duration::from_millis(20));
     let (output, said) = scene.push("").await;
     output.success();
-    // Each document comes twice, once from each source.
+    // Each document is sent twice, once for each source.
     assert_eq!(said["added"], 6);
     let state = solr.state();
     assert_eq!(
@@ -708,7 +708,7 @@ async fn requests_under_way_never_share_a_document() {
     assert!(!state.met_itself, "the same document never does");
 }
 
-/// Without ZooKeeper two cores swap names, with it an alias moves.
+/// Without ZooKeeper, two cores swap their names. With it, an alias moves.
 #[tokio::test]
 async fn a_rebuild_is_swapped_in() {
     for is_cloud in [false, true] {
@@ -736,7 +736,7 @@ async fn a_rebuild_is_swapped_in() {
             .others
             .insert("next".to_owned(), Documents::new());
         let next = solr.url.replace("biblio", "next");
-        // The live index goes on while the other one is filled.
+        // The live index is pushed to while the other one is filled.
         scene
             .push(&format!("vufind --target {next}"))
             .await
@@ -764,15 +764,15 @@ async fn a_rebuild_is_swapped_in() {
     }
 }
 
-/// A swap that fails leaves the rebuild as it was; one whose end nobody saw starts it over.
+/// After a failed swap the rebuild continues. If the result of a swap is unknown, the rebuild starts over.
 #[tokio::test]
-async fn a_swap_that_fails_loses_nothing() {
+async fn a_failed_swap_loses_nothing() {
     let scene = Scene::with(3).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "");
     scene.harvest().await;
     scene.push("").await.0.success();
-    // The collection has the name itself, so that there is no alias to move.
+    // The name is that of the collection itself, so there is no alias to move.
     solr.state().aliases = Some(BTreeMap::new());
     for name in ["biblio", "old", "next"] {
         solr.state()
@@ -804,9 +804,9 @@ async fn a_swap_that_fails_loses_nothing() {
     assert_eq!(solr.state().aliases.as_ref().unwrap()["biblio"], "next");
 }
 
-/// A second swap would undo the first, and an index that has lost what was pushed is no better one.
+/// A second swap would undo the first. An index that lost its documents must not replace the live one.
 #[tokio::test]
-async fn an_index_goes_live_once_and_only_if_it_is_filled() {
+async fn an_index_is_swapped_in_once_and_only_if_it_is_filled() {
     let scene = Scene::with(3).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "");
@@ -842,9 +842,9 @@ async fn an_index_goes_live_once_and_only_if_it_is_filled() {
     assert!(solr.state().documents.contains_key("mark"), "swapped once");
 }
 
-/// That the index refuses the one document that it lacks may be a fault of the index.
+/// If the index refuses the only document that it lacks, the index may be at fault.
 #[tokio::test]
-async fn repairs_tell_a_bad_index_from_a_bad_document() {
+async fn repairs_distinguish_a_bad_index_from_a_bad_document() {
     let scene = Scene::with(3).await;
     let solr = FakeSolr::start().await;
     scene.configure(&[&solr.url], "");
@@ -859,13 +859,13 @@ async fn repairs_tell_a_bad_index_from_a_bad_document() {
         output.stderr
     );
     assert!(scene.rejected().await.is_empty());
-    // Here the document is to blame.
+    // Here the document is at fault.
     solr.poison(|document| (document["id"] == json!(id(1))).then(|| "ERROR: no".to_owned()));
     scene.run("audit vufind --repair").await;
     assert_eq!(scene.rejected().await.len(), 1);
 }
 
-/// Two outputs may share an index, and none takes the other's documents for surplus.
+/// Two outputs can share an index. An audit of one does not report documents of the other as surplus.
 #[tokio::test]
 async fn audits_leave_the_documents_of_other_outputs_alone() {
     let scene = Scene::with(3).await;
@@ -913,14 +913,14 @@ async fn check_config_asks_outputs() {
     scene.run("check-config --online").await.failure(1);
 }
 
-/// VuFind's own configuration of its index, if it is there. Its licence keeps it out of the project;
-/// `tests/solr/conf` has the same fields.
+/// VuFind's own configuration of its index, if it is there. Its licence does not allow a copy in the
+/// project; `tests/solr/conf` has the same fields.
 fn vufind_configuration() -> Option<PathBuf> {
     shared_data("solr/vufind-conf")
 }
 
-/// The seed's record comes back as the document that all this began with.
-async fn the_seed_comes_back(solr: &RealSolr) {
+/// The seed record gives the seed document in the index.
+async fn the_seed_document_is_stored(solr: &RealSolr) {
     let page = Repository::serving_file(fixture("seed-record.xml"))
         .start()
         .await;
@@ -937,27 +937,27 @@ async fn the_seed_comes_back(solr: &RealSolr) {
     for document in [&mut document, &mut expected] {
         document.as_object_mut().unwrap().remove("_version_");
     }
-    // `Value` compares objects without regard to order.
+    // `Value` compares objects without their order.
     assert_eq!(document, expected);
 }
 
-/// One server for all: starting it takes longer than anything else.
+/// One server for all parts, because its start takes longer than they do.
 #[tokio::test]
-async fn real_solr_is_kept_as_the_store_is() {
+async fn real_solr_mirrors_the_store() {
     let Some(solr) = RealSolr::start(RealSolr::own_configuration()).await else {
         return;
     };
-    the_seed_comes_back(&solr).await;
+    the_seed_document_is_stored(&solr).await;
     solr.empty().await;
     it_follows_the_store(&solr).await;
     solr.empty().await;
     a_rebuild_takes_the_place_of_the_index(&solr).await;
     solr.empty().await;
-    a_killed_push_loses_and_doubles_nothing(&solr).await;
+    a_killed_push_loses_and_duplicates_nothing(&solr).await;
 }
 
 #[tokio::test]
-async fn a_real_cloud_swaps_by_an_alias() {
+async fn a_real_cloud_is_swapped_by_an_alias() {
     let Some(solr) = RealSolr::start_cloud(RealSolr::own_configuration()).await else {
         return;
     };
@@ -981,7 +981,7 @@ async fn a_real_cloud_swaps_by_an_alias() {
     assert_eq!(solr.post(list, "").await["aliases"]["biblio"], "biblio_2");
     assert_eq!(scene.push("").await.1["added"], 0);
     assert_eq!(scene.audit("").await.0, Some(0));
-    // What urls name must be the alias.
+    // `urls` must name the alias.
     let collection = solr.url.replace("/biblio", "/biblio_1");
     scene.configure(&[&collection], "version_field = 'version_str'");
     let (output, said) = scene.push(&swap).await;
@@ -995,19 +995,19 @@ async fn a_real_cloud_swaps_by_an_alias() {
 }
 
 #[tokio::test]
-async fn real_solr_with_the_schema_of_a_catalogue_holds_its_documents() {
+async fn real_solr_with_the_schema_of_a_catalogue_stores_its_documents() {
     let Some(configuration) = vufind_configuration() else {
         return;
     };
     let Some(solr) = RealSolr::start(configuration).await else {
         return;
     };
-    the_seed_comes_back(&solr).await;
+    the_seed_document_is_stored(&solr).await;
     solr.empty().await;
-    a_whole_page_comes_back(&solr).await;
+    a_page_of_documents_is_stored(&solr).await;
 }
 
-async fn a_whole_page_comes_back(solr: &RealSolr) {
+async fn a_page_of_documents_is_stored(solr: &RealSolr) {
     let page = Repository::serving_file(fixture("doaj-2017-page.xml"))
         .start()
         .await;
@@ -1031,7 +1031,7 @@ async fn a_whole_page_comes_back(solr: &RealSolr) {
     assert_eq!((compared, documents.len()), (100, 100));
 }
 
-/// Whether a real index gives back all that was posted.
+/// Panics unless a real index returns all fields that were posted.
 fn is_held(document: &Value, posted: &Map<String, Value>) {
     let values = |value: &Value| match value {
         Value::Array(values) => values.clone(),
@@ -1048,7 +1048,7 @@ fn is_held(document: &Value, posted: &Map<String, Value>) {
 
 async fn it_follows_the_store(solr: &RealSolr) {
     let scene = Scene::with(40).await;
-    // Each of these is refused by the index for another reason.
+    // The index refuses each of these for another reason.
     let immense = format!("<title>{}</title>", "x".repeat(33_000));
     let two_issns = "<title>t</title><issn>1234-5678</issn><eissn>8765-4321</eissn>";
     let keywords = "<title>t</title><keywords><keyword>k</keyword></keywords>";
@@ -1086,7 +1086,7 @@ async fn it_follows_the_store(solr: &RealSolr) {
     let held: Vec<String> = solr.documents().await.into_keys().collect();
     assert_eq!(held, expected);
 
-    // Deletions, and what an audit sees of documents that came and went without us.
+    // Deletions, and an audit after documents were added and deleted behind the output's back.
     scene.delete(0, 50);
     scene.harvest().await;
     scene.push("").await.0.success();
@@ -1108,7 +1108,7 @@ async fn it_follows_the_store(solr: &RealSolr) {
     assert_eq!(said["surplus"]["examples"], json!([id(77)]));
     assert_eq!(said["outdated"]["examples"], json!([id(2)]));
     assert_eq!((status, &said["repaired"]), (Some(0), &json!(3)));
-    // The repair is not visible to searches yet, which must not look like a fault.
+    // Searches do not show the repair yet. The audit must not report that as a difference.
     assert_eq!(scene.audit("").await.0, Some(0));
     let held: Vec<String> = solr.documents().await.into_keys().collect();
     let expected: Vec<String> = expected.into_iter().skip(1).collect();
@@ -1136,7 +1136,7 @@ async fn a_rebuild_takes_the_place_of_the_index(solr: &RealSolr) {
         6,
         "the live index stays as it is"
     );
-    // The live index goes on meanwhile, and so does the other before it takes its place.
+    // Meanwhile the live index is pushed to, and then the other one before it is swapped in.
     scene.delete(0, 20);
     scene.harvest().await;
     scene.push("").await.0.success();
@@ -1149,7 +1149,7 @@ async fn a_rebuild_takes_the_place_of_the_index(solr: &RealSolr) {
     );
     let held: Vec<String> = solr.documents().await.into_keys().collect();
     assert_eq!(held, ids(1..5));
-    // It is the output now: nothing is left to be sent, and the rebuild is forgotten.
+    // It is the output's index now: nothing is left to be sent, and the rebuild is over.
     let (_, said) = scene.push("").await;
     assert_eq!((&said["added"], &said["deleted"]), (&json!(0), &json!(0)));
     let status = scene.run("status --json").await.success();
@@ -1161,7 +1161,7 @@ async fn a_rebuild_takes_the_place_of_the_index(solr: &RealSolr) {
         .failure(2);
 }
 
-async fn a_killed_push_loses_and_doubles_nothing(solr: &RealSolr) {
+async fn a_killed_push_loses_and_duplicates_nothing(solr: &RealSolr) {
     let scene = Scene::with(100).await;
     scene.configure(&[&solr.url], "batch_documents = 1");
     scene.harvest().await;

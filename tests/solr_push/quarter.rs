@@ -1,9 +1,9 @@
-//! Three months of passes and pushes, in which whatever can goes wrong: in the end each index holds
-//! exactly what an export says.
+//! Three months of passes and pushes with every kind of fault: in the end each index has exactly the
+//! documents of an export.
 //!
-//! Everything follows from one seed but the moments at which a harvest is killed, which the clock of
-//! the machine decides. `QUARTER_SEED` and `QUARTER_DAYS` set other ones; `WEEK_SEED` and `WEEK_DAYS`
-//! for the shorter time with a real index.
+//! One seed decides everything except the moments at which a harvest is killed: these depend on the clock
+//! of the machine. `QUARTER_SEED` and `QUARTER_DAYS` set seed and length; `WEEK_SEED` and `WEEK_DAYS` those
+//! of the shorter test with a real index.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -21,10 +21,10 @@ use super::{Scene, is_held};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Works that can be described; each source knows some of them at any time.
+/// The number of works. At any time each source has records of some of them.
 const WORKS: usize = 40;
 
-/// The words in an abstract for which an index refuses the document, and how it says so.
+/// The words in an abstract for which the scripted index refuses the document.
 const POISONS: [&str; 3] = ["venom one", "venom two", "venom three"];
 
 fn refusal(document: &Value) -> Option<String> {
@@ -41,7 +41,7 @@ fn refusal(document: &Value) -> Option<String> {
     })
 }
 
-/// What happened, so that a quarter in which nothing did is no proof.
+/// What happened. A quarter in which too little happened proves nothing and fails.
 #[derive(Debug, Default)]
 struct Happened {
     harvests_killed: usize,
@@ -90,7 +90,7 @@ impl Indices {
         }
     }
 
-    /// Puts an index back to its copy.
+    /// Restores an index from its copy.
     async fn put_back(&self, number: usize, copy: Documents) {
         match self {
             Self::Played(played) => played[number].state().documents = copy,
@@ -98,7 +98,7 @@ impl Indices {
         }
     }
 
-    /// Compares an index with what it should hold.
+    /// Compares an index with the expected documents.
     async fn hold(&self, number: usize, expected: &Documents) {
         let mut held = match self {
             Self::Played(played) => played[number].state().documents.clone(),
@@ -110,7 +110,7 @@ impl Indices {
             is_held(document, expected[id].as_object().unwrap());
             document.as_object_mut().unwrap().remove("version_str");
         }
-        // A real index adds copies of fields.
+        // A real index adds fields that are copies.
         if let Self::Played(_) = self {
             assert_eq!(held, *expected, "{}", NAMES[number]);
         }
@@ -125,9 +125,9 @@ struct Quarter {
     /// Two sources of the same works; the configuration is that of the first.
     sources: [Scene; 2],
     indices: Indices,
-    /// Records of which an index refuses the present state: source and work.
+    /// The records whose present state an index refuses: source and work.
     poisoned: BTreeSet<(usize, usize)>,
-    /// Counted, so that each state differs from all others.
+    /// A counter that makes each state different.
     states: usize,
     happened: Happened,
 }
@@ -161,7 +161,7 @@ impl Quarter {
     /// Writes the configuration, with an order of preference.
     fn configure(&self, order: &str) {
         let [records, works_url] = self.indices.urls();
-        // A real index refuses what it refuses: here, a second value of this field.
+        // A real index cannot be told what to refuse. It refuses a second value of this field.
         let renames = match self.indices {
             Indices::Played(_) => "",
             Indices::Real(_) => "rename_fields = { issn = 'author_sort_str' }\nretries = 3",
@@ -178,7 +178,7 @@ impl Quarter {
         );
         let scene = &self.sources[0];
         scene.configure_with(&[&records], &keys, &works);
-        // The scene's own output has one name; here each says what it holds.
+        // The scene's own output has one name. Here each output is named after its documents.
         let config = std::fs::read_to_string(scene.config()).unwrap();
         let config = config.replace("name = 'vufind'", "name = 'records'");
         std::fs::write(scene.config(), config).unwrap();
@@ -188,7 +188,7 @@ impl Quarter {
         &self.sources[0]
     }
 
-    /// Something happens in a repository.
+    /// Changes a record of one repository.
     fn change(&mut self) {
         let source = self.rng.usize(..2);
         let work = self.rng.usize(..WORKS);
@@ -196,7 +196,7 @@ impl Quarter {
         self.put(source, work, kind);
     }
 
-    /// A record gets another state, or goes; of which kind, `kind` says out of a hundred.
+    /// Gives a record another state or deletes it. `kind`, from 0 to 99, decides which.
     fn put(&mut self, source: usize, work: usize, kind: u8) {
         let is_real = matches!(self.indices, Indices::Real(_));
         self.states += 1;
@@ -225,7 +225,7 @@ impl Quarter {
                     _ => sample.article.title = Some("x".repeat(33_000)),
                 }
             }
-            // No longer the same work as that of the other source.
+            // It is no longer the same work as the record of the other source.
             30..35 => sample.article.title = Some(format!("A title of its own {}", self.states)),
             _ => {}
         }
@@ -242,7 +242,7 @@ impl Quarter {
         repository.with_model(|model| model.insert(item));
     }
 
-    /// A day passes, after some changes at its times.
+    /// Moves the clock by a day, with some changes during the day.
     fn day_of_changes(&mut self) {
         let changes = self.rng.usize(2..12);
         for _ in 0..changes {
@@ -265,7 +265,7 @@ impl Quarter {
         self.happened.harvests_killed += usize::from(ended.status.is_none());
     }
 
-    /// What goes wrong with the indices today.
+    /// Chooses the faults of the indices for today.
     fn trouble(&mut self) {
         for index in self.indices.played() {
             let mut played = index.state();
@@ -284,7 +284,8 @@ impl Quarter {
         }
     }
 
-    /// Pushes; that is killed as soon as a played index hangs, and it or a real one at some moment.
+    /// Pushes. The push is killed when a scripted index hangs, and some pushes at a random moment, together
+    /// with a real index.
     async fn push(&mut self, is_troubled: bool) -> Output {
         let running = self.scene().program(&["push", "-q"]).spawn();
         let process = running.id();
@@ -325,7 +326,7 @@ impl Quarter {
         match output.status {
             None => self.happened.pushes_killed += 1,
             Some(3) => self.happened.pushes_failed += 1,
-            // Nothing that needs a person happens here: bad documents are in good company.
+            // No push may fail so that a person is needed: bad documents are always among good ones.
             Some(status) => assert_eq!(status, 0, "{output:#?}"),
         }
         output
@@ -351,7 +352,7 @@ impl Quarter {
         }
     }
 
-    /// An index comes back from an old copy of itself, and is audited.
+    /// Restores an index from an old copy, and audits it.
     async fn restore(&mut self, number: usize, copy: Documents) {
         self.heal();
         self.scene().harvest().await;
@@ -365,7 +366,7 @@ impl Quarter {
         self.scene().run(&line).await.success();
     }
 
-    /// Whatever went wrong is over, and nothing is missing or too much.
+    /// Ends all faults, and checks that no document is missing or surplus.
     async fn end(mut self, days: usize) {
         self.heal();
         self.scene().harvest().await;
@@ -426,9 +427,9 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect(name))
 }
 
-/// Lets so many days pass.
+/// Plays this many days.
 async fn pass(mut quarter: Quarter, days: usize) {
-    // Not even a store is there before the first one.
+    // Before the first day there is no store.
     quarter.scene().harvest().await;
     let mut copies: Vec<Documents> = Vec::new();
     for day in 0..days {
@@ -443,7 +444,7 @@ async fn pass(mut quarter: Quarter, days: usize) {
             copies = quarter.indices.copy().await;
         }
         if day == days / 3 {
-            // Two records that are one work, or not; where one of them is away, nothing is decided.
+            // A decision that two records are one work, or are not. Without one of them there is no decision.
             let pair = format!(
                 "oai:doaj.org/article:{:03} oai:doaj.org/article:{:03}",
                 3, 103
@@ -464,16 +465,16 @@ async fn pass(mut quarter: Quarter, days: usize) {
 }
 
 #[tokio::test]
-async fn a_quarter_of_troubles_ends_in_the_same_documents() {
+async fn after_a_quarter_of_faults_each_index_has_the_exported_documents() {
     let seed = from_environment("QUARTER_SEED", 1);
     let days = from_environment("QUARTER_DAYS", 90) as usize;
     let indices = Indices::Played([FakeSolr::start().await, FakeSolr::start().await]);
     pass(Quarter::begin(seed, indices).await, days).await;
 }
 
-/// The same with a real Solr, which is killed and comes back.
+/// The same with a real Solr, which is killed and restarted.
 #[tokio::test]
-async fn a_working_week_of_troubles_with_a_real_solr_ends_in_the_same_documents() {
+async fn after_a_week_of_faults_a_real_solr_has_the_exported_documents() {
     let Some(solr) = RealSolr::start(RealSolr::own_configuration()).await else {
         return;
     };
@@ -481,7 +482,7 @@ async fn a_working_week_of_troubles_with_a_real_solr_ends_in_the_same_documents(
     let seed = from_environment("WEEK_SEED", 1);
     let days = from_environment("WEEK_DAYS", 5) as usize;
     let mut quarter = Quarter::begin(seed, Indices::Real(solr)).await;
-    // Enough to begin with, in so short a time.
+    // Enough records at the start, because the time is short.
     for source in 0..2 {
         for work in 0..WORKS {
             quarter.put(source, work, 99);

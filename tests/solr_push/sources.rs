@@ -6,7 +6,7 @@ use super::support::FakeSolr;
 use super::support::solr::commands;
 use super::{Scene, id, ids};
 
-/// Two sources that have the same identifiers, with other ids, institution and collection each.
+/// Two sources with the same identifiers, each with its own ids, institution and collection.
 async fn two_sources(solr: &FakeSolr) -> Scene {
     let scene = Scene::with(3).await;
     let tables = format!(
@@ -28,7 +28,7 @@ fn others(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn sources_have_documents_of_their_own() {
+async fn sources_have_their_own_documents() {
     let solr = FakeSolr::start().await;
     let scene = two_sources(&solr).await;
     let (output, first) = scene.push("").await;
@@ -43,7 +43,7 @@ async fn sources_have_documents_of_their_own() {
             (theirs, "institution", json!("Other")),
             (theirs, "collection", Value::Null),
         ] {
-            // Fields with one value come as a list, too.
+            // Fields with one value are lists too.
             let shown = match &document[field] {
                 Value::Array(values) => values[0].clone(),
                 one => one.clone(),
@@ -54,7 +54,7 @@ async fn sources_have_documents_of_their_own() {
     }
     assert_eq!(scene.exported("").await, solr.state().documents);
 
-    // Only one of the sources hears of the deletion: the other's document stays.
+    // Only one of the sources deletes the record: the document of the other stays.
     scene.delete(1, 20);
     scene.run("harvest -q doaj").await.success();
     let since = first["position"].to_string();

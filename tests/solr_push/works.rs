@@ -7,12 +7,12 @@ use super::support::model::{Behaviour, Model};
 use super::support::{FakeSolr, Repository};
 use super::{Scene, ago, id, ids, item, plain};
 
-/// What both sources describe.
+/// An article that both sources can describe.
 fn sample(number: usize) -> Sample {
     articles(number + 1, 7, Size::Demo).nth(number).unwrap()
 }
 
-/// The record of a work in one of the sources, whose numbers differ by a hundred.
+/// Stores the record of a work in a source. The numbers of the two sources differ by a hundred.
 fn put(scene: &Scene, work: usize, number: usize, minutes: i64) {
     let mut sample = sample(work);
     sample.identifier = format!("oai:doaj.org/article:{number:03}");
@@ -20,7 +20,7 @@ fn put(scene: &Scene, work: usize, number: usize, minutes: i64) {
     scene.repository.with_model(|model| model.insert(item));
 }
 
-/// Two sources with so many works in common; the first is preferred.
+/// Two sources that share this many works. The first source is preferred.
 async fn two_sources(works: usize) -> (Scene, Scene) {
     let mut scenes = Vec::new();
     for _ in 0..2 {
@@ -62,12 +62,12 @@ async fn a_work_is_one_document() {
     };
     agrees(ids(0..4)).await;
 
-    // The preferred record goes, and the other one stands for the work; then it comes back.
+    // The preferred record is deleted, so the other one gives the document. Then it returns.
     scene.delete(0, 100);
     agrees(ids([1, 2, 3, 100])).await;
     put(&scene, 0, 0, 90);
     agrees(ids(0..4)).await;
-    // A change of the one that does not stand for it is no change of the document.
+    // A change of the record that is not preferred does not change the document.
     let before = solr.state().documents.clone();
     other.delete(101, 80);
     scene.harvest().await;
@@ -76,7 +76,7 @@ async fn a_work_is_one_document() {
     put(&other, 1, 101, 70);
     agrees(ids(0..4)).await;
 
-    // Two works after all, and one again.
+    // A decision makes two works of it, and another one makes one work again.
     let pair = format!(
         "oai:doaj.org/article:{:03} oai:doaj.org/article:{:03}",
         2, 102
@@ -92,7 +92,7 @@ async fn a_work_is_one_document() {
         .success();
     agrees(ids(0..4)).await;
 
-    // Everything again leaves all as it is, and so does another preference there and back.
+    // To send everything again changes nothing, and so does another preference that is then undone.
     let before = solr.ids();
     scene.push("--all").await.0.success();
     assert_eq!(solr.ids(), before);
@@ -102,7 +102,7 @@ async fn a_work_is_one_document() {
     scene.configure_with(&[&solr.url], keys, &tables);
     agrees(ids(0..4)).await;
 
-    // An audit knows that a record which does not stand for its work has no document.
+    // An audit expects no document of a record that is not preferred.
     let surplus = solr.state().documents[&id(3)].clone();
     solr.state().documents.remove(&id(0));
     solr.state().documents.insert(id(103), {
@@ -116,13 +116,13 @@ async fn a_work_is_one_document() {
     assert_eq!(said["surplus"]["examples"], json!([id(103)]));
     agrees(ids(0..4)).await;
 
-    // Records instead of works: all of them.
+    // An output of records instead of works has all of them.
     scene.configure_with(&[&solr.url], "", &tables);
     scene.push("").await.0.success();
     assert_eq!(solr.ids(), ids((0..4).chain(100..104)));
 }
 
-/// A record that both sources have under one identifier is one document, whichever stands for it.
+/// If both sources have a record under one identifier, there is one document, whichever is preferred.
 #[tokio::test]
 async fn one_identifier_in_two_sources_is_one_document() {
     let (scene, other) = two_sources(0).await;
@@ -147,9 +147,9 @@ async fn one_identifier_in_two_sources_is_one_document() {
     }
 }
 
-/// What was set aside is so no longer once its record stands for nothing.
+/// A document is no longer rejected once its record is not preferred any more.
 #[tokio::test]
-async fn what_was_set_aside_follows_its_work() {
+async fn a_rejected_document_follows_its_work() {
     let (scene, other) = two_sources(2).await;
     let solr = FakeSolr::start().await;
     solr.poison(|document| {
@@ -175,7 +175,7 @@ async fn what_was_set_aside_follows_its_work() {
     assert_eq!(solr.ids(), ids(0..2));
 }
 
-/// Works need clusters: the configuration says so before anything else does.
+/// Outputs of works need clusters: the configuration is refused without them.
 #[tokio::test]
 async fn works_need_clusters() {
     let (scene, _other) = two_sources(1).await;
@@ -185,7 +185,7 @@ async fn works_need_clusters() {
     let words = "\"cluster\" needs enabled = true under [dedup]";
     assert!(output.stderr.contains(words), "{}", output.stderr);
 
-    // Clusters that are due are no reason to send anything wrong, nor to give up.
+    // While a rebuild of clusters is due, a push sends nothing and is incomplete.
     scene.configure(&[&solr.url], "");
     scene.harvest().await;
     scene.configure_with(&[&solr.url], "per = 'cluster'", DEDUP);
@@ -201,10 +201,10 @@ async fn works_need_clusters() {
     assert_eq!(solr.ids(), ids([0]));
 }
 
-/// An output limited to sets follows records into and out of them, and another choice of sets sends
-/// everything again; exports say the same.
+/// An output limited to sets follows records into the sets and out of them. Another selection of sets
+/// sends everything again. Exports have the same records.
 #[tokio::test]
-async fn sets_choose_what_is_sent() {
+async fn sets_select_the_documents() {
     let scene = Scene::with(0).await;
     let put = |number: usize, sets: &[&str], minutes: i64| {
         let mut item = item(number, &plain(number), ago(minutes));
@@ -230,7 +230,7 @@ async fn sets_choose_what_is_sent() {
     };
     agrees("a", ids([0, 1])).await;
 
-    // Into the set, out of it, and gone while in none.
+    // A record enters the set, one leaves it, and one is deleted while in no set.
     put(0, &["ab"], 50);
     put(3, &["c", "a:b:d"], 49);
     scene.delete(2, 48);
@@ -249,14 +249,14 @@ async fn sets_choose_what_is_sent() {
         "it never knew of them: {changes}"
     );
 
-    // Another set: all again, and what is not in it any more is deleted.
+    // With another set everything is sent again, and documents of other records are deleted.
     scene.configure(&[&solr.url], "sets = { doaj = ['ab', 'a:b:d'] }");
     let (_, said) = scene.push("").await;
     assert_eq!(said["starts_over"], json!(true), "{said}");
     assert_eq!(solr.ids(), ids([0, 3]));
     assert_eq!(scene.audit("").await.0, Some(0));
 
-    // A rebuild has the same.
+    // A rebuild has the same documents.
     let other = solr.url.replace("biblio", "next");
     solr.state()
         .others
@@ -291,10 +291,10 @@ async fn sets_choose_what_is_sent() {
     }
 }
 
-/// Documents of works are filled up as exports are, a change of what was taken is sent, and an audit by
-/// version agrees.
+/// Documents of works are enriched as exports are. A change of an added value is sent, and an audit by
+/// version finds no difference.
 #[tokio::test]
-async fn works_are_filled_up_from_their_other_records() {
+async fn works_are_enriched_from_their_other_records() {
     let (scene, other) = two_sources(3).await;
     let solr = FakeSolr::start().await;
     let tables = format!(
@@ -353,7 +353,7 @@ async fn works_are_filled_up_from_their_other_records() {
     keyword(&scene, 0, 0, Some("own"), 300);
     agrees("own").await;
 
-    // A document that missed the change is found.
+    // An audit finds a document without the change.
     keyword(&scene, 0, 0, None, 200);
     keyword(&other, 0, 100, Some("third"), 199);
     let old = solr.state().documents[&id(0)].clone();

@@ -1,4 +1,4 @@
-//! Indices for tests: one that is played by this process, and a real Solr.
+//! Indices for tests: one that this process imitates, and a real Solr.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader};
@@ -20,43 +20,43 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use url::form_urlencoded;
 
-/// Says of a document why it is refused, in Solr's words; `None` if it is fine.
+/// The reason why a document is refused, in Solr's words; `None` if it is accepted.
 type Poison = Box<dyn Fn(&Value) -> Option<String> + Send>;
 
 /// Documents by their ids.
 pub type Documents = BTreeMap<String, Value>;
 
-/// What the played index holds and does.
+/// The documents and the script of the imitated index.
 #[derive(Default)]
 pub struct Played {
     /// The documents of its core `biblio` by their ids.
     pub documents: Documents,
-    /// Those of its other cores, or collections.
+    /// The documents of its other cores or collections.
     pub others: BTreeMap<String, Documents>,
-    /// Which collections have other names; `None` for a server without ZooKeeper.
+    /// The aliases, each with its collection; `None` for a server without ZooKeeper.
     pub aliases: Option<BTreeMap<String, String>>,
-    /// Answers to the next updates, instead of what they ask for: status and body.
+    /// The answers to the next updates, which are not carried out: status and body.
     pub scripted: VecDeque<(u16, String)>,
-    /// Answers to all updates after so many, as if the index had gone.
+    /// All updates after this many are answered as if the index were down.
     pub gone_after: Option<usize>,
-    /// An update at which the index dies.
+    /// The update at which the index crashes.
     pub crash: Option<Crash>,
-    /// Longer messages are too large.
+    /// Larger messages are refused as too large.
     pub most_bytes: Option<usize>,
-    /// Whether documents that are refused do not hold up the others.
+    /// Whether the other documents of a message are added if one is refused.
     pub tolerant: bool,
     /// How long each update takes.
     pub slowness: Option<Duration>,
-    /// The documents of updates that are under way, and how many updates that were at most.
+    /// The documents of the updates in flight; the most updates that were in flight.
     under_way: Vec<Vec<String>>,
     pub most_at_once: usize,
-    /// Whether a document came while another state of it was under way.
+    /// Whether a document arrived while another state of it was in flight.
     pub met_itself: bool,
-    /// What changes of cores and collections are answered, instead of what they ask for.
+    /// The answer to changes of cores and collections, which are not carried out.
     pub admin_fails: Option<(u16, String)>,
-    /// Whether changes of cores are made, and the word of it is lost.
+    /// Whether changes of cores are made, and their confirmation is lost.
     pub admin_is_silent: bool,
-    /// The ids in each update that was looked at, deletions with a minus.
+    /// The ids in each update that was carried out; deletions have a minus.
     pub updates: Vec<Vec<String>>,
     /// The values of `commitWithin`.
     pub commit_within: Vec<Option<String>>,
@@ -65,18 +65,18 @@ pub struct Played {
     poison: Option<Poison>,
 }
 
-/// How an index dies over an update.
+/// How an index crashes during an update.
 #[derive(Debug, Clone, Copy)]
 pub struct Crash {
-    /// So many updates from now.
+    /// The number of updates before that one.
     pub after: usize,
-    /// This part of its commands is done all the same.
+    /// The part of its commands that is carried out, from 0 to 1.
     pub share: f64,
-    /// Whether nothing is answered, so that whoever waits can be killed meanwhile.
+    /// Whether the request hangs, so that the client can be killed meanwhile.
     pub hangs: bool,
 }
 
-/// An index that behaves as Solr does, as far as it was measured on one.
+/// An index that behaves as a real Solr did when it was measured.
 pub struct FakeSolr {
     /// The address of its core.
     pub url: String,
@@ -99,17 +99,17 @@ impl FakeSolr {
         Self { url, hung, played }
     }
 
-    /// Looks at what it holds, or changes it.
+    /// Its documents and its script.
     pub fn state(&self) -> MutexGuard<'_, Played> {
         self.played.lock().unwrap()
     }
 
-    /// Refuses documents from now on.
+    /// Refuses documents for which `poison` gives a reason.
     pub fn poison(&self, poison: impl Fn(&Value) -> Option<String> + Send + 'static) {
         self.state().poison = Some(Box::new(poison));
     }
 
-    /// Refuses none any more.
+    /// Ends all faults.
     pub fn heal(&self) {
         let mut state = self.state();
         state.poison = None;
@@ -167,7 +167,7 @@ impl Played {
         let aliases = self.aliases.iter().flatten();
         let real = aliases.clone().find(|(name, _)| *name == core);
         let core = real.map_or(core, |(_, real)| real).to_owned();
-        // All below is about the core that is asked.
+        // From here on, `documents` are those of the requested core.
         let Some(documents) = self.take(&core) else {
             return Some(html(404));
         };
@@ -189,7 +189,7 @@ impl Played {
         }
     }
 
-    /// Does the first of an update's commands, as an index that dies over it.
+    /// Carries out the first commands of an update, as an index that crashes does.
     fn apply_part(&mut self, message: &str, share: f64) {
         let commands = commands(message);
         let some = (commands.len() as f64 * share) as usize;
@@ -200,7 +200,7 @@ impl Played {
         }
     }
 
-    /// Does one command; the error is why not.
+    /// Carries out one command; the error is the reason of a refusal.
     fn command(&mut self, command: &Value) -> Result<(), String> {
         let Some(document) = command["add"].get("doc") else {
             self.documents
@@ -273,7 +273,7 @@ impl Played {
         }
     }
 
-    /// Takes note of an update that takes its time.
+    /// Notes the begin of a slow update.
     fn begins(&mut self, head: &Parts, body: &[u8]) -> Option<(Vec<String>, Duration)> {
         let slowness = self.slowness?;
         if !head.uri.path().ends_with("/update") {
@@ -435,7 +435,7 @@ impl Played {
     }
 }
 
-/// A key may recur, so a message is read command by command; each has its line.
+/// The commands of a message. Keys are repeated, so it is read line by line: one command each.
 pub fn commands(message: &str) -> Vec<Value> {
     let lines = message.lines().filter(|line| line.starts_with('"'));
     let command = |line: &str| {
@@ -452,7 +452,7 @@ fn id_of_command(command: &Value) -> String {
     }
 }
 
-/// A real Solr of its own; it ends with the value.
+/// A real Solr. It ends when the value is dropped.
 pub struct RealSolr {
     /// The address of its core.
     pub url: String,
@@ -462,8 +462,8 @@ pub struct RealSolr {
 }
 
 impl RealSolr {
-    /// Starts a core with this configuration; `None`, and a word about it, where `tests/solr/prepare`
-    /// has not made the server.
+    /// Starts a core with this configuration; `None`, with a message, if `tests/solr/prepare` has not made
+    /// the server.
     pub async fn start(configuration: PathBuf) -> Option<Self> {
         Self::start_as(configuration, &[]).await
     }
@@ -513,13 +513,13 @@ impl RealSolr {
         );
     }
 
-    /// Ends it on the spot.
+    /// Kills it.
     pub fn kill(&mut self) {
         self.server.kill().unwrap();
         self.server.wait().unwrap();
     }
 
-    /// Starts it again after that, where it was.
+    /// Starts it again after a kill, with the same port and data.
     pub async fn start_again(&mut self) {
         let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/solr/run");
         let url: url::Url = self.url.parse().unwrap();
@@ -535,8 +535,8 @@ impl RealSolr {
         self.has_replayed().await;
     }
 
-    /// Waits until all that it had acknowledged before it was killed is in its cores again: they answer
-    /// before their update logs are replayed, with an index that lacks the end.
+    /// Waits until the cores have replayed their update logs. Before that they answer without the last
+    /// acknowledged updates.
     async fn has_replayed(&self) {
         const ACTIVE: u64 = 3;
         for _ in 0..600 {
@@ -553,7 +553,7 @@ impl RealSolr {
         panic!("Solr does not end replaying its update log");
     }
 
-    /// Makes a copy of a core's index, or puts the index back to that copy.
+    /// Copies a core's index, or restores the index from that copy.
     pub async fn copy(&self, core: &str, back: bool) {
         let (order, state) = match back {
             false => ("backup", "details"),
@@ -646,7 +646,7 @@ impl RealSolr {
 
 impl Drop for RealSolr {
     fn drop(&mut self) {
-        // It ends by itself when its input does, but not before this process goes on.
+        // It also ends when its input is closed, but later.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
