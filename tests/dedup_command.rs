@@ -29,7 +29,7 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text(folder, &arguments)).unwrap()
 }
 
-/// Clusters are made only where they are wished for.
+/// Turns deduplication on: by default it is off.
 fn enable(folder: &Path) {
     let place = folder.join(".config/harvestd");
     std::fs::create_dir_all(&place).unwrap();
@@ -44,7 +44,7 @@ fn clusters_are_listed_explained_and_decided() {
     let missing = harvestd(folder, &["dedup", "stats"]);
     assert!(String::from_utf8_lossy(&missing.stderr).contains("no such file"));
 
-    // Stopped at its limit, a pass is incomplete, which is told by the status.
+    // A pass that stops at its limit is incomplete: the exit status says so.
     let harvest = harvestd(folder, &["harvest", "--demo", "--limit", "1500"]);
     assert_eq!(harvest.status.code(), Some(3));
     let stats = json(folder, &["dedup", "stats"]);
@@ -53,7 +53,7 @@ fn clusters_are_listed_explained_and_decided() {
     assert!(clusters > 3, "{stats}");
     assert!(text(folder, &["dedup", "stats"]).contains("up to date"));
 
-    // One line for each work: what several records describe comes once.
+    // One line for each work: several records of one work give one line.
     let lines = |unit: &str| {
         let lines = text(folder, &["export", "--per", unit]);
         lines
@@ -63,7 +63,7 @@ fn clusters_are_listed_explained_and_decided() {
     };
     assert!(lines("cluster") < lines("record"), "{stats}");
 
-    // The wish to take from others is one about works, and the parts have names.
+    // Enrichment is for works only, and its parts have fixed names.
     for (arguments, told) in [
         (&["export", "--enrich", "all"][..], "--per cluster"),
         (
@@ -112,7 +112,7 @@ fn clusters_are_listed_explained_and_decided() {
     assert!(told.contains("cannot be together (a decision)"), "{told}");
     let rebuilt = json(folder, &["dedup", "rebuild"]);
     assert_eq!(rebuilt["moved"], 0, "{rebuilt}");
-    // Apart from each of the others.
+    // Keep it apart from each of the others.
     let others = first["members"].as_array().unwrap().len() - 1;
     assert_eq!(rebuilt["clusters"]["decisions"], others);
     text(
@@ -132,7 +132,7 @@ fn clusters_are_listed_explained_and_decided() {
     assert_eq!(told["members"].as_array().unwrap().len(), 2);
     assert_eq!(told["decisions"][0]["who"], "me");
 
-    // Three are one work, also after one of them was set apart from each of the others.
+    // To join three records replaces the earlier decision about one of them.
     let second: Value = serde_json::from_str(listed.lines().nth(1).unwrap()).unwrap();
     let c = second["members"][0]["identifier"].as_str().unwrap();
     let join = ["dedup", "join", &a, &b, c, "--why", "one work"];
@@ -146,7 +146,7 @@ fn clusters_are_listed_explained_and_decided() {
     assert!(together > 2, "{together}");
     text(folder, &["dedup", "split", &a, "--why", "two works"]);
     assert_eq!(members(), together - 1);
-    // Its cluster was named after the one that left, and is found by that name.
+    // The cluster had the name of the record that left, and that name still finds it.
     let told = text(folder, &["dedup", "explain", &a]);
     assert_eq!(told.matches("cluster ").count(), 2, "{told}");
     text(folder, &join);
@@ -154,7 +154,7 @@ fn clusters_are_listed_explained_and_decided() {
 }
 
 #[test]
-fn rules_are_scored() {
+fn rules_are_scored_against_labelled_records() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let records = folder.join("records.jsonl");
@@ -174,7 +174,7 @@ fn rules_are_scored() {
     let report = score();
     assert!(report.contains("precision"), "{report}");
     assert!(!report.contains("unknown"), "{report}");
-    // The truth about records that are not there would pass for perfect.
+    // Labels about records that do not exist would count as a perfect score.
     std::fs::write(&truth, "id\tcluster\na\t1\nb\t1\nc\t1\nd\t1\n").unwrap();
     let report = score();
     assert!(

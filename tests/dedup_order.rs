@@ -1,5 +1,5 @@
-//! The clusters of a set do not depend on the order in which its records arrive, nor on whether
-//! they were made at once or after each change.
+//! The clusters of a set of records depend neither on the order of arrival nor on whether they are
+//! computed at once or after each change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -14,10 +14,10 @@ use harvestd::dedup::{
 use harvestd::record::{Article, Author};
 use proptest::prelude::*;
 
-/// Keys with more holders find nothing; low, so that small sets cross it often.
+/// Keys with more holders are not used. The number is low, so that small sets often exceed it.
 const CAP: usize = 4;
 
-/// An engine that clusters again what a change can have touched, and no more.
+/// An engine that recomputes only the clusters that a change can affect.
 #[derive(Default)]
 struct Engine {
     records: BTreeMap<u32, Description>,
@@ -66,7 +66,7 @@ impl Engine {
         self.recluster(both);
     }
 
-    /// Records called the same as this one, and those that must be with it.
+    /// Records that match this one, and those that a decision joins with it.
     fn neighbours(&self, id: u32) -> Vec<u32> {
         let Some(record) = self.records.get(&id) else {
             return Vec::new();
@@ -129,7 +129,7 @@ impl Engine {
         self.cluster.values().cloned().collect()
     }
 
-    /// What a rebuild of everything gives.
+    /// The clusters that a full rebuild gives.
     fn rebuilt(&self) -> BTreeSet<Vec<u32>> {
         let ids: Vec<u32> = self.records.keys().copied().collect();
         let place = |id: u32| ids.binary_search(&id).ok().map(|at| at as u32);
@@ -153,7 +153,7 @@ fn one_of(values: &'static [&'static str]) -> impl Strategy<Value = Option<Strin
     proptest::sample::select(values).prop_map(|value| (!value.is_empty()).then(|| value.to_owned()))
 }
 
-/// Records out of so few values that many are alike, some are one and some conflict.
+/// Records made of few values, so that many are similar, some match and some conflict.
 fn a_record() -> impl Strategy<Value = Description> {
     let title = one_of(&[
         "The heart of the matter in small mammals",
@@ -217,7 +217,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn changes_one_by_one_give_what_a_rebuild_gives(
+    fn single_changes_give_the_clusters_of_a_rebuild(
         steps in proptest::collection::vec(a_step(), 1..40),
     ) {
         let mut engine = Engine::default();
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_arrival_makes_no_difference(
+    fn clusters_do_not_depend_on_the_order_of_arrival(
         (records, order) in proptest::collection::vec(a_record(), 2..20).prop_flat_map(|records| {
             let order: Vec<usize> = (0..records.len()).collect();
             (Just(records), Just(order).prop_shuffle())
@@ -250,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn no_cluster_holds_what_must_not_be_together(
+    fn no_cluster_contains_records_that_must_be_apart(
         records in proptest::collection::vec(a_record(), 2..20),
         (a, b) in (0u32..20, 0u32..20),
     ) {
@@ -261,7 +261,7 @@ proptest! {
             for (at, x) in cluster.iter().enumerate() {
                 for y in &cluster[at + 1..] {
                     let decision = decide(&records[*x as usize], &records[*y as usize]);
-                    // A third member may show two ISSNs to be of one journal.
+                    // A third member can prove that two ISSNs belong to one journal.
                     let journal = decision.rule.name.starts_with("journal-");
                     prop_assert!(decision.verdict() != Verdict::Different || journal);
                     prop_assert_ne!((*x, *y), (link.a.min(link.b), link.a.max(link.b)));
@@ -273,13 +273,13 @@ proptest! {
     }
 
     #[test]
-    fn a_decision_is_the_same_both_ways(a in a_record(), b in a_record()) {
+    fn a_comparison_is_symmetric(a in a_record(), b in a_record()) {
         prop_assert_eq!(decide(&a, &b).rule.name, decide(&b, &a).rule.name);
         prop_assert_ne!(decide(&a, &a).verdict(), Verdict::Different);
     }
 
     #[test]
-    fn no_text_is_too_odd(texts in proptest::collection::vec(any::<String>(), 10)) {
+    fn no_text_makes_it_panic(texts in proptest::collection::vec(any::<String>(), 10)) {
         let text = |at: usize| Some(texts[at].clone());
         let article = Article {
             title: text(0),

@@ -1,4 +1,4 @@
-//! The rules against labelled sets: a small one kept here, and the full ones where present.
+//! The rules against labelled sets: a small one in `tests/fixtures`, and the full ones where present.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,7 +21,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A file of the full sets, if they are there.
+/// A file of the full sets; `None` if they are not there.
 fn full_set(name: &str) -> Option<PathBuf> {
     shared_data(&format!("dedup/{name}"))
 }
@@ -37,7 +37,7 @@ fn small_set() {
     let truth = Truth::Clusters(fixture("clusters.tsv"));
     let (counts, report) = score(&fixture("records.jsonl"), &truth);
     assert_eq!(counts.wrong, 0, "{report}");
-    // Four records of one article in two volumes, by its two DOIs.
+    // The missed pairs are of four records of one article that has a DOI in each of two volumes.
     assert_eq!(counts.missed, 4, "{report}");
     assert_eq!(counts.found, 22, "{report}");
 }
@@ -65,14 +65,14 @@ fn hard_pairs_from_a_catalogue() {
     };
     let (counts, report) = score(&records, &Truth::Pairs(truth));
     assert!(counts.precision() >= 0.98, "{report}");
-    // "Same work" there takes in preprints and reprints, which are records of their own here.
+    // There, "same work" includes preprints and reprints. Here these are separate works.
     assert!(counts.recall() >= 0.4, "{report}");
 }
 
-/// Fields go missing in every harvest. The poorer the records, the fewer of them can be joined, but
-/// what is joined must stay right.
+/// Every harvest has records without some fields. Fewer of them can be joined, but joined records must
+/// still describe one work.
 #[test]
-fn missing_fields_cost_recall_before_precision() {
+fn missing_fields_reduce_recall_and_not_precision() {
     let (Some(records), Some(truth)) = (
         full_set("asysd-cardiac/records.jsonl"),
         full_set("asysd-cardiac/clusters.tsv"),

@@ -1,4 +1,4 @@
-//! One article as three formats describe it is one cluster.
+//! Records of one article in three formats form one cluster.
 
 use harvestd::dedup::{description::Description, memory::cluster_all};
 use harvestd::record::{Article, Author, Kind, Link};
@@ -17,7 +17,7 @@ fn authors(names: &[&str]) -> Vec<Author> {
         .collect()
 }
 
-/// From DOAJ's `oai_doaj`: everything in its place.
+/// From DOAJ's `oai_doaj`: every value in its field.
 fn oai_doaj() -> Article {
     Article {
         title: text("Effects of <i>Trichoderma</i> on β-glucan content of oats: Part 2"),
@@ -36,7 +36,7 @@ fn oai_doaj() -> Article {
     }
 }
 
-/// From `oai_dc`: fewer fields, and identifiers that found no place.
+/// From `oai_dc`: fewer fields, and identifiers of unknown kind.
 fn oai_dc() -> Article {
     Article {
         title: text("Effects of Trichoderma on beta-glucan content of oats: part 2"),
@@ -49,7 +49,7 @@ fn oai_dc() -> Article {
     }
 }
 
-/// From DOAJ's JSON: names as typed in, an ISSN of the other edition, the DOI in a link.
+/// From DOAJ's JSON: names as typed, the ISSN of the other edition, the DOI in a link.
 fn doaj_json() -> Article {
     Article {
         title: text("Effects of Trichoderma on β-glucan content of oats. Part II"),
@@ -82,18 +82,18 @@ fn without_doi(article: Article) -> Article {
 }
 
 #[test]
-fn three_shapes_are_one_work() {
+fn three_formats_are_one_work() {
     assert_eq!(clusters(&[oai_doaj(), oai_dc(), doaj_json()]), [[0, 1, 2]]);
 }
 
 #[test]
-fn three_shapes_are_one_work_without_the_doi() {
+fn three_formats_are_one_work_without_the_doi() {
     let shapes = [oai_doaj(), oai_dc(), doaj_json()].map(without_doi);
     assert_eq!(clusters(&shapes), [[0, 1, 2]]);
 }
 
 #[test]
-fn the_other_part_is_another_work() {
+fn another_part_is_another_work() {
     let first = Article {
         title: text("Effects of Trichoderma on beta-glucan content of oats: part 1"),
         start_page: None,

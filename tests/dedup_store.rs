@@ -1,4 +1,4 @@
-//! Clusters in the store: across sources, with each change, by decision, and as outputs see them.
+//! Clusters in the store: across sources, after each change, by decision, and as outputs read them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -24,7 +24,7 @@ use proptest::prelude::*;
 
 const NOW: i64 = 1_780_272_000_000;
 
-/// A store that clusters, in a folder of its own.
+/// A store with deduplication on, in a folder of its own.
 struct World {
     store: Arc<Store>,
     reader: Reader,
@@ -77,7 +77,7 @@ impl World {
         members.collect()
     }
 
-    /// What a reader that was at `since` gets, as `+name` or `-name`, and its next position.
+    /// The changes since a position, as `+name` or `-name`, and the next position.
     fn changes(&self, since: Option<Version>, per: Per) -> (BTreeSet<String>, Version) {
         let filter = ChangeFilter {
             since,
@@ -170,7 +170,7 @@ fn rendered(samples: &[Sample], prefix: &str) -> Vec<Record> {
 
 const TITLE: &str = "The heart of the matter in small mammals";
 
-/// An article as `oai_dc`, which many details fit into; parts without `name=` are left out.
+/// An article as `oai_dc`. `extra` is further elements.
 fn dc(title: &str, doi: &str, extra: &str) -> String {
     format!(
         "<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
@@ -181,7 +181,7 @@ fn dc(title: &str, doi: &str, extra: &str) -> String {
 }
 
 #[test]
-fn three_formats_of_an_article_are_one_work_and_a_journal_is_another() {
+fn an_article_in_three_formats_is_one_work_and_its_journal_another() {
     let doaj = "<oai_doaj:doajArticle xmlns:oai_doaj=\"http://doaj.org/features/oai_doaj/1.0/\">\
         <oai_doaj:journalTitle>Sensors</oai_doaj:journalTitle><oai_doaj:issn>14248220</oai_doaj:issn>\
         <oai_doaj:publicationDate>2001-03-01</oai_doaj:publicationDate>\
@@ -299,7 +299,7 @@ fn a_journal_is_no_article() {
 }
 
 #[test]
-fn a_changed_record_leaves_and_comes_back_under_stable_names() {
+fn clusters_keep_their_names_when_a_record_leaves_and_returns() {
     let world = World::new(&[]);
     let one = |title: &str| dc(title, "10.1000/182", "");
     world.put("oai_dc", vec![live("a", one(TITLE))]);
@@ -314,7 +314,7 @@ fn a_changed_record_leaves_and_comes_back_under_stable_names() {
     );
     let (_, position) = world.changes(None, Per::Record);
 
-    // The namesake becomes another work: the name stays with the others.
+    // The record that gave the cluster its name becomes another work: the others keep the name.
     let other = dc(
         "Quite another thing on the soil of rivers",
         "10.1000/999",
@@ -332,7 +332,7 @@ fn a_changed_record_leaves_and_comes_back_under_stable_names() {
         world.cluster("oai_dc", "a"),
         ("oai_dc/a~1".into(), vec!["oai_dc/a".into()])
     );
-    // Whoever moved up has a version of its own.
+    // The new preferred record gets a new version.
     let (changed, position) = world.changes(Some(position), Per::Record);
     assert_eq!(
         changed,
@@ -357,7 +357,7 @@ fn a_changed_record_leaves_and_comes_back_under_stable_names() {
         changed,
         BTreeSet::from(["-oai_dc/a", "-oai_dc/b", "+oai_dc/c"].map(str::to_owned))
     );
-    // The same again is no change.
+    // The same state again is no change.
     world.put("oai_dc", vec![live("c", one(TITLE))]);
     assert_eq!(world.changes(Some(position), Per::Cluster).0.len(), 0);
     world.put("oai_dc", vec![gone("c")]);
@@ -366,7 +366,7 @@ fn a_changed_record_leaves_and_comes_back_under_stable_names() {
 }
 
 #[test]
-fn decisions_win_and_stay() {
+fn decisions_override_rules_and_stay() {
     let world = World::new(&[]);
     let one = || dc(TITLE, "10.1000/182", "");
     let other = || {
@@ -393,7 +393,7 @@ fn decisions_win_and_stay() {
         changed,
         BTreeSet::from(["+oai_dc/a", "+oai_dc/b"].map(str::to_owned))
     );
-    // Later harvests and a rebuild change nothing about it.
+    // Later harvests and a rebuild do not change it.
     world.put(
         "oai_dc",
         vec![live(
@@ -426,7 +426,7 @@ fn decisions_win_and_stay() {
     let (changed, _) = world.changes(Some(position), Per::Cluster);
     assert!(changed.contains("-oai_dc/z"), "{changed:?}");
 
-    // A later decision about a pair takes the place of the earlier one.
+    // A later decision about a pair replaces the earlier one.
     world
         .store
         .judge(&[(a, b)], Judgement::Join, "me", "one after all", NOW + 2)
@@ -447,7 +447,7 @@ fn decisions_win_and_stay() {
 }
 
 #[test]
-fn people_join_what_the_rules_cannot_read() {
+fn a_decision_can_join_a_record_that_cannot_be_read() {
     let world = World::new(&["mods", "oai_dc"]);
     let strange = |note: &str| live("s", format!("<strange note=\"{note}\"/>"));
     let article = |identifier| live(identifier, dc(TITLE, "10.1000/182", ""));
@@ -461,21 +461,21 @@ fn people_join_what_the_rules_cannot_read() {
     let (s, a) = (world.id("mods", "s"), world.id("oai_dc", "a"));
     let judge = |judgement| world.store.judge(&[(s, a)], judgement, "me", "a scan", NOW);
     assert_eq!(judge(Judgement::Join).unwrap(), 2);
-    // Its source comes first, but no document could be made of it.
+    // Its source is preferred, but no document can be made of the record.
     let joined = ["oai_dc/a", "mods/s"].map(str::to_owned);
     assert_eq!(world.cluster("mods", "s").1, joined);
     let (items, _) = world.changes(None, Per::Cluster);
     let expected = ["+mods/other", "+oai_dc/a", "-mods/s"].map(str::to_owned);
     assert_eq!(items, BTreeSet::from(expected));
 
-    // It is in the way of nothing, and stays through changes, harvests and rebuilds.
+    // It prevents no other match, and stays in the cluster after changes, harvests and rebuilds.
     world.put("x-oai_dc", vec![article("b")]);
     let all = ["oai_dc/a", "x-oai_dc/b", "mods/s"].map(str::to_owned);
     assert_eq!(world.cluster("x-oai_dc", "b").1, all);
     world.put("mods", vec![strange("changed")]);
     assert_eq!(world.store.rebuild_clusters(NOW, |_| ()).unwrap().moved, 0);
     assert_eq!(world.cluster("mods", "s").1, all);
-    // From nothing, too.
+    // A rebuild from nothing gives the same.
     world.store.set_clustering(&Clustering::default()).unwrap();
     world.put(
         "mods",
@@ -503,7 +503,7 @@ fn people_join_what_the_rules_cannot_read() {
 }
 
 #[test]
-fn another_preferred_record_is_a_deletion_and_an_addition() {
+fn a_new_preferred_record_gives_a_deletion_and_an_addition() {
     let world = World::new(&["oai_dc", "x-oai_dc"]);
     let one = || dc(TITLE, "10.1000/182", "");
     world.put("x-oai_dc", vec![live("b", one())]);
@@ -521,7 +521,7 @@ fn another_preferred_record_is_a_deletion_and_an_addition() {
     let back = BTreeSet::from(["-oai_dc/a", "+x-oai_dc/b"].map(str::to_owned));
     assert_eq!(items, back);
 
-    // One that was never preferred is not heard of, nor is its end.
+    // A record that was never preferred does not appear as added.
     world.put("x-oai_dc", vec![live("c", one())]);
     let (items, position) = world.changes(Some(position), Per::Cluster);
     assert_eq!(items, BTreeSet::from(["+x-oai_dc/b".to_owned()]));
@@ -534,7 +534,7 @@ fn another_preferred_record_is_a_deletion_and_an_addition() {
 }
 
 #[test]
-fn among_some_sources_the_best_of_them_stands_for_a_work() {
+fn a_selection_of_sources_has_its_own_preferred_record() {
     let world = World::new(&["oai_dc", "x-oai_dc"]);
     let one = || dc(TITLE, "10.1000/182", "");
     world.put("oai_dc", vec![live("a", one())]);
@@ -563,7 +563,7 @@ fn among_some_sources_the_best_of_them_stands_for_a_work() {
 }
 
 #[test]
-fn who_knows_identifiers_alone_keeps_what_lives_in_another_source() {
+fn a_reader_by_identifier_keeps_a_record_that_another_source_has() {
     let world = World::new(&["oai_dc", "x-oai_dc"]);
     let article = |extra: &str| live("a", dc(TITLE, "10.1000/182", extra));
     world.put("oai_dc", vec![article("")]);
@@ -585,26 +585,26 @@ fn who_knows_identifiers_alone_keeps_what_lives_in_another_source() {
     let preferred = || ("oai_dc".to_owned(), None);
     let whole = changes(None, Per::Cluster);
     assert_eq!(whole.0.len(), 2, "{:?}", whole.0);
-    // The one that does not stand for the work changes, and is no deletion of the other.
+    // A change of the record that is not preferred does not delete the document of the other one.
     world.put("x-oai_dc", vec![article("<dc:subject>More</dc:subject>")]);
     let (items, upto) = changes(Some(whole.1), Per::Cluster);
     assert_eq!(items, [preferred()]);
-    // It goes, and the other one stays.
+    // It is deleted, and the other one stays.
     world.put("x-oai_dc", vec![gone("a")]);
     for per in [Per::Cluster, Per::Record] {
         let items = changes(Some(upto), per).0;
         assert!(!items.is_empty());
         assert!(items.iter().all(|item| *item == preferred()), "{items:?}");
     }
-    // The last one goes.
+    // The last one is deleted.
     let (_, upto) = changes(Some(upto), Per::Record);
     world.put("oai_dc", vec![gone("a")]);
     let deleted = ("oai_dc".to_owned(), Some(Deletion::Declared));
     assert_eq!(changes(Some(upto), Per::Record).0, [deleted]);
 }
 
-/// What a reader of works that are filled up gets: the record, its version and what it is in each
-/// format that is made from the article.
+/// The enriched works: identifier, whether it is live, version, and the text in all formats that are made
+/// from the article.
 fn works(
     world: &World,
     since: Option<Version>,
@@ -649,7 +649,7 @@ fn works(
 }
 
 #[test]
-fn a_work_takes_what_its_record_lacks() {
+fn a_work_is_enriched_from_its_other_records() {
     let world = World::new(&["oai_dc", "x-oai_dc"]);
     let with = |extra: &str| dc(TITLE, "10.1000/182", extra);
     let own = with("<dc:subject>Own</dc:subject>");
@@ -671,18 +671,18 @@ fn a_work_takes_what_its_record_lacks() {
     let all = works_of(None, &[]);
     let (identifier, _, _, text) = all.iter().find(|(_, live, ..)| *live).unwrap();
     assert_eq!(identifier, "a");
-    // Once in each format, and once more among all text of the catalogue document.
+    // Once in each format, and once more in the field with all text of the catalogue document.
     assert_eq!(count(text, "Of the second."), 5, "{text}");
     assert_eq!(count(text, "Own"), 5, "{text}");
     assert_eq!(count(text, "Not asked for"), 0, "{text}");
     assert!(text.contains("<dc:language>de<"), "{text}");
 
-    // Among some sources, the others have nothing to give.
+    // With a selection of sources, the others add nothing.
     let alone = works_of(None, &["oai_dc"]);
     assert_eq!(alone.len(), 1);
     assert!(!alone[0].3.contains("Of the second."));
 
-    // A change of what was taken is a change of the work, one that the rules do not see too.
+    // If an added value changes, the work changes, even if the rules do not use the value.
     let position = world.reader.last_version().unwrap();
     assert_eq!(works_of(Some(position), &[]), []);
     world.put(
@@ -694,13 +694,13 @@ fn a_work_takes_what_its_record_lacks() {
     );
     let items = works_of(Some(position), &[]);
     let plain: Vec<(&str, bool)> = items.iter().map(|(id, live, ..)| (&**id, *live)).collect();
-    // The work comes once, with the newest of its records.
+    // The work appears once, at the place of its newest record.
     assert_eq!(plain, [("b", false), ("a", true), ("c", false)]);
     assert!(items[1].3.contains("Of the second, anew."));
     assert!(items[1].3.contains("<dc:language>fr<"));
     assert!(items.iter().map(|(_, _, version, _)| version).is_sorted());
 
-    // Whoever stops at the work gets the change that came with it, and nothing twice.
+    // A reader that stops at the work also gets the changes at the same place, and nothing twice.
     let filter = ChangeFilter {
         since: Some(position),
         per: Per::Cluster,
@@ -720,11 +720,11 @@ fn a_work_takes_what_its_record_lacks() {
     assert_eq!(works_of(Some(stopped.unwrap()), &[]), []);
 }
 
-/// What a reader has of the store: by source and identifier, the version and what it was made from.
+/// A reader's copy: by source and identifier, the version and the metadata that it was made from.
 type Copy = BTreeMap<(String, String), (Version, Vec<String>)>;
 
-/// Takes changes into a copy; `stop_after` many of them are read at most, so that a reading goes on in
-/// the middle of a work.
+/// Applies changes to a copy, at most `stop_after` at a time, so that reading is resumed in the middle of
+/// a work.
 fn take(world: &World, filter: &mut ChangeFilter, copy: &mut Copy, stop_after: usize) {
     loop {
         let mut count = 0;
@@ -751,10 +751,10 @@ fn take(world: &World, filter: &mut ChangeFilter, copy: &mut Copy, stop_after: u
     }
 }
 
-/// Records come, change, go, and move between sets and works; whoever follows the changes has what
-/// everything anew would give, and what the store says of each record fits it.
+/// Records are added, changed, deleted, and moved between sets and works. After each step, a reader that
+/// follows the changes has the same as one that reads everything, and the state of each record agrees.
 #[test]
-fn who_follows_sets_and_works_has_what_a_whole_reading_gives() {
+fn following_changes_gives_the_same_as_reading_everything() {
     let sets = |names: &[(&str, &[&str])]| {
         let list = |sets: &[&str]| sets.iter().map(|set| (*set).to_owned()).collect();
         names
@@ -847,7 +847,7 @@ fn who_follows_sets_and_works_has_what_a_whole_reading_gives() {
             }
             world.put(source, vec![record]);
             for ((name, ..), (filter, copy)) in filters.iter().zip(&mut followed) {
-                // Some readers stay behind for a while.
+                // Some readers fall behind for a while.
                 if random.bool() && step < 59 {
                     continue;
                 }
@@ -888,7 +888,7 @@ fn who_follows_sets_and_works_has_what_a_whole_reading_gives() {
     assert!(most_texts > 2, "works of several records were among them");
 }
 
-/// Follows a reader's documents through its changes.
+/// Applies the changes since `position` to a reader's documents.
 fn follow(world: &World, documents: &mut BTreeSet<String>, position: &mut Option<Version>) {
     let (items, upto) = world.changes(*position, Per::Cluster);
     for item in items {
@@ -903,7 +903,7 @@ fn follow(world: &World, documents: &mut BTreeSet<String>, position: &mut Option
 }
 
 #[test]
-fn a_store_that_was_not_clustered_is_due() {
+fn a_store_without_clusters_is_due_for_a_rebuild() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = Arc::new(Store::open(&path).unwrap());
@@ -917,7 +917,7 @@ fn a_store_that_was_not_clustered_is_due() {
         store.set_clustering(&wanted).unwrap()
     };
     assert_eq!(state(true, &["oai_dc"]), ClusterState::Due);
-    // Until the rebuild, records are stored and clusters are refused.
+    // Until the rebuild, records can be stored, and clusters cannot be read.
     put(&store, "oai_dc", vec![live("b", one())]);
     let reader = Reader::open(&path).unwrap();
     let refused = reader.clusters(&ClusterFilter::default()).unwrap_err();
@@ -938,7 +938,7 @@ fn a_store_that_was_not_clustered_is_due() {
             .len(),
         3
     );
-    // An order that matters to no record is no reason for a rebuild; one that does is.
+    // A new order of sources needs a rebuild only if it changes a preferred record.
     assert_eq!(state(true, &["x-oai_dc", "oai_dc"]), ClusterState::Current);
     put(&store, "x-oai_dc", vec![live("d", one())]);
     assert_eq!(state(true, &["x-oai_dc"]), ClusterState::Current);
@@ -954,7 +954,7 @@ fn a_store_that_was_not_clustered_is_due() {
     assert!(refused.to_string().contains("enabled = true"), "{refused}");
 }
 
-/// A store with records that were stored without clusters, which are due.
+/// A store with records that were stored without clusters, so that a rebuild is due.
 fn due(records: usize) -> (Arc<Store>, Vec<Sample>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(&folder.path().join("store.db")).unwrap());
@@ -966,7 +966,7 @@ fn due(records: usize) -> (Arc<Store>, Vec<Sample>, tempfile::TempDir) {
 }
 
 #[test]
-fn what_is_stored_during_a_rebuild_is_clustered_too() {
+fn records_stored_during_a_rebuild_are_clustered_too() {
     let (store, samples, folder) = due(9_000);
     let second = |at: usize| {
         live(
@@ -989,7 +989,7 @@ fn what_is_stored_during_a_rebuild_is_clustered_too() {
     let rebuilt = store.rebuild_clusters(NOW, |_| {
         turn += 1;
         match turn {
-            // Of records that have been read and of ones that have not.
+            // Records that the rebuild has read, and records that it has not.
             1 => put(&store, "x-oai_dc", vec![second(5), second(8_500)]),
             2 => {
                 changed(7, gone(""));
@@ -1012,14 +1012,14 @@ fn what_is_stored_during_a_rebuild_is_clustered_too() {
         cluster.contains(&format!("oai_dc/{}", samples[at].identifier))
     };
     assert_eq!([5, 7, 8_600].map(together), [true, false, false]);
-    // All at once finds the same.
+    // A rebuild without changes meanwhile gives the same.
     let before = world.clusters();
     let again = world.store.rebuild_clusters(NOW, |_| ()).unwrap();
     assert_eq!((again.moved, world.clusters()), (0, before));
 }
 
 #[test]
-fn of_two_rebuilds_the_later_one_goes_on() {
+fn a_second_rebuild_stops_the_first() {
     let (store, ..) = due(100);
     let mut other = None;
     let first = store.rebuild_clusters(NOW, |_| other = Some(store.rebuild_clusters(NOW, |_| ())));
@@ -1033,7 +1033,7 @@ fn of_two_rebuilds_the_later_one_goes_on() {
 }
 
 #[test]
-fn what_too_many_records_share_tells_nothing() {
+fn a_key_of_too_many_records_is_not_used() {
     let world = World::new(&[]);
     let same = |number: usize| live(&number.to_string(), dc(TITLE, "10.1000/182", ""));
     let largest = || world.reader.cluster_stats().unwrap().largest;
@@ -1052,7 +1052,7 @@ fn what_too_many_records_share_tells_nothing() {
 }
 
 #[test]
-fn another_process_is_noticed() {
+fn changes_of_another_process_are_noticed() {
     let world = World::new(&[]);
     let one = || dc(TITLE, "10.1000/182", "");
     world.put("oai_dc", vec![live("a", one())]);
@@ -1066,7 +1066,7 @@ fn another_process_is_noticed() {
 
 #[derive(Debug, Clone)]
 enum Change {
-    /// A record takes the content of a sample, in one of the two formats.
+    /// A record gets the content of a sample, in one of the two formats.
     Put(usize, usize),
     Remove(usize),
     Judge(usize, usize, bool),
@@ -1082,7 +1082,7 @@ fn a_change(records: usize, samples: usize) -> impl Strategy<Value = Change> {
     ]
 }
 
-/// Some articles, with those that tell one work several times first.
+/// Some articles. Those that describe one work several times come first.
 fn few_samples() -> Vec<Sample> {
     let all = samples(400);
     let mut by_title: HashMap<String, Vec<Sample>> = HashMap::new();
@@ -1104,10 +1104,10 @@ fn few_samples() -> Vec<Sample> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Whatever happens, in whatever order: the clusters are those of a rebuild, and whoever reads
-    /// the changes has one document for each work, the preferred one's.
+    /// After changes in any order, the clusters are those of a rebuild, and a reader of the changes has
+    /// one document for each work: that of the preferred record.
     #[test]
-    fn changes_one_by_one_give_what_a_rebuild_gives(
+    fn single_changes_give_the_clusters_of_a_rebuild(
         changes in proptest::collection::vec(
             proptest::collection::vec(a_change(14, 10), 1..6), 1..8),
     ) {
@@ -1162,7 +1162,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_arrival_makes_no_difference(
+    fn clusters_do_not_depend_on_the_order_of_arrival(
         order in Just((0..60).collect::<Vec<usize>>()).prop_shuffle(),
         pages in 1_usize..20,
     ) {
@@ -1202,7 +1202,7 @@ fn version(path: &Path) -> i64 {
     read.unwrap()
 }
 
-/// Removes what the schemas after the seventh added, match keys aside.
+/// Removes what the schemas after the seventh added, except match keys.
 fn remove_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
@@ -1258,7 +1258,7 @@ fn a_store_of_the_first_schema_is_migrated() {
 }
 
 #[test]
-fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
+fn a_migrated_store_keeps_its_clusters_and_their_names() {
     let World {
         store,
         reader,
@@ -1313,7 +1313,7 @@ fn a_store_with_a_row_for_each_key_keeps_its_clusters_and_their_names() {
 }
 
 #[test]
-fn a_store_with_parts_of_keys_keeps_its_clusters_up_to_date() {
+fn a_store_with_partial_keys_keeps_its_clusters_up_to_date() {
     let World {
         store,
         reader,

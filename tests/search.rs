@@ -1,4 +1,4 @@
-//! The search index: what is found, by what, and that it keeps up with the store.
+//! The search index: which searches find a record, and that the index follows the store.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ impl World {
         writer.apply(&[packed], NOW).unwrap();
     }
 
-    /// Brings the index up to date, in steps of 7 records; gives how many it looked at.
+    /// Brings the index up to date, in steps of 7 records; gives the number of records that it read.
     fn follow(&self) -> u64 {
         let mut index = SearchIndex::open(&self.path).unwrap();
         let mut records = 0;
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    /// By what which identifiers are found.
+    /// The found identifiers, each with the field that matched.
     fn search(&self, text: &str) -> Vec<(FoundBy, String)> {
         self.ask(text, true)
     }
@@ -119,7 +119,7 @@ fn article(identifier: &str, title: &str, doi: &str) -> Record {
 }
 
 #[test]
-fn records_are_found_by_what_people_know_of_them() {
+fn records_are_found_by_identifier_doi_and_title() {
     let world = World::new();
     world.put(vec![
         article(
@@ -221,7 +221,7 @@ fn the_index_follows_changes_and_deletions() {
         article("oai:x:1", "New words", "10.1/new"),
         Record::tombstone(header("oai:x:2", true)),
     ]);
-    // Not looked at again yet: what no longer fits is not shown.
+    // Before the index is updated, a record that no longer matches is not shown.
     assert_eq!(world.search("old words"), vec![]);
     assert_eq!(world.search("10.1/other"), vec![]);
     let query = Query::default();
@@ -231,13 +231,13 @@ fn the_index_follows_changes_and_deletions() {
     assert_eq!(world.search("words").len(), 1);
     assert_eq!(world.search("10.1/new").len(), 1);
     assert_eq!(world.search("10.1/old"), vec![]);
-    // A tombstone has an identifier still.
+    // A tombstone still has an identifier.
     assert_eq!(world.search("oai:x:2").len(), 1);
     assert_eq!(world.follow(), 0);
 }
 
 #[test]
-fn an_index_that_is_lost_damaged_or_of_another_store_is_made_anew() {
+fn a_lost_damaged_or_foreign_index_is_rebuilt() {
     let world = World::new();
     world.put(vec![article("oai:x:1", "Some words", "10.1/x")]);
     assert_eq!(world.follow(), 1);
@@ -260,7 +260,7 @@ fn an_index_that_is_lost_damaged_or_of_another_store_is_made_anew() {
 }
 
 #[test]
-fn every_article_is_found_by_each_of_its_handles() {
+fn every_article_is_found_by_each_of_its_identifiers() {
     let world = World::new();
     let samples: Vec<Sample> = articles(300, 5, Size::Bytes(2_000)).collect();
     let records = samples
