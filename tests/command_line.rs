@@ -1,9 +1,9 @@
-//! The program from outside: exit status, what goes to which stream, and that no secret does.
+//! The program as a user runs it: exit status, output streams, and no secret in either.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The program in `home`, with nothing else in its environment.
+/// The program with `home` as its home directory and no other environment variable.
 fn harvestd(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harvestd"));
     command.env_clear().env("HOME", home).current_dir(home);
@@ -28,7 +28,7 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn a_right_configuration_is_shown() {
+fn a_valid_configuration_is_printed() {
     let home = tempfile::tempdir().unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/harvestd.toml");
     let (status, out, err) = run(harvestd(home.path())
@@ -42,7 +42,7 @@ fn a_right_configuration_is_shown() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_line_by_line() {
+fn each_error_of_a_configuration_has_its_line() {
     let home = tempfile::tempdir().unwrap();
     let file =
         "[[source]]\nname = 'a'\nurl = 'https://me:hush@a.org/'\napi_key = 'hush'\ndealy = 1\n";
@@ -76,7 +76,7 @@ fn warnings_go_to_standard_error() {
 }
 
 #[test]
-fn wrong_usage_has_its_own_status() {
+fn wrong_usage_has_an_exit_status_of_its_own() {
     let home = tempfile::tempdir().unwrap();
     for arguments in [
         &["harvests"][..],
@@ -93,7 +93,7 @@ fn wrong_usage_has_its_own_status() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
+fn a_closed_pipe_is_no_failure() {
     let home = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -106,7 +106,7 @@ fn a_reader_that_leaves_is_no_failure() {
 }
 
 #[test]
-fn help_names_every_status() {
+fn help_names_every_exit_status() {
     let home = tempfile::tempdir().unwrap();
     let (status, out, _) = run(harvestd(home.path()).arg("--help"));
     assert_eq!(status, Some(0));
@@ -118,7 +118,7 @@ fn help_names_every_status() {
 }
 
 #[test]
-fn the_demo_works_beside_a_broken_configuration() {
+fn the_demo_ignores_a_broken_configuration() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(".config/harvestd");
     std::fs::create_dir_all(&folder).unwrap();
@@ -132,7 +132,7 @@ fn the_demo_works_beside_a_broken_configuration() {
 }
 
 #[test]
-fn an_older_store_is_migrated_when_it_is_asked_for() {
+fn migrate_brings_an_older_store_to_the_newest_schema() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("store.db");
     drop(harvestd::store::Store::open(&path).unwrap());

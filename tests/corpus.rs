@@ -1,4 +1,4 @@
-//! What the parser makes of real answers: one line for each, compared with a snapshot.
+//! The results of parsing real responses: one line for each, compared with a snapshot.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,9 +17,9 @@ use support::shared_data;
 
 const SNAPSHOT: &str = "tests/fixtures/corpus-parse.snap";
 
-/// Reads each answer of the corpus. With `UPDATE_SNAPSHOT` set, writes the snapshot anew.
+/// Parses each response of the corpus. With `UPDATE_SNAPSHOT` set, writes the snapshot.
 #[test]
-fn corpus_parses_as_before() {
+fn the_corpus_parses_as_in_the_snapshot() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let Some(corpus) = shared_data("corpus") else {
         return;
@@ -59,9 +59,9 @@ fn corpus_parses_as_before() {
     );
 }
 
-/// The same for the few odd answers that are kept with the tests.
+/// The same for the few unusual responses in `tests/fixtures`.
 #[test]
-fn kept_answers_parse_as_before() {
+fn fixtures_parse_as_in_the_snapshot() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oai");
     let mut lines = String::new();
     for path in files(&fixtures) {
@@ -76,7 +76,7 @@ fn kept_answers_parse_as_before() {
     });
 }
 
-/// Each fragment must be a document of its own, all its prefixes declared.
+/// Each fragment must be a complete document that declares all its prefixes.
 #[track_caller]
 fn check_fragments(name: &str, response: &Response) {
     let records = match &response.content {
@@ -111,7 +111,7 @@ fn check_fragments(name: &str, response: &Response) {
     }
 }
 
-/// What the corpus' index says of a file.
+/// The index entry of a file.
 struct Entry {
     verb: Option<Verb>,
     records: usize,
@@ -132,7 +132,7 @@ fn index(corpus: &Path) -> BTreeMap<String, Entry> {
     text.lines().skip(1).map(entry).collect()
 }
 
-/// The files of the corpus that came as the body of an answer, or pretend to.
+/// The files of the corpus that are the body of a response, real or made up.
 fn answers(corpus: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<_> = std::fs::read_dir(corpus)
         .unwrap()
@@ -167,7 +167,7 @@ fn verb(name: &str) -> Option<Verb> {
     .find(|verb| verb.name() == name)
 }
 
-/// The verb that a file of no known verb was most likely the answer to.
+/// The most likely verb of a file whose request is unknown.
 fn verb_of(name: &str) -> Verb {
     let name = name.to_lowercase();
     if name.starts_with("oai-other") || name.contains("identify") {
@@ -181,7 +181,7 @@ fn verb_of(name: &str) -> Verb {
     }
 }
 
-/// How the counts differ from the index, if they do and the answer was in good order.
+/// How the counts differ from the index; `None` if they agree, or the response is broken.
 fn mismatch(name: &str, entry: &Entry, response: &Response) -> Option<String> {
     let (items, deleted) = match &response.content {
         Content::Records(list) if list.bad.is_empty() => {

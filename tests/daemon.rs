@@ -1,4 +1,4 @@
-//! The service as a process: its schedule, its signals, its HTTP, and what the service manager hears.
+//! The daemon as a process: schedule, signals, HTTP, and notifications to the service manager.
 
 mod support;
 
@@ -21,7 +21,7 @@ use support::{Fault, NOW, Program, Repository, When, harvestd, temp_store};
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 #[tokio::test]
-async fn it_harvests_by_schedule_and_leaves_with_success() {
+async fn the_daemon_harvests_by_schedule_and_exits_with_success() {
     let repository = Repository::with_records(250).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -45,7 +45,7 @@ async fn it_harvests_by_schedule_and_leaves_with_success() {
 }
 
 #[tokio::test]
-async fn ticks_during_a_pass_start_no_second_one() {
+async fn ticks_during_a_pass_start_no_second_pass() {
     let slow = Fault::Delay(Duration::from_millis(700));
     let repository = Repository::with_records(500)
         .always(When::Verb("ListRecords"), slow)
@@ -73,7 +73,7 @@ async fn ticks_during_a_pass_start_no_second_one() {
         assert_eq!(state["live_records"], 500, "{name}");
     }
     daemon.terminate().await;
-    // Requests that overlap would have come while another was being answered.
+    // An overlapping request would have arrived while another was being answered.
     let times: Vec<Instant> = repository
         .requests()
         .iter()
@@ -87,7 +87,7 @@ async fn ticks_during_a_pass_start_no_second_one() {
 }
 
 #[tokio::test]
-async fn a_page_that_hangs_does_not_hold_up_the_end() {
+async fn a_hanging_page_does_not_delay_the_shutdown() {
     let repository = Repository::with_records(250)
         .always(When::AfterPage(1), Fault::Hang { after: None })
         .start()
@@ -128,7 +128,7 @@ async fn a_page_that_hangs_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn a_wrong_configuration_is_refused_and_a_right_one_taken_over() {
+async fn a_wrong_configuration_is_refused_and_a_valid_one_is_loaded() {
     let repository = Repository::with_records(10).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -181,7 +181,7 @@ async fn a_wrong_configuration_is_refused_and_a_right_one_taken_over() {
 }
 
 #[tokio::test]
-async fn a_new_configuration_leaves_alone_what_it_does_not_change() {
+async fn a_new_configuration_does_not_stop_unchanged_sources() {
     let slow = Fault::Delay(Duration::from_millis(600));
     let repository = Repository::with_records(1_000)
         .always(When::Verb("ListRecords"), slow)
@@ -213,7 +213,7 @@ async fn a_new_configuration_leaves_alone_what_it_does_not_change() {
 }
 
 #[tokio::test]
-async fn a_paused_source_rests_and_goes_on_where_it_was() {
+async fn a_paused_source_resumes_where_it_stopped() {
     let slow = Fault::Delay(Duration::from_millis(500));
     let repository = Repository::with_records(1_000)
         .always(When::Verb("ListRecords"), slow)
@@ -229,7 +229,7 @@ async fn a_paused_source_rests_and_goes_on_where_it_was() {
         (daemon.source("a").await["pass"]["progress"]["pages"].as_u64()? > 0).then_some(())
     })
     .await;
-    assert_eq!(daemon.wish("a/pause", &[right]).await, 202);
+    assert_eq!(daemon.command("a/pause", &[right]).await, 202);
     let paused = eventually("it rests", async || {
         let state = daemon.source("a").await;
         (state["pass"]["state"] == "paused").then_some(state)
@@ -237,17 +237,17 @@ async fn a_paused_source_rests_and_goes_on_where_it_was() {
     .await;
     assert_eq!(paused["passes"][0]["state"], "open");
     let asked = repository.requests().len();
-    // Two ticks pass without a request.
+    // Two ticks go by without a request.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(repository.requests().len(), asked);
-    assert_eq!(daemon.wish("a/resume", &[right]).await, 202);
+    assert_eq!(daemon.command("a/resume", &[right]).await, 202);
     let state = daemon.complete("a").await;
     assert_eq!(state["live_records"], 1_000);
     daemon.terminate().await;
 }
 
 #[tokio::test]
-async fn wishes_need_the_token_and_are_obeyed() {
+async fn commands_need_the_token_and_are_carried_out() {
     let repository = Repository::with_records(10).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -274,7 +274,7 @@ async fn wishes_need_the_token_and_are_obeyed() {
         ("pause", "a/pause", &[right], 202),
     ];
     for (case, path, headers, status) in cases {
-        assert_eq!(daemon.wish(path, headers).await, status, "{case}");
+        assert_eq!(daemon.command(path, headers).await, status, "{case}");
     }
     assert_eq!(repository.requests().len(), 0);
     assert_eq!(daemon.source("a").await["pass"]["state"], "paused");
@@ -286,9 +286,9 @@ async fn wishes_need_the_token_and_are_obeyed() {
         (daemon.source("a").await["pass"]["state"] == "paused").then_some(())
     })
     .await;
-    assert_eq!(daemon.wish("a/run", &[right]).await, 202);
+    assert_eq!(daemon.command("a/run", &[right]).await, 202);
     daemon.complete("a").await;
-    assert_eq!(daemon.wish("a/resume", &[right]).await, 202);
+    assert_eq!(daemon.command("a/resume", &[right]).await, 202);
     eventually("it waits for the next wish", async || {
         (daemon.source("a").await["pass"]["state"] == "on_demand").then_some(())
     })
@@ -297,16 +297,16 @@ async fn wishes_need_the_token_and_are_obeyed() {
 
     let config = write_config(&store, "", &sources);
     let daemon = Daemon::start(&store, &config).await;
-    let status = daemon.wish("a/run", &[right]).await;
+    let status = daemon.command("a/run", &[right]).await;
     assert_eq!(status, 403, "no token is configured");
     daemon.terminate().await;
 }
 
-/// What a repository might send to those who look.
+/// A text that a hostile repository could send.
 const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
 
 #[tokio::test]
-async fn pages_are_safe_whatever_a_repository_sends() {
+async fn pages_escape_whatever_a_repository_sends() {
     let mut model = Model::new(Behaviour::plain());
     let escaped = HOSTILE
         .replace('&', "&amp;")
@@ -369,7 +369,7 @@ async fn pages_are_safe_whatever_a_repository_sends() {
 }
 
 #[tokio::test]
-async fn the_change_feed_tells_everything_once_and_waits_for_more() {
+async fn the_change_feed_sends_each_change_once_and_waits_for_more() {
     let repository = Repository::with_records(250).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -426,7 +426,7 @@ async fn the_change_feed_tells_everything_once_and_waits_for_more() {
 }
 
 #[tokio::test]
-async fn the_service_manager_hears_everything() {
+async fn the_service_manager_is_notified_of_each_state() {
     let repository = Repository::with_records(10).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -442,7 +442,7 @@ async fn the_service_manager_hears_everything() {
                 let text = String::from_utf8_lossy(&message[..length]);
                 heard.extend(text.lines().map(str::to_owned));
             }
-            // What comes after it is for those that ask next.
+            // Later notifications are for the calls that follow.
             let found = heard.iter().position(|line| line.starts_with(wanted))?;
             heard.drain(..=found);
             Some(())
@@ -454,7 +454,7 @@ async fn the_service_manager_hears_everything() {
         .env("WATCHDOG_USEC", "400000");
     let daemon = Daemon::of(program, &store).await;
     hears("READY=1").await;
-    hears("STATUS=running: pass a").await;
+    hears("STATUS=running: harvest a").await;
     hears("STATUS=idle").await;
     hears("WATCHDOG=1").await;
     hears("WATCHDOG=1").await;
@@ -467,7 +467,7 @@ async fn the_service_manager_hears_everything() {
 }
 
 #[tokio::test]
-async fn someone_is_told_when_a_source_fails_and_when_it_works_again() {
+async fn an_alert_is_sent_when_a_source_fails_and_when_it_recovers() {
     use std::os::unix::fs::PermissionsExt;
     let repository = Repository::with_records(10)
         .always(When::Verb("ListRecords"), Fault::oai_error("badArgument"))
@@ -495,7 +495,7 @@ async fn someone_is_told_when_a_source_fails_and_when_it_works_again() {
     };
     told("a failing begun\n").await;
     let page = daemon.get("/").await.text().await.unwrap();
-    assert!(page.contains("The last pass failed: "), "{page}");
+    assert!(page.contains("The last harvest failed: "), "{page}");
     repository.heal();
     told("a failing begun\na failing over\n").await;
     daemon.terminate().await;
@@ -509,17 +509,20 @@ async fn metrics_are_well_formed() {
     let config = write_config(&store, "", &[source("a", &url, "0 3 * * *", "")]);
     let daemon = Daemon::start(&store, &config).await;
     daemon.complete("a").await;
-    let text = eventually("the end of the pass is counted", async || {
-        let text = daemon.get("/metrics").await.text().await.unwrap();
-        text.contains("harvestd_passes_total{source=\"a\",result=\"complete\"} 1")
-            .then_some(text)
-    })
+    let text = eventually(
+        "the end of the pass is counted and the next one is planned",
+        async || {
+            let text = daemon.get("/metrics").await.text().await.unwrap();
+            let ended = text.contains("harvestd_passes_total{source=\"a\",result=\"complete\"} 1")
+                && text.contains("harvestd_source_state{source=\"a\",state=\"waiting\"} 1");
+            ended.then_some(text)
+        },
+    )
     .await;
     for line in [
         "harvestd_source_records{source=\"a\",kind=\"live\"} 250",
         "harvestd_records_total{source=\"a\",result=\"new\"} 250",
         "harvestd_pages_total{source=\"a\"} 3",
-        "harvestd_source_state{source=\"a\",state=\"waiting\"} 1",
         "harvestd_ready 1",
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
@@ -542,7 +545,7 @@ async fn metrics_are_well_formed() {
 }
 
 #[tokio::test]
-async fn a_store_in_use_is_copied_and_damage_is_found() {
+async fn a_store_in_use_can_be_backed_up_and_verified() {
     let repository = Repository::with_records(250).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -582,7 +585,7 @@ async fn a_store_in_use_is_copied_and_damage_is_found() {
     );
 }
 
-/// How many passes the only source had, once none runs or is to run now.
+/// The number of passes of the only source; `None` while one runs or is due.
 async fn passes_at_rest(address: &str) -> Option<usize> {
     let answer = reqwest::get(format!("http://{address}/api/v1/sources")).await;
     let answer: Value = serde_json::from_str(&answer.ok()?.text().await.ok()?).ok()?;
@@ -592,9 +595,9 @@ async fn passes_at_rest(address: &str) -> Option<usize> {
     (source["pass"]["state"] == "waiting" && at_rest).then_some(passes.len())
 }
 
-/// A day that the clock leaves out has its tick made up once; one that it goes back puts nothing off.
+/// After a jump over a day, one pass makes up for its tick. A jump back delays no pass.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_jumps_costs_no_pass_and_brings_no_more_than_one() {
+async fn a_clock_jump_loses_no_pass_and_adds_at_most_one() {
     const DAY_MS: i64 = 86_400_000;
     let repository = Repository::with_records(3).start().await;
     let store = temp_store();
@@ -620,7 +623,7 @@ async fn a_clock_that_jumps_costs_no_pass_and_brings_no_more_than_one() {
         reload: Box::new(load.clone()),
     };
     let (switch, stop) = stop_switch();
-    // Whoever asks for the configuration again makes it look at its clock, as it does each minute.
+    // A reload makes the daemon look at its clock, as it does each minute.
     let (looks, reload) = tokio::sync::mpsc::channel(1);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let script = async {
@@ -633,7 +636,7 @@ async fn a_clock_that_jumps_costs_no_pass_and_brings_no_more_than_one() {
                 (passes_at_rest(&address).await == Some(expected)).then_some(())
             })
             .await;
-            // The second of these waits until the first was heard, the third until it has looked.
+            // The second reload waits until the first is received, the third until the daemon has looked.
             for _ in 0..3 {
                 looks.send(()).await.unwrap();
             }

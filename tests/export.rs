@@ -52,7 +52,7 @@ async fn serving(file: &str, store: &TempStore) {
         .success();
 }
 
-/// The version that an export's last line tells.
+/// The version in the last line of an export's messages.
 fn next_since(output: &Output) -> String {
     let (_, version) = output.stderr.trim_end().rsplit_once("--since ").unwrap();
     version.to_owned()
@@ -64,7 +64,8 @@ fn lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The commands of an update message, in order: its keys recur, which a parsed object cannot show.
+/// The commands of an update message, in order. Its keys are repeated, so it cannot be parsed as one
+/// object.
 fn commands(message: &str) -> Vec<Value> {
     let inner = message
         .trim()
@@ -126,7 +127,7 @@ fn model(items: impl IntoIterator<Item = Item>) -> Model {
 }
 
 #[tokio::test]
-async fn catalogue_documents_are_those_of_the_catalogue() {
+async fn catalogue_documents_are_as_the_catalogue_expects() {
     let store = temp_store();
     serving("doaj-2017-page.xml", &store).await;
     let output = on(
@@ -156,7 +157,7 @@ async fn catalogue_documents_are_those_of_the_catalogue() {
     for line in expected.lines() {
         let expected: Value = serde_json::from_str(line).unwrap();
         let expected = &expected["doc"];
-        // There, every field is a list.
+        // In the expected documents, every field is a list.
         let document = documents[expected["id"][0].as_str().unwrap()]
             .as_object()
             .unwrap();
@@ -164,7 +165,7 @@ async fn catalogue_documents_are_those_of_the_catalogue() {
             Value::String(_) => (name.clone(), json!([value])),
             list => (name.clone(), list.clone()),
         });
-        // As texts, so that the order of fields counts.
+        // As texts, so that the order of fields is compared too.
         assert_eq!(
             Value::Object(listed.collect()).to_string(),
             expected.to_string()
@@ -178,7 +179,7 @@ async fn catalogue_documents_are_those_of_the_catalogue() {
 }
 
 #[tokio::test]
-async fn the_seed_becomes_its_document() {
+async fn the_seed_record_gives_the_seed_document() {
     let store = temp_store();
     serving("doaj-seed-record.xml", &store).await;
     let config = store.dir().join("doaj.toml");
@@ -199,7 +200,7 @@ async fn the_seed_becomes_its_document() {
         }
     }
     assert!(compared > 15, "{compared}");
-    // What is on the command line wins.
+    // The command line wins over the configuration.
     let over = [
         &export[..],
         &["--institution", "X", "--id-prefix", "x.", "--track-changes"],
@@ -236,7 +237,7 @@ async fn every_format_has_every_record() {
 }
 
 #[tokio::test]
-async fn raw_metadata_is_what_came() {
+async fn raw_metadata_is_exported_as_received() {
     let store = temp_store();
     let repository = Repository::of(model([item(1, "A &amp; <!-- kept --> B", 0)]))
         .start()
@@ -260,7 +261,7 @@ async fn raw_metadata_is_what_came() {
 }
 
 #[tokio::test]
-async fn lines_fit_their_schema() {
+async fn lines_are_valid_by_their_schema() {
     let store = temp_store();
     serving("doaj-2017-page.xml", &store).await;
     let mut model = Model::new(Behaviour::plain());
@@ -308,10 +309,10 @@ async fn lines_fit_their_schema() {
     );
 }
 
-/// A record changed twice, one deleted, one that came and went, one that came: what a consumer at
+/// One record is changed twice, one is deleted, one is added and deleted, one is added: what a consumer at
 /// a version gets.
 #[tokio::test]
-async fn changes_bring_each_record_once_in_its_last_state() {
+async fn changes_have_each_record_once_in_its_newest_state() {
     let store = temp_store();
     let items = (1..=4).map(|number| item(number, "Old", number.into()));
     let repository = Repository::of(model(items)).start().await;
@@ -385,7 +386,7 @@ async fn changes_bring_each_record_once_in_its_last_state() {
     assert_eq!(changed.len(), 3);
     assert_eq!(next_since(&changes), next_since(&message));
 
-    // A whole export has no tombstones for a catalogue, and both in lines.
+    // A complete export has no tombstones for a catalogue. Lines have both.
     let whole = on(&store, &["export", "--format", "vufind-json"])
         .await
         .success();
@@ -410,7 +411,7 @@ async fn changes_bring_each_record_once_in_its_last_state() {
 }
 
 #[tokio::test]
-async fn metadata_that_cannot_be_read_is_told_and_left_out() {
+async fn unreadable_metadata_is_reported_and_left_out() {
     let store = temp_store();
     let mut behaviour = Behaviour::plain();
     behaviour.formats.push(Format {
@@ -479,7 +480,7 @@ async fn metadata_that_cannot_be_read_is_told_and_left_out() {
 }
 
 #[tokio::test]
-async fn files_are_replaced_when_they_are_whole() {
+async fn files_are_replaced_only_when_they_are_complete() {
     let store = temp_store();
     serving("doaj-seed-record.xml", &store).await;
     let file = store.dir().join("out.jsonl");
@@ -531,7 +532,7 @@ async fn until(file: &Path, what: impl Fn(&str) -> bool) -> String {
 }
 
 #[tokio::test]
-async fn followers_get_messages_that_are_valid_each() {
+async fn each_message_of_follow_is_valid_by_itself() {
     let store = temp_store();
     let items = (1..=3).map(|number| item(number, "Old", number.into()));
     let repository = Repository::of(model(items)).start().await;
@@ -592,7 +593,7 @@ async fn followers_get_messages_that_are_valid_each() {
 }
 
 #[tokio::test]
-async fn a_reader_may_stop_reading() {
+async fn a_reader_can_stop_reading() {
     let store = temp_store();
     serving("doaj-2017-page.xml", &store).await;
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_harvestd"))
@@ -618,7 +619,7 @@ async fn a_reader_may_stop_reading() {
 }
 
 #[tokio::test]
-async fn shows_a_record_by_either_name() {
+async fn show_finds_a_record_by_identifier_and_by_document_id() {
     let store = temp_store();
     serving("doaj-seed-record.xml", &store).await;
     let all = lines(&on(&store, &["export"]).await.success().stdout);
@@ -672,12 +673,12 @@ async fn shows_a_record_by_either_name() {
     );
 }
 
-/// An export whose consumer does not read holds no transaction open, and still has each record once.
+/// An export to a consumer that does not read holds no transaction open, and still has each record once.
 #[tokio::test]
 async fn a_stalled_export_holds_no_transaction() {
     const COUNT: u32 = 1_500;
     let store = temp_store();
-    // More than the pipe and the export's own queues take.
+    // More records than the pipe and the export's own queues hold.
     let title = "Old ".repeat(4_000);
     let items = (1..=COUNT).map(|number| item(number, &title, number.into()));
     let repository = Repository::of(model(items)).start().await;
@@ -694,7 +695,7 @@ async fn a_stalled_export_holds_no_transaction() {
     let mut text = vec![0];
     std::io::Read::read_exact(&mut stdout, &mut text).unwrap();
 
-    // One of the first and last records is written already, the other one is not read yet.
+    // One of the first and last records is written already, and the other one is not read yet.
     let identifier = |number: u32| item(number, "", 0).identifier;
     repository.with_model(|model| {
         for number in [1, COUNT] {

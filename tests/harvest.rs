@@ -1,4 +1,4 @@
-//! `harvestd harvest` from outside: real input, exit status, locks, signals, and being killed.
+//! `harvestd harvest` as a user runs it: real input, exit status, locks, signals, kills.
 
 mod support;
 
@@ -24,7 +24,7 @@ fn configure(dir: &Path, url: &str, extra: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-/// All that a repository can tell of a record, by identifier.
+/// The stored records: by identifier, datestamp, whether deleted, and metadata.
 fn content(store: &Path) -> BTreeMap<String, (String, bool, Option<String>)> {
     let mut records = BTreeMap::new();
     Reader::open(store)
@@ -43,7 +43,7 @@ fn source(store: &Path) -> Source {
 }
 
 #[tokio::test]
-async fn the_seed_record_arrives_as_it_is() {
+async fn the_seed_record_is_stored_as_received() {
     let repository = Repository::serving_file(fixture("doaj-seed-record.xml"))
         .start()
         .await;
@@ -62,12 +62,12 @@ async fn the_seed_record_arrives_as_it_is() {
     );
     let metadata = metadata.as_deref().unwrap();
     assert!(metadata.contains("Peer Support Workers in Health"));
-    // It stands alone: the prefixes that it inherited are declared in it.
+    // It is a complete document: it declares the prefixes that it inherited.
     assert!(metadata.contains("xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\""));
 }
 
 #[tokio::test]
-async fn a_page_of_doaj_is_harvested_whole_and_again_without_change() {
+async fn a_page_of_doaj_is_stored_completely_and_a_second_harvest_changes_nothing() {
     let repository = Repository::serving_file(fixture("doaj-2017-page.xml"))
         .start()
         .await;
@@ -95,9 +95,9 @@ async fn a_page_of_doaj_is_harvested_whole_and_again_without_change() {
 }
 
 #[tokio::test]
-async fn a_pass_that_is_killed_again_and_again_ends_as_an_undisturbed_one() {
+async fn a_pass_that_is_killed_often_ends_as_an_undisturbed_one() {
     let repository = Repository::with_records(1_500).page_size(20).start().await;
-    // Slow enough that a kill finds the program anywhere between start and end.
+    // Slow enough that a kill can hit the program anywhere between start and end.
     repository.break_with(When::Always, Fault::Delay(Duration::from_millis(2)));
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url(), "window_records = 400");
@@ -147,7 +147,7 @@ async fn a_pass_that_is_killed_again_and_again_ends_as_an_undisturbed_one() {
     let (killed, calm) = (source(&place.path()), source(&undisturbed));
     assert_eq!(killed.watermarks[0].datestamp, calm.watermarks[0].datestamp);
     assert_eq!(killed.live_records, 1_500);
-    // A kill costs the page at hand and a new beginning, not the list.
+    // A kill costs the current page and a new start, and not the list.
     let spent = repository.requests().len();
     assert!(
         spent < requests + 12 * (kills + 1),
@@ -164,7 +164,7 @@ async fn a_second_process_on_the_same_source_stops() {
     let store = place.argument();
     let arguments = ["harvest", "--config", config.as_str(), "--store", &store];
     let first = Program::new(&arguments).spawn();
-    // The first process is inside its pass once it has asked for the page that hangs.
+    // The first process is in its pass once it has requested the page that hangs.
     while repository.count("ListRecords") < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -183,7 +183,7 @@ async fn a_second_process_on_the_same_source_stops() {
 }
 
 #[tokio::test]
-async fn a_signal_stops_after_the_page_and_the_next_run_goes_on() {
+async fn a_signal_stops_after_the_page_and_the_next_run_resumes() {
     let repository = Repository::with_records(300).page_size(10).start().await;
     repository.break_with(When::Always, Fault::Delay(Duration::from_millis(20)));
     let place = temp_store();
@@ -223,7 +223,7 @@ async fn a_signal_stops_after_the_page_and_the_next_run_goes_on() {
 }
 
 #[tokio::test]
-async fn a_limit_stops_cleanly_with_the_watermark_unmoved() {
+async fn a_limit_ends_the_run_and_the_watermark_stays() {
     let repository = Repository::with_records(100).page_size(10).start().await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url(), "");
@@ -247,7 +247,7 @@ async fn a_limit_stops_cleanly_with_the_watermark_unmoved() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
+async fn quarantined_items_are_listed_with_their_bytes() {
     let broken = Fault::body(|body| {
         let body = String::from_utf8(body).unwrap();
         let (before, after) = body.split_once("<identifier>").unwrap();
@@ -289,13 +289,13 @@ async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
         let output = run(unknown).await.failure(2);
         assert!(output.stderr.contains("` lists the"), "{}", output.stderr);
     }
-    // It comes again as it was, and stays the same item.
+    // It arrives again unchanged, and stays the same item.
     run(&["harvest", "--full"]).await.success();
     let again = run(&["quarantine", "--json"]).await.success().stdout;
     let again: Value = serde_json::from_str(&again).unwrap();
     assert_eq!(again["quarantine"].as_array().unwrap().len(), 1);
     assert_eq!(again["quarantine"][0]["first_at"], item["first_at"]);
-    // A list that no longer has it has either its readable state, or nothing of it.
+    // A list without the broken item has its readable state, or has deleted it.
     repository.heal();
     run(&["harvest", "--full"]).await.success();
     assert_eq!(content(&place.path()).len(), 3);
@@ -304,7 +304,7 @@ async fn what_cannot_be_read_is_listed_with_the_bytes_that_came() {
 }
 
 #[tokio::test]
-async fn a_dry_run_asks_once_and_stores_nothing() {
+async fn a_dry_run_sends_one_list_request_and_stores_nothing() {
     let repository = Repository::with_records(100).page_size(10).start().await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url(), "");
@@ -324,7 +324,7 @@ async fn a_dry_run_asks_once_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_has_its_exit_status() {
+async fn each_failure_has_its_exit_status() {
     let repository = Repository::with_records(5).start().await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url(), "");
@@ -384,7 +384,7 @@ async fn what_is_wrong_has_its_exit_status() {
 }
 
 #[tokio::test]
-async fn a_key_without_effect_is_a_warning_and_shows_nowhere() {
+async fn a_key_without_effect_gives_a_warning_and_is_never_shown() {
     let repository = Repository::with_records(0)
         .like_doaj()
         .behaving(|behaviour| behaviour.premium_key = Some("the right one".to_owned()))

@@ -1,4 +1,4 @@
-//! What `identify` reports about repositories, with and without findings.
+//! The reports of `identify` about repositories, with and without findings.
 
 mod support;
 
@@ -43,7 +43,7 @@ fn findings(output: &support::Output) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn tells_people_what_there_is() {
+async fn the_report_for_people_has_everything() {
     let repository = Repository::with_records(250).start().await;
     let output = identify(&repository, &[]).await.success();
     let text = &output.stdout;
@@ -74,7 +74,7 @@ async fn tells_people_what_there_is() {
 }
 
 #[tokio::test]
-async fn tells_programs_the_same() {
+async fn the_report_for_programs_has_the_same() {
     let repository = Repository::with_records(3).start().await;
     let output = identify(&repository, &["--json", "--prefix", "oai_dc"])
         .await
@@ -92,7 +92,7 @@ async fn tells_programs_the_same() {
 }
 
 #[tokio::test]
-async fn a_repository_like_doaj_is_seen_through() {
+async fn the_quirks_of_doaj_are_found() {
     let repository = Repository::with_records(700).like_doaj().start().await;
     let output = identify(&repository, &["--json"]).await.success();
     let findings = findings(&output);
@@ -111,7 +111,7 @@ async fn a_repository_like_doaj_is_seen_through() {
 }
 
 #[tokio::test]
-async fn each_question_stands_for_itself() {
+async fn a_request_that_fails_does_not_stop_the_others() {
     let page = || Fault::html(500);
     for (verb, name) in [
         ("Identify", "identify"),
@@ -132,7 +132,7 @@ async fn each_question_stands_for_itself() {
             "{failed:?}"
         );
         assert_eq!(value[name], Value::Null, "{verb}");
-        // A fault of the server is given a second chance, and no third one.
+        // A request that the server fails is sent a second time, and not a third time.
         assert_eq!(repository.count(verb), 2, "{verb}");
     }
     let repository = Repository::with_records(3)
@@ -148,7 +148,7 @@ async fn each_question_stands_for_itself() {
 }
 
 #[tokio::test]
-async fn odd_behaviour_is_told() {
+async fn unusual_behaviour_is_reported() {
     type Change = fn(&mut Behaviour);
     let cases: [(&str, Change, &str); 3] = [
         (
@@ -180,7 +180,7 @@ async fn odd_behaviour_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_no_repository_is_told() {
+async fn an_address_without_a_repository_is_reported() {
     let repository = Repository::with_records(0)
         .always(
             When::Always,
@@ -212,7 +212,7 @@ async fn what_is_no_repository_is_told() {
 }
 
 #[tokio::test]
-async fn a_whole_request_is_cut_down_to_its_base_url() {
+async fn a_request_url_is_reduced_to_its_base_url() {
     let file = fixture("doaj-2017-page.xml");
     let repository = Repository::serving_file(file).start().await;
     let url = format!(
@@ -225,7 +225,7 @@ async fn a_whole_request_is_cut_down_to_its_base_url() {
         .run()
         .await
         .success();
-    // Three pauses of a second lie between the four requests.
+    // There are three pauses of one second between the four requests.
     assert!(begun.elapsed() >= Duration::from_secs(3));
     let base_url = repository.base_url();
     let note = format!("the URL was a whole request; this report is about its base URL {base_url}");
@@ -248,7 +248,7 @@ async fn a_whole_request_is_cut_down_to_its_base_url() {
 }
 
 #[tokio::test]
-async fn what_harvests_have_learnt_is_told() {
+async fn traits_that_harvests_learnt_are_reported() {
     let repository = Repository::with_records(250).start().await;
     let folder = temp_store();
     let config = folder.dir().join("c.toml");

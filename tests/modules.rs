@@ -1,4 +1,4 @@
-//! The top-level modules import each other in one direction: no circles.
+//! The top-level modules import each other in one direction, without a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,11 +7,11 @@ use std::path::Path;
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn top_level_modules_have_no_circle() {
+fn top_level_modules_have_no_cycle() {
     let mut imports = read_imports();
     assert!(imports.len() > 10, "{imports:?}");
     assert_eq!(imports["http"], BTreeSet::new(), "imports of http");
-    // Takes away the modules that import nothing of the rest, until a circle is left or nothing.
+    // Removes the modules that import no remaining module, until nothing or a cycle is left.
     loop {
         let free: Vec<String> = imports
             .iter()
@@ -48,7 +48,7 @@ fn read_imports() -> Imports {
     }
     let modules: BTreeSet<String> = imports.keys().cloned().collect();
     for imported in imports.values_mut() {
-        // Macros and items of the crate root are no modules.
+        // Macros and items of the crate root are not modules.
         imported.retain(|name| modules.contains(name));
     }
     imports

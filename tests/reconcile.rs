@@ -23,7 +23,7 @@ fn configure(dir: &Path, url: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-/// DOAJ's ways, with `count` articles that the clamp has passed.
+/// A repository like DOAJ with `count` articles that are older than the clamp.
 async fn doaj(count: usize) -> Repository {
     let repository = Repository::with_records(0)
         .like_doaj()
@@ -39,7 +39,7 @@ async fn doaj(count: usize) -> Repository {
     repository
 }
 
-/// A repository by the book, with `count` articles in pages of 20.
+/// A repository without quirks, with `count` articles in pages of 20.
 async fn plain(count: usize) -> Repository {
     Repository::with_records(count).page_size(20).start().await
 }
@@ -100,13 +100,13 @@ async fn disappeared_records_are_deleted_and_hidden_ones_are_not() {
         deletions(&place.path()),
         [(identifiers[3].clone(), Deletion::Disappeared)]
     );
-    // Nothing is left to do.
+    // A second run has nothing to do.
     let output = harvestd(&arguments).await.success();
     assert_eq!(numbers(&output.stdout).2, 0);
 }
 
 #[tokio::test]
-async fn a_record_that_comes_back_lives_again() {
+async fn a_record_that_returns_is_live_again() {
     let repository = doaj(60).await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url());
@@ -127,7 +127,7 @@ async fn a_record_that_comes_back_lives_again() {
 }
 
 #[tokio::test]
-async fn too_many_are_held_until_someone_confirms() {
+async fn too_many_deletions_are_held_until_they_are_confirmed() {
     let repository = doaj(100).await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url());
@@ -164,19 +164,19 @@ async fn too_many_are_held_until_someone_confirms() {
         .success();
     assert!(dry.stdout.contains("30 of 100"), "{}", dry.stdout);
     assert_eq!(deletions(&place.path()), []);
-    // The list is not read again for that: its questions are still open.
+    // The list is not read again for that: the identifiers to look up are stored.
     repository.forget_requests();
     harvestd(&[&arguments[..], &["--confirm"]].concat())
         .await
         .success();
     assert_eq!(repository.count("ListRecords"), 0);
-    // And one more, to see that GetRecord knows what the list has shown.
+    // One more request tests that GetRecord finds a listed record.
     assert_eq!(repository.count("GetRecord"), 31);
     assert_eq!(deletions(&place.path()).len(), 30);
 }
 
 #[tokio::test]
-async fn a_broken_list_buries_nothing() {
+async fn a_broken_list_deletes_nothing() {
     let repository = doaj(100).await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url());
@@ -185,7 +185,7 @@ async fn a_broken_list_buries_nothing() {
         .await
         .success();
     let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
-    // The first page comes, and nothing after it, by token or by date.
+    // Only the first page arrives. All later requests fail.
     let second_page = || {
         When::matching(|request| {
             ["resumptionToken", "until"]
@@ -197,7 +197,7 @@ async fn a_broken_list_buries_nothing() {
     harvestd(&arguments).await.failure(3);
     assert_eq!(repository.count("GetRecord"), 0);
     assert_eq!(deletions(&place.path()), []);
-    // GetRecord that fails is no proof either.
+    // A failing GetRecord is no proof either.
     repository.heal();
     let item = repository.visible().remove(0);
     let now = repository.clock().now();
@@ -228,7 +228,7 @@ async fn a_repository_that_denies_listed_records_deletes_nothing() {
     let item = repository.visible().remove(0);
     let now = repository.clock().now();
     repository.with_model(|model| model.remove(&item.identifier, now.plus_seconds(-DAY)));
-    // While its index is being built, GetRecord knows nothing at all.
+    // While the repository builds its index, GetRecord finds no record.
     let alone = When::matching(|request| request.argument("verb") == Some("GetRecord"));
     repository.break_with(alone, Fault::oai_error("idDoesNotExist"));
     let arguments = ["reconcile", "--config", config.as_str(), "--store", &store];
@@ -242,7 +242,7 @@ async fn a_repository_that_denies_listed_records_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn identifiers_alone_are_listed_where_that_works() {
+async fn only_identifiers_are_listed_where_the_repository_can_do_that() {
     let repository = plain(100).await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url());
@@ -262,12 +262,12 @@ async fn identifiers_alone_are_listed_where_that_works() {
         "--store",
         &store,
     ];
-    // It breaks off after two pages, and goes on there.
+    // The list breaks off after two pages, and the next run resumes there.
     repository.break_with(When::AfterPage(2), Fault::html(403));
     harvestd(&arguments).await.failure(3);
     assert_eq!(deletions(&place.path()), []);
     repository.heal();
-    // A harvest in between has its own list.
+    // A harvest between the two runs has its own list.
     let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
     harvestd(&harvest).await.success();
     repository.forget_requests();
@@ -282,14 +282,14 @@ async fn identifiers_alone_are_listed_where_that_works() {
 }
 
 #[tokio::test]
-async fn records_that_the_store_lacks_are_fetched_by_name() {
+async fn records_missing_in_the_store_are_fetched_by_identifier() {
     let repository = plain(60).await;
     let place = temp_store();
     let config = configure(place.dir(), &repository.base_url());
     let store = place.argument();
     let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
     harvestd(&harvest).await.success();
-    // Loaded with an old datestamp, where no harvest looks any more.
+    // A record with an old datestamp, which no harvest requests any more.
     let mut late = repository.visible().remove(5);
     late.identifier.push_str("-late");
     let name = late.identifier.clone();
@@ -323,7 +323,7 @@ async fn records_that_the_store_lacks_are_fetched_by_name() {
 }
 
 #[tokio::test]
-async fn whole_records_are_listed_where_identifiers_cannot_be() {
+async fn records_are_listed_where_identifiers_cannot_be() {
     let repository = doaj(100).await;
     repository.with_model(|model| model.behaviour.premium_key = Some("key".to_owned()));
     let place = temp_store();
@@ -336,11 +336,11 @@ async fn whole_records_are_listed_where_identifiers_cannot_be() {
     harvestd(&arguments).await.success();
     assert!(repository.count("ListIdentifiers") <= 3);
     assert_eq!(repository.count("ListRecords"), 5);
-    // That is known from then on.
+    // The next run knows that.
     repository.forget_requests();
     harvestd(&arguments).await.success();
     assert_eq!(repository.count("ListIdentifiers"), 0);
-    // And tried again with a key.
+    // With a key, identifiers are listed again.
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{text}api_key = \"key\"\n")).unwrap();
     repository.forget_requests();

@@ -1,5 +1,4 @@
-//! What the service does beside its passes: it pushes, writes files, reconciles, tells people; and what
-//! it costs over many passes.
+//! The other jobs of the daemon: pushes, exports, reconciles, alerts; and its memory over many passes.
 
 mod support;
 
@@ -43,7 +42,7 @@ fn delete(repository: &Repository, number: usize) {
 }
 
 #[tokio::test]
-async fn an_index_that_was_away_catches_up_and_holds_up_no_pass() {
+async fn an_index_outage_delays_no_pass_and_the_index_catches_up() {
     let repository = Repository::with_records(250).start().await;
     let solr = FakeSolr::start().await;
     solr.state().gone_after = Some(0);
@@ -97,7 +96,7 @@ async fn an_index_that_was_away_catches_up_and_holds_up_no_pass() {
 }
 
 #[tokio::test]
-async fn what_a_daemon_that_died_had_not_pushed_is_pushed_by_the_next() {
+async fn a_new_daemon_pushes_what_a_killed_one_had_not() {
     let repository = Repository::with_records(50).start().await;
     let solr = FakeSolr::start().await;
     let store = temp_store();
@@ -117,9 +116,9 @@ async fn what_a_daemon_that_died_had_not_pushed_is_pushed_by_the_next() {
 }
 
 #[tokio::test]
-async fn an_index_that_never_answers_does_not_hold_up_the_end() {
+async fn an_index_that_never_answers_does_not_delay_the_shutdown() {
     let repository = Repository::with_records(50).start().await;
-    // Connections are taken by the system, and nobody reads from them.
+    // The system accepts connections, and nobody reads from them.
     let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/solr/biblio", mute.local_addr().unwrap());
     let store = temp_store();
@@ -143,7 +142,7 @@ async fn an_index_that_never_answers_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn people_hear_of_documents_that_an_index_refuses() {
+async fn rejected_documents_are_reported() {
     let repository = Repository::with_records(20).start().await;
     let solr = FakeSolr::start().await;
     let identifier = repository.visible().remove(0).identifier;
@@ -211,7 +210,7 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[tokio::test]
-async fn files_are_written_by_schedule_whole_or_as_changes() {
+async fn files_are_written_by_schedule_complete_or_as_changes() {
     let repository = Repository::with_records(250).start().await;
     let store = temp_store();
     let (whole, changes) = (store.dir().join("whole"), store.dir().join("changes"));
@@ -245,7 +244,7 @@ async fn files_are_written_by_schedule_whole_or_as_changes() {
     let change = lines(second);
     assert_eq!(change.len(), 1);
     assert_eq!(change[0]["deleted"], true);
-    // Nothing changes any more, so that nothing is written again.
+    // Nothing changes any more, so nothing is written again.
     let at = std::fs::metadata(whole.join("all.jsonl"))
         .unwrap()
         .modified()
@@ -275,7 +274,7 @@ async fn files_are_written_by_schedule_whole_or_as_changes() {
 }
 
 #[tokio::test]
-async fn disappeared_records_are_deleted_by_schedule_and_held_if_too_many() {
+async fn disappeared_records_are_deleted_by_schedule_and_held_if_there_are_too_many() {
     let repository = Repository::with_records(100).start().await;
     let store = temp_store();
     let url = repository.base_url();
@@ -327,7 +326,7 @@ async fn disappeared_records_are_deleted_by_schedule_and_held_if_too_many() {
     let source = daemon.source("a").await;
     assert_eq!(source["deleted_records"], 2, "{source}");
     let right = [("authorization", "Bearer let-me-in")];
-    assert_eq!(daemon.wish("a/confirm", &right).await, 202);
+    assert_eq!(daemon.command("a/confirm", &right).await, 202);
     buried(22).await;
     eventually("nothing is held any more", async || {
         let status = daemon.json("/api/v1/status").await;
@@ -338,7 +337,7 @@ async fn disappeared_records_are_deleted_by_schedule_and_held_if_too_many() {
     daemon.terminate().await;
 }
 
-/// A webhook that answers as it is told, and keeps what it got.
+/// A webhook that answers with a chosen status and keeps the requests.
 #[derive(Clone, Default)]
 struct Hook {
     answers: Arc<Mutex<VecDeque<u16>>>,
@@ -367,7 +366,7 @@ impl Hook {
 }
 
 #[tokio::test]
-async fn a_webhook_hears_each_change_once_even_over_restarts() {
+async fn a_webhook_gets_each_alert_once_even_over_restarts() {
     let repository = Repository::with_records(10)
         .always(When::Verb("ListRecords"), Fault::oai_error("badArgument"))
         .start()
@@ -413,7 +412,7 @@ async fn a_webhook_hears_each_change_once_even_over_restarts() {
         (source["pass"]["outcome"] == "failed").then_some(())
     })
     .await;
-    // Everything fails until the daemon is gone.
+    // Every request fails until the daemon has ended.
     hook.answers.lock().unwrap().extend([500; 50]);
     repository.heal();
     daemon.complete("a").await;
@@ -440,7 +439,7 @@ async fn a_webhook_hears_each_change_once_even_over_restarts() {
 }
 
 #[tokio::test]
-async fn a_host_that_asks_for_quiet_gets_it_over_restarts() {
+async fn a_pause_that_a_host_asks_for_survives_restarts() {
     let repository = Repository::with_records(10)
         .always(When::Verb("ListRecords"), Fault::unavailable(Some("86400")))
         .start()
@@ -466,7 +465,7 @@ async fn a_host_that_asks_for_quiet_gets_it_over_restarts() {
         if start == "first" {
             asked = repository.requests().len();
         }
-        // Two ticks pass without a request.
+        // Two ticks go by without a request.
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(repository.requests().len(), asked, "{start}");
         daemon.terminate().await;
@@ -474,7 +473,7 @@ async fn a_host_that_asks_for_quiet_gets_it_over_restarts() {
 }
 
 #[tokio::test]
-async fn commands_beside_the_daemon_say_that_it_is_at_it() {
+async fn commands_beside_the_daemon_say_that_it_runs_the_job() {
     let slow = Fault::Delay(Duration::from_millis(500));
     let repository = Repository::with_records(1_000)
         .always(When::Verb("ListRecords"), slow)
@@ -527,12 +526,12 @@ async fn a_killed_run_is_shown_as_interrupted_and_resumed() {
         (daemon.source("a").await["pass"]["progress"]["pages"].as_u64()? > 0).then_some(())
     })
     .await;
-    let running = job(&config, "pass").await;
+    let running = job(&config, "harvest").await;
     assert_eq!(running["state"], "running", "{running}");
     assert_eq!(running["runner"], "daemon", "{running}");
     daemon.process.signal("KILL");
     daemon.process.wait().await;
-    let killed = job(&config, "pass").await;
+    let killed = job(&config, "harvest").await;
     assert_eq!(killed["outcome"], "interrupted", "{killed}");
     assert_ne!(killed["state"], "running", "{killed}");
     repository.heal();
@@ -544,11 +543,11 @@ async fn a_killed_run_is_shown_as_interrupted_and_resumed() {
     .await;
     assert_eq!(source["live_records"], 1_000);
     daemon.terminate().await;
-    assert_eq!(job(&config, "pass").await["outcome"], "succeeded");
+    assert_eq!(job(&config, "harvest").await["outcome"], "succeeded");
 }
 
 #[tokio::test]
-async fn runs_of_commands_are_those_that_the_daemon_goes_on_from() {
+async fn the_daemon_continues_from_the_runs_of_commands() {
     let repository = Repository::with_records(10).start().await;
     let solr = FakeSolr::start().await;
     solr.state().gone_after = Some(0);
@@ -561,7 +560,7 @@ async fn runs_of_commands_are_those_that_the_daemon_goes_on_from() {
     let path = config.to_str().unwrap();
     harvestd(&["harvest", "--config", path]).await.success();
     harvestd(&["push", "--config", path]).await.failure(3);
-    let pass = job(&config, "pass").await;
+    let pass = job(&config, "harvest").await;
     assert_eq!(pass["outcome"], "succeeded", "{pass}");
     let push = job(&config, "push").await;
     assert_eq!(push["outcome"], "failed", "{push}");
@@ -583,7 +582,7 @@ async fn runs_of_commands_are_those_that_the_daemon_goes_on_from() {
 }
 
 #[tokio::test]
-async fn newcomers_can_try_it_with_nothing_configured() {
+async fn the_demo_needs_no_configuration() {
     let store = temp_store();
     let output = output("http://127.0.0.1:1/solr/biblio", "");
     let config = write_config(&store, "", &[output]);
@@ -605,7 +604,7 @@ async fn newcomers_can_try_it_with_nothing_configured() {
     assert_eq!(daemon.terminate().await.status, Some(0));
 }
 
-/// What a process holds: resident KiB and open files.
+/// The resident memory of a process in KiB, and its number of open files.
 fn held(process: u32) -> (u64, usize) {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -614,9 +613,9 @@ fn held(process: u32) -> (u64, usize) {
     (resident.parse().unwrap(), files.count())
 }
 
-/// Passes in a row, each with a change and a push of it; `SOAK_PASSES` sets how many.
+/// Many passes, each with a change and a push of it. `SOAK_PASSES` sets their number.
 #[tokio::test]
-async fn many_passes_leave_nothing_behind() {
+async fn many_passes_leak_neither_memory_nor_files() {
     let passes: u64 = std::env::var("SOAK_PASSES").map_or(200, |passes| {
         passes.parse().expect("SOAK_PASSES is a number")
     });
@@ -641,7 +640,7 @@ async fn many_passes_leave_nothing_behind() {
         item.metadata = vec![("oai_doaj".to_owned(), text.into())];
         repository.with_model(|model| model.insert(item));
         repository.forget_requests();
-        assert_eq!(daemon.wish("a/run", &right).await, 202);
+        assert_eq!(daemon.command("a/run", &right).await, 202);
         let version = eventually("the pass has stored the change", async || {
             let last = newest(&store, pass)?;
             let output = &daemon.json("/api/v1/status").await["outputs"][0];

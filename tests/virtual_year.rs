@@ -1,5 +1,5 @@
-//! A year of passes over a repository that behaves as DOAJ does, in the same process: the clamp,
-//! newest first, stateless tokens, tombstones. In the end the store has what the repository shows.
+//! A year of passes over a repository that behaves as DOAJ does, in one process: the clamp, newest first,
+//! stateless tokens, tombstones. In the end the store has every record that the repository shows.
 
 #[path = "support/model.rs"]
 #[allow(
@@ -152,7 +152,7 @@ fn stored(path: &Path) -> Vec<StoredRecord> {
     records
 }
 
-/// Identifier, deleted, and title of all that is visible; nothing of what is only hidden now.
+/// The store has each visible record with its title and state. Hidden records are not compared.
 fn assert_store_has_all_that_shows(world: &World, path: &Path) {
     let stored: HashMap<String, StoredRecord> = stored(path)
         .into_iter()
@@ -180,12 +180,12 @@ fn assert_store_has_all_that_shows(world: &World, path: &Path) {
 }
 
 #[tokio::test]
-async fn a_year_of_daily_passes_loses_nothing() {
+async fn a_year_of_daily_passes_loses_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let world = World::new(Behaviour::doaj());
     let mut chance = fastrand::Rng::with_seed(7);
-    // What is there before the first pass, in bursts that share seconds.
+    // The records before the first pass, in groups that share a second.
     for number in 0..2_500 {
         if chance.u8(..) < 20 {
             world.advance(3_000);
@@ -217,7 +217,7 @@ async fn a_year_of_daily_passes_loses_nothing() {
     let source = store.source("doaj").unwrap().unwrap();
     assert_eq!(source.traits.delayed_seconds, Some(30 * DAY));
     assert_eq!(source.traits.newest_first, Some(true));
-    // Once the clamp has passed over the last change, nothing at all is missing.
+    // Once the clamp no longer hides the last change, no record is missing.
     world.advance(31 * DAY);
     assert_eq!(
         pass(&world, &path, &RunOptions::default()).await.end,
@@ -233,7 +233,7 @@ async fn an_unchanged_repository_costs_one_request_and_no_version() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let world = World::new(Behaviour::doaj());
-    // So many that no list looks as if it were cut off at a round number.
+    // A number that does not look like a list truncated at a round number.
     for number in 0..201 {
         world.put(number, "same");
     }
@@ -271,7 +271,7 @@ async fn an_unchanged_repository_costs_one_request_and_no_version() {
 }
 
 #[tokio::test]
-async fn passes_cut_off_everywhere_end_in_the_same_store() {
+async fn passes_interrupted_after_each_page_give_the_same_store() {
     let world = World::new(Behaviour::doaj());
     for number in 0..4_000 {
         if number % 7 == 0 {

@@ -1,5 +1,5 @@
-//! What the service shows to people and programs over HTTP: search, records in all formats, the change
-//! feed and its consumers, forms, metrics and the dashboard that draws them.
+//! The daemon over HTTP: search, records in all formats, the change feed and its consumers, forms, metrics
+//! and the dashboard.
 
 mod support;
 
@@ -16,10 +16,10 @@ use support::daemon::{Daemon, eventually, source, write_config};
 use support::model::{Behaviour, Item, Model};
 use support::{FakeSolr, NOW, Repository, TempStore, harvestd, temp_store};
 
-/// What a repository might send to those who look.
+/// A text that a hostile repository could send.
 const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
 
-/// An article of DOAJ's, escaped.
+/// An article as DOAJ has it, with escaped text.
 fn item(identifier: &str, title: &str, doi: &str) -> Item {
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     let metadata = format!("<doajArticle><title>{title}</title><doi>{doi}</doi></doajArticle>");
@@ -40,7 +40,7 @@ async fn repository(items: impl IntoIterator<Item = Item>) -> Repository {
     Repository::of(model).start().await
 }
 
-/// A daemon that has harvested `repository` as source `a`, every second from then on.
+/// A daemon that has harvested `repository` as source `a` and does so every second.
 async fn harvested(repository: &Repository, store: &TempStore, keys: &str) -> Daemon {
     let url = repository.base_url();
     let config = write_config(store, keys, &[source("a", &url, "*/1 * * * * *", "")]);
@@ -49,7 +49,7 @@ async fn harvested(repository: &Repository, store: &TempStore, keys: &str) -> Da
     daemon
 }
 
-/// A daemon that takes the token `let-me-in`, harvests `repository` on demand, and its configuration.
+/// A daemon that accepts the token `let-me-in` and harvests `repository` on request, and its configuration.
 async fn with_token(repository: &Repository, store: &TempStore) -> (Daemon, PathBuf) {
     let sources = [source("a", &repository.base_url(), "never", "")];
     let config = write_config(store, "token = 'let-me-in'", &sources);
@@ -101,7 +101,7 @@ async fn records_are_found_and_shown_in_every_format() {
 
     let page = text(&daemon, "/search?q=study").await;
     assert!(page.contains("Light &amp; heat: a study"), "{page}");
-    // One record is shown at once: the client has followed there.
+    // A single result is shown at once, by a redirect.
     let page = text(&daemon, "/search?q=10.1000/heat.1").await;
     assert!(page.contains("<h1>&lt;script&gt;alert(1)"), "{page}");
     let shown = [
@@ -156,7 +156,7 @@ async fn records_are_found_and_shown_in_every_format() {
     ] {
         assert_eq!(daemon.get(path).await.status(), status, "{path}");
     }
-    // There is one each second, of which the newest may still run.
+    // A pass starts each second, and the newest may still run.
     let source = daemon.source("a").await;
     let mut passes = source["passes"].as_array().unwrap().iter();
     let complete = passes.find(|pass| pass["state"] == "complete").unwrap();
@@ -171,7 +171,7 @@ async fn records_are_found_and_shown_in_every_format() {
 }
 
 #[tokio::test]
-async fn without_the_index_the_page_says_what_can_be_searched() {
+async fn without_the_index_the_page_says_which_searches_work() {
     let repository = repository([item("oai:x:1", "Heat", "")]).await;
     let store = temp_store();
     let daemon = harvested(&repository, &store, "search = false").await;
@@ -185,7 +185,7 @@ async fn without_the_index_the_page_says_what_can_be_searched() {
 }
 
 #[tokio::test]
-async fn forms_on_the_page_bring_the_token_themselves() {
+async fn forms_send_the_token() {
     let repository = Repository::with_records(10).start().await;
     let store = temp_store();
     let (daemon, _) = with_token(&repository, &store).await;
@@ -236,7 +236,7 @@ async fn forms_on_the_page_bring_the_token_themselves() {
 }
 
 #[tokio::test]
-async fn outputs_and_exports_have_buttons_of_their_own() {
+async fn outputs_and_exports_have_buttons() {
     let repository = Repository::with_records(3).start().await;
     let store = temp_store();
     let solr = FakeSolr::start().await;
@@ -250,7 +250,7 @@ async fn outputs_and_exports_have_buttons_of_their_own() {
     let config = write_config(&store, "token = 'let-me-in'", &sources);
     let daemon = Daemon::start(&store, &config).await;
     let right = ("authorization", "Bearer let-me-in");
-    assert_eq!(daemon.wish("a/run", &[right]).await, 202);
+    assert_eq!(daemon.command("a/run", &[right]).await, 202);
     daemon.complete("a").await;
     assert!(solr.ids().is_empty() && !file.exists());
     let client = Client::builder()
@@ -318,9 +318,9 @@ async fn held_deletions_are_confirmed_on_the_page() {
     let store = temp_store();
     let (daemon, config) = with_token(&repository, &store).await;
     let right = ("authorization", "Bearer let-me-in");
-    assert_eq!(daemon.wish("a/run", &[right]).await, 202);
+    assert_eq!(daemon.command("a/run", &[right]).await, 202);
     daemon.complete("a").await;
-    assert_eq!(daemon.wish("a/confirm", &[]).await, 401);
+    assert_eq!(daemon.command("a/confirm", &[]).await, 401);
     for item in repository.visible().iter().take(5) {
         let at = Datestamp::from_unix(NOW - 10);
         repository.with_model(|model| model.remove(&item.identifier, at));
@@ -333,7 +333,7 @@ async fn held_deletions_are_confirmed_on_the_page() {
         "{page}"
     );
     assert!(page.contains("Confirm deletions"), "{page}");
-    assert_eq!(daemon.wish("a/confirm", &[right]).await, 202);
+    assert_eq!(daemon.command("a/confirm", &[right]).await, 202);
     let state = eventually("they are buried", async || {
         let state = daemon.source("a").await;
         (state["deleted_records"] == 5).then_some(state)
@@ -345,7 +345,7 @@ async fn held_deletions_are_confirmed_on_the_page() {
     daemon.terminate().await;
 }
 
-/// The ids that a reader of catalogue documents has in the end.
+/// The ids that a reader has after these commands.
 fn ids_after(body: &str) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     for line in body.lines().filter(|line| line.starts_with('"')) {
@@ -361,7 +361,7 @@ fn ids_after(body: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_record_without_a_document_takes_none_from_another_source() {
+async fn a_record_without_a_document_does_not_delete_that_of_another_source() {
     let same = "oai:x:1";
     let good = repository([item(same, "Heat", "")]).await;
     let mut unreadable = item(same, "", "");
@@ -376,7 +376,7 @@ async fn a_record_without_a_document_takes_none_from_another_source() {
         source("b", &bad.base_url(), "never", ""),
     ];
     let config = write_config(&store, "", &sources);
-    // The unreadable one has the newer version.
+    // The unreadable record has the newer version.
     for name in ["a", "b"] {
         let (config, store) = (config.to_str().unwrap(), store.path());
         let arguments = ["harvest", name, "--config", config];
@@ -398,7 +398,7 @@ async fn a_record_without_a_document_takes_none_from_another_source() {
 }
 
 #[tokio::test]
-async fn the_feed_speaks_every_format_and_says_when_it_cannot_tell_all() {
+async fn the_feed_has_every_format_and_says_when_changes_were_pruned() {
     let items = (0..5).map(|number| item(&format!("oai:x:{number}"), "Heat", ""));
     let repository = repository(items).await;
     let store = temp_store();
@@ -445,7 +445,7 @@ async fn the_feed_speaks_every_format_and_says_when_it_cannot_tell_all() {
     assert_eq!(status, 410, "{why}");
     assert!(why.contains("belongs to another store"), "{why}");
 
-    // A tombstone that is older than what a reader has seen, and one that it has not.
+    // One tombstone is older than the reader's position, and one is newer.
     for number in [1, 3] {
         let at = Datestamp::from_unix(NOW - 10);
         repository.with_model(|model| model.delete(&format!("oai:x:{number}"), at));
@@ -469,7 +469,7 @@ async fn the_feed_speaks_every_format_and_says_when_it_cannot_tell_all() {
     assert!(why.contains("start again with since=0"), "{why}");
     assert_eq!(refused(&format!("since={upto}")).await.0, 200);
     assert_eq!(refused("since=0").await.0, 200);
-    // Who begins after that gets through, one page after the other.
+    // A reader that begins later gets all pages.
     let (mut position, mut identifiers) = ("0".to_owned(), Vec::new());
     loop {
         let path = format!("/api/v1/changes?since={position}&limit=1");
@@ -506,7 +506,7 @@ fn example(begins: &str) -> String {
     block.unwrap_or_else(|| panic!("docs/api.md has an example that begins with {begins:?}"))
 }
 
-/// Both consumers of docs/api.md keep a copy of the store, through a restart of their own and a deletion.
+/// Both consumers in docs/api.md keep a copy of the store, through a restart and a deletion.
 #[tokio::test]
 async fn the_documented_consumers_follow_the_store() {
     let consumers = [
@@ -528,7 +528,7 @@ async fn the_documented_consumers_follow_the_store() {
         std::fs::create_dir(&folder).unwrap();
         let script = script.replace("http://127.0.0.1:8017", &daemon.address(""));
         std::fs::write(folder.join("consumer"), script).unwrap();
-        // A group of its own, since a shell has children that outlive it.
+        // A process group of its own: the shell's children may outlive it.
         let start = || {
             std::process::Command::new(program)
                 .process_group(0)
@@ -566,7 +566,7 @@ async fn the_documented_consumers_follow_the_store() {
         let consumer = start();
         has(29).await;
         assert!(!copies(&folder).contains_key("oai:x:7"));
-        // It waits now, and hears of what comes.
+        // It waits now, and gets the next change.
         repository.with_model(|model| {
             model.insert(Item {
                 datestamp: gone,
@@ -581,13 +581,13 @@ async fn the_documented_consumers_follow_the_store() {
     }
 }
 
-/// The copies that a consumer keeps: a file for each record, named after a number of its own.
+/// The copies of a consumer: a file for each record, named by its number.
 fn copies(folder: &Path) -> BTreeMap<String, Value> {
     let Ok(files) = std::fs::read_dir(folder.join("copy")) else {
         return BTreeMap::new();
     };
     let records = files.filter_map(|file| {
-        // One that is being written is not there yet.
+        // A file that is being written does not count.
         let text = std::fs::read_to_string(file.ok()?.path()).ok()?;
         let record: Value = serde_json::from_str(&text).ok()?;
         Some((record["identifier"].as_str()?.to_owned(), record))
@@ -601,7 +601,7 @@ fn which(program: &str) -> Option<PathBuf> {
     candidates.find(|candidate| candidate.is_file())
 }
 
-/// The names of metrics in a text: what begins with the program's name.
+/// The names of metrics in a text: words that begin with the program's name.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let names = words.filter(|word| word.starts_with("harvestd_"));
@@ -617,7 +617,9 @@ async fn metrics_are_documented_and_the_dashboard_draws_only_those() {
     let sources = [source("a", &url, "never", ""), output.to_owned()];
     let config = write_config(&store, "token = 't'", &sources);
     let daemon = Daemon::start(&store, &config).await;
-    let run = daemon.wish("a/run", &[("authorization", "Bearer t")]).await;
+    let run = daemon
+        .command("a/run", &[("authorization", "Bearer t")])
+        .await;
     assert_eq!(run, 202);
     daemon.complete("a").await;
     searchable(&daemon).await;
@@ -654,7 +656,7 @@ async fn metrics_are_documented_and_the_dashboard_draws_only_those() {
 }
 
 #[tokio::test]
-async fn methods_are_answered_as_they_should_be() {
+async fn each_path_accepts_only_its_methods() {
     let repository = Repository::with_records(10).start().await;
     let store = temp_store();
     let daemon = harvested(&repository, &store, "").await;

@@ -1,4 +1,4 @@
-//! The program as a service.
+//! The program as a daemon.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::program::Running;
 use super::{Output, Program, TempStore};
 
-/// Nothing here takes as long, so whoever waits longer waits in vain.
+/// No wait in a test takes this long, unless the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running daemon.
@@ -82,7 +82,7 @@ impl Daemon {
         format!("{}{path}", self.base)
     }
 
-    /// Asks for a page.
+    /// Requests a page.
     pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, &[]).await
     }
@@ -96,8 +96,8 @@ impl Daemon {
         request.send().await.unwrap()
     }
 
-    /// The status of the answer to a wish, such as `a/run`.
-    pub async fn wish(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
+    /// The status of the answer to a command, such as `a/run`.
+    pub async fn command(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
         let path = format!("/api/v1/sources/{path}");
         let response = self.send(Method::POST, &path, headers).await;
         response.status().as_u16()
@@ -114,7 +114,7 @@ impl Daemon {
         serde_json::from_str(&response.text().await.unwrap()).unwrap()
     }
 
-    /// What the API says of a source.
+    /// A source as the API shows it.
     pub async fn source(&self, name: &str) -> Value {
         self.json(&format!("/api/v1/sources/{name}")).await
     }
@@ -125,9 +125,11 @@ impl Daemon {
             // A new configuration may not have it yet.
             let response = self.get(&format!("/api/v1/sources/{name}")).await;
             let source: Value = serde_json::from_str(&response.text().await.ok()?).ok()?;
-            (source["passes"][0]["state"] == "complete").then_some(source)
+            (source["passes"][0]["state"] == "complete").then_some(())
         })
-        .await
+        .await;
+        // The counts of the first answer may have been read just before the pass ended.
+        self.source(name).await
     }
 
     /// Ends the daemon as a service manager does.
@@ -137,7 +139,7 @@ impl Daemon {
     }
 }
 
-/// Asks until there is an answer.
+/// Asks again and again until there is an answer.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What whole-program tests share: a scripted repository, a place for a store, the program.
+//! Helpers of whole-program tests: a scripted repository, a place for a store, the program.
 
 #![allow(
     dead_code,
@@ -29,7 +29,7 @@ pub use repository::{NOW, Repository};
 pub use shared_data::shared_data;
 pub use solr::{FakeSolr, RealSolr};
 
-/// A directory for one test's store; it goes with the value.
+/// A directory for one test's store. It is deleted when the value is dropped.
 pub struct TempStore {
     dir: TempDir,
 }
@@ -54,7 +54,7 @@ impl TempStore {
             .to_owned()
     }
 
-    /// The directory, for what else a test writes.
+    /// The directory, for other files of the test.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }

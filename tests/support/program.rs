@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// What a run of the program left.
+/// The output and the exit status of a run of the program.
 #[derive(Debug)]
 pub struct Output {
     /// The exit status; `None` if a signal ended it.
@@ -16,13 +16,13 @@ pub struct Output {
 }
 
 impl Output {
-    /// Panics with all that was written unless the program ended well.
+    /// Panics with all output unless the program succeeded.
     pub fn success(self) -> Self {
         assert_eq!(self.status, Some(0), "{self:#?}");
         self
     }
 
-    /// Panics with all that was written unless the program ended with `status`.
+    /// Panics with all output unless the program ended with `status`.
     pub fn failure(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "{self:#?}");
         self
@@ -87,13 +87,13 @@ impl Program {
         Running { child: Some(child) }
     }
 
-    /// Runs the program to its end, without holding up the repository it talks to.
+    /// Runs the program to its end, without blocking the repository in this process.
     pub async fn run(self) -> Output {
         self.spawn().wait().await
     }
 }
 
-/// A started program; it is killed with the value.
+/// A started program. It is killed when the value is dropped.
 pub struct Running {
     child: Option<Child>,
 }
@@ -113,8 +113,8 @@ impl Running {
         assert!(sent.success(), "{name} could not be sent");
     }
 
-    /// Sends a signal again and again until the program ends: of two that come close together, the
-    /// system may keep one.
+    /// Sends a signal again and again until the program ends: of two signals in quick succession the system
+    /// may deliver one.
     pub async fn insist(mut self, name: &str) -> Output {
         while !self.ended() {
             self.signal(name);
@@ -123,10 +123,10 @@ impl Running {
         self.wait().await
     }
 
-    /// Ends the program as a power cut would; one that has ended by itself keeps its status.
+    /// Kills the program with SIGKILL. If it has ended by itself, its status is kept.
     pub async fn kill(mut self) -> Output {
         let child = self.child.as_mut().expect("only wait takes the child");
-        // It fails for one that has ended.
+        // This fails if the program has ended.
         let _ = child.kill();
         self.wait().await
     }
