@@ -434,17 +434,17 @@ async fn the_service_manager_is_notified_of_each_state() {
     let path = store.dir().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let mut heard: Vec<String> = Vec::new();
-    let mut hears = async |wanted: &str| {
+    let mut received: Vec<String> = Vec::new();
+    let mut notified = async |wanted: &str| {
         eventually(wanted, async || {
             let mut message = [0; 4096];
             while let Ok(length) = socket.recv(&mut message) {
                 let text = String::from_utf8_lossy(&message[..length]);
-                heard.extend(text.lines().map(str::to_owned));
+                received.extend(text.lines().map(str::to_owned));
             }
             // Later notifications are for the calls that follow.
-            let found = heard.iter().position(|line| line.starts_with(wanted))?;
-            heard.drain(..=found);
+            let found = received.iter().position(|line| line.starts_with(wanted))?;
+            received.drain(..=found);
             Some(())
         })
         .await;
@@ -453,16 +453,16 @@ async fn the_service_manager_is_notified_of_each_state() {
         .env("NOTIFY_SOCKET", path.to_str().unwrap())
         .env("WATCHDOG_USEC", "400000");
     let daemon = Daemon::of(program, &store).await;
-    hears("READY=1").await;
-    hears("STATUS=running: harvest a").await;
-    hears("STATUS=idle").await;
-    hears("WATCHDOG=1").await;
-    hears("WATCHDOG=1").await;
+    notified("READY=1").await;
+    notified("STATUS=running: harvest a").await;
+    notified("STATUS=idle").await;
+    notified("WATCHDOG=1").await;
+    notified("WATCHDOG=1").await;
     daemon.process.signal("HUP");
-    hears("RELOADING=1").await;
-    hears("READY=1").await;
+    notified("RELOADING=1").await;
+    notified("READY=1").await;
     daemon.process.signal("TERM");
-    hears("STOPPING=1").await;
+    notified("STOPPING=1").await;
     assert_eq!(daemon.process.wait().await.status, Some(0));
 }
 

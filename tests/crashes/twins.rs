@@ -295,7 +295,7 @@ impl Twins {
             let disturbed = disturbed.remove(&item.identifier);
             let undisturbed = undisturbed
                 .remove(&item.identifier)
-                .expect("nothing befell it");
+                .expect("an undisturbed harvest stores everything");
             let disturbed = disturbed.unwrap_or_else(|| panic!("{} is lost", item.identifier));
             assert_eq!(content(&disturbed), content(&undisturbed));
             assert_eq!(

@@ -82,7 +82,7 @@ impl Behaviour {
         }
     }
 
-    /// A repository by the book: pages of 100, oldest first, persistent deletions, no clamp.
+    /// A repository without quirks: pages of 100, oldest first, persistent deletions, no clamp.
     pub fn plain() -> Self {
         Self {
             page_size: 100,
@@ -181,6 +181,8 @@ pub enum Cursor {
 pub struct Model {
     /// How it behaves. May be changed between requests.
     pub behaviour: Behaviour,
+    /// The behaviour that `demo` has.
+    in_force: Behaviour,
     /// What it holds. Lists behind session tokens share it until it changes.
     demo: Arc<demo::Model>,
     /// Changes that are not indexed yet, with the time at which they will be.
@@ -213,6 +215,7 @@ impl Model {
     pub fn new(behaviour: Behaviour) -> Self {
         Self {
             demo: Arc::new(demo::Model::new(behaviour.settings())),
+            in_force: behaviour.clone(),
             behaviour,
             pending: Vec::new(),
             sessions_opened: 0,
@@ -309,9 +312,9 @@ impl Model {
 
     /// Puts changes of the behaviour into force.
     fn set_behaviour(&mut self) {
-        let settings = self.behaviour.settings();
-        if self.demo.settings != settings {
-            Arc::make_mut(&mut self.demo).settings = settings;
+        if self.behaviour != self.in_force {
+            self.in_force = self.behaviour.clone();
+            Arc::make_mut(&mut self.demo).settings = self.behaviour.settings();
         }
     }
 
