@@ -10,7 +10,7 @@ use harvestd::oai::Record;
 use harvestd::oai::response::Header;
 use harvestd::store::{
     FoundBy, NewWindow, PageStep, PassKind, PassPacker, PassWriter, Query, Reader, SearchIndex,
-    SourceDefinition, Span, Step, Store,
+    SourceDefinition, Span, Step, Store, StoredRecord,
 };
 
 const NOW: i64 = 1_780_272_000_000;
@@ -89,11 +89,8 @@ impl World {
             most: 20,
             ..Query::default()
         };
-        let found = self.reader.search(&query, use_index).unwrap();
-        let records = found.records.into_iter();
-        records
-            .map(|(by, record)| (by, record.identifier))
-            .collect()
+        let show = |by, record: StoredRecord| (by, record.identifier);
+        self.reader.search(&query, use_index, show).unwrap().records
     }
 }
 
@@ -225,7 +222,12 @@ fn the_index_follows_changes_and_deletions() {
     assert_eq!(world.search("old words"), vec![]);
     assert_eq!(world.search("10.1/other"), vec![]);
     let query = Query::default();
-    let state = world.reader.search(&query, true).unwrap().index.unwrap();
+    let state = world
+        .reader
+        .search(&query, true, |_, _| ())
+        .unwrap()
+        .index
+        .unwrap();
     assert_eq!(state.behind, 2);
     assert_eq!(world.follow(), 2);
     assert_eq!(world.search("words").len(), 1);

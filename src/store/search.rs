@@ -98,9 +98,9 @@ pub enum FoundBy {
 
 /// The result of a search.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
-    /// The records, the best match first.
-    pub records: Vec<(FoundBy, StoredRecord)>,
+pub struct Found<T> {
+    /// What was made of the records, the best match first.
+    pub records: Vec<T>,
     /// Whether there are more.
     pub more: bool,
     /// The state of the index; `None` if there is none and only whole identifiers were searched.
@@ -285,9 +285,15 @@ impl Reader {
     /// of a title. If no title has all words, the last word can be the beginning of a word. Records with
     /// exactly this title come first, then the newest.
     ///
-    /// Without an index, or if `use_index` is false, only whole identifiers are searched.
-    pub fn search(&self, query: &Query, use_index: bool) -> Result<Found, StoreError> {
-        let mut collected = Collected::new(query.most);
+    /// Without an index, or if `use_index` is false, only whole identifiers are searched. `show` takes what
+    /// is needed of each record, so that only one is in memory as a whole.
+    pub fn search<T>(
+        &self,
+        query: &Query,
+        use_index: bool,
+        show: impl Fn(FoundBy, StoredRecord) -> T,
+    ) -> Result<Found<T>, StoreError> {
+        let mut collected = Collected::new(query.most, show);
         let text = query.text.trim();
         for identifier in [text]
             .into_iter()
@@ -419,17 +425,19 @@ impl Reader {
 }
 
 /// Records found so far, each once.
-struct Collected {
+struct Collected<T, S> {
     most: usize,
+    show: S,
     numbers: BTreeSet<i64>,
-    records: Vec<(FoundBy, StoredRecord)>,
+    records: Vec<T>,
     more: bool,
 }
 
-impl Collected {
-    fn new(most: usize) -> Self {
+impl<T, S: Fn(FoundBy, StoredRecord) -> T> Collected<T, S> {
+    fn new(most: usize, show: S) -> Self {
         Self {
             most,
+            show,
             numbers: BTreeSet::new(),
             records: Vec::new(),
             more: false,
@@ -455,12 +463,14 @@ impl Collected {
             return Ok(());
         }
         let record = reader.record_of(number)?;
-        self.records
-            .extend(record.filter(fits).map(|record| (found_by, record)));
+        let shown = record
+            .filter(fits)
+            .map(|record| (self.show)(found_by, record));
+        self.records.extend(shown);
         Ok(())
     }
 
-    fn found(self, index: Option<IndexState>) -> Found {
+    fn found(self, index: Option<IndexState>) -> Found<T> {
         Found {
             records: self.records,
             more: self.more,

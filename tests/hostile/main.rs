@@ -7,6 +7,7 @@
 //! | anyone who reaches the address | connections that ask for nothing, half a request, answers that it does not read, many long polls, HTTP/2 | 128 connections and a few large answers in memory; pages and harvests go on | `connections` |
 //! | a repository | XML and HTML that a browser could run | nothing: outside of our own pages it is data of no origin | `answers` |
 //! | a page of another site | requests under a name that was given our address | status 421 | `answers` |
+//! | a repository | records of many megabytes | each answer shows or sends them a piece at a time; other requests and the watchdog do not wait | `records` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -19,6 +20,7 @@
 mod answers;
 mod connections;
 mod process;
+mod records;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;

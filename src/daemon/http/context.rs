@@ -72,12 +72,12 @@ impl Context {
     pub(super) async fn read_large<T: Send + 'static>(
         &self,
         place: LargePlace,
-        work: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&Reader, &LargePlace) -> Result<T, Failure> + Send + 'static,
     ) -> Result<(T, LargePlace), Failure> {
         let path = self.shared.store.clone();
         // The thread goes on if the client goes away, and keeps the place.
         on_thread(move || {
-            let result = work(&Reader::open(&path)?)?;
+            let result = work(&Reader::open(&path)?, &place)?;
             Ok((result, place))
         })
         .await

@@ -3,13 +3,15 @@
 //! Long polls hold connections and large answers hold memory while the daemon waits for somebody else.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Failure;
@@ -17,6 +19,16 @@ use super::listener::Client;
 
 /// Large answers that are made or sent at the same time.
 const LARGE: usize = 4;
+
+/// Pages of records and answers of `/api/v1/records` that are made or sent at the same time.
+const RECORDS: usize = 4;
+
+/// A record whose metadata is larger is heavy: its documents can have twelve times the size. Only one answer
+/// at a time has heavy records.
+pub(super) const HEAVY_BYTES: usize = 4 << 20;
+
+/// An answer in pieces begins when it has so many bytes, or is complete. Until then it can fail.
+const BEGIN_BYTES: usize = 1 << 20;
 
 /// Requests that wait for a place for a large answer, beside long polls. A change wakes all of these at once.
 const LARGE_WAITING: usize = 16;
@@ -33,6 +45,8 @@ pub(super) struct Places {
     long_polls: Arc<Shares>,
     large_waiting: Arc<Shares>,
     large: Arc<Semaphore>,
+    records: Arc<Semaphore>,
+    heavy: Arc<Semaphore>,
     holders: Mutex<HashMap<u64, Client>>,
     next_holder: AtomicU64,
 }
@@ -52,6 +66,8 @@ impl Places {
             long_polls: Arc::new(Shares::new(long_polls)),
             large_waiting: Arc::new(Shares::new(LARGE + LARGE_WAITING + long_polls)),
             large: Arc::new(Semaphore::new(LARGE)),
+            records: Arc::new(Semaphore::new(RECORDS)),
+            heavy: Arc::new(Semaphore::new(1)),
             holders: Mutex::default(),
             next_holder: AtomicU64::new(0),
         }
@@ -68,40 +84,58 @@ impl Places {
         })
     }
 
-    /// Waits until an answer may be made that is perhaps large.
+    /// Waits until an answer may be made that is perhaps large: changes, or bytes in quarantine.
     ///
     /// If there is no place, the client loses its place that has taken nothing of its answer for longest.
     ///
     /// # Errors
     /// 503 if too many wait, or after 30 seconds.
     pub(super) async fn large(self: &Arc<Self>, client: &Client) -> Result<LargePlace, Failure> {
-        let busy = || {
-            let message = "too many large answers are under way; come again in a few seconds";
-            Failure::unavailable(message)
-        };
+        self.place(&self.large, client).await
+    }
+
+    /// As [`Self::large`], for single records. They do not wait for changes.
+    pub(super) async fn records(self: &Arc<Self>, client: &Client) -> Result<LargePlace, Failure> {
+        self.place(&self.records, client).await
+    }
+
+    async fn place(
+        self: &Arc<Self>,
+        of: &Arc<Semaphore>,
+        client: &Client,
+    ) -> Result<LargePlace, Failure> {
         let waiting = self.large_waiting.take(client.network());
         let _waiting = waiting.map_err(|taken| {
             let message =
                 format!("{taken} ask for large answers already; come again in a few seconds");
             Failure::unavailable(message)
         })?;
-        let mut place = std::pin::pin!(Arc::clone(&self.large).acquire_owned());
-        let deadline = Instant::now() + PATIENCE;
-        let permit = loop {
-            let look = deadline.min(Instant::now() + LOOK_EVERY);
-            match tokio::time::timeout_at(look, place.as_mut()).await {
-                Ok(permit) => break permit.map_err(|_| busy())?,
-                Err(_) if Instant::now() >= deadline => return Err(busy()),
-                Err(_) => self.displace_slowest(),
-            }
-        };
+        let permit = self.permit(of).await?;
         let number = self.next_holder.fetch_add(1, Ordering::Relaxed);
         lock(&self.holders).insert(number, client.clone());
         Ok(LargePlace {
             number,
             places: Arc::clone(self),
             _permit: permit,
+            heavy: Mutex::default(),
         })
+    }
+
+    async fn permit(&self, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
+        let busy = || {
+            let message = "too many large answers are under way; come again in a few seconds";
+            Failure::unavailable(message)
+        };
+        let mut permit = std::pin::pin!(Arc::clone(of).acquire_owned());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let look = deadline.min(Instant::now() + LOOK_EVERY);
+            match tokio::time::timeout_at(look, permit.as_mut()).await {
+                Ok(permit) => return permit.map_err(|_| busy()),
+                Err(_) if Instant::now() >= deadline => return Err(busy()),
+                Err(_) => self.displace_slowest(),
+            }
+        }
     }
 
     fn displace_slowest(&self) {
@@ -175,17 +209,138 @@ pub(super) struct LargePlace {
     number: u64,
     places: Arc<Places>,
     _permit: OwnedSemaphorePermit,
+    heavy: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl LargePlace {
-    /// An answer that keeps the place until its last byte is sent.
-    pub(super) fn body(self, mut bytes: Vec<u8>) -> Body {
-        bytes.shrink_to_fit();
-        Body::from(Bytes::from_owner(Kept {
-            bytes,
-            _place: self,
-        }))
+    /// Waits, before a record with this much metadata is written, until no other answer has a heavy one.
+    ///
+    /// For threads that may block.
+    ///
+    /// # Errors
+    /// 503 after 30 seconds.
+    pub(super) fn weigh(&self, metadata_bytes: usize) -> Result<(), Failure> {
+        let mut heavy = lock(&self.heavy);
+        if metadata_bytes > HEAVY_BYTES && heavy.is_none() {
+            let permit = self.places.permit(&self.places.heavy);
+            *heavy = Some(Handle::current().block_on(permit)?);
+        }
+        Ok(())
     }
+
+    /// An answer that keeps the place until its last byte is sent.
+    pub(super) fn body(self, bytes: Vec<u8>) -> Body {
+        Body::from(kept(&Arc::new(self), bytes))
+    }
+
+    /// An answer that `write` writes in pieces, on a thread that may block. Pieces before the last are sent
+    /// while it goes on. The answer keeps the place until its last byte is sent.
+    ///
+    /// # Errors
+    /// What `write` fails with before its first mebibyte. If it fails later, the connection is cut, so that
+    /// the client does not take a part for the whole.
+    pub(super) async fn stream<W>(self, write: W) -> Result<Body, Failure>
+    where
+        W: FnOnce(&LargePlace, &mut Pieces) -> Result<(), Failure> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(1);
+        let (begin, begun) = oneshot::channel();
+        let place = Arc::new(self);
+        let mut pieces = Pieces {
+            place: Arc::clone(&place),
+            held: Vec::new(),
+            begin: Some(begin),
+            sender,
+        };
+        tokio::task::spawn_blocking(move || {
+            let result = write(&place, &mut pieces);
+            pieces.end(result);
+        });
+        let begun = begun.await;
+        match begun.map_err(|_| Failure::internal("the answer was not made"))?? {
+            Begun::Whole(bytes) => Ok(Body::from(bytes)),
+            Begun::Part => {
+                let rest = futures_util::stream::unfold(receiver, async |mut receiver| {
+                    let piece: Result<Bytes, io::Error> = receiver.recv().await?;
+                    Some((piece, receiver))
+                });
+                Ok(Body::from_stream(rest))
+            }
+        }
+    }
+}
+
+/// How an answer in pieces begins.
+enum Begun {
+    /// This is all of it.
+    Whole(Bytes),
+    /// The pieces follow.
+    Part,
+}
+
+/// An answer that is written in pieces.
+pub(super) struct Pieces {
+    place: Arc<LargePlace>,
+    /// What was written before the answer begins.
+    held: Vec<u8>,
+    begin: Option<oneshot::Sender<Result<Begun, Failure>>>,
+    sender: mpsc::Sender<io::Result<Bytes>>,
+}
+
+impl Pieces {
+    /// Writes a piece. Waits until the client has taken those before it.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(super) fn write(&mut self, piece: Vec<u8>) -> Result<(), Failure> {
+        let mut piece = piece;
+        if self.begin.is_some() {
+            if !self.held.is_empty() {
+                self.held.append(&mut piece);
+                piece = std::mem::take(&mut self.held);
+            }
+            if piece.len() < BEGIN_BYTES {
+                self.held = piece;
+                return Ok(());
+            }
+            if let Some(begin) = self.begin.take() {
+                // If the client is gone, sending says so.
+                let _ = begin.send(Ok(Begun::Part));
+            }
+        }
+        self.send(Ok(kept(&self.place, piece)))
+    }
+
+    fn send(&self, piece: io::Result<Bytes>) -> Result<(), Failure> {
+        self.sender
+            .blocking_send(piece)
+            .map_err(|_| Failure::internal("the client is gone"))
+    }
+
+    fn end(mut self, result: Result<(), Failure>) {
+        match (self.begin.take(), result) {
+            (Some(begin), result) => {
+                let held = std::mem::take(&mut self.held);
+                let whole = result.map(|()| Begun::Whole(kept(&self.place, held)));
+                // Nobody is there to hear of a client that is gone.
+                let _ = begin.send(whole);
+            }
+            (None, Ok(())) => {}
+            (None, Err(failure)) => {
+                let error = io::Error::other(failure.message);
+                let _ = self.send(Err(error));
+            }
+        }
+    }
+}
+
+/// Bytes that keep a place.
+fn kept(place: &Arc<LargePlace>, mut bytes: Vec<u8>) -> Bytes {
+    bytes.shrink_to_fit();
+    Bytes::from_owner(Kept {
+        bytes,
+        _place: Arc::clone(place),
+    })
 }
 
 impl Drop for LargePlace {
@@ -196,7 +351,7 @@ impl Drop for LargePlace {
 
 struct Kept {
     bytes: Vec<u8>,
-    _place: LargePlace,
+    _place: Arc<LargePlace>,
 }
 
 impl AsRef<[u8]> for Kept {

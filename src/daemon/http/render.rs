@@ -1,5 +1,7 @@
 //! Records in the formats of the exports, for the change feed, the API and the page of a record.
 
+use std::borrow::Cow;
+
 use axum::http::HeaderValue;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -19,6 +21,18 @@ pub(super) fn renderer(documents: &DocumentOptions, format: Format) -> Renderer<
         enrich: &[],
         changes: true,
     }
+}
+
+/// The most that pages and searches show of one field of a record.
+pub(super) const MAX_FIELD_BYTES: usize = 1_000;
+
+/// The first `most` bytes of a text, or some fewer, and an ellipsis if there are more.
+pub(super) fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    let start = &text[..text.floor_char_boundary(most)];
+    if start.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{start}…"))
 }
 
 /// A format by its name.
@@ -89,23 +103,23 @@ impl<'a> Body<'a> {
     /// # Errors
     /// The reason why the record, or a part of it, cannot be written.
     pub(super) fn push(&mut self, record: &StoredRecord) -> Result<(), String> {
-        let mut written = Vec::new();
-        let (command, result) = match self.renderer.push(record, &mut written) {
+        let begin = self.bytes.len();
+        let (command, result) = match self.renderer.push(record, &mut self.bytes) {
             Rendered::Written(command) => (Some(command), Ok(())),
             Rendered::Flawed(reason) => (Some(Command::Add), Err(reason)),
             Rendered::LeftOut => (None, Ok(())),
-            Rendered::Failed(reason) => (self.delete(record, &mut written), Err(reason)),
+            Rendered::Failed(reason) => (self.delete(record), Err(reason)),
         };
         self.failed += u64::from(result.is_err());
         if let Some(command) = command {
-            self.bytes
-                .extend_from_slice(self.container.before(command).as_bytes());
-            self.bytes.extend_from_slice(&written);
+            // What comes before a record depends on it. A large record must not be copied for that.
+            let before = self.container.before(command).bytes();
+            self.bytes.splice(begin..begin, before);
         }
         result
     }
 
-    fn delete(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Option<Command> {
+    fn delete(&mut self, record: &StoredRecord) -> Option<Command> {
         if self.renderer.format.tombstones() != Tombstones::TakenAway {
             return None;
         }
@@ -114,15 +128,25 @@ impl<'a> Body<'a> {
             metadata: None,
             extra: None,
             others: Vec::new(),
-            ..record.clone()
+            source: record.source.clone(),
+            metadata_prefix: record.metadata_prefix.clone(),
+            identifier: record.identifier.clone(),
+            datestamp: record.datestamp.clone(),
+            set_specs: record.set_specs.clone(),
+            ..*record
         };
-        match self.renderer.push(&deleted, out) {
+        match self.renderer.push(&deleted, &mut self.bytes) {
             Rendered::Written(command) => Some(command),
             _ => None,
         }
     }
 
-    /// The whole body.
+    /// Takes what is there of the body so far.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// What is left of the body, with its end.
     pub(super) fn end(mut self) -> Vec<u8> {
         self.bytes
             .extend_from_slice(self.container.end().as_bytes());
@@ -170,6 +194,20 @@ mod tests {
             assert_eq!(result.is_ok(), name == "xml", "{name}: {result:?}");
             let text = String::from_utf8(body.end()).unwrap();
             assert_eq!(text.contains("x:1"), has_deletions, "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_letters() {
+        let cases = [
+            ("ab", "ab"),
+            ("abc", "abc"),
+            ("abcd", "abc…"),
+            ("abä", "ab…"),
+            ("ä€", "ä…"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(shorten(text, 3), shown);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::daemon::http::render::{self, Body, FormatName, renderer};
 use crate::daemon::http::{Ctx, Failure};
 use crate::output::Format;
 use crate::output::vufind::DocumentOptions;
-use crate::store::{self, ChangeFilter, Reader, StoreError, Version, set_of_source};
+use crate::store::{self, ChangeFilter, Reader, Version, set_of_source};
 
 /// The position for the next request.
 const NEXT: HeaderName = HeaderName::from_static("harvestd-next");
@@ -199,14 +199,14 @@ pub(in crate::daemon::http) async fn get_changes(
         let (wanted, config) = (filter.clone(), Arc::clone(&config));
         let place = context.places.large(&client).await?;
         let (changes, place) = context
-            .read_large(place, move |reader| {
+            .read_large(place, move |reader, place| {
                 let (oldest, newest) = (reader.min_since()?, reader.last_version()?);
                 let reached = position.needs_tombstones_after();
                 let is_first = position.since == Version(0);
                 if !is_first && (reached < oldest || reached > newest) {
                     return Err(incomplete(reached, oldest, newest));
                 }
-                let mut changes = read(reader, &wanted, limit, &config.documents, format)?;
+                let mut changes = read(reader, place, &wanted, limit, &config.documents, format)?;
                 let began = if is_first {
                     Some(newest)
                 } else {
@@ -291,16 +291,23 @@ fn incomplete(since: Version, oldest: Version, newest: Version) -> Failure {
 
 fn read(
     reader: &Reader,
+    place: &LargePlace,
     filter: &ChangeFilter,
     limit: u64,
     documents: &DocumentOptions,
     format: Format,
-) -> Result<Changes, StoreError> {
+) -> Result<Changes, Failure> {
     let mut body = Body::new(renderer(documents, format));
     let (mut records, mut more) = (0, false);
     let mut removed = Vec::new();
+    let mut failure = None;
     // Tombstones are included always: a reader may have stored a record, but not its position.
     let next = reader.changes_with_tombstones(filter, |record| {
+        let metadata_bytes = record.metadata.as_ref().map_or(0, String::len);
+        if let Err(busy) = place.weigh(metadata_bytes) {
+            failure = Some(busy);
+            return ControlFlow::Break(());
+        }
         // The page of the record says why it cannot be written; the feed only counts it.
         if body.push(&record).is_err() && filter.by_identifier {
             removed.push((record.identifier, record.source));
@@ -313,6 +320,9 @@ fn read(
             ControlFlow::Continue(())
         }
     })?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     // Another source may have a record of the same identifier that can be written.
     for (identifier, source) in removed {
         if let Some(live) = reader.find_in_other_source(&identifier, &source, filter)? {

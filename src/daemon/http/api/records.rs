@@ -1,10 +1,9 @@
 //! Records by identifier, and the bytes of items in quarantine.
 
-use axum::Json;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Extension, Path, RawQuery, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
@@ -12,9 +11,13 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::types::Version;
 use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::listener::Client;
+use crate::daemon::http::places::{LargePlace, Pieces};
 use crate::daemon::http::render::{self, Body, FormatName, renderer};
 use crate::daemon::http::{Ctx, Failure, arguments, lookup};
 use crate::output::Format;
+use crate::output::vufind::DocumentOptions;
+use crate::store::{Reader, StoredRecord};
 
 /// Which records to get, and how.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,7 +35,8 @@ pub(in crate::daemon::http) struct RecordsQuery {
 }
 
 /// The records with one identifier.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what `write_json` writes")]
 pub(in crate::daemon::http) struct Records {
     records: Vec<Record>,
 }
@@ -60,7 +64,8 @@ impl ToSchema for RecordsOrUpdate {
 }
 
 /// A record, as a line of `harvestd export --format jsonl`.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes a line of the export")]
 pub(in crate::daemon::http) struct Record {
     source: String,
     identifier: String,
@@ -74,8 +79,7 @@ pub(in crate::daemon::http) struct Record {
     /// What the metadata says of the article; null for a deleted record.
     article: Option<Map<String, Value>>,
     /// Why the metadata cannot be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(required = false, nullable = false)]
     error: Option<String>,
 }
 
@@ -100,41 +104,87 @@ pub(in crate::daemon::http) struct Record {
         (status = 400, description = "The arguments are wrong.", body = ErrorBody),
         (status = 404, description = "No record has this identifier.", body = ErrorBody),
         (status = 422, description = "A record cannot be written in this format.", body = ErrorBody),
-        (status = 503, description = "The store cannot be read now.", body = ErrorBody),
+        (
+            status = 503,
+            description = "The store cannot be read now, or too many large answers are under way.",
+            body = ErrorBody
+        ),
     )
 )]
 pub(in crate::daemon::http) async fn get_records(
     State(context): State<Ctx>,
+    Extension(client): Extension<Client>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let query: RecordsQuery = arguments::read(&query.unwrap_or_default())?;
     let format = query.format.map(|FormatName(format)| format);
     let config = context.shared.registry.config();
-    let documents = &config.documents;
-    let wanted = lookup::records(documents, &query.identifier, query.source.as_deref());
-    let found = context.read(wanted).await?;
-    let mut body = Body::new(renderer(documents, format.unwrap_or(Format::Jsonl)));
-    for record in &found {
-        let pushed = body.push(record);
-        // In JSON, the record itself says what is wrong.
-        if let (Err(why), Some(_)) = (pushed, format) {
-            let message = format!("record {} in this format: {why}", record.identifier);
-            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+    let path = context.shared.store.clone();
+    let place = context.places.records(&client).await?;
+    let body = place.stream(move |place, pieces| {
+        let documents = &config.documents;
+        let wanted = lookup::records(documents, &query.identifier, query.source.as_deref());
+        let found = wanted(&Reader::open(&path)?)?;
+        match format {
+            None => write_json(found, documents, place, pieces),
+            Some(format) => write_in(format, found, documents, place, pieces),
         }
-    }
-    let Some(format) = format else {
-        let records = serde_json::Deserializer::from_slice(&body.end())
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .map_err(|error| Failure::internal(error.to_string()))?;
-        return Ok(Json(Records { records }).into_response());
+    });
+    let kind = match format {
+        None => HeaderValue::from_static("application/json"),
+        Some(format) => render::media_type(format),
     };
+    Ok(([(header::CONTENT_TYPE, kind)], body.await?).into_response())
+}
+
+/// Writes [`Records`], of which every line of JSONL is one.
+fn write_json(
+    found: Vec<StoredRecord>,
+    documents: &DocumentOptions,
+    place: &LargePlace,
+    pieces: &mut Pieces,
+) -> Result<(), Failure> {
+    let mut before = b"{\"records\":[".as_slice();
+    for record in found {
+        place.weigh(record.metadata.as_ref().map_or(0, String::len))?;
+        let mut body = Body::new(renderer(documents, Format::Jsonl));
+        // The record itself says what is wrong.
+        let _ = body.push(&record);
+        let mut line = body.end();
+        line.pop_if(|last| *last == b'\n');
+        line.splice(..0, before.iter().copied());
+        before = b",";
+        pieces.write(line)?;
+    }
+    let end: &[u8] = if before == b"," {
+        b"]}"
+    } else {
+        b"{\"records\":[]}"
+    };
+    pieces.write(end.to_vec())
+}
+
+fn write_in(
+    format: Format,
+    found: Vec<StoredRecord>,
+    documents: &DocumentOptions,
+    place: &LargePlace,
+    pieces: &mut Pieces,
+) -> Result<(), Failure> {
     if found.is_empty() {
         let message = "the store has no record with this identifier";
         return Err(Failure::not_found(message));
     }
-    let kind = [(header::CONTENT_TYPE, render::media_type(format))];
-    Ok((kind, body.end()).into_response())
+    let mut body = Body::new(renderer(documents, format));
+    for record in found {
+        place.weigh(record.metadata.as_ref().map_or(0, String::len))?;
+        body.push(&record).map_err(|why| {
+            let message = format!("record {} in this format: {why}", record.identifier);
+            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+        })?;
+        pieces.write(body.take())?;
+    }
+    pieces.write(body.end())
 }
 
 /// Get the bytes of an item in quarantine, as the repository sent them
@@ -156,8 +206,10 @@ pub(in crate::daemon::http) async fn get_records(
 )]
 pub(in crate::daemon::http) async fn get_quarantined_bytes(
     State(context): State<Ctx>,
+    Extension(client): Extension<Client>,
     Path(number): Path<String>,
 ) -> Result<Response, Failure> {
+    let place = context.places.records(&client).await?;
     let (item, raw) = lookup::quarantined_item(&context, &number).await?;
     // A browser must not take what a repository sent for a page of the daemon.
     let file = format!("attachment; filename=\"item-{}\"", item.number);
@@ -165,5 +217,5 @@ pub(in crate::daemon::http) async fn get_quarantined_bytes(
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_DISPOSITION, file),
     ];
-    Ok((headers, raw).into_response())
+    Ok((headers, place.body(raw)).into_response())
 }

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::types::{Search, Version};
 use crate::daemon::http::arguments::{self, Number};
 use crate::daemon::http::failure::ErrorBody;
+use crate::daemon::http::render::{MAX_FIELD_BYTES, shorten};
 use crate::daemon::http::{Context, Ctx, Failure};
 use crate::daemon::overview::SearchView;
 use crate::output::vufind::DocumentOptions;
@@ -68,6 +69,7 @@ pub(in crate::daemon::http) enum FoundBy {
 pub(in crate::daemon::http) struct Hit {
     pub(in crate::daemon::http) source: String,
     pub(in crate::daemon::http) identifier: String,
+    /// The title, or its first 1000 bytes and an ellipsis.
     pub(in crate::daemon::http) title: Option<String>,
     pub(in crate::daemon::http) doi: Option<String>,
     pub(in crate::daemon::http) deleted: bool,
@@ -138,11 +140,11 @@ async fn find(context: &Context, text: &str, limit: u64) -> Result<Found, Failur
         most: usize::try_from(limit).unwrap_or(usize::MAX),
     };
     let found = context
-        .read(move |reader| reader.search(&query, enabled))
+        .read(move |reader| reader.search(&query, enabled, hit))
         .await?;
     Ok(Found {
         query: text,
-        records: found.records.into_iter().map(hit).collect(),
+        records: found.records,
         more: found.more,
         search: SearchView {
             enabled,
@@ -158,10 +160,12 @@ fn identifiers(documents: &DocumentOptions, text: &str) -> Vec<String> {
     identifiers
 }
 
-fn hit((found_by, record): (store::FoundBy, StoredRecord)) -> Hit {
+fn hit(found_by: store::FoundBy, record: StoredRecord) -> Hit {
     let metadata = record.metadata.as_deref();
     let article = metadata.and_then(|text| crosswalk::article(&record.metadata_prefix, text).ok());
     let (title, doi) = article.map_or((None, None), |article| (article.title, article.doi));
+    let short = |text: String| shorten(&text, MAX_FIELD_BYTES).into_owned();
+    let (title, doi) = (title.map(short), doi.map(short));
     Hit {
         source: record.source,
         identifier: record.identifier,

@@ -1,6 +1,6 @@
 //! The page of one record: its metadata, its state in the store, and every format.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -10,7 +10,9 @@ use super::components::{address, record_address};
 use super::failure::{PageResponses, PageResult};
 use super::frame::{Page, respond};
 use super::words;
-use crate::daemon::http::render::{Body, renderer};
+use crate::daemon::http::listener::Client;
+use crate::daemon::http::places::LargePlace;
+use crate::daemon::http::render::{Body, MAX_FIELD_BYTES, renderer, shorten};
 use crate::daemon::http::{Ctx, arguments, lookup};
 use crate::output::Format;
 use crate::output::vufind::DocumentOptions;
@@ -18,6 +20,12 @@ use crate::record::{Article, crosswalk};
 use crate::store::{
     Cluster, ClusterState, Deletion, Reader, RepairedRecord, StoreError, StoredRecord,
 };
+
+/// What the page shows of each format and of each field. More would stop a browser.
+const MAX_SHOWN_BYTES: usize = 64 << 10;
+
+/// A record with more metadata is not rendered for the page: that takes seconds for each format.
+const MAX_RENDERED_BYTES: usize = 8 << 20;
 
 /// A record and what the page shows with it.
 struct Shown {
@@ -49,24 +57,32 @@ pub(in crate::daemon::http) struct RecordQuery {
 )]
 pub(in crate::daemon::http) async fn record_page(
     State(context): State<Ctx>,
+    Extension(client): Extension<Client>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
     let query: RecordQuery = arguments::read(&query.unwrap_or_default())?;
-    let identifier = query.identifier.trim();
     let config = context.shared.registry.config();
-    let documents = &config.documents;
-    let wanted = lookup::records(documents, identifier, query.source.as_deref());
-    let read_all = move |reader: &Reader| {
-        let found = wanted(reader)?.into_iter();
-        found.map(|record| read(reader, record)).collect()
+    let place = context.places.records(&client).await?;
+    let write = move |reader: &Reader, place: &LargePlace| {
+        let documents = &config.documents;
+        let identifier = query.identifier.trim();
+        let found = lookup::records(documents, identifier, query.source.as_deref())(reader)?;
+        let status = if found.is_empty() {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::OK
+        };
+        let mut parts = Vec::new();
+        for record in found {
+            place.weigh(record.metadata.as_ref().map_or(0, String::len))?;
+            parts.push(one(&read(reader, record)?, documents));
+        }
+        Ok((status, page(identifier, &parts)))
     };
-    let records: Vec<Shown> = context.read(read_all).await?;
-    let status = if records.is_empty() {
-        StatusCode::NOT_FOUND
-    } else {
-        StatusCode::OK
-    };
-    Ok(respond(status, page(identifier, &records, documents)))
+    let ((status, page), place) = context.read_large(place, write).await?;
+    // The page is no longer large.
+    drop(place);
+    Ok(respond(status, page))
 }
 
 fn read(reader: &Reader, record: StoredRecord) -> Result<Shown, StoreError> {
@@ -88,30 +104,31 @@ fn read(reader: &Reader, record: StoredRecord) -> Result<Shown, StoreError> {
     })
 }
 
-fn page(identifier: &str, records: &[Shown], documents: &DocumentOptions) -> Markup {
+fn page(identifier: &str, records: &[Markup]) -> Markup {
     let content = html! {
         @if records.is_empty() {
             h1 { "No such record" }
-            p { "The store has no record " (identifier) "." }
+            p { "The store has no record " (shorten(identifier, MAX_FIELD_BYTES)) "." }
         }
-        @for shown in records { (one(shown, documents)) }
+        @for record in records { (record) }
     };
-    Page::new(identifier).with(&content)
+    Page::new(&shorten(identifier, MAX_FIELD_BYTES)).with(&content)
 }
 
 fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
     let record = &shown.record;
-    let article = record
-        .metadata
-        .as_deref()
-        .map(|metadata| crosswalk::article(&record.metadata_prefix, metadata));
+    let metadata = record.metadata.as_deref();
+    let is_heavy = metadata.is_some_and(|metadata| metadata.len() > MAX_RENDERED_BYTES);
+    let metadata_read = metadata.filter(|_| !is_heavy);
+    let article =
+        metadata_read.map(|metadata| crosswalk::article(&record.metadata_prefix, metadata));
     let title = match &article {
         Some(Ok(article)) => article.title.as_deref(),
         _ => None,
     };
     html! {
         article {
-            h1 { (title.unwrap_or(&record.identifier)) }
+            h1 { (shorten(title.unwrap_or(&record.identifier), MAX_FIELD_BYTES)) }
             @match &article {
                 Some(Ok(article)) => { (article_fields(article)) }
                 Some(Err(error)) => { p class="bad" { "The metadata cannot be read: " (error) } }
@@ -120,21 +137,53 @@ fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
             (in_the_store(shown))
             @if let Some(cluster) = &shown.cluster { (members(record, cluster)) }
             h2 { "Formats" }
-            @if let Some(metadata) = &record.metadata {
-                details { summary { "As received (" (record.metadata_prefix) ")" } pre { (metadata) } }
-            }
-            @if let Some(extra) = &record.extra {
-                details { summary { "Additional information (about)" } pre { (extra) } }
-            }
-            @if let Some(repaired) = &shown.repaired {
+            @if let Some(metadata) = metadata {
                 details {
-                    summary { "Before the repair" }
-                    pre { (String::from_utf8_lossy(&repaired.raw)) }
+                    summary { "As received (" (record.metadata_prefix) ")" }
+                    (start(metadata.as_bytes()))
                 }
             }
-            @for (format, name) in Format::named() { (rendered(record, documents, format, &name)) }
+            @if let Some(extra) = &record.extra {
+                details { summary { "Additional information (about)" } (start(extra.as_bytes())) }
+            }
+            @if let Some(repaired) = &shown.repaired {
+                details { summary { "Before the repair" } (start(&repaired.raw)) }
+            }
+            @for (format, name) in Format::named() {
+                details {
+                    summary { (name) }
+                    @if is_heavy {
+                        p { "Not shown, because the record is larger than 8 MiB." }
+                        (link(record, &name))
+                    } @else { (rendered(record, documents, format, &name)) }
+                }
+            }
         }
     }
+}
+
+/// The start of a text, as it is, and how much more there is.
+fn start(text: &[u8]) -> Markup {
+    let shown = &text[..text.len().min(MAX_SHOWN_BYTES)];
+    html! {
+        @if shown.len() < text.len() {
+            p class="hint" {
+                "The first " (words::number(shown.len() as u64)) " of "
+                (words::number(text.len() as u64)) " bytes."
+            }
+        }
+        pre { (String::from_utf8_lossy(shown)) }
+    }
+}
+
+/// A link to the record in one format.
+fn link(record: &StoredRecord, format: &str) -> Markup {
+    let arguments = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("identifier", &record.identifier)
+        .append_pair("source", &record.source)
+        .append_pair("format", format)
+        .finish();
+    html! { p class="hint" { a href={ "/api/v1/records?" (arguments) } { "Only this format" } } }
 }
 
 fn in_the_store(shown: &Shown) -> Markup {
@@ -162,7 +211,7 @@ fn in_the_store(shown: &Shown) -> Markup {
                 "; the store keeps only the current state"
             }
             @if !record.set_specs.is_empty() {
-                dt { "Sets" } dd { (record.set_specs.join(", ")) }
+                dt { "Sets" } dd { (shorten(&record.set_specs.join(", "), MAX_SHOWN_BYTES)) }
             }
             @if let Some(repaired) = &shown.repaired {
                 dt { "Repaired" }
@@ -209,22 +258,11 @@ fn rendered(
 ) -> Markup {
     let mut body = Body::new(renderer(documents, format));
     let trouble = body.push(record).err();
-    let text = String::from_utf8_lossy(&body.end()).into_owned();
-    let arguments = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("identifier", &record.identifier)
-        .append_pair("source", &record.source)
-        .append_pair("format", name)
-        .finish();
+    let text = body.end();
     html! {
-        details {
-            summary { (name) }
-            @if let Some(trouble) = trouble { p class="bad" { "Not possible: " (trouble) } }
-            @if text.trim().is_empty() { p { "Nothing: this format has no deleted records." } }
-            @else {
-                p class="hint" { a href={ "/api/v1/records?" (arguments) } { "Only this format" } }
-                pre { (text) }
-            }
-        }
+        @if let Some(trouble) = trouble { p class="bad" { "Not possible: " (trouble) } }
+        @if text.trim_ascii().is_empty() { p { "Nothing: this format has no deleted records." } }
+        @else { (link(record, name)) (start(&text)) }
     }
 }
 
@@ -253,7 +291,7 @@ fn article_fields(article: &Article) -> Markup {
         dl {
             @for (name, value) in fields {
                 @if let Some(value) = value {
-                    dt { (name) } dd { (value) }
+                    dt { (name) } dd { (shorten(value, MAX_SHOWN_BYTES)) }
                 }
             }
         }
@@ -301,10 +339,56 @@ mod tests {
             cluster: None,
         };
         let documents = DocumentOptions::default();
-        let page = page(hostile, &[shown(record), shown(titled)], &documents).into_string();
+        let parts = [record, titled].map(|record| one(&shown(record), &documents));
+        let page = page(hostile, &parts).into_string();
         assert!(page.contains("<h1>&lt;script&gt;alert(2)"), "{page}");
         for tag in ["<script", "<img", "onerror=alert(1)>\""] {
             assert!(!page.contains(tag), "{tag} in {page}");
+        }
+    }
+
+    #[test]
+    fn a_page_shows_the_start_of_what_is_long() {
+        let long = |bytes: usize| {
+            format!(
+                "<doajArticle><title>{}</title></doajArticle>",
+                "x ".repeat(bytes / 2)
+            )
+        };
+        let cases = [
+            ("long", 1 << 20, true),
+            ("too long", MAX_RENDERED_BYTES, false),
+        ];
+        for (case, bytes, is_rendered) in cases {
+            let record = StoredRecord {
+                number: 1,
+                source: "a".into(),
+                metadata_prefix: "oai_doaj".into(),
+                identifier: "oai:x:1".into(),
+                datestamp: "2020-01-01".into(),
+                set_specs: Vec::new(),
+                deletion: None,
+                version: Version(1 << 20),
+                created_version: Version(1 << 20),
+                metadata: Some(long(bytes)),
+                extra: None,
+                others: Vec::new(),
+            };
+            let shown = Shown {
+                record,
+                repaired: None,
+                cluster: None,
+            };
+            let text = one(&shown, &DocumentOptions::default()).into_string();
+            let formats = Format::named().count();
+            assert!(
+                text.len() < (formats + 2) * MAX_SHOWN_BYTES,
+                "{case}: {}",
+                text.len()
+            );
+            assert_eq!(text.matches("Only this format").count(), formats, "{case}");
+            let starts = if is_rendered { formats + 1 } else { 1 };
+            assert_eq!(text.matches("The first 65").count(), starts, "{case}");
         }
     }
 }
