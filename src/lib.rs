@@ -41,6 +41,7 @@ pub mod daemon;
 pub mod dedup;
 pub mod demo;
 pub mod end;
+pub mod files;
 pub mod harvest;
 pub mod http;
 pub mod oai;

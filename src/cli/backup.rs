@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use serde_json::json;
 
 use crate::config::Config;
@@ -35,6 +36,10 @@ pub fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let reader = Reader::open(&config.store)?;
+    config
+        .protected(None)
+        .check(&args.file)
+        .with_context(|| format!("writing {}", args.file.display()))?;
     reader.backup(&args.file)?;
     let bytes = std::fs::metadata(&args.file)?.len();
     if as_json {

@@ -193,10 +193,18 @@ impl<'a> Builder<'a> {
         clustering: &Clustering,
         enrich: &[Part],
     ) -> Vec<ExportSettings> {
-        let exports = self.tables.all(Scope::Export);
-        exports
-            .filter_map(|table| self.export(table, clustering, enrich))
-            .collect()
+        let mut found: Vec<ExportSettings> = Vec::new();
+        for table in self.tables.all(Scope::Export) {
+            let Some(settings) = self.export(table, clustering, enrich) else {
+                continue;
+            };
+            if let Some(other) = found.iter().find(|other| other.path == settings.path) {
+                let message = format!("is the path of the export {} too", other.name);
+                self.reader(vec![table]).problem("path", message);
+            }
+            found.push(settings);
+        }
+        found
     }
 
     fn export(

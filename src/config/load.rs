@@ -15,6 +15,7 @@ use super::paths;
 use super::problem::{ConfigError, Origin, Problem};
 use super::reader::{Context, Findings};
 use super::secrets;
+use crate::files::Protected;
 use crate::harvest::settings::SourceSettings;
 use crate::output::OutputSettings;
 use crate::output::enrich::Part;
@@ -56,6 +57,22 @@ pub struct Config {
 }
 
 impl Config {
+    /// The files that commands and exports must not write over: those of the store, this configuration,
+    /// and the files of all exports but `export`.
+    pub(crate) fn protected(&self, export: Option<&str>) -> Protected {
+        let mut protected = Protected::of_store(&self.store);
+        if let Some(file) = &self.file {
+            protected = protected.and(file, "the configuration");
+        }
+        for settings in &self.exports {
+            if export != Some(settings.name.as_str()) {
+                let what = format!("the file of the export {}", settings.name);
+                protected = protected.and(&settings.path, what);
+            }
+        }
+        protected
+    }
+
     /// One for tests, in which nothing is configured.
     #[cfg(test)]
     pub(crate) fn bare(store: impl Into<PathBuf>) -> Self {

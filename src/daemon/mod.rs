@@ -30,6 +30,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::files;
 use crate::harvest::progress::Progress;
 use crate::stop::Stop;
 use crate::store::Store;
@@ -79,6 +80,9 @@ pub async fn run(
         registry: Arc::clone(&registry),
         next: Arc::clone(&service.progress),
     });
+    for settings in &config.exports {
+        files::remove_leftovers(&settings.path);
+    }
     let scheduler = Scheduler::new(config, Arc::clone(&store), Arc::clone(&registry), service)?;
 
     let (requests, commands) = mpsc::channel(WAITING_COMMANDS);

@@ -1,11 +1,12 @@
 //! Locks: one process for each source, each output and the daemon. The operating system releases a lock
 //! when its process ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Store, StoreError};
+use crate::files;
 
 /// The lock of a source that is being harvested, released on drop.
 ///
@@ -76,12 +77,7 @@ impl Store {
             let doing = format!("locking {what} with {}", path.display());
             StoreError::from_io(self.path(), doing, error)
         };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-            .map_err(io)?;
+        let file = files::open_own(path).map_err(io)?;
         for _ in 0..TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::copy::copy;
 use super::open::{Found, configure, inspect, open_for_writing};
 use super::{Store, StoreError, schema};
+use crate::files;
 
 /// A finished migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,9 @@ impl Store {
         // A second connection copies, because a transaction cannot contain VACUUM INTO.
         let reading = open_for_writing(path, OpenFlags::empty())?;
         copy(&reading, path, &copy_path)?;
+        files::prepare_own(&copy_path).map_err(|error| {
+            StoreError::from_io(path, "giving the copy to its owner".to_owned(), error)
+        })?;
         drop(reading);
         schema::migrate(&transaction, from).map_err(fail)?;
         transaction.commit().map_err(fail)?;

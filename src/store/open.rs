@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehav
 
 use super::cluster::RecentKeys;
 use super::{StoreError, schema};
+use crate::files;
 
 /// How long a write waits for another process before it is [`StoreError::Locked`].
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -89,6 +90,9 @@ impl Store {
                 StoreError::from_io(path, doing, error)
             })?;
         }
+        files::resolve(path)
+            .and_then(|real| files::prepare_own(&real))
+            .map_err(|error| StoreError::from_io(path, "creating the file".to_owned(), error))?;
         let mut connection = open_for_writing(path, OpenFlags::SQLITE_OPEN_CREATE)?;
         let fail = |error| StoreError::from_sqlite(path, "preparing the file", error);
         match inspect(path, &connection)? {

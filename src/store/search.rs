@@ -18,6 +18,7 @@ use super::payload::Decompressor;
 use super::records::{COLUMNS, JOINS, from_row, numbers_of};
 use super::{ChangeFilter, Reader, StoreError, StoredRecord, Version};
 use crate::dedup::text::fold;
+use crate::files;
 use crate::record::{Article, crosswalk, doi};
 
 /// The version of the way in which words are made from a record. A new version rebuilds the index.
@@ -133,6 +134,11 @@ impl SearchIndex {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        files::resolve(path)
+            .and_then(|real| files::prepare_own(&real))
+            .map_err(|error| {
+                StoreError::from_io(path, "creating the search index".to_owned(), error)
+            })?;
         let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         connection
             .busy_timeout(super::open::BUSY_TIMEOUT)

@@ -8,6 +8,8 @@
 //! | a repository | XML and HTML that a browser could run | nothing: outside of our own pages it is data of no origin | `answers` |
 //! | a page of another site | requests under a name that was given our address | status 421 | `answers` |
 //! | a repository | records of many megabytes | each answer shows or sends them a piece at a time; other requests and the watchdog do not wait | `records` |
+//! | another user of the machine | links and half-written files in folders that both can write | nothing is followed; a command is refused | `files` |
+//! | a careless hand | `export -o`, `backup` or an `[[export]]` with the path of the store or of another file; commands as root | refused before anything is written; what root creates belongs to the service | `files` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -19,6 +21,7 @@
 
 mod answers;
 mod connections;
+mod files;
 mod process;
 mod records;
 #[path = "../support/mod.rs"]

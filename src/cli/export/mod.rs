@@ -19,6 +19,7 @@ use super::catalogue::CatalogueArgs;
 use super::exit::{Exit, UsageError};
 use super::signals;
 use crate::config::Config;
+use crate::files::Protected;
 pub use crate::output::Format as ExportFormat;
 use crate::output::enrich::{self, Part};
 use crate::output::export::pipeline::{self, Batch, PipelineError, Reading};
@@ -179,6 +180,8 @@ pub async fn run(
     let export = Export {
         args,
         global,
+        config,
+        protected: config.protected(None),
         bars,
         file,
         stop,
@@ -264,6 +267,8 @@ fn bar(
 struct Export<'a> {
     args: &'a Args,
     global: &'a Global,
+    config: &'a Config,
+    protected: Protected,
     bars: &'a MultiProgress,
     file: Option<&'a Path>,
     stop: Stop,
@@ -277,7 +282,7 @@ impl Export<'_> {
     /// Writes one file.
     fn once(mut self, reader: &mut Reader, out: &mut impl Write) -> anyhow::Result<Exit> {
         let mut target = match self.file {
-            Some(path) => Target::replacing(path)?,
+            Some(path) => Target::replacing(path, &self.protected, &self.config.store)?,
             None => Target::stream(&mut *out),
         };
         let mut container = Container::new(self.args.format);
@@ -301,7 +306,7 @@ impl Export<'_> {
     /// Writes messages, until a signal.
     async fn follow(mut self, reader: &mut Reader, out: &mut impl Write) -> anyhow::Result<Exit> {
         let (mut target, mut first) = match self.file {
-            Some(path) => Target::appending(path)?,
+            Some(path) => Target::appending(path, &self.protected)?,
             None => (Target::stream(&mut *out), true),
         };
         let format = self.args.format;

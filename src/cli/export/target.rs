@@ -4,10 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::files::{self, NewFile, Protected};
 use anyhow::Context;
-use tempfile::NamedTempFile;
-
-use crate::output::export::beside;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -18,7 +16,7 @@ pub(super) enum Target<W: Write> {
     /// A device, a pipe, or a file that grows: written directly.
     Direct(BufWriter<File>),
     /// A temporary file that replaces another one at the end.
-    Replaced(BufWriter<NamedTempFile>, PathBuf),
+    Replaced(BufWriter<NewFile>, PathBuf),
 }
 
 impl<W: Write> Target<W> {
@@ -28,13 +26,19 @@ impl<W: Write> Target<W> {
     }
 
     /// The file at `path`, to be written whole. What is there already stays until
-    /// [`Target::finish`], unless it is a device or a pipe.
+    /// [`Target::finish`], unless it is a device or a pipe. A new file has the permissions of the store at
+    /// `store`.
     ///
     /// # Errors
-    /// If the file, or one beside it, cannot be created.
-    pub(super) fn replacing(path: &Path) -> anyhow::Result<Self> {
+    /// If the file, or one beside it, cannot be created; if it is protected, or behind a link of another
+    /// user.
+    pub(super) fn replacing(
+        path: &Path,
+        protected: &Protected,
+        store: &Path,
+    ) -> anyhow::Result<Self> {
         // Replace the target of a link, not the link.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let path = permitted(path, protected)?;
         if path
             .metadata()
             .is_ok_and(|found| !found.is_file() && !found.is_dir())
@@ -46,8 +50,8 @@ impl<W: Write> Target<W> {
             return Ok(Self::Direct(BufWriter::with_capacity(BUFFER_BYTES, file)));
         }
         anyhow::ensure!(!path.is_dir(), "{} is a folder", path.display());
-        let rights = path.metadata().ok().map(|found| found.permissions());
-        let file = beside(&path, rights).with_context(|| format!("creating {}", path.display()))?;
+        let file = NewFile::beside(&path, store)
+            .with_context(|| format!("creating {}", path.display()))?;
         Ok(Self::Replaced(
             BufWriter::with_capacity(BUFFER_BYTES, file),
             path,
@@ -57,8 +61,9 @@ impl<W: Write> Target<W> {
     /// The file at `path`, to be written at its end, and whether nothing is in it yet.
     ///
     /// # Errors
-    /// If it cannot be opened.
-    pub(super) fn appending(path: &Path) -> anyhow::Result<(Self, bool)> {
+    /// If it cannot be opened; if it is protected, or behind a link of another user.
+    pub(super) fn appending(path: &Path, protected: &Protected) -> anyhow::Result<(Self, bool)> {
+        let path = &permitted(path, protected)?;
         let open = || {
             let file = OpenOptions::new().create(true).append(true).open(path)?;
             let empty = file.metadata()?.len() == 0;
@@ -83,12 +88,18 @@ impl<W: Write> Target<W> {
                     .into_inner()
                     .map_err(io::IntoInnerError::into_error)
                     .with_context(doing)?;
-                file.as_file().sync_all().with_context(doing)?;
-                file.persist(&path).with_context(doing)?;
+                file.finish(&path).with_context(doing)?;
             }
         }
         Ok(())
     }
+}
+
+/// `path` without links, if it may be written.
+fn permitted(path: &Path, protected: &Protected) -> anyhow::Result<PathBuf> {
+    let doing = || format!("writing {}", path.display());
+    protected.check(path).with_context(doing)?;
+    files::resolve(path).with_context(doing)
 }
 
 impl<W: Write> Write for Target<W> {
@@ -118,23 +129,28 @@ mod tests {
 
     type OfFile = Target<Vec<u8>>;
 
+    fn replacing(path: &Path) -> anyhow::Result<OfFile> {
+        let store = Path::new("/none");
+        OfFile::replacing(path, &Protected::of_store(store), store)
+    }
+
     #[test]
     fn a_file_is_replaced_when_it_is_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         std::fs::write(&path, "old").unwrap();
-        let mut given_up = OfFile::replacing(&path).unwrap();
+        let mut given_up = replacing(&path).unwrap();
         given_up.write_all(b"half").unwrap();
         drop(given_up);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
-        let mut target = OfFile::replacing(&path).unwrap();
+        let mut target = replacing(&path).unwrap();
         target.write_all(b"new").unwrap();
         target.finish().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode() & 0o400, 0o400);
         std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        OfFile::replacing(&path).unwrap().finish().unwrap();
+        replacing(&path).unwrap().finish().unwrap();
         assert_eq!(mode(), 0o600, "what only its owner could read stays so");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -145,7 +161,7 @@ mod tests {
         let (path, link) = (folder.path().join("out"), folder.path().join("link"));
         std::fs::write(&path, "old").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        let mut target = OfFile::replacing(&link).unwrap();
+        let mut target = replacing(&link).unwrap();
         target.write_all(b"new").unwrap();
         target.finish().unwrap();
         assert!(link.is_symlink());
@@ -154,13 +170,10 @@ mod tests {
 
     #[test]
     fn devices_are_written_and_folders_refused() {
-        OfFile::replacing(Path::new("/dev/null"))
-            .unwrap()
-            .finish()
-            .unwrap();
+        replacing(Path::new("/dev/null")).unwrap().finish().unwrap();
         assert!(!Path::new("/dev/null").is_file());
-        assert!(OfFile::replacing(Path::new("/")).is_err());
-        assert!(OfFile::replacing(Path::new("/no/such/folder/out")).is_err());
+        assert!(replacing(Path::new("/")).is_err());
+        assert!(replacing(Path::new("/no/such/folder/out")).is_err());
     }
 
     #[test]
@@ -168,7 +181,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         for (text, first) in [("a", true), ("b", false)] {
-            let (mut target, empty) = OfFile::appending(&path).unwrap();
+            let (mut target, empty) =
+                OfFile::appending(&path, &Protected::of_store(Path::new("/none"))).unwrap();
             assert_eq!(empty, first);
             target.write_all(text.as_bytes()).unwrap();
             target.finish().unwrap();

@@ -275,7 +275,8 @@ async fn run_push(context: JobContext, settings: &OutputSettings, stop: Stop) ->
 fn run_export(context: &JobContext, settings: &ExportSettings, stop: &Stop) -> RunResult {
     let key = JobKey::new(JobKind::Export, &settings.name);
     let now_ms = context.clock.now_ms();
-    let written = write_file(&context.store, settings, stop, now_ms, |read| {
+    let protected = context.registry.config().protected(Some(&settings.name));
+    let written = write_file(&context.store, settings, &protected, stop, now_ms, |read| {
         context.registry.delivering(&key, read, read);
     });
     match written {

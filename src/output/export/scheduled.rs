@@ -3,11 +3,10 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use super::pipeline::{self, Batch, PipelineError};
 use super::settings::ExportSettings;
-use super::{beside, write_batch};
+use super::write_batch;
+use crate::files::{self, NewFile, Protected};
 use crate::output::vufind::Command;
 use crate::output::{Container, Renderer};
 use crate::stop::Stop;
@@ -52,6 +51,8 @@ pub enum ExportError {
 /// Writes the next file of an export, unless nothing has changed since the last one, and stores its
 /// position. `progress` is called with the number of records read so far.
 ///
+/// It must be none of the files that are `protected`, and has the permissions of the store if it is new.
+///
 /// The file gets its name before the position is stored. After a crash between the two, the next file
 /// has the same changes again.
 ///
@@ -60,11 +61,13 @@ pub enum ExportError {
 pub fn write_file(
     store: &Store,
     settings: &ExportSettings,
+    protected: &Protected,
     stop: &Stop,
     now_ms: i64,
     mut progress: impl FnMut(u64),
 ) -> Result<FileReport, ExportError> {
     let mut reader = store.reader()?;
+    let begun = target(settings, &settings.path, protected)?;
     let definition = settings.definition();
     let known = reader.export(&settings.name)?;
     let known = known.filter(|known| settings.is_position_of(known) && known.done_at.is_some());
@@ -85,6 +88,7 @@ pub fn write_file(
     let mut report = FileReport::default();
     let written = write(
         &mut reader,
+        (&begun, store.path()),
         settings,
         since,
         stop,
@@ -97,12 +101,12 @@ pub fn write_file(
     };
     if report.records + report.deletions > 0 || !settings.since_previous {
         let path = settings.file(upto, now_ms);
-        let fail = |error| ExportError::File {
+        let target = target(settings, &path, protected)?;
+        let named = part.finish(&target);
+        named.map_err(|error| ExportError::File {
             path: path.clone(),
             error,
-        };
-        part.as_file().sync_all().map_err(fail)?;
-        part.persist(&path).map_err(|error| fail(error.error))?;
+        })?;
         report.file = Some(path);
     }
     let exported = ExportRun {
@@ -117,6 +121,23 @@ pub fn write_file(
     };
     store.note_export(&settings.name, &definition, &exported)?;
     Ok(report)
+}
+
+/// `path` in a folder without links, if it may be written. What is there is replaced, also if it is a link.
+fn target(
+    settings: &ExportSettings,
+    path: &Path,
+    protected: &Protected,
+) -> Result<PathBuf, ExportError> {
+    let resolved = || {
+        protected.check(path)?;
+        let folder = files::resolve(path.parent().unwrap_or(Path::new("")))?;
+        Ok(folder.join(path.file_name().unwrap_or_default()))
+    };
+    resolved().map_err(|error| ExportError::File {
+        path: settings.path.clone(),
+        error,
+    })
 }
 
 /// Whether a new file would equal the last one.
@@ -138,22 +159,18 @@ fn is_current(
 /// Writes the records to a temporary file in the same folder; `None` if a stop ended it.
 fn write(
     reader: &mut Reader,
+    (target, model): (&Path, &Path),
     settings: &ExportSettings,
     since: Option<Version>,
     stop: &Stop,
     report: &mut FileReport,
     progress: &mut impl FnMut(u64),
-) -> Result<Option<(NamedTempFile, Version)>, ExportError> {
+) -> Result<Option<(NewFile, Version)>, ExportError> {
     let fail = |error| ExportError::File {
         path: settings.path.clone(),
         error,
     };
-    let rights = settings
-        .path
-        .metadata()
-        .ok()
-        .map(|found| found.permissions());
-    let part = beside(&settings.path, rights).map_err(fail)?;
+    let part = NewFile::beside(target, model).map_err(fail)?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, part);
     let filter = settings.filter(since);
     let renderer = Renderer {
