@@ -10,6 +10,7 @@
 //! | a repository | records of many megabytes | each answer shows or sends them a piece at a time; other requests and the watchdog do not wait | `records` |
 //! | another user of the machine | links and half-written files in folders that both can write | nothing is followed; a command is refused | `files` |
 //! | a careless hand | `export -o`, `backup` or an `[[export]]` with the path of the store or of another file; commands as root | refused before anything is written; what root creates belongs to the service | `files` |
+//! | the service itself, if somebody takes it over | connections to link-local addresses, new listeners, core dumps, endless restarts | the units deny it | `units` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -27,3 +28,4 @@ mod records;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;
+mod units;
