@@ -229,6 +229,9 @@ async fn sets_select_the_documents() {
         assert_eq!(said["pending"], json!(0), "{said}");
     };
     agrees("a", ids([0, 1])).await;
+    let mut sent = solr.state().updates.concat();
+    sent.sort();
+    assert_eq!(sent, ids([0, 1]), "an empty index has nothing to delete");
 
     // A record enters the set, one leaves it, and one is deleted while in no set.
     put(0, &["ab"], 50);

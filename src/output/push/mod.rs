@@ -31,7 +31,7 @@ use self::doubt::{LATER_PROBES, Probes, find_probes};
 use self::in_flight::{BatchResult, InFlight, SentBatch};
 pub use self::preview::{PushPreview, preview};
 use super::OutputSettings;
-use super::target::{OutputError, Target};
+use super::target::{Change, OutputError, Target};
 use crate::clock::Clock;
 use crate::end::End;
 use crate::stop::Stop;
@@ -39,6 +39,9 @@ use crate::store::{ChangeFilter, Output, OutputLock, Reader, Store, StoreError, 
 
 /// Batches that are read before the target can take another one.
 const READ_AHEAD: usize = 1;
+
+/// Documents that are looked up in one request.
+const LOOKED_UP: usize = 500;
 
 /// Finished batches that may wait for the result of an earlier one. An index that writes its memory
 /// to disk within a request takes several others meanwhile.
@@ -159,6 +162,7 @@ pub(super) async fn push_to(
         Ok(target) => {
             let run = Run {
                 context,
+                is_new: begun.output.position == Version::default() && !settings.sets.is_empty(),
                 target: &*target,
                 settings,
                 output: &begun.output,
@@ -284,6 +288,8 @@ pub(crate) async fn with_store<T: Send + 'static>(
 
 struct Run<'a> {
     context: &'a PushContext,
+    /// Whether the index may lack the documents that are to be deleted.
+    is_new: bool,
     target: &'a dyn Target,
     settings: &'a OutputSettings,
     output: &'a Output,
@@ -331,7 +337,7 @@ impl Run<'_> {
                     return Err(PushError::Stopped);
                 }
                 let number = in_flight.start(&batch);
-                let delivery = deliver(self.target, batch.changes, Some(batch.upto), &streak);
+                let delivery = self.deliver(batch.changes, batch.upto, &streak);
                 requests.push(async move { (number, delivery.await) });
             }
             // A finished batch that waits for an earlier one frees its request.
@@ -355,6 +361,21 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Delivers a batch. An index that has never confirmed anything gets only those deletions whose
+    /// documents it has: an output that is limited to sets reads each record outside of them as a
+    /// deletion.
+    async fn deliver(
+        &self,
+        mut changes: Vec<Change>,
+        upto: Version,
+        streak: &Streak,
+    ) -> Result<Delivered, DeliverError> {
+        if self.is_new {
+            changes = without_needless_deletions(self.target, changes).await?;
+        }
+        deliver(self.target, changes, Some(upto), streak).await
     }
 
     /// Settles the doubts about a batch, and sends what was held back because of them.
@@ -456,6 +477,31 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// `changes` without the deletions of documents that the target does not have, as far as it can tell.
+async fn without_needless_deletions(
+    target: &dyn Target,
+    mut changes: Vec<Change>,
+) -> Result<Vec<Change>, OutputError> {
+    let Ok(index) = target.auditable() else {
+        return Ok(changes);
+    };
+    let deletions = changes.iter().filter(|change| !change.is_add());
+    let ids: Vec<&str> = deletions.map(|change| change.id.as_str()).collect();
+    let mut present = HashSet::new();
+    for ids in ids.chunks(LOOKED_UP) {
+        match index.get(ids).await {
+            Ok(found) => present.extend(found.into_iter().map(|document| document.id)),
+            Err(error @ (OutputError::Unavailable { .. } | OutputError::Stopped)) => {
+                return Err(error);
+            }
+            // It cannot look documents up; a needless deletion does no harm.
+            Err(_) => return Ok(changes),
+        }
+    }
+    changes.retain(|change| change.is_add() || present.contains(&change.id));
+    Ok(changes)
 }
 
 fn read_all(
