@@ -67,18 +67,44 @@ fn utf8<'b>(body: &'b [u8], mark: usize, charset: Option<&str>) -> Source<'b> {
 fn repair_utf8(body: &[u8], mark: usize, edits: &mut Edits) -> String {
     let mut text = String::with_capacity(body.len() + body.len() / 16);
     let mut at = mark;
-    for chunk in body[mark..].utf8_chunks() {
+    while let Some(chunk) = body[at..].utf8_chunks().next() {
         text.push_str(chunk.valid());
         at += chunk.valid().len();
-        if !chunk.invalid().is_empty() {
-            let c = repair_bytes(&chunk);
-            text.push(c);
-            let bytes = chunk.invalid().len();
-            edits.push(at..at + bytes, c.len_utf8(), Some(RepairKind::InvalidUtf8));
-            at += bytes;
+        if chunk.invalid().is_empty() {
+            continue;
         }
+        let (c, bytes, kind) = surrogates(&body[at..]).unwrap_or_else(|| {
+            let bytes = chunk.invalid().len();
+            (repair_bytes(&chunk), bytes, RepairKind::InvalidUtf8)
+        });
+        text.push(c);
+        edits.push(at..at + bytes, c.len_utf8(), Some(kind));
+        at += bytes;
     }
     text
+}
+
+/// The character that `bytes` begin with as programs write it that take UTF-16 for characters: a
+/// pair of surrogates, each as if it were a character (CESU-8), or NUL in two bytes (Java). Also a
+/// surrogate alone, which means nothing. With the number of bytes.
+fn surrogates(bytes: &[u8]) -> Option<(char, usize, RepairKind)> {
+    let unit = |bytes: &[u8]| match bytes {
+        [0xED, high @ 0xA0..=0xBF, low @ 0x80..=0xBF, ..] => {
+            Some(0xD000 | u16::from(high & 0x3F) << 6 | u16::from(low & 0x3F))
+        }
+        _ => None,
+    };
+    let unreadable = (char::REPLACEMENT_CHARACTER, RepairKind::InvalidUtf8);
+    if bytes.starts_with(&[0xC0, 0x80]) {
+        return Some((unreadable.0, 2, unreadable.1));
+    }
+    let first = unit(bytes)?;
+    let pair = [first, unit(&bytes[3..]).unwrap_or_default()];
+    let mut decoded = char::decode_utf16(pair);
+    match decoded.next() {
+        Some(Ok(c)) => Some((c, 6, RepairKind::SurrogatePair)),
+        _ => Some((unreadable.0, 3, unreadable.1)),
+    }
 }
 
 /// The character for bytes that are not UTF-8. A single one is most often a letter of
@@ -229,6 +255,47 @@ mod tests {
         &'static str,
         Vec<(RepairKind, u64)>,
     );
+
+    #[test]
+    fn surrogates_in_utf8_become_their_character() {
+        let page = |inside: &[u8]| [b"<a>", inside, b"</a>"].concat();
+        let pair = (RepairKind::SurrogatePair, 1);
+        let bad = |count| (RepairKind::InvalidUtf8, count);
+        let cases: &[(&str, &[u8], &str, Vec<(RepairKind, u64)>)] = &[
+            ("pair", b"\xED\xA0\xBD\xED\xB8\x80", "\u{1F600}", vec![pair]),
+            (
+                "in text",
+                b"\xC3\xA9\xED\xA0\xBD\xED\xB8\x80x",
+                "é\u{1F600}x",
+                vec![pair],
+            ),
+            ("first alone", b"\xED\xA0\xBDx", "\u{FFFD}x", vec![bad(1)]),
+            ("second alone", b"\xED\xB8\x80", "\u{FFFD}", vec![bad(1)]),
+            (
+                "in the wrong order",
+                b"\xED\xB8\x80\xED\xA0\xBD",
+                "\u{FFFD}\u{FFFD}",
+                vec![bad(2)],
+            ),
+            (
+                "cut",
+                b"\xED\xA0\xBD\xED\xB8",
+                "\u{FFFD}\u{FFFD}",
+                vec![bad(2)],
+            ),
+            ("Java's NUL", b"a\xC0\x80b", "a\u{FFFD}b", vec![bad(1)]),
+            ("a letter", b"\xEDa", "ía", vec![bad(1)]),
+        ];
+        for (case, inside, expected, repairs) in cases {
+            let body = page(inside);
+            let source = decode(&body, None);
+            if *case != "cut" {
+                assert_eq!(source.text, format!("<a>{expected}</a>"), "{case}");
+                assert_eq!(kinds(&source), *repairs, "{case}");
+            }
+            assert!(source.text.ends_with("</a>"), "{case}");
+        }
+    }
 
     fn wide(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
         text.encode_utf16().flat_map(unit).collect()

@@ -364,7 +364,15 @@ fn find_reference(text: &str, start: usize, found: &mut Vec<Fix>) -> usize {
     if resolve_reference(name).is_some() {
         return end;
     }
-    if numeric_reference(name).is_some() {
+    if let Some((c, after)) = surrogate_pair(name, &text[end..]) {
+        found.push(Fix::replace(
+            start..end + after,
+            c.to_string(),
+            RepairKind::SurrogatePair,
+        ));
+        return end + after;
+    }
+    if any_number(name).is_some() {
         found.push(Fix::replace(
             start..end,
             "\u{FFFD}",
@@ -377,6 +385,26 @@ fn find_reference(text: &str, start: usize, found: &mut Vec<Fix>) -> usize {
         return bare(found);
     }
     end
+}
+
+/// The character of two references that name its surrogates of UTF-16: the reference `name` and the
+/// one at the start of `rest`, whose length comes with it.
+fn surrogate_pair(name: &str, rest: &str) -> Option<(char, usize)> {
+    let unit = |name| u16::try_from(any_number(name)?).ok();
+    let first = unit(name)?;
+    let (second, _) = rest.strip_prefix('&')?.split_once(';')?;
+    let pair = [first, unit(second)?];
+    let c = char::decode_utf16(pair).next()?.ok()?;
+    (c.len_utf16() == 2).then_some((c, second.len() + 2))
+}
+
+/// The number of a reference. HTML allows a capital X.
+fn any_number(name: &str) -> Option<u32> {
+    match name.strip_prefix("#X") {
+        Some(digits) => numeric_reference(&format!("#x{digits}"))
+            .filter(|number| char::from_u32(*number).is_none_or(|c| !is_allowed(c))),
+        None => numeric_reference(name),
+    }
 }
 
 /// The characters of an HTML entity, escaped for XML.
@@ -460,6 +488,18 @@ mod tests {
                 "<a b='&quot;&eacute;'/>",
                 "<a b='&quot;é'/>",
                 vec![(HtmlEntity, 1)],
+            ),
+            (
+                "surrogates",
+                "a&#xD83D;&#xde00;b&#55357;&#56832;<b c='&#XD83D;&#XDE00;'/>",
+                "a😀b😀<b c='😀'/>",
+                vec![(SurrogatePair, 3)],
+            ),
+            (
+                "surrogates without a partner",
+                "&#xD83D; &#xDE00;&#xD83D;&#x41;&#xD83D;",
+                "\u{FFFD} \u{FFFD}\u{FFFD}&#x41;\u{FFFD}",
+                vec![(ForbiddenCharacter, 4)],
             ),
             ("html number", "&#XE9;", "&#233;", vec![(HtmlEntity, 1)]),
             (

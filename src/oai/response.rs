@@ -110,6 +110,17 @@ pub struct Header {
 }
 
 impl Header {
+    /// Takes from `listed`, the same record's header in a list, what this one does not say. Some
+    /// repositories leave datestamp or sets out of the answer to GetRecord.
+    pub fn complete_from(&mut self, listed: &Self) {
+        if self.instant().is_none() && listed.instant().is_some() {
+            self.datestamp.clone_from(&listed.datestamp);
+        }
+        if self.set_specs.is_empty() {
+            self.set_specs.clone_from(&listed.set_specs);
+        }
+    }
+
     /// The datestamp as an instant; `None` if it is unreadable. Such a record moves no watermark.
     pub fn instant(&self) -> Option<Datestamp> {
         Datestamp::parse(&self.datestamp).map(|(datestamp, _)| datestamp)
@@ -183,6 +194,8 @@ pub enum RepairKind {
     Encoding,
     /// A byte that is not UTF-8 was read as Windows-1252 or replaced by U+FFFD.
     InvalidUtf8,
+    /// A character was written as its two surrogates of UTF-16, as bytes or as references.
+    SurrogatePair,
     /// A character that XML 1.0 forbids, raw or as a reference, was replaced by U+FFFD.
     ForbiddenCharacter,
     /// A bare `&` was read as `&amp;`.

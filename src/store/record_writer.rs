@@ -143,14 +143,18 @@ impl<'a> RecordWriter<'a> {
         if known.hash == payload.hash {
             self.connection
                 .prepare_cached(
-                    "UPDATE record SET datestamp = ?2, datestamp_text = ?3, seen_pass = ?4
+                    // Without a datestamp, as some repositories answer GetRecord, the known one stays.
+                    "UPDATE record SET seen_pass = ?4,
+                         datestamp = CASE WHEN ?5 THEN ?2 ELSE datestamp END,
+                         datestamp_text = CASE WHEN ?5 THEN ?3 ELSE datestamp_text END
                      WHERE id = ?1",
                 )?
                 .execute(params![
                     known.id,
                     datestamp,
                     datestamp_text(&record.header.datestamp),
-                    self.pass.0
+                    self.pass.0,
+                    !record.header.datestamp.is_empty(),
                 ])?;
             counts.unchanged += 1;
             return self.quarantine.clear(identifier);

@@ -589,3 +589,36 @@ async fn d17_unreadable_page_is_no_end() {
     );
     assert_eq!(world.quarantine()[0].identifier, Some(id(3)));
 }
+
+#[tokio::test]
+async fn d18_characters_as_surrogates() {
+    for (case, title) in [
+        ("CESU-8", &b"Title \xED\xA0\xBD\xED\xB8\x80"[..]),
+        ("references", b"Title &#xD83D;&#xDE00;"),
+        ("decimal references", b"Title &#55357;&#56832;"),
+    ] {
+        let world = World::of(six().always(When::Always, swap_bytes(b"Title 3", title))).await;
+        let report = world.run().await;
+        assert_eq!(report.end, End::Complete, "{case}");
+        assert_eq!(world.title(3), "Title \u{1F600}", "{case}");
+        assert_mended(&world, RepairKind::SurrogatePair, title);
+    }
+}
+
+#[tokio::test]
+async fn d19_get_record_without_a_datestamp() {
+    let none = Fault::body(|body| {
+        let text = String::from_utf8(body).unwrap();
+        match part(&text, "<datestamp>", "</datestamp>") {
+            Some(element) => text.replacen(element, "", 1).into_bytes(),
+            None => text.into_bytes(),
+        }
+    });
+    let builder = six()
+        .always(lists(), without_metadata(3))
+        .always(When::Verb("GetRecord"), none);
+    let world = World::of(builder).await;
+    world.assert_whole(&world.run().await);
+    let record = &world.stored()[&id(3)];
+    assert_eq!(record.datestamp, at(3).to_string());
+}

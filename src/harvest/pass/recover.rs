@@ -171,7 +171,10 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 continue;
             }
             match self.run.get_record(&header.identifier).await? {
-                SingleRecord::Found(record) => page.records.push(*record),
+                SingleRecord::Found(mut record) => {
+                    record.header.complete_from(&header);
+                    page.records.push(*record);
+                }
                 SingleRecord::Unreadable {
                     reason,
                     answered: false,

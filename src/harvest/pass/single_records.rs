@@ -37,9 +37,10 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 continue;
             }
             let answer = self.run.get_record(&record.header.identifier).await?;
-            if let SingleRecord::Found(found) = answer
+            if let SingleRecord::Found(mut found) = answer
                 && found.metadata.is_some()
             {
+                found.header.complete_from(&record.header);
                 *record = *found;
             }
         }
@@ -67,9 +68,14 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 SingleRecord::Found(_) | SingleRecord::Unknown => 0,
             };
             match answer {
-                SingleRecord::Found(record)
+                SingleRecord::Found(mut record)
                     if record.metadata.is_some() || record.header.deleted =>
                 {
+                    if record.header.instant().is_none()
+                        && let Some(listed) = datestamp
+                    {
+                        record.header.datestamp = listed;
+                    }
                     records.push(*record);
                 }
                 SingleRecord::Unknown

@@ -96,6 +96,7 @@ fn repair_in_words(kind: RepairKind) -> &'static str {
         RepairKind::TrailingJunk => "text after the document",
         RepairKind::Encoding => "an encoding that is not the declared one",
         RepairKind::InvalidUtf8 => "bytes that are no UTF-8",
+        RepairKind::SurrogatePair => "characters written as surrogates",
         RepairKind::ForbiddenCharacter => "characters that XML forbids",
         RepairKind::BareAmpersand => "bare ampersands",
         RepairKind::BareLessThan => "bare less-than signs",
