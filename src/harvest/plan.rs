@@ -1,9 +1,14 @@
 //! The next pass over a source.
 
 use crate::oai::Datestamp;
-use crate::store::{NewWindow, Pass, PassKind, Source, Span};
+use crate::store::{NewWindow, Pass, PassKind, Source, Span, Traits};
 
 use super::settings::SourceSettings;
+use super::{request_form, span};
+
+/// A question begins at most this many seconds or days earlier. Behind so many quiet days there is
+/// nothing to list.
+const MAX_EARLIER: u32 = 400;
 
 /// The options of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +70,7 @@ pub(super) fn plan(
         settings.sets.iter().map(|set| Some(set.as_str())).collect()
     };
     let overlap = i64::try_from(settings.overlap.as_secs()).unwrap_or(i64::MAX);
+    let earlier = earlier_seconds(&source.traits);
     let mut from_the_start = true;
     let mut moves_watermark = true;
     let mut windows = Vec::new();
@@ -77,7 +83,10 @@ pub(super) fn plan(
         let start = if options.full {
             settings.from
         } else {
+            // Earlier leaves no gap.
             gapless_from
+                .map(|from| from.plus_seconds(-earlier))
+                .max(settings.from)
         };
         from_the_start &= start == settings.from;
         let from = options.from.or(start);
@@ -111,11 +120,20 @@ pub(super) fn plan(
     }
 }
 
+/// By how much the question of a pass begins earlier after passes in which a list had nothing.
+///
+/// Some repositories answer the same question from a cache for ever, so the question has to differ.
+fn earlier_seconds(traits: &Traits) -> i64 {
+    let unit = span::unit_seconds(request_form::granularity(traits));
+    i64::from(traits.empty_passes.min(MAX_EARLIER)) * unit
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::ClientSettings;
-    use crate::store::{SourceId, Traits, Version, Watermark};
+    use crate::oai::Granularity;
+    use crate::store::{SourceId, Version, Watermark};
 
     fn at(text: &str) -> Datestamp {
         Datestamp::parse(text).unwrap().0
@@ -148,6 +166,43 @@ mod tests {
         SourceSettings {
             from: from.map(at),
             ..SourceSettings::new("doaj", client, "oai_doaj")
+        }
+    }
+
+    #[test]
+    fn a_question_that_brought_nothing_is_not_asked_again() {
+        let asked = |granularity, empty_passes, from| {
+            let mut source = source(Some("2026-04-03T12:00:00Z"));
+            source.traits.granularity = Some(granularity);
+            source.traits.empty_passes = empty_passes;
+            match plan(&source, None, &settings(from), &RunOptions::default()) {
+                Plan::Begin {
+                    windows,
+                    moves_watermark,
+                    ..
+                } => {
+                    assert!(moves_watermark);
+                    windows[0].span.from.unwrap().to_string()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let (second, day) = (Granularity::Second, Granularity::Day);
+        let cases = [
+            (second, 0, None, "2026-04-01T12:00:00Z"),
+            (second, 1, None, "2026-04-01T11:59:59Z"),
+            (second, 9, None, "2026-04-01T11:59:51Z"),
+            (day, 2, None, "2026-03-30T12:00:00Z"),
+            (
+                second,
+                9,
+                Some("2026-04-01T11:59:55Z"),
+                "2026-04-01T11:59:55Z",
+            ),
+            (second, 5_000, None, "2026-04-01T11:53:20Z"),
+        ];
+        for (granularity, empty_passes, from, expected) in cases {
+            assert_eq!(asked(granularity, empty_passes, from), expected);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::{CACHE_CONTROL, HeaderMap, LOCATION};
 use reqwest::{RequestBuilder, Response};
 use tokio::time::timeout;
 use url::Url;
@@ -225,7 +225,10 @@ impl Client {
         if own_site {
             builder = builder.headers(self.private_headers.clone());
         }
-        builder = builder.headers(self.cookies.headers(url, &self.private_headers));
+        builder = builder
+            .headers(self.cookies.headers(url, &self.private_headers))
+            // No answer of another day: caches on the way ask the server.
+            .header(CACHE_CONTROL, "no-cache");
         let patience = self
             .timeouts
             .connect

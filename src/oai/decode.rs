@@ -261,7 +261,8 @@ mod tests {
         let page = |inside: &[u8]| [b"<a>", inside, b"</a>"].concat();
         let pair = (RepairKind::SurrogatePair, 1);
         let bad = |count| (RepairKind::InvalidUtf8, count);
-        let cases: &[(&str, &[u8], &str, Vec<(RepairKind, u64)>)] = &[
+        type Case<'a> = (&'a str, &'a [u8], &'a str, Vec<(RepairKind, u64)>);
+        let cases: &[Case<'_>] = &[
             ("pair", b"\xED\xA0\xBD\xED\xB8\x80", "\u{1F600}", vec![pair]),
             (
                 "in text",

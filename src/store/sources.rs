@@ -146,6 +146,15 @@ pub struct Traits {
     /// Whether `set` has no effect; `None` if not tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignores_sets: Option<bool>,
+    /// Whether the records of a set's list name the set; `None` if no set was listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names_sets: Option<bool>,
+    /// The root elements of metadata on first pages, as `{namespace}name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metadata_roots: Vec<String>,
+    /// The number of passes in a row in which a list had nothing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub empty_passes: u32,
     /// Lists of this many items that end without a token are known to be complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole_at: Option<u64>,
@@ -188,6 +197,10 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
 words! {
     /// Kinds of warnings. A warning stays until its cause is gone.
     #[derive(PartialOrd, Ord)]
@@ -206,6 +219,8 @@ words! {
         IgnoresDates = "ignores_dates",
         /// `set` has no effect.
         IgnoresSets = "ignores_sets",
+        /// Later pages of a set's list show records of other sets.
+        ForgetsSet = "forgets_set",
         /// The base URL redirects permanently.
         Moved = "moved",
         /// The repository's clock differs from ours by minutes.

@@ -172,6 +172,31 @@ pub fn part<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     Some(&text[from..to])
 }
 
+/// A page by hand whose token stands only in its request element.
+pub fn token_in_request(numbers: &[usize], token: &str) -> Fault {
+    let attribute = format!("<request resumptionToken=\"{token}\" verb");
+    Fault::xml(page(numbers, None).replacen("<request verb", &attribute, 1))
+}
+
+/// The answer with Dublin Core replaced by MARC.
+pub fn in_marc() -> Fault {
+    Fault::body(|body| marc(&String::from_utf8(body).unwrap()).into_bytes())
+}
+
+/// A page with Dublin Core replaced by MARC.
+pub fn marc(page: &str) -> String {
+    let mut out = String::new();
+    let mut rest = page;
+    while let Some(start) = rest.find("<oai_dc:dc") {
+        let end = "</oai_dc:dc>";
+        let stop = start + rest[start..].find(end).unwrap() + end.len();
+        out.push_str(&rest[..start]);
+        out.push_str("<record xmlns=\"http://www.loc.gov/MARC21/slim\"><leader/></record>");
+        rest = &rest[stop..];
+    }
+    out + rest
+}
+
 /// The answer without its token element.
 pub fn without_token() -> Fault {
     token_replaced(|_| String::new())

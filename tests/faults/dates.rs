@@ -697,3 +697,55 @@ async fn b19_the_present_day_is_harvested_and_read_again() {
     }
     assert!(world.asked("until").is_empty(), "the last window is open");
 }
+
+#[tokio::test]
+async fn b20_page_from_a_cache() {
+    // Page two is of another day: the list proves no more than that day.
+    let old = "2026-05-01T12:00:00Z";
+    let stale = swap(
+        &format!("<responseDate>{NOON}"),
+        &format!("<responseDate>{old}"),
+    );
+    let world = World::of(six().always(When::Page(2), stale)).await;
+    let report = world.run().await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    assert_eq!(world.watermark().as_deref(), Some(old));
+    assert_eq!(
+        world.repository.requests().len(),
+        4,
+        "nothing is asked twice"
+    );
+    world.repository.heal();
+    world.run().await;
+    let asked = world.asked("from");
+    assert_eq!(asked, ["2026-04-29T12:00:00Z"]);
+    let requests = world.repository.requests();
+    let mut asked = requests
+        .iter()
+        .map(|request| request.header("cache-control"));
+    assert!(asked.all(|header| header == Some("no-cache")));
+}
+
+#[tokio::test]
+async fn b21_question_from_a_cache() {
+    // A cache keeps each answer for ever: nothing new shows to who asks the same.
+    for granularity in [Granularity::Second, Granularity::Day] {
+        let world = World::of(six().behaving(move |how| how.granularity = granularity)).await;
+        assert_eq!(world.run().await.end, End::Complete);
+        world.repository.forget_requests();
+        for _ in 0..4 {
+            world.advance(DAY);
+            assert_eq!(world.run().await.end, End::Complete);
+        }
+        let mut asked = world.asked("from");
+        assert_eq!(asked.len(), 4);
+        asked.dedup();
+        assert_eq!(asked.len(), 4, "each question differs: {asked:?}");
+        let first = asked[0].clone();
+        assert!(
+            asked.iter().all(|from| *from <= first),
+            "none leaves a gap: {asked:?}"
+        );
+    }
+}

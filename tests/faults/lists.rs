@@ -919,3 +919,253 @@ async fn a30_newest_first() {
         .break_with(resumption(), Fault::bad_resumption_token());
     world.assert_whole(&world.run().await);
 }
+
+#[tokio::test]
+async fn a31_token_in_an_unusual_place() {
+    let refused = || six().always(with_token("none"), Fault::bad_resumption_token());
+    let world = World::of(
+        refused()
+            .always(first_page(), token_in_request(&[1, 2], "a"))
+            .always(with_token("a"), token_in_request(&[3, 4], "b"))
+            .always(with_token("b"), token_in_request(&[5, 6], "b")),
+    )
+    .await;
+    world.assert_whole(&world.run().await);
+    assert_eq!(
+        world.repository.requests().len(),
+        4,
+        "the last one repeats what was sent"
+    );
+    // The last page shows a text that leads nowhere, or to the same page again.
+    for odd in ["none", "c"] {
+        let world = World::of(
+            refused()
+                .always(
+                    first_page(),
+                    Fault::xml(page(&[1, 2, 3], Some(&token("a")))),
+                )
+                .always(with_token("a"), token_in_request(&[4, 5, 6], odd))
+                .always(with_token("c"), token_in_request(&[4, 5, 6], "c")),
+        )
+        .await;
+        world.assert_whole(&world.run().await);
+        assert!(world.repository.requests().len() < 8, "{odd}");
+    }
+    // Elsewhere.
+    for element in [
+        "<resumptionToken token=\"a\"/>",
+        "<resumptiontoken>a</resumptiontoken>",
+        "<resumptionToken><value>a</value></resumptionToken>",
+    ] {
+        let world = World::of(
+            refused()
+                .always(first_page(), Fault::xml(page(&[1, 2, 3], Some(element))))
+                .always(
+                    with_token("a"),
+                    Fault::xml(page(&[4, 5, 6], Some("<resumptionToken/>"))),
+                ),
+        )
+        .await;
+        world.assert_whole(&world.run().await);
+    }
+    let attribute =
+        page(&[1, 2, 3], None).replacen("<ListRecords>", "<ListRecords resumptionToken=\"a\">", 1);
+    let world = World::of(
+        refused()
+            .always(first_page(), Fault::xml(attribute))
+            .always(
+                with_token("a"),
+                Fault::xml(page(&[4, 5, 6], Some("<resumptionToken/>"))),
+            ),
+    )
+    .await;
+    world.assert_whole(&world.run().await);
+}
+
+/// A page by hand of records in sets.
+fn page_of_sets(records: &[(usize, &str)], token: Option<&str>) -> Fault {
+    let records: String = records
+        .iter()
+        .map(|(number, set)| {
+            let item = item(*number);
+            let set = format!("<setSpec>{set}</setSpec></header>");
+            record(
+                &item.identifier,
+                &at(*number).to_string(),
+                &item.metadata[0].1,
+            )
+            .replacen("</header>", &set, 1)
+        })
+        .collect();
+    Fault::xml(list(&format!("{records}{}", token.unwrap_or_default())))
+}
+
+#[tokio::test]
+async fn a32_later_pages_forget_the_set() {
+    let end = Some("<resumptionToken/>");
+    let whole = When::matching(|request| {
+        request.argument("set").is_none() && request.argument("resumptionToken").is_none()
+    });
+    let mut world = World::of(
+        six()
+            .always(whole, page_of_sets(&[(3, "a:b"), (4, "b")], end))
+            .always(
+                first_page(),
+                page_of_sets(&[(1, "a"), (3, "a:b")], Some(&token("t"))),
+            )
+            .always(
+                with_token("t"),
+                page_of_sets(&[(3, "a:b"), (4, "b")], Some(&token("u"))),
+            )
+            .always(with_token("u"), page_of_sets(&[(5, "a"), (6, "ab")], end)),
+    )
+    .await;
+    world.settings.sets = vec!["a".to_owned()];
+    let report = world.run().await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(world.live(), "1 3 5");
+    let warning = &world.warnings()[WarningKind::ForgetsSet.word()];
+    assert!(warning.contains("records of other sets"), "{warning}");
+    assert_eq!(world.source().traits.ignores_sets, Some(false));
+    // It stands until a full list shows otherwise.
+    world.advance(DAY);
+    world.run().await;
+    assert!(world.has_warning(WarningKind::ForgetsSet));
+    world.repository.heal();
+    let a = page_of_sets(&[(1, "a"), (3, "a"), (5, "a")], end);
+    world.repository.break_with(lists(), a);
+    let full = RunOptions {
+        full: true,
+        ..RunOptions::default()
+    };
+    assert_eq!(world.run_with(&full).await.end, End::Complete);
+    assert!(!world.has_warning(WarningKind::ForgetsSet));
+}
+
+#[tokio::test]
+async fn a33_later_pages_forget_the_dates() {
+    let world = World::of(six()).await;
+    world.assert_whole(&world.run().await);
+    world.advance(3 * DAY);
+    let now = world.repository.clock().now();
+    let changed = |number: usize, days: i64| {
+        let mut item = item(number);
+        item.datestamp = now.plus_seconds(-days * DAY);
+        world.repository.with_model(|model| model.insert(item));
+    };
+    changed(7, 2);
+    changed(8, 1);
+    changed(9, 1);
+    let at = |number: usize, days: i64| {
+        let item = item(number);
+        let at = now.plus_seconds(-days * DAY).to_string();
+        record(&item.identifier, &at, &item.metadata[0].1)
+    };
+    let new = |numbers: &[usize], next: Option<&str>| {
+        let records: String = numbers
+            .iter()
+            .map(|n| at(*n, if *n == 7 { 2 } else { 1 }))
+            .collect();
+        Fault::xml(list(&format!(
+            "{records}{}",
+            next.unwrap_or("<resumptionToken/>")
+        )))
+    };
+    // The first page keeps to the dates; the others are those of the whole list, from its third item on.
+    let rules = [
+        (first_page(), new(&[7, 8], Some(&token("2")))),
+        (
+            with_token("2"),
+            Fault::xml(page(&[3, 4], Some(&token("4")))),
+        ),
+        (
+            with_token("4"),
+            Fault::xml(page(&[5, 6], Some(&token("6")))),
+        ),
+        (with_token("6"), new(&[7, 8], Some(&token("8")))),
+        (with_token("8"), new(&[9], None)),
+    ];
+    for (when, fault) in rules {
+        world.repository.break_with(when, fault);
+    }
+    let report = world.run().await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7 8 9");
+    assert!(world.has_warning(WarningKind::IgnoresDates));
+}
+
+#[tokio::test]
+async fn a34_later_pages_in_another_format() {
+    // metadataPrefix beside the token helps.
+    let without_prefix = When::matching(|request| {
+        request.argument("resumptionToken").is_some()
+            && request.argument("metadataPrefix").is_none()
+    });
+    let builder = six()
+        .always(first_page(), Fault::xml(page(&[1, 2], Some(&token("a")))))
+        .always(
+            without_prefix,
+            Fault::xml(marc(&page(&[3, 4], Some(&token("b"))))),
+        )
+        .always(
+            with_token("a"),
+            Fault::xml(page(&[3, 4], Some(&token("b")))),
+        )
+        .always(with_token("b"), Fault::xml(page(&[5, 6], None)));
+    let world = World::of(builder).await;
+    world.assert_whole(&world.run().await);
+    assert!(world.source().traits.wants_prefix_with_token);
+    assert_eq!(world.repository.requests().len(), 5);
+    // Nothing helps but lists of one page.
+    let world = World::of(six().always(resumption(), in_marc())).await;
+    world.assert_whole(&world.run().await);
+    // Nor dates nor ListIdentifiers: the list still shows which records there are.
+    let world = World::of(
+        six()
+            .behaving(|how| how.ignores_from = true)
+            .always(When::Verb("ListIdentifiers"), Fault::oai_error("badVerb"))
+            .always(resumption(), in_marc()),
+    )
+    .await;
+    let report = world.run().await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    assert_eq!(world.title(6), "Title 6");
+    // A later page has it only once.
+    let world = World::of(six().once(When::Page(2), in_marc())).await;
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn a34_everything_in_another_format() {
+    let world = World::of(six().always(lists(), in_marc())).await;
+    let report = world.run().await;
+    world.assert_incomplete(
+        &report,
+        &["another format", "oai_dc", "MARC", "metadata_prefix"],
+    );
+    assert_eq!(world.live(), "", "nothing is stored under a false format");
+    assert!(world.repository.requests().len() <= 3);
+    world.repository.heal();
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn a34_one_record_in_another_format() {
+    let third = Fault::body(|body| {
+        let text = String::from_utf8(body).unwrap();
+        let marc = "<record xmlns=\"http://www.loc.gov/MARC21/slim\"/>";
+        match part(&text, "<oai_dc:dc", "</oai_dc:dc>") {
+            Some(first) if text.contains(&format!("<identifier>{}<", id(3))) => {
+                text.replacen(first, marc, 1).into_bytes()
+            }
+            _ => text.into_bytes(),
+        }
+    });
+    let world = World::of(six().always(When::Always, third)).await;
+    let report = world.run().await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(world.live(), "1 2 4 5 6");
+    let item = &world.quarantine()[0];
+    assert!(item.reason.contains("another format"), "{item:?}");
+}

@@ -170,6 +170,18 @@ async fn rows() -> Vec<Row> {
             ),
         ),
         row(
+            "A31 token only in `<request>`",
+            six()
+                .always(first_page(), token_in_request(&[1, 2], "a"))
+                .always(with_token("a"), token_in_request(&[3, 4], "b"))
+                .always(with_token("b"), Fault::xml(page(&[5, 6], None))),
+        ),
+        row(
+            "A34 later pages in MARC",
+            six().always(resumption(), in_marc()),
+        ),
+        row("A34 all pages in MARC", six().always(lists(), in_marc())),
+        row(
             "B11 fraction in datestamp",
             datestamp("2025-04-30T12:00:00.123Z"),
         ),
@@ -251,6 +263,11 @@ async fn rows() -> Vec<Row> {
         ),
         row("D1 raw control character", title(b"Title\x0b3")),
         row("D1 `&#x1;`", title(b"Title&#x1;3")),
+        row(
+            "D1 surrogates as references",
+            title(b"Title &#xD83D;&#xDE00;"),
+        ),
+        row("D2 CESU-8", title(b"Title \xED\xA0\xBD\xED\xB8\x80")),
         row("D2 bad UTF-8 byte", title(b"Title \xfc")),
         row("D5 bare `&`", title(b"A & B")),
         row("D6 HTML entity", title(b"caf&eacute;")),
@@ -364,6 +381,6 @@ async fn the_table_is_true() {
         .iter()
         .map(|(name, outcome)| (*name, outcome.as_str()))
         .collect();
-    assert_eq!(found.len(), 45);
+    assert_eq!(found.len(), 50);
     assert_eq!(told, found);
 }

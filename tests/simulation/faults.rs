@@ -47,9 +47,11 @@ pub(crate) enum Fault {
     OtherVerb,
     /// The repository has forgotten its sessions.
     Restarted,
+    /// The records come in another format than was asked for.
+    OtherFormat,
 }
 
-const ALL: [Fault; 22] = [
+const ALL: [Fault; 23] = [
     Fault::Wait,
     Fault::Broken,
     Fault::Lost,
@@ -72,6 +74,7 @@ const ALL: [Fault; 22] = [
     Fault::EmptyPage,
     Fault::OtherVerb,
     Fault::Restarted,
+    Fault::OtherFormat,
 ];
 
 impl Fault {
@@ -98,6 +101,7 @@ impl Fault {
                 | Self::NoToken
                 | Self::Repeated
                 | Self::Restarted
+                | Self::OtherFormat
                 | Self::Html
                 | Self::Empty
                 | Self::Junk
@@ -122,9 +126,22 @@ pub(crate) fn spoil(fault: Fault, body: &[u8], resumed: bool, rng: &mut Rng) -> 
                 "<error code=\"badArgument\">database gone</error></ListRecords>",
             )
             .into_bytes(),
+        Fault::OtherFormat => in_marc(&text()).into_bytes(),
         Fault::NoToken if resumed => without_token(&text()).into_bytes(),
         _ => return None,
     })
+}
+
+/// The page with its records in MARC.
+fn in_marc(text: &str) -> String {
+    let mut parts = text.split("<metadata>");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.split_once("</metadata>").map_or("", |(_, rest)| rest);
+        out.push_str("<metadata><record xmlns=\"http://www.loc.gov/MARC21/slim\"/></metadata>");
+        out.push_str(rest);
+    }
+    out
 }
 
 /// The page with the attributes of its token, but without the token.

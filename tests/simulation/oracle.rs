@@ -353,7 +353,9 @@ pub(crate) fn check_equal(
         let revived = stored.state.metadata.is_none()
             && repository.current.get(&identifier).is_some_and(hidden);
         demand!(
-            revived || repository.disappeared.contains_key(&identifier),
+            revived
+                || repository.disappeared.contains_key(&identifier)
+                || repository.strangers.contains(&identifier),
             "{identifier} does not show and is stored as {stored:?}"
         );
         excused.disappeared += 1;

@@ -98,6 +98,9 @@ pub(crate) struct Repository {
     text_bytes: usize,
     /// How many records changed so far.
     pub(crate) changes: u64,
+    /// Records that lists of other sets have shown. Where a harvester cannot tell whether the set was
+    /// forgotten or is ignored, it stores them and warns.
+    pub(crate) strangers: BTreeSet<String>,
     /// The last items of pages since lists began: where one of them leaves its second, DOAJ's
     /// tokens skip another one, and nothing a harvester sees tells of it.
     page_ends: BTreeSet<String>,
@@ -171,6 +174,7 @@ impl Repository {
             number: 0,
             text_bytes: 0,
             changes: 0,
+            strangers: BTreeSet::new(),
             page_ends: BTreeSet::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! The way between harvester and repository: faults, lost answers, crashes, and the clocks that
 //! go on meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +66,12 @@ pub(crate) struct Site {
     /// Answers that only a count can tell from the truth. A harvester that gets the same wrong
     /// count twice believes it, so there is one of these at most.
     deceits_left: u32,
+    /// A cache keeps each answer that nothing has changed, for ever, by its question.
+    keeps_empty: bool,
+    /// The questions that were answered so.
+    empty_questions: HashSet<Vec<(String, String)>>,
+    /// Later pages of a set's list also show records of other sets.
+    forgets_set: bool,
     /// The pages since the list began.
     pages: Vec<Vec<u8>>,
     /// Whether a run asked more than [`MOST_CALLS`] times.
@@ -82,6 +88,12 @@ impl Site {
             let poisoned = |_| names[rng.usize(0..names.len())].clone();
             site.poison = (0..2).map(poisoned).collect();
         }
+        // By the day, there are too few questions that were not asked yet.
+        site.keeps_empty =
+            site.repository.model.behaviour.granularity == Granularity::Second && rng.u8(0..6) == 0;
+        site.forgets_set = !site.repository.sets.is_empty()
+            && !site.repository.model.behaviour.ignores_from
+            && rng.bool();
         site.fault_rate = [0, 10, 50, 200][rng.usize(0..4)];
         site.change_rate = [0, 50, 300][rng.usize(0..3)];
         site.jump_rate = [0, 10][rng.usize(0..2)];
@@ -107,6 +119,9 @@ impl Site {
             dead_tokens: HashMap::new(),
             poison: Vec::new(),
             deceits_left: 1,
+            keeps_empty: false,
+            empty_questions: HashSet::new(),
+            forgets_set: false,
             pages: Vec::new(),
             endless: false,
         }
@@ -119,6 +134,7 @@ impl Site {
         self.jump_rate = 0;
         self.outage = None;
         self.dead_tokens.clear();
+        self.forgets_set = false;
         self.poison.clear();
     }
 
@@ -253,11 +269,13 @@ impl Site {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let now = Datestamp::from_unix(self.repository.now);
-        let body = self.repository.model.answer(&arguments, now).body;
+        let mut body = self.repository.model.answer(&arguments, now).body;
         let text = String::from_utf8_lossy(&body);
         if lists || request.verb() == Verb::ListIdentifiers {
             self.repository.note_page(&text);
         }
+        let is_question = matches!(request, Request::ListRecords(asked) if asked.from.is_some());
+        let is_empty = text.contains("noRecordsMatch");
         if self
             .poison
             .iter()
@@ -268,6 +286,16 @@ impl Site {
         }
         if lists && !resumed {
             self.pages.clear();
+        }
+        if self.keeps_empty && is_question {
+            if is_empty {
+                self.empty_questions.insert(arguments);
+            } else if self.empty_questions.contains(&arguments) {
+                return self.reply(Fault::NothingMore, request);
+            }
+        }
+        if self.forgets_set && lists && resumed {
+            body = self.with_other_sets(&body, now);
         }
         let received = matches!(fault, None | Some(Fault::Restarted))
             && self.cut != Some(Cut::After(self.calls));
@@ -283,6 +311,44 @@ impl Site {
             self.pages.push(body);
         }
         result
+    }
+
+    /// A page with records of sets that were not asked for among the others.
+    fn with_other_sets(&mut self, body: &[u8], now: Datestamp) -> Vec<u8> {
+        let asked_for = &self.repository.sets;
+        let others: Vec<String> = self
+            .repository
+            .current
+            .iter()
+            .filter(|(_, current)| {
+                let sets = &current.item.set_specs;
+                !sets.is_empty() && !sets.iter().any(|set| asked_for.contains(set))
+            })
+            .map(|(identifier, _)| identifier.clone())
+            .collect();
+        let mut text = String::from_utf8_lossy(body).into_owned();
+        let end = text
+            .find("<resumptionToken")
+            .or_else(|| text.find("</ListRecords>"));
+        let (Some(end), false) = (end, others.is_empty()) else {
+            return text.into_bytes();
+        };
+        let other = others[self.rng.usize(0..others.len())].clone();
+        let arguments = [
+            ("verb", "GetRecord"),
+            ("identifier", &other),
+            ("metadataPrefix", self.repository.prefix),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let answer = self.repository.model.answer(&arguments, now).body;
+        let answer = String::from_utf8_lossy(&answer);
+        if let Some((_, rest)) = answer.split_once("<record>")
+            && let Some((record, _)) = rest.rsplit_once("</record>")
+        {
+            text.insert_str(end, &format!("<record>{record}</record>"));
+            self.repository.strangers.insert(other);
+        }
+        text.into_bytes()
     }
 
     /// An answer that owes nothing to what the repository holds.

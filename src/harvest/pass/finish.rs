@@ -68,6 +68,13 @@ pub(super) fn finish_pass<T: Transport>(
             run.warn_of_wrong_sizes(source, items, size)?;
         }
     }
+    if matches!(pass.kind, PassKind::Since | PassKind::Full) {
+        let traits = &mut run.repository.traits;
+        traits.empty_passes = match run.repository.had_empty_list {
+            true => traits.empty_passes.saturating_add(1),
+            false => 0,
+        };
+    }
     run.save_traits(source)?;
     if pass.kind == PassKind::Identifiers {
         return Ok(());
@@ -125,6 +132,9 @@ fn check_full_list<T: Transport>(run: &Run<'_, T>, source: &Source, seen: u64) -
     }
     if traits.ignores_sets != Some(true) {
         run.warn(source, WarningKind::IgnoresSets, None)?;
+    }
+    if !run.repository.sets_forgotten {
+        run.warn(source, WarningKind::ForgetsSet, None)?;
     }
     let stored = source.live_records + source.deleted_records;
     let message = format!("a full list showed {seen} records, the store has {stored}");

@@ -2,12 +2,14 @@
 
 use super::{PassRun, WindowOutcome};
 use crate::harvest::commit::Times;
+use crate::harvest::reading::{names, names_only_others};
 use crate::harvest::request_form;
 use crate::harvest::requester::{Fetched, RequestError};
 use crate::harvest::run::Halt;
+use crate::harvest::span;
 use crate::oai::client::Transport;
-use crate::oai::response::List;
-use crate::oai::{Content, Record, Request};
+use crate::oai::response::{ErrorCode, List, OaiError, Paging};
+use crate::oai::{Content, Header, Record, Request};
 use crate::store::{NewWindow, Span, Step, WarningKind, Window};
 
 const IGNORES_SETS: &str =
@@ -55,6 +57,111 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(ignores)
     }
 
+    /// What it means that a later page of a set's list shows a record of other sets, `stranger`, although
+    /// the first page had none, perhaps by chance.
+    ///
+    /// The list of the set at the stranger's datestamp tells: if its first page shows the stranger too,
+    /// the repository ignores sets. If only the list of everything does, later pages forget the set.
+    pub(super) async fn meaning_of_other_sets(
+        &mut self,
+        window: &Window,
+        stranger: &Header,
+    ) -> Result<OtherSets, Halt> {
+        match self.run.repository.traits.ignores_sets {
+            Some(true) => return Ok(OtherSets::Ignored),
+            Some(false) => return Ok(OtherSets::Forgotten),
+            None => {}
+        }
+        let Some(set) = window.set_spec.as_deref() else {
+            return Ok(OtherSets::Unclear);
+        };
+        let traits = &self.run.repository.traits;
+        let unit = span::unit_seconds(request_form::granularity(traits));
+        let at = stranger.instant().filter(|_| !traits.ignores_dates);
+        let span = at.map_or(window.span, |at| Span {
+            from: Some(at),
+            until: Some(at.plus_seconds(unit)),
+        });
+        let of_set = self.first_page(span, Some(set)).await?;
+        let whole = self.first_page(span, None).await?;
+        let shows_others = of_set
+            .items
+            .iter()
+            .any(|record| names_only_others(&record.header, set));
+        let is_in = |list: &List<Record>| {
+            let mut items = list.items.iter();
+            items.any(|record| record.header.identifier == stranger.identifier)
+        };
+        let ignores = match at {
+            _ if shows_others => true,
+            // Without dates, both lists begin far before the stranger.
+            None if is_same(&of_set, &whole) => true,
+            None => false,
+            Some(_) if is_in(&whole) && !is_in(&of_set) => false,
+            Some(_) if whole.token.is_some() => {
+                self.note_other_sets(window, OtherSets::Unclear)?;
+                return Ok(OtherSets::Unclear);
+            }
+            Some(_) => return Err(cannot_tell()),
+        };
+        self.run.repository.traits.ignores_sets = Some(ignores);
+        self.save_traits()?;
+        if ignores {
+            self.run
+                .warn(self.source, WarningKind::IgnoresSets, Some(IGNORES_SETS))?;
+            return Ok(OtherSets::Ignored);
+        }
+        Ok(OtherSets::Forgotten)
+    }
+
+    /// The first page of a list; empty if nothing matches, twice.
+    async fn first_page(&mut self, span: Span, set: Option<&str>) -> Result<List<Record>, Halt> {
+        let run = &mut *self.run;
+        let prefix = &run.settings.metadata_prefix;
+        let traits = &run.repository.traits;
+        let request = Request::ListRecords(request_form::first(prefix, set, span, traits));
+        for _ in 0..2 {
+            let content = match run.requester.ask(&request, 1).await {
+                Ok(fetched) => fetched.response.content,
+                Err(RequestError::Failed { .. }) => return Err(cannot_tell()),
+                Err(error) => return Err(error.into()),
+            };
+            match content {
+                Content::Records(list) => return Ok(list),
+                Content::Errors(errors) if says_none(&errors) => {}
+                _ => return Err(cannot_tell()),
+            }
+        }
+        Ok(List {
+            items: Vec::new(),
+            bad: Vec::new(),
+            token: None,
+            paging: Paging::default(),
+        })
+    }
+
+    /// Warns that later pages of a set's list show records of other sets.
+    pub(super) fn note_other_sets(
+        &mut self,
+        window: &Window,
+        meaning: OtherSets,
+    ) -> Result<(), Halt> {
+        self.run.repository.sets_forgotten = true;
+        let set = window.set_spec.as_deref().unwrap_or_default();
+        let follows = match meaning {
+            OtherSets::Forgotten => "these are left out",
+            OtherSets::Ignored | OtherSets::Unclear => {
+                "these are stored, since the repository may ignore sets"
+            }
+        };
+        let message = format!(
+            "later pages of the list of set {set} show records of other sets; {follows}; tell the \
+             repository that its tokens forget the set"
+        );
+        self.run
+            .warn(self.source, WarningKind::ForgetsSet, Some(&message))
+    }
+
     /// Replaces the lists of all sets by one list of everything.
     pub(super) async fn read_without_sets(&mut self) -> Result<WindowOutcome, Halt> {
         let pending = self.run.context.store.pending_windows(self.pass.id)?;
@@ -80,18 +187,35 @@ impl<T: Transport> PassRun<'_, '_, T> {
     }
 }
 
+/// What records of other sets on later pages of a set's list mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherSets {
+    /// The repository ignores `set`, and the first page had none of them by chance.
+    Ignored,
+    /// Later pages forget the set.
+    Forgotten,
+    /// One or the other.
+    Unclear,
+}
+
+fn cannot_tell() -> Halt {
+    Halt::Unfinished(
+        "a list shows records of other sets than asked for, and the repository did not show whether \
+         it ignores sets"
+            .to_owned(),
+    )
+}
+
+fn says_none(errors: &[OaiError]) -> bool {
+    let none = Some(ErrorCode::NoRecordsMatch);
+    !errors.is_empty() && errors.iter().all(|error| error.known_code() == none)
+}
+
 /// Whether the records of a list name sets, and neither `set` nor one below it.
 fn shows_only_others(list: &List<Record>, set: &str) -> bool {
-    let is_in = |spec: &String| {
-        spec.strip_prefix(set)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-    };
-    let mut specs = list
-        .items
-        .iter()
-        .flat_map(|record| &record.header.set_specs)
-        .peekable();
-    specs.peek().is_some() && !specs.any(is_in)
+    let mut records = list.items.iter();
+    let names_any = records.any(|record| !record.header.set_specs.is_empty());
+    names_any && !list.items.iter().any(|record| names(&record.header, set))
 }
 
 /// Whether two first pages begin the same list.
@@ -121,8 +245,7 @@ fn hull(spans: impl Iterator<Item = Span> + Clone) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oai::response::Paging;
-    use crate::oai::{Datestamp, Header};
+    use crate::oai::Datestamp;
 
     fn list(sets: &[&[&str]]) -> List<Record> {
         let record = |(number, sets): (usize, &&[&str])| {

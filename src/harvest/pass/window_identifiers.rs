@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::PassRun;
 use crate::harvest::learn;
-use crate::harvest::reading::Tokens;
+use crate::harvest::reading::{Tokens, token_in_request};
 use crate::harvest::request_form;
 use crate::harvest::requester::RequestError;
 use crate::harvest::run::Halt;
@@ -12,7 +12,7 @@ use crate::harvest::span;
 use crate::harvest::watermark::{self, Evidence};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
-use crate::oai::response::Paging;
+use crate::oai::response::{List, Paging};
 use crate::oai::{Content, Datestamp, Header, Request};
 use crate::store::Window;
 
@@ -43,7 +43,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
     pub(super) async fn is_cut_off(&mut self, window: &Window, items: u64) -> Result<bool, Halt> {
         let has_more = !self.lists_identifiers()
             && matches!(
-                self.list_identifiers(window).await?,
+                self.list_headers(window, Verb::ListIdentifiers).await?,
                 WindowIdentifiers::Listed { headers, .. } if headers.len() as u64 > items
             );
         if has_more {
@@ -58,7 +58,14 @@ impl<T: Transport> PassRun<'_, '_, T> {
         &mut self,
         window: &Window,
     ) -> Result<WindowIdentifiers, Halt> {
-        let mut listed = self.list_identifiers(window).await?;
+        let mut verb = Verb::ListIdentifiers;
+        let mut listed = self.list_headers(window, verb).await?;
+        // A list in another format still shows which records there are.
+        if matches!(listed, WindowIdentifiers::Failed(_)) && self.run.repository.shows_other_format
+        {
+            verb = Verb::ListRecords;
+            listed = self.list_headers(window, verb).await?;
+        }
         let WindowIdentifiers::Listed { headers, .. } = &mut listed else {
             return Ok(listed);
         };
@@ -67,7 +74,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         if headers.len() == count {
             return Ok(listed);
         }
-        let mut again = self.list_identifiers(window).await?;
+        let mut again = self.list_headers(window, verb).await?;
         if let WindowIdentifiers::Listed { headers, .. } = &mut again
             && unique(headers) != first
         {
@@ -77,18 +84,24 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(again)
     }
 
-    async fn list_identifiers(&mut self, window: &Window) -> Result<WindowIdentifiers, Halt> {
+    /// Lists the headers of a window, by ListIdentifiers or out of ListRecords.
+    async fn list_headers(
+        &mut self,
+        window: &Window,
+        verb: Verb,
+    ) -> Result<WindowIdentifiers, Halt> {
         let run = &mut *self.run;
         let prefix = &run.settings.metadata_prefix;
         let traits = &mut run.repository.traits;
         let set = window.set_spec.as_deref();
-        let mut request =
-            Request::ListIdentifiers(request_form::first(prefix, set, window.span, traits));
+        let first = request_form::first(prefix, set, window.span, traits);
+        let mut request = request_form::list(verb, first);
         let granularity = request_form::granularity(traits);
         let (_, asked_text) = span::render(window.span, granularity);
         let mut lowered = None;
         let mut headers = Vec::new();
         let mut tokens = Tokens::default();
+        let mut guesses = false;
         for _ in 0..MAX_PAGES {
             let fetched = match run.requester.ask(&request, 1).await {
                 Ok(fetched) => fetched,
@@ -100,8 +113,16 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     None => return Err(error.into()),
                 },
             };
-            match fetched.response.content {
-                Content::Identifiers(list) => {
+            let echoed = fetched.response.request.resumption_token.as_deref();
+            match headers_alone(fetched.response.content) {
+                Content::Identifiers(mut list) => {
+                    if list.token.is_none()
+                        && list.paging == Paging::default()
+                        && (guesses || headers.is_empty())
+                    {
+                        list.token = token_in_request(echoed, tokens.sent());
+                        guesses = list.token.is_some();
+                    }
                     if let Some(bad) = list.bad.first() {
                         return failed(format!("ListIdentifiers: {}", bad.reason));
                     }
@@ -141,10 +162,11 @@ impl<T: Transport> PassRun<'_, '_, T> {
                         }
                         return Ok(WindowIdentifiers::Listed { headers, lowered });
                     };
-                    request = request_form::resume(Verb::ListIdentifiers, &token, prefix, traits);
+                    request = request_form::resume(verb, &token, prefix, traits);
                 }
                 Content::Errors(errors) => {
-                    if matches!(request, Request::Resume { .. }) {
+                    let resumes = matches!(request, Request::Resume { .. });
+                    if resumes && !guesses && verb == Verb::ListIdentifiers {
                         // DOAJ refuses these tokens, and accepts those of ListRecords.
                         learn::failing_verb(traits, Verb::ListIdentifiers);
                     }
@@ -157,6 +179,19 @@ impl<T: Transport> PassRun<'_, '_, T> {
             }
         }
         failed(format!("more than {MAX_PAGES} pages of identifiers"))
+    }
+}
+
+/// A list of records as a list of their headers.
+fn headers_alone(content: Content) -> Content {
+    match content {
+        Content::Records(list) => Content::Identifiers(List {
+            items: list.items.into_iter().map(|record| record.header).collect(),
+            bad: list.bad,
+            token: list.token,
+            paging: list.paging,
+        }),
+        other => other,
     }
 }
 

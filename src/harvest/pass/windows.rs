@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::sets::OtherSets;
 use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::commit::Times;
 use crate::harvest::reading::{
-    ListAnswer, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records,
+    Asked, ListAnswer, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records,
 };
 use crate::harvest::request_form;
 use crate::harvest::requester::{Fetched, RequestError};
@@ -64,7 +65,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
         let asked_already = self.start != PassStart::LimitReached;
         let newest_first = self.run.repository.traits.newest_first;
-        let mut reading = Reading::new(window, asked_already, newest_first);
+        let asked = Asked::new(
+            &self.run.settings.metadata_prefix,
+            window.set_spec.as_deref(),
+            &self.run.repository.traits,
+        );
+        let mut reading = Reading::new(window, asked_already, newest_first).comparing(asked);
         let mut request = self.request(&reading.window, reading.window.token.as_ref());
         loop {
             if self.run.context.stop.is_requested() {
@@ -80,6 +86,16 @@ impl<T: Transport> PassRun<'_, '_, T> {
             let first = reading.is_first();
             if !first {
                 self.run.repository.tokens_work = true;
+                if let Some(stranger) = reading.stranger(&fetched.response.content) {
+                    match self
+                        .meaning_of_other_sets(&reading.window, stranger)
+                        .await?
+                    {
+                        OtherSets::Ignored => return self.read_without_sets().await,
+                        OtherSets::Forgotten => reading.leave_out_other_sets(),
+                        OtherSets::Unclear => {}
+                    }
+                }
             } else if self
                 .learn_from_beginning(&reading.window, &sent, &fetched)
                 .await?
@@ -96,6 +112,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 Verdict::End(page) => {
                     if matches!(page.ending, Some(Ending::Complete)) {
                         let is_empty = first && page.items() == 0;
+                        self.run.repository.had_empty_list |= is_empty && !reading.window.part;
                         self.check_counts(&reading, is_empty)?;
                     }
                     return self.end_window(page, times).await;
@@ -133,6 +150,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 }
                 Verdict::Restart(note) => return self.restart(reading.window, note).await,
                 Verdict::Fail(why) => {
+                    return self.recover(reading.window, why, Cost::default()).await;
+                }
+                Verdict::OtherFormat(why) if !reading.window.part => {
+                    return Err(Halt::Refused(self.in_other_format(&why)));
+                }
+                Verdict::OtherFormat(why) => {
                     return self.recover(reading.window, why, Cost::default()).await;
                 }
                 Verdict::IgnoresDates => return self.read_without_dates(&reading.window).await,
@@ -194,6 +217,9 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
         if reading.shows_other_dates() {
             self.note_ignored_dates()?;
+        }
+        if reading.forgets_set() {
+            self.note_other_sets(&reading.window, OtherSets::Forgotten)?;
         }
         if reading.teach(&mut self.run.repository.traits) {
             // A run that goes on with this list after a crash needs them.
@@ -303,13 +329,24 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let run = &mut *self.run;
         let retries = run.budget.retries(run.settings.retries);
         let fetched = run.requester.ask(request, retries).await?;
-        let Content::Errors(errors) = &fetched.response.content else {
-            return Ok((request.clone(), fetched));
+        let code = match &fetched.response.content {
+            Content::Errors(_) if !reading.is_first() && run.repository.tokens_work => {
+                return Ok((request.clone(), fetched));
+            }
+            Content::Errors(errors) => errors.iter().find_map(OaiError::known_code),
+            content if reading.is_in_other_format(content) => {
+                run.repository.shows_other_format = true;
+                if reading.is_first() {
+                    // Only once: a cache may have answered.
+                    let again = run.requester.ask(request, retries).await?;
+                    let cost = fetched.cost.plus(again.cost);
+                    return Ok((request.clone(), Fetched { cost, ..again }));
+                }
+                // As if the token had been refused: it lacks its format.
+                Some(ErrorCode::BadResumptionToken)
+            }
+            _ => return Ok((request.clone(), fetched)),
         };
-        if !reading.is_first() && run.repository.tokens_work {
-            return Ok((request.clone(), fetched));
-        }
-        let code = errors.iter().find_map(OaiError::known_code);
         let forms = request_form::other_forms(
             request,
             code,
@@ -328,7 +365,9 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 Err(error) => return Err(error),
             };
             cost = cost.plus(other.cost);
-            if lesson.is_taught_by(&other.response.content) {
+            if lesson.is_taught_by(&other.response.content)
+                && !reading.is_in_other_format(&other.response.content)
+            {
                 lesson.apply(&mut run.repository.traits);
                 run.notes
                     .note(&format!("a request was refused, and {}", lesson.in_words()));
@@ -341,6 +380,14 @@ impl<T: Transport> PassRun<'_, '_, T> {
 
     fn rules(&self) -> Rules {
         self.run.repository.rules(self.run.size_check.short_at())
+    }
+
+    fn in_other_format(&self, why: &str) -> String {
+        format!(
+            "source {}: {why}; nothing of it is stored. Check metadata_prefix; if the repository has \
+             changed the format on purpose, run `harvestd harvest --full`",
+            self.run.settings.name
+        )
     }
 
     fn refused(&self, request: &Request, error: &OaiError) -> String {

@@ -1,5 +1,6 @@
 //! One reading of a window: the verdict on each page, and how the window ends.
 
+mod asked;
 mod ends;
 mod identifiers;
 mod order;
@@ -8,16 +9,19 @@ mod watch;
 
 use std::collections::HashSet;
 
+pub(super) use asked::Asked;
+pub(super) use asked::{names, names_only_others};
 use ends::ListEnd;
 pub(super) use identifiers::identifiers_to_records;
 use order::Order;
 pub(super) use tokens::Tokens;
+pub(super) use tokens::in_request as token_in_request;
 
 use super::resume::Named;
 use super::watermark::{self, Evidence};
 use super::{resume, span};
 use crate::oai::response::{ErrorCode, List, OaiError, Paging};
-use crate::oai::{Content, Datestamp, Granularity, Record, Response, ResumptionToken};
+use crate::oai::{Content, Datestamp, Granularity, Header, Record, Response, ResumptionToken};
 use crate::store::{Cost, NewWindow, PageOrder, PageStep, Traits, Window};
 
 /// The facts about a source that the verdicts on its pages depend on.
@@ -81,6 +85,9 @@ pub(super) struct Reading {
     other_dates: bool,
     empty_pages: u32,
     tokens: Tokens,
+    /// The token that the next page answers stood only in `<request>`, and may be none.
+    guesses: bool,
+    asked: Asked,
     /// Whether each token so far has named the last item of its page.
     tokens_name_items: Option<bool>,
     /// Tokens name the datestamp of the last item.
@@ -132,6 +139,8 @@ pub(super) enum Verdict {
     Restart(String),
     /// The window fails, for this reason.
     Fail(String),
+    /// The repository answers in another format, for this reason, from the first page on.
+    OtherFormat(String),
     /// The repository ignores `from` and `until`, so that windows do not help.
     IgnoresDates,
     /// The repository refuses the request itself.
@@ -146,7 +155,11 @@ impl Verdict {
             | Self::End(page)
             | Self::CutOff { page, .. }
             | Self::Split { page, .. } => Some(page),
-            Self::Restart(_) | Self::Fail(_) | Self::IgnoresDates | Self::Refused(_) => None,
+            Self::Restart(_)
+            | Self::Fail(_)
+            | Self::OtherFormat(_)
+            | Self::IgnoresDates
+            | Self::Refused(_) => None,
         }
     }
 }
@@ -169,11 +182,45 @@ impl Reading {
             other_dates: false,
             empty_pages: 0,
             tokens: Tokens::from(window.token.clone(), asked_already),
+            guesses: false,
+            asked: Asked::default(),
             tokens_name_items: None,
             tokens_name_datestamps: false,
             order: Order::new(resumed, window.place, newest_first),
             window,
         }
+    }
+
+    /// The same reading, which compares records with what was asked for.
+    pub(super) fn comparing(self, asked: Asked) -> Self {
+        Self { asked, ..self }
+    }
+
+    /// The first record of another set on a later page, if the first page had none.
+    pub(super) fn stranger<'c>(&self, content: &'c Content) -> Option<&'c Header> {
+        match content {
+            Content::Records(list) if !self.first => self.asked.stranger(&list.items),
+            _ => None,
+        }
+    }
+
+    /// From here on, records of other sets are left out.
+    pub(super) fn leave_out_other_sets(&mut self) {
+        self.asked.leave_out();
+        self.forget_pages();
+    }
+
+    /// Whether the list has shown records of other sets.
+    pub(super) fn forgets_set(&self) -> bool {
+        self.asked.forgets_set()
+    }
+
+    /// Whether all records of an answer are in another format than was asked for.
+    pub(super) fn is_in_other_format(&self, content: &Content) -> bool {
+        let Content::Records(list) = content else {
+            return false;
+        };
+        self.asked.other_format(&list.items).is_some()
     }
 
     /// Whether the next request is the window's first.
@@ -202,6 +249,7 @@ impl Reading {
         let is_news = traits.tokens_name_items != names_items
             || traits.tokens_name_datestamps != names_datestamps
             || traits.newest_first != newest_first;
+        let is_news = self.asked.teach(traits) || is_news;
         traits.tokens_name_items = names_items;
         traits.tokens_name_datestamps = names_datestamps;
         traits.newest_first = newest_first;
@@ -219,7 +267,7 @@ impl Reading {
         let Response {
             request, content, ..
         } = response;
-        let list = match content {
+        let mut list = match content {
             Content::Records(list) => list,
             Content::Errors(errors) => return self.judge_errors(errors, cost, rules),
             other => {
@@ -227,6 +275,26 @@ impl Reading {
             }
         };
         let first = std::mem::replace(&mut self.first, false);
+        if let Some(why) = self.asked.other_format(&list.items) {
+            let page = if first { "the first page" } else { "a page" };
+            let why = format!("{page} after {} items cannot be used: {why}", self.items);
+            return match first {
+                true => Verdict::OtherFormat(why),
+                false => Verdict::Fail(why),
+            };
+        }
+        self.asked.reject_other_formats(&mut list);
+        if first {
+            self.asked.learn(&list.items);
+        }
+        let guessed = std::mem::replace(&mut self.guesses, false);
+        if guessed && self.repeats(&list) {
+            return self.end_of_guess(cost, rules);
+        }
+        if list.token.is_none() && list.paging == Paging::default() {
+            list.token = token_in_request(request.resumption_token.as_deref(), self.tokens.sent());
+            self.guesses = list.token.is_some();
+        }
         let asked_until = if first {
             asked_until
         } else {
@@ -245,7 +313,9 @@ impl Reading {
         // The same goes for a narrow part, which comes from larger ones that failed.
         let closely = first && self.window.part && (is_too_large(&list, rules) || self.is_narrow());
         if !rules.ignores_dates && self.is_outside(&list, rules.granularity, closely) {
-            self.other_dates = true;
+            if !std::mem::replace(&mut self.other_dates, true) && !first {
+                self.forget_pages();
+            }
             if self.window.part {
                 return Verdict::IgnoresDates;
             }
@@ -259,6 +329,8 @@ impl Reading {
                 self.items
             ));
         }
+        // They do not count, neither against the announced size nor for it.
+        self.asked.leave_out_other_sets(&mut list.items);
         self.watch_for_moves(&list);
         self.items += list.len() as u64;
         self.bad += list.bad.len() as u64;
@@ -271,11 +343,14 @@ impl Reading {
         // another list than the beginning.
         let lowers = watermark::echoed_bound(evidence)
             .filter(|lowered| !first && self.bound.is_some_and(|bound| *lowered < bound));
+        self.moved |= lowers.is_some();
+        // A page from a cache shows how the list was when the cache was filled.
+        let older = clock.filter(|clock| !first && self.bound.is_some_and(|bound| *clock < bound));
+        let lowers = [lowers, older].into_iter().flatten().min();
         if first {
             self.bound = bound;
         } else if lowers.is_some() {
             self.bound = lowers;
-            self.moved = true;
         }
         let order = if first {
             PageOrder::First {
@@ -294,7 +369,8 @@ impl Reading {
             _ => self.split_at(bound, rules),
         };
         let token = list.token.clone();
-        if let (Some(token), Some(last)) = (&token, list.items.last())
+        if !self.asked.forgets_set()
+            && let (Some(token), Some(last)) = (&token, list.items.last())
             && let Some(named) = resume::named(token, &last.header, self.window.span)
         {
             let names_item = named != Named::Nothing;
@@ -369,6 +445,9 @@ impl Reading {
                 _ => Verdict::Refused(error),
             };
         }
+        if std::mem::replace(&mut self.guesses, false) {
+            return self.end_of_guess(cost, rules);
+        }
         match code {
             // One token too many: an end, if all announced items have come.
             Some(ErrorCode::NoRecordsMatch) => self.end(empty, ListEnd::NoRecordsMatch, rules),
@@ -377,6 +456,17 @@ impl Reading {
                 error.code, error.message, self.items
             )),
         }
+    }
+
+    /// The end of a list whose last page had no token but one in `<request>`, which has turned out
+    /// not to lead on.
+    fn end_of_guess(&mut self, cost: Cost, rules: &Rules) -> Verdict {
+        let page = PageStep {
+            window: self.window.id,
+            cost,
+            ..PageStep::default()
+        };
+        self.end(page, ListEnd::Token(&Paging::default()), rules)
     }
 
     /// The items and the announced size of a complete reading, if it has fewer items than announced.

@@ -1,5 +1,7 @@
 //! Whether a page of a list was lost on the way, by its resumption tokens.
 
+use percent_encoding::percent_decode_str;
+
 use crate::oai::ResumptionToken;
 
 /// The resumption tokens of one list.
@@ -28,7 +30,7 @@ impl Tokens {
     }
 
     /// The token that the next page answers.
-    pub(super) fn sent(&self) -> Option<&ResumptionToken> {
+    pub(in crate::harvest) fn sent(&self) -> Option<&ResumptionToken> {
         self.sent.as_ref()
     }
 
@@ -54,9 +56,52 @@ impl Tokens {
     }
 }
 
+/// The token of the next page, if a page has it only as an attribute of `<request>`.
+///
+/// That attribute repeats the token that was sent. Some repositories change its writing, so another
+/// text may still be the same token; it leads nowhere then.
+pub(in crate::harvest) fn in_request(
+    echoed: Option<&str>,
+    sent: Option<&ResumptionToken>,
+) -> Option<ResumptionToken> {
+    let echoed = ResumptionToken::new(echoed?)?;
+    let is_same = sent.is_some_and(|sent| {
+        let (one, other) = (plain(sent.as_str()), plain(echoed.as_str()));
+        one.starts_with(&other)
+    });
+    (!is_same).then_some(echoed)
+}
+
+/// A token without escapes and white space.
+fn plain(token: &str) -> String {
+    let once = percent_decode_str(token).decode_utf8_lossy();
+    let twice = percent_decode_str(&once).decode_utf8_lossy();
+    let is_blank = |c: char| c.is_whitespace() || c == '+';
+    twice.chars().filter(|c| !is_blank(*c)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_in_the_request_counts_if_it_was_not_sent() {
+        let cases = [
+            (Some("o20"), None, Some("o20")),
+            (Some("o40"), Some("o20"), Some("o40")),
+            (Some("o20"), Some("o20"), None),
+            (Some("a b/c"), Some("a+b%2Fc"), None),
+            (Some("long"), Some("long-and-cut"), None),
+            (Some(" "), None, None),
+            (None, Some("o20"), None),
+        ];
+        for (echoed, sent, expected) in cases {
+            let sent = sent.and_then(ResumptionToken::new);
+            let found = in_request(echoed, sent.as_ref());
+            let found = found.as_ref().map(ResumptionToken::as_str);
+            assert_eq!(found, expected, "{echoed:?} {sent:?}");
+        }
+    }
 
     #[test]
     fn a_page_is_lost_only_where_the_repository_keeps_the_place() {

@@ -29,6 +29,17 @@ impl Reading {
         })
     }
 
+    /// Whether a page has the same items as one before.
+    pub(super) fn repeats(&self, list: &List<Record>) -> bool {
+        !list.is_empty() && self.fingerprints.contains(&fingerprint(list))
+    }
+
+    /// Forgets the pages so far: the list goes on as another list, which may show them again.
+    pub(super) fn forget_pages(&mut self) {
+        self.fingerprints.clear();
+        self.seen.clear();
+    }
+
     /// Notes items that came before: then other items may be missing between two pages.
     pub(super) fn watch_for_moves(&mut self, list: &List<Record>) {
         for record in &list.items {

@@ -15,6 +15,12 @@ pub(in crate::harvest) struct Repository<'a> {
     saved: Traits,
     /// Lists of this run have shown that `from` and `until` have no effect.
     dates_disproven: bool,
+    /// Later pages of a set's list have shown records of other sets in this run.
+    pub(in crate::harvest) sets_forgotten: bool,
+    /// A page of this run was in another format than asked for.
+    pub(in crate::harvest) shows_other_format: bool,
+    /// A list of this run had nothing.
+    pub(in crate::harvest) had_empty_list: bool,
     /// A resumption has worked in this run, so that its form is right.
     pub(in crate::harvest) tokens_work: bool,
 }
@@ -27,6 +33,9 @@ impl<'a> Repository<'a> {
             traits: Traits::default(),
             saved: Traits::default(),
             dates_disproven: false,
+            sets_forgotten: false,
+            shows_other_format: false,
+            had_empty_list: false,
             tokens_work: false,
         }
     }
@@ -61,6 +70,7 @@ impl<'a> Repository<'a> {
         if is_new_list {
             self.traits.ignores_dates = false;
             self.traits.ignores_sets = None;
+            self.traits.metadata_roots.clear();
         }
         self.traits.whole_at = None;
         self.traits.cut_off_at = None;

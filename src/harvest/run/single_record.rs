@@ -1,6 +1,7 @@
 //! Asks for one record by its identifier.
 
 use super::{Halt, Run};
+use crate::harvest::reading::Asked;
 use crate::harvest::requester::RequestError;
 use crate::oai::client::Transport;
 use crate::oai::response::ErrorCode;
@@ -39,7 +40,12 @@ impl<T: Transport> Run<'_, T> {
                 return Ok(match fetched.response.content {
                     // Some repositories answer with another record than was asked for.
                     Content::Record(record) if record.header.identifier == identifier => {
-                        SingleRecord::Found(record)
+                        let prefix = &self.settings.metadata_prefix;
+                        let asked = Asked::new(prefix, None, &self.repository.traits);
+                        match asked.other_format_of(&record) {
+                            Some(why) => unreadable(why),
+                            None => SingleRecord::Found(record),
+                        }
                     }
                     Content::Record(record) => unreadable(format!(
                         "GetRecord brought {} instead",

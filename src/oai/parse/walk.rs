@@ -92,6 +92,11 @@ pub(super) fn response<'t>(
     Ok(response)
 }
 
+/// Whether an element is a resumptionToken. Nothing else has this name in any case of its letters.
+fn is_token(name: &str) -> bool {
+    name.eq_ignore_ascii_case("resumptionToken")
+}
+
 impl<'t> Walk<'t> {
     /// Reads up to the root's start tag.
     fn root(&mut self) -> Result<(), Fault> {
@@ -128,7 +133,7 @@ impl<'t> Walk<'t> {
                 }
                 "request" => request = walk.request()?,
                 "error" => walk.error()?,
-                "resumptionToken" => walk.resumption_token()?,
+                _ if is_token(name) => walk.resumption_token()?,
                 _ if name == walk.hints.verb.name() => {
                     content = Some(walk.content(content.take())?)
                 }
@@ -268,6 +273,12 @@ impl<'t> Walk<'t> {
         read: fn(&mut Self, Open<'t>) -> Read<T>,
     ) -> Result<(), Fault> {
         let list_name = self.scan.top().map_or("", |open| open.name.text);
+        // No place for a token, but one where some repositories write it.
+        if let Some(token) = self.scan.attribute("resumptionToken")
+            && self.token.is_none()
+        {
+            self.token = ResumptionToken::new(&token);
+        }
         let level = self.scan.level();
         self.each_child(|walk, name| {
             match name {
@@ -303,7 +314,7 @@ impl<'t> Walk<'t> {
                     }
                 }
                 "error" => walk.error()?,
-                "resumptionToken" => walk.resumption_token()?,
+                _ if is_token(name) => walk.resumption_token()?,
                 // Some repositories answer ListIdentifiers with records that contain only a header.
                 "record" if item == "header" => walk.items(list, item, first, read)?,
                 _ => walk.scan.skip()?,
@@ -358,7 +369,11 @@ impl<'t> Walk<'t> {
                 .and_then(|date| Datestamp::parse(&date))
                 .map(|(date, _)| date),
         };
-        let token = ResumptionToken::new(&self.text()?);
+        let attribute = ["token", "value", "resumptionToken"]
+            .into_iter()
+            .find_map(|name| self.scan.attribute(name));
+        let token =
+            ResumptionToken::new(&self.text()?).or_else(|| ResumptionToken::new(&attribute?));
         if token.is_some() || self.token.is_none() {
             self.token = token;
             self.paging = paging;
