@@ -158,6 +158,11 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
         if links > MAX_LINKS {
             return Err(io::Error::other("too many links"));
         }
+        if next.canonicalize().is_err() && next.metadata().is_ok() {
+            // A link to a pipe, as in /dev/fd, has no path behind it.
+            resolved = next;
+            continue;
+        }
         let to = next.read_link()?;
         if to.is_absolute() {
             resolved = PathBuf::from("/");
@@ -349,6 +354,7 @@ fn give_to_owner(file: &File, path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -428,6 +434,10 @@ mod tests {
             assert_eq!(resolved, expected.map(|name| real.join(name)), "{name}");
         }
         assert_eq!(resolve(Path::new("a/b")).unwrap(), Path::new("./a/b"));
+        let (_reader, writer) = io::pipe().unwrap();
+        let pipe = PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
+        let resolved = resolve(&pipe).unwrap();
+        assert!(!resolved.metadata().unwrap().is_file(), "{resolved:?}");
     }
 
     #[test]

@@ -156,9 +156,15 @@ async fn a_wrong_configuration_is_refused_and_a_valid_one_is_loaded() {
     let page = daemon.get("/").await.text().await.unwrap();
     assert!(page.contains("so the old one stays in use"));
 
-    std::fs::write(&config, text.replace(":0'", ":1'")).unwrap();
-    let why = reloaded(&mut at).await;
-    assert!(why.contains("which needs a restart"), "{why}");
+    for (old, new) in [
+        (":0'", ":1'"),
+        ("[daemon]", "[daemon]\nmax_connections = 7"),
+        ("[daemon]", "[daemon]\nhttp2 = true"),
+    ] {
+        std::fs::write(&config, text.replace(old, new)).unwrap();
+        let why = reloaded(&mut at).await;
+        assert!(why.contains("which needs a restart"), "{new}: {why}");
+    }
     assert_eq!(daemon.source("a").await["pass"]["state"], "on_demand");
 
     let new = [

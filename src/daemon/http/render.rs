@@ -28,11 +28,11 @@ pub(super) const MAX_FIELD_BYTES: usize = 1_000;
 
 /// The first `most` bytes of a text, or some fewer, and an ellipsis if there are more.
 pub(super) fn shorten(text: &str, most: usize) -> Cow<'_, str> {
-    let start = &text[..text.floor_char_boundary(most)];
-    if start.len() == text.len() {
+    if text.len() <= most {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(format!("{start}…"))
+    let end = (0..=most).rev().find(|at| text.is_char_boundary(*at));
+    Cow::Owned(format!("{}…", &text[..end.unwrap_or(0)]))
 }
 
 /// A format by its name.

@@ -46,13 +46,21 @@ impl Scheduler {
                 new.store.display()
             ));
         }
-        if old.daemon.listen != new.daemon.listen {
-            return Some(format!(
-                "daemon: listen: it was {} and is {}, which needs a restart",
-                old.daemon.listen, new.daemon.listen
-            ));
-        }
-        None
+        // The listener has these from the start on.
+        let (old, new) = (&old.daemon, &new.daemon);
+        let changed = [
+            ("listen", old.listen.to_string(), new.listen.to_string()),
+            (
+                "max_connections",
+                old.max_connections.to_string(),
+                new.max_connections.to_string(),
+            ),
+            ("http2", old.http2.to_string(), new.http2.to_string()),
+        ];
+        let (key, old, new) = changed.into_iter().find(|(_, old, new)| old != new)?;
+        Some(format!(
+            "daemon: {key}: it was {old} and is {new}, which needs a restart"
+        ))
     }
 
     /// Puts `config` into force. Runs of jobs that it changes or leaves out stop after their page or batch;

@@ -115,7 +115,7 @@ async fn each_wait_for_a_client_has_a_limit() {
         ..patient(9)
     };
     let twice = format!("{ASK}GET / HT");
-    let large = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n");
+    let large = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n";
     let none: &[(&str, u64)] = &[];
     let cases = [
         ("nothing", head(), "", "", [("late_request", 1)].as_slice()),
@@ -129,7 +129,7 @@ async fn each_wait_for_a_client_has_a_limit() {
         ("half a second head", idle(), &twice, "here", &[("idle", 1)]),
         ("an answer", idle(), ASK, "here", &[("idle", 1)]),
         ("half a body", body(), POST, "HTTP/1.1 408 ", none),
-        ("a large body", patient(9), &large, "HTTP/1.1 413 ", none),
+        ("a large body", patient(9), large, "HTTP/1.1 413 ", none),
         (
             "HTTP/2",
             patient(9),
@@ -202,7 +202,7 @@ async fn who_is_worked_for_keeps_the_place() {
     // The daemon may have to read the requests first.
     let answer = loop {
         let answer = rest(served.ask("/").await).await;
-        if answer.contains("503") || served.cuts() != [] {
+        if answer.contains("503") || !served.cuts().is_empty() {
             break answer;
         }
     };
