@@ -34,6 +34,7 @@
 #[cfg(test)]
 extern crate self as harvestd;
 
+pub mod allocator;
 pub mod cli;
 pub mod clock;
 pub mod config;

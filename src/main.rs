@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use harvestd::allocator;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
@@ -18,6 +19,7 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    allocator::give_large_blocks_back();
     let exit = match run(&cli) {
         Ok(exit) => exit,
         Err(error) => {

@@ -21,7 +21,7 @@ use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
-use harvestd::http::{ClientSettings, Times};
+use harvestd::http::{ClientSettings, Times, Turn};
 use harvestd::oai::client::{Answer, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::{Datestamp, Request};
@@ -112,6 +112,7 @@ impl Transport for Line {
             date: None,
             moved_to: None,
             times: Times::default(),
+            turn: Turn::default(),
         })
     }
 }

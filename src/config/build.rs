@@ -368,9 +368,12 @@ pub(crate) fn source(mut reader: Reader<'_>, contact: Option<&str>) -> Option<So
         retries: reader.get(&keys::RETRIES),
         retry_pause: reader.get(&keys::RETRY_PAUSE),
         max_wait: reader.get(&keys::MAX_WAIT),
+        max_run_records: reader.get(&keys::MAX_RUN_RECORDS),
+        max_run_bytes: reader.get(&keys::MAX_RUN_BYTES),
         page_limits: PageLimits {
             depth: reader.get(&keys::MAX_DEPTH),
             records: reader.get(&keys::MAX_PAGE_RECORDS),
+            bytes: reader.get(&keys::MAX_INFLATED_BYTES),
         },
         schedule: SourceSchedule {
             reconcile: Schedule {

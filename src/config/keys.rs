@@ -162,7 +162,8 @@ keys! {
 
     /// The token that requests need to run, pause or resume something.
     ///
-    /// They send it as `Authorization: Bearer`. Without this key all such requests are refused.
+    /// They send it as `Authorization: Bearer`. It has at least 16 characters. Without this key all such
+    /// requests are refused.
     TOKEN: Secret = "token" in [Scope::Daemon], v::SECRET, example "\"0123456789abcdef\"",
         secrecy Secrecy::Secret;
 
@@ -232,8 +233,20 @@ keys! {
     /// The largest response, as transferred.
     MAX_BODY_BYTES: u64 = "max_body_bytes" in SOURCES, v::SOME_SIZE, default "\"256 MiB\"";
 
-    /// The largest response, after decompression.
-    MAX_INFLATED_BYTES: u64 = "max_inflated_bytes" in SOURCES, v::SOME_SIZE, default "\"512 MiB\"";
+    /// The largest response, after decompression, and again as UTF-8.
+    ///
+    /// Reading and storing a response takes at most three times this. One response of more than 4 MiB is
+    /// read at a time.
+    MAX_INFLATED_BYTES: u64 = "max_inflated_bytes" in SOURCES, v::SOME_SIZE, default "\"96 MiB\"";
+
+    /// The most records that the first run over a source may list.
+    ///
+    /// A run that lists more is held until a person confirms with `harvestd harvest SOURCE --confirm`.
+    /// Later runs may list a twentieth of this, or ten times the records that the source has.
+    MAX_RUN_RECORDS: u64 = "max_run_records" in SOURCES, v::some_count(), default "20000000";
+
+    /// The most bytes that the first run over a source may receive, counted as max_run_records.
+    MAX_RUN_BYTES: u64 = "max_run_bytes" in SOURCES, v::SOME_SIZE, default "\"200 GiB\"";
 
     /// The deepest nesting of elements in a response.
     MAX_DEPTH: usize = "max_depth" in SOURCES, v::some_count(), default "256", unit "levels";

@@ -133,6 +133,8 @@ fn every_key_reaches_its_setting() {
              max_inflated_bytes = 2000
              max_depth = 9
              max_page_records = 8
+             max_run_records = 7
+             max_run_bytes = '1 KiB'
              ca_file = 'ca.pem'
              proxy = 'socks5://me:hush@proxy:1080'
              api_key = 'k'
@@ -156,6 +158,9 @@ fn every_key_reaches_its_setting() {
     expected.max_wait = Duration::from_secs(3600);
     expected.page_limits.depth = 9;
     expected.page_limits.records = 8;
+    expected.page_limits.bytes = 2000;
+    expected.max_run_records = 7;
+    expected.max_run_bytes = 1 << 10;
     let client = &mut expected.client;
     client.url = "https://a.org/oai?x=1".parse().unwrap();
     client.contact = Some("mail@library.org".into());

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::blocking::blocking;
@@ -17,6 +17,13 @@ const QUEUE_LENGTH: usize = 4;
 
 /// Steps that share one transaction when pages arrive faster than the disk takes them.
 const MAX_BATCH: usize = 16;
+
+/// How many KiB of records may wait to be stored or be stored at once; a step with more waits until all
+/// others are stored.
+const MOST_KIB: u32 = 16 << 10;
+
+/// A step with more KiB than this is stored before the next request.
+const LARGE_KIB: u32 = 4 << 10;
 
 /// The totals of one pass in this run, as far as they are stored.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -59,6 +66,8 @@ pub(super) struct Committer(Kind);
 enum Kind {
     Background {
         sender: mpsc::Sender<Message<Step>>,
+        /// One permit for each KiB that may be in memory.
+        room: Arc<Semaphore>,
         packing: JoinHandle<Result<(), StoreError>>,
         writing: JoinHandle<Result<Totals, StoreError>>,
     },
@@ -69,6 +78,8 @@ enum Message<S> {
     Step {
         step: Box<S>,
         times: Times,
+        /// The step's part of the room, until it is stored.
+        room: OwnedSemaphorePermit,
     },
     /// Answered when all steps before it are stored.
     Flush(oneshot::Sender<Totals>),
@@ -128,24 +139,33 @@ impl Committer {
         let writing = tokio::task::spawn_blocking(move || write(writing, packed));
         Self(Kind::Background {
             sender,
+            room: Arc::new(Semaphore::new(MOST_KIB as usize)),
             packing,
             writing,
         })
     }
 
-    /// Hands over one step; waits only if storing is several pages behind.
+    /// Hands over one step; waits only if storing is several pages behind, or if the step is large.
     ///
     /// # Errors
     /// This step or an earlier one could not be stored.
     pub(super) async fn send(&self, step: Step, times: Times) -> Result<(), StoringStopped> {
         match &self.0 {
-            Kind::Background { sender, .. } => sender
-                .send(Message::Step {
+            Kind::Background { sender, room, .. } => {
+                let kib = u32::try_from(step.bytes() >> 10).unwrap_or(u32::MAX);
+                let room = Arc::clone(room).acquire_many_owned(kib.min(MOST_KIB));
+                let message = Message::Step {
                     step: Box::new(step),
                     times,
-                })
-                .await
-                .map_err(|_| StoringStopped),
+                    // The semaphore is never closed.
+                    room: room.await.map_err(|_| StoringStopped)?,
+                };
+                sender.send(message).await.map_err(|_| StoringStopped)?;
+                if kib > LARGE_KIB {
+                    self.flush().await?;
+                }
+                Ok(())
+            }
             Kind::Inline(all) => blocking(|| lock(all).store(step, times)),
         }
     }
@@ -191,6 +211,7 @@ impl Committer {
                 sender,
                 packing,
                 writing,
+                ..
             } => {
                 drop(sender);
                 let packed = joined(packing).await;
@@ -227,11 +248,15 @@ fn pack(
 ) -> Result<(), StoreError> {
     while let Some(message) = steps.blocking_recv() {
         let message = match message {
-            Message::Step { step, mut times } => {
+            Message::Step {
+                step,
+                mut times,
+                room,
+            } => {
                 let begun = Instant::now();
                 let step = Box::new(packer.pack(*step)?);
                 times.own += begun.elapsed();
-                Message::Step { step, times }
+                Message::Step { step, times, room }
             }
             Message::Flush(answer) => Message::Flush(answer),
         };
@@ -250,6 +275,7 @@ fn write(
     while let Some(first) = receiver.blocking_recv() {
         let mut steps = Vec::new();
         let mut times = Vec::new();
+        let mut rooms = Vec::new();
         let mut flush = None;
         let mut message = Some(first);
         while let Some(next) = message.take() {
@@ -257,7 +283,9 @@ fn write(
                 Message::Step {
                     step,
                     times: step_times,
+                    room,
                 } => {
+                    rooms.push(room);
                     times.push(step_times);
                     steps.push(*step);
                     if steps.len() < MAX_BATCH {
@@ -270,6 +298,7 @@ fn write(
         if !steps.is_empty() {
             writing.store(&steps, &times)?;
         }
+        drop((steps, rooms));
         if let Some(answer) = flush {
             // The run may have been stopped meanwhile.
             let _ = answer.send(writing.totals.clone());

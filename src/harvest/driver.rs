@@ -111,7 +111,8 @@ pub async fn harvest<T: Transport>(
         .progress
         .event(&settings.name, Event::Started { total: None });
     let mut run = Run::new(context, transport, settings, options.limit);
-    let end = match lock_and_read(&mut run, options).await {
+    let read = lock_and_read(&mut run, options).await;
+    let end = match read.map_err(|halt| run.hold(halt)) {
         Ok(()) => End::Complete,
         Err(halt) => halt.into_end(run.saved, context.clock.now_ms()),
     };

@@ -85,7 +85,7 @@ pub async fn reconcile<T: Transport>(
         held: false,
     };
     if let Err(halt) = reconcile_source(&mut run, policy, &mut report).await {
-        report.end = halt.into_end(run.saved, context.clock.now_ms());
+        report.end = run.hold(halt).into_end(run.saved, context.clock.now_ms());
     }
     report.counts = run.counts;
     context

@@ -9,13 +9,14 @@ use super::blocking::blocking;
 use super::commit::Times;
 use super::context::Context;
 use super::progress::Event;
+use super::run::Growth;
 use super::settings::SourceSettings;
-use crate::http::{Fault, Redactor};
+use crate::http::{Fault, Redactor, Turn};
 use crate::oai::client::{Answer, Transport};
 use crate::oai::error::FetchError;
 use crate::oai::parse::{self, Hints, PageLimits, ParseError};
 use crate::oai::request::Verb;
-use crate::oai::response::{OaiError, Repair, RepairKind};
+use crate::oai::response::{MAX_RAW_BYTES, OaiError, Repair, RepairKind};
 use crate::oai::{Content, Datestamp, Request, Response};
 use crate::store::{Cost, HostPause, StoreError};
 
@@ -75,7 +76,7 @@ pub(super) enum RequestError {
     Failed {
         /// The last failure.
         why: String,
-        /// The body, if it could not be read.
+        /// The body up to [`MAX_RAW_BYTES`], if it could not be read.
         body: Option<Vec<u8>>,
         /// Whether the repository itself answered, if only by a fault. Then the requested records may
         /// be broken. Otherwise the network or a host on the way failed.
@@ -83,6 +84,8 @@ pub(super) enum RequestError {
         /// The cost of all attempts.
         cost: Cost,
     },
+    /// The run has brought more than a person has to confirm.
+    Held(String),
     /// The store failed.
     Store(StoreError),
 }
@@ -120,6 +123,10 @@ pub(super) struct Requester<'a, T> {
     /// Repositories repeat credentials in their answers.
     redactor: Redactor,
     paused_host: bool,
+    /// The turn of the last answer, until the next request: its records are stored by then.
+    turn: Turn,
+    /// How much the answers of this run may still bring.
+    pub(super) growth: Growth,
 }
 
 enum Next {
@@ -152,6 +159,8 @@ impl<'a, T: Transport> Requester<'a, T> {
             host: host(settings),
             redactor: Redactor::new(&settings.client),
             paused_host: false,
+            turn: Turn::default(),
+            growth: Growth::unlimited(),
         }
     }
 
@@ -190,6 +199,7 @@ impl<'a, T: Transport> Requester<'a, T> {
         let mut cost = Cost::default();
         let (mut failures, mut waits) = (0, 0);
         loop {
+            self.turn = Turn::default();
             self.wait_for_turn(&mut cost).await?;
             if self.context.stop.is_requested() {
                 return Err(RequestError::Stopped);
@@ -203,11 +213,17 @@ impl<'a, T: Transport> Requester<'a, T> {
             cost.requests += 1;
             cost.wait_ms += millis(begun.elapsed());
             let next = match answer {
-                Ok(answer) => self.read(request, answer, &mut cost).await,
+                Ok(mut answer) => {
+                    self.turn = std::mem::take(&mut answer.turn);
+                    self.read(request, answer, &mut cost).await
+                }
                 Err(error) => self.after_failure(error)?,
             };
             let (why, pause) = match next {
                 Next::Answered(fetched) => {
+                    let items = items(&fetched.response.content);
+                    let counted = self.growth.add(items, cost.bytes);
+                    counted.map_err(RequestError::Held)?;
                     self.context.pace.speed_up(&self.host, self.settings.delay);
                     if std::mem::take(&mut self.paused_host) {
                         blocking(|| self.context.store.clear_host_pause(&self.host))?;
@@ -257,6 +273,8 @@ impl<'a, T: Transport> Requester<'a, T> {
                     )
                 }
             };
+            // Nothing of the answer is left.
+            self.turn = Turn::default();
             if pause > self.settings.max_wait {
                 return Err(self.end_for_pause(pause, why)?);
             }
@@ -293,7 +311,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             let parsed = tokio::task::spawn_blocking(work).await;
             parsed.map_err(|error| error.to_string())
         };
-        let (parsed, body) = match parsed {
+        let (parsed, mut body) = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
                 let why = format!("reading the answer to {verb}: {error}");
@@ -307,6 +325,7 @@ impl<'a, T: Transport> Requester<'a, T> {
         };
         match parsed {
             Ok(mut response) => {
+                drop(body);
                 if let Some(why) = unclean_end {
                     tracing::debug!(
                         source.id = %self.settings.name,
@@ -339,19 +358,23 @@ impl<'a, T: Transport> Requester<'a, T> {
                     },
                 }))
             }
-            Err(_) if self.redactor.hits(&String::from_utf8_lossy(&body)) => Next::Retry {
+            Err(_) if self.redactor.hits_bytes(&body) => Next::Retry {
                 // The body must not be printed or stored.
                 why: format!("{verb}: the body is no answer, and repeats a credential"),
                 at_least: Duration::ZERO,
                 body: None,
                 answered: true,
             },
-            Err(error) => Next::Retry {
-                why: format!("{verb}: {error}"),
-                at_least: Duration::ZERO,
-                answered: !matches!(error, ParseError::Empty),
-                body: (!matches!(error, ParseError::Empty)).then_some(body),
-            },
+            Err(error) => {
+                body.truncate(MAX_RAW_BYTES);
+                body.shrink_to_fit();
+                Next::Retry {
+                    why: format!("{verb}: {error}"),
+                    at_least: Duration::ZERO,
+                    answered: !matches!(error, ParseError::Empty),
+                    body: (!matches!(error, ParseError::Empty)).then_some(body),
+                }
+            }
         }
     }
 
@@ -444,6 +467,19 @@ impl<'a, T: Transport> Requester<'a, T> {
             () = self.context.stop.requested() => Err(RequestError::Stopped),
         }
     }
+}
+
+/// The number of items in an answer.
+fn items(content: &Content) -> u64 {
+    let items = match content {
+        Content::Records(list) => list.len(),
+        Content::Identifiers(list) => list.len(),
+        Content::Sets(list) => list.len(),
+        Content::MetadataFormats(formats) => formats.len(),
+        Content::Record(_) => 1,
+        Content::Identify(_) | Content::Errors(_) => 0,
+    };
+    items as u64
 }
 
 /// The error with a code that the protocol does not know: a fault of the server, perhaps of one record

@@ -38,6 +38,10 @@ pub struct SourceSettings {
     pub retry_pause: Duration,
     /// `max_wait`: a server that wants a longer pause ends the run.
     pub max_wait: Duration,
+    /// `max_run_records`: a first run that lists more items is held for a person.
+    pub max_run_records: u64,
+    /// `max_run_bytes`: a first run that receives more bytes is held for a person.
+    pub max_run_bytes: u64,
     /// `granularity`: overrides what Identify says.
     pub granularity: Option<Granularity>,
     /// `assume`: traits of the repository that replace learnt ones.
@@ -66,6 +70,8 @@ impl SourceSettings {
             retries: 6,
             retry_pause: Duration::from_secs(2),
             max_wait: Duration::from_secs(900),
+            max_run_records: 20_000_000,
+            max_run_bytes: 200 << 30,
             granularity: None,
             assume: Vec::new(),
             schedule: SourceSchedule::default(),

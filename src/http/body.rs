@@ -11,6 +11,7 @@ use super::decompress::{DecompressError, Decompressor};
 use super::error::{Failure, Fault};
 use super::failure::error_text;
 use super::settings::{Limits, Timeouts};
+use super::turn::{SMALL_BYTES, Turn};
 
 /// A body, decompressed, as far as it was read.
 pub(crate) struct Body {
@@ -22,12 +23,15 @@ pub(crate) struct Body {
     pub(crate) failure: Option<Failure>,
     /// What is wrong with the end of the body, although the document in it is whole.
     pub(crate) unclean_end: Option<String>,
+    /// The right to have the bytes in memory, if they are many.
+    pub(crate) turn: Turn,
 }
 
 /// A document whose end was not announced is over if nothing arrives for this long after it.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Reads the body of `response`, whose request began at `started`.
+/// Reads the body of `response`, whose request began at `started`. The time that it waits for its turn
+/// does not count.
 ///
 /// `is_whole` tells by itself whether bytes are a whole document. Such a document counts, however
 /// badly its transport ends: without a last chunk, with a wrong `Content-Length`, without the end
@@ -41,47 +45,121 @@ pub(crate) async fn read(
 ) -> Body {
     let encoding = response.headers().get(CONTENT_ENCODING);
     let encoding = encoding.and_then(|value| value.to_str().ok());
-    let mut decompressor = Decompressor::new(encoding, limits.inflated_bytes);
+    let mut inflater = Inflater::new(encoding, limits);
     let mut wire_bytes = 0;
     let outcome = read_pieces(
         &mut response,
         started,
         timeouts,
         limits,
-        &mut decompressor,
+        &mut inflater,
         &mut wire_bytes,
         is_whole,
     );
-    let failed = match outcome.await {
-        Ok(()) => match decompressor.finish() {
-            Ok(bytes) => {
-                return Body {
-                    bytes,
-                    wire_bytes,
-                    failure: None,
-                    unclean_end: None,
-                };
-            }
-            Err(error) => {
-                let early = matches!(error, DecompressError::Truncated(_));
-                (decompress_failure(error, limits), early)
-            }
-        },
-        Err(failure) => {
-            let early = is_about_the_end(&failure);
-            (failure, early)
+    let read = outcome.await;
+    inflater.end(read, wire_bytes, is_whole).await
+}
+
+/// Decompresses a body. A large one waits for its turn, and is then decompressed from its beginning
+/// once more: no decoder can wait in the midst of a piece, and a small piece can become large.
+struct Inflater<'a> {
+    decompressor: Decompressor,
+    encoding: Option<String>,
+    /// What came on the wire before the turn.
+    wire: Vec<u8>,
+    turn: Turn,
+    /// How long it waited for its turn.
+    waited: Duration,
+    limits: &'a Limits,
+}
+
+impl<'a> Inflater<'a> {
+    fn new(encoding: Option<&str>, limits: &'a Limits) -> Self {
+        let small = limits.inflated_bytes.min(SMALL_BYTES);
+        Self {
+            decompressor: Decompressor::new(encoding, small),
+            encoding: encoding.map(str::to_owned),
+            wire: Vec::new(),
+            turn: Turn::default(),
+            waited: Duration::ZERO,
+            limits,
         }
-    };
-    let bytes = decompressor.take_output();
-    let (failure, unclean_end) = match failed {
-        (failure, true) if is_whole(&bytes) => (None, Some(in_words(&failure))),
-        (failure, _) => (Some(failure), None),
-    };
-    Body {
-        bytes,
-        wire_bytes,
-        failure,
-        unclean_end,
+    }
+
+    async fn push(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        if self.turn.is_taken() {
+            let pushed = self.decompressor.push(piece);
+            return pushed.map_err(|error| decompress_failure(error, self.limits));
+        }
+        self.wire.extend_from_slice(piece);
+        match self.decompressor.push(piece) {
+            Err(DecompressError::TooLarge) if self.limits.inflated_bytes > SMALL_BYTES => {}
+            Ok(()) if self.wire.len() as u64 > SMALL_BYTES => {}
+            pushed => return pushed.map_err(|error| decompress_failure(error, self.limits)),
+        }
+        self.start_over().await
+    }
+
+    /// Waits for the turn of a large body, and decompresses what came before.
+    async fn start_over(&mut self) -> Result<(), Failure> {
+        self.decompressor = Decompressor::new(None, 0);
+        let begun = Instant::now();
+        self.turn = Turn::wait().await;
+        self.waited += begun.elapsed();
+        let limit = self.limits.inflated_bytes;
+        self.decompressor = Decompressor::new(self.encoding.as_deref(), limit);
+        let wire = std::mem::take(&mut self.wire);
+        let pushed = self.decompressor.push(&wire);
+        pushed.map_err(|error| decompress_failure(error, self.limits))
+    }
+
+    /// The body after the last piece, or after the failure of a piece.
+    async fn end(
+        mut self,
+        read: Result<(), Failure>,
+        wire_bytes: u64,
+        is_whole: fn(&[u8]) -> bool,
+    ) -> Body {
+        let finished = match read {
+            Ok(()) => self.finish().await,
+            Err(failure) => {
+                let early = is_about_the_end(&failure);
+                Err((failure, early))
+            }
+        };
+        let (bytes, failure, unclean_end) = match finished {
+            Ok(bytes) => (bytes, None, None),
+            Err((failure, early)) => {
+                let bytes = self.decompressor.take_output();
+                match early && is_whole(&bytes) {
+                    true => (bytes, None, Some(in_words(&failure))),
+                    false => (bytes, Some(failure), None),
+                }
+            }
+        };
+        Body {
+            bytes,
+            wire_bytes,
+            failure,
+            unclean_end,
+            turn: self.turn,
+        }
+    }
+
+    /// The whole body; else why not, and whether that is only about its end.
+    async fn finish(&mut self) -> Result<Vec<u8>, (Failure, bool)> {
+        let mut finished = self.decompressor.finish();
+        if finished == Err(DecompressError::TooLarge) && !self.turn.is_taken() {
+            // An inner layer of compression has become large.
+            self.start_over()
+                .await
+                .map_err(|failure| (failure, false))?;
+            finished = self.decompressor.finish();
+        }
+        finished.map_err(|error| {
+            let early = matches!(error, DecompressError::Truncated(_));
+            (decompress_failure(error, self.limits), early)
+        })
     }
 }
 
@@ -102,13 +180,13 @@ fn in_words(failure: &Failure) -> String {
     }
 }
 
-/// Feeds the body to `decompressor`, piece by piece.
+/// Feeds the body to `inflater`, piece by piece.
 async fn read_pieces(
     response: &mut Response,
     started: Instant,
     timeouts: &Timeouts,
     limits: &Limits,
-    decompressor: &mut Decompressor,
+    inflater: &mut Inflater<'_>,
     wire_bytes: &mut u64,
     is_whole: fn(&[u8]) -> bool,
 ) -> Result<(), Failure> {
@@ -124,13 +202,14 @@ async fn read_pieces(
     }
     let mut throughput = Throughput::new(timeouts.idle, limits.bytes_per_second);
     loop {
-        let left = timeouts.total.saturating_sub(started.elapsed());
+        let elapsed = started.elapsed().saturating_sub(inflater.waited);
+        let left = timeouts.total.saturating_sub(elapsed);
         let patience = timeouts.idle.min(left);
         let next = {
             let mut piece = pin!(response.chunk());
             match timeout(SILENCE.min(patience), &mut piece).await {
                 Ok(piece) => Ok(piece),
-                Err(_) if is_whole(decompressor.output()) => {
+                Err(_) if is_whole(inflater.decompressor.output()) => {
                     return Err(Failure::Fault(Fault::Timeout {
                         limit: "idle_timeout",
                         after: SILENCE.min(patience),
@@ -155,9 +234,12 @@ async fn read_pieces(
         if *wire_bytes > limits.body_bytes {
             return Err(too_large());
         }
-        decompressor
-            .push(&piece)
-            .map_err(|error| decompress_failure(error, limits))?;
+        let waited = inflater.waited;
+        inflater.push(&piece).await?;
+        if inflater.waited > waited {
+            throughput = Throughput::new(timeouts.idle, limits.bytes_per_second);
+            throughput.bytes_then = *wire_bytes;
+        }
         throughput.check(*wire_bytes)?;
     }
 }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use zstd::stream::{raw, zio};
+use zstd::zstd_safe::DParameter;
 
 /// The value of the `Accept-Encoding` header: what this module decompresses.
 pub(crate) const ACCEPT_ENCODING: &str = "gzip, br, zstd, deflate";
@@ -18,6 +19,12 @@ const HEAD: usize = 32;
 /// How many layers of compression a body may have: an application and a server before it may both
 /// compress.
 const LAYERS: usize = 3;
+
+/// The largest window of zstd, as a power of 2: a decoder allocates a whole window, and a frame of a
+/// few bytes can ask for 128 MiB.
+///
+/// Source: RFC 9659, 3, which allows no larger window in HTTP.
+const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Why a body cannot be decompressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,8 +217,11 @@ fn new_decoder(
         Some(Encoding::Deflate) => Box::new(DeflateDecoder::new(sink)),
         Some(Encoding::Brotli) => Box::new(BrotliDecoder::new(sink)),
         Some(Encoding::Zstd) => {
-            let decoder =
-                raw::Decoder::new().map_err(|error| DecompressError::Damaged(error.to_string()))?;
+            let decoder = raw::Decoder::new().and_then(|mut decoder| {
+                decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
+                Ok(decoder)
+            });
+            let decoder = decoder.map_err(|error| DecompressError::Damaged(error.to_string()))?;
             Box::new(zio::Writer::new(sink, decoder))
         }
     })

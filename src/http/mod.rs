@@ -9,6 +9,7 @@
 //! - `cookies`: the cookies of one client
 //! - `head`: status and headers of a reply
 //! - `exchange`: a request and its reply, for error messages
+//! - `turn`: one large body at a time
 //! - `error`, `failure`: why a request brought no reply
 //! - `redact`: addresses and texts without secrets
 //! - `line`: texts of other programs as one short line
@@ -29,6 +30,7 @@ mod redirect;
 mod secret;
 mod settings;
 mod setup;
+mod turn;
 
 pub(crate) use address::with_arguments;
 pub use client::Times;
@@ -46,6 +48,7 @@ pub(crate) use redact::show_url;
 pub use secret::Secret;
 pub use settings::{ClientSettings, Credentials, Limits, Timeouts};
 pub(crate) use setup::user_agent;
+pub use turn::Turn;
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -16,6 +16,9 @@ use super::settings::ClientSettings;
 /// Replaces a secret.
 pub(crate) const REDACTED: &str = "<redacted>";
 
+/// Replaces a secret in what may be XML.
+const REDACTED_CONTENT: &str = "[redacted]";
+
 /// The longest URL that is printed, in characters: tokens can be kilobytes long.
 const URL_CHARS: usize = 600;
 
@@ -90,7 +93,14 @@ impl Redactor {
 
     /// `text` with each secret replaced.
     pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        replaced(text, self.spellings.iter())
+        replaced(text, self.spellings.iter(), REDACTED)
+    }
+
+    /// As [`Redactor::hits`], for bytes.
+    pub(crate) fn hits_bytes(&self, bytes: &[u8]) -> bool {
+        self.spellings
+            .iter()
+            .any(|spelling| memmem::find(bytes, spelling.as_bytes()).is_some())
     }
 
     /// Whether bytes contain a secret that [`Redactor::content`] replaces.
@@ -102,7 +112,7 @@ impl Redactor {
     /// As [`Redactor::text`], for what a repository publishes: a secret that may be a word of some
     /// title stays, since replacing it would falsify records.
     pub(crate) fn content<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        replaced(text, self.in_content())
+        replaced(text, self.in_content(), REDACTED_CONTENT)
     }
 
     fn in_content(&self) -> impl Iterator<Item = &String> {
@@ -155,11 +165,15 @@ impl Spellings {
     }
 }
 
-fn replaced<'a, 's>(text: &'a str, spellings: impl Iterator<Item = &'s String>) -> Cow<'a, str> {
+fn replaced<'a, 's>(
+    text: &'a str,
+    spellings: impl Iterator<Item = &'s String>,
+    by: &str,
+) -> Cow<'a, str> {
     let mut text = Cow::Borrowed(text);
     for spelling in spellings {
         if text.contains(spelling) {
-            text = Cow::Owned(text.replace(spelling, REDACTED));
+            text = Cow::Owned(text.replace(spelling, by));
         }
     }
     text

@@ -51,7 +51,7 @@ impl Default for Timeouts {
 pub struct Limits {
     /// `max_body_bytes`: bytes on the wire.
     pub body_bytes: u64,
-    /// `max_inflated_bytes`: bytes after decompression.
+    /// `max_inflated_bytes`: bytes after decompression, and again as UTF-8.
     pub inflated_bytes: u64,
     /// `min_bytes_per_second`: the slowest transfer, measured after the first
     /// [`Timeouts::idle`]; 0 accepts any speed.
@@ -62,7 +62,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 256 << 20,
-            inflated_bytes: 512 << 20,
+            inflated_bytes: 96 << 20,
             bytes_per_second: 64,
         }
     }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::str::Utf8Chunk;
+use std::sync::LazyLock;
 
 use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::{memchr2_iter, memmem};
@@ -13,33 +14,43 @@ use memchr::{memchr2_iter, memmem};
 use super::parse::source::{Edits, Source, Tally};
 use super::response::RepairKind;
 
-/// Decodes a body. Unreadable bytes become U+FFFD and are counted.
+/// Decodes a body. Unreadable bytes become U+FFFD and are counted. `None` if the text has more than
+/// `limit` bytes.
 ///
 /// `charset` comes from the HTTP header.
-pub(crate) fn decode<'b>(body: &'b [u8], charset: Option<&str>) -> Source<'b> {
+pub(crate) fn decode<'b>(
+    body: &'b [u8],
+    charset: Option<&str>,
+    limit: usize,
+) -> Option<Source<'b>> {
     if let Some((encoding, mark)) = Encoding::for_bom(body) {
         if encoding == UTF_8 {
-            return utf8(body, mark, charset);
+            return utf8(body, mark, charset, limit);
         }
-        return transcode(body, encoding, mark);
+        return transcode(body, encoding, mark, limit);
     }
     // UTF-16 without a mark has a zero byte beside its first `<`.
     match body {
-        [b'<', 0, ..] => return transcode(body, UTF_16LE, 0),
-        [0, b'<', ..] => return transcode(body, UTF_16BE, 0),
+        [b'<', 0, ..] => return transcode(body, UTF_16LE, 0, limit),
+        [0, b'<', ..] => return transcode(body, UTF_16BE, 0, limit),
         _ => {}
     }
     if std::str::from_utf8(body).is_ok() {
-        return utf8(body, 0, charset);
+        return utf8(body, 0, charset, limit);
     }
     match declared(body).or_else(|| charset.and_then(encoding)) {
-        Some(encoding) if encoding != UTF_8 => transcode(body, encoding, 0),
-        _ => utf8(body, 0, None),
+        Some(encoding) if encoding != UTF_8 => transcode(body, encoding, 0, limit),
+        _ => utf8(body, 0, None, limit),
     }
 }
 
 /// Decodes UTF-8 after the byte order mark. Bad bytes are repaired one by one.
-fn utf8<'b>(body: &'b [u8], mark: usize, charset: Option<&str>) -> Source<'b> {
+fn utf8<'b>(
+    body: &'b [u8],
+    mark: usize,
+    charset: Option<&str>,
+    limit: usize,
+) -> Option<Source<'b>> {
     let mut decoding = Edits::default();
     if mark > 0 {
         decoding.push(0..mark, 0, None);
@@ -53,18 +64,19 @@ fn utf8<'b>(body: &'b [u8], mark: usize, charset: Option<&str>) -> Source<'b> {
             }
             Cow::Borrowed(text)
         }
-        Err(_) => Cow::Owned(repair_utf8(body, mark, &mut decoding)),
+        Err(_) => Cow::Owned(repair_utf8(body, mark, &mut decoding, limit)?),
     };
-    Source {
+    let source = Source {
         body,
         text,
         decoding,
         repairing: Edits::default(),
         general,
-    }
+    };
+    (source.text.len() <= limit).then_some(source)
 }
 
-fn repair_utf8(body: &[u8], mark: usize, edits: &mut Edits) -> String {
+fn repair_utf8(body: &[u8], mark: usize, edits: &mut Edits, limit: usize) -> Option<String> {
     let mut text = String::with_capacity(body.len() + body.len() / 16);
     let mut at = mark;
     while let Some(chunk) = body[at..].utf8_chunks().next() {
@@ -80,8 +92,11 @@ fn repair_utf8(body: &[u8], mark: usize, edits: &mut Edits) -> String {
         text.push(c);
         edits.push(at..at + bytes, c.len_utf8(), Some(kind));
         at += bytes;
+        if text.len() > limit {
+            return None;
+        }
     }
-    text
+    Some(text)
 }
 
 /// The character that `bytes` begin with as programs write it that take UTF-16 for characters: a
@@ -110,20 +125,31 @@ fn surrogates(bytes: &[u8]) -> Option<(char, usize, RepairKind)> {
 /// The character for bytes that are not UTF-8. A single one is most often a letter of
 /// Windows-1252; the rest of a longer sequence is not.
 fn repair_bytes(chunk: &Utf8Chunk<'_>) -> char {
-    let letter = || {
-        let (text, _) = WINDOWS_1252.decode_without_bom_handling(chunk.invalid());
-        text.chars().next().filter(|c| !c.is_control())
-    };
     match chunk.invalid() {
-        [_] => letter().unwrap_or(char::REPLACEMENT_CHARACTER),
+        [byte] => LETTERS[usize::from(*byte)],
         _ => char::REPLACEMENT_CHARACTER,
     }
 }
 
+/// The letters of Windows-1252; U+FFFD for bytes without one.
+static LETTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
+    std::array::from_fn(|byte| {
+        let bytes = [byte as u8];
+        let (text, _) = WINDOWS_1252.decode_without_bom_handling(&bytes);
+        let letter = text.chars().next().filter(|c| !c.is_control());
+        letter.unwrap_or(char::REPLACEMENT_CHARACTER)
+    })
+});
+
 /// Decodes another encoding after the byte order mark. Piece by piece, so that the position of each
 /// tag in the body stays known: pieces end before `<` and after `>`, which no multi-byte sequence
 /// of a web encoding contains.
-fn transcode<'b>(body: &'b [u8], encoding: &'static Encoding, mark: usize) -> Source<'b> {
+fn transcode<'b>(
+    body: &'b [u8],
+    encoding: &'static Encoding,
+    mark: usize,
+    limit: usize,
+) -> Option<Source<'b>> {
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let mut decoding = Edits::default();
     if mark > 0 {
@@ -136,39 +162,48 @@ fn transcode<'b>(body: &'b [u8], encoding: &'static Encoding, mark: usize) -> So
     for to in pieces {
         let piece = &body[from..to];
         let start = text.len();
-        let bad = decode_piece(&mut decoder, piece, &mut text, to == body.len());
+        let bad = decode_piece(&mut decoder, piece, &mut text, to == body.len(), limit)?;
         let written = text.len() - start;
         if bad || written != piece.len() {
             decoding.push(from..to, written, bad.then_some(RepairKind::InvalidUtf8));
         }
         from = to;
     }
-    Source {
+    Some(Source {
         body,
         text: Cow::Owned(text),
         decoding,
         repairing: Edits::default(),
         general: Tally::default(),
-    }
+    })
 }
 
-/// Decodes one piece. `true` if some of its bytes do not fit the encoding.
+/// How many bytes are decoded at once, since room is made for the longest text that they can be.
+const DECODED_AT_ONCE: usize = 64 << 10;
+
+/// Decodes one piece. `Some(true)` if some of its bytes do not fit the encoding; `None` if the text
+/// becomes longer than `limit`.
 fn decode_piece(
     decoder: &mut encoding_rs::Decoder,
     mut piece: &[u8],
     text: &mut String,
     last: bool,
-) -> bool {
+    limit: usize,
+) -> Option<bool> {
     let mut bad = false;
     loop {
-        // Enough for any piece, so that the decoder never stops because its output is full.
-        let room = decoder.max_utf8_buffer_length(piece.len());
-        text.reserve(room.unwrap_or(piece.len() * 4 + 16));
-        let (result, read, replaced) = decoder.decode_to_string(piece, text, last);
+        let part = &piece[..piece.len().min(DECODED_AT_ONCE)];
+        let room = decoder.max_utf8_buffer_length(part.len());
+        text.reserve(room.unwrap_or(part.len() * 4 + 16));
+        let is_last = part.len() == piece.len();
+        let (result, read, replaced) = decoder.decode_to_string(part, text, last && is_last);
         bad |= replaced;
         piece = &piece[read..];
-        if result == CoderResult::InputEmpty {
-            return bad;
+        if text.len() > limit {
+            return None;
+        }
+        if result == CoderResult::InputEmpty && is_last {
+            return Some(bad);
         }
     }
 }
@@ -289,7 +324,7 @@ mod tests {
         ];
         for (case, inside, expected, repairs) in cases {
             let body = page(inside);
-            let source = decode(&body, None);
+            let source = decode(&body, None, usize::MAX).unwrap();
             if *case != "cut" {
                 assert_eq!(source.text, format!("<a>{expected}</a>"), "{case}");
                 assert_eq!(kinds(&source), *repairs, "{case}");
@@ -431,9 +466,32 @@ mod tests {
             ("mark alone", b"\xEF\xBB\xBF".to_vec(), None, "", vec![]),
         ];
         for (case, body, charset, text, repairs) in cases {
-            let source = decode(&body, charset);
+            let source = decode(&body, charset, usize::MAX).unwrap();
             assert_eq!(source.text, text, "{case}");
             assert_eq!(kinds(&source), repairs, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_grows_beyond_its_limit_is_refused() {
+        let declared = b"<?xml version='1.0' encoding='iso-8859-1'?><a>".to_vec();
+        let cases = [
+            ("Latin-1", [declared, vec![0xE9; 300_000]].concat(), 600_046),
+            (
+                "UTF-16",
+                wide(
+                    &format!("\u{FEFF}{}", "漢".repeat(200_000)),
+                    u16::to_le_bytes,
+                ),
+                600_000,
+            ),
+            ("bad bytes", vec![0x81; 200_000], 600_000),
+            ("UTF-8", b"a".repeat(600_000), 600_000),
+        ];
+        for (case, body, text_bytes) in cases {
+            let text = decode(&body, None, text_bytes).map(|source| source.text.len());
+            assert_eq!(text, Some(text_bytes), "{case}");
+            assert!(decode(&body, None, text_bytes - 1).is_none(), "{case}");
         }
     }
 
@@ -455,12 +513,12 @@ mod tests {
             ),
         ];
         for (case, body, charset) in bodies {
-            let source = decode(&body, charset);
+            let source = decode(&body, charset, usize::MAX).unwrap();
             assert_eq!(source.text, text, "{case}");
             for part in ["<r>中ü</r>", "<r>x</r>"] {
                 let start = text.find(part).unwrap();
                 let raw = source.raw(&(start..start + part.len()));
-                let again = decode(raw, charset.or(Some("utf-8")));
+                let again = decode(raw, charset.or(Some("utf-8")), usize::MAX).unwrap();
                 assert_eq!(again.text, part, "{case}");
             }
         }

@@ -12,14 +12,14 @@ use super::parse::chars::{
     find_forbidden, is_allowed, is_blank, is_name, is_name_start, numeric_reference,
     resolve_reference, skip_blanks,
 };
-use super::parse::source::{Edits, Source};
+use super::parse::source::{Edit, Edits, Source};
 use super::response::RepairKind;
 
 /// The longest name of an HTML entity has 31 letters.
 const MAX_ENTITY: usize = 32;
 
 /// A text that needs more fixes stays as it is, so that memory is bounded.
-const MAX_FIXES: usize = 1 << 20;
+const MAX_FIXES: usize = 1 << 18;
 
 /// The local name of the root of an answer.
 const ROOT: &[u8] = b"OAI-PMH";
@@ -27,8 +27,9 @@ const ROOT: &[u8] = b"OAI-PMH";
 /// The longest prefix of the root's name, with its colon, in bytes.
 const MAX_PREFIX: usize = 64;
 
-/// Repairs the text of `source`, whose root element starts at `root` (see [`find_root`]).
-pub(crate) fn repair(mut source: Source<'_>, root: usize) -> Source<'_> {
+/// Repairs the text of `source`, whose root element starts at `root` (see [`find_root`]). `None` if
+/// the repaired text has more than `limit` bytes, or the memory for it is more than thrice that.
+pub(crate) fn repair(mut source: Source<'_>, root: usize, limit: usize) -> Option<Source<'_>> {
     let start = document_start(&source.text, root);
     let mut found = Vec::new();
     if start > 0 {
@@ -37,13 +38,22 @@ pub(crate) fn repair(mut source: Source<'_>, root: usize) -> Source<'_> {
     find_markup(&source.text, start, &mut found);
     find_characters(&source.text, start, &mut found);
     if found.is_empty() || found.len() >= MAX_FIXES {
-        return source;
+        return Some(source);
+    }
+    let grown: usize = found.iter().map(|fix| fix.new.len()).sum();
+    if source.text.len().saturating_add(grown) > limit {
+        return None;
+    }
+    let fixes = found.capacity() * size_of::<Fix>() + found.len() * size_of::<Edit>();
+    let needed = source.owned_bytes() + source.text.len() + grown + fixes;
+    if needed > limit.saturating_mul(3).saturating_sub(source.body.len()) {
+        return None;
     }
     found.sort_by_key(|fix| fix.old.start);
     let (text, edits) = apply(&source.text, found);
     source.text = Cow::Owned(text);
     source.repairing = edits;
-    source
+    Some(source)
 }
 
 /// The offset of the first start tag named `OAI-PMH`, with any prefix.
@@ -189,7 +199,8 @@ impl Fix {
 
 /// The new text. Of two overlapping fixes, the one that starts first counts.
 fn apply(text: &str, found: Vec<Fix>) -> (String, Edits) {
-    let mut repaired = String::with_capacity(text.len() + found.len() * 4);
+    let grown: usize = found.iter().map(|fix| fix.new.len()).sum();
+    let mut repaired = String::with_capacity(text.len() + grown);
     let mut edits = Edits::default();
     let mut at = 0;
     for fix in found {
@@ -429,9 +440,9 @@ mod tests {
     use crate::oai::response::RepairKind::*;
 
     fn repaired(text: &str) -> (String, Vec<(RepairKind, u64)>) {
-        let source = decode(text.as_bytes(), None);
+        let source = decode(text.as_bytes(), None, usize::MAX).unwrap();
         let root = find_root(&source.text).unwrap();
-        let source = repair(source, root);
+        let source = repair(source, root, usize::MAX).unwrap();
         let repairs = source.all_repairs(source.text.len()).into_repairs();
         let repairs = repairs.iter().map(|r| (r.kind, r.count)).collect();
         (source.text.into_owned(), repairs)

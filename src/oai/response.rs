@@ -139,7 +139,7 @@ pub struct Record {
     /// Further `<metadata>` and all `<about>` containers, verbatim and self-contained, in one text;
     /// `None` without any.
     pub extra: Option<String>,
-    /// The record's bytes as received, if a repair changed them.
+    /// The record's bytes as received, up to [`MAX_RAW_BYTES`], if a repair changed them.
     pub raw: Option<Vec<u8>>,
     /// The repairs of this record.
     pub repairs: Vec<Repair>,
@@ -158,6 +158,9 @@ impl Record {
     }
 }
 
+/// The most of an item's received bytes that are kept beside it.
+pub const MAX_RAW_BYTES: usize = 8 << 20;
+
 /// An item that cannot be stored as a record and goes to quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadItem {
@@ -167,7 +170,7 @@ pub struct BadItem {
     pub datestamp: Option<String>,
     /// Why it cannot be stored, for people.
     pub reason: String,
-    /// The item's bytes as received.
+    /// The item's bytes as received, up to [`MAX_RAW_BYTES`].
     pub raw: Vec<u8>,
 }
 

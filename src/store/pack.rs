@@ -16,6 +16,9 @@ const CHECK_CLUSTERING_EVERY: u32 = 50;
 /// describe a few.
 const DESCRIBE_IN_PARALLEL: usize = 16;
 
+/// The records of a larger step are packed one after the other.
+const LARGE_BYTES: usize = 4 << 20;
+
 /// Prepares the steps of one pass for the store: hashes, compresses and describes their records. This is
 /// the longer half of storing and needs no transaction. Owned by one thread.
 #[derive(Debug)]
@@ -49,7 +52,8 @@ impl PassPacker {
     }
 
     /// Prepares one step. The first pages of a format also make the store's dictionary for it.
-    pub fn pack(&mut self, step: Step) -> Result<PackedStep, StoreError> {
+    /// Of records that are described, only the payloads have the texts from then on.
+    pub fn pack(&mut self, mut step: Step) -> Result<PackedStep, StoreError> {
         let texts = step
             .records()
             .iter()
@@ -62,14 +66,18 @@ impl PassPacker {
         if self.clusters.1 == CHECK_CLUSTERING_EVERY {
             self.clusters = (self.store.cluster_state()?, 0);
         }
-        let payloads = match self.clusters.0 {
-            ClusterState::Current => self.describe_and_pack(step.records()),
-            ClusterState::Off | ClusterState::Due => {
-                let records = step.records().iter();
-                records
-                    .map(|record| payload(record, &mut self.compressor))
-                    .collect()
-            }
+        let describes = self.clusters.0 == ClusterState::Current;
+        let payloads = if step.bytes() > LARGE_BYTES {
+            self.pack_one_by_one(step.records_mut())
+        } else if describes {
+            let packed = self.describe_and_pack(step.records());
+            step.records_mut().iter_mut().for_each(drop_texts);
+            packed
+        } else {
+            let records = step.records().iter();
+            records
+                .map(|record| payload(record, &mut self.compressor))
+                .collect()
         };
         let metadata_prefix = self.metadata_prefix.clone();
         Ok(PackedStep {
@@ -77,6 +85,18 @@ impl PassPacker {
             payloads,
             metadata_prefix,
         })
+    }
+
+    /// Compresses and describes records, each of which gives its memory back before the next.
+    fn pack_one_by_one(&mut self, records: &mut [Record]) -> Vec<Payload> {
+        let mut packed = Vec::with_capacity(records.len());
+        for record in records {
+            let mut payload = payload(record, &mut self.compressor);
+            payload.description = Some(cluster::describe_record(&self.metadata_prefix, record));
+            drop_texts(record);
+            packed.push(payload);
+        }
+        packed
     }
 
     /// Compresses records on this thread while another thread describes them; at the end both describe.
@@ -143,6 +163,12 @@ pub(super) struct Payload {
     pub(super) extra: Option<Compressed>,
     /// The description for deduplication: `None` if not made yet, `Some(None)` for a deleted record.
     pub(super) description: Option<Option<PackedDescription>>,
+}
+
+/// Drops the texts of a record that its payload has.
+fn drop_texts(record: &mut Record) {
+    record.metadata = None;
+    record.extra = None;
 }
 
 fn payload(record: &Record, compressor: &mut Compressor) -> Payload {

@@ -25,6 +25,9 @@ const STAGES: [Stage; 2] = [
 /// With fewer records, training would learn their texts instead of their form.
 const SAMPLE_RECORDS: usize = 64;
 
+/// The part of a text that serves as a sample: its form is in its beginning.
+const SAMPLE_BYTES: usize = 64 << 10;
+
 struct Stage {
     sample_bytes: usize,
     dictionary_bytes: usize,
@@ -88,8 +91,9 @@ impl Compressor {
             if self.samples.len() >= 2 * stage.sample_bytes {
                 break;
             }
-            self.samples.extend_from_slice(text.as_bytes());
-            self.sample_sizes.push(text.len());
+            let sample = &text.as_bytes()[..text.len().min(SAMPLE_BYTES)];
+            self.samples.extend_from_slice(sample);
+            self.sample_sizes.push(sample.len());
         }
         if self.samples.len() < stage.sample_bytes || self.sample_sizes.len() < SAMPLE_RECORDS {
             return Ok(());

@@ -137,7 +137,7 @@ impl<'a> RecordWriter<'a> {
             counts.unchanged += 1;
             return Ok(());
         }
-        if record.metadata.is_none() && !record.header.deleted && self.has_metadata(known.id)? {
+        if payload.metadata.is_none() && !record.header.deleted && self.has_metadata(known.id)? {
             return self.keep_stored(&known, record, counts);
         }
         if known.hash == payload.hash {

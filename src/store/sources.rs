@@ -231,6 +231,8 @@ words! {
         MayBeCutOff = "may_be_cut_off",
         /// A full list lacks so many records that their deletion waits for confirmation.
         HeldDeletions = "held_deletions",
+        /// A run brought so many records that the next one waits for confirmation.
+        HeldGrowth = "held_growth",
         /// Pages had to be repaired to be read.
         RepairedPages = "repaired_pages",
     }
@@ -347,12 +349,7 @@ impl Store {
         message: Option<&str>,
         now_ms: i64,
     ) -> Result<bool, StoreError> {
-        let present: Option<String> = self.read("reading a warning", |connection| {
-            connection
-                .prepare_cached("SELECT message FROM warning WHERE source_id = ?1 AND kind = ?2")?
-                .query_row(params![source.0, kind.word()], |row| row.get(0))
-                .optional()
-        })?;
+        let present = self.warning(source, kind)?;
         // Most calls change nothing; a write would wait for the disk.
         if present.as_deref() == message {
             return Ok(false);
@@ -369,6 +366,33 @@ impl Store {
             ),
         })?;
         Ok(present.is_none())
+    }
+
+    /// The message of a warning that is raised; `None` if it is not.
+    pub fn warning(
+        &self,
+        source: SourceId,
+        kind: WarningKind,
+    ) -> Result<Option<String>, StoreError> {
+        self.read("reading a warning", |connection| {
+            connection
+                .prepare_cached("SELECT message FROM warning WHERE source_id = ?1 AND kind = ?2")?
+                .query_row(params![source.0, kind.word()], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// Lets a source go on that waits for a person since a run brought too many records. Returns whether
+    /// it waited.
+    pub fn release_growth(&self, name: &str, now_ms: i64) -> Result<bool, StoreError> {
+        let Some(source) = self.source(name)? else {
+            return Ok(false);
+        };
+        let held = self.warning(source.id, WarningKind::HeldGrowth)?.is_some();
+        if held {
+            self.set_warning(source.id, WarningKind::HeldGrowth, None, now_ms)?;
+        }
+        Ok(held)
     }
 
     /// The source called `name`.

@@ -48,6 +48,29 @@ pub enum Step {
 }
 
 impl Step {
+    /// About how much memory the texts of its items take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let record = |record: &Record| {
+            let texts = [&record.metadata, &record.extra];
+            let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+            texts + record.raw.as_ref().map_or(0, Vec::len) + size_of::<Record>()
+        };
+        let bad = match self {
+            Self::Page(page) => page.bad.iter().map(|item| item.raw.len()).sum(),
+            _ => 0,
+        };
+        self.records().iter().map(record).sum::<usize>() + bad
+    }
+
+    /// The records of the step.
+    pub(super) fn records_mut(&mut self) -> &mut [Record] {
+        match self {
+            Self::Page(page) => &mut page.records,
+            Self::Reconcile { found, .. } => found,
+            Self::Split { .. } | Self::Restart { .. } | Self::End { .. } => &mut [],
+        }
+    }
+
     /// The records of the step.
     pub(super) fn records(&self) -> &[Record] {
         match self {

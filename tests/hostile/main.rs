@@ -11,6 +11,8 @@
 //! | another user of the machine | links and half-written files in folders that both can write | nothing is followed; a command is refused | `files` |
 //! | a careless hand | `export -o`, `backup` or an `[[export]]` with the path of the store or of another file; commands as root | refused before anything is written; what root creates belongs to the service | `files` |
 //! | the service itself, if somebody takes it over | connections to link-local addresses, new listeners, core dumps, endless restarts | the units deny it | `units` |
+//! | a repository | an answer in any encoding, compressed in any way, of any shape | three times `max_inflated_bytes` of memory; one large answer at a time | `memory` |
+//! | a repository | a list of ever new records | ten times the known records, or `max_run_records` at first; then a person decides | `endless` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -23,6 +25,8 @@
 mod answers;
 mod connections;
 mod files;
+mod endless;
+mod memory;
 mod process;
 mod records;
 #[path = "../support/mod.rs"]

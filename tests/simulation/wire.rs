@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use harvestd::harvest::progress::{Event, Progress};
-use harvestd::http::Times;
+use harvestd::http::{Times, Turn};
 use harvestd::oai::client::{Answer, Transport};
 use harvestd::oai::error::FetchError;
 use harvestd::oai::request::Verb;
@@ -404,6 +404,7 @@ fn answer(body: Vec<u8>, now: Datestamp) -> Answer {
         date: Some(now),
         moved_to: None,
         times: Times::default(),
+        turn: Turn::default(),
     }
 }
 

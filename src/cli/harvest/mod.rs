@@ -57,6 +57,9 @@ pub struct Args {
     /// List everything again, not only what changed since the last pass
     #[arg(long, conflicts_with_all = ["from", "until"])]
     pub full: bool,
+    /// Go on with sources that wait because a run brought far more records than are known
+    #[arg(long, conflicts_with = "dry_run")]
+    pub confirm: bool,
     /// Ask the repositories, and store nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -172,7 +175,8 @@ pub async fn run(
     let exit = if args.dry_run {
         dry_run::run(&sources, &options, config, global.json, out).await?
     } else {
-        harvest_and_report(&sources, &options, global, config, bars, out).await?
+        let confirmed = args.confirm;
+        harvest_and_report(&sources, &options, confirmed, global, config, bars, out).await?
     };
     if let Some(server) = demo {
         server.shutdown().await;
@@ -195,12 +199,20 @@ pub(super) fn demo_source(base_url: &str) -> anyhow::Result<SourceSettings> {
 async fn harvest_and_report(
     sources: &[SourceSettings],
     options: &RunOptions,
+    confirmed: bool,
     global: &Global,
     config: &Config,
     bars: &MultiProgress,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let context = open_context(config, bars)?;
+    if confirmed {
+        for source in sources {
+            context
+                .store
+                .release_growth(&source.name, context.clock.now_ms())?;
+        }
+    }
     let reports = harvest_all(&context, sources, options).await;
     let optimized = context.store.optimize();
     if global.json {

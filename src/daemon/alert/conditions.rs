@@ -164,10 +164,12 @@ pub(super) fn observe(
             WarningKind::NoProof,
         ]);
         let held = warned(&[WarningKind::HeldDeletions]);
+        let growth = warned(&[WarningKind::HeldGrowth]);
         let without_effect = warned(&[WarningKind::CredentialsWithoutEffect]);
         observe("source", name, "failing", failing(&jobs, "source", name));
         observe("source", name, "suspicious", suspicious);
         observe("source", name, "held_deletions", held);
+        observe("source", name, "held_growth", growth);
         observe("source", name, "key_without_effect", without_effect);
     }
     for output in &config.outputs {

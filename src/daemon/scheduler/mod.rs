@@ -535,7 +535,15 @@ impl Scheduler {
 
     fn carry_out(&mut self, requested: Requested) {
         let Requested { command, answer } = requested;
-        let key = command.key();
+        let mut key = command.key();
+        // A person confirms whatever is held. The next pass goes on with a list that was too long.
+        let releases = match &command {
+            Command::ConfirmDeletions(source) => self.release_growth(source),
+            _ => false,
+        };
+        if releases {
+            key.kind = JobKind::Harvest;
+        }
         let answered = match self.jobs.get_mut(&key) {
             None => Answer::Unknown,
             Some(scheduled) => {
@@ -550,6 +558,9 @@ impl Scheduler {
                     Command::Run(_) => {
                         scheduled.requested = scheduled.requested.max(Some(Request::Run));
                     }
+                    Command::ConfirmDeletions(_) if releases => {
+                        scheduled.requested = Some(Request::Run);
+                    }
                     Command::ConfirmDeletions(_) => {
                         scheduled.requested = Some(Request::ConfirmDeletions);
                     }
@@ -561,6 +572,18 @@ impl Scheduler {
         };
         tracing::info!("command {command:?}: {answered:?}");
         self.answers.push((answer, answered));
+    }
+
+    /// Lets a source go on that waits since a run brought too many records; whether it waited.
+    fn release_growth(&self, source: &str) -> bool {
+        let released = self
+            .context
+            .store
+            .release_growth(source, self.registry.now_ms());
+        released.unwrap_or_else(|error| {
+            tracing::warn!(source.id = source, "{error}");
+            false
+        })
     }
 
     fn pause(&mut self, source: &str, paused: bool) {

@@ -61,6 +61,8 @@ pub(in crate::harvest) enum Halt {
     Unfinished(String),
     /// The repository cannot list identifiers alone, for this reason.
     CannotListIdentifiers(String),
+    /// The run waits for a person, for this reason.
+    Held(String),
     /// The store failed.
     Store(StoreError),
     /// The storing thread has stopped; its own error says why.
@@ -91,6 +93,7 @@ impl Halt {
             Self::Unfinished(why) | Self::CannotListIdentifiers(why) => End::Incomplete(format!(
                 "{why}; the watermark stays where it is; the next run resumes"
             )),
+            Self::Held(why) => End::Incomplete(why),
             Self::Store(error) if error.is_transient() => End::Incomplete(error.to_string()),
             Self::Store(error @ StoreError::SourceLocked { .. }) => {
                 End::Incomplete(error.to_string())
@@ -109,6 +112,7 @@ impl Halt {
             | Self::Refused(why)
             | Self::Unavailable(why)
             | Self::Unfinished(why)
+            | Self::Held(why)
             | Self::CannotListIdentifiers(why) => why.clone(),
             Self::Store(error) => error.to_string(),
             Self::StoringStopped => "storing stopped".to_owned(),
@@ -135,6 +139,7 @@ impl From<RequestError> for Halt {
             RequestError::HostPaused { until_ms, why } => Self::HostPaused { until_ms, why },
             RequestError::Refused { why, .. } => Self::Refused(why),
             RequestError::Failed { why, .. } => Self::Unavailable(why),
+            RequestError::Held(why) => Self::Held(why),
             RequestError::Store(error) => Self::Store(error),
         }
     }

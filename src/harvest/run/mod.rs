@@ -3,6 +3,7 @@
 //! - `repository`: traits of the repository
 //! - `clocks`: the repository's clock
 //! - `budget`: limits, and how much of them is left
+//! - `growth`: how much a run may bring before it waits for a person
 //! - `size_check`: lists of doubtful size
 //! - `notes`: what the run says about itself
 //! - `single_record`: asking for one record
@@ -10,6 +11,7 @@
 
 mod budget;
 mod clocks;
+mod growth;
 mod halt;
 mod notes;
 mod repository;
@@ -17,6 +19,7 @@ mod single_record;
 mod size_check;
 
 pub(super) use budget::MAX_FAILURES_IN_A_ROW;
+pub(super) use growth::Growth;
 pub(super) use halt::{Halt, LIMIT_REACHED, Saved};
 pub(super) use single_record::SingleRecord;
 pub(super) use size_check::SizeVerdict;
@@ -84,6 +87,12 @@ impl<'a, T: Transport> Run<'a, T> {
         let store = &self.context.store;
         let lock = store.lock_source(&self.settings.name)?;
         let (source, change) = blocking(|| store.register_source(&definition(self.settings)))?;
+        if let Some(held) = store.warning(source.id, WarningKind::HeldGrowth)? {
+            return Err(Halt::Held(held));
+        }
+        let known = source.live_records + source.deleted_records;
+        let is_complete = store.last_whole_list(source.id)?.is_some();
+        self.requester.growth = Growth::new(self.settings, known, is_complete);
         self.repository.load(&source.traits);
         if let Some(change) = change {
             self.notes
@@ -175,6 +184,33 @@ impl<'a, T: Transport> Run<'a, T> {
     pub(super) fn repository_clock(&self, fetched: &Fetched) -> Option<Datestamp> {
         let ours = Datestamp::from_unix(self.context.clock.now_seconds());
         watermark::clock(fetched.response.response_date, fetched.http_date, ours)
+    }
+
+    /// Lets the source wait for a person, if that is why the run halts.
+    pub(super) fn hold(&self, halt: Halt) -> Halt {
+        let Halt::Held(why) = halt else {
+            return halt;
+        };
+        let name = &self.settings.name;
+        let held = |why: &str| -> Result<String, Halt> {
+            let source = self.current_source()?;
+            let store = &self.context.store;
+            // A run that did not begin says why once more.
+            if let Some(message) = store.warning(source.id, WarningKind::HeldGrowth)? {
+                return Ok(message);
+            }
+            let message = format!(
+                "{why}; {} records are known. Nothing more is requested until that is confirmed with \
+                 harvestd harvest {name} --confirm",
+                source.live_records + source.deleted_records
+            );
+            self.warn(&source, WarningKind::HeldGrowth, Some(&message))?;
+            Ok(message)
+        };
+        match held(&why) {
+            Ok(message) => Halt::Held(message),
+            Err(halt) => halt,
+        }
     }
 
     /// Raises a warning, or lowers it if there is no message.

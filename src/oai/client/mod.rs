@@ -14,6 +14,7 @@ use super::error::FetchError;
 use super::{Datestamp, Request};
 use crate::http::{
     self, ClientError, ClientSettings, Exchange, Failure, NoReply, Protocol, Reply, Secret, Times,
+    Turn,
 };
 
 /// Accepts XML; the rest is for servers that would otherwise answer 406.
@@ -65,6 +66,8 @@ pub struct Answer {
     pub wire_bytes: u64,
     /// What is wrong with the end of the transport, although the document is whole.
     pub unclean_end: Option<String>,
+    /// The right to have the body in memory, if it is large. Drop it once nothing of the body is left.
+    pub turn: Turn,
 }
 
 /// The URL of `request` at `base`; arguments as in [`Request::arguments`], then `api_key`.
@@ -148,6 +151,7 @@ impl Client {
                 times,
                 wire_bytes: body.wire_bytes,
                 unclean_end: body.unclean_end,
+                turn: body.turn,
             }),
         }
     }

@@ -13,6 +13,37 @@ pub(super) struct Scope {
     bindings: usize,
 }
 
+/// An element that can be a document of its own.
+pub(super) struct Fragment<'t> {
+    /// `<` and the name of the element.
+    head: &'t str,
+    /// The declarations that it inherits and needs.
+    inherited: Vec<Binding<'t>>,
+    /// The rest.
+    tail: &'t str,
+}
+
+impl Fragment<'_> {
+    /// The size of its text, or a little more.
+    pub(super) fn bytes(&self) -> usize {
+        let declaration =
+            |binding: &Binding<'_>| " xmlns:=''".len() + binding.prefix.len() + binding.uri.len();
+        let inherited: usize = self.inherited.iter().map(declaration).sum();
+        self.head.len() + inherited + self.tail.len()
+    }
+
+    /// Its text.
+    pub(super) fn into_text(self) -> String {
+        let mut text = String::with_capacity(self.bytes());
+        text.push_str(self.head);
+        for binding in &self.inherited {
+            push_declaration(&mut text, binding);
+        }
+        text.push_str(self.tail);
+        text
+    }
+}
+
 impl<'t> Scanner<'t> {
     /// The scope of the next element. Call it before the start tag of an element that may be
     /// [cut](Self::cut).
@@ -23,12 +54,12 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Cuts the element whose start tag was read last, and reads to its end. The text is as written,
-    /// plus the declarations that it inherits and needs, after its name.
+    /// Reads the element whose start tag was read last to its end. Its text is as written, plus the
+    /// declarations that it inherits and needs, after its name.
     ///
     /// It needs those that resolve its names, and each prefix before a colon in its text, since
     /// attribute values such as that of `xsi:type` contain prefixes too.
-    pub(super) fn cut(&mut self, scope: Scope) -> Result<String, Fault> {
+    pub(super) fn cut(&mut self, scope: Scope) -> Result<Fragment<'t>, Fault> {
         let Some(open) = self.top() else {
             return Err(Fault::End);
         };
@@ -37,16 +68,14 @@ impl<'t> Scanner<'t> {
         self.skip()?;
         let fragment = &self.text[open.start..self.position];
         let (head, tail) = fragment.split_at(1 + open.name.text.len());
-        let mut cut = String::with_capacity(fragment.len() + 96);
-        cut.push_str(head);
-        for index in inherited {
-            let binding = self.bindings[index];
-            if is_needed(&binding, era, fragment) {
-                push_declaration(&mut cut, &binding);
-            }
-        }
-        cut.push_str(tail);
-        Ok(cut)
+        let inherited = inherited.into_iter().map(|index| self.bindings[index]);
+        Ok(Fragment {
+            head,
+            inherited: inherited
+                .filter(|binding| is_needed(binding, era, fragment))
+                .collect(),
+            tail,
+        })
     }
 
     /// The bindings in scope that the start tag does not declare again.

@@ -42,6 +42,9 @@ pub struct PageLimits {
     pub depth: usize,
     /// `max_page_records`: items in one answer.
     pub records: usize,
+    /// `max_inflated_bytes`: the answer in UTF-8. Its items may take as much again, whatever is
+    /// added to them.
+    pub bytes: u64,
 }
 
 impl Default for PageLimits {
@@ -49,6 +52,7 @@ impl Default for PageLimits {
         Self {
             depth: 256,
             records: 200_000,
+            bytes: 96 << 20,
         }
     }
 }
@@ -93,7 +97,14 @@ pub fn parse(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
 }
 
 fn parse_as_sent(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> {
-    let source = decode(body, hints.charset);
+    let most = usize::try_from(hints.limits.bytes).unwrap_or(usize::MAX);
+    let too_large = ParseError::Limit {
+        key: "max_inflated_bytes",
+        limit: most,
+    };
+    let Some(source) = decode(body, hints.charset, most) else {
+        return Err(too_large);
+    };
     if source.text.trim_matches('\u{FEFF}').trim().is_empty() {
         return Err(ParseError::Empty);
     }
@@ -116,7 +127,9 @@ fn parse_as_sent(body: &[u8], hints: Hints<'_>) -> Result<Response, ParseError> 
     if !has_closing_root(&source.text, root) {
         return Err(ParseError::Truncated { at: body.len() });
     }
-    let source = repair(source, root);
+    let Some(source) = repair(source, root, most) else {
+        return Err(too_large);
+    };
     let fault = match walk::response(&source, &hints, Mode::Lenient) {
         Ok(response) => return Ok(response),
         Err(fault) => fault,

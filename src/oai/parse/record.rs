@@ -1,5 +1,6 @@
 //! Reads records, headers and the other items of lists.
 
+use super::fragment::Scope;
 use super::scan::{Fault, Open, Token};
 use super::source::Tally;
 use super::walk::Walk;
@@ -8,6 +9,9 @@ use crate::oai::response::{BadItem, Header, Identify, MetadataFormat, Record, Re
 
 /// How many values of an element of Identify that may repeat are kept.
 const MAX_VALUES: usize = 100;
+
+/// The longest identifier of a record, in bytes. GetRecord has it in its URL.
+const IDENTIFIER_BYTES: usize = 16 << 10;
 
 /// An item, or the bad item in its place.
 pub(super) type Read<T> = Result<Result<T, BadItem>, Fault>;
@@ -38,8 +42,8 @@ impl<'t> Walk<'t> {
                     "metadata" if metadata.is_none() => {
                         metadata = self.metadata(&mut further)?;
                     }
-                    "metadata" => further.push_str(&self.scan.cut(scope)?),
-                    "about" => about.push_str(&self.scan.cut(scope)?),
+                    "metadata" => further.push_str(&self.cut(scope)?),
+                    "about" => about.push_str(&self.cut(scope)?),
                     _ => self.scan.skip()?,
                 },
                 Token::End => break,
@@ -49,8 +53,8 @@ impl<'t> Walk<'t> {
         }
         let header = match header {
             Some(Ok(header)) => header,
-            Some(Err(reason)) => return Ok(Err(self.reject(open, reason))),
-            None => return Ok(Err(self.reject(open, "the record has no header"))),
+            Some(Err(reason)) => return Ok(Err(self.reject(open, reason)?)),
+            None => return Ok(Err(self.reject(open, "the record has no header")?)),
         };
         if header.deleted {
             metadata = None;
@@ -65,7 +69,10 @@ impl<'t> Walk<'t> {
             header,
             metadata,
             extra: (!further.is_empty()).then_some(further),
-            raw: (!Tally::is_empty(&repairs)).then(|| self.source.raw(&range).to_vec()),
+            raw: match Tally::is_empty(&repairs) {
+                true => None,
+                false => Some(self.raw(&range)?),
+            },
             repairs: repairs.into_repairs(),
         }))
     }
@@ -74,7 +81,10 @@ impl<'t> Walk<'t> {
     pub(super) fn header(&mut self, open: Open<'t>) -> Read<Header> {
         self.draft = Draft::default();
         let header = self.header_parts()?;
-        Ok(header.map_err(|reason| self.reject(open, reason)))
+        Ok(match header {
+            Ok(header) => Ok(header),
+            Err(reason) => Err(self.reject(open, reason)?),
+        })
     }
 
     fn header_parts(&mut self) -> Result<Result<Header, &'static str>, Fault> {
@@ -93,14 +103,27 @@ impl<'t> Walk<'t> {
                     let datestamp = walk.filled_text()?;
                     walk.draft.datestamp = walk.draft.datestamp.take().or(datestamp);
                 }
-                "setSpec" => set_specs.extend(walk.filled_text()?),
+                "setSpec" => {
+                    if let Some(set_spec) = walk.filled_text()? {
+                        // A list that grows is copied.
+                        walk.take_room(2 * size_of::<String>() + set_spec.len())?;
+                        set_specs.push(set_spec);
+                    }
+                }
                 _ => walk.scan.skip()?,
             }
             Ok(())
         })?;
+        let draft = [&self.draft.identifier, &self.draft.datestamp];
+        let length: usize = draft.into_iter().flatten().map(String::len).sum();
+        self.take_room(2 * length)?;
         let Some(identifier) = self.draft.identifier.clone() else {
             return Ok(Err("the header has no identifier"));
         };
+        if identifier.len() > IDENTIFIER_BYTES {
+            self.draft.identifier = None;
+            return Ok(Err("the identifier is longer than any request can carry"));
+        }
         Ok(Ok(Header {
             identifier,
             datestamp: self.draft.datestamp.clone().unwrap_or_default(),
@@ -109,14 +132,21 @@ impl<'t> Walk<'t> {
         }))
     }
 
+    /// Cuts the element whose start tag was read last, and reads to its end.
+    fn cut(&mut self, scope: Scope) -> Result<String, Fault> {
+        let cut = self.scan.cut(scope)?;
+        self.take_room(cut.bytes())?;
+        Ok(cut.into_text())
+    }
+
     /// Reads a `<metadata>` container: returns its first element, appends others to `further`.
     fn metadata(&mut self, further: &mut String) -> Result<Option<String>, Fault> {
         let mut metadata = None;
         loop {
             let scope = self.scan.scope();
             match self.scan.next()? {
-                Token::Start if metadata.is_none() => metadata = Some(self.scan.cut(scope)?),
-                Token::Start => further.push_str(&self.scan.cut(scope)?),
+                Token::Start if metadata.is_none() => metadata = Some(self.cut(scope)?),
+                Token::Start => further.push_str(&self.cut(scope)?),
                 Token::End => return Ok(metadata),
                 Token::Eof => return Err(Fault::End),
                 _ => {}
@@ -139,7 +169,7 @@ impl<'t> Walk<'t> {
         })?;
         Ok(match set_spec {
             Some(set_spec) => Ok(Set { set_spec, set_name }),
-            None => Err(self.reject(open, "the set has no setSpec")),
+            None => Err(self.reject(open, "the set has no setSpec")?),
         })
     }
 
@@ -159,7 +189,7 @@ impl<'t> Walk<'t> {
             Ok(())
         })?;
         Ok(if format.metadata_prefix.is_empty() {
-            Err(self.reject(open, "the format has no metadataPrefix"))
+            Err(self.reject(open, "the format has no metadataPrefix")?)
         } else {
             Ok(format)
         })
@@ -193,7 +223,7 @@ impl<'t> Walk<'t> {
     }
 
     /// The bad item that started with `open` and has just ended.
-    fn reject(&mut self, open: Open<'t>, reason: &str) -> BadItem {
+    fn reject(&mut self, open: Open<'t>, reason: &str) -> Result<BadItem, Fault> {
         let end = self.scan.position;
         self.bad_item(open.start..end, reason.to_owned())
     }

@@ -14,6 +14,9 @@ use crate::http::one_line;
 /// The most namespace declarations in scope: more is an attack, not a record.
 const MAX_BINDINGS: usize = 256;
 
+/// The most attributes in one tag: each takes more memory than a short one has bytes.
+const MAX_ATTRIBUTES: usize = 10_000;
+
 /// Up to this many, comparing each with each is faster than sorting.
 const FEW_ATTRIBUTES: usize = 16;
 
@@ -332,6 +335,9 @@ impl<'t> Scanner<'t> {
             let value = &tag[from..from + length];
             check_value(value, offset + from)?;
             at = from + length + 1;
+            if self.attributes.len() >= MAX_ATTRIBUTES {
+                return fault(offset + at, "too many attributes in one tag");
+            }
             self.attributes.push(Attribute { name, value });
             if let Some(prefix) = name.declares() {
                 self.declare(prefix, value, offset + from)?;

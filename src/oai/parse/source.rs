@@ -46,7 +46,7 @@ pub(crate) struct Edit {
 }
 
 /// Further edits are merged into the last one, so that memory stays bounded.
-const MAX_EDITS: usize = 1 << 20;
+const MAX_EDITS: usize = 1 << 18;
 
 /// The edits from one text to another, in order and disjoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -138,6 +138,16 @@ pub(crate) struct Source<'b> {
 }
 
 impl Source<'_> {
+    /// The memory that the text and the edits take, besides the body.
+    pub(crate) fn owned_bytes(&self) -> usize {
+        let text = match &self.text {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => text.len(),
+        };
+        let edits = self.decoding.0.capacity() + self.repairing.0.capacity();
+        text + edits * size_of::<Edit>()
+    }
+
     /// The bytes of the body for `range` of the text.
     pub(crate) fn raw(&self, range: &Range<usize>) -> &[u8] {
         let range = self.decoding.to_old(&self.repairing.to_old(range));

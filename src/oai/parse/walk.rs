@@ -12,7 +12,7 @@ use super::{Hints, ParseError};
 use crate::http::{LINE_CHARS, excerpt};
 use crate::oai::request::{ResumptionToken, Verb};
 use crate::oai::response::{
-    BadItem, Content, List, OaiError, Paging, RepairKind, RequestEcho, Response,
+    BadItem, Content, List, MAX_RAW_BYTES, OaiError, Paging, RepairKind, RequestEcho, Response,
 };
 use crate::oai::{Datestamp, Record};
 
@@ -60,7 +60,12 @@ pub(super) struct Walk<'t> {
     errors: Vec<OaiError>,
     token: Option<ResumptionToken>,
     paging: Paging,
+    /// How many bytes further items may take.
+    room: usize,
 }
+
+/// The most that the text of an element of the envelope can have, in bytes. Metadata is not limited.
+const TEXT_BYTES: usize = 1 << 20;
 
 /// Reads a whole answer. [`Fault::Other`] is final; repairs may remove any other fault.
 pub(super) fn response<'t>(
@@ -79,6 +84,7 @@ pub(super) fn response<'t>(
         errors: Vec::new(),
         token: None,
         paging: Paging::default(),
+        room: room(source, hints),
     };
     walk.root()?;
     let mut response = walk.answer()?;
@@ -97,7 +103,31 @@ fn is_token(name: &str) -> bool {
     name.eq_ignore_ascii_case("resumptionToken")
 }
 
+/// How many bytes the items of an answer may take: as much again as the limit of the answer, and once
+/// more if the body and its text leave that.
+fn room(source: &Source<'_>, hints: &Hints<'_>) -> usize {
+    let limit = usize::try_from(hints.limits.bytes).unwrap_or(usize::MAX);
+    let taken = source.body.len() + source.owned_bytes();
+    let left = limit.saturating_mul(3).saturating_sub(taken);
+    left.min(limit.saturating_mul(2))
+}
+
 impl<'t> Walk<'t> {
+    /// Takes `bytes` from the room for items: declarations that many items inherit, sets without end
+    /// and copies of bytes can make them larger than their page.
+    pub(super) fn take_room(&mut self, bytes: usize) -> Result<(), Fault> {
+        match self.room.checked_sub(bytes) {
+            Some(left) => {
+                self.room = left;
+                Ok(())
+            }
+            None => Err(Fault::Limit {
+                key: "max_inflated_bytes",
+                limit: usize::try_from(self.hints.limits.bytes).unwrap_or(usize::MAX),
+            }),
+        }
+    }
+
     /// Reads up to the root's start tag.
     fn root(&mut self) -> Result<(), Fault> {
         // The scanner returns no token before the root.
@@ -292,6 +322,8 @@ impl<'t> Walk<'t> {
                             limit: walk.hints.limits.records,
                         });
                     }
+                    // A list that grows is copied.
+                    walk.take_room(2 * size_of::<T>())?;
                     match read(walk, open) {
                         Ok(Ok(item)) => list.items.push(item),
                         Ok(Err(bad)) => list.bad.push(bad),
@@ -307,7 +339,7 @@ impl<'t> Walk<'t> {
                             };
                             let at = walk.source.offset(at);
                             let reason = format!("malformed XML at byte {at} of the page: {what}");
-                            list.bad.push(walk.bad_item(open.start..end, reason));
+                            list.bad.push(walk.bad_item(open.start..end, reason)?);
                             walk.scan.resume(next, level);
                         }
                         Err(fault) => return Err(fault),
@@ -324,14 +356,27 @@ impl<'t> Walk<'t> {
     }
 
     /// The bad item in `range` of the text.
-    pub(super) fn bad_item(&mut self, range: Range<usize>, reason: String) -> BadItem {
+    pub(super) fn bad_item(
+        &mut self,
+        range: Range<usize>,
+        reason: String,
+    ) -> Result<BadItem, Fault> {
+        let raw = self.raw(&range)?;
         let draft = std::mem::take(&mut self.draft);
-        BadItem {
+        Ok(BadItem {
             identifier: draft.identifier,
             datestamp: draft.datestamp,
             reason,
-            raw: self.source.raw(&range).to_vec(),
-        }
+            raw,
+        })
+    }
+
+    /// The received bytes for `range` of the text, the first [`MAX_RAW_BYTES`] of them.
+    pub(super) fn raw(&mut self, range: &Range<usize>) -> Result<Vec<u8>, Fault> {
+        let raw = self.source.raw(range);
+        let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
+        self.take_room(raw.len())?;
+        Ok(raw.to_vec())
     }
 
     fn request(&mut self) -> Result<RequestEcho, Fault> {
@@ -372,8 +417,12 @@ impl<'t> Walk<'t> {
         let attribute = ["token", "value", "resumptionToken"]
             .into_iter()
             .find_map(|name| self.scan.attribute(name));
-        let token =
-            ResumptionToken::new(&self.text()?).or_else(|| ResumptionToken::new(&attribute?));
+        let start = self.scan.position;
+        let text = self.text()?;
+        if text.len() >= TEXT_BYTES {
+            return fault(start, "a resumption token that no request can carry");
+        }
+        let token = ResumptionToken::new(&text).or_else(|| ResumptionToken::new(&attribute?));
         if token.is_some() || self.token.is_none() {
             self.token = token;
             self.paging = paging;
@@ -422,13 +471,18 @@ impl<'t> Walk<'t> {
         ""
     }
 
-    /// Reads the innermost element to its end; its text without markup.
+    /// Reads the innermost element to its end; its text without markup. A text of more than
+    /// [`TEXT_BYTES`] is cut.
     pub(super) fn text(&mut self) -> Result<Cow<'t, str>, Fault> {
         let level = self.scan.level();
         let mut text = Cow::Borrowed("");
         while self.scan.level() >= level {
             match self.scan.next()? {
-                Token::Text(part) | Token::CData(part) => text += part,
+                Token::Text(_) | Token::CData(_) | Token::Reference(_)
+                    if text.len() >= TEXT_BYTES => {}
+                Token::Text(part) | Token::CData(part) => {
+                    text += beginning(part);
+                }
                 Token::Reference(c) => text.to_mut().push(c),
                 Token::Start | Token::End => {}
                 Token::Eof => return Err(Fault::End),
@@ -481,6 +535,15 @@ impl<'t> Walk<'t> {
         while self.scan.next()? != Token::Eof {}
         Ok(())
     }
+}
+
+/// The first [`TEXT_BYTES`] of a text.
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(TEXT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Whether a namespace is OAI-PMH's except for its scheme, case or closing slash.

@@ -9,6 +9,10 @@ use crate::dedup::packed;
 use crate::oai::Record;
 use crate::record::crosswalk;
 
+/// The longest metadata that are described, in bytes. Reading a title takes many times its size, and
+/// longer metadata hold a whole text or an attack.
+const MOST_BYTES: usize = 2 << 20;
+
 /// A description as stored. Most descriptions are never compared, so they stay packed.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct PackedDescription {
@@ -32,7 +36,7 @@ pub(in crate::store) fn describe_record(
     (!record.header.deleted).then(describe)
 }
 
-/// The description of a live record. It is empty if no crosswalk reads the metadata; then it has no
+/// The description of a live record. It is empty if no crosswalk reads the metadata, or they are very long; then it has no
 /// keys, and only a person can put the record into a cluster.
 pub(super) fn describe(metadata_prefix: &str, metadata: Option<&str>) -> PackedDescription {
     let description = description(metadata_prefix, metadata).unwrap_or_default();
@@ -48,7 +52,8 @@ pub(super) static EMPTY: LazyLock<Vec<u8>> =
 
 /// The description of metadata; `None` if no crosswalk reads it.
 pub(super) fn description(metadata_prefix: &str, metadata: Option<&str>) -> Option<Description> {
-    let article = crosswalk::outline(metadata_prefix, metadata?).ok()?;
+    let metadata = metadata.filter(|metadata| metadata.len() <= MOST_BYTES)?;
+    let article = crosswalk::outline(metadata_prefix, metadata).ok()?;
     Some(Description::from_article(&article))
 }
 

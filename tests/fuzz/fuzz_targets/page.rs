@@ -75,6 +75,7 @@ fn hints(body: &[u8]) -> Hints<'static> {
         limits: PageLimits {
             depth: limits.depth.min(40),
             records: limits.records.min(300),
+            bytes: limits.bytes,
         },
         redactor: None,
     }

@@ -282,12 +282,17 @@ fn commands(source: &SourceView, has_token: bool) -> Markup {
         .warnings
         .iter()
         .any(|warning| warning.kind == WarningKind::HeldDeletions);
+    let growth = source
+        .warnings
+        .iter()
+        .any(|warning| warning.kind == WarningKind::HeldGrowth);
     let buttons = html! {
         button name="action" value="run" { "Run now" }
         @if source.pass.job.paused_at.is_some() { button name="action" value="resume" { "Resume" } }
         @else { button name="action" value="pause" { "Pause" } }
         button name="action" value="reconcile" { "Find disappeared records" }
-        @if held { button name="action" value="confirm" { "Confirm deletions" } }
+        @if growth { button name="action" value="confirm" { "Confirm the many records" } }
+        @else if held { button name="action" value="confirm" { "Confirm deletions" } }
     };
     form(&address("source", &source.name), has_token, &buttons)
 }
