@@ -102,7 +102,7 @@ pub enum RedirectFault {
         /// The target.
         to: String,
     },
-    /// From a public host into a private network.
+    /// From a public host into a private network, or to a link-local address.
     #[error("redirects to {to}, which is a private address")]
     Private {
         /// The target.

@@ -45,6 +45,7 @@ pub use line::{LINE_CHARS, one_line};
 pub(crate) use line::{excerpt, visible, visible_except};
 pub use redact::Redactor;
 pub(crate) use redact::show_url;
+pub use redirect::redirect_target;
 pub use secret::Secret;
 pub use settings::{ClientSettings, Credentials, Limits, Timeouts};
 pub(crate) use setup::user_agent;

@@ -12,13 +12,16 @@ use url::{Host, Url};
 /// Where the configured server is, shared by the resolver and the check of redirects.
 ///
 /// Names are resolved here, and the connection goes to exactly these addresses. So a name cannot
-/// be public when it is checked and private when it is used. If a proxy resolves the names, only
-/// literal addresses can be checked.
+/// be public when it is checked and private when it is used. Whoever answers for a name may mix
+/// addresses, so one private address among them is enough to refuse a redirect. Link-local addresses,
+/// where clouds serve the keys of a machine, are refused always; only an operator can name one. If a
+/// proxy resolves the names, only literal addresses can be checked.
 #[derive(Debug, Clone)]
 pub(crate) struct NetworkPolicy {
     /// Host names that may be in any network: the server's own and the proxy's.
     configured: Arc<[String]>,
-    /// Whether the server itself is in a private network, as far as its name is resolved.
+    /// Whether the server itself is in a private network and nowhere else, as far as its name is
+    /// resolved.
     private: Arc<AtomicBool>,
 }
 
@@ -42,6 +45,9 @@ impl NetworkPolicy {
         let Some(host) = target.host_str() else {
             return false;
         };
+        if literal(target).is_some_and(is_link_local) && !self.is_own(host) {
+            return false;
+        }
         // The proxy's name may look public, but only we may use it.
         self.is_own(host) || self.is_private() || !(is_private_host(target) || self.knows(host))
     }
@@ -61,21 +67,33 @@ impl NetworkPolicy {
     /// Of the addresses that `host` resolved to, those that may be connected to.
     fn choose(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ResolveError> {
         let is_private = |address: &SocketAddr| is_private_address(address.ip());
+        let all_private = !found.is_empty() && found.iter().all(is_private);
+        let any_private = found.iter().any(is_private);
+        let any_link_local = found.iter().any(|address| is_link_local(address.ip()));
         if self.is_own(host) {
-            self.private
-                .store(found.iter().any(is_private), Ordering::Relaxed);
+            self.private.store(all_private, Ordering::Relaxed);
         }
         if found.is_empty() {
             return Err(ResolveError::Failed("the name has no address".to_owned()));
         }
-        if self.knows(host) || self.is_private() {
-            return Ok(found);
+        if self.knows(host) {
+            // The operator has chosen the name, but not what it resolves to.
+            let chosen: Vec<_> = found
+                .into_iter()
+                .filter(|address| !is_link_local(address.ip()))
+                .filter(|address| all_private || !is_private(address))
+                .collect();
+            return match chosen.is_empty() {
+                true => Err(ResolveError::Failed(
+                    "the name resolves to a link-local address".to_owned(),
+                )),
+                false => Ok(chosen),
+            };
         }
-        let chosen: Vec<_> = found.into_iter().filter(|a| !is_private(a)).collect();
-        if chosen.is_empty() {
+        if any_link_local || (any_private && !self.is_private()) {
             return Err(ResolveError::Private);
         }
-        Ok(chosen)
+        Ok(found)
     }
 }
 
@@ -118,11 +136,19 @@ fn canonical(host: &str) -> String {
     host.trim_end_matches('.').to_ascii_lowercase()
 }
 
+/// The address that `url` has in place of a name.
+fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(IpAddr::V4(address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        Host::Domain(_) => None,
+    }
+}
+
 /// Whether the host of `url` is a literal private address or `localhost`.
 fn is_private_host(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => is_private_address(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => is_private_address(IpAddr::V6(address)),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => literal(url).is_some_and(is_private_address),
         Some(Host::Domain(name)) => {
             let name = canonical(name);
             name == "localhost" || name.ends_with(".localhost")
@@ -142,6 +168,29 @@ fn is_private_address(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an address is link-local, also wrapped into IPv6.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => {
+            address.is_unicast_link_local()
+                || wrapped_v4(address).is_some_and(|address| address.is_link_local())
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 address leads to: mapped, compatible, NAT64 or 6to4.
+fn wrapped_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match [a, b, c, d, e, f] {
+        // Unspecified and loopback are of this form too: 0.0.0.0 and 0.0.0.1.
+        [0, 0, 0, 0, 0, 0 | 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(v4(g, h)),
+        [0x2002, high, low, ..] => Some(v4(high, low)),
+        _ => None,
+    }
+}
+
 fn is_private_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     address.is_private()
@@ -155,16 +204,15 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match [a, b, c, d, e, f] {
-        // Unspecified and loopback are of this form too: 0.0.0.0 and 0.0.0.1.
-        [0, 0, 0, 0, 0, 0 | 0xffff] => is_private_v4(v4(g, h)),
-        // NAT64 and 6to4.
-        [0x64, 0xff9b, 0, 0, 0, 0] => is_private_v4(v4(g, h)),
-        [0x2002, high, low, ..] => is_private_v4(v4(high, low)),
+    if let Some(address) = wrapped_v4(address) {
+        return is_private_v4(address);
+    }
+    let [a, b, c, ..] = address.segments();
+    match [a, b, c] {
         // NAT64 within a network.
-        [0x64, 0xff9b, 1, ..] => true,
+        [0x64, 0xff9b, 1] => true,
+        // Teredo: a tunnel to an address that only the relay reads.
+        [0x2001, 0, _] => true,
         // fc00::/7 unique local, fe80::/10 link-local, fec0::/10 site-local, ff00::/8 multicast.
         _ => a & 0xfe00 == 0xfc00 || a & 0xff80 == 0xfe80 || a & 0xff00 == 0xff00,
     }
@@ -218,6 +266,7 @@ mod tests {
             "64:ff9b:1::1",
             "2002:a00:1::",
             "2002:7f00:1::1",
+            "2001::1",
         ];
         for address in private {
             assert!(is_private_address(address.parse().unwrap()), "{address}");
@@ -311,8 +360,27 @@ mod tests {
         let mixed = addresses(&["10.0.0.1", "1.1.1.1"]);
         let private = addresses(&["10.0.0.1", "::1"]);
         let public = addresses(&["1.1.1.1"]);
+        let cloud = addresses(&["1.1.1.1", "169.254.169.254", "fe80::1"]);
         let cases = [
-            ("other host, mixed", "y.org", &mixed, Ok(&public)),
+            (
+                "other host, mixed",
+                "y.org",
+                &mixed,
+                Err(ResolveError::Private),
+            ),
+            (
+                "other host, link-local among others",
+                "y.org",
+                &cloud,
+                Err(ResolveError::Private),
+            ),
+            ("server itself, mixed", "x.org", &mixed, Ok(&public)),
+            (
+                "server itself, link-local among others",
+                "x.org",
+                &cloud,
+                Ok(&public),
+            ),
             (
                 "other host, private",
                 "y.org",
@@ -347,6 +415,27 @@ mod tests {
             "once it is resolved"
         );
         assert_eq!(network.choose("other.lan", private.clone()), Ok(private));
+        for (target, addresses_of_it) in [
+            ("http://169.254.169.254/", ["10.0.0.1", "169.254.169.254"]),
+            (
+                "http://[::ffff:169.254.1.1]/",
+                ["::ffff:169.254.1.1", "1.1.1.1"],
+            ),
+            ("http://[fe80::1]/", ["fe80::1", "fd00::1"]),
+            (
+                "http://[64:ff9b::a9fe:a9fe]/",
+                ["64:ff9b::a9fe:a9fe", "10.0.0.1"],
+            ),
+        ] {
+            assert!(!network.allows(&url(target)), "{target}");
+            let chosen = network.choose("other.lan", addresses(&addresses_of_it));
+            assert_eq!(chosen, Err(ResolveError::Private), "{target}");
+        }
+        // One that answers for its name with both cannot lead elsewhere in the private network.
+        network
+            .choose("repository.lan", addresses(&["1.1.1.1", "10.0.0.1"]))
+            .unwrap();
+        assert!(!network.allows(&url("http://10.0.0.2/")), "mixed");
         network
             .choose("repository.lan", addresses(&["1.1.1.1"]))
             .unwrap();

@@ -8,6 +8,7 @@ use super::error::RedirectFault;
 use super::line::excerpt;
 use super::network::NetworkPolicy;
 use super::redact::Redactor;
+use super::settings::ClientSettings;
 
 /// How many redirects are followed for one request.
 pub(crate) const MAX_REDIRECTS: usize = 5;
@@ -33,6 +34,26 @@ pub(crate) struct Hop {
     pub(crate) own_site: bool,
     /// Whether every redirect up to here was permanent.
     pub(crate) permanent: bool,
+}
+
+/// Where a temporary redirect of the base URL to `location` leads, without the arguments of requests.
+///
+/// # Errors
+/// Why it is not followed. A host name is looked at when it is resolved, which this does not do.
+pub fn redirect_target(settings: &ClientSettings, location: &str) -> Result<Url, RedirectFault> {
+    let rules = Rules {
+        origin: &settings.url,
+        arguments: &[],
+        network: &NetworkPolicy::new(&settings.url, settings.proxy.as_ref()),
+        redactor: &Redactor::new(settings),
+    };
+    let hop = Hop {
+        base: settings.url.clone(),
+        own_site: true,
+        permanent: false,
+    };
+    let next = next_hop(&rules, &hop, &settings.url, StatusCode::FOUND, location)?;
+    Ok(next.base)
 }
 
 /// Whether a status is a redirect that we follow: 301, 302, 303, 307 and 308, always with GET.
@@ -68,8 +89,8 @@ pub(crate) fn next_hop(
         return Err(RedirectFault::Private { to: to() });
     }
     let own_site = same_site(rules.origin, &target);
-    let mut base = base_of(&target, rules.arguments, |_, value| {
-        !own_site && rules.redactor.hits(value)
+    let mut base = base_of(&target, rules.arguments, |name, value| {
+        !own_site && (rules.redactor.hits(name) || rules.redactor.hits(value))
     });
     if target.query().is_none() {
         let origin = match own_site {
@@ -88,7 +109,7 @@ pub(crate) fn next_hop(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{ClientSettings, Secret};
+    use crate::http::Secret;
 
     fn follow(
         base: &str,

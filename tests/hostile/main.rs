@@ -13,6 +13,7 @@
 //! | the service itself, if somebody takes it over | connections to link-local addresses, new listeners, core dumps, endless restarts | the units deny it | `units` |
 //! | a repository | an answer in any encoding, compressed in any way, of any shape | three times `max_inflated_bytes` of memory; one large answer at a time | `memory` |
 //! | a repository | a list of ever new records | ten times the known records, or `max_run_records` at first; then a person decides | `endless` |
+//! | a repository, and who answers for its name | redirects | none leads to a private address from a public one, none to a link-local address | `redirects` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -29,6 +30,7 @@ mod endless;
 mod memory;
 mod process;
 mod records;
+mod redirects;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;
