@@ -228,9 +228,9 @@ async fn a_paused_source_resumes_where_it_stopped() {
     let store = temp_store();
     let url = repository.base_url();
     let sources = [source("a", &url, "*/1 * * * * *", "")];
-    let config = write_config(&store, "token = 'let-me-in'", &sources);
+    let config = write_config(&store, "token = 'let-me-in-please'", &sources);
     let daemon = Daemon::start(&store, &config).await;
-    let right = ("authorization", "Bearer let-me-in");
+    let right = ("authorization", "Bearer let-me-in-please");
     eventually("the first page is stored", async || {
         (daemon.source("a").await["pass"]["progress"]["pages"].as_u64()? > 0).then_some(())
     })
@@ -257,17 +257,17 @@ async fn commands_need_the_token_and_are_carried_out() {
     let repository = Repository::with_records(10).start().await;
     let store = temp_store();
     let url = repository.base_url();
-    std::fs::write(store.dir().join("token"), "let-me-in\n").unwrap();
+    std::fs::write(store.dir().join("token"), "let-me-in-please\n").unwrap();
     let sources = [source("a", &url, "never", "")];
     let config = write_config(&store, "token_file = 'token'", &sources);
     let daemon = Daemon::start(&store, &config).await;
-    let right = ("authorization", "Bearer let-me-in");
+    let right = ("authorization", "Bearer let-me-in-please");
     let cases: [(&str, &str, Headers<'_>, u16); 5] = [
         ("without", "a/run", &[], 401),
         (
             "wrong",
             "a/run",
-            &[("authorization", "Bearer let-me-out")],
+            &[("authorization", "Bearer let-me-out-please")],
             401,
         ),
         (

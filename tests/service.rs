@@ -158,7 +158,10 @@ async fn rejected_documents_are_reported() {
         source("a", &repository.base_url(), "0 3 * * *", ""),
         output(&solr.url, ""),
     ];
-    let keys = format!("token = 'let-me-in'\nwebhook = '{}'", hook.start().await);
+    let keys = format!(
+        "token = 'let-me-in-please'\nwebhook = '{}'",
+        hook.start().await
+    );
     let config = write_config(&store, &keys, &parts);
     let daemon = Daemon::start(&store, &config).await;
     let heard = async |state: &str| {
@@ -181,7 +184,7 @@ async fn rejected_documents_are_reported() {
         .await
         .success();
     assert_eq!(solr.ids().len(), 20);
-    let right = [("authorization", "Bearer let-me-in")];
+    let right = [("authorization", "Bearer let-me-in-please")];
     let push = "/api/v1/outputs/vufind/push";
     assert_eq!(daemon.send(Method::POST, push, &[]).await.status(), 401);
     assert_eq!(daemon.send(Method::POST, push, &right).await.status(), 202);
@@ -284,7 +287,7 @@ async fn disappeared_records_are_deleted_by_schedule_and_held_if_there_are_too_m
         "never",
         &format!("reconcile = '{OFTEN}'"),
     )];
-    let config = write_config(&store, "token = 'let-me-in'", &often);
+    let config = write_config(&store, "token = 'let-me-in-please'", &often);
     harvestd(&["harvest", "--config", config.to_str().unwrap()])
         .await
         .success();
@@ -325,7 +328,7 @@ async fn disappeared_records_are_deleted_by_schedule_and_held_if_there_are_too_m
     );
     let source = daemon.source("a").await;
     assert_eq!(source["deleted_records"], 2, "{source}");
-    let right = [("authorization", "Bearer let-me-in")];
+    let right = [("authorization", "Bearer let-me-in-please")];
     assert_eq!(daemon.command("a/confirm", &right).await, 202);
     buried(22).await;
     eventually("nothing is held any more", async || {
@@ -628,9 +631,9 @@ async fn many_passes_leak_neither_memory_nor_files() {
         "[[export]]\nname = 'all'\npath = 'all.jsonl'\nafter_pass = true\nschedule = 'never'\n"
             .to_owned(),
     ];
-    let config = write_config(&store, "token = 'let-me-in'", &parts);
+    let config = write_config(&store, "token = 'let-me-in-please'", &parts);
     let daemon = Daemon::start(&store, &config).await;
-    let right = [("authorization", "Bearer let-me-in")];
+    let right = [("authorization", "Bearer let-me-in-please")];
     let items = repository.visible();
     let (mut early, process) = ((0, 0), daemon.process.id());
     for pass in 0..passes {

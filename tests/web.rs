@@ -49,10 +49,10 @@ async fn harvested(repository: &Repository, store: &TempStore, keys: &str) -> Da
     daemon
 }
 
-/// A daemon that accepts the token `let-me-in` and harvests `repository` on request, and its configuration.
+/// A daemon that accepts the token `let-me-in-please` and harvests `repository` on request, and its configuration.
 async fn with_token(repository: &Repository, store: &TempStore) -> (Daemon, PathBuf) {
     let sources = [source("a", &repository.base_url(), "never", "")];
-    let config = write_config(store, "token = 'let-me-in'", &sources);
+    let config = write_config(store, "token = 'let-me-in-please'", &sources);
     (Daemon::start(store, &config).await, config)
 }
 
@@ -209,16 +209,19 @@ async fn forms_send_the_token() {
         (response.status().as_u16(), to)
     };
     let site = ("sec-fetch-site", "cross-site");
-    assert_eq!(send("action=run&token=let-me-in", &[site]).await.0, 403);
-    assert_eq!(send("action=run&token=let-me-out", &[]).await.0, 401);
+    assert_eq!(
+        send("action=run&token=let-me-in-please", &[site]).await.0,
+        403
+    );
+    assert_eq!(send("action=run&token=let-me-out-please", &[]).await.0, 401);
     assert_eq!(send("action=run", &[]).await.0, 401);
-    assert_eq!(send("action=eat&token=let-me-in", &[]).await.0, 400);
+    assert_eq!(send("action=eat&token=let-me-in-please", &[]).await.0, 400);
     assert_eq!(repository.requests().len(), 0);
     let own = [
         ("sec-fetch-site", "same-origin"),
         ("origin", "https://proxy.example"),
     ];
-    let (status, to) = send("action=run&token=let-me-in", &own).await;
+    let (status, to) = send("action=run&token=let-me-in-please", &own).await;
     assert_eq!(
         (status, to.unwrap().to_str().unwrap()),
         (303, "/source/a?done=run")
@@ -229,7 +232,10 @@ async fn forms_send_the_token() {
         "{page}"
     );
     daemon.complete("a").await;
-    assert_eq!(send("action=pause&token=let-me-in", &own).await.0, 303);
+    assert_eq!(
+        send("action=pause&token=let-me-in-please", &own).await.0,
+        303
+    );
     let page = text(&daemon, "/source/a").await;
     assert!(page.contains("value=\"resume\""), "{page}");
     daemon.terminate().await;
@@ -247,9 +253,9 @@ async fn outputs_and_exports_have_buttons() {
         solr.url
     );
     let sources = [source("a", &repository.base_url(), "never", ""), deliveries];
-    let config = write_config(&store, "token = 'let-me-in'", &sources);
+    let config = write_config(&store, "token = 'let-me-in-please'", &sources);
     let daemon = Daemon::start(&store, &config).await;
-    let right = ("authorization", "Bearer let-me-in");
+    let right = ("authorization", "Bearer let-me-in-please");
     assert_eq!(daemon.command("a/run", &[right]).await, 202);
     daemon.complete("a").await;
     assert!(solr.ids().is_empty() && !file.exists());
@@ -270,13 +276,13 @@ async fn outputs_and_exports_have_buttons() {
         (
             "/output/v",
             "Push now",
-            "action=push&token=let-me-in",
+            "action=push&token=let-me-in-please",
             "action=push&token=no",
         ),
         (
             "/export/e",
             "Write now",
-            "action=run&token=let-me-in",
+            "action=run&token=let-me-in-please",
             "action=run&token=no",
         ),
     ] {
@@ -289,7 +295,7 @@ async fn outputs_and_exports_have_buttons() {
         assert_eq!(send(path, form, "cross-site").await.status(), 403);
         assert_eq!(send(path, wrong, "same-origin").await.status(), 401);
         assert_eq!(
-            send(path, "action=eat&token=let-me-in", "same-origin")
+            send(path, "action=eat&token=let-me-in-please", "same-origin")
                 .await
                 .status(),
             400
@@ -317,7 +323,7 @@ async fn held_deletions_are_confirmed_on_the_page() {
     let repository = Repository::with_records(10).start().await;
     let store = temp_store();
     let (daemon, config) = with_token(&repository, &store).await;
-    let right = ("authorization", "Bearer let-me-in");
+    let right = ("authorization", "Bearer let-me-in-please");
     assert_eq!(daemon.command("a/run", &[right]).await, 202);
     daemon.complete("a").await;
     assert_eq!(daemon.command("a/confirm", &[]).await, 401);
@@ -615,10 +621,10 @@ async fn metrics_are_documented_and_the_dashboard_draws_only_those() {
     let url = repository.base_url();
     let output = "[[output]]\nname = 'o'\ntype = 'solr'\nurls = ['http://127.0.0.1:9/solr/x']\n";
     let sources = [source("a", &url, "never", ""), output.to_owned()];
-    let config = write_config(&store, "token = 't'", &sources);
+    let config = write_config(&store, "token = 'let-me-in-please'", &sources);
     let daemon = Daemon::start(&store, &config).await;
     let run = daemon
-        .command("a/run", &[("authorization", "Bearer t")])
+        .command("a/run", &[("authorization", "Bearer let-me-in-please")])
         .await;
     assert_eq!(run, 202);
     daemon.complete("a").await;

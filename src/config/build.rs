@@ -12,7 +12,7 @@ use super::secrets;
 use super::values::{self, Table as Lists};
 
 use crate::harvest::settings::SourceSettings;
-use crate::http::{ClientSettings, Limits, Timeouts};
+use crate::http::{ClientSettings, Limits, Secret, Timeouts};
 use crate::oai::parse::PageLimits;
 use crate::output::enrich::Part;
 use crate::output::export::settings::{ExportSettings, check_path};
@@ -108,7 +108,7 @@ impl<'a> Builder<'a> {
             webhook,
             min_free_bytes: reader.get(&keys::MIN_FREE_BYTES),
             behind_after: reader.get(&keys::BEHIND_AFTER),
-            token: secrets::secret(&mut reader, &keys::TOKEN),
+            token: token(&mut reader),
         }
     }
 
@@ -413,6 +413,25 @@ fn solr_settings(reader: &mut Reader<'_>, documents: DocumentOptions) -> Option<
         compare_fields: reader.get(&keys::COMPARE_FIELDS),
         documents,
     })
+}
+
+/// The shortest token, in characters.
+const MIN_TOKEN: usize = 16;
+
+/// The token of the daemon. A short one can be guessed.
+fn token(reader: &mut Reader<'_>) -> Option<Secret> {
+    let token = secrets::secret(reader, &keys::TOKEN)?;
+    if token.expose().chars().count() < MIN_TOKEN {
+        let key = reader.given(&keys::TOKEN.row).into_iter().next();
+        reader.problem(
+            key.as_deref().unwrap_or("token"),
+            format!(
+                "must have at least {MIN_TOKEN} characters, so that nobody guesses it; \
+                 openssl rand -hex 16 prints one"
+            ),
+        );
+    }
+    Some(token)
 }
 
 /// The options of catalogue documents; a language map is read from its file.

@@ -6,7 +6,7 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::value::Value;
 use super::values;
 use crate::harvest::settings::SourceSettings;
-use crate::http::ClientSettings;
+use crate::http::{ClientSettings, without_secrets};
 
 /// The metadata format that every repository must have.
 ///
@@ -61,8 +61,10 @@ pub fn source_from_url(
 }
 
 /// A name that a reader recognises. What a name cannot hold becomes `-`, and a hash of the whole
-/// then keeps different sources apart.
+/// then keeps different sources apart. Nothing of it comes from a secret: names are in logs, in the
+/// store and in the names of locks.
 fn derived_name(url: &Url, prefix: &str, sets: &[String]) -> String {
+    let url = &without_secrets(url, &[]);
     let mut sets: Vec<&str> = sets.iter().map(String::as_str).collect();
     sets.sort_unstable();
     let mut parts = vec![url.host_str().unwrap_or_default().to_owned()];
@@ -162,6 +164,19 @@ mod tests {
             name("https://x.org/oai", &["a:b"]),
             "the same again"
         );
+    }
+
+    #[test]
+    fn names_have_nothing_of_a_secret() {
+        let plain = name("https://x.org/oai?repo=1", &[]);
+        for url in [
+            "https://x.org/oai?repo=1&apikey=s3cret",
+            "https://x.org/oai?token=s3cret&repo=1",
+            "https://x.org/oai?repo=1&key=s3cret",
+            "https://x.org/oai?repo=1&API%2DKey=s3cret",
+        ] {
+            assert_eq!(name(url, &[]), plain, "{url}");
+        }
     }
 
     #[test]

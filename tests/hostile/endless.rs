@@ -136,7 +136,7 @@ async fn bytes_are_bounded_too_and_the_daemon_holds_and_releases() {
     let asked = sent.load(Ordering::Relaxed);
     assert!((5..50).contains(&asked), "{asked}");
     let right = [("authorization", "Bearer let-me-in-please")];
-    assert_eq!(daemon.wish("a/confirm", &right).await, 202);
+    assert_eq!(daemon.command("a/confirm", &right).await, 202);
     eventually("it goes on", async || {
         (sent.load(Ordering::Relaxed) > asked).then_some(())
     })

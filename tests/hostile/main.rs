@@ -14,6 +14,8 @@
 //! | a repository | an answer in any encoding, compressed in any way, of any shape | three times `max_inflated_bytes` of memory; one large answer at a time | `memory` |
 //! | a repository | a list of ever new records | ten times the known records, or `max_run_records` at first; then a person decides | `endless` |
 //! | a repository, and who answers for its name | redirects | none leads to a private address from a public one, none to a link-local address | `redirects` |
+//! | a repository, a careless person | secrets of requests, in answers and in URLs | `<redacted>` in their place, also in names, locks and the store | `secrets` |
+//! | a reader of the pages | guesses of the token | eight a second, each with a line in the log | `secrets` |
 //!
 //! Every server is on loopback and every attack is bounded, so that a defence that is missing fails its
 //! test and harms nothing else.
@@ -25,12 +27,13 @@
 
 mod answers;
 mod connections;
-mod files;
 mod endless;
+mod files;
 mod memory;
 mod process;
 mod records;
 mod redirects;
+mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;

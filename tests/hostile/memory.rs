@@ -122,7 +122,7 @@ async fn start(faults: Vec<Fault>) -> (Vec<Repository>, crate::support::TempStor
 
 async fn run(daemon: &Daemon, name: &str) {
     let right = [("authorization", "Bearer let-me-in-please")];
-    assert_eq!(daemon.wish(&format!("{name}/run"), &right).await, 202);
+    assert_eq!(daemon.command(&format!("{name}/run"), &right).await, 202);
 }
 
 /// The source after its first run.

@@ -93,7 +93,7 @@ async function main () {
 async function changesSomething (browser) {
   const page = await browser.newPage()
   const faults = []
-  for (const [token, said] of [['wrong', 'the token is wrong'], ['let-me-in', 'Paused']]) {
+  for (const [token, said] of [['wrong', 'the token is wrong'], ['let-me-in-please', 'Paused']]) {
     await page.goto(`${base}/source/demo`)
     await page.fill('#token', token)
     await page.click('button[value=pause]')

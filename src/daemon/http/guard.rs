@@ -1,6 +1,7 @@
 //! Who may read, who may change something, and from where.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
@@ -8,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 use super::{Ctx, Failure};
 use crate::config::DaemonSettings;
@@ -23,14 +25,14 @@ pub(super) async fn check(State(context): State<Ctx>, request: Request, next: Ne
     let path = request.uri().path();
     let is_form = FORMS.iter().any(|form| path.starts_with(form));
     let config = context.shared.registry.config();
-    let permitted = is_for_us(&request, &config.daemon)
-        .and_then(|()| is_not_from_another_site(request.method(), request.headers()))
-        .and_then(|()| {
-            if is_form {
-                return Ok(());
-            }
-            has_token(request.method(), request.headers(), token.as_ref())
-        });
+    let own_site = is_for_us(&request, &config.daemon)
+        .and_then(|()| is_not_from_another_site(request.method(), request.headers()));
+    let permitted = match own_site {
+        Ok(()) if !is_form && !is_safe(request.method()) => {
+            check_token(bearer(request.headers()), token.as_ref()).await
+        }
+        own_site => own_site,
+    };
     match permitted {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
@@ -130,20 +132,46 @@ fn is_not_from_another_site(method: &Method, headers: &HeaderMap) -> Result<(), 
     Ok(())
 }
 
-/// Refuses a request without the token, unless it only reads.
-fn has_token(method: &Method, headers: &HeaderMap, token: Option<&Secret>) -> Result<(), Failure> {
-    if is_safe(method) {
-        return Ok(());
-    }
-    let given = text(headers, header::AUTHORIZATION)
+/// The token that a request brings in its header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    text(headers, header::AUTHORIZATION)
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    check_token(given, token)
+        .map(|(_, token)| token.trim())
 }
 
-/// Compares the token of a request with the configured one.
-pub(super) fn check_token(given: Option<&str>, token: Option<&Secret>) -> Result<(), Failure> {
+/// How long a request with a wrong token waits for its answer.
+const WRONG_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many requests with wrong tokens may wait. While so many do, no token is compared: who guesses
+/// cannot make up for the pause by guessing at the same time.
+const MAX_WRONG: usize = 8;
+
+static WRONG: Semaphore = Semaphore::const_new(MAX_WRONG);
+
+/// Compares the token of a request with the configured one. A wrong one is logged, and answered later.
+pub(super) async fn check_token(
+    given: Option<&str>,
+    token: Option<&Secret>,
+) -> Result<(), Failure> {
+    let Some((_, token)) = given.zip(token) else {
+        return compare(given, token);
+    };
+    let Ok(_waiting) = WRONG.try_acquire() else {
+        return Err(Failure::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests with wrong tokens; try again in a few seconds",
+        ));
+    };
+    let compared = compare(given, Some(token));
+    if compared.is_err() {
+        tracing::warn!("a request over HTTP to change something had a wrong token");
+        tokio::time::sleep(WRONG_PAUSE).await;
+    }
+    compared
+}
+
+fn compare(given: Option<&str>, token: Option<&Secret>) -> Result<(), Failure> {
     let Some(token) = token else {
         return Err(Failure::new(
             StatusCode::FORBIDDEN,
@@ -337,8 +365,11 @@ mod tests {
                 headers.insert(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
             }
             let token = configured.then(|| Secret::new("right"));
-            let result = is_not_from_another_site(method, &headers)
-                .and_then(|()| has_token(method, &headers, token.as_ref()));
+            let result =
+                is_not_from_another_site(method, &headers).and_then(|()| match is_safe(method) {
+                    true => Ok(()),
+                    false => compare(bearer(&headers), token.as_ref()),
+                });
             let status = result.err().map(|failure| failure.status.as_u16());
             assert_eq!(status, refused, "{case}");
         }

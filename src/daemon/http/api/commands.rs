@@ -49,6 +49,10 @@ impl IntoResponses for Accepted {
             )
             .response("404", ErrorBody::response("Nothing has this name."))
             .response(
+                "429",
+                ErrorBody::response("Too many requests with wrong tokens wait for their answers."),
+            )
+            .response(
                 "503",
                 ErrorBody::response("The daemon is stopping, or cannot write to the store."),
             )

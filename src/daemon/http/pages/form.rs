@@ -131,7 +131,7 @@ pub(super) async fn send_form<Action: FormPage>(
         .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
     let Sent { action, token } = arguments::read::<Sent<Action>>(text)?;
     let expected = context.shared.registry.token();
-    let result = match guard::check_token(token.as_deref(), expected.as_ref()) {
+    let result = match guard::check_token(token.as_deref(), expected.as_ref()).await {
         Ok(()) => send(context, action.command(name)).await,
         Err(failure) => Err(failure),
     };
@@ -190,6 +190,11 @@ impl IntoResponses for FormResponses {
             .response(
                 "413",
                 response("The form is too large.").content("text/plain", text()),
+            )
+            .response(
+                "429",
+                response("Too many requests with wrong tokens wait for their answers.")
+                    .content("text/html", text()),
             )
             .build();
         let mut responses = PageFailure::responses();
