@@ -7,6 +7,9 @@ use crate::store::{JobChange, JobOutcome};
 pub enum End {
     /// Nothing is left to do: the target has everything that its origin has.
     Complete,
+    /// The target has everything that can be read now. Its origin has spans that cannot; these are they.
+    /// They are tried again by themselves.
+    GapsLeft(String),
     /// Something is left, for a reason that may pass. Progress is kept and the next run resumes.
     Incomplete(String),
     /// Something is left, and the reason does not pass by itself.
@@ -18,7 +21,7 @@ impl End {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Complete => "complete",
-            Self::Incomplete(_) => "incomplete",
+            Self::GapsLeft(_) | Self::Incomplete(_) => "incomplete",
             Self::Failed(_) => "failed",
         }
     }
@@ -33,6 +36,8 @@ impl End {
     pub fn outcome(&self, stopped: bool) -> (JobOutcome, Option<String>) {
         match self {
             Self::Complete => (JobOutcome::Succeeded, None),
+            // The next run is due by the schedule. Each gap has its own pauses.
+            Self::GapsLeft(gaps) => (JobOutcome::Succeeded, Some(gaps.clone())),
             Self::Incomplete(_) | Self::Failed(_) if stopped => (JobOutcome::Interrupted, None),
             Self::Incomplete(why) | Self::Failed(why) => (JobOutcome::Failed, Some(why.clone())),
         }
@@ -42,7 +47,7 @@ impl End {
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Complete => None,
-            Self::Incomplete(why) | Self::Failed(why) => Some(why),
+            Self::GapsLeft(why) | Self::Incomplete(why) | Self::Failed(why) => Some(why),
         }
     }
 }

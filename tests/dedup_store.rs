@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use harvestd::dedup::memory::KEY_CAP;
 use harvestd::demo::{Sample, Size, articles};
-use harvestd::harvest::next_watermark;
+use harvestd::harvest::proven;
 use harvestd::oai::Record;
 use harvestd::oai::response::Header;
 use harvestd::output::enrich::Part;
@@ -127,7 +127,7 @@ fn put(store: &Arc<Store>, source: &str, records: Vec<Record>) {
     let window = store.pending_windows(pass).unwrap()[0].id;
     let prefix = &source.metadata_prefix;
     let mut packer = PassPacker::new(Arc::clone(store), prefix).unwrap();
-    let mut writer = PassWriter::new(Arc::clone(store), source.id, pass, next_watermark);
+    let mut writer = PassWriter::new(Arc::clone(store), source.id, pass, proven);
     let page = PageStep {
         window,
         records,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use harvestd::demo::{Sample, Size, articles};
-use harvestd::harvest::next_watermark;
+use harvestd::harvest::proven;
 use harvestd::oai::Record;
 use harvestd::oai::response::Header;
 use harvestd::store::{
@@ -60,7 +60,7 @@ impl World {
         };
         let mut packer = PassPacker::new(Arc::clone(&self.store), "oai_doaj").unwrap();
         let packed = packer.pack(Step::Page(page)).unwrap();
-        let mut writer = PassWriter::new(Arc::clone(&self.store), source.id, pass, next_watermark);
+        let mut writer = PassWriter::new(Arc::clone(&self.store), source.id, pass, proven);
         writer.apply(&[packed], NOW).unwrap();
     }
 

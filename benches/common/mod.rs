@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harvestd::demo::{Sample, Size, articles};
-use harvestd::harvest::next_watermark;
+use harvestd::harvest::proven;
 use harvestd::oai::{Datestamp, Header, Record};
 use harvestd::store::{
     Ending, NewWindow, PageOrder, PageStep, PassKind, PassPacker, PassWriter, SourceDefinition,
@@ -77,7 +77,7 @@ pub fn writer(store: &Arc<Store>) -> (PassPacker, PassWriter, PageStep) {
         .expect("the store is new");
     let window = store.pending_windows(pass).expect("a pass was begun")[0].id;
     let packer = PassPacker::new(Arc::clone(store), "oai_doaj").expect("the store is new");
-    let writer = PassWriter::new(Arc::clone(store), source.id, pass, next_watermark);
+    let writer = PassWriter::new(Arc::clone(store), source.id, pass, proven);
     let step = PageStep {
         window,
         ..PageStep::default()

@@ -154,7 +154,7 @@ fn redraw(row: &Row<ProgressBar>) {
 fn ended(ending: &End, line: &str) -> String {
     match ending {
         End::Complete => format!("complete: {line}"),
-        End::Incomplete(why) => format!("incomplete ({why}): {line}"),
+        End::GapsLeft(why) | End::Incomplete(why) => format!("incomplete ({why}): {line}"),
         End::Failed(why) => format!("failed ({why}): {line}"),
     }
 }
@@ -237,7 +237,7 @@ impl Progress for Lines {
                 let line = ended(&ending, &row.line());
                 match ending {
                     End::Failed(_) => warn!(source.id = source, "pass {line}"),
-                    End::Complete | End::Incomplete(_) => {
+                    End::Complete | End::GapsLeft(_) | End::Incomplete(_) => {
                         info!(source.id = source, "pass {line}");
                     }
                 }

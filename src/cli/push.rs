@@ -160,7 +160,7 @@ pub async fn run(
         }
         match &report.end {
             End::Complete => {}
-            End::Incomplete(why) => {
+            End::GapsLeft(why) | End::Incomplete(why) => {
                 tracing::warn!(output = report.output, "incomplete: {why}");
             }
             End::Failed(why) => tracing::error!(output = report.output, "failed: {why}"),

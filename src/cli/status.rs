@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use super::table::{self, Align, printable};
 use crate::clock::rfc3339;
 use crate::config::Config;
+use crate::harvest::gaps_in_words;
 use crate::oai::Granularity;
 use crate::output::OutputSettings;
 use crate::store::{
-    Export, HostPause, Job, JobState, Output, Pass, PassState, QuarantinedItem, Reader, Source,
-    StoreError, Traits, Warning, Window,
+    Export, Gap, HostPause, Job, JobState, Output, Pass, PassState, QuarantinedItem, Reader,
+    Source, StoreError, Traits, Warning, Window,
 };
 
 /// Arguments of `status`.
@@ -33,6 +34,7 @@ const QUARANTINED: u32 = 5;
 /// The state of one source.
 struct State {
     source: Source,
+    gaps: Vec<Gap>,
     passes: Vec<Pass>,
     pending: Vec<Window>,
     warnings: Vec<Warning>,
@@ -79,7 +81,7 @@ pub fn run(
     }
     out.write_all(overview(&states).as_bytes())?;
     for state in &states {
-        out.write_all(details(state).as_bytes())?;
+        out.write_all(details(state, now_ms).as_bytes())?;
     }
     out.write_all(outputs_as_text(&outputs).as_bytes())?;
     out.write_all(exports_as_text(&reader.exports()?).as_bytes())?;
@@ -97,6 +99,7 @@ fn states(reader: &Reader) -> Result<Vec<State>, StoreError> {
             _ => Vec::new(),
         };
         states.push(State {
+            gaps: reader.gaps(&source)?,
             warnings: reader.warnings(source.id)?,
             quarantined: reader.count_quarantine(source.id)?,
             quarantine: reader.quarantine(source.id, QUARANTINED)?,
@@ -317,7 +320,7 @@ fn next_step(state: &State) -> String {
     }
 }
 
-fn details(state: &State) -> String {
+fn details(state: &State, now_ms: i64) -> String {
     let mut text = String::new();
     let mut line = |words: &str| {
         // Writing to a string cannot fail.
@@ -328,6 +331,9 @@ fn details(state: &State) -> String {
             "delayed by {} by the repository",
             delay_in_words(seconds)
         ));
+    }
+    if let Some(words) = gaps_in_words(&state.source, &state.gaps, now_ms) {
+        line(&words);
     }
     let learnt = traits_in_words(&state.source.traits);
     if !learnt.is_empty() {
@@ -352,7 +358,7 @@ fn details(state: &State) -> String {
         ));
         if let Some(note) = &pass.note {
             let what = match pass.state {
-                PassState::Complete => "note",
+                PassState::Complete | PassState::Incomplete => "note",
                 PassState::Open | PassState::Abandoned => "interrupted",
             };
             line(&format!("{what}: {note}"));
@@ -392,6 +398,7 @@ fn details(state: &State) -> String {
 pub(super) fn traits_in_words(traits: &Traits) -> Vec<String> {
     let flags = [
         (traits.ignores_dates, "ignores_dates"),
+        (traits.rejects_until, "rejects_until"),
         (traits.ignores_sets == Some(true), "ignores_sets"),
         (traits.list_size_lies, "list_size_lies"),
         (traits.decodes_tokens, "decodes_tokens"),
@@ -499,6 +506,19 @@ pub(super) fn traits_as_value(traits: &Traits) -> Value {
     value
 }
 
+/// A gap for programs.
+fn gap_as_value(gap: &Gap) -> Value {
+    json!({
+        "set_spec": gap.set_spec,
+        "from": gap.span.from,
+        "until": gap.span.until,
+        "reason": gap.reason,
+        "attempts": gap.attempts,
+        "first_failed_at": rfc3339(gap.first_at),
+        "next_attempt_at": rfc3339(gap.next_at),
+    })
+}
+
 fn as_value(state: &State) -> Value {
     json!({
         "name": state.source.name,
@@ -508,6 +528,8 @@ fn as_value(state: &State) -> Value {
         "live_records": state.source.live_records,
         "deleted_records": state.source.deleted_records,
         "watermarks": state.source.watermarks,
+    "heads": state.source.heads,
+        "gaps": state.gaps.iter().map(gap_as_value).collect::<Vec<_>>(),
         "traits": traits_as_value(&state.source.traits),
         "next_step": next_step(state),
         "pending_windows": state.pending,

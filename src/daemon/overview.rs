@@ -7,11 +7,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::status::{JobProgress, JobStatus, PassCounters, Reload, StatusRegistry};
+use crate::harvest::gaps_in_words;
 use crate::oai::Datestamp;
 use crate::output::OutputSettings;
 use crate::store::{
-    Condition, Day, Export, HostPause, IndexState, Job, JobKey, JobKind, Output, Pass, PassState,
-    QuarantinedItem, Reader, Source, StoreError, Traits, Version, Warning, Watermark, Window,
+    Condition, Day, Export, Gap, HostPause, IndexState, Job, JobKey, JobKind, Output, Pass,
+    PassState, QuarantinedItem, Reader, Source, StoreError, Traits, Version, Warning, Watermark,
+    Window,
 };
 
 /// Passes of a source that are shown.
@@ -156,6 +158,10 @@ pub(super) struct SourceView {
     pub(super) behind_seconds: Option<i64>,
     /// The watermark of each list.
     pub(super) watermarks: Vec<Watermark>,
+    /// Spans that could not be read.
+    pub(super) gaps: Vec<Gap>,
+    /// How far it is complete, and its gaps; `None` if it has none.
+    pub(super) gaps_in_words: Option<String>,
     /// What was learnt of the repository.
     pub(super) traits: Traits,
     /// Windows of the open pass that are not complete.
@@ -260,6 +266,7 @@ fn source_view(
         _ => Vec::new(),
     };
     let watermark = source.least_watermark().map(|least| least.datestamp);
+    let gaps = reader.gaps(&source)?;
     Ok(SourceView {
         configured,
         pass: jobs.view(JobKind::Harvest, &source.name),
@@ -267,6 +274,8 @@ fn source_view(
         watermark,
         behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),
         pending_windows,
+        gaps_in_words: gaps_in_words(&source, &gaps, now_ms),
+        gaps,
         passes,
         days: reader.days(source.id, now_ms - (DAYS - 1) * DAY_MS)?,
         warnings: reader.warnings(source.id)?,

@@ -327,7 +327,7 @@ impl Writing {
             let page = progress_of(&applied.counts, *times, each);
             self.progress.event(&self.source, Event::Page(page));
             self.totals.counts.add(&applied.counts);
-            self.totals.watermarks.extend(applied.watermark);
+            self.totals.watermarks.extend(applied.watermarks);
             self.totals.complete |= applied.pass_complete;
         }
         Ok(())

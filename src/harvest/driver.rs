@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::blocking::blocking;
 use super::context::Context;
+use super::gaps::{due_gaps, gaps_in_words};
 use super::pass::{PassStart, read_pass};
 use super::plan::{Plan, RunOptions, plan};
 use super::progress::Event;
@@ -156,7 +157,8 @@ pub(super) async fn read_passes<T: Transport>(
             run.save_traits(&source)?;
         }
         source.traits.clone_from(&run.repository.traits);
-        match plan(&source, open, run.settings, &options) {
+        let gaps = store.gaps(&source)?;
+        match plan(&source, open, &gaps, run.settings, &options) {
             Plan::Resume(pass) => {
                 run.notes.note("resuming the interrupted pass");
                 blocking(|| store.resume_pass(pass.id))?;
@@ -166,13 +168,20 @@ pub(super) async fn read_passes<T: Transport>(
                     PassStart::Interrupted
                 };
                 read_pass(run, &source, &pass, start).await?;
+                if let Some(why) = run.unread_end.take() {
+                    return Err(Halt::Unfinished(why));
+                }
                 // The pass may be old, so the changes since are read as well, but not everything
                 // once more.
                 options.full = false;
             }
             Plan::Nothing => {
                 run.notes.note("the requested dates leave nothing to list");
-                return Ok(());
+                if options.from.is_some() || options.until.is_some() {
+                    return Ok(());
+                }
+                read_gaps(run).await?;
+                return end_with_gaps(run);
             }
             Plan::Begin {
                 kind,
@@ -195,8 +204,49 @@ pub(super) async fn read_passes<T: Transport>(
                     )
                 })?;
                 let pass = store.pass(pass)?;
-                return read_pass(run, &source, &pass, PassStart::New).await;
+                read_pass(run, &source, &pass, PassStart::New).await?;
+                if let Some(why) = run.unread_end.take() {
+                    return Err(Halt::Unfinished(why));
+                }
+                if kind != PassKind::Part {
+                    read_gaps(run).await?;
+                }
+                return end_with_gaps(run);
             }
         }
+    }
+}
+
+/// Reads the gaps that are due, or goes on with an interrupted pass over them.
+async fn read_gaps<T: Transport>(run: &mut Run<'_, T>) -> Result<(), Halt> {
+    let store = &run.context.store;
+    let source = run.current_source()?;
+    let now_ms = run.context.clock.now_ms();
+    let (pass, start) = if let Some(pass) = store.open_gaps_pass(source.id)? {
+        blocking(|| store.resume_pass(pass.id))?;
+        (pass, PassStart::Interrupted)
+    } else {
+        let gaps = store.gaps(&source)?;
+        let due = due_gaps(&gaps, now_ms);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let count = due.len();
+        run.notes.note(&format!("trying {count} gaps again"));
+        let kind = PassKind::Gaps;
+        let pass = blocking(|| store.begin_pass(source.id, kind, true, false, &due, now_ms))?;
+        (store.pass(pass)?, PassStart::New)
+    };
+    run.budget.begin_gaps();
+    read_pass(run, &source, &pass, start).await
+}
+
+/// Says which gaps are left, if there are any.
+fn end_with_gaps<T: Transport>(run: &Run<'_, T>) -> Result<(), Halt> {
+    let source = run.current_source()?;
+    let gaps = run.context.store.gaps(&source)?;
+    match gaps_in_words(&source, &gaps, run.context.clock.now_ms()) {
+        Some(words) => Err(Halt::GapsLeft(words)),
+        None => Ok(()),
     }
 }

@@ -62,7 +62,7 @@ async fn read_identifiers<T: Transport>(run: &mut Run<'_, T>, source: &Source) -
         full: true,
         ..RunOptions::default()
     };
-    let Plan::Begin { windows, .. } = plan(source, None, run.settings, &options) else {
+    let Plan::Begin { windows, .. } = plan(source, None, &[], run.settings, &options) else {
         return Err(Halt::Unfinished(format!(
             "source {}: nothing to list",
             source.name

@@ -20,6 +20,7 @@
 //! - `reading`: the verdict on each page, and how a window ends
 //! - `watermark`: how far lists are proven, and where the watermark stands
 //! - `resume`: how an interrupted window goes on
+//! - `gaps`: which gaps are due, and gaps in words
 //! - `span`: splits windows
 //! - `request_form`: how requests are written for this repository
 //! - `learn`: what answers teach about a repository
@@ -32,6 +33,7 @@ mod blocking;
 mod commit;
 mod context;
 mod driver;
+mod gaps;
 mod learn;
 mod list_identifiers;
 mod pace;
@@ -53,10 +55,11 @@ pub use assume::Assumption;
 pub use commit::CommitMode;
 pub use context::Context;
 pub use driver::{Report, harvest, harvest_all};
+pub use gaps::gaps_in_words;
 pub use pace::Pace;
 pub use plan::RunOptions;
 pub use preview::{Preview, PreviewedList, preview};
 pub use reconcile::{DeletionPolicy, ReconcileReport, reconcile};
 pub use requester::host;
 pub use settings::definition;
-pub use watermark::next_watermark;
+pub use watermark::proven;

@@ -1,7 +1,7 @@
 //! The next pass over a source.
 
 use crate::oai::Datestamp;
-use crate::store::{NewWindow, Pass, PassKind, Source, Span, Traits};
+use crate::store::{Gap, NewWindow, Pass, PassKind, Source, Span, Traits};
 
 use super::settings::SourceSettings;
 use super::{request_form, span};
@@ -34,7 +34,7 @@ pub(super) enum Plan {
     Begin {
         /// Everything, the changes, or a requested part.
         kind: PassKind,
-        /// One window for each set, or one for the whole repository.
+        /// The windows of each set, or of the whole repository: one, or those around its gaps.
         windows: Vec<NewWindow>,
         /// Whether the complete pass moves the watermark.
         moves_watermark: bool,
@@ -48,12 +48,14 @@ pub(super) enum Plan {
 /// Decides on the next pass.
 ///
 /// An interrupted pass goes on unless the options request something else. A new pass starts at each
-/// list's watermark less the overlap, and never below the source's lower bound. It moves the watermark
-/// only if it leaves no gap. A requested later start leaves one, since records that appear late lie
-/// within the overlap.
+/// list's head less the overlap, and never below the source's lower bound. It leaves the gaps of the
+/// list out, unless the options request everything or a span. It moves the watermark only if all before
+/// its start is read. A requested later start moves none, since records that appear late lie within the
+/// overlap.
 pub(super) fn plan(
     source: &Source,
     open: Option<Pass>,
+    gaps: &[Gap],
     settings: &SourceSettings,
     options: &RunOptions,
 ) -> Plan {
@@ -75,7 +77,7 @@ pub(super) fn plan(
     let mut moves_watermark = true;
     let mut windows = Vec::new();
     for set in lists {
-        let proven = source.watermark(set).map(|watermark| watermark.datestamp);
+        let proven = source.head(set);
         // All records before this are read, also those that appeared late, or are not wanted.
         let gapless_from = proven
             .map(|proven| proven.plus_seconds(overlap.saturating_neg()))
@@ -98,10 +100,17 @@ pub(super) fn plan(
         if from.zip(until).is_some_and(|(from, until)| from > until) {
             continue;
         }
-        windows.push(NewWindow {
+        let of_list = gaps.iter().filter(|gap| gap.set_spec.as_deref() == set);
+        let whole = Span { from, until };
+        let spans = if options.full || is_part {
+            vec![whole]
+        } else {
+            around(whole, of_list.map(|gap| gap.span))
+        };
+        windows.extend(spans.into_iter().map(|span| NewWindow {
             set_spec: set.map(str::to_owned),
-            span: Span { from, until },
-        });
+            span,
+        }));
     }
     if windows.is_empty() {
         return Plan::Nothing;
@@ -126,6 +135,32 @@ pub(super) fn plan(
 fn earlier_seconds(traits: &Traits) -> i64 {
     let unit = span::unit_seconds(request_form::granularity(traits));
     i64::from(traits.empty_passes.min(MAX_EARLIER)) * unit
+}
+
+/// The parts of `whole` that lie outside of `gaps`. Parts and gaps share their ends.
+fn around(whole: Span, gaps: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut gaps: Vec<Span> = gaps.collect();
+    gaps.sort_unstable_by_key(|gap| (gap.from, gap.until));
+    let mut parts = Vec::new();
+    let mut from = whole.from;
+    let mut push = |from: Option<Datestamp>, until: Option<Datestamp>| {
+        if from.zip(until).is_none_or(|(from, until)| from < until) {
+            parts.push(Span { from, until });
+        }
+    };
+    for gap in gaps {
+        let ends_before = gap.until <= from && gap.until.is_some();
+        let begins_after = whole.until.is_some() && gap.from >= whole.until;
+        if ends_before || begins_after {
+            continue;
+        }
+        if gap.from > from {
+            push(from, gap.from);
+        }
+        from = from.max(gap.until);
+    }
+    push(from, whole.until);
+    parts
 }
 
 #[cfg(test)]
@@ -155,6 +190,7 @@ mod tests {
                 })
                 .into_iter()
                 .collect(),
+            heads: vec![],
             live_records: 0,
             deleted_records: 0,
             traits: Traits::default(),
@@ -175,7 +211,7 @@ mod tests {
             let mut source = source(Some("2026-04-03T12:00:00Z"));
             source.traits.granularity = Some(granularity);
             source.traits.empty_passes = empty_passes;
-            match plan(&source, None, &settings(from), &RunOptions::default()) {
+            match plan(&source, None, &[], &settings(from), &RunOptions::default()) {
                 Plan::Begin {
                     windows,
                     moves_watermark,
@@ -207,6 +243,72 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_leaves_gaps_out() {
+        let at = |unix: Option<i64>| unix.map(Datestamp::from_unix);
+        let span = |(from, until)| Span {
+            from: at(from),
+            until: at(until),
+        };
+        type Ends = (Option<i64>, Option<i64>);
+        let cases: [(&str, Ends, &[Ends], &[Ends]); 9] = [
+            ("none", (Some(5), None), &[], &[(Some(5), None)]),
+            (
+                "one in the middle",
+                (Some(5), None),
+                &[(Some(7), Some(9))],
+                &[(Some(5), Some(7)), (Some(9), None)],
+            ),
+            (
+                "neighbours",
+                (Some(5), None),
+                &[(Some(8), Some(9)), (Some(7), Some(8))],
+                &[(Some(5), Some(7)), (Some(9), None)],
+            ),
+            (
+                "one before",
+                (Some(5), None),
+                &[(None, Some(5))],
+                &[(Some(5), None)],
+            ),
+            (
+                "over the beginning",
+                (Some(5), None),
+                &[(Some(3), Some(7))],
+                &[(Some(7), None)],
+            ),
+            (
+                "from the beginning",
+                (None, None),
+                &[(None, Some(7))],
+                &[(Some(7), None)],
+            ),
+            (
+                "after the beginning",
+                (None, Some(9)),
+                &[(Some(3), Some(4))],
+                &[(None, Some(3)), (Some(4), Some(9))],
+            ),
+            (
+                "after the end",
+                (Some(5), Some(9)),
+                &[(Some(9), Some(12))],
+                &[(Some(5), Some(9))],
+            ),
+            (
+                "one within another",
+                (Some(5), None),
+                &[(Some(6), Some(10)), (Some(7), Some(8))],
+                &[(Some(5), Some(6)), (Some(10), None)],
+            ),
+        ];
+        for (case, whole, gaps, expected) in cases {
+            let parts = around(span(whole), gaps.iter().copied().map(span));
+            let expected: Vec<Span> = expected.iter().copied().map(span).collect();
+            assert_eq!(parts, expected, "{case}");
+        }
+    }
+
+    #[test]
     fn a_requested_end_before_the_watermark_plans_nothing() {
         let end = at("2026-03-01T00:00:00Z");
         let options = RunOptions {
@@ -215,7 +317,7 @@ mod tests {
         };
         let source = source(Some("2026-04-03T12:00:00Z"));
         assert_eq!(
-            plan(&source, None, &settings(None), &options),
+            plan(&source, None, &[], &settings(None), &options),
             Plan::Nothing
         );
     }
@@ -238,7 +340,8 @@ mod tests {
                 full,
                 ..RunOptions::default()
             };
-            let Plan::Begin { kind, .. } = plan(&source, None, &settings(sets), &options) else {
+            let Plan::Begin { kind, .. } = plan(&source, None, &[], &settings(sets), &options)
+            else {
                 panic!("{sets:?}: no pass");
             };
             assert_eq!(kind, expected, "{sets:?}");
@@ -321,7 +424,7 @@ mod tests {
             ),
         ];
         for (case, watermark, floor, options, (from, kind, moves)) in cases {
-            let plan = plan(&source(watermark), None, &settings(floor), &options);
+            let plan = plan(&source(watermark), None, &[], &settings(floor), &options);
             let expected = Plan::Begin {
                 kind,
                 windows: vec![NewWindow {

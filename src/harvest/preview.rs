@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::http::Redactor;
 use crate::oai::client::Transport;
 use crate::oai::{Content, Datestamp, Request, Response};
-use crate::store::{NewWindow, PassKind, Source, Traits};
+use crate::store::{Gap, NewWindow, PassKind, Source, Traits};
 
 /// The next pass over one source.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ pub struct PreviewedList {
 
 /// Requests the first page of each list of the next pass, once, and stores nothing.
 ///
-/// `source` is the source in the store; `None` for a new one. A run would first go on with an
+/// `source` and `gaps` are the source in the store and its gaps; `None` for a new one. A run would first go on with an
 /// interrupted pass; the preview shows the pass after it.
 ///
 /// # Errors
@@ -50,6 +50,7 @@ pub struct PreviewedList {
 pub async fn preview<T: Transport>(
     transport: &T,
     source: Option<&Source>,
+    gaps: &[Gap],
     settings: &SourceSettings,
     options: &RunOptions,
     clock: &Clock,
@@ -65,7 +66,7 @@ pub async fn preview<T: Transport>(
     }
     let nothing = Source::unknown(settings.name.clone());
     let Plan::Begin { kind, windows, .. } =
-        plan(source.unwrap_or(&nothing), None, settings, options)
+        plan(source.unwrap_or(&nothing), None, gaps, settings, options)
     else {
         return Err("there is nothing to plan".to_owned());
     };

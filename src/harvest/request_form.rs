@@ -76,7 +76,8 @@ pub(super) fn first(
     let (from, until) = if traits.ignores_dates {
         (None, None)
     } else {
-        span::render(span, granularity(traits))
+        let (from, until) = span::render(span, granularity(traits));
+        (from, until.filter(|_| !traits.rejects_until))
     };
     Selection {
         metadata_prefix: metadata_prefix.to_owned(),

@@ -189,6 +189,7 @@ mod tests {
             bound: Some(Datestamp::from_unix(500)),
             reads: 1,
             last_items: None,
+            failures: 0,
             note: None,
         }
     }

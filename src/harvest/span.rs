@@ -102,6 +102,10 @@ pub(super) fn split(
         Granularity::Second => earliest,
     };
     let Some((first, second)) = halve(earliest, until, granularity) else {
+        // Nothing is older than the first second of Unix, so that the window cannot be split further.
+        if until.unix() <= 0 {
+            return None;
+        }
         // All records are as old as the hint or older: split off the last half year instead.
         let year = 366 * 86_400;
         let (first, second) = halve(until.plus_seconds(-year), until, granularity)?;

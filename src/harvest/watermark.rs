@@ -2,7 +2,7 @@
 //! own clock never proves anything.
 
 use crate::oai::{Datestamp, Granularity};
-use crate::store::{ListState, NextWatermark, UnchangedBecause, Window};
+use crate::store::{Gap, ListState, Proven, Span, Window, WindowState};
 
 /// The dates of a first page that prove how far its list reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,28 +82,142 @@ pub(super) fn echoed_bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     instant(echoed)
 }
 
-/// Where the watermark of a list stands after one of its windows has ended.
+/// What a list proves after one of its windows has ended: which gaps are closed, how far the list is
+/// proven outside of its gaps, and where its watermark stands.
 ///
-/// A list whose windows are all complete proves the least of their bounds, and no more than the last
-/// window with items does. Behind that window there may be nothing, or nothing that is shown yet.
-/// Datestamps that were proven before stay proven.
-pub fn next_watermark(list: &ListState) -> NextWatermark {
-    if !list.moves_watermark {
-        return NextWatermark::Unchanged(UnchangedBecause::PassLeavesGap);
+/// The watermark stands before the oldest gap. Datestamps that were proven before stay proven.
+pub fn proven(list: &ListState) -> Proven {
+    if list.windows.iter().any(|window| window.state.is_pending()) {
+        return Proven::NotYet;
     }
-    if list.windows.iter().any(|window| window.state.is_unread()) {
-        return NextWatermark::Unchanged(UnchangedBecause::UnreadWindows);
+    let mut closed = Vec::new();
+    let mut empty = Vec::new();
+    let mut oldest = None;
+    for gap in &list.gaps {
+        match fate(gap, list) {
+            Fate::Closed => {
+                closed.push(gap.id);
+                continue;
+            }
+            Fate::Empty => empty.push(gap.id),
+            Fate::Open => {}
+        }
+        let from = gap.span.from;
+        oldest = Some(oldest.map_or(from, |oldest: Option<Datestamp>| oldest.min(from)));
     }
-    let with_items = || list.windows.iter().filter(|window| window.items > 0);
-    if with_items().next().is_none() {
-        return NextWatermark::Unchanged(UnchangedBecause::EmptyList);
-    }
-    let Some(last) = with_items().filter_map(Window::proven_until).max() else {
-        return NextWatermark::Unchanged(UnchangedBecause::NoProof);
+    let reached = if list.moves_watermark && !list.only_gaps {
+        reached(&list.windows)
+    } else {
+        None
     };
-    let least = list.windows.iter().filter_map(|window| window.bound).min();
-    let proven = least.map_or(last, |least| least.min(last));
-    NextWatermark::At(list.watermark.map_or(proven, |before| before.max(proven)))
+    let head = list.head.max(list.watermark).max(reached);
+    let is_news = reached.is_some() || !closed.is_empty();
+    let before_gaps = match oldest {
+        None => head,
+        Some(None) => None,
+        Some(Some(from)) => head.map(|head| head.min(from.plus_seconds(-1))),
+    };
+    let watermark = before_gaps.max(list.watermark).filter(|_| is_news);
+    Proven::List {
+        closed,
+        empty,
+        head,
+        watermark,
+    }
+}
+
+/// How far the windows of a list prove it, outside of its gaps.
+///
+/// A list proves the least of the bounds of its windows, and no more than the last window with items
+/// does. Behind that window there may be nothing, or nothing that is shown yet. An empty list proves
+/// nothing. If the end of the list was not read, the beginning of that end is the limit.
+fn reached(windows: &[Window]) -> Option<Datestamp> {
+    let is_read = |window: &&Window| window.state != WindowState::Unread;
+    let with_items = windows
+        .iter()
+        .filter(is_read)
+        .filter(|window| window.items > 0);
+    let last = with_items.filter_map(Window::proven_until).max()?;
+    let least = windows
+        .iter()
+        .filter(is_read)
+        .filter_map(|window| window.bound)
+        .min();
+    let reached = least.map_or(last, |least| least.min(last));
+    let ends = windows
+        .iter()
+        .filter(|window| !is_read(window) && window.span.until.is_none());
+    match ends.map(|window| window.span.from).min() {
+        None => Some(reached),
+        Some(from) => from.map(|from| from.min(reached)),
+    }
+}
+
+/// What a pass has made of a gap.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// The pass has read it, or smaller gaps replace it.
+    Closed,
+    /// The pass found no records in it, for the first time.
+    Empty,
+    /// It stays as it is.
+    Open,
+}
+
+fn fate(gap: &Gap, list: &ListState) -> Fate {
+    let ended = || {
+        list.windows
+            .iter()
+            .filter(|window| matches!(window.state, WindowState::Complete | WindowState::Unread))
+    };
+    let is_unread = |window: &&Window| window.state == WindowState::Unread;
+    let failed_again = ended().any(|window| is_unread(&window) && window.span == gap.span);
+    if failed_again || !covers(ended().map(|window| window.span), gap.span) {
+        return Fate::Open;
+    }
+    let inside = || ended().filter(|window| overlap(window.span, gap.span));
+    // An empty list may only show that the repository has no records just now.
+    let shows_records = if list.only_gaps {
+        inside().any(|window| window.items > 0 || is_unread(&window))
+    } else {
+        list.windows.iter().any(|window| window.items > 0)
+    };
+    if shows_records || gap.empty_reads > 0 {
+        Fate::Closed
+    } else if list.only_gaps {
+        Fate::Empty
+    } else {
+        Fate::Open
+    }
+}
+
+/// A span as numbers; its ends are the least and the greatest number if it is unbounded.
+fn numbers(span: Span) -> (i64, i64) {
+    (
+        span.from.map_or(i64::MIN, Datestamp::unix),
+        span.until.map_or(i64::MAX, Datestamp::unix),
+    )
+}
+
+fn overlap(one: Span, other: Span) -> bool {
+    let ((from, until), (other_from, other_until)) = (numbers(one), numbers(other));
+    from <= other_until && other_from <= until
+}
+
+/// Whether `spans` together cover `whole`. Neighbours share their ends, as [`span::halve`] makes them.
+///
+/// [`span::halve`]: super::span::halve
+fn covers(spans: impl Iterator<Item = Span>, whole: Span) -> bool {
+    let mut spans: Vec<(i64, i64)> = spans.map(numbers).collect();
+    spans.sort_unstable();
+    let (from, end) = numbers(whole);
+    let mut reach = None;
+    for (begins, ends) in spans {
+        if begins <= reach.unwrap_or(from) && ends >= from {
+            reach = reach.max(Some(ends));
+        }
+    }
+    reach.is_some_and(|reach| reach >= end)
 }
 
 fn instant(text: &str) -> Option<Datestamp> {
@@ -126,7 +240,7 @@ pub(super) fn delay_seconds(evidence: Evidence<'_>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{PassId, Span, WindowId, WindowState};
+    use crate::store::{PassId, WindowId};
 
     /// A complete window, as `items`, `bound`, and its own `until` if it is a part.
     fn complete(items: u64, bound: Option<i64>, part_until: Option<i64>) -> Window {
@@ -149,6 +263,7 @@ mod tests {
             bound: bound.map(Datestamp::from_unix),
             reads: 1,
             last_items: None,
+            failures: 0,
             note: None,
         }
     }
@@ -157,17 +272,277 @@ mod tests {
         Window { state, ..window }
     }
 
+    /// The list of a pass that moves the watermark, without one before.
+    fn list_of(windows: Vec<Window>) -> ListState {
+        ListState {
+            windows,
+            only_gaps: false,
+            moves_watermark: true,
+            head: None,
+            watermark: None,
+            gaps: vec![],
+        }
+    }
+
+    fn span(from: Option<i64>, until: Option<i64>) -> Span {
+        Span {
+            from: from.map(Datestamp::from_unix),
+            until: until.map(Datestamp::from_unix),
+        }
+    }
+
+    fn gap(id: i64, from: Option<i64>, until: i64) -> Gap {
+        Gap {
+            id,
+            set_spec: None,
+            span: span(from, Some(until)),
+            reason: "HTTP 500".to_owned(),
+            attempts: 1,
+            empty_reads: 0,
+            first_at: 0,
+            next_at: 0,
+        }
+    }
+
+    /// A part in `state` with `items`. The last part has no end, and a bound.
+    fn part(state: WindowState, from: Option<i64>, until: Option<i64>, items: u64) -> Window {
+        let bound = until.is_none().then_some(90);
+        Window {
+            span: span(from, until),
+            part: true,
+            ..in_state(state, complete(items, bound, None))
+        }
+    }
+
+    #[test]
+    fn a_watermark_stands_before_the_oldest_gap() {
+        use WindowState::{Complete, Unread};
+        let read = |from, until| part(Complete, from, until, 3);
+        let unread = |from, until| part(Unread, from, until, 0);
+        let at = |unix: Option<i64>| unix.map(Datestamp::from_unix);
+        let list = |windows, gaps| ListState {
+            gaps,
+            ..list_of(windows)
+        };
+        let after = |list: ListState, head, watermark| ListState {
+            head: at(head),
+            watermark: at(watermark),
+            ..list
+        };
+        let gaps_pass = |windows: Vec<Window>, gaps| ListState {
+            only_gaps: true,
+            ..after(list(windows, gaps), Some(90), Some(39))
+        };
+        let around = || {
+            vec![
+                read(None, Some(40)),
+                unread(Some(40), Some(41)),
+                read(Some(41), None),
+            ]
+        };
+        // A case, its list, the closed and the empty gaps, head and watermark.
+        type Case = (
+            &'static str,
+            ListState,
+            (Vec<i64>, Vec<i64>),
+            Option<i64>,
+            Option<i64>,
+        );
+        let cases: Vec<Case> = vec![
+            (
+                "a second in the middle",
+                list(around(), vec![gap(1, Some(40), 41)]),
+                (vec![], vec![]),
+                Some(90),
+                Some(39),
+            ),
+            (
+                "a watermark within the overlap stays",
+                after(list(around(), vec![gap(1, Some(40), 41)]), None, Some(60)),
+                (vec![], vec![]),
+                Some(90),
+                Some(60),
+            ),
+            (
+                "the oldest of two",
+                list(around(), vec![gap(1, Some(40), 41), gap(2, Some(20), 30)]),
+                // The pass has covered the second one.
+                (vec![2], vec![]),
+                Some(90),
+                Some(39),
+            ),
+            (
+                "a gap from the beginning",
+                list(
+                    vec![unread(None, Some(40)), read(Some(40), None)],
+                    vec![gap(1, None, 40)],
+                ),
+                (vec![], vec![]),
+                Some(90),
+                None,
+            ),
+            (
+                "the end of the list was not read",
+                list(vec![read(None, Some(40)), unread(Some(40), None)], vec![]),
+                (vec![], vec![]),
+                Some(40),
+                Some(40),
+            ),
+            (
+                "nothing but the end, which was not read",
+                list(vec![unread(None, None)], vec![]),
+                (vec![], vec![]),
+                None,
+                None,
+            ),
+            (
+                "a gap outside of the pass",
+                after(
+                    list(vec![read(Some(60), None)], vec![gap(1, Some(40), 41)]),
+                    Some(80),
+                    Some(39),
+                ),
+                (vec![], vec![]),
+                Some(90),
+                Some(39),
+            ),
+            (
+                "a gap that two windows of the pass cover",
+                after(
+                    list(
+                        vec![read(None, Some(41)), read(Some(41), None)],
+                        vec![gap(1, Some(40), 45)],
+                    ),
+                    Some(80),
+                    Some(39),
+                ),
+                (vec![1], vec![]),
+                Some(90),
+                Some(90),
+            ),
+            (
+                "a gap that was read",
+                gaps_pass(vec![read(Some(40), Some(41))], vec![gap(1, Some(40), 41)]),
+                (vec![1], vec![]),
+                Some(90),
+                Some(90),
+            ),
+            (
+                "one of two gaps that was read",
+                gaps_pass(
+                    vec![read(Some(40), Some(41)), unread(Some(50), Some(51))],
+                    vec![gap(1, Some(40), 41), gap(2, Some(50), 51)],
+                ),
+                (vec![1], vec![]),
+                Some(90),
+                Some(49),
+            ),
+            (
+                "a gap that became smaller",
+                gaps_pass(
+                    vec![read(Some(40), Some(45)), unread(Some(45), Some(50))],
+                    vec![gap(1, Some(40), 50), gap(2, Some(45), 50)],
+                ),
+                (vec![1], vec![]),
+                Some(90),
+                Some(44),
+            ),
+            (
+                "a gap that was empty once",
+                gaps_pass(
+                    vec![part(Complete, Some(40), Some(41), 0)],
+                    vec![gap(1, Some(40), 41)],
+                ),
+                (vec![], vec![1]),
+                Some(90),
+                None,
+            ),
+            (
+                "a gap that was empty twice",
+                gaps_pass(
+                    vec![part(Complete, Some(40), Some(41), 0)],
+                    vec![Gap {
+                        empty_reads: 1,
+                        ..gap(1, Some(40), 41)
+                    }],
+                ),
+                (vec![1], vec![]),
+                Some(90),
+                Some(90),
+            ),
+            (
+                "an empty list closes no gap",
+                after(
+                    list(
+                        vec![part(Complete, None, None, 0)],
+                        vec![gap(1, Some(40), 41)],
+                    ),
+                    Some(80),
+                    Some(39),
+                ),
+                (vec![], vec![]),
+                Some(80),
+                None,
+            ),
+        ];
+        for (case, list, (closed, empty), head, watermark) in cases {
+            let expected = Proven::List {
+                closed,
+                empty,
+                head: at(head),
+                watermark: at(watermark),
+            };
+            assert_eq!(proven(&list), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn spans_that_share_their_ends_cover_a_whole() {
+        let cases = [
+            (vec![], (Some(4), Some(4)), false),
+            (vec![(Some(4), Some(4))], (Some(4), Some(4)), true),
+            (vec![(Some(5), Some(9))], (Some(4), Some(4)), false),
+            (vec![(Some(1), Some(3))], (Some(4), Some(4)), false),
+            (
+                vec![(None, Some(5)), (Some(5), None)],
+                (Some(4), Some(8)),
+                true,
+            ),
+            (
+                vec![(None, Some(5)), (Some(6), None)],
+                (Some(4), Some(8)),
+                false,
+            ),
+            (
+                vec![(Some(5), None), (None, Some(5))],
+                (None, Some(8)),
+                true,
+            ),
+            (vec![(Some(1), Some(9))], (None, Some(8)), false),
+        ];
+        for (spans, (from, until), expected) in cases {
+            let whole = span(from, until);
+            let given = spans.iter().map(|(from, until)| span(*from, *until));
+            assert_eq!(covers(given, whole), expected, "{spans:?} and {whole:?}");
+        }
+    }
+
     #[test]
     fn a_watermark_follows_from_the_windows_of_its_list() {
-        use NextWatermark::{At, Unchanged};
-        use UnchangedBecause::{EmptyList, NoProof, PassLeavesGap, UnreadWindows};
         use WindowState::{Failed, Open, Split, Suspicious};
-        let at = |unix| At(Datestamp::from_unix(unix));
-        let moves = |windows| ListState {
-            windows,
-            moves_watermark: true,
+        let stays = |head: Option<i64>| Proven::List {
+            closed: vec![],
+            empty: vec![],
+            head: head.map(Datestamp::from_unix),
             watermark: None,
         };
+        let at = |unix| Proven::List {
+            closed: vec![],
+            empty: vec![],
+            head: Some(Datestamp::from_unix(unix)),
+            watermark: Some(Datestamp::from_unix(unix)),
+        };
+        let moves = list_of;
         // A list that was split: its first page proves 90, its parts are read oldest first.
         let parts = |last: Window| {
             vec![
@@ -176,18 +551,18 @@ mod tests {
                 last,
             ]
         };
-        let cases: Vec<(&str, ListState, NextWatermark)> = vec![
-            ("no windows", moves(vec![]), Unchanged(EmptyList)),
+        let cases: Vec<(&str, ListState, Proven)> = vec![
+            ("no windows", moves(vec![]), stays(None)),
             ("one list", moves(vec![complete(5, Some(90), None)]), at(90)),
             (
                 "empty list with a bound",
                 moves(vec![complete(0, Some(90), None)]),
-                Unchanged(EmptyList),
+                stays(None),
             ),
             (
                 "no date that can be believed",
                 moves(vec![complete(5, None, None)]),
-                Unchanged(NoProof),
+                stays(None),
             ),
             (
                 "own until of a list that is no part",
@@ -195,7 +570,7 @@ mod tests {
                     part: false,
                     ..complete(5, None, Some(70))
                 }]),
-                Unchanged(NoProof),
+                stays(None),
             ),
             (
                 "parts, the last one proves its own until",
@@ -240,17 +615,17 @@ mod tests {
             (
                 "an open window",
                 moves(parts(in_state(Open, complete(0, None, Some(90))))),
-                Unchanged(UnreadWindows),
+                Proven::NotYet,
             ),
             (
                 "a suspicious window",
                 moves(parts(in_state(Suspicious, complete(9, None, Some(90))))),
-                Unchanged(UnreadWindows),
+                Proven::NotYet,
             ),
             (
                 "a failed window",
                 moves(parts(in_state(Failed, complete(0, None, Some(90))))),
-                Unchanged(UnreadWindows),
+                Proven::NotYet,
             ),
             (
                 "a pass that leaves a gap",
@@ -258,7 +633,7 @@ mod tests {
                     moves_watermark: false,
                     ..moves(vec![complete(5, Some(90), None)])
                 },
-                Unchanged(PassLeavesGap),
+                stays(None),
             ),
             (
                 "forward",
@@ -278,7 +653,7 @@ mod tests {
             ),
         ];
         for (case, list, expected) in cases {
-            assert_eq!(next_watermark(&list), expected, "{case}");
+            assert_eq!(proven(&list), expected, "{case}");
         }
     }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::gaps;
 use super::listed::Listed;
 use super::open::Cached;
 use super::pack::Payload;
+use super::passes::Origin;
 use super::record_writer::RecordWriter;
 use super::{
-    Applied, Cost, Counts, Ending, NextWatermark, PackedStep, PageOrder, PageStep, PassId,
-    SourceId, Step, Store, StoreError, Watermark, WatermarkRule, Window, WindowId, WindowState,
-    passes,
+    Applied, Cost, Counts, Ending, PackedStep, PageOrder, PageStep, PassId, ProofRule, Proven,
+    SourceId, Step, Store, StoreError, Watermark, Window, WindowId, WindowState, passes,
 };
 use crate::oai::{Datestamp, ResumptionToken};
 
@@ -22,23 +23,18 @@ pub struct PassWriter {
     store: Arc<Store>,
     source: SourceId,
     pass: PassId,
-    watermark_rule: WatermarkRule,
+    proof_rule: ProofRule,
     listed: Listed,
 }
 
 impl PassWriter {
-    /// A writer for the steps of `pass`. `watermark_rule` computes the watermark when a window has ended.
-    pub fn new(
-        store: Arc<Store>,
-        source: SourceId,
-        pass: PassId,
-        watermark_rule: WatermarkRule,
-    ) -> Self {
+    /// A writer for the steps of `pass`. `proof_rule` says what a list proves when one of its windows has ended.
+    pub fn new(store: Arc<Store>, source: SourceId, pass: PassId, proof_rule: ProofRule) -> Self {
         Self {
             store,
             source,
             pass,
-            watermark_rule,
+            proof_rule,
             listed: Listed::default(),
         }
     }
@@ -48,7 +44,7 @@ impl PassWriter {
     /// `now_ms` is our wall clock in milliseconds since 1970; it only dates versions.
     pub fn apply(&mut self, steps: &[PackedStep], now_ms: i64) -> Result<Vec<Applied>, StoreError> {
         let (store, source, pass) = (&self.store, self.source, self.pass);
-        let (watermark_rule, listed) = (self.watermark_rule, &mut self.listed);
+        let (proof_rule, listed) = (self.proof_rule, &mut self.listed);
         store.write("storing a page", |transaction| {
             // All steps of a pass have one format.
             let prefix = steps.first().map_or("", |step| &step.metadata_prefix);
@@ -59,7 +55,7 @@ impl PassWriter {
                 connection: transaction,
                 source,
                 pass,
-                watermark_rule,
+                proof_rule,
                 now_ms,
                 listed,
                 records,
@@ -79,7 +75,7 @@ struct StepWriter<'a> {
     connection: &'a Connection,
     source: SourceId,
     pass: PassId,
-    watermark_rule: WatermarkRule,
+    proof_rule: ProofRule,
     now_ms: i64,
     listed: &'a mut Listed,
     records: RecordWriter<'a>,
@@ -104,10 +100,18 @@ impl StepWriter<'_> {
                     ..Applied::default()
                 })
             }
-            Step::Split { window, into, note } => {
+            Step::Split {
+                window,
+                into,
+                note,
+                has_failed,
+            } => {
                 let window = passes::window(self.connection, *window)?;
                 self.set_state(window.id, WindowState::Split, Some(note))?;
-                passes::insert_windows(self.connection, window.pass_id, into, true)?;
+                let origin = Origin::SplitOf {
+                    failures: window.failures + u32::from(*has_failed),
+                };
+                passes::insert_windows(self.connection, window.pass_id, into, origin)?;
                 Ok(Applied::default())
             }
             Step::Restart { window, note } => {
@@ -118,6 +122,7 @@ impl StepWriter<'_> {
                     .execute(params![window.0, note])?;
                 Ok(Applied::default())
             }
+            Step::LeaveGaps { unanswered } => self.leave_gaps(unanswered),
             Step::End {
                 window,
                 ending,
@@ -244,7 +249,8 @@ impl StepWriter<'_> {
             }
             Ending::Failed(note) => self.set_state(window.id, WindowState::Failed, Some(note))?,
         }
-        applied.watermark = self.move_watermark(window.set_spec.as_deref())?;
+        let set = window.set_spec.as_deref();
+        applied.watermarks.extend(self.take_proof(set)?);
         let is_complete: bool = self
             .connection
             .prepare_cached(
@@ -253,22 +259,84 @@ impl StepWriter<'_> {
             )?
             .query_row([self.pass.0], |row| row.get(0))?;
         if is_complete {
-            self.connection.run(
-                "UPDATE pass SET state = 'complete', note = NULL, ended_at = ?2 WHERE id = ?1",
-                params![self.pass.0, self.now_ms],
-            )?;
-            self.records
-                .quarantine()
-                .clear_nameless(self.pass, self.now_ms)?;
+            self.end_pass()?;
             applied.pass_complete = true;
         }
         Ok(applied)
     }
 
-    /// Stores the watermark that follows from the list of `set` as it is in this transaction.
-    fn move_watermark(&mut self, set: Option<&str>) -> rusqlite::Result<Option<Watermark>> {
+    /// Ends the pass although windows are pending. Each becomes a gap, or is left to the next pass if it has
+    /// no end.
+    fn leave_gaps(&mut self, unanswered: &[Option<String>]) -> rusqlite::Result<Applied> {
+        self.records.update_clusters()?;
+        let mut applied = Applied {
+            pass_complete: true,
+            ..Applied::default()
+        };
+        let mut unread = Vec::new();
+        for set in unanswered {
+            if !passes::has_read(self.connection, self.pass, set.as_deref())? {
+                unread.push(set.clone());
+            }
+        }
+        for window in passes::pending_windows(self.connection, self.pass)? {
+            if !unread.contains(&window.set_spec) {
+                gaps::open(self.connection, self.source, &window, self.now_ms)?;
+            }
+            self.set_state(window.id, WindowState::Unread, window.note.as_ref())?;
+        }
+        for set in passes::sets(self.connection, self.pass)? {
+            if !unread.contains(&set) {
+                applied.watermarks.extend(self.take_proof(set.as_deref())?);
+            }
+        }
+        self.end_pass()?;
+        Ok(applied)
+    }
+
+    /// Ends the pass. It is complete if it has read all that there is.
+    fn end_pass(&mut self) -> rusqlite::Result<()> {
+        self.connection.run(
+            "UPDATE pass SET note = NULL, ended_at = ?2, state = CASE
+                WHEN EXISTS (SELECT 1 FROM window WHERE pass_id = ?1 AND state = 'unread')
+                    OR (kind = 'full' AND EXISTS (SELECT 1 FROM gap
+                        WHERE source_id = pass.source_id AND set_spec IN
+                            (SELECT coalesce(set_spec, '') FROM window WHERE pass_id = ?1)))
+                THEN 'incomplete' ELSE 'complete' END
+             WHERE id = ?1",
+            params![self.pass.0, self.now_ms],
+        )?;
+        self.records
+            .quarantine()
+            .clear_nameless(self.pass, self.now_ms)
+    }
+
+    /// Stores what the list of `set` proves as it is in this transaction: its gaps, its head and its
+    /// watermark.
+    fn take_proof(&mut self, set: Option<&str>) -> rusqlite::Result<Option<Watermark>> {
         let list = passes::list_state(self.connection, self.source, self.pass, set)?;
-        let NextWatermark::At(datestamp) = (self.watermark_rule)(&list) else {
+        let Proven::List {
+            closed,
+            empty,
+            head,
+            watermark,
+        } = (self.proof_rule)(&list)
+        else {
+            return Ok(None);
+        };
+        for gap in &list.gaps {
+            if closed.contains(&gap.id) {
+                gaps::close(self.connection, gap.id)?;
+            } else if empty.contains(&gap.id) {
+                gaps::note_empty_read(self.connection, gap, self.now_ms)?;
+            }
+        }
+        let has_gaps = list.gaps.len() > closed.len();
+        if has_gaps || list.head.is_some() {
+            let head = head.filter(|_| has_gaps);
+            gaps::set_head(self.connection, self.source, set, head)?;
+        }
+        let Some(datestamp) = watermark else {
             return Ok(None);
         };
         let version = self.records.version();

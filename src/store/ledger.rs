@@ -56,6 +56,8 @@ words! {
         Since = "since",
         /// A requested span of datestamps.
         Part = "part",
+        /// Spans that earlier passes could not read.
+        Gaps = "gaps",
         /// All identifiers, to find records that have disappeared. Changes no content.
         Identifiers = "identifiers",
     }
@@ -68,6 +70,8 @@ words! {
         Open = "open",
         /// Every window of it is complete.
         Complete = "complete",
+        /// Ended, but parts of its lists could not be read.
+        Incomplete = "incomplete",
         /// Replaced by another pass, because the settings or the watermark have changed.
         Abandoned = "abandoned",
     }
@@ -84,6 +88,9 @@ words! {
         Suspicious = "suspicious",
         /// Could not be read; it is retried.
         Failed = "failed",
+        /// Could not be read when its pass ended. A window with an end became a [`Gap`]; a window
+        /// without an end is read by the next pass.
+        Unread = "unread",
         /// Replaced by smaller ones.
         Split = "split",
     }
@@ -142,7 +149,7 @@ pub struct Window {
     pub set_spec: Option<String>,
     /// The datestamps it covers.
     pub span: Span,
-    /// Whether it is a part of a split window.
+    /// Whether it is only a part of its list.
     pub part: bool,
     /// Its state.
     pub state: WindowState,
@@ -167,16 +174,42 @@ pub struct Window {
     /// Items of the reading before this one. `None` if that did not reach an end, since it then says
     /// nothing about the length of the list.
     pub last_items: Option<u64>,
+    /// The number of failed windows that it is a part of. Zero if no window before it failed.
+    pub failures: u32,
     /// Why it is suspicious, failed or split.
     pub note: Option<String>,
 }
 
+/// A span of datestamps that could not be read.
+///
+/// Passes leave it out. It is requested by itself, with growing pauses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// Its number.
+    pub id: i64,
+    /// The set, if the source has sets.
+    pub set_spec: Option<String>,
+    /// The datestamps, both inclusive. It always has an end.
+    pub span: Span,
+    /// Why the last attempt failed.
+    pub reason: String,
+    /// The number of failed attempts, from 1.
+    pub attempts: u32,
+    /// The number of attempts that brought an empty list. An empty list proves nothing, so one is not
+    /// enough to close the gap.
+    pub empty_reads: u32,
+    /// When the first attempt failed, in milliseconds since 1970 on our clock.
+    pub first_at: i64,
+    /// When the next attempt is due, in milliseconds since 1970 on our clock.
+    pub next_at: i64,
+}
+
 impl WindowState {
-    /// Whether a window in this state is still to be read.
-    pub fn is_unread(self) -> bool {
+    /// Whether a window in this state is still to be read by its pass.
+    pub fn is_pending(self) -> bool {
         match self {
             Self::Open | Self::Suspicious | Self::Failed => true,
-            Self::Complete | Self::Split => false,
+            Self::Complete | Self::Split | Self::Unread => false,
         }
     }
 }
@@ -195,36 +228,39 @@ impl Window {
 pub struct ListState {
     /// Every window of the list, also those that were split.
     pub windows: Vec<Window>,
+    /// Whether the pass lists only gaps.
+    pub only_gaps: bool,
     /// Whether the pass may move the watermark; see [`Pass::moves_watermark`].
     pub moves_watermark: bool,
+    /// How far the list was proven outside of its gaps.
+    pub head: Option<Datestamp>,
     /// The watermark before.
     pub watermark: Option<Datestamp>,
+    /// The gaps of the list.
+    pub gaps: Vec<Gap>,
 }
 
-/// Where a watermark stands after a window of its list has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NextWatermark {
-    /// At this datestamp, which this pass has proven.
-    At(Datestamp),
-    /// Where it stood before.
-    Unchanged(UnchangedBecause),
+/// What a list proves after one of its windows has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proven {
+    /// Windows of the list are still to be read by this pass.
+    NotYet,
+    /// The pass has read all that it can of the list.
+    List {
+        /// The gaps that it has closed.
+        closed: Vec<i64>,
+        /// The gaps that brought an empty list for the first time.
+        empty: Vec<i64>,
+        /// How far the list is proven outside of its gaps. `None` if nothing is proven.
+        head: Option<Datestamp>,
+        /// The watermark. `None` if there is none: nothing is proven, or the first gap begins with the
+        /// list.
+        watermark: Option<Datestamp>,
+    },
 }
 
-/// Why a watermark stays where it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnchangedBecause {
-    /// The pass leaves a gap behind the watermark.
-    PassLeavesGap,
-    /// Windows of the list are still to be read.
-    UnreadWindows,
-    /// The list is empty.
-    EmptyList,
-    /// The repository gave no date that can be believed.
-    NoProof,
-}
-
-/// Computes a watermark from the state of its list.
-pub type WatermarkRule = fn(&ListState) -> NextWatermark;
+/// Computes what a list proves from its state.
+pub type ProofRule = fn(&ListState) -> Proven;
 
 /// A window to be added to a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -244,4 +280,13 @@ pub enum Ending {
     Suspicious(String),
     /// Before the end.
     Failed(String),
+}
+
+/// The pause before a gap is tried again, after `attempts` failed attempts: one hour, doubled each time,
+/// at most a week.
+pub(super) fn gap_pause_ms(attempts: u32) -> i64 {
+    const HOUR_MS: i64 = 3_600_000;
+    const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
+    let doublings = attempts.saturating_sub(1).min(16);
+    (HOUR_MS << doublings).min(WEEK_MS)
 }

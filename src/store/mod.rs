@@ -33,6 +33,7 @@ mod copy;
 mod disappeared;
 mod error;
 mod exports;
+mod gaps;
 mod hosts;
 mod jobs;
 mod ledger;
@@ -67,8 +68,8 @@ pub use exports::{Export, ExportRun};
 pub use hosts::HostPause;
 pub use jobs::{Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Runner};
 pub use ledger::{
-    Ending, ListState, NewWindow, NextWatermark, Pass, PassId, PassKind, PassState, Place, Span,
-    UnchangedBecause, WatermarkRule, Window, WindowId, WindowState,
+    Ending, Gap, ListState, NewWindow, Pass, PassId, PassKind, PassState, Place, ProofRule, Proven,
+    Span, Window, WindowId, WindowState,
 };
 pub use lock::{DaemonLock, OutputLock, SourceLock};
 pub use migrate::Migration;
@@ -80,6 +81,8 @@ pub use quarantine::QuarantinedItem;
 pub use records::{Deletion, OtherRecord, RecordState, RepairedRecord, StoredRecord};
 pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
-pub use sources::{Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark};
+pub use sources::{
+    Head, Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark,
+};
 pub use step::{Applied, Cost, Counts, PageOrder, PageStep, Step};
 pub use upkeep::Verified;

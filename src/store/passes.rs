@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::gaps;
 use super::open::Cached;
 use super::{
     Counts, ListState, NewWindow, Pass, PassId, PassKind, PassState, Place, Reader, SourceId, Span,
@@ -15,12 +16,13 @@ const PASS_COLUMNS: &str =
     requests, pages, bytes, wait_ms, created, changed, unchanged, deleted, quarantined, repaired";
 
 const WINDOW_COLUMNS: &str = "id, pass_id, set_spec, from_datestamp, until_datestamp, state, token,
-    pages, items, list_size, bound, reads, last_items, note, part, token_at, place_datestamp, place_items";
+    pages, items, list_size, bound, reads, last_items, note, part, token_at, place_datestamp, place_items,
+    failures";
 
 impl Store {
     /// Begins a pass with its first windows. With `replaces_open`, open passes of the source are abandoned;
-    /// without, they are resumed after it. A pass over identifiers always stays open, because no harvest
-    /// does its work.
+    /// without, they are resumed after it. A pass over identifiers or gaps always stays open, because no
+    /// other pass does its work.
     pub fn begin_pass(
         &self,
         source: SourceId,
@@ -33,7 +35,8 @@ impl Store {
         self.write("beginning a pass", |transaction| {
             transaction.run(
                 "UPDATE pass SET state = 'abandoned', ended_at = ?2
-                 WHERE source_id = ?1 AND state = 'open' AND kind <> 'identifiers' AND ?3",
+                 WHERE source_id = ?1 AND state = 'open' AND kind NOT IN ('identifiers', 'gaps')
+                    AND ?3",
                 params![source.0, now_ms, replaces_open],
             )?;
             transaction.run(
@@ -42,14 +45,30 @@ impl Store {
                 params![source.0, kind.word(), moves_watermark, now_ms],
             )?;
             let pass = PassId(transaction.last_insert_rowid());
-            insert_windows(transaction, pass, windows, false)?;
+            for window in windows {
+                let of_list = windows
+                    .iter()
+                    .filter(|other| other.set_spec == window.set_spec);
+                let origin = Origin::Planned {
+                    part: kind == PassKind::Gaps || of_list.count() > 1,
+                };
+                insert_windows(transaction, pass, std::slice::from_ref(window), origin)?;
+            }
             Ok(pass)
         })
     }
 
     /// The interrupted pass over the records of a source, if there is one.
     pub fn open_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
-        self.newest_pass(source, "state = 'open' AND kind <> 'identifiers'")
+        self.newest_pass(
+            source,
+            "state = 'open' AND kind NOT IN ('identifiers', 'gaps')",
+        )
+    }
+
+    /// The interrupted pass over the gaps of a source, if there is one.
+    pub fn open_gaps_pass(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
+        self.newest_pass(source, "state = 'open' AND kind = 'gaps'")
     }
 
     /// The interrupted pass over the identifiers of a source, if there is one.
@@ -104,7 +123,7 @@ impl Store {
     }
 
     /// The windows of a pass that are still to be read, in reading order: a started window first, then by
-    /// set, the oldest first.
+    /// set, the oldest first. Parts of failed windows come last, the newest of them first.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
         self.read("reading the ledger", |connection| {
             pending_windows(connection, pass)
@@ -295,15 +314,35 @@ impl Reader {
     }
 }
 
+/// Where new windows come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin {
+    /// The pass begins with them.
+    Planned {
+        /// Whether the list has other windows too.
+        part: bool,
+    },
+    /// They are parts of a window. `failures` counts the failed windows above them.
+    SplitOf {
+        /// See [`Window::failures`].
+        failures: u32,
+    },
+}
+
 pub(super) fn insert_windows(
     connection: &Connection,
     pass: PassId,
     windows: &[NewWindow],
-    part: bool,
+    origin: Origin,
 ) -> rusqlite::Result<()> {
+    let (part, failures) = match origin {
+        Origin::Planned { part } => (part, 0),
+        Origin::SplitOf { failures } => (true, failures),
+    };
     let mut insert = connection.prepare_cached(
-        "INSERT INTO window (pass_id, set_spec, from_datestamp, until_datestamp, part, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'open')",
+        "INSERT INTO window (pass_id, set_spec, from_datestamp, until_datestamp, part, failures,
+            state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open')",
     )?;
     for window in windows {
         insert.execute(params![
@@ -312,20 +351,48 @@ pub(super) fn insert_windows(
             window.span.from.map(Datestamp::unix),
             window.span.until.map(Datestamp::unix),
             part,
+            failures,
         ])?;
     }
     Ok(())
 }
 
-fn pending_windows(connection: &Connection, pass: PassId) -> rusqlite::Result<Vec<Window>> {
+pub(super) fn pending_windows(
+    connection: &Connection,
+    pass: PassId,
+) -> rusqlite::Result<Vec<Window>> {
     connection
         .prepare_cached(&format!(
             "SELECT {WINDOW_COLUMNS} FROM window
              WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed')
-             ORDER BY set_spec, token IS NULL, from_datestamp, id"
+             ORDER BY token IS NULL, failures > 0, set_spec,
+                CASE failures WHEN 0 THEN from_datestamp
+                    ELSE -coalesce(from_datestamp, -9000000000000000000) END, id"
         ))?
         .query_map([pass.0], window_from_row)?
         .collect()
+}
+
+/// The sets whose lists a pass has read; one `None` for a pass without sets.
+pub(super) fn sets(connection: &Connection, pass: PassId) -> rusqlite::Result<Vec<Option<String>>> {
+    connection
+        .prepare_cached("SELECT DISTINCT set_spec FROM window WHERE pass_id = ?1")?
+        .query_map([pass.0], |row| row.get(0))?
+        .collect()
+}
+
+/// Whether a pass has read a window of the list of `set`.
+pub(super) fn has_read(
+    connection: &Connection,
+    pass: PassId,
+    set: Option<&str>,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM window
+                WHERE pass_id = ?1 AND set_spec IS ?2 AND state = 'complete')",
+        )?
+        .query_row(params![pass.0, set], |row| row.get(0))
 }
 
 /// The state of the list of `set` in a pass.
@@ -341,20 +408,28 @@ pub(super) fn list_state(
         ))?
         .query_map(params![pass.0, set], window_from_row)?
         .collect::<rusqlite::Result<_>>()?;
-    let (moves_watermark, watermark): (bool, Option<i64>) = connection
+    let datestamp = |row: &Row<'_>, column| -> rusqlite::Result<Option<Datestamp>> {
+        Ok(row.get::<_, Option<i64>>(column)?.map(Datestamp::from_unix))
+    };
+    connection
         .prepare_cached(
-            "SELECT moves_watermark, (SELECT datestamp FROM watermark
-                WHERE source_id = ?2 AND set_spec = coalesce(?3, ''))
+            "SELECT kind, moves_watermark,
+                (SELECT datestamp FROM watermark
+                    WHERE source_id = ?2 AND set_spec = coalesce(?3, '')),
+                (SELECT datestamp FROM head
+                    WHERE source_id = ?2 AND set_spec = coalesce(?3, ''))
              FROM pass WHERE id = ?1",
         )?
         .query_row(params![pass.0, source.0, set], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    Ok(ListState {
-        windows,
-        moves_watermark,
-        watermark: watermark.map(Datestamp::from_unix),
-    })
+            Ok(ListState {
+                windows,
+                only_gaps: word(row, 0, PassKind::from_word)? == PassKind::Gaps,
+                moves_watermark: row.get(1)?,
+                watermark: datestamp(row, 2)?,
+                head: datestamp(row, 3)?,
+                gaps: gaps::of_list(connection, source, set)?,
+            })
+        })
 }
 
 pub(super) fn window(connection: &Connection, id: WindowId) -> rusqlite::Result<Window> {
@@ -422,6 +497,7 @@ fn window_from_row(row: &Row<'_>) -> rusqlite::Result<Window> {
             }),
             None => None,
         },
+        failures: row.get(18)?,
     })
 }
 

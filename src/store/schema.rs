@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 11] = [
     IDENTIFIERS,
     PLAIN_INDICES,
     JOBS,
+    GAPS,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -506,6 +507,34 @@ FROM meta, (SELECT 'harvest' AS kind UNION ALL SELECT 'reconcile') AS kinds
 WHERE meta.key LIKE 'paused:%'
 ON CONFLICT (kind, name) DO UPDATE SET paused_at = excluded.paused_at;
 DELETE FROM meta WHERE key LIKE 'paused:%';
+";
+
+const GAPS: &str = "
+-- Spans of datestamps that could not be read. A gap holds up nothing but itself.
+CREATE TABLE gap (
+    id INTEGER PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    set_spec TEXT NOT NULL,           -- '' for the whole source
+    from_datestamp INTEGER,           -- NULL for the beginning
+    until_datestamp INTEGER NOT NULL,
+    reason TEXT NOT NULL,             -- why the last attempt failed
+    attempts INTEGER NOT NULL,        -- failed attempts
+    empty_reads INTEGER NOT NULL,     -- attempts that brought an empty list
+    first_at INTEGER NOT NULL,        -- the first failed attempt
+    next_at INTEGER NOT NULL          -- no attempt before
+) STRICT;
+CREATE INDEX gap_source ON gap (source_id, set_spec);
+
+-- How far the lists with gaps are proven outside of their gaps. Other lists are proven up to their
+-- watermark, and have no row.
+CREATE TABLE head (
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    set_spec TEXT NOT NULL,
+    datestamp INTEGER NOT NULL,
+    PRIMARY KEY (source_id, set_spec)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE window ADD COLUMN failures INTEGER NOT NULL DEFAULT 0; -- failed windows that it is a part of
 ";
 
 /// Creates the tables of schema 9 in an empty file.

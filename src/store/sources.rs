@@ -39,6 +39,16 @@ pub struct Watermark {
     pub version: Version,
 }
 
+/// How far a list with gaps is proven outside of its gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Head {
+    /// The set; `None` for a source without sets.
+    pub set_spec: Option<String>,
+    /// Every change that the repository has shown with a datestamp up to here is stored, unless it lies
+    /// in a gap.
+    pub datestamp: Datestamp,
+}
+
 /// A source as stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Source {
@@ -56,6 +66,8 @@ pub struct Source {
     pub floor: Option<Datestamp>,
     /// The watermarks, one for each list that has proven one.
     pub watermarks: Vec<Watermark>,
+    /// The heads, one for each list with gaps.
+    pub heads: Vec<Head>,
     /// Live records.
     pub live_records: u64,
     /// Tombstones.
@@ -75,6 +87,7 @@ impl Source {
             sets: Vec::new(),
             floor: None,
             watermarks: Vec::new(),
+            heads: Vec::new(),
             live_records: 0,
             deleted_records: 0,
             traits: Traits::default(),
@@ -88,6 +101,18 @@ impl Source {
             .find(|watermark| watermark.set_spec.as_deref() == set)
     }
 
+    /// How far the list of `set` is proven outside of its gaps. `None` if nothing is proven.
+    pub fn head(&self, set: Option<&str>) -> Option<Datestamp> {
+        let head = self
+            .heads
+            .iter()
+            .find(|head| head.set_spec.as_deref() == set);
+        match head {
+            Some(head) => Some(head.datestamp),
+            None => Some(self.watermark(set)?.datestamp),
+        }
+    }
+
     /// Whether each set is a list of its own.
     pub fn is_read_by_sets(&self) -> bool {
         !self.sets.is_empty() && self.traits.ignores_sets != Some(true)
@@ -95,14 +120,18 @@ impl Source {
 
     /// The lowest watermark of its present sets, which holds for the source as a whole.
     pub fn least_watermark(&self) -> Option<&Watermark> {
-        let by_sets = self.is_read_by_sets();
         self.watermarks
             .iter()
-            .filter(|watermark| match &watermark.set_spec {
-                Some(set) => by_sets && self.sets.contains(set),
-                None => !by_sets,
-            })
+            .filter(|watermark| self.has_list(watermark.set_spec.as_ref()))
             .min_by_key(|watermark| watermark.datestamp)
+    }
+
+    /// Whether the list of `set` is one that passes read at present.
+    pub fn has_list(&self, set: Option<&String>) -> bool {
+        match set {
+            Some(set) => self.is_read_by_sets() && self.sets.contains(set),
+            None => !self.is_read_by_sets(),
+        }
     }
 }
 
@@ -143,6 +172,9 @@ pub struct Traits {
     /// `from` and `until` have no effect.
     #[serde(skip_serializing_if = "is_false")]
     pub ignores_dates: bool,
+    /// Requests with `until` fail.
+    #[serde(skip_serializing_if = "is_false")]
+    pub rejects_until: bool,
     /// Whether `set` has no effect; `None` if not tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignores_sets: Option<bool>,
@@ -292,7 +324,10 @@ impl Store {
                 )?;
             }
             if change.is_some() {
-                transaction.run("DELETE FROM watermark WHERE source_id = ?1", [known.id.0])?;
+                for table in ["watermark", "head", "gap"] {
+                    let delete = format!("DELETE FROM {table} WHERE source_id = ?1");
+                    transaction.run(&delete, [known.id.0])?;
+                }
                 let mut traits = known.traits.clone();
                 if host_and_path(&known.base_url) != host_and_path(base_url) {
                     traits = Traits::default();
@@ -323,6 +358,10 @@ impl Store {
                 "DELETE FROM watermark
                  WHERE source_id = ?1 AND set_spec = coalesce(?2, '') AND datestamp = ?3",
                 params![source.0, watermark.set_spec, watermark.datestamp.unix()],
+            )?;
+            transaction.run(
+                "DELETE FROM head WHERE source_id = ?1 AND set_spec = coalesce(?2, '')",
+                params![source.0, watermark.set_spec],
             )?;
             transaction.run(
                 "UPDATE pass SET state = 'abandoned', note = 'its watermark was disproven'
@@ -507,6 +546,18 @@ fn source_by_name(connection: &Connection, name: &str) -> rusqlite::Result<Optio
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
+    source.heads = connection
+        .prepare_cached(
+            "SELECT set_spec, datestamp FROM head WHERE source_id = ?1 ORDER BY set_spec",
+        )?
+        .query_map([source.id.0], |row| {
+            let set_spec: String = row.get(0)?;
+            Ok(Head {
+                set_spec: (!set_spec.is_empty()).then_some(set_spec),
+                datestamp: Datestamp::from_unix(row.get(1)?),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(Some(source))
 }
 
@@ -521,6 +572,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Source> {
         sets: json(4, &sets)?,
         floor: row.get::<_, Option<i64>>(5)?.map(Datestamp::from_unix),
         watermarks: Vec::new(),
+        heads: Vec::new(),
         live_records: row.get::<_, i64>(6)?.cast_unsigned(),
         deleted_records: row.get::<_, i64>(7)?.cast_unsigned(),
         traits: json(8, &traits)?,

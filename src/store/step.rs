@@ -19,6 +19,8 @@ pub enum Step {
         into: Vec<NewWindow>,
         /// Why.
         note: String,
+        /// Whether the window is split because it failed.
+        has_failed: bool,
     },
     /// A window is read again from its beginning.
     Restart {
@@ -44,6 +46,12 @@ pub enum Step {
         ending: Ending,
         /// The cost of the requests.
         cost: Cost,
+    },
+    /// The pass ends. What it could not read becomes gaps, or is read by the next pass.
+    LeaveGaps {
+        /// The sets of which no list was answered in this run. If the pass has read nothing of them, the next
+        /// pass reads them from the same start, and they get no gaps.
+        unanswered: Vec<Option<String>>,
     },
 }
 
@@ -76,7 +84,10 @@ impl Step {
         match self {
             Self::Page(page) => &page.records,
             Self::Reconcile { found, .. } => found,
-            Self::Split { .. } | Self::Restart { .. } | Self::End { .. } => &[],
+            Self::Split { .. }
+            | Self::Restart { .. }
+            | Self::End { .. }
+            | Self::LeaveGaps { .. } => &[],
         }
     }
 }
@@ -191,8 +202,8 @@ impl Counts {
 pub struct Applied {
     /// What happened to the records.
     pub counts: Counts,
-    /// The new watermark, if the step moved it.
-    pub watermark: Option<Watermark>,
-    /// Whether the step completed the pass.
+    /// The watermarks that the step proved.
+    pub watermarks: Vec<Watermark>,
+    /// Whether the step ended the pass.
     pub pass_complete: bool,
 }

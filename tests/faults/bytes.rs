@@ -502,6 +502,7 @@ async fn d16_record_without_any_answer_is_no_poison() {
         assert_eq!(world.live(), "1 2 4 5 6");
         assert!(world.quarantine().is_empty(), "nothing is known of it");
         world.repository.heal();
+        world.advance(DAY);
         assert_eq!(world.run().await.end, End::Complete);
         assert_eq!(world.live(), "1 2 3 4 5 6");
     }

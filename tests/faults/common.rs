@@ -453,18 +453,23 @@ impl World {
         assert_eq!(self.watermark().as_deref(), Some(NOON));
     }
 
-    /// The run says so, with all of `words`, and nothing is proven.
+    /// The run is incomplete for a reason with all of `words`. Either nothing is proven, or the store has
+    /// gaps.
     #[track_caller]
     pub fn assert_incomplete(&self, report: &Report, words: &[&str]) {
         assert_incomplete(report, words);
-        assert_eq!(self.watermark(), None);
+        let gaps = self.reader().gaps(&self.source()).unwrap();
+        match report.end {
+            End::GapsLeft(_) => assert!(!gaps.is_empty()),
+            _ => assert_eq!(self.watermark(), None),
+        }
     }
 }
 
 /// The run did not reach its end, and says why with all of `words`.
 #[track_caller]
 pub fn assert_incomplete(report: &Report, words: &[&str]) {
-    let End::Incomplete(why) = &report.end else {
+    let (End::GapsLeft(why) | End::Incomplete(why)) = &report.end else {
         panic!("{:?} instead of incomplete: {words:?}", report.end);
     };
     for word in words {

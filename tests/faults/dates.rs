@@ -614,16 +614,19 @@ async fn b16_failed_window_is_tried_again() {
     }));
     let world = World::of(six().always(When::Always, poison)).await;
     let report = world.run().await;
-    world.assert_incomplete(&report, &["windows could not be read", "HTTP 500"]);
-    assert_eq!(world.live(), "1 3 4 5 6", "all around the hole is stored");
-    // The hole stays known, whatever newer comes.
+    world.assert_incomplete(&report, &["complete up to", "except", "HTTP 500"]);
+    assert_eq!(world.live(), "1 3 4 5 6", "all around the gap is stored");
+    let before_gap = world.watermark();
+    assert!(before_gap.is_some_and(|watermark| watermark < at(2).to_string()));
+    // What is newer comes. The gap is tried again and stays.
     world.advance(DAY);
     put(&world.repository, 7, Datestamp::from_unix(NOW + 60));
     world.repository.forget_requests();
-    world.assert_incomplete(&world.run().await, &["could not be read"]);
-    assert_eq!(world.watermark(), None);
+    world.assert_incomplete(&world.run().await, &["2 attempts"]);
+    assert_eq!(world.live(), "1 3 4 5 6 7");
     world.repository.heal();
     world.repository.forget_requests();
+    world.advance(DAY);
     assert_eq!(world.run().await.end, End::Complete);
     assert_eq!(world.live(), "1 2 3 4 5 6 7");
     assert!(world.watermark().is_some());

@@ -31,6 +31,8 @@ struct Proof {
 pub(crate) struct Memory {
     records: BTreeMap<String, Stored>,
     proofs: BTreeMap<Option<String>, Proof>,
+    /// The heads: the same, but for the gaps.
+    heads: BTreeMap<Option<String>, Proof>,
     /// When the open pass began, on the repository's clock.
     pub(crate) open_since: Option<i64>,
 }
@@ -197,7 +199,21 @@ fn check_end(reader: &Reader, source: &Source, ran: &Ran<'_>) -> Result<(), Stri
         return Ok(());
     };
     match &report.end {
+        End::GapsLeft(_) => {
+            let gaps = reader.gaps(source).map_err(|error| error.to_string())?;
+            demand!(!gaps.is_empty(), "gaps are left, and the store has none");
+            demand!(
+                ran.part || !open_pass(reader, source)?,
+                "a run that leaves gaps leaves its pass open"
+            );
+            Ok(())
+        }
         End::Complete => {
+            let gaps = reader.gaps(source).map_err(|error| error.to_string())?;
+            demand!(
+                ran.part || gaps.is_empty(),
+                "a complete run leaves gaps: {gaps:?}"
+            );
             demand!(
                 ran.part || !open_pass(reader, source)?,
                 "a complete run leaves its pass open"
@@ -286,13 +302,51 @@ fn check_watermarks(
             };
         }
     }
+    let gaps = reader.gaps(source).map_err(|error| error.to_string())?;
+    let in_gap = |set: &Option<String>, at: Datestamp| {
+        gaps.iter().any(|gap| {
+            // A gap is as wide as the unit of its dates.
+            gap.set_spec == *set
+                && gap.span.from.is_none_or(|from| from.day_start() <= at)
+                && gap.span.until.is_none_or(|until| at <= until.day_end())
+        })
+    };
+    memory
+        .heads
+        .retain(|set, _| source.heads.iter().any(|head| head.set_spec == *set));
+    for head in &source.heads {
+        demand!(
+            head.datestamp.unix() <= limit,
+            "the head {} lies beyond {}",
+            head.datestamp,
+            Datestamp::from_unix(limit)
+        );
+        let proof = Proof {
+            datestamp: head.datestamp,
+            version: Version(0),
+            since,
+        };
+        let known = memory.heads.entry(head.set_spec.clone()).or_insert(proof);
+        demand!(
+            head.datestamp >= known.datestamp,
+            "the head went back from {known:?} to {head:?}"
+        );
+        if head.datestamp > known.datestamp {
+            *known = proof;
+        }
+    }
     let aside = set_aside(reader, source)?;
-    for (set, proof) in &memory.proofs {
+    let heads = memory.heads.iter().map(|head| (true, head));
+    let proofs = memory.proofs.iter().map(|proof| (false, proof));
+    for (is_head, (set, proof)) in heads.chain(proofs) {
         for (identifier, current) in &repository.current {
             let promised = current.visible_at <= proof.since
                 && current.item.datestamp <= proof.datestamp
                 && repository.listed(&current.item, set.as_deref());
-            if !promised || aside.contains(identifier) {
+            if !promised
+                || aside.contains(identifier)
+                || (is_head && in_gap(set, current.item.datestamp))
+            {
                 continue;
             }
             let state = repository.state(&current.item);

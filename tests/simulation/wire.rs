@@ -63,6 +63,10 @@ pub(crate) struct Site {
     dead_tokens: HashMap<String, u32>,
     /// Items that no page can be made with.
     pub(crate) poison: Vec<String>,
+    /// Lists of identifiers fail at these items too.
+    poison_hides_identifiers: bool,
+    /// An empty list is answered by HTTP 500.
+    empty_lists_fail: bool,
     /// Answers that only a count can tell from the truth. A harvester that gets the same wrong
     /// count twice believes it, so there is one of these at most.
     deceits_left: u32,
@@ -97,6 +101,10 @@ impl Site {
         site.fault_rate = [0, 10, 50, 200][rng.usize(0..4)];
         site.change_rate = [0, 50, 300][rng.usize(0..3)];
         site.jump_rate = [0, 10][rng.usize(0..2)];
+        // Drawn apart, so that each seed keeps the world that it had.
+        let mut more = Rng::with_seed(rng.clone().u64(..) ^ 0x6761_7073);
+        site.poison_hides_identifiers = more.bool();
+        site.empty_lists_fail = more.u8(0..8) == 0;
         site
     }
 
@@ -118,6 +126,8 @@ impl Site {
             outage: None,
             dead_tokens: HashMap::new(),
             poison: Vec::new(),
+            poison_hides_identifiers: false,
+            empty_lists_fail: false,
             deceits_left: 1,
             keeps_empty: false,
             empty_questions: HashSet::new(),
@@ -136,6 +146,7 @@ impl Site {
         self.dead_tokens.clear();
         self.forgets_set = false;
         self.poison.clear();
+        self.empty_lists_fail = false;
     }
 
     /// Lets both clocks go on.
@@ -280,8 +291,11 @@ impl Site {
             .poison
             .iter()
             .any(|name| text.contains(&format!("{name}<")))
-            && request.verb() != Verb::ListIdentifiers
+            && (request.verb() != Verb::ListIdentifiers || self.poison_hides_identifiers)
         {
+            return Err(faults::server_error(500));
+        }
+        if self.empty_lists_fail && !resumed && text.contains("code=\"noRecordsMatch\"") {
             return Err(faults::server_error(500));
         }
         if lists && !resumed {

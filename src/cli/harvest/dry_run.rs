@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{Preview, RunOptions, preview};
 use crate::oai::client::Client;
-use crate::store::{Reader, Source, StoreError};
+use crate::store::{Gap, Reader, Source, StoreError};
 
 /// Requests the first page of each list, and writes the next pass to `out`.
 pub(super) async fn run(
@@ -23,9 +23,17 @@ pub(super) async fn run(
     let mut failed = false;
     let mut previews = Vec::new();
     for source in sources {
-        let known = known_source(config, &source.name)?;
+        let (known, gaps) = known_source(config, &source.name)?;
         let client = Client::new(&source.client)?;
-        let preview = preview(&client, known.as_ref(), source, options, &Clock::System).await;
+        let preview = preview(
+            &client,
+            known.as_ref(),
+            &gaps,
+            source,
+            options,
+            &Clock::System,
+        )
+        .await;
         failed |= preview.as_ref().is_ok_and(is_refused);
         match preview {
             Ok(preview) if as_json => previews.push(preview_as_json(source, &preview)),
@@ -42,14 +50,19 @@ pub(super) async fn run(
     Ok(if failed { Exit::Incomplete } else { Exit::Done })
 }
 
-/// The source in the store; `None` if it is new or there is no store yet.
-fn known_source(config: &Config, name: &str) -> Result<Option<Source>, StoreError> {
+/// The source in the store, and its gaps; `None` if it is new or there is no store yet.
+fn known_source(config: &Config, name: &str) -> Result<(Option<Source>, Vec<Gap>), StoreError> {
     match Reader::open(&config.store) {
-        Ok(reader) => Ok(reader
-            .sources()?
-            .into_iter()
-            .find(|source| source.name == name)),
-        Err(StoreError::Missing { .. }) => Ok(None),
+        Ok(reader) => {
+            let mut sources = reader.sources()?.into_iter();
+            let known = sources.find(|source| source.name == name);
+            let gaps = match &known {
+                Some(source) => reader.gaps(source)?,
+                None => Vec::new(),
+            };
+            Ok((known, gaps))
+        }
+        Err(StoreError::Missing { .. }) => Ok((None, Vec::new())),
         Err(error) => Err(error),
     }
 }

@@ -256,7 +256,9 @@ pub(super) fn open_context(config: &Config, bars: &MultiProgress) -> anyhow::Res
 pub(super) fn warn(source: &str, end: &End) {
     match end {
         End::Complete => {}
-        End::Incomplete(why) => tracing::warn!(source.id = %source, "incomplete: {why}"),
+        End::GapsLeft(why) | End::Incomplete(why) => {
+            tracing::warn!(source.id = %source, "incomplete: {why}")
+        }
         End::Failed(why) => tracing::error!(source.id = %source, "failed: {why}"),
     }
 }

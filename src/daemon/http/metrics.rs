@@ -213,6 +213,12 @@ const OF_SOURCES: &[Metric<SourceView>] = &[
         |source| Some(count(source.pending_windows.len() as u64)),
     ),
     (
+        "harvestd_source_gaps",
+        Gauge,
+        "Spans of datestamps that could not be read.",
+        |source| Some(count(source.gaps.len() as u64)),
+    ),
+    (
         "harvestd_source_warnings",
         Gauge,
         "Active warnings.",

@@ -1,4 +1,4 @@
-//! Repositories that ignore `from` and `until`: each part of a list is the whole list.
+//! Repositories that ignore or reject `from` and `until`: their lists cannot be read in parts.
 
 use super::{PassRun, WindowOutcome};
 use crate::harvest::commit::Times;
@@ -7,6 +7,12 @@ use crate::oai::client::Transport;
 use crate::store::{NewWindow, Span, Step, WarningKind, Window};
 
 const IGNORES_DATES: &str = "the repository ignores from and until; each pass reads everything";
+
+const REJECTS_FROM: &str = "requests with from fail, and those without are answered; each pass reads \
+                            everything";
+
+const REJECTS_UNTIL: &str = "requests with until fail, and those without are answered; lists are read \
+                             without an end, and are not split";
 
 impl<T: Transport> PassRun<'_, '_, T> {
     /// Notes that `from` and `until` have no effect.
@@ -22,6 +28,48 @@ impl<T: Transport> PassRun<'_, '_, T> {
         window: &Window,
     ) -> Result<WindowOutcome, Halt> {
         self.note_ignored_dates()?;
+        self.replace_list(window, Span::default(), IGNORES_DATES)
+            .await
+    }
+
+    /// Replaces all windows of a list by one without dates, because requests with `from` fail.
+    pub(super) async fn read_without_from(
+        &mut self,
+        window: &Window,
+    ) -> Result<WindowOutcome, Halt> {
+        self.run.repository.disprove_dates();
+        self.run
+            .warn(self.source, WarningKind::IgnoresDates, Some(REJECTS_FROM))?;
+        self.replace_list(window, Span::default(), REJECTS_FROM)
+            .await
+    }
+
+    /// Replaces all windows of a list by one without an end, because requests with `until` fail.
+    pub(super) async fn read_without_until(
+        &mut self,
+        window: &Window,
+    ) -> Result<WindowOutcome, Halt> {
+        self.run.repository.traits.rejects_until = true;
+        self.save_traits()?;
+        self.run.notes.note(REJECTS_UNTIL);
+        let pending = self.run.context.store.pending_windows(self.pass.id)?;
+        let of_list = pending
+            .iter()
+            .filter(|other| other.set_spec == window.set_spec);
+        let span = Span {
+            from: of_list.map(|other| other.span.from).min().flatten(),
+            until: None,
+        };
+        self.replace_list(window, span, REJECTS_UNTIL).await
+    }
+
+    /// Replaces all windows of the list of `window` by one.
+    async fn replace_list(
+        &mut self,
+        window: &Window,
+        span: Span,
+        note: &str,
+    ) -> Result<WindowOutcome, Halt> {
         let pending = self.run.context.store.pending_windows(self.pass.id)?;
         for other in pending
             .iter()
@@ -30,7 +78,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             let into = if other.id == window.id {
                 vec![NewWindow {
                     set_spec: window.set_spec.clone(),
-                    span: Span::default(),
+                    span,
                 }]
             } else {
                 Vec::new()
@@ -38,7 +86,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
             let step = Step::Split {
                 window: other.id,
                 into,
-                note: IGNORES_DATES.to_owned(),
+                note: note.to_owned(),
+                has_failed: false,
             };
             self.committer.send(step, Times::default()).await?;
         }

@@ -2,6 +2,7 @@
 //!
 //! - `windows`: reads the windows of a pass, page by page
 //! - `recover`: what happens to a window that fails
+//! - `probe`: whether a window fails because of its dates
 //! - `first_page`: what the first page of a list says about its repository
 //! - `dates`, `sets`: repositories that ignore dates or sets
 //! - `window_identifiers`: the identifiers of one window
@@ -13,11 +14,14 @@ mod dates;
 mod finish;
 mod first_page;
 mod outcome;
+mod probe;
 mod recover;
 mod sets;
 mod single_records;
 mod window_identifiers;
 mod windows;
+
+use std::collections::{HashMap, HashSet};
 
 use outcome::WindowOutcome;
 
@@ -26,7 +30,7 @@ use super::commit::Committer;
 use super::run::{Halt, Run};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
-use crate::store::{Pass, PassKind, Source};
+use crate::store::{Pass, PassKind, Source, Span, WindowId};
 
 /// Whether a pass begins or goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,21 @@ struct PassRun<'p, 'a, T> {
     committer: &'p Committer,
     /// A resumption token of this pass has brought a page in this run.
     has_resumed: bool,
+    /// The sets whose lists were answered in this run, at least in part; `None` for the whole source.
+    answered_lists: HashSet<Option<String>>,
+    /// Lists of identifiers fail as well, at least some of them.
+    identifiers_fail: bool,
+    /// A request was answered since a window last failed.
+    has_answered: bool,
+    /// The windows that were requested once more as a whole.
+    asked_again: HashSet<WindowId>,
+    /// The first pages of lists that were split for their size, by a hash of their items, each with the
+    /// span of its list.
+    split_pages: HashMap<u64, Span>,
+    /// How often lists were split for their size.
+    splits: u64,
+    /// The size of the largest list that was split.
+    largest_list: u64,
 }
 
 /// Reads a pass to its end, or as far as it can be read.
@@ -65,6 +84,13 @@ pub(super) async fn read_pass<T: Transport>(
         start,
         committer: &committer,
         has_resumed: false,
+        answered_lists: HashSet::new(),
+        identifiers_fail: false,
+        has_answered: false,
+        asked_again: HashSet::new(),
+        split_pages: HashMap::new(),
+        splits: 0,
+        largest_list: 0,
     };
     let read = reading.read().await;
     run.notes.sum_up_troubles();
@@ -88,10 +114,15 @@ pub(super) async fn read_pass<T: Transport>(
 
 impl<T: Transport> PassRun<'_, '_, T> {
     async fn read(&mut self) -> Result<(), Halt> {
-        if self.start == PassStart::New && !self.lists_identifiers() {
+        if self.start == PassStart::New && !self.lists_identifiers() && !self.lists_gaps() {
             self.retry_quarantined_items().await?;
         }
         self.read_windows().await
+    }
+
+    /// Whether the pass lists the gaps of earlier passes.
+    fn lists_gaps(&self) -> bool {
+        self.pass.kind == PassKind::Gaps
     }
 
     /// Whether the pass lists identifiers alone.

@@ -1,11 +1,11 @@
-//! What happens to a window that fails: it is read again, split, or read record by record. A window
-//! for which nothing of that helps fails.
+//! What happens to a window that fails: it is read again, with other dates, split, or read record by
+//! record. A window for which nothing of that helps fails.
 
 use super::window_identifiers::WindowIdentifiers;
 use super::{PassRun, WindowOutcome};
 use crate::harvest::request_form;
 use crate::harvest::requester::RequestError;
-use crate::harvest::run::{Halt, MAX_FAILURES_IN_A_ROW, SingleRecord};
+use crate::harvest::run::{Halt, SingleRecord};
 use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
@@ -15,6 +15,27 @@ use crate::store::{Cost, Ending, NewWindow, PageOrder, PageStep, Span, Step, Win
 
 /// Reading record by record ends for now after this many records without any answer.
 const MAX_UNANSWERED: u32 = 5;
+
+/// Why a window fails.
+pub(super) struct Failure {
+    /// The answer, or what is wrong with it.
+    pub(super) why: String,
+    /// The cost of the failed requests, as far as it is not stored yet.
+    pub(super) cost: Cost,
+    /// The first request of the window failed.
+    pub(super) at_first_page: bool,
+}
+
+impl Failure {
+    /// A page that was answered, and cannot be used.
+    pub(super) fn of_page(why: String) -> Self {
+        Self {
+            why,
+            cost: Cost::default(),
+            at_first_page: false,
+        }
+    }
+}
 
 /// What reading a window record by record brought.
 enum RecordByRecord {
@@ -38,7 +59,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.run.budget.give_back(window.items);
         }
         if !self.run.budget.take_restart(window.id) {
-            return self.recover(window, note, Cost::default()).await;
+            return self.recover(window, Failure::of_page(note)).await;
         }
         self.run.notes.trouble(&note, "reading the window again");
         let step = Step::Restart {
@@ -49,22 +70,59 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(WindowOutcome::Settled)
     }
 
-    /// Recovers what can be read of a window that failed, if the repository answers at all: by smaller
-    /// windows, or record by record.
+    /// Recovers what can be read of a window that failed, if the repository answers at all: by the same
+    /// request once more, by other dates, by smaller windows, or record by record.
     pub(super) async fn recover(
         &mut self,
         window: Window,
-        why: String,
-        cost: Cost,
+        failure: Failure,
     ) -> Result<WindowOutcome, Halt> {
+        let Failure {
+            why,
+            cost,
+            at_first_page,
+        } = failure;
         if self.lists_identifiers() && self.run.clocks.last_page.is_none() {
             return Err(Halt::CannotListIdentifiers(why));
         }
-        let now = self.check_that_it_answers(&why).await?;
+        // An answer since the window before failed shows it too.
+        let now = if std::mem::take(&mut self.has_answered) {
+            self.run.clocks.last_answer
+        } else {
+            self.check_that_it_answers(&why).await?
+        };
+        let is_dated = window.span.from.is_some() || window.span.until.is_some();
+        // Smaller windows and gaps fail too often for that.
+        let is_whole = window.failures == 0 && !self.lists_gaps() && !self.lists_identifiers();
+        if at_first_page && is_dated && is_whole {
+            if self.asked_again.insert(window.id) {
+                // The answer that was just seen counts for the next failure as well.
+                self.has_answered = true;
+                self.run.notes.trouble(&why, "asking once more");
+                let step = Step::Restart {
+                    window: window.id,
+                    note: why,
+                };
+                self.committer.store(step).await?;
+                return Ok(WindowOutcome::Settled);
+            }
+            if let Some(outcome) = self.recover_from_dates(&window, &why).await? {
+                return Ok(outcome);
+            }
+        }
         if !self.run.budget.take_failure() {
+            if window.failures > 0 {
+                return self.fail_window(window.id, why, cost).await;
+            }
             return Err(Halt::Unavailable(format!(
-                "{why}; {MAX_FAILURES_IN_A_ROW} windows in a row failed"
+                "{why}; {} windows in a row failed",
+                self.run.budget.failures_in_a_row()
             )));
+        }
+        if !self.lists_identifiers()
+            && let Some(page) = self.read_few_records(&window, &why).await?
+        {
+            return self.end_recovered(page).await;
         }
         if let Some(into) = now.and_then(|now| self.smaller_windows(&window, now)) {
             self.run.notes.trouble(&why, "reading smaller windows");
@@ -72,6 +130,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 window: window.id,
                 into,
                 note: why,
+                has_failed: true,
             };
             self.committer.store(step).await?;
             return Ok(WindowOutcome::Settled);
@@ -82,20 +141,45 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.read_record_by_record(&window, &why).await?
         };
         match read {
-            RecordByRecord::Read(page) => {
-                let outcome = WindowOutcome::of(&page);
-                if matches!(outcome, WindowOutcome::Settled) {
-                    self.run.budget.window_was_recovered();
-                }
-                self.committer.store(Step::Page(*page)).await?;
-                Ok(outcome)
-            }
+            RecordByRecord::Read(page) => self.end_recovered(*page).await,
             RecordByRecord::OtherDates => self.read_without_dates(&window).await,
             RecordByRecord::Failed(note) => {
                 let why = format!("{why}; reading record by record failed too: {note}");
                 self.fail_window(window.id, why, cost).await
             }
         }
+    }
+
+    /// Stores what was read of a window record by record.
+    async fn end_recovered(&mut self, page: PageStep) -> Result<WindowOutcome, Halt> {
+        let outcome = WindowOutcome::of(&page);
+        if matches!(outcome, WindowOutcome::Settled) {
+            self.run.budget.window_was_recovered();
+        }
+        self.committer.store(Step::Page(page)).await?;
+        Ok(outcome)
+    }
+
+    /// Reads a window record by record if it has few records: that takes fewer requests than smaller
+    /// windows. `None` if they are not few, or cannot be read so.
+    async fn read_few_records(
+        &mut self,
+        window: &Window,
+        why: &str,
+    ) -> Result<Option<PageStep>, Halt> {
+        if self.identifiers_fail || !self.has_few_identifiers(window).await? {
+            return Ok(None);
+        }
+        let read = self.read_record_by_record(window, why).await?;
+        if let RecordByRecord::Read(page) = read {
+            let is_whole = matches!(page.ending, Some(Ending::Complete));
+            // Where no record can be had alone, smaller lists may still show some.
+            if is_whole && (page.bad.is_empty() || !page.records.is_empty()) {
+                return Ok(Some(*page));
+            }
+        }
+        self.identifiers_fail = true;
+        Ok(None)
     }
 
     /// The repository's clock, from an answer that shows that not every request fails.
@@ -109,7 +193,11 @@ impl<T: Transport> PassRun<'_, '_, T> {
             };
         }
         match run.requester.ask(&Request::Identify, 0).await {
-            Ok(answer) => Ok(run.repository_clock(&answer)),
+            Ok(answer) => {
+                let clock = run.repository_clock(&answer);
+                run.clocks.last_answer = clock.or(run.clocks.last_answer);
+                Ok(clock)
+            }
             // The repository fails, not this window.
             Err(RequestError::Failed { .. }) => Err(Halt::Unavailable(why.to_owned())),
             Err(error) => Err(error.into()),
@@ -120,7 +208,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
     /// repository's clock.
     fn smaller_windows(&self, window: &Window, now: Datestamp) -> Option<Vec<NewWindow>> {
         let traits = &self.run.repository.traits;
-        if traits.ignores_dates || !self.run.budget.may_split() {
+        if traits.ignores_dates || traits.rejects_until || !self.run.budget.may_split() {
             return None;
         }
         // Records that are held back show in no part but the last, which has no end. A part that is

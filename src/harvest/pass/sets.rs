@@ -179,6 +179,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 window: window.id,
                 into: std::mem::take(&mut into),
                 note: IGNORES_SETS.to_owned(),
+                has_failed: false,
             };
             self.committer.send(step, Times::default()).await?;
         }

@@ -19,6 +19,9 @@ use crate::store::Window;
 /// A window of more records is not read record by record.
 const MAX_IDENTIFIERS: usize = 3_000;
 
+/// A window of at most this many records is read record by record before it is split.
+const FEW_IDENTIFIERS: usize = 20;
+
 /// A list of identifiers with more pages goes in circles.
 const MAX_PAGES: u32 = 300;
 
@@ -50,6 +53,32 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.run.repository.traits.cut_off_at = Some(items);
         }
         Ok(has_more)
+    }
+
+    /// Whether a window has few identifiers, by one request. A list that fails is not asked for again.
+    pub(super) async fn has_few_identifiers(&mut self, window: &Window) -> Result<bool, Halt> {
+        let run = &mut *self.run;
+        let traits = &run.repository.traits;
+        let verb = Verb::ListIdentifiers;
+        if request_form::is_failing(traits, verb) {
+            return Ok(false);
+        }
+        let prefix = &run.settings.metadata_prefix;
+        let set = window.set_spec.as_deref();
+        let request =
+            Request::ListIdentifiers(request_form::first(prefix, set, window.span, traits));
+        match run.requester.ask(&request, 0).await {
+            Ok(fetched) => match fetched.response.content {
+                Content::Identifiers(list) => {
+                    return Ok(list.token.is_none() && list.items.len() <= FEW_IDENTIFIERS);
+                }
+                _ => self.identifiers_fail = true,
+            },
+            Err(RequestError::Failed { .. }) => self.identifiers_fail = true,
+            Err(error) if error.refuses_this_request().is_some() => self.identifiers_fail = true,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(false)
     }
 
     /// Lists identifiers, each once. If an identifier came twice, the list may have moved while it was

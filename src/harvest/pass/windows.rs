@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::recover::Failure;
 use super::sets::OtherSets;
 use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::commit::Times;
@@ -14,8 +15,11 @@ use crate::harvest::resume::{self, Resumption};
 use crate::harvest::run::Halt;
 use crate::oai::client::Transport;
 use crate::oai::response::{ErrorCode, OaiError};
-use crate::oai::{Content, Request, ResumptionToken};
+use crate::oai::{Content, Record, Request, ResumptionToken};
 use crate::store::{Cost, Ending, NewWindow, PageStep, Span, Step, Window, WindowId};
+
+/// After this many gaps that fail again, the others wait for the next run.
+const MAX_FAILED_GAPS: usize = 10;
 
 /// A request that the repository refused.
 struct Refusal {
@@ -37,18 +41,22 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 break;
             };
             let id = window.id;
-            if let WindowOutcome::Failed(why) = self.read_window(window).await? {
-                failed.insert(id, why);
-            }
+            let outcome = match self.read_window(window).await {
+                // Another list has just been read, so that this gap makes the repository fail.
+                Err(Halt::Unavailable(why) | Halt::Refused(why)) if self.lists_gaps() => {
+                    self.fail_window(id, why, Cost::default()).await?
+                }
+                outcome => outcome?,
+            };
             self.save_traits()?;
+            if let WindowOutcome::Failed(why) = outcome {
+                failed.insert(id, why);
+                if self.lists_gaps() && failed.len() == MAX_FAILED_GAPS {
+                    break;
+                }
+            }
         }
-        let Some(why) = failed.values().next() else {
-            return Ok(());
-        };
-        Err(Halt::Unfinished(format!(
-            "{} windows could not be read, one of them: {why}",
-            failed.len()
-        )))
+        self.leave_failed_windows(&failed).await
     }
 
     /// Reads a window to its end, or as far as it can be read.
@@ -111,6 +119,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 }
                 Verdict::End(page) => {
                     if matches!(page.ending, Some(Ending::Complete)) {
+                        // Also by an empty list, which shows that not every list fails.
+                        self.list_was_answered(&reading.window);
                         let is_empty = first && page.items() == 0;
                         self.run.repository.had_empty_list |= is_empty && !reading.window.part;
                         self.check_counts(&reading, is_empty)?;
@@ -130,15 +140,32 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     self.run.budget.spend(items)?;
                     let why =
                         format!("{why}; if lists of that size are whole, assume cut_off_at=no");
-                    return self.recover(reading.window, why, Cost::default()).await;
+                    return self.recover(reading.window, Failure::of_page(why)).await;
                 }
                 Verdict::Split {
-                    page,
+                    mut page,
                     into,
                     note,
                     doubt,
+                    token,
                 } => {
-                    return self.split(page, into, note, doubt, times).await;
+                    let Some(why) = self.is_split_in_vain(&reading, &page, token.is_some()) else {
+                        return self.split(page, into, note, doubt, times).await;
+                    };
+                    self.run
+                        .notes
+                        .trouble(&why, "the list is read without splitting it");
+                    if !page.records.iter().any(has_instant) {
+                        return self.read_without_dates(&reading.window).await;
+                    }
+                    let Some(token) = token else {
+                        return self.fail_window(reading.window.id, why, page.cost).await;
+                    };
+                    page.token = Some(token.clone());
+                    let items = page.items();
+                    self.committer.send(Step::Page(page), times).await?;
+                    self.run.budget.spend(items)?;
+                    request = self.request(&reading.window, Some(&token));
                 }
                 // The first token of a list of identifiers that was ever sent.
                 Verdict::Restart(why)
@@ -150,13 +177,13 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 }
                 Verdict::Restart(note) => return self.restart(reading.window, note).await,
                 Verdict::Fail(why) => {
-                    return self.recover(reading.window, why, Cost::default()).await;
+                    return self.recover(reading.window, Failure::of_page(why)).await;
                 }
                 Verdict::OtherFormat(why) if !reading.window.part => {
                     return Err(Halt::Refused(self.in_other_format(&why)));
                 }
                 Verdict::OtherFormat(why) => {
-                    return self.recover(reading.window, why, Cost::default()).await;
+                    return self.recover(reading.window, Failure::of_page(why)).await;
                 }
                 Verdict::IgnoresDates => return self.read_without_dates(&reading.window).await,
                 Verdict::Refused(error) => {
@@ -167,6 +194,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
     }
 
+    /// Notes that the list of a window can be read, at least in part.
+    pub(super) fn list_was_answered(&mut self, window: &Window) {
+        self.run.budget.list_was_answered();
+        self.answered_lists.insert(window.set_spec.clone());
+    }
+
     /// Does what follows when a request has no answer: the window is recovered, read again, or left.
     async fn unanswered(
         &mut self,
@@ -174,15 +207,27 @@ impl<T: Transport> PassRun<'_, '_, T> {
         reading: Reading,
     ) -> Result<WindowOutcome, Halt> {
         match error {
-            RequestError::Failed { why, cost, .. } => self.recover(reading.window, why, cost).await,
-            error => match error.refuses_this_request() {
-                // Some repositories refuse an expired token by an HTTP status.
-                Some(why) if !reading.is_first() => {
-                    let why = why.to_owned();
-                    self.restart(reading.window, why).await
+            RequestError::Failed { why, cost, .. } => {
+                let failure = Failure {
+                    why,
+                    cost,
+                    at_first_page: reading.is_first(),
+                };
+                self.recover(reading.window, failure).await
+            }
+            error => {
+                let Some(why) = error.refuses_this_request().map(str::to_owned) else {
+                    return Err(error.into());
+                };
+                if !reading.is_first() {
+                    // Some repositories refuse an expired token by an HTTP status.
+                    return self.restart(reading.window, why).await;
                 }
-                _ => Err(error.into()),
-            },
+                match self.recover_from_dates(&reading.window, &why).await? {
+                    Some(outcome) => Ok(outcome),
+                    None => Err(error.into()),
+                }
+            }
         }
     }
 
@@ -193,6 +238,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         sent: &Request,
         fetched: Fetched,
     ) -> Result<Verdict, Halt> {
+        self.has_answered = true;
         let clock = self.run.repository_clock(&fetched);
         self.run.clocks.hear(clock, &fetched.response.content);
         if matches!(fetched.response.content, Content::Records(_)) {
@@ -208,8 +254,10 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let mut verdict = reading.judge(answer, &self.rules());
         if let Some(page) = verdict.page_mut() {
             if !page.records.is_empty() {
-                self.run.budget.records_were_read();
+                self.answered_lists.insert(reading.window.set_spec.clone());
             }
+            let identifiers = page.records.iter().map(|record| &record.header.identifier);
+            self.run.budget.records_were_read(identifiers);
             page.only_headers = self.lists_identifiers();
             if !page.only_headers {
                 self.fetch_missing_metadata(&mut page.records).await?;
@@ -261,9 +309,41 @@ impl<T: Transport> PassRun<'_, '_, T> {
             window: window.id,
             into: vec![rest],
             note,
+            has_failed: false,
         };
         self.committer.store(step).await?;
         Ok(WindowOutcome::Settled)
+    }
+
+    /// Why it does not help to split a list for its size, by what splitting has brought so far. `None` if
+    /// it may help.
+    fn is_split_in_vain(
+        &mut self,
+        reading: &Reading,
+        page: &PageStep,
+        has_token: bool,
+    ) -> Option<String> {
+        let span = reading.window.span;
+        self.splits += 1;
+        let size = page.list_size.unwrap_or_default();
+        self.largest_list = self.largest_list.max(size);
+        // Without a token, the list may be cut off, and smaller windows show what is behind.
+        if let Some(other) = self.split_pages.insert(reading.last_page(), span)
+            && (has_token || !page.records.iter().any(has_instant))
+            && share_at_most_a_day(other, span)
+        {
+            return Some(format!(
+                "two spans of datestamps show the same {} items",
+                page.items()
+            ));
+        }
+        let most = most_splits(self.largest_list, self.run.settings.window_records);
+        (self.splits > most).then(|| {
+            format!(
+                "a list of {} items was split {most} times and its parts are not smaller",
+                self.largest_list
+            )
+        })
     }
 
     /// Stores a page, and smaller windows in place of the window.
@@ -282,7 +362,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let window = page.window;
         let items = page.items();
         self.committer.send(Step::Page(page), times).await?;
-        let step = Step::Split { window, into, note };
+        let step = Step::Split {
+            window,
+            into,
+            note,
+            has_failed: false,
+        };
         self.committer.send(step, Times::default()).await?;
         let totals = self.committer.flush().await?;
         // Changes in the store show whether smaller windows have more. Identifiers change nothing.
@@ -299,6 +384,10 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let why = self.refused(&refusal.sent, &refusal.error);
         if self.lists_identifiers() {
             return Err(Halt::CannotListIdentifiers(why));
+        }
+        let concerns_dates = refusal.error.known_code() != Some(ErrorCode::CannotDisseminateFormat);
+        if concerns_dates && let Some(outcome) = self.recover_from_dates(window, &why).await? {
+            return Ok(outcome);
         }
         let is_only_list = !window.part && self.run.settings.sets.len() < 2;
         let format = ErrorCode::CannotDisseminateFormat;
@@ -407,5 +496,78 @@ impl<T: Transport> PassRun<'_, '_, T> {
             why.push_str(&format!(" ({})", error.message));
         }
         why
+    }
+}
+
+fn has_instant(record: &Record) -> bool {
+    record.header.instant().is_some()
+}
+
+/// Whether two spans are neighbours, or further apart.
+fn share_at_most_a_day(one: Span, other: Span) -> bool {
+    const DAY: i64 = 86_400;
+    let begins = one.from.max(other.from);
+    // `None` is the greatest end.
+    let ends = [one.until, other.until].into_iter().flatten().min();
+    ends.zip(begins)
+        .is_some_and(|(ends, begins)| ends.unix() - begins.unix() <= DAY)
+}
+
+/// How often lists may be split for their size in one run. Halving reaches a single second within 30
+/// steps, so a list of `size` items needs fewer.
+fn most_splits(size: u64, window_records: u64) -> u64 {
+    const EACH: u64 = 60;
+    (size / window_records.max(1) + 2) * EACH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oai::Datestamp;
+
+    #[test]
+    fn neighbours_share_at_most_a_day() {
+        let span = |from: Option<i64>, until: Option<i64>| Span {
+            from: from.map(Datestamp::from_unix),
+            until: until.map(Datestamp::from_unix),
+        };
+        let day = 86_400;
+        let cases = [
+            (
+                "neighbours",
+                span(None, Some(day)),
+                span(Some(day), None),
+                true,
+            ),
+            (
+                "apart",
+                span(Some(5 * day), None),
+                span(Some(0), Some(day)),
+                true,
+            ),
+            (
+                "parent and child",
+                span(None, None),
+                span(None, Some(9 * day)),
+                false,
+            ),
+            (
+                "parent and last child",
+                span(Some(0), Some(9 * day)),
+                span(Some(5 * day), Some(9 * day)),
+                false,
+            ),
+        ];
+        for (case, one, other, expected) in cases {
+            assert_eq!(share_at_most_a_day(one, other), expected, "{case}");
+            assert_eq!(share_at_most_a_day(other, one), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn splits_are_bounded_by_the_size_of_the_list() {
+        assert_eq!(most_splits(100_000, 50_000), 240);
+        assert_eq!(most_splits(11_000_000, 50_000), 13_320);
+        assert_eq!(most_splits(5, 0), 420);
     }
 }

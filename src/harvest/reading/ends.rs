@@ -74,6 +74,7 @@ impl Reading {
                             into,
                             note,
                             doubt: Some(SizeDoubt::Short { items, size }),
+                            token: None,
                         };
                     }
                     None if again && end.is_formal(reading) => Ending::Complete,
@@ -225,11 +226,13 @@ mod tests {
             bound: None,
             reads,
             last_items: None,
+            failures: 0,
             note: None,
         }
     }
 
     const RULES: Rules = Rules {
+        may_split: true,
         granularity: Granularity::Second,
         window_records: 50_000,
         earliest: None,
@@ -267,6 +270,7 @@ mod tests {
         };
         let undated = Rules {
             ignores_dates: true,
+            may_split: false,
             ..RULES
         };
         let short_at = |items| Rules {

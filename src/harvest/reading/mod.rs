@@ -33,7 +33,9 @@ pub(super) struct Rules {
     pub(super) window_records: u64,
     /// The repository's hint of its oldest datestamp.
     pub(super) earliest: Option<Datestamp>,
-    /// `from` and `until` have no effect, so no window is split.
+    /// Whether smaller windows can be requested.
+    pub(super) may_split: bool,
+    /// `from` and `until` have no effect.
     pub(super) ignores_dates: bool,
     /// `completeListSize` is not to be believed.
     pub(super) list_size_lies: bool,
@@ -77,6 +79,8 @@ pub(super) struct Reading {
     bound: Option<Datestamp>,
     /// Hashes of the pages, each over its items.
     fingerprints: HashSet<u64>,
+    /// The hash of the last page that had items.
+    fingerprint: u64,
     /// Hashes of the items' identifiers.
     seen: HashSet<u64>,
     /// An item came twice, or the list became smaller: other items may be missing between two pages.
@@ -134,6 +138,8 @@ pub(super) enum Verdict {
         note: String,
         /// The doubt that the smaller windows are to resolve.
         doubt: Option<SizeDoubt>,
+        /// The token of the next page, in case that the list has to be read as a whole.
+        token: Option<ResumptionToken>,
     },
     /// The token is refused or may be stale: read the window again.
     Restart(String),
@@ -177,6 +183,7 @@ impl Reading {
             last_size: None,
             bound: window.bound.or(window.span.until),
             fingerprints: HashSet::new(),
+            fingerprint: 0,
             seen: HashSet::new(),
             moved: false,
             other_dates: false,
@@ -226,6 +233,11 @@ impl Reading {
     /// Whether the next request is the window's first.
     pub(super) fn is_first(&self) -> bool {
         self.first
+    }
+
+    /// A hash of the items of the last page.
+    pub(super) fn last_page(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Whether the repository has shown that it ignores `from` and `until`.
@@ -359,7 +371,8 @@ impl Reading {
         } else {
             PageOrder::Later
         };
-        let too_many = if first {
+        // Of a list that cannot be read, smaller windows bring nothing.
+        let too_many = if first && !list.items.is_empty() {
             Excess::of(&list, rules)
         } else {
             Excess::No
@@ -397,6 +410,7 @@ impl Reading {
                 into,
                 note: too_many.in_words(rules),
                 doubt: too_many.doubt(),
+                token,
             };
         }
         let known = match too_many {
@@ -486,7 +500,7 @@ impl Reading {
 
     /// The smaller windows into which the window can be split.
     fn split_at(&self, bound: Option<Datestamp>, rules: &Rules) -> Option<Vec<NewWindow>> {
-        if rules.ignores_dates {
+        if !rules.may_split {
             return None;
         }
         let spans = span::split(self.window.span, bound?, rules.earliest, rules.granularity)?;

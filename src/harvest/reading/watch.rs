@@ -21,7 +21,8 @@ impl Reading {
         }
         self.empty_pages = 0;
         // A list that ends here does not go in circles, whatever it repeats.
-        (!self.fingerprints.insert(fingerprint(list)) && list.token.is_some()).then(|| {
+        self.fingerprint = fingerprint(list);
+        (!self.fingerprints.insert(self.fingerprint) && list.token.is_some()).then(|| {
             format!(
                 "the list goes in circles: it repeats a page after {} items",
                 self.items
@@ -65,11 +66,13 @@ impl Reading {
         granularity: Granularity,
         closely: bool,
     ) -> bool {
-        let texts = list
+        let items = list
             .items
             .iter()
             .map(|record| record.header.datestamp.as_str());
-        span::are_outside(texts, self.window.span, granularity, closely)
+        let bad = list.bad.iter().filter_map(|bad| bad.datestamp.as_deref());
+        let texts: Vec<&str> = items.chain(bad).collect();
+        span::are_outside(texts.into_iter(), self.window.span, granularity, closely)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The limits of one run, and how much of them is left.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::halt::Halt;
 use crate::store::WindowId;
@@ -14,9 +15,18 @@ const MAX_RESTARTS: u32 = 3;
 /// A run splits at most this many windows because they fail.
 const MAX_FAILURE_SPLITS: u32 = 400;
 
-/// A run ends after this many failed windows in a row. Halving finds a single record that breaks its
-/// list within fewer.
-pub(in crate::harvest) const MAX_FAILURES_IN_A_ROW: u32 = 40;
+/// One run remembers at most this many identifiers to see whether smaller windows bring new records.
+const MAX_SEEN: usize = 1 << 20;
+
+/// While gaps are read, at most this many windows are split before one can be read.
+const MAX_GAP_SPLITS: u32 = 40;
+
+/// After this many failed windows in a row, no window is split any more. Halving finds a single record
+/// that breaks its list within fewer.
+const MAX_FAILURES_IN_A_ROW: u32 = 40;
+
+/// The same while no list was answered in this run: then the repository fails, not some records.
+const MAX_FAILURES_AT_FIRST: u32 = 12;
 
 /// The limits of one run, and how much of them is left.
 #[derive(Debug)]
@@ -31,6 +41,10 @@ pub(in crate::harvest) struct Budget {
     failures_in_a_row: u32,
     /// How often each window began again.
     restarts: HashMap<WindowId, u32>,
+    /// Hashes of the identifiers that pages have shown after a window failed.
+    seen: HashSet<u64>,
+    /// A list of records was answered in this run, if only by `noRecordsMatch`.
+    some_list_was_answered: bool,
 }
 
 impl Budget {
@@ -42,6 +56,8 @@ impl Budget {
             failures: 0,
             failures_in_a_row: 0,
             restarts: HashMap::new(),
+            seen: HashSet::new(),
+            some_list_was_answered: false,
         }
     }
 
@@ -86,7 +102,22 @@ impl Budget {
     pub(in crate::harvest) fn take_failure(&mut self) -> bool {
         self.failures += 1;
         self.failures_in_a_row += 1;
-        self.failures_in_a_row <= MAX_FAILURES_IN_A_ROW
+        let most = if self.some_list_was_answered {
+            MAX_FAILURES_IN_A_ROW
+        } else {
+            MAX_FAILURES_AT_FIRST
+        };
+        self.failures_in_a_row <= most
+    }
+
+    /// The number of windows that failed since one could be read.
+    pub(in crate::harvest) fn failures_in_a_row(&self) -> u32 {
+        self.failures_in_a_row
+    }
+
+    /// The repository answered a list request.
+    pub(in crate::harvest) fn list_was_answered(&mut self) {
+        self.some_list_was_answered = true;
     }
 
     /// Whether another failed window may be split.
@@ -94,9 +125,30 @@ impl Budget {
         self.failures <= MAX_FAILURE_SPLITS
     }
 
-    /// A page with records was read.
-    pub(in crate::harvest) fn records_were_read(&mut self) {
-        self.failures = 0;
+    /// A page with these records was read. Only records that no page has shown since windows fail are
+    /// progress: where dates have no effect, smaller windows show the same records again and again.
+    pub(in crate::harvest) fn records_were_read<'i>(
+        &mut self,
+        identifiers: impl Iterator<Item = &'i String>,
+    ) {
+        let is_failing = self.failures > 0;
+        let mut is_progress = false;
+        for identifier in identifiers {
+            self.some_list_was_answered = true;
+            if !is_failing {
+                return;
+            }
+            is_progress |= self.seen.len() < MAX_SEEN && self.seen.insert(hash(identifier));
+        }
+        if is_progress {
+            self.failures = 0;
+            self.failures_in_a_row = 0;
+        }
+    }
+
+    /// Gaps are read from now on: they get a small share of what a run may do.
+    pub(in crate::harvest) fn begin_gaps(&mut self) {
+        self.failures = MAX_FAILURE_SPLITS - MAX_GAP_SPLITS;
         self.failures_in_a_row = 0;
     }
 
@@ -114,6 +166,12 @@ impl Budget {
             configured
         }
     }
+}
+
+fn hash(identifier: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    identifier.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -136,6 +194,7 @@ mod tests {
     fn failures_use_up_the_budget_until_a_page_is_read() {
         let mut budget = Budget::new(None);
         assert_eq!(budget.retries(6), 6);
+        budget.list_was_answered();
         for _ in 0..MAX_FAILURES_IN_A_ROW {
             assert!(budget.take_failure());
         }
@@ -144,7 +203,13 @@ mod tests {
         budget.window_was_recovered();
         assert!(budget.take_failure());
         assert_eq!(budget.retries(6), 1, "no page yet");
-        budget.records_were_read();
+        let record = "oai:x:1".to_owned();
+        budget.records_were_read([&record].into_iter());
+        assert_eq!(budget.retries(6), 6);
+        budget.take_failure();
+        budget.records_were_read([&record].into_iter());
+        assert_eq!(budget.retries(6), 1, "the same record is no progress");
+        budget.records_were_read([&"oai:x:2".to_owned()].into_iter());
         assert_eq!(budget.retries(6), 6);
         for _ in 0..MAX_FAILURE_SPLITS {
             budget.take_failure();
@@ -152,6 +217,15 @@ mod tests {
         assert!(budget.may_split());
         budget.take_failure();
         assert!(!budget.may_split());
+    }
+
+    #[test]
+    fn fewer_failures_show_that_no_list_works() {
+        let mut budget = Budget::new(None);
+        for _ in 0..MAX_FAILURES_AT_FIRST {
+            assert!(budget.take_failure());
+        }
+        assert!(!budget.take_failure());
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(in crate::harvest) enum Halt {
     Unavailable(String),
     /// A part of the lists could not be read, for this reason.
     Unfinished(String),
+    /// All lists were read but for their gaps, which are these.
+    GapsLeft(String),
     /// The repository cannot list identifiers alone, for this reason.
     CannotListIdentifiers(String),
     /// The run waits for a person, for this reason.
@@ -94,6 +96,7 @@ impl Halt {
                 "{why}; the watermark stays where it is; the next run resumes"
             )),
             Self::Held(why) => End::Incomplete(why),
+            Self::GapsLeft(gaps) => End::GapsLeft(gaps),
             Self::Store(error) if error.is_transient() => End::Incomplete(error.to_string()),
             Self::Store(error @ StoreError::SourceLocked { .. }) => {
                 End::Incomplete(error.to_string())
@@ -113,6 +116,7 @@ impl Halt {
             | Self::Unavailable(why)
             | Self::Unfinished(why)
             | Self::Held(why)
+            | Self::GapsLeft(why)
             | Self::CannotListIdentifiers(why) => why.clone(),
             Self::Store(error) => error.to_string(),
             Self::StoringStopped => "storing stopped".to_owned(),

@@ -18,7 +18,6 @@ mod repository;
 mod single_record;
 mod size_check;
 
-pub(super) use budget::MAX_FAILURES_IN_A_ROW;
 pub(super) use growth::Growth;
 pub(super) use halt::{Halt, LIMIT_REACHED, Saved};
 pub(super) use single_record::SingleRecord;
@@ -38,7 +37,7 @@ use super::context::Context;
 use super::learn;
 use super::requester::{Fetched, RequestError, Requester};
 use super::settings::{SourceSettings, definition};
-use super::watermark::{self, next_watermark};
+use super::watermark::{self, proven};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::{Content, Datestamp, Request};
@@ -58,6 +57,8 @@ pub(super) struct Run<'a, T> {
     pub(super) counts: Counts,
     /// The saved records of the current pass.
     pub(super) saved: Saved,
+    /// Why the end of a list could not be read, so that nothing shows how far it reaches.
+    pub(super) unread_end: Option<String>,
 }
 
 impl<'a, T: Transport> Run<'a, T> {
@@ -79,6 +80,7 @@ impl<'a, T: Transport> Run<'a, T> {
             notes: Notes::new(&*context.progress, &settings.name),
             counts: Counts::default(),
             saved: Saved::default(),
+            unread_end: None,
         }
     }
 
@@ -121,7 +123,7 @@ impl<'a, T: Transport> Run<'a, T> {
         Ok(Committer::start(
             self.context.commit_mode,
             PassPacker::new(Arc::clone(store), &source.metadata_prefix)?,
-            PassWriter::new(Arc::clone(store), source.id, pass, next_watermark),
+            PassWriter::new(Arc::clone(store), source.id, pass, proven),
             self.context.clock.clone(),
             self.settings.name.clone(),
             Arc::clone(&self.context.progress),

@@ -69,6 +69,7 @@ impl<'a> Repository<'a> {
     pub(in crate::harvest) fn forget_list_traits(&mut self, is_new_list: bool) {
         if is_new_list {
             self.traits.ignores_dates = false;
+            self.traits.rejects_until = false;
             self.traits.ignores_sets = None;
             self.traits.metadata_roots.clear();
         }
@@ -83,6 +84,7 @@ impl<'a> Repository<'a> {
             granularity: request_form::granularity(traits),
             window_records: self.settings.window_records,
             earliest: traits.earliest,
+            may_split: !traits.ignores_dates && !traits.rejects_until,
             ignores_dates: traits.ignores_dates,
             list_size_lies: traits.list_size_lies,
             tokens_name_items: traits.tokens_name_items == Some(true),

@@ -50,6 +50,7 @@ fn page(source: &SourceView, details: &PassDetails) -> Markup {
                 @match pass.kind {
                     PassKind::Full => "everything",
                     PassKind::Since => "changes since the watermark",
+                    PassKind::Gaps => "gaps of earlier passes",
                     PassKind::Part => "a span of time that was asked for",
                     PassKind::Identifiers => "the identifiers of everything, to find records that disappeared",
                 }

@@ -171,6 +171,7 @@ pub(super) fn problems(source: &SourceView) -> Markup {
     html! {
         (last_message(&source.pass))
         (last_message(&source.reconcile))
+        @if let Some(words) = &source.gaps_in_words { p class="bad" { (words) } }
         @for warning in &source.warnings {
             p class="bad" { "Since " (words::instant(warning.since_at)) ": " (warning.message) }
         }
@@ -203,6 +204,7 @@ pub(super) fn state_of(pass: &Pass, source: &SourceView) -> &'static str {
         PassState::Complete => "complete",
         PassState::Open if runs => "running",
         PassState::Open => "interrupted",
+        PassState::Incomplete => "ended with gaps",
         PassState::Abandoned => "replaced",
     }
 }
@@ -246,6 +248,10 @@ fn page(
                 }
             }))
         }
+        @if !source.gaps.is_empty() {
+            h2 { "Gaps" }
+            (gaps(source))
+        }
         @if !source.passes.is_empty() {
             h2 { "Last passes" }
             (passes(source))
@@ -275,6 +281,32 @@ fn page(
         }
     };
     Page::new(&source.name).with(&content)
+}
+
+/// The spans that could not be read.
+fn gaps(source: &SourceView) -> Markup {
+    let shown = &source.gaps[..source.gaps.len().min(ROWS)];
+    html! {
+        (table("Gaps", &html! {
+            tr { th { "From" } th { "Until" } th { "Attempts" } th { "Next attempt" } th { "Reason" } }
+            @for gap in shown {
+                tr {
+                    td {
+                        @match gap.span.from {
+                            Some(from) => (from),
+                            None => "the beginning",
+                        }
+                        @if let Some(set) = &gap.set_spec { " of set " (set) }
+                    }
+                    td { @if let Some(until) = gap.span.until { (until) } }
+                    td { (gap.attempts) }
+                    td { (words::instant(gap.next_at)) }
+                    td class="text" { (gap.reason) }
+                }
+            }
+        }))
+        (rest(ROWS, source.gaps.len() as u64, "first"))
+    }
 }
 
 fn commands(source: &SourceView, has_token: bool) -> Markup {

@@ -20,6 +20,8 @@ pub(in crate::daemon::http) enum PassKind {
     Part,
     /// The identifiers of everything, to find records that disappeared.
     Identifiers,
+    /// Spans that earlier passes could not read.
+    Gaps,
 }
 
 /// The state of a pass.
@@ -30,6 +32,8 @@ pub(in crate::daemon::http) enum PassState {
     Open,
     /// All its windows are complete.
     Complete,
+    /// It ended, but parts of its lists could not be read.
+    Incomplete,
     /// A new pass replaced it, because the configuration or the watermark changed.
     Abandoned,
 }
@@ -83,6 +87,8 @@ pub(in crate::daemon::http) enum WindowState {
     Suspicious,
     /// It could not be read; it is tried again.
     Failed,
+    /// It could not be read when its pass ended. It became a gap, or the next pass reads it.
+    Unread,
     /// Smaller windows replaced it.
     Split,
 }
@@ -165,10 +171,12 @@ impl From<store::Pass> for Pass {
                 store::PassKind::Since => PassKind::Since,
                 store::PassKind::Part => PassKind::Part,
                 store::PassKind::Identifiers => PassKind::Identifiers,
+                store::PassKind::Gaps => PassKind::Gaps,
             },
             state: match pass.state {
                 store::PassState::Open => PassState::Open,
                 store::PassState::Complete => PassState::Complete,
+                store::PassState::Incomplete => PassState::Incomplete,
                 store::PassState::Abandoned => PassState::Abandoned,
             },
             moves_watermark: pass.moves_watermark,
@@ -198,6 +206,7 @@ impl From<store::WindowState> for WindowState {
             store::WindowState::Complete => Self::Complete,
             store::WindowState::Suspicious => Self::Suspicious,
             store::WindowState::Failed => Self::Failed,
+            store::WindowState::Unread => Self::Unread,
             store::WindowState::Split => Self::Split,
         }
     }

@@ -43,6 +43,8 @@ pub(in crate::daemon::http) struct Source {
     behind_seconds: Option<i64>,
     /// The watermark of each list: of the whole repository, or of each set.
     watermarks: Vec<Watermark>,
+    /// Spans of datestamps that could not be read. They are tried again by themselves.
+    gaps: Vec<Gap>,
     repository: Repository,
     /// Windows of the open pass that are not complete.
     pending_windows: Vec<Window>,
@@ -67,6 +69,24 @@ pub(in crate::daemon::http) struct Watermark {
     datestamp: Datestamp,
     /// Readers of the change feed have all these changes once they reach this version.
     version: Version,
+}
+
+/// A span of datestamps that could not be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::daemon::http) struct Gap {
+    /// The set; null for the whole repository.
+    set_spec: Option<String>,
+    /// The first datestamp; null for the beginning of the list.
+    from: Option<Datestamp>,
+    /// The last datestamp.
+    until: Option<Datestamp>,
+    /// Why the last attempt failed.
+    reason: String,
+    /// Failed attempts.
+    attempts: u32,
+    first_failed_at: Timestamp,
+    /// The next attempt is due at this time.
+    next_attempt_at: Timestamp,
 }
 
 /// What the repository says of itself, and what the harvester learned about it.
@@ -143,6 +163,7 @@ impl From<SourceView> for Source {
             watermark: view.watermark.map(Datestamp),
             behind_seconds: view.behind_seconds,
             watermarks: list(view.watermarks),
+            gaps: list(view.gaps),
             repository: view.traits.into(),
             pending_windows: list(view.pending_windows),
             passes: list(view.passes),
@@ -160,6 +181,20 @@ impl From<store::Watermark> for Watermark {
             set_spec: watermark.set_spec,
             datestamp: Datestamp(watermark.datestamp),
             version: Version(watermark.version),
+        }
+    }
+}
+
+impl From<store::Gap> for Gap {
+    fn from(gap: store::Gap) -> Self {
+        Self {
+            set_spec: gap.set_spec,
+            from: gap.span.from.map(Datestamp),
+            until: gap.span.until.map(Datestamp),
+            reason: gap.reason,
+            attempts: gap.attempts,
+            first_failed_at: Timestamp::from_ms(gap.first_at),
+            next_attempt_at: Timestamp::from_ms(gap.next_at),
         }
     }
 }
