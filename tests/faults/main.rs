@@ -14,6 +14,7 @@ mod bytes;
 mod common;
 mod dates;
 mod deletions;
+mod gaps;
 mod http;
 mod identify;
 mod lists;

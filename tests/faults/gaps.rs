@@ -1,0 +1,286 @@
+//! Spans of datestamps that cannot be read, for a day or for weeks.
+
+use std::sync::Arc;
+
+use harvestd::end::End;
+use harvestd::harvest::RunOptions;
+use harvestd::oai::{Datestamp, Granularity};
+
+use crate::common::*;
+
+/// A record changed at this moment.
+fn put(world: &World, number: usize, seconds: i64) {
+    let item = harvestd::demo::Item {
+        datestamp: Datestamp::from_unix(seconds),
+        ..item(number)
+    };
+    world.repository.with_model(|model| model.insert(item));
+}
+
+/// Every answer that shows record `number` fails, except lists of identifiers if `spares` says so.
+fn poison(number: usize, spares_identifiers: bool) -> Fault {
+    let needle = format!("<identifier>{}</identifier>", id(number));
+    Fault::Transform(Arc::new(move |answer| {
+        let text = String::from_utf8_lossy(&answer.body);
+        let is_spared = spares_identifiers && text.contains("<ListIdentifiers>");
+        if text.contains(&needle) && !is_spared {
+            html(500)
+        } else {
+            answer
+        }
+    }))
+}
+
+/// The number of requests of a run.
+async fn requests_of_a_run(world: &World) -> (End, usize) {
+    world.repository.forget_requests();
+    let end = world.run().await.end;
+    (end, world.repository.requests().len())
+}
+
+#[tokio::test]
+async fn b18_newer_records_come_while_one_cannot_be_read_for_weeks() {
+    for granularity in [Granularity::Second, Granularity::Day] {
+        let builder = six()
+            .behaving(|how| how.granularity = granularity)
+            .always(When::Always, poison(7, false));
+        let world = World::of(builder).await;
+        assert_eq!(world.run().await.end, End::Complete, "{granularity:?}");
+        // The first new record is the one that cannot be read.
+        world.advance(3 * DAY);
+        put(&world, 7, NOW + DAY + 3_600);
+        let mut live = "1 2 3 4 5 6".to_owned();
+        for number in 8..20 {
+            let day = number as i64 - 5;
+            put(&world, number, NOW + (day - 1) * DAY + 7_200);
+            live.push_str(&format!(" {number}"));
+            let (end, requests) = requests_of_a_run(&world).await;
+            assert!(
+                matches!(&end, End::GapsLeft(why) if why.contains("HTTP 500")),
+                "{granularity:?}, day {day}: {end:?}"
+            );
+            assert_eq!(world.live(), live, "{granularity:?}, day {day}");
+            let most = if number == 8 { 90 } else { 20 };
+            assert!(
+                requests <= most,
+                "{granularity:?}, day {day}: {requests} requests"
+            );
+            world.advance(DAY);
+        }
+        let before = world.watermark().unwrap();
+        assert!(before < Datestamp::from_unix(NOW + DAY + 3_600).to_string());
+        let gaps = world.reader().gaps(&world.source()).unwrap();
+        let unit = match granularity {
+            Granularity::Second => 1,
+            Granularity::Day => DAY,
+        };
+        for gap in &gaps {
+            let (from, until) = (gap.span.from.unwrap(), gap.span.until.unwrap());
+            assert!(until.unix() - from.unix() <= unit, "{gap:?}");
+            assert!(gap.attempts > 2, "{gap:?}");
+        }
+        // Once it can be read, the gap closes by itself.
+        world.repository.heal();
+        world.advance(8 * DAY);
+        assert_eq!(world.run().await.end, End::Complete, "{granularity:?}");
+        assert_eq!(world.source().live_records, 19);
+        assert!(world.reader().gaps(&world.source()).unwrap().is_empty());
+        assert!(world.source().heads.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn b18_a_gap_is_left_alone_until_its_pause_is_over() {
+    let world = World::of(six().always(When::Always, poison(3, false))).await;
+    let (end, _) = requests_of_a_run(&world).await;
+    assert!(matches!(end, End::GapsLeft(_)), "{end:?}");
+    // One request for what is new, and none for the gap.
+    world.advance(600);
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert!(matches!(end, End::GapsLeft(_)), "{end:?}");
+    assert_eq!(requests, 1);
+    // A requested full list tries it at once.
+    world.repository.heal();
+    let full = RunOptions {
+        full: true,
+        ..RunOptions::default()
+    };
+    assert_eq!(world.run_with(&full).await.end, End::Complete);
+    world.assert_whole(&world.run().await);
+}
+
+#[tokio::test]
+async fn b18_a_gap_that_lists_nothing_is_asked_for_twice() {
+    let world = World::of(six().always(When::Always, poison(3, false))).await;
+    world.run().await;
+    let before = world.watermark();
+    // The record is gone, or hidden for a while: an empty list proves nothing.
+    world.repository.heal();
+    let hidden = world.repository.with_model(|model| {
+        let now = Datestamp::from_unix(NOW);
+        model.remove(&id(3), now);
+        now
+    });
+    world.advance(DAY);
+    let end = world.run().await.end;
+    assert!(matches!(end, End::GapsLeft(_)), "{end:?}");
+    assert_eq!(world.watermark(), before);
+    world.advance(DAY);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert!(world.watermark() > Some(hidden.to_string()));
+}
+
+#[tokio::test]
+async fn b19_a_quiet_day_that_fails_costs_a_handful_of_requests() {
+    let answers: [(&str, Fault); 6] = [
+        ("HTTP 500", Fault::html(500)),
+        ("HTTP 204", Fault::status(204, &[], "")),
+        ("HTTP 404", Fault::html(404)),
+        ("a document without content", Fault::xml(list(""))),
+        ("an unknown code", Fault::oai_error("noRecordsFound")),
+        ("a code of another fault", Fault::oai_error("badArgument")),
+    ];
+    for (case, answer) in answers {
+        let reply = match answer {
+            Fault::Reply(reply) => reply,
+            _ => unreachable!("each of them is a reply"),
+        };
+        let quiet = Fault::Transform(Arc::new(move |answer| {
+            let text = String::from_utf8_lossy(&answer.body);
+            if text.contains("code=\"noRecordsMatch\"") {
+                reply.clone()
+            } else {
+                answer
+            }
+        }));
+        let world = World::of(six().always(lists(), quiet)).await;
+        world.assert_whole(&world.run().await);
+        for day in 1..4 {
+            world.advance(3 * DAY);
+            let (end, requests) = requests_of_a_run(&world).await;
+            assert_eq!(end, End::Complete, "{case}, day {day}");
+            assert!(requests <= 8, "{case}, day {day}: {requests} requests");
+        }
+        // What comes later comes.
+        put(&world, 7, NOW + 9 * DAY);
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert_eq!((end, requests), (End::Complete, 1), "{case}");
+        assert_eq!(world.live(), "1 2 3 4 5 6 7", "{case}");
+    }
+}
+
+#[tokio::test]
+async fn b20_requests_with_from_fail_and_others_do_not() {
+    for fault in [Fault::html(500), Fault::oai_error("badArgument")] {
+        let with_from = When::matching(|request| request.argument("from").is_some());
+        let world = World::of(six().always(with_from, fault)).await;
+        world.assert_whole(&world.run().await);
+        world.advance(3 * DAY);
+        put(&world, 7, NOW + DAY);
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert_eq!(end, End::Complete);
+        assert_eq!(world.live(), "1 2 3 4 5 6 7");
+        assert!(requests < 20, "{requests} requests");
+        assert!(world.source().traits.ignores_dates);
+        // It is known from now on.
+        world.advance(DAY);
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert_eq!((end, requests), (End::Complete, 4), "the pages of the list");
+    }
+}
+
+#[tokio::test]
+async fn b20_requests_with_until_fail_and_others_do_not() {
+    let with_until = When::matching(|request| request.argument("until").is_some());
+    let mut world = World::of(six().always(with_until, Fault::html(500))).await;
+    // The list is to be split, which needs until.
+    world.settings.window_records = 3;
+    world.assert_whole(&world.run().await);
+    assert!(world.source().traits.rejects_until);
+    world.advance(3 * DAY);
+    put(&world, 7, NOW + DAY);
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert_eq!(end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7");
+    assert!(requests <= 2, "{requests} requests");
+}
+
+#[tokio::test]
+async fn b21_a_list_of_which_nothing_can_be_read_is_not_split() {
+    // Each item lacks its header, so that not even its date is known. Dates have no effect.
+    let broken = Fault::body(|body| {
+        let text = String::from_utf8(body).unwrap();
+        text.replace("<header>", "<x>")
+            .replace("</header>", "</x>")
+            .into_bytes()
+    });
+    let builder = Repository::of(model(300, 10))
+        .behaving(|how| how.ignores_from = true)
+        .always(lists(), broken);
+    let mut world = World::of(builder).await;
+    world.settings.window_records = 20;
+    let (_, requests) = requests_of_a_run(&world).await;
+    // Identify and the pages of the list, once.
+    assert!(requests <= 40, "{requests} requests");
+    assert_eq!(world.quarantine().len(), 300);
+}
+
+#[tokio::test]
+async fn b21_a_list_that_dates_do_not_make_smaller_is_not_split_for_ever() {
+    // No date can be read, and each span of dates shows the same list.
+    let undated = Fault::body(|body| {
+        let text = String::from_utf8(body).unwrap();
+        text.replace("<datestamp>", "<datestamp>on ").into_bytes()
+    });
+    let builder = Repository::of(model(60, 10))
+        .behaving(|how| how.ignores_from = true)
+        .always(lists(), undated)
+        .always(
+            When::matching(|request| request.argument("until").is_some()),
+            Fault::Transform(Arc::new(|answer| answer)),
+        );
+    let mut world = World::of(builder).await;
+    world.settings.window_records = 20;
+    let (_, requests) = requests_of_a_run(&world).await;
+    assert!(requests <= 60, "{requests} requests");
+}
+
+#[tokio::test]
+async fn b22_one_set_that_fails_holds_up_no_other() {
+    let mut model = model(0, 2);
+    for number in 1..=6 {
+        let mut item = item(number);
+        item.set_specs = vec![if number <= 3 { "a" } else { "b" }.to_owned()];
+        model.insert(item);
+    }
+    let set_a = When::matching(|request| request.argument("set") == Some("a"));
+    let mut world = World::of(Repository::of(model).always(set_a, Fault::html(500))).await;
+    world.settings.sets = vec!["a".to_owned(), "b".to_owned()];
+    for day in 0..3 {
+        let report = world.run().await;
+        assert_incomplete(&report, &["HTTP 500"]);
+        assert!(world.source().watermark(Some("b")).is_some(), "day {day}");
+        assert!(world.source().watermark(Some("a")).is_none(), "day {day}");
+        let mut new = item(7 + day);
+        new.datestamp = Datestamp::from_unix(NOW + day as i64 * DAY + 60);
+        new.set_specs = vec!["b".to_owned()];
+        world.repository.with_model(|model| model.insert(new));
+        world.advance(DAY);
+    }
+    world.run().await;
+    assert_eq!(world.live(), "4 5 6 7 8 9");
+    world.repository.heal();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7 8 9");
+}
+
+#[tokio::test]
+async fn b18_identifiers_find_the_one_record_that_cannot_be_read() {
+    // Lists of identifiers work, so that few requests are needed.
+    let world = World::of(six().always(When::Always, poison(3, true))).await;
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert_eq!(end, End::Complete, "it is quarantined");
+    assert_eq!(world.live(), "1 2 4 5 6");
+    assert_eq!(world.quarantine().len(), 1);
+    assert!(requests <= 20, "{requests} requests");
+}
