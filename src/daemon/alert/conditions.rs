@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::harvest::gaps_in_words;
 use crate::http::excerpt;
 use crate::store::{Condition, Job, JobOutcome, Reader, Source, StoreError, WarningKind};
 
@@ -166,7 +167,12 @@ pub(super) fn observe(
         let held = warned(&[WarningKind::HeldDeletions]);
         let growth = warned(&[WarningKind::HeldGrowth]);
         let without_effect = warned(&[WarningKind::CredentialsWithoutEffect]);
+        let gaps = match known.get(name) {
+            Some(source) => gaps_in_words(source, &reader.gaps(source)?, now_ms),
+            None => None,
+        };
         observe("source", name, "failing", failing(&jobs, "source", name));
+        observe("source", name, "gaps", Holds::of(gaps));
         observe("source", name, "suspicious", suspicious);
         observe("source", name, "held_deletions", held);
         observe("source", name, "held_growth", growth);

@@ -17,7 +17,7 @@ use super::push::{PushContext, PushOptions, PushReport, push_to};
 use super::target::Target;
 use crate::clock::Clock;
 use crate::end::End;
-use crate::harvest::next_watermark;
+use crate::harvest::proven;
 use crate::oai::{Datestamp, Header, Record};
 use crate::stop::{Stop, stop_switch};
 use crate::store::{
@@ -205,7 +205,7 @@ impl<S: Subject> Scene<S> {
         };
         let mut packer = PassPacker::new(Arc::clone(store), "oai_doaj").unwrap();
         let packed = packer.pack(Step::Page(step)).unwrap();
-        PassWriter::new(Arc::clone(store), source.id, pass, next_watermark)
+        PassWriter::new(Arc::clone(store), source.id, pass, proven)
             .apply(&[packed], self.now_ms)
             .unwrap();
     }
