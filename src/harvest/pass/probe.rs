@@ -66,7 +66,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 until: None,
                 ..span
             };
-            if let Some(list) = self.first_page(window, open).await? {
+            if let Some(list) = self.first_page_of_span(window, open).await? {
                 if self.is_short(&list) {
                     return Ok(Finding::Longer(open));
                 }
@@ -75,7 +75,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     ..span
                 };
                 // Both lists are the same, but for `until`.
-                if now.until.is_some() && self.first_page(window, now).await?.is_none() {
+                if now.until.is_some() && self.first_page_of_span(window, now).await?.is_none() {
                     return Ok(Finding::RejectsUntil);
                 }
             }
@@ -86,7 +86,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 from: Some(newest),
                 ..span
             };
-            if let Some(list) = self.first_page(window, known).await?
+            if let Some(list) = self.first_page_of_span(window, known).await?
                 && self.is_short(&list)
             {
                 return Ok(Finding::Longer(known));
@@ -94,13 +94,13 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
         if span.from.is_some() {
             let undated = Span::default();
-            if self.first_page(window, undated).await?.is_some() {
+            if self.first_page_of_span(window, undated).await?.is_some() {
                 let all = Span {
                     from: Some(self.earliest()),
                     until: None,
                 };
                 // Both lists are the same, but for `from`.
-                if self.first_page(window, all).await?.is_none() {
+                if self.first_page_of_span(window, all).await?.is_none() {
                     return Ok(Finding::RejectsFrom);
                 }
             }
@@ -124,7 +124,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
     }
 
     /// The first page of another span than that of `window`; `None` if there is no page of records.
-    async fn first_page(
+    async fn first_page_of_span(
         &mut self,
         window: &Window,
         span: Span,
