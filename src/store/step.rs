@@ -75,7 +75,10 @@ impl Step {
         match self {
             Self::Page(page) => &mut page.records,
             Self::Reconcile { found, .. } => found,
-            Self::Split { .. } | Self::Restart { .. } | Self::End { .. } => &mut [],
+            Self::Split { .. }
+            | Self::Restart { .. }
+            | Self::End { .. }
+            | Self::LeaveGaps { .. } => &mut [],
         }
     }
 
