@@ -136,11 +136,17 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("store.db");
     drop(harvestd::store::Store::open(&path).unwrap());
-    // The tables that the last two migrations made or dropped, as they were before.
+    // The tables that the last migrations made, changed or dropped, as they were before.
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE IF EXISTS job; DROP INDEX record_identifier; DROP TABLE match_key;
+            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head;
+             ALTER TABLE window DROP COLUMN failures;
+             ALTER TABLE output ADD COLUMN last_error TEXT;
+             ALTER TABLE output ADD COLUMN error_at INTEGER;
+             ALTER TABLE export ADD COLUMN last_error TEXT;
+             ALTER TABLE export ADD COLUMN error_at INTEGER;
+             DROP INDEX record_identifier; DROP TABLE match_key;
              CREATE TABLE match_keys (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);
              CREATE TABLE identifiers (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);
              CREATE TABLE recent_identifier (hash INTEGER, record_id INTEGER);

@@ -1206,12 +1206,22 @@ fn version(path: &Path) -> i64 {
 fn remove_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
-            "DROP TABLE IF EXISTS job;
+            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head;
+             ALTER TABLE window DROP COLUMN failures;
              ALTER TABLE window DROP COLUMN place_datestamp;
              ALTER TABLE window DROP COLUMN place_items;
              UPDATE meta SET key = 'last_version' WHERE key = 'newest_version';",
         )
         .unwrap();
+    for table in ["output", "export"] {
+        if connection.table_exists(None, table).unwrap() {
+            let add = format!(
+                "ALTER TABLE {table} ADD COLUMN last_error TEXT;
+                 ALTER TABLE {table} ADD COLUMN error_at INTEGER;"
+            );
+            connection.execute_batch(&add).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ async fn nothing_of_a_repository_runs_in_a_browser() {
         .start()
         .await;
     let store = temp_store();
-    let sources = [source("a", &repository.base_url(), "never", "")];
+    let sources = [source("a", &repository.base_url(), "never", "").replace("oai_doaj", "oai_dc")];
     let config = write_config(&store, "", &sources);
     harvestd(&["harvest", "--config", config.to_str().unwrap()]).await;
     let daemon = Daemon::start(&store, &config).await;

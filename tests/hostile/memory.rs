@@ -107,12 +107,14 @@ async fn start(faults: Vec<Fault>) -> (Vec<Repository>, crate::support::TempStor
             .start()
             .await;
         let limit = format!("max_inflated_bytes = {ALLOWED}\nmax_page_records = 1000000");
-        sources.push(source(
+        let settings = source(
             &format!("hostile{number}"),
             &repository.base_url(),
             "never",
             &limit,
-        ));
+        );
+        // Their metadata has no known format.
+        sources.push(settings.replace("oai_doaj", "own"));
         repositories.push(repository);
     }
     let config = write_config(&store, "token = 'let-me-in-please'", &sources);

@@ -30,7 +30,7 @@ async fn start(store: &TempStore, title_bytes: usize) -> Daemon {
             .into(),
     });
     let repository = Repository::of(model).start().await;
-    let sources = [source("a", &repository.base_url(), "never", "")];
+    let sources = [source("a", &repository.base_url(), "never", "").replace("oai_doaj", "oai_dc")];
     let config = write_config(store, "search = false", &sources);
     harvestd(&["harvest", "--config", config.to_str().unwrap()])
         .await
