@@ -535,6 +535,9 @@ CREATE TABLE head (
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE window ADD COLUMN failures INTEGER NOT NULL DEFAULT 0; -- failed windows that it is a part of
+
+-- The first stores with jobs had another word for it.
+UPDATE job SET kind = 'harvest' WHERE kind = 'pass';
 ";
 
 /// Creates the tables of schema 9 in an empty file.
@@ -562,6 +565,27 @@ mod tests {
             .unwrap();
         assert_eq!(version, NEWEST);
         migrate(&connection, NEWEST).unwrap();
+    }
+
+    #[test]
+    fn the_job_of_a_source_is_its_harvest() {
+        let connection = Connection::open_in_memory().unwrap();
+        create_schema_9(&connection);
+        for migration in &MIGRATIONS[9..11] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection
+            .execute_batch("INSERT INTO job (kind, name) VALUES ('pass', 'a'), ('push', 'a')")
+            .unwrap();
+        migrate(&connection, 11).unwrap();
+        let kinds: String = connection
+            .query_row(
+                "SELECT group_concat(kind, ' ') FROM (SELECT kind FROM job ORDER BY kind)",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(kinds, "harvest push");
     }
 
     #[test]
