@@ -335,8 +335,10 @@ async fn large_answers_are_read_one_at_a_time() {
     let taken = peak(daemon.process.id()) - before;
     // Each of the others has its first 4 MiB, as sent and decompressed.
     let others = 3 * 8 * MIB;
+    // The record of the answer before may still be on its way into the store.
+    let stored = ALLOWED;
     assert!(
-        taken <= 3 * ALLOWED + BESIDES + others,
+        taken <= 3 * ALLOWED + BESIDES + others + stored,
         "{} MiB",
         taken / MIB
     );
