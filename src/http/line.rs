@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// The longest text of another program that is kept, in characters.
 pub const LINE_CHARS: usize = 500;
 
-/// `text` as one line of at most [`LINE_CHARS`] characters, as [`excerpt`] makes it.
+/// `text` as one line of at most [`LINE_CHARS`] characters.
 pub fn one_line(text: &str) -> String {
     excerpt(text, LINE_CHARS)
 }
