@@ -100,7 +100,7 @@ impl<'a> Inflater<'a> {
         self.start_over().await
     }
 
-    /// Waits for the turn of a large body, and decompresses what came before.
+    /// Waits until this body may be large, and decompresses the bytes that have arrived.
     async fn start_over(&mut self) -> Result<(), Failure> {
         self.decompressor = Decompressor::new(None, 0);
         let begun = Instant::now();

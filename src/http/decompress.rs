@@ -33,7 +33,7 @@ pub(crate) enum DecompressError {
     TooLarge,
     /// The compressed bytes are damaged or truncated.
     Damaged(String),
-    /// The compressed bytes end too early: what came before is right.
+    /// The compressed bytes end too early. The output so far is right.
     Truncated(String),
 }
 
@@ -112,7 +112,7 @@ impl Decompressor {
         }
     }
 
-    /// The whole body. After a failure, [`Decompressor::take_output`] has what came before it.
+    /// The whole body. After a failure, [`Decompressor::take_output`] has the output before the failure.
     pub(crate) fn finish(&mut self) -> Result<Vec<u8>, DecompressError> {
         if self.decoder.is_none() {
             self.start_layer()?;

@@ -85,7 +85,7 @@ impl Asked {
         if let Some(asked) = self.format {
             return found != asked;
         }
-        // The meaning of the metadataPrefix shows in what came first.
+        // The first pages show which format the metadataPrefix stands for.
         !self.roots.is_empty()
             && !self.roots.contains(root)
             && self.roots.iter().all(|seen| family(seen) != Some(found))
