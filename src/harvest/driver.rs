@@ -168,9 +168,6 @@ pub(super) async fn read_passes<T: Transport>(
                     PassStart::Interrupted
                 };
                 read_pass(run, &source, &pass, start).await?;
-                if let Some(why) = run.unread_end.take() {
-                    return Err(Halt::Unfinished(why));
-                }
                 // The pass may be old, so the changes since are read as well, but not everything
                 // once more.
                 options.full = false;
@@ -205,9 +202,6 @@ pub(super) async fn read_passes<T: Transport>(
                 })?;
                 let pass = store.pass(pass)?;
                 read_pass(run, &source, &pass, PassStart::New).await?;
-                if let Some(why) = run.unread_end.take() {
-                    return Err(Halt::Unfinished(why));
-                }
                 if kind != PassKind::Part {
                     read_gaps(run).await?;
                 }

@@ -283,6 +283,24 @@ impl<'a, T: Transport> Requester<'a, T> {
         }
     }
 
+    /// The content of the answer to `request`; `None` if all attempts failed, or if the repository refuses
+    /// this request. `retries` is as in [`Self::ask`].
+    ///
+    /// # Errors
+    /// Those that concern every request: see [`RequestError`].
+    pub(super) async fn content(
+        &mut self,
+        request: &Request,
+        retries: u32,
+    ) -> Result<Option<Content>, RequestError> {
+        match self.ask(request, retries).await {
+            Ok(fetched) => Ok(Some(fetched.response.content)),
+            Err(RequestError::Failed { .. }) => Ok(None),
+            Err(error) if error.refuses_this_request().is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn read(&self, request: &Request, answer: Answer, cost: &mut Cost) -> Next {
         let Answer {
             body,

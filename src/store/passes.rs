@@ -155,11 +155,12 @@ impl Store {
         Ok(())
     }
 
-    /// Stores a remark about a complete pass.
+    /// Stores a remark about a pass that has ended.
     pub fn note_completion(&self, pass: PassId, remark: &str) -> Result<(), StoreError> {
         self.write("storing a remark about a pass", |transaction| {
             transaction.run(
-                "UPDATE pass SET note = ?2 WHERE id = ?1 AND state = 'complete'",
+                "UPDATE pass SET note = ?2
+                 WHERE id = ?1 AND state IN ('complete', 'incomplete')",
                 params![pass.0, remark],
             )
         })?;

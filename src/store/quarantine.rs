@@ -194,7 +194,8 @@ impl<'a> Quarantine<'a> {
                 .prepare_cached(
                     "DELETE FROM quarantine WHERE source_id = ?1 AND identifier IS NULL AND last_at <
                         (SELECT started_at FROM pass
-                         WHERE id = ?2 AND kind = 'full' AND started_at <= ?3)",
+                         WHERE id = ?2 AND kind = 'full' AND state = 'complete'
+                            AND started_at <= ?3)",
                 )?
                 .execute(params![self.source.0, pass.0, now_ms])?;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use harvestd::end::End;
 use harvestd::harvest::RunOptions;
 use harvestd::oai::{Datestamp, Granularity};
+use harvestd::store::WarningKind;
 
 use crate::common::*;
 
@@ -133,6 +134,49 @@ async fn b18_a_gap_that_lists_nothing_is_asked_for_twice() {
     world.advance(DAY);
     assert_eq!(world.run().await.end, End::Complete);
     assert!(world.watermark() > before);
+}
+
+#[tokio::test]
+async fn b18_a_full_list_with_a_gap_clears_no_item_without_identifier() {
+    let world = World::of(Repository::of(model(6, 2)).always(lists(), without_header(2))).await;
+    world.run().await;
+    let quarantined = world.quarantine();
+    assert_eq!(quarantined.len(), 1);
+    assert_eq!(quarantined[0].identifier, None);
+    // The next full list does not show where it was.
+    world.repository.heal();
+    world.repository.break_with(When::Always, poison(2, false));
+    world.advance(DAY);
+    let full = RunOptions {
+        full: true,
+        ..RunOptions::default()
+    };
+    let end = world.run_with(&full).await.end;
+    assert!(matches!(end, End::GapsLeft(_)), "{end:?}");
+    assert_eq!(world.quarantine().len(), 1);
+    world.repository.heal();
+    world.advance(DAY);
+    assert_eq!(world.run_with(&full).await.end, End::Complete);
+    assert!(world.quarantine().is_empty());
+}
+
+#[tokio::test]
+async fn b18_a_gap_at_the_beginning_is_no_lack_of_proof() {
+    // All that is older than the last two records fails. So the gaps begin with the list.
+    let early = When::matching(|request| {
+        let from = request.argument("from");
+        from.is_none_or(|from| from < at(5).to_string().as_str())
+            && request.argument("verb") != Some("Identify")
+    });
+    let world = World::of(six().always(early, Fault::html(500))).await;
+    let end = world.run().await.end;
+    assert!(
+        matches!(&end, End::GapsLeft(why) if why.contains("complete up to")),
+        "{end:?}"
+    );
+    assert_eq!(world.watermark(), None);
+    assert!(!world.source().heads.is_empty());
+    assert!(!world.has_warning(WarningKind::NoProof));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::harvest::learn;
 use crate::harvest::reading::Reading;
 use crate::harvest::run::{Halt, Run, SizeVerdict};
 use crate::oai::client::Transport;
-use crate::store::{Pass, PassKind, Source, WarningKind};
+use crate::store::{Pass, PassKind, PassState, Source, WarningKind};
 
 impl<T: Transport> PassRun<'_, '_, T> {
     /// Checks the counts of a complete list. `is_empty` if its first page was its last and had no
@@ -85,12 +85,14 @@ pub(super) fn finish_pass<T: Transport>(
         run.warn(source, WarningKind::MayBeCutOff, None)?;
     }
     warn_of_stall(run, source, pass)?;
-    // Of the whole pass, also of the runs in which it was interrupted.
-    let seen = run.context.store.pass(pass.id)?.counts.records();
+    // The counts of the whole pass, also of the runs in which it was interrupted.
+    let ended = run.context.store.pass(pass.id)?;
     if is_full {
-        check_full_list(run, source, seen)?;
+        check_full_list(run, source, &ended)?;
     }
-    let unproven = pass.moves_watermark && seen > 0 && totals.watermarks.is_empty();
+    let seen = ended.counts.records();
+    let proves_nothing = totals.watermarks.is_empty() && run.current_source()?.heads.is_empty();
+    let unproven = pass.moves_watermark && seen > 0 && proves_nothing;
     let message = "the repository gives no date with its lists that can be believed, so nothing \
                    is proven: each pass reads everything";
     run.warn(source, WarningKind::NoProof, unproven.then_some(message))
@@ -125,7 +127,11 @@ fn warn_of_stall<T: Transport>(
 }
 
 /// Lowers the warnings that a full list has put to the test, and warns if it showed few records.
-fn check_full_list<T: Transport>(run: &Run<'_, T>, source: &Source, seen: u64) -> Result<(), Halt> {
+fn check_full_list<T: Transport>(
+    run: &Run<'_, T>,
+    source: &Source,
+    pass: &Pass,
+) -> Result<(), Halt> {
     let traits = &run.repository.traits;
     if !traits.ignores_dates {
         run.warn(source, WarningKind::IgnoresDates, None)?;
@@ -136,6 +142,11 @@ fn check_full_list<T: Transport>(run: &Run<'_, T>, source: &Source, seen: u64) -
     if !run.repository.sets_forgotten {
         run.warn(source, WarningKind::ForgetsSet, None)?;
     }
+    // The unread parts of an incomplete list may have more.
+    if pass.state == PassState::Incomplete {
+        return Ok(());
+    }
+    let seen = pass.counts.records();
     let stored = source.live_records + source.deleted_records;
     let message = format!("a full list showed {seen} records, the store has {stored}");
     let fewer = seen * 2 < stored;

@@ -109,7 +109,11 @@ pub(super) async fn read_pass<T: Transport>(
     if let Some(remarks) = run.notes.take_remarks() {
         blocking(|| store.note_completion(pass.id, &remarks))?;
     }
-    finish::finish_pass(run, source, pass, start, &totals)
+    finish::finish_pass(run, source, pass, start, &totals)?;
+    match run.unread_end.take() {
+        Some(why) => Err(Halt::Unfinished(why)),
+        None => Ok(()),
+    }
 }
 
 impl<T: Transport> PassRun<'_, '_, T> {

@@ -6,7 +6,6 @@
 
 use super::{PassRun, WindowOutcome};
 use crate::harvest::request_form;
-use crate::harvest::requester::RequestError;
 use crate::harvest::run::Halt;
 use crate::oai::client::Transport;
 use crate::oai::response::List;
@@ -136,17 +135,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
             span,
             &run.repository.traits,
         ));
-        match run.requester.ask(&request, 0).await {
-            Ok(fetched) => match fetched.response.content {
-                Content::Records(list) if !list.is_empty() => {
-                    self.list_was_answered(window);
-                    Ok(Some(list))
-                }
-                _ => Ok(None),
-            },
-            Err(RequestError::Failed { .. }) => Ok(None),
-            Err(error) if error.refuses_this_request().is_some() => Ok(None),
-            Err(error) => Err(error.into()),
+        match run.requester.content(&request, 0).await? {
+            Some(Content::Records(list)) if !list.is_empty() => {
+                self.list_was_answered(window);
+                Ok(Some(list))
+            }
+            _ => Ok(None),
         }
     }
 }

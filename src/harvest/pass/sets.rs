@@ -37,19 +37,13 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
         let run = &mut *self.run;
         let prefix = &run.settings.metadata_prefix;
-        let traits = &mut run.repository.traits;
+        let traits = &run.repository.traits;
         let whole = Request::ListRecords(request_form::first(prefix, None, window.span, traits));
-        let answer = match run.requester.ask(&whole, 1).await {
-            Ok(answer) => answer,
-            Err(RequestError::Failed { .. }) => return Ok(false),
-            Err(error) if error.refuses_this_request().is_some() => return Ok(false),
-            Err(error) => return Err(error.into()),
-        };
-        let Content::Records(whole) = &answer.response.content else {
+        let Some(Content::Records(whole)) = run.requester.content(&whole, 1).await? else {
             return Ok(false);
         };
-        let ignores = is_same(list, whole);
-        traits.ignores_sets = Some(ignores);
+        let ignores = is_same(list, &whole);
+        run.repository.traits.ignores_sets = Some(ignores);
         if ignores {
             run.warn(self.source, WarningKind::IgnoresSets, Some(IGNORES_SETS))?;
         }

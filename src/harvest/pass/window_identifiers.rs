@@ -67,18 +67,11 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let set = window.set_spec.as_deref();
         let request =
             Request::ListIdentifiers(request_form::first(prefix, set, window.span, traits));
-        match run.requester.ask(&request, 0).await {
-            Ok(fetched) => match fetched.response.content {
-                Content::Identifiers(list) => {
-                    return Ok(list.token.is_none() && list.items.len() <= FEW_IDENTIFIERS);
-                }
-                _ => self.identifiers_fail = true,
-            },
-            Err(RequestError::Failed { .. }) => self.identifiers_fail = true,
-            Err(error) if error.refuses_this_request().is_some() => self.identifiers_fail = true,
-            Err(error) => return Err(error.into()),
-        }
-        Ok(false)
+        let Some(Content::Identifiers(list)) = run.requester.content(&request, 0).await? else {
+            self.identifiers_fail = true;
+            return Ok(false);
+        };
+        Ok(list.token.is_none() && list.items.len() <= FEW_IDENTIFIERS)
     }
 
     /// Lists identifiers, each once. If an identifier came twice, the list may have moved while it was
