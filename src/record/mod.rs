@@ -6,6 +6,7 @@ pub mod doi;
 pub mod export;
 pub mod issn;
 pub mod language;
+pub mod resource;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod xml;
