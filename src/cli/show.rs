@@ -80,8 +80,8 @@ pub fn run(args: &Args, json: bool, config: &Config, out: &mut impl Write) -> an
                 if index > 0 {
                     writeln!(out)?;
                 }
-                let mended = reader.repairs(&record.source, &record.identifier)?;
-                out.write_all(as_text(record, mended.as_ref()).as_bytes())?;
+                let repaired = reader.repairs(&record.source, &record.identifier)?;
+                out.write_all(as_text(record, repaired.as_ref()).as_bytes())?;
             }
             return Ok(Exit::Done);
         }
@@ -183,7 +183,7 @@ fn write_rendered(
 }
 
 /// One record as text: its state, its article, repairs, its metadata.
-fn as_text(record: &StoredRecord, mended: Option<&RepairedRecord>) -> String {
+fn as_text(record: &StoredRecord, repaired: Option<&RepairedRecord>) -> String {
     let mut text = String::new();
     let state = match record.deletion {
         // A record is shown for itself, whichever one stands for its work.
@@ -219,21 +219,21 @@ fn as_text(record: &StoredRecord, mended: Option<&RepairedRecord>) -> String {
             Err(error) => push_field(&mut text, "unreadable", &error.to_string()),
         }
     }
-    if let Some(mended) = mended {
+    if let Some(repaired) = repaired {
         text.push('\n');
-        for repair in &mended.repairs {
+        for repair in &repaired.repairs {
             let kind = serde_json::to_value(repair.kind).unwrap_or_default();
             let kind = kind.as_str().unwrap_or_default().replace('_', " ");
             push_field(
                 &mut text,
-                "mended",
+                "repaired",
                 &format!("{kind}, {} times", repair.count),
             );
         }
         push_field(
             &mut text,
             "as it came",
-            &String::from_utf8_lossy(&mended.raw),
+            &String::from_utf8_lossy(&repaired.raw),
         );
     }
     for (name, part) in [("metadata", &record.metadata), ("beside it", &record.extra)] {
@@ -310,14 +310,14 @@ mod tests {
 
     #[test]
     fn tells_people_all() {
-        let mended = RepairedRecord {
+        let repaired = RepairedRecord {
             repairs: vec![Repair {
                 kind: RepairKind::BareAmpersand,
                 count: 2,
             }],
             raw: b"<record>&\n".to_vec(),
         };
-        let text = as_text(&record(), Some(&mended));
+        let text = as_text(&record(), Some(&repaired));
         assert_eq!(
             text,
             "identifier      oai:x:1\n\
@@ -335,7 +335,7 @@ mod tests {
              \x20               B\n\
              flags           \"0000\" is no ORCID iD\n\
              \n\
-             mended          bare ampersand, 2 times\n\
+             repaired        bare ampersand, 2 times\n\
              as it came      <record>&<U+000A>\n\
              \n\
              metadata:\n\

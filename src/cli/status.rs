@@ -528,7 +528,7 @@ fn as_value(state: &State) -> Value {
         "live_records": state.source.live_records,
         "deleted_records": state.source.deleted_records,
         "watermarks": state.source.watermarks,
-    "heads": state.source.heads,
+        "heads": state.source.heads,
         "gaps": state.gaps.iter().map(gap_as_value).collect::<Vec<_>>(),
         "traits": traits_as_value(&state.source.traits),
         "next_step": next_step(state),

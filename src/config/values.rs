@@ -186,7 +186,8 @@ pub(crate) fn texts(value: &Value) -> Result<Vec<String>, String> {
 /// Names or addresses of hosts, without ports, in lower case. An address of version 6 has no brackets.
 fn host_names(value: &Value) -> Result<Vec<String>, String> {
     let read = |text: String| match url::Host::parse(&text) {
-        Ok(url::Host::Domain(name)) => Ok(name),
+        // Requests may name a host with the dot of the root, or without it.
+        Ok(url::Host::Domain(name)) => Ok(name.trim_end_matches('.').to_owned()),
         Ok(url::Host::Ipv4(address)) => Ok(address.to_string()),
         Ok(url::Host::Ipv6(address)) => Ok(address.to_string()),
         Err(_) => Err(format!(

@@ -48,7 +48,7 @@ impl Cookies {
         if text.is_empty() {
             return headers;
         }
-        if let Ok(mut value) = HeaderValue::from_str(&text) {
+        if let Ok(mut value) = HeaderValue::from_bytes(text.as_bytes()) {
             value.set_sensitive(true);
             headers.insert(COOKIE, value);
         }

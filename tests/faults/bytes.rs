@@ -27,21 +27,21 @@ fn assert_title(world: &World, end: &End, title: &str) {
     }
 }
 
-/// Record 3 was mended in this way, is flagged, and its bytes are kept as they came.
+/// Record 3 was repaired in this way, is flagged, and its bytes are kept as they came.
 #[track_caller]
-fn assert_mended(world: &World, kind: RepairKind, raw: &[u8]) {
-    let mended = world
+fn assert_repaired(world: &World, kind: RepairKind, raw: &[u8]) {
+    let repaired = world
         .reader()
         .repairs("x", &id(3))
         .unwrap()
         .expect("it is flagged");
     assert!(
-        mended.repairs.iter().any(|repair| repair.kind == kind),
+        repaired.repairs.iter().any(|repair| repair.kind == kind),
         "{:?}",
-        mended.repairs
+        repaired.repairs
     );
     assert!(
-        mended.raw.windows(raw.len()).any(|bytes| bytes == raw),
+        repaired.raw.windows(raw.len()).any(|bytes| bytes == raw),
         "the bytes are kept"
     );
     assert_eq!(
@@ -65,7 +65,7 @@ async fn d01_control_characters() {
         let report = world.run().await;
         assert_title(&world, &report.end, title);
         assert_eq!(report.counts.repaired, 1);
-        assert_mended(&world, RepairKind::ForbiddenCharacter, raw);
+        assert_repaired(&world, RepairKind::ForbiddenCharacter, raw);
     }
     let world = with("Title 3", b"a\tb").await;
     let report = world.run().await;
@@ -79,7 +79,7 @@ async fn d02_invalid_utf8() {
     let world = with("Title 3", raw).await;
     let report = world.run().await;
     assert_title(&world, &report.end, "Müller and Zürich");
-    assert_mended(&world, RepairKind::InvalidUtf8, raw);
+    assert_repaired(&world, RepairKind::InvalidUtf8, raw);
 }
 
 #[tokio::test]
@@ -125,11 +125,11 @@ async fn d05_bare_markup_in_text() {
     let world = with("Title 3", b"A & B &amp; C").await;
     let report = world.run().await;
     assert_title(&world, &report.end, "A &amp; B &amp; C");
-    assert_mended(&world, RepairKind::BareAmpersand, b"A & B &amp; C");
+    assert_repaired(&world, RepairKind::BareAmpersand, b"A & B &amp; C");
     let world = with("Title 3", b"p < 0.05").await;
     let report = world.run().await;
     assert_title(&world, &report.end, "p &lt; 0.05");
-    assert_mended(&world, RepairKind::BareLessThan, b"p < 0.05");
+    assert_repaired(&world, RepairKind::BareLessThan, b"p < 0.05");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn d06_entities_of_html() {
     let world = with("Title 3", b"caf&eacute;&nbsp;au lait").await;
     let report = world.run().await;
     assert_title(&world, &report.end, "café\u{a0}au lait");
-    assert_mended(&world, RepairKind::HtmlEntity, b"caf&eacute;&nbsp;au lait");
+    assert_repaired(&world, RepairKind::HtmlEntity, b"caf&eacute;&nbsp;au lait");
 }
 
 #[tokio::test]
@@ -602,7 +602,7 @@ async fn d18_characters_as_surrogates() {
         let report = world.run().await;
         assert_eq!(report.end, End::Complete, "{case}");
         assert_eq!(world.title(3), "Title \u{1F600}", "{case}");
-        assert_mended(&world, RepairKind::SurrogatePair, title);
+        assert_repaired(&world, RepairKind::SurrogatePair, title);
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Fault {
     Empty,
     /// Bytes that are no document at all.
     Junk,
-    /// A warning before the document, which can be mended.
+    /// A warning before the document, which can be repaired.
     Warning,
     /// An error among the records.
     ErrorInside,

@@ -285,7 +285,7 @@ fn by_the_day(clamp: u64) -> Behaviour {
 }
 
 #[test]
-fn by_the_day_a_wished_end_proves_nothing_of_the_day_that_is_held_back_in_part() {
+fn by_the_day_a_requested_end_proves_nothing_of_the_day_that_is_held_back_in_part() {
     let mut member = member(by_the_day(5), 0);
     fill(&mut member, 20);
     let now = member.site.lock().unwrap().repository.now;

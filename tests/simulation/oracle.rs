@@ -430,7 +430,7 @@ fn stored(reader: &Reader, name: &str) -> Result<BTreeMap<String, Stored>, Strin
         .changes(&filter, |record| {
             if record.deletion == Some(Deletion::Disappeared) {
                 fault = Some(format!(
-                    "{} was buried without being asked for",
+                    "{} was deleted without being asked for",
                     record.identifier
                 ));
             }

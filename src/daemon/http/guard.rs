@@ -158,8 +158,7 @@ pub(super) async fn check_token(
         return compare(given, token);
     };
     let Ok(_waiting) = WRONG.try_acquire() else {
-        return Err(Failure::new(
-            StatusCode::TOO_MANY_REQUESTS,
+        return Err(Failure::too_many(
             "too many requests with wrong tokens; try again in a few seconds",
         ));
     };

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::Failure;
 use super::listener::Client;
+use crate::store::StoredRecord;
 
 /// Large answers that are made or sent at the same time.
 const LARGE: usize = 4;
@@ -213,13 +214,14 @@ pub(super) struct LargePlace {
 }
 
 impl LargePlace {
-    /// Waits, before a record with this much metadata is written, until no other answer has a heavy one.
+    /// Waits, before a record is written, until no other answer has a heavy one. A light record never waits.
     ///
     /// For threads that may block.
     ///
     /// # Errors
     /// 503 after 30 seconds.
-    pub(super) fn weigh(&self, metadata_bytes: usize) -> Result<(), Failure> {
+    pub(super) fn weigh(&self, record: &StoredRecord) -> Result<(), Failure> {
+        let metadata_bytes = record.metadata.as_ref().map_or(0, String::len);
         let mut heavy = lock(&self.heavy);
         if metadata_bytes > HEAVY_BYTES && heavy.is_none() {
             let permit = self.places.permit(&self.places.heavy);

@@ -537,9 +537,18 @@ impl Scheduler {
         let Requested { command, answer } = requested;
         let mut key = command.key();
         // A person confirms whatever is held. The next pass goes on with a list that was too long.
-        let releases = match &command {
+        let released = match &command {
             Command::ConfirmDeletions(source) => self.release_growth(source),
-            _ => false,
+            _ => Ok(false),
+        };
+        let releases = match released {
+            Ok(releases) => releases,
+            Err(error) => {
+                tracing::warn!("command {command:?}: {error}");
+                self.answers
+                    .push((answer, Answer::Failed(error.to_string())));
+                return;
+            }
         };
         if releases {
             key.kind = JobKind::Harvest;
@@ -575,15 +584,9 @@ impl Scheduler {
     }
 
     /// Lets a source go on that waits since a run brought too many records; whether it waited.
-    fn release_growth(&self, source: &str) -> bool {
-        let released = self
-            .context
-            .store
-            .release_growth(source, self.registry.now_ms());
-        released.unwrap_or_else(|error| {
-            tracing::warn!(source.id = source, "{error}");
-            false
-        })
+    fn release_growth(&self, source: &str) -> Result<bool, StoreError> {
+        let store = &self.context.store;
+        store.release_growth(source, self.registry.now_ms())
     }
 
     fn pause(&mut self, source: &str, paused: bool) {

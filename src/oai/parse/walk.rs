@@ -140,8 +140,8 @@ impl<'t> Walk<'t> {
             // Only a complete document is certainly of another kind.
             self.drain()?;
             return Err(ParseError::NotOai {
-                root: excerpt(root.name.text, CODE_CHARS),
-                namespace: (!namespace.is_empty()).then(|| excerpt(namespace, LINE_CHARS)),
+                root: self.line(root.name.text, CODE_CHARS),
+                namespace: (!namespace.is_empty()).then(|| self.line(namespace, LINE_CHARS)),
             }
             .into());
         }
@@ -171,7 +171,7 @@ impl<'t> Walk<'t> {
                     let open = walk.scan.top();
                     let other = open.map_or("", |open| open.name.text);
                     if found.is_none() || VERBS.iter().any(|verb| verb.name() == name) {
-                        found = Some(excerpt(other, CODE_CHARS));
+                        found = Some(walk.line(other, CODE_CHARS));
                     }
                     walk.scan.skip()?;
                 }

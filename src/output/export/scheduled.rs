@@ -67,7 +67,7 @@ pub fn write_file(
     mut progress: impl FnMut(u64),
 ) -> Result<FileReport, ExportError> {
     let mut reader = store.reader()?;
-    let begun = target(settings, &settings.path, protected)?;
+    let begun = target(&settings.path, protected)?;
     let definition = settings.definition();
     let known = reader.export(&settings.name)?;
     let known = known.filter(|known| settings.is_position_of(known) && known.done_at.is_some());
@@ -101,7 +101,7 @@ pub fn write_file(
     };
     if report.records + report.deletions > 0 || !settings.since_previous {
         let path = settings.file(upto, now_ms);
-        let target = target(settings, &path, protected)?;
+        let target = target(&path, protected)?;
         let named = part.finish(&target);
         named.map_err(|error| ExportError::File {
             path: path.clone(),
@@ -124,18 +124,14 @@ pub fn write_file(
 }
 
 /// `path` in a folder without links, if it may be written. What is there is replaced, also if it is a link.
-fn target(
-    settings: &ExportSettings,
-    path: &Path,
-    protected: &Protected,
-) -> Result<PathBuf, ExportError> {
+fn target(path: &Path, protected: &Protected) -> Result<PathBuf, ExportError> {
     let resolved = || {
         protected.check(path)?;
         let folder = files::resolve(path.parent().unwrap_or(Path::new("")))?;
         Ok(folder.join(path.file_name().unwrap_or_default()))
     };
     resolved().map_err(|error| ExportError::File {
-        path: settings.path.clone(),
+        path: path.to_owned(),
         error,
     })
 }

@@ -190,7 +190,7 @@ fn stands_in(body: &[u8], part: &[u8]) -> bool {
 
 /// A document in good order is taken as it is.
 fn check_repairs(body: &[u8], response: &Response) {
-    let mended = response.repairs.iter().any(|Repair { kind, count }| {
+    let is_repaired = response.repairs.iter().any(|Repair { kind, count }| {
         assert!(*count > 0);
         !matches!(
             kind,
@@ -201,7 +201,7 @@ fn check_repairs(body: &[u8], response: &Response) {
     let Ok(text) = std::str::from_utf8(body) else {
         return;
     };
-    if mended && !text.starts_with('\u{FEFF}') {
+    if is_repaired && !text.starts_with('\u{FEFF}') {
         assert!(!is_well_formed(text), "{:?}", response.repairs);
     }
 }

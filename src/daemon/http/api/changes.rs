@@ -303,8 +303,7 @@ fn read(
     let mut failure = None;
     // Tombstones are included always: a reader may have stored a record, but not its position.
     let next = reader.changes_with_tombstones(filter, |record| {
-        let metadata_bytes = record.metadata.as_ref().map_or(0, String::len);
-        if let Err(busy) = place.weigh(metadata_bytes) {
+        if let Err(busy) = place.weigh(&record) {
             failure = Some(busy);
             return ControlFlow::Break(());
         }

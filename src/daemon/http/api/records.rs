@@ -146,7 +146,7 @@ fn write_json(
 ) -> Result<(), Failure> {
     let mut before = b"{\"records\":[".as_slice();
     for record in found {
-        place.weigh(record.metadata.as_ref().map_or(0, String::len))?;
+        place.weigh(&record)?;
         let mut body = Body::new(renderer(documents, Format::Jsonl));
         // The record itself says what is wrong.
         let _ = body.push(&record);
@@ -177,7 +177,7 @@ fn write_in(
     }
     let mut body = Body::new(renderer(documents, format));
     for record in found {
-        place.weigh(record.metadata.as_ref().map_or(0, String::len))?;
+        place.weigh(&record)?;
         body.push(&record).map_err(|why| {
             let message = format!("record {} in this format: {why}", record.identifier);
             Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message)

@@ -19,8 +19,8 @@ use super::activity::{Activity, Cut, Limits};
 /// Answers leave in pieces of this size, so that it shows whether the client takes them.
 const PIECE: usize = 64 << 10;
 
-/// What the task of a connection is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the task of a connection is told. A later one is stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     /// Go on.
     Serve,
@@ -56,9 +56,15 @@ impl Connection {
         self.orders.subscribe()
     }
 
-    /// Tells the task of the connection what to do.
+    /// Tells the task of the connection what to do. An order to close at once stands.
     pub(super) fn order(&self, order: Order) {
-        self.orders.send_replace(order);
+        self.orders.send_if_modified(|standing| {
+            let is_new = order > *standing;
+            if is_new {
+                *standing = order;
+            }
+            is_new
+        });
     }
 
     pub(super) fn is_closing(&self) -> bool {

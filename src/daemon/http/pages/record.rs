@@ -74,7 +74,7 @@ pub(in crate::daemon::http) async fn record_page(
         };
         let mut parts = Vec::new();
         for record in found {
-            place.weigh(record.metadata.as_ref().map_or(0, String::len))?;
+            place.weigh(&record)?;
             parts.push(one(&read(reader, record)?, documents));
         }
         Ok((status, page(identifier, &parts)))

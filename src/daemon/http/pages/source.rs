@@ -56,7 +56,8 @@ impl FormPage for SourceAction {
                  that disappeared."
             }
             Self::Confirm => {
-                "Confirmed: the daemon asks for each missing record and deletes those that are gone."
+                "Confirmed: what was held goes on. Many new records are read; missing records are asked \
+                 for one by one, and those that are gone are deleted."
             }
         }
     }
@@ -310,21 +311,16 @@ fn gaps(source: &SourceView) -> Markup {
 }
 
 fn commands(source: &SourceView, has_token: bool) -> Markup {
-    let held = source
-        .warnings
-        .iter()
-        .any(|warning| warning.kind == WarningKind::HeldDeletions);
-    let growth = source
-        .warnings
-        .iter()
-        .any(|warning| warning.kind == WarningKind::HeldGrowth);
+    let warns_of = |kind| source.warnings.iter().any(|warning| warning.kind == kind);
     let buttons = html! {
         button name="action" value="run" { "Run now" }
         @if source.pass.job.paused_at.is_some() { button name="action" value="resume" { "Resume" } }
         @else { button name="action" value="pause" { "Pause" } }
         button name="action" value="reconcile" { "Find disappeared records" }
-        @if growth { button name="action" value="confirm" { "Confirm the many records" } }
-        @else if held { button name="action" value="confirm" { "Confirm deletions" } }
+        @if warns_of(WarningKind::HeldGrowth) { button name="action" value="confirm" { "Confirm the many records" } }
+        @else if warns_of(WarningKind::HeldDeletions) {
+            button name="action" value="confirm" { "Confirm deletions" }
+        }
     };
     form(&address("source", &source.name), has_token, &buttons)
 }
