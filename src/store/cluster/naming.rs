@@ -57,6 +57,12 @@ pub(super) fn cluster_of(connection: &Connection, record: i64) -> rusqlite::Resu
         .optional()
 }
 
+/// Whether a cluster that the record is not in has its name. A record gives its name away if it is
+/// deleted while others are in its cluster.
+pub(super) fn is_taken(connection: &Connection, record: i64) -> rusqlite::Result<bool> {
+    Ok(exists(connection, (record, 0))? && cluster_of(connection, record)?.is_none())
+}
+
 /// The name of a cluster in a row: a record and a generation.
 type Name = (i64, u32);
 
@@ -167,7 +173,8 @@ fn plain(id: &ClusterId<CanonicalRecord>) -> Name {
     (id.record.record, id.generation)
 }
 
-/// The clusters that the records were in, including those without rows.
+/// The clusters that the records were in, including those without rows. A record that came back and
+/// whose name another cluster keeps was in none.
 fn old_clusters(
     connection: &Connection,
     before: &Before,
@@ -186,16 +193,18 @@ fn old_clusters(
             members: in_canonical_order(connection, &cluster.members)?,
         });
     }
-    let alone = records
-        .iter()
-        .filter(|record| !members.contains(&record.record) && !nameless(record.record));
-    old.extend(alone.map(|record| Named {
-        id: ClusterId {
-            record: record.clone(),
-            generation: 0,
-        },
-        members: vec![record.clone()],
-    }));
+    for record in records {
+        let alone = !members.contains(&record.record) && !nameless(record.record);
+        if alone && !is_taken(connection, record.record)? {
+            old.push(Named {
+                id: ClusterId {
+                    record: record.clone(),
+                    generation: 0,
+                },
+                members: vec![record.clone()],
+            });
+        }
+    }
     Ok(old)
 }
 

@@ -28,6 +28,12 @@ const CHUNK: usize = 2048;
 /// The records with a decision.
 const DECIDED: &str = "SELECT a FROM decision UNION SELECT b FROM decision";
 
+/// The live records whose name another cluster keeps, and that are in no cluster.
+const RETURNED: &str = "SELECT record_id FROM cluster WHERE generation = 0
+    AND EXISTS (SELECT 1 FROM description WHERE description.record_id = cluster.record_id)
+    AND NOT EXISTS
+        (SELECT 1 FROM cluster_member WHERE cluster_member.record_id = cluster.record_id)";
+
 /// The result of a rebuild.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rebuilt {
@@ -295,6 +301,7 @@ fn cluster_all<E>(
         cluster(connection, &[], emptied)?;
         let mut found = numbers(connection, "SELECT record_id FROM cluster_member")?;
         found.extend(numbers(connection, DECIDED)?);
+        found.extend(numbers(connection, RETURNED)?);
         found.extend(sharing(connection)?);
         seeds = Vec::from_iter(found);
         Ok(())

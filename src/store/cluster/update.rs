@@ -93,6 +93,7 @@ impl<'a> Clusters<'a> {
             if change.new.is_none() {
                 emptied.extend(cluster);
             } else if cluster.is_some()
+                || (change.known && naming::is_taken(self.connection, *record)?)
                 || (decided || sharing.contains(record)) && !graph.neighbours(*record)?.is_empty()
             {
                 seeds.insert(*record);
