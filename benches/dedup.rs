@@ -10,7 +10,8 @@ use harvestd::dedup::{
     memory::{Index, KEY_CAP, cluster_all, describe_all},
     rules::decide,
 };
-use harvestd::record::{Article, Author};
+use harvestd::demo::{Article, Author};
+use harvestd::record::Resource;
 
 const RECORDS: usize = 100_000;
 
@@ -160,8 +161,8 @@ fn second_record(original: &Article, random: &mut fastrand::Rng) -> Article {
 }
 
 fn dedup(criterion: &mut Criterion) {
-    let articles = articles();
-    let records = describe_all(&articles, Description::from_article);
+    let articles: Vec<Resource> = articles().iter().map(Article::resource).collect();
+    let records = describe_all(&articles, Description::from_resource);
     let mut group = criterion.benchmark_group("dedup");
     group
         .sample_size(10)
@@ -169,12 +170,12 @@ fn dedup(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(RECORDS as u64));
     group.bench_function("rebuild from articles", |b| {
         b.iter(|| {
-            let records = describe_all(&articles, Description::from_article);
+            let records = describe_all(&articles, Description::from_resource);
             black_box(cluster_all(&records, &[]).clusters.len())
         });
     });
     group.bench_function("describe", |b| {
-        b.iter(|| black_box(describe_all(&articles, Description::from_article).len()));
+        b.iter(|| black_box(describe_all(&articles, Description::from_resource).len()));
     });
     group.bench_function("cluster descriptions", |b| {
         b.iter(|| black_box(cluster_all(&records, &[]).clusters.len()));

@@ -74,7 +74,7 @@ fn documents(criterion: &mut Criterion) {
     group.bench_function("article", |bencher| {
         bencher.iter(|| {
             for record in &records {
-                black_box(crosswalk::article("oai_doaj", record).expect("sound metadata"));
+                black_box(crosswalk::resource("oai_doaj", record).expect("sound metadata"));
             }
         });
     });

@@ -11,7 +11,7 @@ use harvestd::dedup::{
     memory::cluster_all_capped,
     rules::{Verdict, decide},
 };
-use harvestd::record::{Article, Author};
+use harvestd::demo::{Article, Author};
 use proptest::prelude::*;
 
 /// Keys with more holders are not used. The number is low, so that small sets often exceed it.
@@ -179,7 +179,7 @@ fn a_record() -> impl Strategy<Value = Description> {
                     name,
                     ..Author::default()
                 });
-                Description::from_article(&Article {
+                let article = Article {
                     title,
                     authors: author.into_iter().collect(),
                     published: year,
@@ -191,7 +191,8 @@ fn a_record() -> impl Strategy<Value = Description> {
                     eissn,
                     journal,
                     ..Article::default()
-                })
+                };
+                Description::from_resource(&article.resource())
             },
         )
 }
@@ -294,7 +295,7 @@ proptest! {
             end_page: text(9),
             ..Article::default()
         };
-        let described = Description::from_article(&article);
+        let described = Description::from_resource(&article.resource());
         prop_assert!(keys(&described).is_sorted());
         prop_assert_ne!(decide(&described, &described).verdict(), Verdict::Different);
     }

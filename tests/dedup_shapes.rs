@@ -1,7 +1,8 @@
 //! Records of one article in three formats form one cluster.
 
 use harvestd::dedup::{description::Description, memory::cluster_all};
-use harvestd::record::{Article, Author, Kind, Link};
+use harvestd::demo::{Article, Author, Link};
+use harvestd::record::resource::{IdentifierKind, Kind, Resource};
 
 fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
@@ -18,8 +19,8 @@ fn authors(names: &[&str]) -> Vec<Author> {
 }
 
 /// From DOAJ's `oai_doaj`: every value in its field.
-fn oai_doaj() -> Article {
-    Article {
+fn oai_doaj() -> Resource {
+    let article = Article {
         title: text("Effects of <i>Trichoderma</i> on β-glucan content of oats: Part 2"),
         authors: authors(&["Anna Müller", "José de la Cruz"]),
         journal: text("Acta Agronomica"),
@@ -33,25 +34,31 @@ fn oai_doaj() -> Article {
         start_page: text("101"),
         end_page: text("109"),
         ..Article::default()
-    }
+    };
+    article.resource()
 }
 
 /// From `oai_dc`: fewer fields, and identifiers of unknown kind.
-fn oai_dc() -> Article {
-    Article {
+fn oai_dc() -> Resource {
+    let article = Article {
         title: text("Effects of Trichoderma on beta-glucan content of oats: part 2"),
         authors: authors(&["Müller, Anna", "de la Cruz, José"]),
         journal: text("Acta Agronomica, Vol 12, Iss 3, Pp 101-109 (2020)"),
         issn: text("0300-8428"),
         published: text("2020-05-01T00:00:00Z"),
-        identifiers: vec!["https://doi.org/10.1234/agro.2020.15".to_owned()],
         ..Article::default()
-    }
+    };
+    let mut resource = article.resource();
+    resource.identify(
+        IdentifierKind::Other,
+        "https://doi.org/10.1234/agro.2020.15",
+    );
+    resource
 }
 
 /// From DOAJ's JSON: names as typed, the ISSN of the other edition, the DOI in a link.
-fn doaj_json() -> Article {
-    Article {
+fn doaj_json() -> Resource {
+    let article = Article {
         title: text("Effects of Trichoderma on β-glucan content of oats. Part II"),
         authors: authors(&["A. Müller", "J. de la Cruz"]),
         journal: text("Acta Agronomica"),
@@ -64,20 +71,20 @@ fn doaj_json() -> Article {
             ..Link::default()
         }],
         ..Article::default()
-    }
+    };
+    article.resource()
 }
 
-fn clusters(articles: &[Article]) -> Vec<Vec<u32>> {
-    let records: Vec<Description> = articles.iter().map(Description::from_article).collect();
+fn clusters(resources: &[Resource]) -> Vec<Vec<u32>> {
+    let records: Vec<Description> = resources.iter().map(Description::from_resource).collect();
     cluster_all(&records, &[]).clusters
 }
 
-fn without_doi(article: Article) -> Article {
-    Article {
-        doi: None,
+fn without_doi(resource: Resource) -> Resource {
+    Resource {
         identifiers: Vec::new(),
         links: Vec::new(),
-        ..article
+        ..resource
     }
 }
 
@@ -94,26 +101,20 @@ fn three_formats_are_one_work_without_the_doi() {
 
 #[test]
 fn another_part_is_another_work() {
-    let first = Article {
-        title: text("Effects of Trichoderma on beta-glucan content of oats: part 1"),
-        start_page: None,
-        end_page: None,
-        ..without_doi(oai_dc())
-    };
+    let mut first = without_doi(oai_dc());
+    first.titles[0].text =
+        "Effects of Trichoderma on beta-glucan content of oats: part 1".to_owned();
     assert_eq!(clusters(&[oai_doaj(), first]), [[0], [1]]);
 }
 
 #[test]
 fn a_journal_is_no_article() {
-    let journal = Article {
+    let journal = Resource {
         kind: Kind::Journal,
         ..oai_doaj()
     };
-    let electronic = Article {
-        issn: None,
-        title: journal.title.clone(),
-        ..journal.clone()
-    };
+    let mut electronic = journal.clone();
+    electronic.host.issn = None;
     assert_eq!(
         clusters(&[journal, oai_doaj(), electronic]),
         [vec![0, 2], vec![1]]

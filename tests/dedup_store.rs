@@ -284,7 +284,7 @@ fn a_journal_is_no_article() {
     let journal = dc(TITLE, "", &format!("<dc:type>journal</dc:type>{issn}"));
     let article = dc(TITLE, "10.1000/182", issn);
     assert_eq!(
-        crosswalk::article("oai_dc", &journal).unwrap().kind,
+        crosswalk::resource("oai_dc", &journal).unwrap().kind,
         Kind::Journal
     );
     world.put(

@@ -15,6 +15,7 @@ use crate::output::render::second;
 use crate::output::vufind::DocumentOptions;
 use crate::output::{Container, Format, Rendered, Renderer};
 use crate::record::crosswalk;
+use crate::record::flat::Flat;
 use crate::store::{Deletion, Reader, RepairedRecord, StoreError, StoredRecord, Version};
 
 /// Arguments of `show`.
@@ -182,7 +183,7 @@ fn write_rendered(
     Ok(exit)
 }
 
-/// One record as text: its state, its article, repairs, its metadata.
+/// One record as text: its state, its content, repairs, its metadata.
 fn as_text(record: &StoredRecord, repaired: Option<&RepairedRecord>) -> String {
     let mut text = String::new();
     let state = match record.deletion {
@@ -207,10 +208,12 @@ fn as_text(record: &StoredRecord, repaired: Option<&RepairedRecord>) -> String {
         }
     }
     if let Some(metadata) = &record.metadata {
-        match crosswalk::article(&record.metadata_prefix, metadata) {
-            Ok(article) => {
+        match crosswalk::resource(&record.metadata_prefix, metadata) {
+            Ok(resource) => {
                 text.push('\n');
-                if let Ok(Value::Object(fields)) = serde_json::to_value(&article) {
+                if let Ok(Value::Object(mut fields)) = serde_json::to_value(Flat::from(&resource)) {
+                    // The same as the type.
+                    fields.shift_remove("kind");
                     for (name, value) in &fields {
                         push_value(&mut text, &name.replace('_', " "), value);
                     }
@@ -250,7 +253,7 @@ fn push_field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name:<16}{}", printable(value));
 }
 
-/// A value of an article; each value of a list in its own line.
+/// A value of a record; each value of a list in its own line.
 fn push_value(text: &mut String, name: &str, value: &Value) {
     match value {
         Value::Array(values) => {
@@ -329,7 +332,7 @@ mod tests {
              in store since  1849320778235904000 (2025-11-20T14:42:09Z)\n\
              sets            s t\n\
              \n\
-             kind            article\n\
+             type            article\n\
              title           T<U+001B>[31m\n\
              authors         A, orcid: 0000\n\
              \x20               B\n\

@@ -1,5 +1,7 @@
 //! What the rules see of a record: its fields, read and folded once.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,8 @@ use super::{
     text::fold,
     title::{self, Notice},
 };
-use crate::record::{Article, Kind, doi};
+use crate::record::resource::IdentifierKind;
+use crate::record::{Kind, Resource, doi};
 
 /// Authors that are kept; big collaborations have thousands, the first ones tell works apart.
 pub const AUTHORS: usize = 10;
@@ -114,48 +117,49 @@ pub(super) struct Raw<'a> {
 
 impl Description {
     /// Describes a harvested record.
-    pub fn from_article(article: &Article) -> Description {
-        let links = article.links.iter().map(|link| link.url.as_str());
-        let identifiers = article.identifiers.iter().map(String::as_str);
-        let journal = article.kind == Kind::Journal;
+    pub fn from_resource(resource: &Resource) -> Description {
+        let host = &resource.host;
+        let links = resource.links.iter().map(|link| link.url.as_str());
+        let identifiers = resource.identifiers.iter();
+        let identifiers = identifiers.map(|identifier| identifier.value.as_str());
+        let journal = resource.kind == Kind::Journal;
         let venue = if journal {
-            &article.publisher
+            resource.publisher()
         } else {
-            &article.journal
+            host.title.as_deref()
         };
+        let mut titles = resource.titles.iter().map(|title| title.full());
+        let title = titles.next().unwrap_or_default();
+        let other_titles: Vec<String> = titles.map(Cow::into_owned).collect();
         Description::read(Raw {
             journal,
-            document_type: article.document_type.as_deref().unwrap_or_default(),
-            title: article.title.as_deref().unwrap_or_default(),
-            other_titles: &article.other_titles,
-            authors: article
-                .authors
-                .iter()
+            document_type: resource.document_type().unwrap_or(match resource.kind {
+                Kind::Article | Kind::Other => "",
+                kind => kind.name(),
+            }),
+            title: &title,
+            other_titles: &other_titles,
+            authors: resource
+                .authors()
                 .map(|author| author.name.as_str())
                 .collect(),
-            venue: venue.as_deref().unwrap_or_default(),
-            year: article.published.as_deref().and_then(year),
-            volume: article.volume.as_deref().unwrap_or_default(),
-            issue: article.issue.as_deref().unwrap_or_default(),
-            pages: article
+            venue: venue.unwrap_or_default(),
+            year: resource.published().and_then(year),
+            volume: host.volume.as_deref().unwrap_or_default(),
+            issue: host.issue.as_deref().unwrap_or_default(),
+            pages: host
                 .start_page
                 .as_deref()
-                .and_then(|start| place::pages_of(start, article.end_page.as_deref())),
-            issns: article
+                .and_then(|start| place::pages_of(start, host.end_page.as_deref())),
+            issns: host
                 .issn
                 .iter()
-                .chain(&article.eissn)
+                .chain(&host.eissn)
                 .map(String::as_str)
                 .collect(),
-            isbns: article
-                .identifiers
-                .iter()
-                .filter(|text| text.to_lowercase().contains("isbn"))
-                .map(String::as_str)
-                .collect(),
-            dois: article
-                .doi
-                .as_deref()
+            isbns: resource.identifiers_of(IdentifierKind::Isbn).collect(),
+            dois: resource
+                .doi()
                 .into_iter()
                 .chain(identifiers)
                 .chain(links)
@@ -325,7 +329,8 @@ fn form(folded: &str) -> Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Author, Link};
+    use crate::record::resource::{Host, Identifier, Title};
+    use crate::record::{Agent, Link};
 
     fn text(value: &str) -> Option<String> {
         Some(value.to_owned())
@@ -333,28 +338,40 @@ mod tests {
 
     #[test]
     fn describes_an_article() {
-        let article = Article {
-            title: text("The <i>heart</i>. Part II"),
-            other_titles: vec!["Das Herz".to_owned(), "The heart. Part II.".to_owned()],
-            authors: vec![Author {
+        let identifier = |kind, value: &str| Identifier {
+            kind,
+            value: value.to_owned(),
+        };
+        let mut resource = Resource {
+            titles: [
+                "The <i>heart</i>. Part II",
+                "Das Herz",
+                "The heart. Part II.",
+            ]
+            .map(|title| Title::from(title.to_owned()))
+            .to_vec(),
+            agents: vec![Agent {
                 name: "Smith, J.".to_owned(),
-                ..Author::default()
+                ..Agent::default()
             }],
-            journal: text("Journal of Hearts"),
-            issn: text("0300-8428"),
-            eissn: text("wrong"),
-            published: text("2005-03-01"),
-            volume: text("2005"),
-            issue: text("3"),
-            start_page: text("139"),
-            end_page: text("54"),
-            identifiers: vec!["ISBN 0-306-40615-2".to_owned()],
+            host: Host {
+                title: text("Journal of Hearts"),
+                issn: text("0300-8428"),
+                eissn: text("wrong"),
+                volume: text("2005"),
+                issue: text("3"),
+                start_page: text("139"),
+                end_page: text("54"),
+                ..Host::default()
+            },
+            identifiers: vec![identifier(IdentifierKind::Isbn, "ISBN 0-306-40615-2")],
             links: vec![Link {
                 url: "https://doi.org/10.1016/S0008-6363%2896%2900240-4".to_owned(),
                 ..Link::default()
             }],
-            ..Article::default()
+            ..Resource::default()
         };
+        resource.publish("2005-03-01".to_owned());
         let want = Description {
             title: "the heart part ii".into(),
             numbers: "2".into(),
@@ -373,14 +390,14 @@ mod tests {
             doi: Some("10.1016/s0008-6363(96)00240-4".into()),
             ..Description::default()
         };
-        assert_eq!(Description::from_article(&article), want);
+        assert_eq!(Description::from_resource(&resource), want);
         let json = serde_json::to_string(&want).unwrap();
         assert_eq!(serde_json::from_str::<Description>(&json).unwrap(), want);
     }
 
     #[test]
     fn nothing_known_is_nothing_stored() {
-        let empty = Description::from_article(&Article::default());
+        let empty = Description::from_resource(&Resource::default());
         assert_eq!(serde_json::to_string(&empty).unwrap(), "{}");
         assert_eq!(empty.filled(), 0);
     }
@@ -417,11 +434,14 @@ mod tests {
 
     #[test]
     fn the_type_tells_of_a_notice_that_the_title_hides() {
-        let article = Article {
-            title: text("The heart"),
-            document_type: text("Erratum"),
-            ..Article::default()
+        let resource = Resource {
+            titles: vec![Title::from("The heart".to_owned())],
+            stated_types: vec!["Erratum".to_owned()],
+            ..Resource::default()
         };
-        assert_eq!(Description::from_article(&article).notice, Notice::Erratum);
+        assert_eq!(
+            Description::from_resource(&resource).notice,
+            Notice::Erratum
+        );
     }
 }

@@ -506,18 +506,19 @@ mod tests {
 
     #[test]
     fn a_translated_title_is_one_of_several() {
-        use crate::record::{Article, Author};
+        use crate::record::resource::{Agent, IdentifierKind, Resource, Title};
         let article = |title: &str, other: &[&str]| {
-            Description::from_article(&Article {
-                title: Some(title.to_owned()),
-                other_titles: other.iter().map(|title| (*title).to_owned()).collect(),
-                authors: vec![Author {
+            let titles = [title].into_iter().chain(other.iter().copied());
+            let mut resource = Resource {
+                titles: titles.map(|title| Title::from(title.to_owned())).collect(),
+                agents: vec![Agent {
                     name: "Li, W.".to_owned(),
-                    ..Author::default()
+                    ..Agent::default()
                 }],
-                doi: Some("10.1/abc".to_owned()),
-                ..Article::default()
-            })
+                ..Resource::default()
+            };
+            resource.identify(IdentifierKind::Doi, "10.1/abc");
+            Description::from_resource(&resource)
         };
         let german = article("Das Herz der Materie bei kleinen Tieren", &[]);
         let both = article(

@@ -59,6 +59,7 @@ pub(super) fn journal(number: usize, seed: u64) -> Journal {
                 scheme: Some("LCC".to_owned()),
                 code: Some(code.to_owned()),
                 term: term.to_owned(),
+                language: None,
             });
         }
     }

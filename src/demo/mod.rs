@@ -4,6 +4,7 @@
 //! [`Server`] puts a model on a loopback port. [`sample`] makes articles to fill it.
 
 pub mod answer;
+pub mod article;
 mod journal;
 mod list;
 pub mod model;
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::oai::Datestamp;
 
 pub use answer::Reply;
+pub use article::{Article, Author, Link};
 pub use model::{Item, Model};
 pub use sample::{Sample, Size, articles};
 pub use server::Server;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
+use super::article::{Article, Author, Link};
 use super::journal::{JOURNALS, journal};
 use super::model::Item;
 use super::prose::{Writer, capital};
 use super::{token, xml};
 use crate::oai::Datestamp;
-use crate::record::{Article, Author, Kind, Link};
 
 /// How large invented articles are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,6 @@ fn original_article(number: usize, seed: u64, size: Size) -> Article {
         _ => format!("{}/{number}?lang={}&view=full", journal.site, rng.u8(..3)),
     };
     let mut article = Article {
-        kind: Kind::Article,
         title: Some(writer.title(&mut rng)),
         authors: authors(&writer, &mut rng),
         published: Some(format!("{year}-{:02}-01", rng.u8(1..13))),
@@ -157,7 +156,6 @@ fn original_article(number: usize, seed: u64, size: Size) -> Article {
         links: vec![Link {
             url,
             format: [None, Some("pdf"), Some("HTML")][rng.usize(..3)].map(str::to_owned),
-            fulltext: true,
         }],
         journal: Some(journal.title),
         publisher: Some(journal.publisher),

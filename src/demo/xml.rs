@@ -1,7 +1,7 @@
 //! Articles as DOAJ writes them: the XML of `oai_doaj` and `oai_dc`.
 
+use super::article::{Article, Author};
 use super::vocabulary::language_name;
-use crate::record::{Article, Author};
 
 /// Writes character data, escaped as libxml2 does: `&`, `<`, `>` and the carriage return.
 /// Characters that XML 1.0 forbids are left out, as DOAJ does.
@@ -108,7 +108,7 @@ pub fn oai_doaj(article: &Article) -> String {
         "oai_doaj:abstract",
         article.abstract_text.as_ref(),
     );
-    if let Some(link) = article.links.iter().find(|link| link.fulltext) {
+    if let Some(link) = article.links.first() {
         out.push_str("<oai_doaj:fullTextUrl");
         if let Some(format) = &link.format {
             attribute(&mut out, "format", format);
@@ -261,7 +261,7 @@ fn optional(out: &mut String, name: &str, value: Option<&String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Link;
+    use crate::demo::article::Link;
 
     #[test]
     fn escapes_what_must_be() {
@@ -304,7 +304,6 @@ mod tests {
             links: vec![Link {
                 url: "https://doi.org/10.1/x".into(),
                 format: some("pdf"),
-                fulltext: true,
             }],
             keywords: vec!["k".into()],
             ..Article::default()

@@ -1,7 +1,8 @@
 //! Rows of the CSV export.
 
 use super::Item;
-use crate::record::{Article, Kind};
+use crate::record::Resource;
+use crate::record::flat::Flat;
 
 /// The columns, in order.
 pub const COLUMNS: [&str; 33] = [
@@ -48,14 +49,14 @@ pub fn push_heading(out: &mut String) {
     push_cells(out, COLUMNS.iter().map(|column| (*column).to_owned()));
 }
 
-/// Appends one row; a tombstone has no article and leaves its cells empty.
+/// Appends one row; a tombstone has no resource and leaves its cells empty.
 ///
 /// Values are as in the source, with line breaks. ` | ` separates the values of a cell. `orcids` and
 /// `affiliations` have one value for each author; `; ` separates the affiliations of one author. Rows
 /// end in CR LF.
 ///
 /// Source: RFC 4180.
-pub fn push_row(item: Item<'_>, article: Option<&Article>, out: &mut String) {
+pub fn push_row(item: Item<'_>, resource: Option<&Resource>, out: &mut String) {
     let Item {
         source,
         identifier,
@@ -74,83 +75,64 @@ pub fn push_row(item: Item<'_>, article: Option<&Article>, out: &mut String) {
         metadata_prefix.to_owned(),
         set_specs.join(SEPARATOR),
     ];
-    let body = match article {
-        Some(article) => article_cells(article),
+    let body = match resource {
+        Some(resource) => resource_cells(resource),
         None => vec![String::new(); COLUMNS.len() - head.len()],
     };
     push_cells(out, head.into_iter().chain(body));
 }
 
-fn article_cells(article: &Article) -> Vec<String> {
-    let one = |text: &Option<String>| text.clone().unwrap_or_default();
-    let many = |texts: &[String]| texts.join(SEPARATOR);
-    let fulltext_url = article.fulltext_url();
-    let mut fulltext_left = fulltext_url.is_some();
-    let other_urls = article.links.iter().filter(|link| {
+fn resource_cells(resource: &Resource) -> Vec<String> {
+    let flat = Flat::from(resource);
+    let one = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let many = |texts: &[&str]| texts.join(SEPARATOR);
+    let mut fulltext_left = flat.fulltext_url.is_some();
+    let other_urls = flat.links.iter().filter(|link| {
         let is_it = fulltext_left && link.fulltext;
         fulltext_left &= !is_it;
         !is_it
     });
-    let kind = match article.kind {
-        Kind::Article => "article",
-        Kind::Journal => "journal",
-    };
-    let subjects = article
+    let subjects = flat
         .subjects
         .iter()
-        .map(|subject| match &subject.scheme {
-            Some(scheme) => format!("{scheme}:{}", subject.term),
-            None => subject.term.clone(),
-        });
+        .map(|subject| format!("{}:{}", subject.scheme, subject.term));
+    let licences = flat.licences.iter().chain(&flat.licence_urls);
     vec![
-        kind.to_owned(),
-        one(&article.title),
-        many(&article.other_titles),
-        joined(article.authors.iter().map(|author| author.name.clone())),
+        flat.kind.to_owned(),
+        flat.title.unwrap_or_default().into_owned(),
+        flat.other_titles.join(SEPARATOR),
+        joined(flat.authors.iter().map(|author| author.name.to_owned())),
+        aligned(flat.authors.iter().map(|author| one(author.orcid))),
         aligned(
-            article
-                .authors
-                .iter()
-                .map(|author| author.orcid.clone().unwrap_or_default()),
-        ),
-        aligned(
-            article
-                .authors
+            flat.authors
                 .iter()
                 .map(|author| author.affiliations.join("; ")),
         ),
-        one(&article.journal),
-        one(&article.publisher),
-        one(&article.issn),
-        one(&article.eissn),
-        many(&article.other_issns),
-        one(&article.doi),
-        one(&article.published),
-        one(&article.volume),
-        one(&article.issue),
-        one(&article.start_page),
-        one(&article.end_page),
-        many(&article.languages),
+        one(flat.journal),
+        one(flat.publisher),
+        one(flat.issn),
+        one(flat.eissn),
+        flat.other_issns.join(SEPARATOR),
+        one(flat.doi),
+        one(flat.published),
+        one(flat.volume),
+        one(flat.issue),
+        one(flat.start_page),
+        one(flat.end_page),
+        many(&flat.languages),
         joined(
-            article
-                .abstract_text
+            resource
+                .abstracts
                 .iter()
-                .chain(&article.other_abstracts)
-                .cloned(),
+                .map(|abstract_text| abstract_text.text.clone()),
         ),
-        many(&article.keywords),
+        many(&flat.keywords),
         joined(subjects),
-        fulltext_url.unwrap_or_default().to_owned(),
-        joined(other_urls.map(|link| link.url.clone())),
-        joined(
-            article
-                .licences
-                .iter()
-                .chain(&article.licence_urls)
-                .cloned(),
-        ),
-        one(&article.country),
-        one(&article.document_type),
+        one(flat.fulltext_url),
+        joined(other_urls.map(|link| link.url.to_owned())),
+        joined(licences.map(|licence| (*licence).to_owned())),
+        one(flat.country),
+        one(flat.document_type),
     ]
 }
 
@@ -186,7 +168,8 @@ fn push_cells(out: &mut String, cells: impl Iterator<Item = String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Author, Link, crosswalk};
+    use crate::record::resource::LinkPurpose;
+    use crate::record::{Agent, Link, crosswalk};
 
     fn item() -> Item<'static> {
         Item {
@@ -202,13 +185,13 @@ mod tests {
 
     #[test]
     fn writes_rows() {
-        let article = crosswalk::article(
+        let resource = crosswalk::resource(
             "oai_doaj",
             "<doajArticle><title>A, \"B\"</title><abstract>x&#13;\ny</abstract></doajArticle>",
         )
         .unwrap();
         let mut out = String::new();
-        push_row(item(), Some(&article), &mut out);
+        push_row(item(), Some(&resource), &mut out);
         assert_eq!(
             out,
             "doaj,oai:x:1,2020-01-01,false,7,oai_doaj,,article,\"A, \"\"B\"\"\",,,,,,,,,,,,,,,,,\"x\r\ny\",,,,,,,\r\n"
@@ -227,7 +210,10 @@ mod tests {
 
     #[test]
     fn has_a_cell_for_every_column() {
-        assert_eq!(article_cells(&Article::default()).len() + 7, COLUMNS.len());
+        assert_eq!(
+            resource_cells(&Resource::default()).len() + 7,
+            COLUMNS.len()
+        );
         let mut heading = String::new();
         push_heading(&mut heading);
         assert_eq!(heading.matches(',').count(), COLUMNS.len() - 1);
@@ -235,26 +221,29 @@ mod tests {
 
     #[test]
     fn aligns_what_belongs_to_authors() {
-        let author = |name: &str, orcid: Option<&str>| Author {
+        let author = |name: &str, orcid: Option<&str>| Agent {
             name: name.to_owned(),
             orcid: orcid.map(str::to_owned),
-            ..Author::default()
+            ..Agent::default()
         };
         let link = |url: &str, fulltext| Link {
             url: url.to_owned(),
             format: None,
-            fulltext,
+            purpose: match fulltext {
+                true => LinkPurpose::FullText,
+                false => LinkPurpose::Landing,
+            },
         };
-        let article = Article {
-            authors: vec![author("A", None), author("B", Some("0"))],
+        let resource = Resource {
+            agents: vec![author("A", None), author("B", Some("0"))],
             links: vec![
                 link("http://1", false),
                 link("http://2", true),
                 link("http://3", true),
             ],
-            ..Article::default()
+            ..Resource::default()
         };
-        let cells = article_cells(&article);
+        let cells = resource_cells(&resource);
         let cell = |name: &str| {
             let at = COLUMNS.iter().position(|column| *column == name).unwrap();
             cells[at - 7].as_str()

@@ -8,10 +8,11 @@ use std::mem::take;
 
 use clap::ValueEnum;
 
-use crate::record::{Article, crosswalk};
+use crate::record::resource::{Agent, DateKind, IdentifierKind, Publisher, Role, Subject};
+use crate::record::{Resource, crosswalk};
 use crate::store::{OtherRecord, StoredRecord};
 
-/// A part of an article that can be taken from another record of the work.
+/// A part of a record that can be taken from another record of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Part {
     /// Abstracts.
@@ -78,92 +79,141 @@ fn part(name: &str) -> Result<Part, String> {
 }
 
 impl Part {
-    /// Whether an article has any of it.
-    fn is_in(self, article: &Article) -> bool {
-        let a = article;
+    /// Whether a resource has any of it.
+    fn is_in(self, resource: &Resource) -> bool {
+        let host = &resource.host;
         match self {
-            Self::Abstract => a.abstract_text.is_some() || !a.other_abstracts.is_empty(),
-            Self::Authors => !a.authors.is_empty(),
-            Self::Country => a.country.is_some(),
-            Self::Doi => a.doi.is_some(),
-            Self::Issns => a.issn.is_some() || a.eissn.is_some() || !a.other_issns.is_empty(),
-            Self::Journal => a.journal.is_some(),
-            Self::Keywords => !a.keywords.is_empty(),
-            Self::Languages => !a.languages.is_empty(),
-            Self::Licences => !a.licences.is_empty() || !a.licence_urls.is_empty(),
-            Self::Links => !a.links.is_empty(),
-            Self::Place => [&a.volume, &a.issue, &a.start_page, &a.end_page]
+            Self::Abstract => !resource.abstracts.is_empty(),
+            Self::Authors => resource.authors().next().is_some(),
+            Self::Country => resource.country().is_some(),
+            Self::Doi => resource.doi().is_some(),
+            Self::Issns => host.issns().next().is_some(),
+            Self::Journal => host.title.is_some(),
+            Self::Keywords => resource.keywords().next().is_some(),
+            Self::Languages => !resource.languages.is_empty(),
+            Self::Licences => !resource.rights.is_empty(),
+            Self::Links => !resource.links.is_empty(),
+            Self::Place => [&host.volume, &host.issue, &host.start_page, &host.end_page]
                 .iter()
                 .any(|part| part.is_some()),
-            Self::Published => a.published.is_some(),
-            Self::Publisher => a.publisher.is_some(),
-            Self::Subjects => !a.subjects.is_empty(),
+            Self::Published => resource.published().is_some(),
+            Self::Publisher => resource.publisher().is_some(),
+            Self::Subjects => resource.headings().next().is_some(),
         }
     }
 
-    /// Moves it from one article to another that does not have it.
-    fn pass(self, from: &mut Article, to: &mut Article) {
+    /// Moves it from one resource to another that does not have it.
+    fn pass(self, from: &mut Resource, to: &mut Resource) {
         match self {
-            Self::Abstract => {
-                to.abstract_text = from.abstract_text.take();
-                to.other_abstracts = take(&mut from.other_abstracts);
-                to.abstracts_by_language = take(&mut from.abstracts_by_language);
+            Self::Abstract => to.abstracts = take(&mut from.abstracts),
+            Self::Authors => {
+                let is_author = |agent: &mut Agent| agent.role == Role::Author;
+                to.agents
+                    .splice(0..0, from.agents.extract_if(.., is_author));
             }
-            Self::Authors => to.authors = take(&mut from.authors),
-            Self::Country => to.country = from.country.take(),
-            Self::Doi => to.doi = from.doi.take(),
+            Self::Country => {
+                let country = take_of_publishers(from, |publisher| &mut publisher.country);
+                match to.publishers.first_mut() {
+                    Some(first) => first.country = country,
+                    None => to.publishers.push(Publisher {
+                        country,
+                        ..Publisher::default()
+                    }),
+                }
+            }
+            Self::Doi => {
+                let mut own = from.identifiers.iter();
+                if let Some(at) = own.position(|own| own.kind == IdentifierKind::Doi) {
+                    to.identifiers.push(from.identifiers.remove(at));
+                }
+            }
             Self::Issns => {
-                to.issn = from.issn.take();
-                to.eissn = from.eissn.take();
-                to.other_issns = take(&mut from.other_issns);
+                to.host.issn = from.host.issn.take();
+                to.host.eissn = from.host.eissn.take();
+                to.host.other_issns = take(&mut from.host.other_issns);
             }
-            Self::Journal => to.journal = from.journal.take(),
+            Self::Journal => {
+                to.host.title = from.host.title.take();
+                to.host.kind = to.host.kind.or(from.host.kind);
+            }
             Self::Keywords => {
-                to.keywords = take(&mut from.keywords);
-                to.keywords_by_language = take(&mut from.keywords_by_language);
+                let is_keyword = |subject: &mut Subject| subject.scheme.is_none();
+                to.subjects
+                    .splice(0..0, from.subjects.extract_if(.., is_keyword));
             }
             Self::Languages => to.languages = take(&mut from.languages),
-            Self::Licences => {
-                to.licences = take(&mut from.licences);
-                to.licence_urls = take(&mut from.licence_urls);
-            }
+            Self::Licences => to.rights = take(&mut from.rights),
             Self::Links => to.links = take(&mut from.links),
             Self::Place => {
+                let (from, to) = (&mut from.host, &mut to.host);
                 to.volume = from.volume.take();
                 to.issue = from.issue.take();
                 to.start_page = from.start_page.take();
                 to.end_page = from.end_page.take();
             }
-            Self::Published => to.published = from.published.take(),
-            Self::Publisher => to.publisher = from.publisher.take(),
-            Self::Subjects => to.subjects = take(&mut from.subjects),
+            Self::Published => {
+                let mut dates = from.dates.iter();
+                if let Some(at) = dates.position(|date| date.kind == DateKind::Published) {
+                    to.dates.insert(0, from.dates.remove(at));
+                }
+            }
+            Self::Publisher => {
+                let name = take_of_publishers(from, |publisher| &mut publisher.name);
+                match to.publishers.first_mut() {
+                    Some(first) => first.name = name,
+                    None => to.publishers.push(Publisher {
+                        name,
+                        ..Publisher::default()
+                    }),
+                }
+            }
+            Self::Subjects => {
+                let is_heading = |subject: &mut Subject| subject.scheme.is_some();
+                let headings = from.subjects.extract_if(.., is_heading);
+                to.subjects.extend(headings);
+            }
         }
     }
 }
 
-/// What the preferred record of a work gains from the others, as an article with only these parts.
+/// Takes the first text of one field out of the publishers, and publishers without any text with it.
+fn take_of_publishers(
+    resource: &mut Resource,
+    field: impl Fn(&mut Publisher) -> &mut Option<String>,
+) -> Option<String> {
+    let text = resource
+        .publishers
+        .iter_mut()
+        .find_map(|publisher| field(publisher).take());
+    resource
+        .publishers
+        .retain(|publisher| *publisher != Publisher::default());
+    text
+}
+
+/// What the preferred record of a work gains from the others, as a resource with only these parts.
 ///
 /// `None` if it gains nothing or cannot be read. Other records that cannot be read are skipped.
-pub fn gains(record: &StoredRecord, parts: &[Part]) -> Option<Article> {
+pub fn gains(record: &StoredRecord, parts: &[Part]) -> Option<Resource> {
     if record.others.is_empty() || parts.is_empty() {
         return None;
     }
     let metadata = record.metadata.as_deref()?;
-    let own = crosswalk::article(&record.metadata_prefix, metadata).ok()?;
+    let own = crosswalk::resource(&record.metadata_prefix, metadata).ok()?;
     gained(&own, &record.others, parts)
 }
 
-/// What an article gains from others; `None` if nothing.
-pub(super) fn gained(own: &Article, others: &[OtherRecord], parts: &[Part]) -> Option<Article> {
+/// What a resource gains from others; `None` if nothing.
+pub(super) fn gained(own: &Resource, others: &[OtherRecord], parts: &[Part]) -> Option<Resource> {
     let mut missing: Vec<Part> = parts.to_vec();
     missing.retain(|part| !part.is_in(own));
-    let mut gains = Article::default();
+    let mut gains = Resource::default();
     let mut any = false;
     for other in others {
         if missing.is_empty() {
             break;
         }
-        let Ok(mut other) = crosswalk::article(&other.metadata_prefix, &other.metadata) else {
+        let Ok(mut other) = crosswalk::resource(&other.metadata_prefix, &other.metadata) else {
             continue;
         };
         missing.retain(|part| {
@@ -178,11 +228,11 @@ pub(super) fn gained(own: &Article, others: &[OtherRecord], parts: &[Part]) -> O
     any.then_some(gains)
 }
 
-/// Adds to an article what it gains.
-pub fn add(article: &mut Article, mut gains: Article) {
+/// Adds to a resource what it gains.
+pub fn add(resource: &mut Resource, mut gains: Resource) {
     for part in Part::value_variants() {
         if part.is_in(&gains) {
-            part.pass(&mut gains, article);
+            part.pass(&mut gains, resource);
         }
     }
 }
@@ -190,7 +240,15 @@ pub fn add(article: &mut Article, mut gains: Article) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Author, LanguageText, Link, Subject};
+    use crate::record::Link;
+    use crate::record::resource::{Date, Host, Identifier, Kind, Language, Rights, Text};
+
+    fn text(text: &str) -> Text {
+        Text {
+            text: text.to_owned(),
+            language: None,
+        }
+    }
 
     fn other(metadata: &str) -> OtherRecord {
         OtherRecord {
@@ -201,11 +259,9 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_taken_from_the_first_that_has_it() {
-        let own = Article {
-            abstract_text: Some("Own.".to_owned()),
-            volume: Some("3".to_owned()),
-            ..Article::default()
-        };
+        let mut own = Resource::default();
+        own.abstracts.push(text("Own."));
+        own.host.volume = Some("3".to_owned());
         let others = [
             OtherRecord {
                 metadata_prefix: "mets".to_owned(),
@@ -230,12 +286,12 @@ mod tests {
                 add(&mut whole, gains);
                 whole
             });
-            let found = found.as_ref().map(|article| {
-                assert_eq!(article.start_page, None, "{case}");
+            let found = found.as_ref().map(|resource| {
+                assert_eq!(resource.host.start_page, None, "{case}");
                 (
-                    article.doi.as_deref().unwrap_or_default(),
-                    article.publisher.as_deref(),
-                    article.abstract_text.as_deref(),
+                    resource.doi().unwrap_or_default(),
+                    resource.publisher(),
+                    resource.abstracts.first().map(|text| text.text.as_str()),
                 )
             });
             assert_eq!(found, want, "{case}");
@@ -244,42 +300,54 @@ mod tests {
 
     #[test]
     fn every_part_is_passed_on_whole() {
-        let text = || Some("x".to_owned());
-        let full = Article {
-            abstract_text: text(),
-            other_abstracts: vec!["y".to_owned()],
-            abstracts_by_language: vec![LanguageText::default()],
-            authors: vec![Author::default()],
-            country: text(),
-            doi: text(),
-            issn: text(),
-            eissn: text(),
-            other_issns: vec!["z".to_owned()],
-            journal: text(),
-            keywords: vec!["k".to_owned()],
-            keywords_by_language: vec![LanguageText::default()],
-            languages: vec!["en".to_owned()],
-            licences: vec!["CC BY".to_owned()],
-            licence_urls: vec!["https://l.example".to_owned()],
+        let x = || Some("x".to_owned());
+        let full = Resource {
+            abstracts: vec![text("x"), text("y")],
+            agents: vec![Agent::default()],
+            identifiers: vec![Identifier {
+                kind: IdentifierKind::Doi,
+                value: "x".to_owned(),
+            }],
+            host: Host {
+                title: x(),
+                kind: Some(Kind::Journal),
+                issn: x(),
+                eissn: x(),
+                other_issns: vec!["z".to_owned()],
+                volume: x(),
+                issue: x(),
+                start_page: x(),
+                end_page: x(),
+                ..Host::default()
+            },
+            subjects: vec![
+                Subject::default(),
+                Subject {
+                    scheme: x(),
+                    ..Subject::default()
+                },
+            ],
+            languages: vec![Language::default()],
+            rights: vec![Rights::default()],
             links: vec![Link::default()],
-            volume: text(),
-            issue: text(),
-            start_page: text(),
-            end_page: text(),
-            published: text(),
-            publisher: text(),
-            subjects: vec![Subject::default()],
-            ..Article::default()
+            dates: vec![Date::default()],
+            publishers: vec![Publisher {
+                name: x(),
+                place: None,
+                country: x(),
+            }],
+            ..Resource::default()
         };
         for part in Part::value_variants() {
             assert!(part.is_in(&full), "{part:?} is missing in the sample");
-            let (mut from, mut to) = (full.clone(), Article::default());
+            let (mut from, mut to) = (full.clone(), Resource::default());
             part.pass(&mut from, &mut to);
             assert!(part.is_in(&to) && !part.is_in(&from), "{part:?}");
             part.pass(&mut to, &mut from);
-            assert_eq!((&from, to), (&full, Article::default()), "{part:?}");
+            to.host.kind = None;
+            assert_eq!((&from, to), (&full, Resource::default()), "{part:?}");
         }
-        let mut to = Article::default();
+        let mut to = Resource::default();
         add(&mut to, full.clone());
         assert_eq!(to, full, "all parts together are all fields of the sample");
     }

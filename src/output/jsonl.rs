@@ -3,10 +3,14 @@
 use serde::Serialize;
 
 use super::Item;
-use crate::record::Article;
+use crate::record::Resource;
+use crate::record::flat::Flat;
 
 /// The JSON Schema of one line.
 pub const SCHEMA: &str = include_str!("jsonl.schema.json");
+
+/// The version of the schema. It grows when a key changes its meaning or goes.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One line of the export, without its line feed.
 #[derive(Serialize)]
@@ -18,7 +22,9 @@ struct Line<'a> {
     version: u64,
     metadata_prefix: &'a str,
     set_specs: &'a [String],
-    article: Option<&'a Article>,
+    schema_version: u32,
+    article: Option<Flat<'a>>,
+    resource: Option<&'a Resource>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
 }
@@ -26,8 +32,8 @@ struct Line<'a> {
 /// The part of a line that comes from the metadata.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
-    /// The article.
-    Article(&'a Article),
+    /// What the metadata says.
+    Resource(&'a Resource),
     /// None: a tombstone, or a record without metadata.
     None,
     /// The metadata cannot be read, and why.
@@ -36,8 +42,8 @@ pub enum Content<'a> {
 
 /// Appends one line, with its line feed.
 pub fn push_line(item: Item<'_>, content: Content<'_>, out: &mut Vec<u8>) {
-    let (article, error) = match content {
-        Content::Article(article) => (Some(article), None),
+    let (resource, error) = match content {
+        Content::Resource(resource) => (Some(resource), None),
         Content::None => (None, None),
         Content::Unreadable(reason) => (None, Some(reason)),
     };
@@ -58,7 +64,9 @@ pub fn push_line(item: Item<'_>, content: Content<'_>, out: &mut Vec<u8>) {
         version,
         metadata_prefix,
         set_specs,
-        article,
+        schema_version: SCHEMA_VERSION,
+        article: resource.map(Flat::from),
+        resource,
         error,
     };
     // Writing to memory cannot fail, and every key is a text.
@@ -71,8 +79,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::record::crosswalk;
-    use crate::record::samples;
+    use crate::record::resource::{
+        Agent, Date, DateKind, Degree, Host, Identifier, IdentifierKind, Kind, Language, Link,
+        LinkPurpose, Publisher, Related, Rights, Role, Series, Subject, Text, Title,
+    };
+    use crate::record::{crosswalk, samples};
 
     fn item(set_specs: &[String]) -> Item<'_> {
         Item {
@@ -96,9 +107,9 @@ mod tests {
     #[test]
     fn writes_the_seed() {
         let samples = samples::records(include_str!("../../tests/fixtures/seed-record.xml"));
-        let article = crosswalk::article("oai_doaj", &samples[0].metadata).unwrap();
+        let resource = crosswalk::resource("oai_doaj", &samples[0].metadata).unwrap();
         let sets = ["TENDOk1lZGljaW5l".to_owned()];
-        let mut line = line(item(&sets), Content::Article(&article));
+        let mut line = line(item(&sets), Content::Resource(&resource));
         assert!(
             line["article"]["abstract"]
                 .as_str()
@@ -106,14 +117,18 @@ mod tests {
                 .starts_with("<h4>Objective</h4>")
         );
         line["article"].as_object_mut().unwrap().remove("abstract");
+        let resource = line["resource"].as_object_mut().unwrap();
+        resource.remove("abstracts");
+        resource.remove("agents");
         assert_eq!(
             line,
             json!({
                 "source": "doaj", "identifier": "oai:x:1", "datestamp": "2020-01-01T00:00:00Z",
                 "deleted": false, "version": 1_849_320_778_264_215_552_u64,
                 "metadata_prefix": "oai_doaj", "set_specs": ["TENDOk1lZGljaW5l"],
+                "schema_version": 2,
                 "article": {
-                    "kind": "article",
+                    "kind": "article", "type": "article",
                     "title": "Peer Support Workers in Health: A Qualitative Metasynthesis of Their Experiences.",
                     "authors": [{"name": "Jennifer MacLellan"}, {"name": "Julian Surey"},
                         {"name": "Ibrahim Abubakar"}, {"name": "Helen R Stagg"}],
@@ -123,6 +138,19 @@ mod tests {
                     "start_page": "e0141122", "language": "eng",
                     "fulltext_url": "https://doi.org/10.1371/journal.pone.0141122",
                     "links": [{"url": "https://doi.org/10.1371/journal.pone.0141122", "fulltext": true}],
+                },
+                "resource": {
+                    "type": "article",
+                    "titles": [{"text": "Peer Support Workers in Health: A Qualitative Metasynthesis of Their Experiences."}],
+                    "dates": [{"kind": "published", "text": "2015-01-01"}],
+                    "host": {
+                        "title": "PLoS ONE", "type": "journal", "eissn": "1932-6203",
+                        "volume": "10", "issue": "10", "start_page": "e0141122",
+                    },
+                    "identifiers": [{"kind": "doi", "value": "10.1371/journal.pone.0141122"}],
+                    "links": [{"url": "https://doi.org/10.1371/journal.pone.0141122", "purpose": "full_text"}],
+                    "languages": [{"text": "eng", "code": "eng", "iso639_3": "eng"}],
+                    "publishers": [{"name": "Public Library of Science (PLoS)"}],
                 },
             })
         );
@@ -144,21 +172,11 @@ mod tests {
         ];
         let page = include_str!("../../tests/fixtures/oai_doaj-2017-ten.xml");
         for sample in samples::records(page) {
-            let article = crosswalk::article("oai_doaj", &sample.metadata).unwrap();
-            lines.push(line(item(&[]), Content::Article(&article)));
+            let resource = crosswalk::resource("oai_doaj", &sample.metadata).unwrap();
+            lines.push(line(item(&[]), Content::Resource(&resource)));
         }
-        let everything = Article {
-            kind: crate::record::Kind::Journal,
-            further: json!({"apc": {"has_apc": false}}).as_object().unwrap().clone(),
-            ..crosswalk::article(
-                "oai_doaj",
-                "<doajArticle><language>a</language><language>b</language><title language='a'>t</title>\
-                 <title>u</title><abstract language='a'>t</abstract><abstract>u</abstract>\
-                 <keywords language='a'><keyword>k</keyword></keywords><doi>x</doi></doajArticle>",
-            )
-            .unwrap()
-        };
-        lines.push(line(item(&[]), Content::Article(&everything)));
+        let everything = everything();
+        lines.push(line(item(&[]), Content::Resource(&everything)));
         for line in &lines {
             if let Err(error) = validator.validate(line) {
                 panic!("{error}: {line}");
@@ -168,6 +186,8 @@ mod tests {
             ("version as text", "version", json!("1")),
             ("unknown key", "what", json!(1)),
             ("deleted with an article", "deleted", json!(true)),
+            ("another version", "schema_version", json!(1)),
+            ("unknown type", "resource", json!({"type": "novel"})),
         ] {
             let mut line = lines[2].clone();
             line[key] = wrong;
@@ -175,31 +195,158 @@ mod tests {
         }
     }
 
-    /// The schema names every key that an article can have, so that it cannot fall behind.
+    /// A resource with every value, every field by name so that no new one is forgotten.
+    fn everything() -> Resource {
+        let x = || Some("x".to_owned());
+        let xs = || vec!["x".to_owned()];
+        let agent = |role| Agent {
+            name: "x".to_owned(),
+            family: x(),
+            given: x(),
+            role,
+            organisation: true,
+            orcid: x(),
+            affiliations: xs(),
+            dates: x(),
+            email: x(),
+        };
+        let identifier = |kind| Identifier {
+            kind,
+            value: "x".to_owned(),
+        };
+        let subject = |scheme| Subject {
+            scheme,
+            code: x(),
+            term: "x".to_owned(),
+            language: x(),
+        };
+        let text = || Text {
+            text: "x".to_owned(),
+            language: x(),
+        };
+        let link = |purpose| Link {
+            url: "x".to_owned(),
+            purpose,
+            format: x(),
+        };
+        let title = || Title {
+            text: "x".to_owned(),
+            subtitle: x(),
+            language: x(),
+        };
+        let language = |code: &str| Language {
+            text: "x".to_owned(),
+            code: Some(code.to_owned()),
+            iso639_3: x(),
+        };
+        Resource {
+            kind: Kind::ConferencePaper,
+            stated_types: xs(),
+            titles: vec![title(), title()],
+            agents: vec![
+                agent(Role::Author),
+                agent(Role::Other("painter".to_owned())),
+            ],
+            dates: vec![Date {
+                kind: DateKind::Published,
+                text: "2000".to_owned(),
+            }],
+            host: Host {
+                title: x(),
+                kind: Some(Kind::Book),
+                issn: x(),
+                eissn: x(),
+                other_issns: xs(),
+                isbns: xs(),
+                volume: x(),
+                issue: x(),
+                start_page: x(),
+                end_page: x(),
+                conference: x(),
+            },
+            series: vec![Series {
+                title: "x".to_owned(),
+                number: x(),
+            }],
+            identifiers: [
+                IdentifierKind::Doi,
+                IdentifierKind::Isbn,
+                IdentifierKind::Pmid,
+                IdentifierKind::Publisher,
+            ]
+            .map(identifier)
+            .to_vec(),
+            links: vec![link(LinkPurpose::FullText), link(LinkPurpose::Thumbnail)],
+            related: vec![Related {
+                relation: x(),
+                text: "x".to_owned(),
+            }],
+            languages: vec![language("ger"), language("eng")],
+            subjects: vec![subject(None), subject(x())],
+            abstracts: vec![text(), text()],
+            rights: vec![Rights {
+                text: x(),
+                url: x(),
+            }],
+            publishers: vec![Publisher {
+                name: x(),
+                place: x(),
+                country: x(),
+            }],
+            edition: x(),
+            extent: xs(),
+            formats: xs(),
+            degree: Degree {
+                name: x(),
+                level: x(),
+                discipline: x(),
+                grantor: x(),
+            },
+            citations: xs(),
+            notes: xs(),
+            further: json!({"apc": {"has_apc": false}})
+                .as_object()
+                .unwrap()
+                .clone(),
+            flags: xs(),
+        }
+    }
+
+    /// The schema names every key that a line can have and no other, so that it cannot fall behind.
     #[test]
     fn schema_knows_every_key() {
         let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-        let known = schema["$defs"]["article"]["properties"]
-            .as_object()
-            .unwrap();
-        let source = include_str!("../record/export.rs");
-        let view = source.split("struct ArticleView<'a> {").nth(1).unwrap();
-        let view = view.split("\n}").next().unwrap();
-        let keys = view
-            .lines()
-            .filter_map(|line| line.trim().strip_suffix(',')?.split_once(": "));
-        let keys: Vec<_> = keys
-            .map(|(name, _)| {
-                if name == "abstract_text" {
-                    "abstract"
-                } else {
-                    name
-                }
-            })
-            .collect();
-        assert_eq!(keys.len(), known.len(), "{keys:?}");
-        for key in keys {
-            assert!(known.contains_key(key), "{key}");
+        let line = line(item(&[]), Content::Resource(&everything()));
+        let agent = &line["resource"]["agents"][0];
+        let flat = &line["article"];
+        let cases = [
+            ("article", flat),
+            ("author", &flat["authors"][0]),
+            ("subject", &flat["subjects"][0]),
+            ("link", &flat["links"][0]),
+            ("resource", &line["resource"]),
+            ("title", &line["resource"]["titles"][0]),
+            ("agent", agent),
+            ("host", &line["resource"]["host"]),
+            ("resource_link", &line["resource"]["links"][0]),
+            ("language", &line["resource"]["languages"][0]),
+            ("resource_subject", &line["resource"]["subjects"][1]),
+            ("degree", &line["resource"]["degree"]),
+        ];
+        // An author with one affiliation has no list of them.
+        let optional = ["author/affiliations"];
+        for (name, written) in cases {
+            let known = schema["$defs"][name]["properties"].as_object().unwrap();
+            for key in known.keys() {
+                let path = format!("{name}/{key}");
+                assert!(
+                    written.get(key).is_some() || optional.contains(&path.as_str()),
+                    "{path}"
+                );
+            }
+            for key in written.as_object().unwrap().keys() {
+                assert!(known.contains_key(key), "{name}: {key}");
+            }
         }
     }
 }

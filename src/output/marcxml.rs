@@ -3,7 +3,8 @@
 use super::Item;
 use super::xml::{push_attribute, push_element, push_text};
 use crate::oai::Datestamp;
-use crate::record::{Article, Author, Kind, Link, Subject, doi, issn, language};
+use crate::record::resource::{IdentifierKind, LinkPurpose};
+use crate::record::{Agent, Kind, Link, Resource, Subject, doi, issn};
 
 /// The beginning of a file of records.
 pub const HEAD: &str = concat!(
@@ -20,9 +21,9 @@ pub const TAIL: &str = "</collection>\n";
 /// is a serial (`s`). Names in inverted order have first indicator 1, others 0.
 ///
 /// Source: MARC 21 Format for Bibliographic Data; MARC21slim.xsd 1.2.
-pub fn push_record(item: Item<'_>, article: &Article, out: &mut Vec<u8>) {
+pub fn push_record(item: Item<'_>, resource: &Resource, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<record xmlns=\"http://www.loc.gov/MARC21/slim\">");
-    let journal = article.kind == Kind::Journal;
+    let journal = resource.kind == Kind::Journal;
     push_element(
         out,
         "leader",
@@ -42,32 +43,32 @@ pub fn push_record(item: Item<'_>, article: &Article, out: &mut Vec<u8>) {
         fields.control("005", &format!("{changed}.0"));
     }
     fields.control("007", "cr");
-    fields.control("008", &fixed_data(article, changed.as_deref()));
-    numbers(&mut fields, item, article);
-    classes(&mut fields, article);
-    main_name_and_titles(&mut fields, article);
-    if journal || article.publisher.is_some() || article.published.is_some() {
+    fields.control("008", &fixed_data(resource, changed.as_deref()));
+    numbers(&mut fields, item, resource);
+    classes(&mut fields, resource);
+    main_name_and_titles(&mut fields, resource);
+    if journal || resource.publisher().is_some() || resource.published().is_some() {
         fields.data(
             "264",
             " 1",
-            &[
-                ('b', article.publisher.as_deref()),
-                ('c', article.published.as_deref()),
-            ],
+            &[('b', resource.publisher()), ('c', resource.published())],
         );
     }
-    for text in article.abstract_text.iter().chain(&article.other_abstracts) {
-        fields.data("520", "3 ", &[('a', Some(text))]);
+    for text in &resource.abstracts {
+        fields.data("520", "3 ", &[('a', Some(&text.text))]);
     }
-    licences(&mut fields, article);
-    topics(&mut fields, article);
-    for person in named_authors(article).skip(1).chain(&article.contributors) {
+    licences(&mut fields, resource);
+    topics(&mut fields, resource);
+    for person in named_authors(resource)
+        .skip(1)
+        .chain(resource.contributors())
+    {
         fields.person("700", person);
     }
     if !journal {
-        host(&mut fields, article);
+        host(&mut fields, resource);
     }
-    for link in &article.links {
+    for link in &resource.links {
         fields.link(link);
     }
     out.extend_from_slice(b"</record>\n");
@@ -75,19 +76,17 @@ pub fn push_record(item: Item<'_>, article: &Article, out: &mut Vec<u8>) {
 
 /// 008: forty characters. Date entered, date of publication, language; serial, online; the rest is
 /// unspecified.
-fn fixed_data(article: &Article, changed: Option<&str>) -> String {
+fn fixed_data(resource: &Resource, changed: Option<&str>) -> String {
     let entered = changed
         .and_then(|digits| digits.get(2..8))
         .unwrap_or("      ");
-    let (kind, year) = match article.year() {
-        Some(year) if article.kind == Kind::Article => ('s', year),
+    let (kind, year) = match resource.year() {
+        Some(year) if resource.kind == Kind::Article => ('s', year),
         _ => ('u', "uuuu"),
     };
     let ended = if kind == 's' { "    " } else { "uuuu" };
-    let language = article
-        .languages
-        .first()
-        .and_then(|text| language::marc_code(text));
+    let language = resource.languages.first();
+    let language = language.and_then(|language| language.code.as_deref());
     let language = language.unwrap_or("und");
     format!("{entered}{kind}{year}{ended}xx {SERIAL_ONLINE}{language} d")
 }
@@ -95,39 +94,32 @@ fn fixed_data(article: &Article, changed: Option<&str>) -> String {
 /// 008/18-34: frequency and regularity unknown, periodical, online both as published and here.
 const SERIAL_ONLINE: &str = "uu poo    ||   ||";
 
-fn numbers(fields: &mut Fields<'_>, item: Item<'_>, article: &Article) {
-    if article.kind == Kind::Journal {
-        let issns = article
-            .issn
-            .iter()
-            .chain(&article.eissn)
-            .chain(&article.other_issns);
-        for text in issns {
+fn numbers(fields: &mut Fields<'_>, item: Item<'_>, resource: &Resource) {
+    if resource.kind == Kind::Journal {
+        for text in resource.host.issns() {
             match issn::normalise(text) {
                 Some(issn) => fields.data("022", "  ", &[('a', Some(&issn))]),
                 None => fields.data("022", "  ", &[('y', Some(text))]),
             }
         }
     }
-    if let Some(text) = &article.doi {
+    if let Some(text) = resource.doi() {
         match doi::normalise(text) {
             Some(doi) => fields.data("024", "7 ", &[('a', Some(&doi)), ('2', Some("doi"))]),
             None => fields.data("024", "8 ", &[('a', Some(text))]),
         }
     }
-    for identifier in article
-        .identifiers
-        .iter()
-        .chain(&article.publisher_record_id)
-    {
-        fields.data("024", "8 ", &[('a', Some(identifier))]);
+    for identifier in &resource.identifiers {
+        if identifier.kind != IdentifierKind::Doi || resource.doi() != Some(&identifier.value) {
+            fields.data("024", "8 ", &[('a', Some(&identifier.value))]);
+        }
     }
     let number = format!("({}){}", item.source, item.identifier);
     fields.data("035", "  ", &[('a', Some(&number))]);
-    let mut codes: Vec<_> = article
+    let mut codes: Vec<_> = resource
         .languages
         .iter()
-        .filter_map(|text| language::marc_code(text))
+        .filter_map(|language| language.code.as_deref())
         .collect();
     codes.dedup();
     if codes.len() > 1 {
@@ -137,94 +129,87 @@ fn numbers(fields: &mut Fields<'_>, item: Item<'_>, article: &Article) {
 }
 
 /// 050 for classes of the Library of Congress.
-fn classes(fields: &mut Fields<'_>, article: &Article) {
-    for Subject { scheme, code, .. } in &article.subjects {
+fn classes(fields: &mut Fields<'_>, resource: &Resource) {
+    for Subject { scheme, code, .. } in &resource.subjects {
         if scheme.as_deref() == Some("LCC") && code.is_some() {
             fields.data("050", " 4", &[('a', code.as_deref())]);
         }
     }
 }
 
-/// Authors whose names are not blank.
-fn named_authors(article: &Article) -> impl Iterator<Item = &Author> {
-    article
-        .authors
-        .iter()
+/// Agents whose names are not blank.
+fn named_authors(resource: &Resource) -> impl Iterator<Item = &Agent> {
+    resource
+        .authors()
         .filter(|author| !author.name.trim().is_empty())
 }
 
-fn main_name_and_titles(fields: &mut Fields<'_>, article: &Article) {
-    let mut authors = article
-        .authors
-        .iter()
-        .filter(|author| !author.name.trim().is_empty());
-    let main = authors.next();
+fn main_name_and_titles(fields: &mut Fields<'_>, resource: &Resource) {
+    let main = named_authors(resource).next();
     if let Some(main) = main {
         fields.person("100", main);
     }
     let indicators = if main.is_some() { "10" } else { "00" };
     // 245 is mandatory, also where the source has no title.
-    let title = article.title.as_deref().unwrap_or("[Untitled]");
-    fields.data("245", indicators, &[('a', Some(title))]);
-    for title in &article.other_titles {
-        fields.data("246", "33", &[('a', Some(title))]);
+    let mut titles = resource.titles.iter().map(|title| title.full());
+    let title = titles.next().unwrap_or("[Untitled]".into());
+    fields.data("245", indicators, &[('a', Some(&title))]);
+    for title in titles {
+        fields.data("246", "33", &[('a', Some(&title))]);
     }
 }
 
-fn licences(fields: &mut Fields<'_>, article: &Article) {
-    let mut urls = article.licence_urls.iter();
-    for licence in &article.licences {
-        if licence.contains("://") {
-            fields.data("540", "  ", &[('u', Some(licence))]);
-        } else {
-            let url = urls.next().map(String::as_str);
-            fields.data("540", "  ", &[('a', Some(licence)), ('u', url)]);
+fn licences(fields: &mut Fields<'_>, resource: &Resource) {
+    for rights in &resource.rights {
+        let (text, url) = (rights.text.as_deref(), rights.url.as_deref());
+        match text.filter(|text| text.contains("://")) {
+            Some(address) => fields.data("540", "  ", &[('u', Some(address))]),
+            None => fields.data("540", "  ", &[('a', text), ('u', url)]),
         }
     }
-    for url in urls {
-        fields.data("540", "  ", &[('u', Some(url))]);
-    }
 }
 
-fn topics(fields: &mut Fields<'_>, article: &Article) {
-    for subject in &article.subjects {
+fn topics(fields: &mut Fields<'_>, resource: &Resource) {
+    for subject in resource.headings() {
         fields.data("650", " 4", &[('a', Some(&subject.term))]);
     }
-    for keyword in &article.keywords {
-        fields.data("653", "  ", &[('a', Some(keyword))]);
+    for keyword in resource.keywords() {
+        fields.data("653", "  ", &[('a', Some(&keyword.term))]);
     }
-    if let Some(kind) = &article.document_type {
+    if let Some(kind) = resource.document_type() {
         fields.data("655", " 4", &[('a', Some(kind))]);
     }
 }
 
 /// 773: the journal, its ISSNs, and where in it: `Vol. 10, no. 10 (2015), p. 3-5`.
-fn host(fields: &mut Fields<'_>, article: &Article) {
+fn host(fields: &mut Fields<'_>, resource: &Resource) {
     let mut place = Vec::new();
-    if let Some(volume) = &article.volume {
+    if let Some(volume) = &resource.host.volume {
         place.push(format!("Vol. {volume}"));
     }
-    if let Some(issue) = &article.issue {
+    if let Some(issue) = &resource.host.issue {
         place.push(format!("no. {issue}"));
     }
     let mut place = place.join(", ");
-    if let Some(year) = article.year() {
+    if let Some(year) = resource.year() {
         place.push_str(if place.is_empty() { "(" } else { " (" });
         place.push_str(year);
         place.push(')');
     }
-    if let Some(start) = &article.start_page {
+    if let Some(start) = &resource.host.start_page {
         place.push_str(if place.is_empty() { "p. " } else { ", p. " });
         place.push_str(start);
-        if let Some(end) = &article.end_page {
+        if let Some(end) = &resource.host.end_page {
             place.push('-');
             place.push_str(end);
         }
     }
     let place = (!place.is_empty()).then_some(place);
-    let mut subfields = vec![('t', article.journal.as_deref()), ('g', place.as_deref())];
-    let issns = [article.issn.as_ref(), article.eissn.as_ref()];
-    for text in issns.into_iter().flatten().chain(&article.other_issns) {
+    let mut subfields = vec![
+        ('t', resource.host.title.as_deref()),
+        ('g', place.as_deref()),
+    ];
+    for text in resource.host.issns() {
         subfields.push(('x', Some(text)));
     }
     fields.data("773", "0 ", &subfields);
@@ -265,7 +250,7 @@ impl Fields<'_> {
         self.out.extend_from_slice(b"</datafield>");
     }
 
-    fn person(&mut self, tag: &str, person: &Author) {
+    fn person(&mut self, tag: &str, person: &Agent) {
         let indicators = if person.name.contains(',') {
             "1 "
         } else {
@@ -288,7 +273,11 @@ impl Fields<'_> {
     }
 
     fn link(&mut self, link: &Link) {
-        let indicators = if link.fulltext { "40" } else { "42" };
+        let indicators = if link.purpose == LinkPurpose::FullText {
+            "40"
+        } else {
+            "42"
+        };
         self.data(
             "856",
             indicators,
@@ -337,9 +326,9 @@ mod tests {
         }
     }
 
-    fn written(article: &Article) -> String {
+    fn written(resource: &Resource) -> String {
         let mut out = Vec::new();
-        push_record(item(), article, &mut out);
+        push_record(item(), resource, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -363,7 +352,7 @@ mod tests {
 
     #[test]
     fn writes_an_article() {
-        let article = crosswalk::article(
+        let article = crosswalk::resource(
             "oai_doaj",
             "<doajArticle><language>deu</language><language>eng</language><publisher>P</publisher>\
              <journalTitle>J</journalTitle><issn>1932-6203</issn><eissn>2529-850X</eissn>\
@@ -406,13 +395,16 @@ mod tests {
 
     #[test]
     fn fixed_data_has_forty_characters() {
-        let of = |published: &str, kind| Article {
-            kind,
-            published: Some(published.to_owned()),
-            ..Article::default()
+        let of = |published: &str, kind| {
+            let mut resource = Resource {
+                kind,
+                ..Resource::default()
+            };
+            resource.publish(published.to_owned());
+            resource
         };
         for (case, article) in [
-            ("nothing", Article::default()),
+            ("nothing", Resource::default()),
             ("year", of("2015", Kind::Article)),
             ("odd date", of("20150301", Kind::Article)),
             ("journal", of("2015", Kind::Journal)),
@@ -432,7 +424,7 @@ mod tests {
         let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/MARC21slim.xsd");
         let mut file = HEAD.as_bytes().to_vec();
         for sample in samples::records(include_str!("../../tests/fixtures/oai_doaj-2017-ten.xml")) {
-            let article = crosswalk::article("oai_doaj", &sample.metadata).unwrap();
+            let article = crosswalk::resource("oai_doaj", &sample.metadata).unwrap();
             push_record(item(), &article, &mut file);
         }
         let journal = r#"{"es_type":"journal","bibjson":{"title":"J","pissn":"1544-9173","eissn":"x",
@@ -440,10 +432,10 @@ mod tests {
             "ref":{"journal":"http://j"}}}"#;
         push_record(
             item(),
-            &crosswalk::article("doaj_json", journal).unwrap(),
+            &crosswalk::resource("doaj_json", journal).unwrap(),
             &mut file,
         );
-        push_record(item(), &Article::default(), &mut file);
+        push_record(item(), &Resource::default(), &mut file);
         file.extend_from_slice(TAIL.as_bytes());
         let xmllint = Command::new("xmllint")
             .args(["--noout", "--nonet", "--schema"])

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use super::xml::{push_attribute, push_element, push_text};
 use crate::record::crosswalk::{self, CrosswalkError, Format};
-use crate::record::{Article, Kind, doi};
+use crate::record::resource::IdentifierKind;
+use crate::record::{Kind, Resource, doi};
 
 /// The record as an `oai_dc:dc` element that is a document of its own, without XML declaration.
 ///
-/// A record that was harvested as `oai_dc` stays as it is; others are written from their article.
+/// A record that was harvested as `oai_dc` stays as it is; others are written from their resource.
 ///
 /// # Errors
 /// If the metadata cannot be read.
@@ -19,24 +20,24 @@ pub fn record<'a>(
     if crosswalk::format(metadata_prefix, metadata)? == Format::OaiDc {
         return Ok(Cow::Borrowed(metadata));
     }
-    let article = crosswalk::article(metadata_prefix, metadata)?;
-    Ok(Cow::Owned(from_article(&article)))
+    let resource = crosswalk::resource(metadata_prefix, metadata)?;
+    Ok(Cow::Owned(from_resource(&resource)))
 }
 
-/// An article as an `oai_dc:dc` element that is a document of its own, without XML declaration.
-pub fn from_article(article: &Article) -> String {
+/// A resource as an `oai_dc:dc` element that is a document of its own, without XML declaration.
+pub fn from_resource(resource: &Resource) -> String {
     let mut out = Vec::with_capacity(4096);
-    push_article(article, &mut out);
+    push_resource(resource, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Appends an article as `oai_dc`, in one line.
+/// Appends a resource as `oai_dc`, in one line.
 ///
 /// Identifiers are the DOI, the ISSNs, then others. Relations are the full text and other links. One
-/// `source` says where the article appeared, as DOAJ writes it. ORCID iDs and affiliations are left out.
+/// `source` says where it appeared, as DOAJ writes it. ORCID iDs and affiliations are left out.
 ///
 /// Source: OAI-PMH 2.0, oai_dc.xsd; Dublin Core 1.1.
-pub fn push_article(article: &Article, out: &mut Vec<u8>) {
+pub fn push_resource(resource: &Resource, out: &mut Vec<u8>) {
     out.extend_from_slice(
         b"<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
           xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
@@ -44,95 +45,87 @@ pub fn push_article(article: &Article, out: &mut Vec<u8>) {
           xsi:schemaLocation=\"http://www.openarchives.org/OAI/2.0/oai_dc/ \
           http://www.openarchives.org/OAI/2.0/oai_dc.xsd\">",
     );
-    let language_of = |texts: &[crate::record::LanguageText], text: &str| {
-        texts
-            .iter()
-            .find(|marked| marked.text == text)
-            .map(|marked| marked.language.clone())
-    };
-    for title in article.title.iter().chain(&article.other_titles) {
-        marked(
-            out,
-            "dc:title",
-            title,
-            language_of(&article.titles_by_language, title),
-        );
+    for title in &resource.titles {
+        marked(out, "dc:title", &title.full(), title.language.as_deref());
     }
-    for person in &article.authors {
-        element(out, "dc:creator", &person.name);
+    for agent in resource.authors() {
+        element(out, "dc:creator", &agent.name);
     }
-    for person in &article.contributors {
-        element(out, "dc:contributor", &person.name);
+    for agent in resource.contributors() {
+        element(out, "dc:contributor", &agent.name);
     }
-    for keyword in &article.keywords {
+    for keyword in resource.keywords() {
         marked(
             out,
             "dc:subject",
-            keyword,
-            language_of(&article.keywords_by_language, keyword),
+            &keyword.term,
+            keyword.language.as_deref(),
         );
     }
-    for subject in &article.subjects {
-        match &subject.scheme {
-            Some(scheme) => element(out, "dc:subject", &format!("{scheme}:{}", subject.term)),
-            None => element(out, "dc:subject", &subject.term),
-        }
+    for subject in resource.headings() {
+        let scheme = subject.scheme.as_deref().unwrap_or_default();
+        element(out, "dc:subject", &format!("{scheme}:{}", subject.term));
     }
-    for text in article.abstract_text.iter().chain(&article.other_abstracts) {
-        marked(
+    for text in &resource.abstracts {
+        marked(out, "dc:description", &text.text, text.language.as_deref());
+    }
+    for publisher in &resource.publishers {
+        element(
             out,
-            "dc:description",
-            text,
-            language_of(&article.abstracts_by_language, text),
+            "dc:publisher",
+            publisher.name.as_deref().unwrap_or_default(),
         );
     }
-    if let Some(publisher) = &article.publisher {
-        element(out, "dc:publisher", publisher);
-    }
-    if let Some(date) = &article.published {
+    if let Some(date) = resource.published() {
         element(out, "dc:date", date);
     }
-    element(
-        out,
-        "dc:type",
-        match article.kind {
-            Kind::Article => "article",
-            Kind::Journal => "journal",
-        },
-    );
-    if let Some(document_type) = &article.document_type {
-        element(out, "dc:type", document_type);
+    if resource.kind != Kind::Other {
+        element(out, "dc:type", resource.kind.name());
     }
-    if let Some(text) = &article.doi {
+    for text in &resource.stated_types {
+        if !text.eq_ignore_ascii_case(resource.kind.name()) {
+            element(out, "dc:type", text);
+        }
+    }
+    identifiers(resource, out);
+    for link in &resource.links {
+        element(out, "dc:relation", &link.url);
+    }
+    match resource.citations.as_slice() {
+        [] => element(out, "dc:source", &citation(resource)),
+        citations => citations
+            .iter()
+            .for_each(|citation| element(out, "dc:source", citation)),
+    }
+    for language in &resource.languages {
+        element(out, "dc:language", language.code_or_text());
+    }
+    for rights in &resource.rights {
+        for text in rights.text.iter().chain(&rights.url) {
+            element(out, "dc:rights", text);
+        }
+    }
+    out.extend_from_slice(b"</oai_dc:dc>");
+}
+
+/// The DOI as a URL, the ISSNs, then other identifiers.
+fn identifiers(resource: &Resource, out: &mut Vec<u8>) {
+    let doi = resource.doi();
+    if let Some(text) = doi {
         match doi::normalise(text) {
             Some(doi) => element(out, "dc:identifier", &format!("https://doi.org/{doi}")),
             None => element(out, "dc:identifier", text),
         }
     }
-    let issns = article
-        .issn
-        .iter()
-        .chain(&article.eissn)
-        .chain(&article.other_issns);
-    for identifier in issns.chain(&article.identifiers) {
-        element(out, "dc:identifier", identifier);
+    for issn in resource.host.issns() {
+        element(out, "dc:identifier", issn);
     }
-    for link in &article.links {
-        element(out, "dc:relation", &link.url);
+    for identifier in &resource.identifiers {
+        let is_first_doi = identifier.kind == IdentifierKind::Doi && doi == Some(&identifier.value);
+        if !is_first_doi && identifier.kind != IdentifierKind::Publisher {
+            element(out, "dc:identifier", &identifier.value);
+        }
     }
-    match article.citations.as_slice() {
-        [] => element(out, "dc:source", &citation(article)),
-        citations => citations
-            .iter()
-            .for_each(|citation| element(out, "dc:source", citation)),
-    }
-    for language in &article.languages {
-        element(out, "dc:language", language);
-    }
-    for licence in article.licences.iter().chain(&article.licence_urls) {
-        element(out, "dc:rights", licence);
-    }
-    out.extend_from_slice(b"</oai_dc:dc>");
 }
 
 /// An element, unless its text is blank.
@@ -142,14 +135,14 @@ fn element(out: &mut Vec<u8>, name: &str, text: &str) {
     }
 }
 
-fn marked(out: &mut Vec<u8>, name: &str, text: &str, language: Option<String>) {
+fn marked(out: &mut Vec<u8>, name: &str, text: &str, language: Option<&str>) {
     let Some(language) = language else {
         return element(out, name, text);
     };
     out.push(b'<');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b" xml:lang=\"");
-    push_attribute(out, &language);
+    push_attribute(out, language);
     out.extend_from_slice(b"\">");
     push_text(out, text);
     out.extend_from_slice(b"</");
@@ -157,31 +150,32 @@ fn marked(out: &mut Vec<u8>, name: &str, text: &str, language: Option<String>) {
     out.push(b'>');
 }
 
-/// Where an article appeared: `Title, Vol 5, Iss 1, Pp 25-29 (1998)`; empty if unknown.
-pub(super) fn citation(article: &Article) -> String {
-    let Some(journal) = article
-        .journal
+/// Where it appeared: `Title, Vol 5, Iss 1, Pp 25-29 (1998)`; empty if unknown.
+pub(super) fn citation(resource: &Resource) -> String {
+    let host = &resource.host;
+    let Some(title) = host
+        .title
         .as_ref()
-        .filter(|_| article.kind == Kind::Article)
+        .filter(|_| resource.kind != Kind::Journal)
     else {
         return String::new();
     };
-    let mut citation = journal.clone();
+    let mut citation = title.clone();
     for (mark, value) in [
-        (", Vol ", &article.volume),
-        (", Iss ", &article.issue),
-        (", Pp ", &article.start_page),
+        (", Vol ", &host.volume),
+        (", Iss ", &host.issue),
+        (", Pp ", &host.start_page),
     ] {
         if let Some(value) = value {
             citation.push_str(mark);
             citation.push_str(value);
         }
     }
-    if let (Some(_), Some(end)) = (&article.start_page, &article.end_page) {
+    if let (Some(_), Some(end)) = (&host.start_page, &host.end_page) {
         citation.push('-');
         citation.push_str(end);
     }
-    if let Some(year) = article.year() {
+    if let Some(year) = resource.year() {
         citation.push_str(&format!(" ({year})"));
     }
     citation
@@ -224,24 +218,24 @@ mod tests {
         );
     }
 
-    /// Reading back what was written gives the same article, as far as Dublin Core can hold it.
+    /// Reading back what was written gives the same resource, as far as Dublin Core can hold it.
     #[test]
     fn comes_back_through_the_crosswalk() {
         for sample in samples::records(include_str!("../../tests/fixtures/oai_doaj-2017-ten.xml")) {
-            let there = crosswalk::article("oai_doaj", &sample.metadata).unwrap();
+            let there = crosswalk::resource("oai_doaj", &sample.metadata).unwrap();
             let written = record("oai_doaj", &sample.metadata).unwrap();
-            let back = crosswalk::article("oai_dc", &written).unwrap();
-            assert_eq!(back.title, there.title);
-            assert_eq!(back.abstract_text, there.abstract_text);
-            assert_eq!(back.keywords, there.keywords);
-            assert_eq!(back.journal, there.journal);
-            assert_eq!(back.volume, there.volume);
-            assert_eq!(back.issue, there.issue);
-            assert_eq!(back.start_page, there.start_page);
+            let back = crosswalk::resource("oai_dc", &written).unwrap();
+            assert_eq!(back.title(), there.title());
+            assert_eq!(back.abstracts, there.abstracts);
+            assert_eq!(back.subjects, there.subjects);
+            assert_eq!(back.host.title, there.host.title);
+            assert_eq!(back.host.volume, there.host.volume);
+            assert_eq!(back.host.issue, there.host.issue);
+            assert_eq!(back.host.start_page, there.host.start_page);
             assert_eq!(back.fulltext_url(), there.fulltext_url());
-            let names = |article: &Article| {
-                article
-                    .authors
+            let names = |resource: &Resource| {
+                resource
+                    .agents
                     .iter()
                     .map(|author| author.name.clone())
                     .collect::<Vec<_>>()

@@ -7,7 +7,7 @@ use super::vufind::{Command, DocumentOptions, Encoding};
 use super::xml::push_attribute;
 use super::{Format, Item, Tombstones, catalogue, csv, jsonl, marcxml, oai_dc, ris};
 use crate::oai::Datestamp;
-use crate::record::{Article, crosswalk, xml};
+use crate::record::{Resource, crosswalk, xml};
 use crate::store::{StoredRecord, Version};
 
 /// Writes records in one format. Has no state, so threads can share it.
@@ -102,14 +102,14 @@ impl Renderer<'_> {
             }),
             Format::VufindJson | Format::VufindXml => self.document(record, out),
             Format::Marcxml => self
-                .article(record)
-                .map(|article| marcxml::push_record(item, &article, out)),
+                .resource(record)
+                .map(|resource| marcxml::push_record(item, &resource, out)),
             Format::Csv => self
-                .article(record)
-                .map(|article| push_with(out, |text| csv::push_row(item, Some(&article), text))),
+                .resource(record)
+                .map(|resource| push_with(out, |text| csv::push_row(item, Some(&resource), text))),
             Format::Ris => self
-                .article(record)
-                .map(|article| push_with(out, |text| ris::push_reference(item, &article, text))),
+                .resource(record)
+                .map(|resource| push_with(out, |text| ris::push_reference(item, &resource, text))),
         };
         match written {
             Ok(()) => Rendered::Written(Command::Add),
@@ -123,15 +123,15 @@ impl Renderer<'_> {
         Ok(())
     }
 
-    /// The record's article, enriched from other records.
-    fn article(&self, record: &StoredRecord) -> Result<Article, String> {
+    /// What the record means, enriched from other records.
+    fn resource(&self, record: &StoredRecord) -> Result<Resource, String> {
         let metadata = record.metadata.as_deref().unwrap_or_default();
-        let mut article = crosswalk::article(&record.metadata_prefix, metadata)
+        let mut resource = crosswalk::resource(&record.metadata_prefix, metadata)
             .map_err(|error| error.to_string())?;
-        if let Some(gains) = enrich::gained(&article, &record.others, self.enrich) {
-            enrich::add(&mut article, gains);
+        if let Some(gains) = enrich::gained(&resource, &record.others, self.enrich) {
+            enrich::add(&mut resource, gains);
         }
-        Ok(article)
+        Ok(resource)
     }
 
     fn dublin_core<'m>(
@@ -141,19 +141,19 @@ impl Renderer<'_> {
     ) -> Result<Cow<'m, str>, String> {
         // Dublin Core that stays as received cannot be enriched.
         if !record.others.is_empty()
-            && let Ok(mut article) = crosswalk::article(&record.metadata_prefix, metadata)
-            && let Some(gains) = enrich::gained(&article, &record.others, self.enrich)
+            && let Ok(mut resource) = crosswalk::resource(&record.metadata_prefix, metadata)
+            && let Some(gains) = enrich::gained(&resource, &record.others, self.enrich)
         {
-            enrich::add(&mut article, gains);
-            return Ok(Cow::Owned(oai_dc::from_article(&article)));
+            enrich::add(&mut resource, gains);
+            return Ok(Cow::Owned(oai_dc::from_resource(&resource)));
         }
         oai_dc::record(&record.metadata_prefix, metadata).map_err(|error| error.to_string())
     }
 
     fn push_line(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Rendered {
-        match self.article(record) {
-            Ok(article) => {
-                jsonl::push_line(item(record), jsonl::Content::Article(&article), out);
+        match self.resource(record) {
+            Ok(resource) => {
+                jsonl::push_line(item(record), jsonl::Content::Resource(&resource), out);
                 Rendered::Written(Command::Add)
             }
             Err(reason) => {
@@ -394,7 +394,7 @@ mod tests {
         let (outcome, text) = rendered(Format::Jsonl, false, &broken);
         assert!(matches!(outcome, Rendered::Flawed(_)), "{outcome:?}");
         assert!(
-            text.contains("\"article\":null,\"error\":\"no crosswalk"),
+            text.contains("\"article\":null,\"resource\":null,\"error\":\"no crosswalk"),
             "{text}"
         );
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Item;
-use crate::record::{Article, Kind};
+use crate::record::{Kind, Resource};
 
 /// Appends one reference, from its type to `ER` and a blank line.
 ///
@@ -11,73 +11,67 @@ use crate::record::{Article, Kind};
 /// because RIS has no other way to end one. Lines end in CR LF.
 ///
 /// Source: RIS format specification (Research Information Systems).
-pub fn push_reference(item: Item<'_>, article: &Article, out: &mut String) {
-    let journal = article.kind == Kind::Journal;
+pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
+    let journal = resource.kind == Kind::Journal;
     tag(out, "TY", if journal { "JFULL" } else { "JOUR" });
     tag(out, "ID", item.identifier);
-    maybe(out, "TI", article.title.as_deref());
-    for title in &article.other_titles {
-        tag(out, "TT", title);
+    let mut titles = resource.titles.iter();
+    if let Some(title) = titles.next() {
+        tag(out, "TI", &title.full());
     }
-    for author in &article.authors {
+    for title in titles {
+        tag(out, "TT", &title.full());
+    }
+    for author in resource.authors() {
         tag(out, "AU", &author.name);
     }
-    for contributor in &article.contributors {
+    for contributor in resource.contributors() {
         tag(out, "A2", &contributor.name);
     }
-    for affiliation in affiliations(article) {
+    for affiliation in affiliations(resource) {
         tag(out, "AD", affiliation);
     }
+    let host = &resource.host;
     if !journal {
-        maybe(out, "JO", article.journal.as_deref());
-        maybe(out, "T2", article.journal.as_deref());
+        maybe(out, "JO", host.title.as_deref());
+        maybe(out, "T2", host.title.as_deref());
     }
-    maybe(out, "VL", article.volume.as_deref());
-    maybe(out, "IS", article.issue.as_deref());
-    maybe(out, "SP", article.start_page.as_deref());
-    maybe(out, "EP", article.end_page.as_deref());
-    maybe(out, "PY", article.year());
-    maybe(out, "DA", date(article).as_deref());
-    maybe(out, "PB", article.publisher.as_deref());
-    for issn in article
-        .issn
-        .iter()
-        .chain(&article.eissn)
-        .chain(&article.other_issns)
-    {
+    maybe(out, "VL", host.volume.as_deref());
+    maybe(out, "IS", host.issue.as_deref());
+    maybe(out, "SP", host.start_page.as_deref());
+    maybe(out, "EP", host.end_page.as_deref());
+    maybe(out, "PY", resource.year());
+    maybe(out, "DA", date(resource).as_deref());
+    maybe(out, "PB", resource.publisher());
+    for issn in host.issns() {
         tag(out, "SN", issn);
     }
-    maybe(out, "DO", article.doi.as_deref());
-    for link in &article.links {
+    maybe(out, "DO", resource.doi());
+    for link in &resource.links {
         tag(out, "UR", &link.url);
     }
-    for language in &article.languages {
-        tag(out, "LA", language);
+    for language in &resource.languages {
+        tag(out, "LA", language.code_or_text());
     }
-    for keyword in &article.keywords {
-        tag(out, "KW", keyword);
+    for keyword in resource.keywords().chain(resource.headings()) {
+        tag(out, "KW", &keyword.term);
     }
-    for subject in &article.subjects {
-        tag(out, "KW", &subject.term);
+    for text in &resource.abstracts {
+        tag(out, "AB", &text.text);
     }
-    for text in article.abstract_text.iter().chain(&article.other_abstracts) {
-        tag(out, "AB", text);
-    }
-    for licence in article.licences.iter().chain(&article.licence_urls) {
-        tag(out, "C1", licence);
+    for rights in &resource.rights {
+        for text in rights.text.iter().chain(&rights.url) {
+            tag(out, "C1", text);
+        }
     }
     tag(out, "DB", item.source);
     out.push_str("ER  - \r\n\r\n");
 }
 
 /// Each affiliation once.
-fn affiliations(article: &Article) -> Vec<&str> {
+fn affiliations(resource: &Resource) -> Vec<&str> {
     let mut all = Vec::new();
-    for affiliation in article
-        .authors
-        .iter()
-        .flat_map(|author| &author.affiliations)
-    {
+    for affiliation in resource.authors().flat_map(|author| &author.affiliations) {
         if !all.contains(&affiliation.as_str()) {
             all.push(affiliation.as_str());
         }
@@ -86,8 +80,8 @@ fn affiliations(article: &Article) -> Vec<&str> {
 }
 
 /// `YYYY/MM/DD/` with the parts that are known; `None` for dates of any other form.
-fn date(article: &Article) -> Option<String> {
-    let day = article.published.as_deref()?.split('T').next()?;
+fn date(resource: &Resource) -> Option<String> {
+    let day = resource.published()?.split('T').next()?;
     let mut parts = day.split('-');
     let mut date = String::new();
     for digits in [4, 2, 2] {
@@ -144,7 +138,7 @@ mod tests {
         let mut out = String::new();
         push_reference(
             item,
-            &crosswalk::article("oai_doaj", metadata).unwrap(),
+            &crosswalk::resource("oai_doaj", metadata).unwrap(),
             &mut out,
         );
         out
@@ -185,11 +179,9 @@ mod tests {
             ("2015-3", None),
         ];
         for (published, expected) in cases {
-            let article = Article {
-                published: Some(published.to_owned()),
-                ..Article::default()
-            };
-            assert_eq!(date(&article).as_deref(), expected, "{published}");
+            let mut resource = Resource::default();
+            resource.publish(published.to_owned());
+            assert_eq!(date(&resource).as_deref(), expected, "{published}");
         }
     }
 }

@@ -35,11 +35,22 @@ mri mao msa may mya bur nld dut ron rum slk slo sqi alb zho chi";
 /// Serbo-Croatian: in ISO 639-3, but not in MARC.
 const SERBO_CROATIAN: (&str, &str) = ("hbs", "Serbo-Croatian");
 
+/// The codes of ISO 639-3 for which MARC had other codes.
+const OBSOLETE: &str = "hrv scr srp scc ron mol";
+
+/// MARC's groups of languages, which ISO 639-3 does not have.
+const GROUPS: &str = "\
+afa alg apa art ath aus bad bai bat ber bih btk cai cau cel cmc cpe cpf cpp crp cus dra fiu gem ijo \
+inc ine ira iro kar khi kro map mkh mno mul mun myn nah nai nic nub oto paa phi pra roa sai sal sem \
+sgn sio sit sla smi son ssa tai tup tut und wak wen ypk znd zxx";
+
 struct Languages {
     /// MARC code to name.
     names: HashMap<&'static str, &'static str>,
     /// Another standard's code, or a name in lower case, to the MARC code.
     marc: HashMap<String, &'static str>,
+    /// MARC code to the code of ISO 639-3.
+    iso639_3: HashMap<&'static str, &'static str>,
 }
 
 static LANGUAGES: LazyLock<Languages> = LazyLock::new(|| {
@@ -58,7 +69,21 @@ static LANGUAGES: LazyLock<Languages> = LazyLock::new(|| {
             }
         }
     }
-    Languages { names, marc }
+    let mut iso639_3: HashMap<_, _> = names.keys().map(|code| (*code, *code)).collect();
+    for group in GROUPS.split(' ') {
+        iso639_3.remove(group);
+    }
+    for list in [THREE_LETTERS, OBSOLETE] {
+        let mut codes = list.split(' ');
+        while let (Some(code), Some(marc_code)) = (codes.next(), codes.next()) {
+            iso639_3.insert(marc_code, code);
+        }
+    }
+    Languages {
+        names,
+        marc,
+        iso639_3,
+    }
 });
 
 /// The lines of a table of code, tab and name, without its heading.
@@ -84,6 +109,17 @@ pub fn marc_code(language: &str) -> Option<&'static str> {
             .names
             .get_key_value(language.as_str())
             .map(|(code, _)| *code),
+    }
+}
+
+/// The code of ISO 639-3 of a language, given as for [`marc_code`]; `None` for groups of languages.
+pub fn iso639_3(language: &str) -> Option<&'static str> {
+    match marc_code(language) {
+        Some(code) => LANGUAGES.iso639_3.get(code).copied(),
+        None => language
+            .trim()
+            .eq_ignore_ascii_case(SERBO_CROATIAN.0)
+            .then_some(SERBO_CROATIAN.0),
     }
 }
 
@@ -117,6 +153,22 @@ mod tests {
         for (case, language, code, english) in cases {
             assert_eq!(marc_code(language), code, "{case}");
             assert_eq!(name(language), english, "{case}");
+        }
+    }
+
+    #[test]
+    fn knows_iso_639_3() {
+        let cases = [
+            ("ger", Some("deu")),
+            ("German", Some("deu")),
+            ("en", Some("eng")),
+            ("scr", Some("hrv")),
+            ("hbs", Some("hbs")),
+            ("sla", None),
+            ("xyz", None),
+        ];
+        for (language, expected) in cases {
+            assert_eq!(iso639_3(language), expected, "{language}");
         }
     }
 

@@ -1,9 +1,8 @@
-//! The meaning of harvested records: the article model, identifiers and crosswalks.
+//! The meaning of harvested records: the resource model, identifiers and crosswalks.
 
-pub mod article;
 pub mod crosswalk;
 pub mod doi;
-pub mod export;
+pub mod flat;
 pub mod issn;
 pub mod language;
 pub mod resource;
@@ -11,4 +10,4 @@ pub mod resource;
 pub(crate) mod samples;
 pub mod xml;
 
-pub use article::{Article, Author, Kind, LanguageText, Link, Subject};
+pub use resource::{Agent, Kind, Link, Resource, Subject};

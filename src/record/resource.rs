@@ -2,8 +2,12 @@
 //!
 //! Nothing here is guessed: a value that the metadata does not tell stays empty.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use super::language;
 
 /// What one record describes: an article, a thesis, a data set, a journal.
 ///
@@ -305,8 +309,10 @@ pub enum IdentifierKind {
     Pmcid,
     /// An identifier of arXiv.
     Arxiv,
-    /// A number of a report, patent or publisher.
+    /// A number of a report or patent.
     Number,
+    /// The publisher's own record number.
+    Publisher,
     /// Another, of the repository's own.
     Other,
 }
@@ -431,7 +437,79 @@ pub struct Degree {
     pub grantor: Option<String>,
 }
 
+impl Kind {
+    /// The name in the JSONL export.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Article => "article",
+            Self::Book => "book",
+            Self::Chapter => "chapter",
+            Self::Thesis => "thesis",
+            Self::ConferencePaper => "conference paper",
+            Self::Report => "report",
+            Self::Preprint => "preprint",
+            Self::Dataset => "dataset",
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::Map => "map",
+            Self::Software => "software",
+            Self::Journal => "journal",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl Title {
+    /// Title and subtitle, with a colon between them unless the title ends in punctuation.
+    pub fn full(&self) -> Cow<'_, str> {
+        let Some(subtitle) = &self.subtitle else {
+            return Cow::Borrowed(&self.text);
+        };
+        let title = self.text.trim_end();
+        let joint = match title.chars().last() {
+            Some(':' | ';' | '?' | '!' | '.' | '–' | '—') => " ",
+            Some(_) => ": ",
+            None => "",
+        };
+        Cow::Owned([title, joint, subtitle].concat())
+    }
+}
+
+impl From<String> for Title {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+}
+
+impl Language {
+    /// A language as a source writes it: a code of ISO 639-1, 639-2 or 639-3, or an English name.
+    /// Other texts have no code.
+    pub fn read(text: String) -> Self {
+        let code = language::marc_code(&text);
+        Self {
+            iso639_3: language::iso639_3(&text).map(str::to_owned),
+            code: code.map(str::to_owned),
+            text,
+        }
+    }
+
+    /// The code of ISO 639-2/B, or else the text.
+    pub fn code_or_text(&self) -> &str {
+        self.code.as_deref().unwrap_or(&self.text)
+    }
+}
+
 impl Host {
+    /// Its ISSNs as written: print, electronic, others.
+    pub fn issns(&self) -> impl Iterator<Item = &String> {
+        let known = self.issn.iter().chain(&self.eissn);
+        known.chain(&self.other_issns)
+    }
+
     /// Whether nothing is known of it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -482,12 +560,84 @@ impl Resource {
             .map(|date| date.text.as_str())
     }
 
+    /// The year of publication: the first four digits of the date of publication that stand alone
+    /// or begin eight (`20150131`), from 1000 to 2999.
+    pub fn year(&self) -> Option<&str> {
+        let runs = self.published()?.split(|c: char| !c.is_ascii_digit());
+        runs.filter(|run| matches!(run.len(), 4 | 8))
+            .map(|run| &run[..4])
+            .find(|year| matches!(year.as_bytes()[0], b'1' | b'2'))
+    }
+
+    /// The agents that are no authors, in document order.
+    pub fn contributors(&self) -> impl Iterator<Item = &Agent> {
+        self.agents
+            .iter()
+            .filter(|agent| agent.role != Role::Author)
+    }
+
+    /// Free keywords, in document order.
+    pub fn keywords(&self) -> impl Iterator<Item = &Subject> {
+        let subjects = self.subjects.iter();
+        subjects.filter(|subject| subject.scheme.is_none())
+    }
+
+    /// Subjects of a scheme, in document order.
+    pub fn headings(&self) -> impl Iterator<Item = &Subject> {
+        let subjects = self.subjects.iter();
+        subjects.filter(|subject| subject.scheme.is_some())
+    }
+
+    /// The first name of a publisher.
+    pub fn publisher(&self) -> Option<&str> {
+        let mut names = self.publishers.iter();
+        names.find_map(|publisher| publisher.name.as_deref())
+    }
+
+    /// The first country of publication.
+    pub fn country(&self) -> Option<&str> {
+        let mut countries = self.publishers.iter();
+        countries.find_map(|publisher| publisher.country.as_deref())
+    }
+
+    /// The first type as written that says more than article or journal.
+    pub fn document_type(&self) -> Option<&str> {
+        let mut types = self.stated_types.iter();
+        let is_plain = |text: &str| {
+            ["article", "journal"]
+                .iter()
+                .any(|kind| text.eq_ignore_ascii_case(kind))
+        };
+        types.find(|text| !is_plain(text)).map(String::as_str)
+    }
+
     /// The first link to the full text.
     pub fn fulltext_url(&self) -> Option<&str> {
         let mut links = self.links.iter();
         links
             .find(|link| link.purpose == LinkPurpose::FullText)
             .map(|link| link.url.as_str())
+    }
+
+    /// Adds a name of a publisher, unless it is known.
+    pub fn add_publisher(&mut self, name: String) {
+        let mut known = self.publishers.iter();
+        if known.all(|publisher| publisher.name.as_ref() != Some(&name)) {
+            self.publishers.push(Publisher {
+                name: Some(name),
+                ..Publisher::default()
+            });
+        }
+    }
+
+    /// Adds the date of publication, unless there is one.
+    pub fn publish(&mut self, text: String) {
+        if self.published().is_none() {
+            self.dates.push(Date {
+                kind: DateKind::Published,
+                text,
+            });
+        }
     }
 
     /// Adds an identifier, once.
@@ -519,6 +669,62 @@ impl Resource {
         let text = text.into();
         if !self.flags.contains(&text) {
             self.flags.push(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_year() {
+        let cases = [
+            ("full date", Some("2015-01-31"), Some("2015")),
+            ("year", Some("1998"), Some("1998")),
+            ("words", Some("January 1991"), Some("1991")),
+            ("run together", Some("20150131"), Some("2015")),
+            ("zeros", Some("0000-00-00"), None),
+            ("odd", Some("n. d."), None),
+            ("none", None, None),
+        ];
+        for (case, published, expected) in cases {
+            let mut resource = Resource::default();
+            if let Some(text) = published {
+                resource.publish(text.to_owned());
+            }
+            assert_eq!(resource.year(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn joins_subtitles() {
+        let cases = [
+            ("T", None, "T"),
+            ("T", Some("s"), "T: s"),
+            ("T?", Some("s"), "T? s"),
+            ("T :", Some("s"), "T : s"),
+            ("", Some("s"), "s"),
+        ];
+        for (text, subtitle, expected) in cases {
+            let title = Title {
+                text: text.to_owned(),
+                subtitle: subtitle.map(str::to_owned),
+                language: None,
+            };
+            assert_eq!(title.full(), expected);
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_export() {
+        for kind in [
+            Kind::Article,
+            Kind::ConferencePaper,
+            Kind::Journal,
+            Kind::Other,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
     }
 }

@@ -8,6 +8,7 @@
 //! to four hashes: of the DOI, of the end of the identifier, and of whole titles. FTS5 writes words in
 //! large sorted segments, so hashes cause no random writes.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use super::records::{COLUMNS, JOINS, from_row, numbers_of};
 use super::{ChangeFilter, Reader, StoreError, StoredRecord, Version};
 use crate::dedup::text::fold;
 use crate::files;
-use crate::record::{Article, crosswalk, doi};
+use crate::record::{Resource, crosswalk, doi};
 
 /// The version of the way in which words are made from a record. A new version rebuilds the index.
 const FORMAT: i64 = 1;
@@ -485,25 +486,25 @@ impl<T, S: Fn(FoundBy, StoredRecord) -> T> Collected<T, S> {
     }
 }
 
-fn article_of(record: &StoredRecord) -> Option<Article> {
-    crosswalk::article(&record.metadata_prefix, record.metadata.as_deref()?).ok()
+fn resource_of(record: &StoredRecord) -> Option<Resource> {
+    crosswalk::resource(&record.metadata_prefix, record.metadata.as_deref()?).ok()
 }
 
-fn titles(article: &Article) -> impl Iterator<Item = &str> {
-    let first = article.title.as_deref().into_iter();
-    first.chain(article.other_titles.iter().map(String::as_str))
+/// Titles with their subtitles.
+fn titles(resource: &Resource) -> impl Iterator<Item = Cow<'_, str>> {
+    resource.titles.iter().map(|title| title.full())
 }
 
 fn doi_of(record: &StoredRecord) -> Option<String> {
-    doi::normalise(article_of(record)?.doi.as_deref()?)
+    doi::normalise(resource_of(record)?.doi()?)
 }
 
 /// Whether all of `words` are in the titles; `beginning` may be the beginning of one.
 fn has_words(record: &StoredRecord, words: &[&str], beginning: Option<&str>) -> bool {
-    let Some(article) = article_of(record) else {
+    let Some(resource) = resource_of(record) else {
         return false;
     };
-    let folded: Vec<String> = titles(&article).map(fold).collect();
+    let folded: Vec<String> = titles(&resource).map(|title| fold(&title)).collect();
     let held: BTreeSet<&str> = folded.iter().flat_map(|title| title_words(title)).collect();
     words.iter().all(|word| {
         let begins = |held: &&str| held.starts_with(word);
@@ -514,15 +515,15 @@ fn has_words(record: &StoredRecord, words: &[&str], beginning: Option<&str>) -> 
 /// The words of a record in the index, as one text.
 fn words_of(record: &StoredRecord) -> String {
     let mut text = words_of_identifier(&record.identifier);
-    let Some(article) = article_of(record) else {
+    let Some(resource) = resource_of(record) else {
         return text;
     };
     let mut words: BTreeSet<String> = BTreeSet::new();
-    if let Some(doi) = article.doi.as_deref().and_then(doi::normalise) {
+    if let Some(doi) = resource.doi().and_then(doi::normalise) {
         words.insert(hash(Kind::Doi, &doi));
     }
-    for title in titles(&article) {
-        let folded = fold(title);
+    for title in titles(&resource) {
+        let folded = fold(&title);
         if !folded.is_empty() {
             words.insert(hash(Kind::Title, &folded));
             words.extend(title_words(&folded).into_iter().map(str::to_owned));

@@ -82,7 +82,7 @@ fn endpoint(base: &Url, survey: &Survey, findings: &mut Vec<String>) {
     let journals = matches!(
         first,
         Some(First {
-            article: Ok((Kind::Journal, _)),
+            resource: Ok((Kind::Journal, _)),
             ..
         })
     );
@@ -237,7 +237,7 @@ fn paging(sample: &Sample, findings: &mut Vec<String>) {
 
 fn namespaces(formats: &[MetadataFormat], sample: &Sample, findings: &mut Vec<String>) {
     let Some(first) = &sample.first else { return };
-    if let Err(why) = &first.article {
+    if let Err(why) = &first.resource {
         findings.push(format!(
             "the first record is unreadable as {}: {why}",
             sample.prefix
@@ -339,7 +339,7 @@ mod tests {
                 first: Some(First {
                     identifier: "oai:x:1".to_owned(),
                     datestamp: "2020-01-01T00:00:00Z".to_owned(),
-                    article: Ok((Kind::Article, Some("T".to_owned()))),
+                    resource: Ok((Kind::Article, Some("T".to_owned()))),
                     namespace: Some("http://n/".to_owned()),
                 }),
                 token: Some("abc".to_owned()),
@@ -520,7 +520,7 @@ mod tests {
         let journal = |survey: &mut Survey| {
             change_sample(survey, |sample| {
                 if let Some(first) = &mut sample.first {
-                    first.article = Ok((Kind::Journal, None));
+                    first.resource = Ok((Kind::Journal, None));
                 }
             });
         };

@@ -9,7 +9,6 @@ use super::survey::{Answer, Sample, Sets, Survey};
 use crate::cli::table::{self, Align, printable};
 use crate::oai::Granularity;
 use crate::oai::response::{Identify, MetadataFormat};
-use crate::record::Kind;
 
 /// The number of sets that are shown.
 const SHOWN_SETS: usize = 20;
@@ -171,19 +170,12 @@ fn push_sample(sample: &Sample, text: &mut String) {
     );
     let Some(first) = &sample.first else { return };
     field(text, "first record", &first.identifier);
-    match &first.article {
+    match &first.resource {
         Ok((kind, title)) => {
-            field(text, "type", kind_name(*kind));
+            field(text, "type", kind.name());
             field(text, "title", title.as_deref().unwrap_or("none"));
         }
         Err(why) => field(text, "unreadable", why),
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Article => "article",
-        Kind::Journal => "journal",
     }
 }
 
@@ -232,13 +224,13 @@ pub(super) fn as_json(url: &str, survey: &Survey, findings: &[String]) -> Value 
 
 fn sample_as_json(sample: &Sample) -> Value {
     let first = sample.first.as_ref().map(|first| {
-        let article = first.article.as_ref();
+        let resource = first.resource.as_ref();
         json!({
             "identifier": first.identifier,
             "datestamp": first.datestamp,
-            "kind": article.ok().map(|(kind, _)| kind_name(*kind)),
-            "title": article.ok().and_then(|(_, title)| title.as_ref()),
-            "error": article.err(),
+            "kind": resource.ok().map(|(kind, _)| kind.name()),
+            "title": resource.ok().and_then(|(_, title)| title.as_ref()),
+            "error": resource.err(),
             "namespace": first.namespace,
         })
     });

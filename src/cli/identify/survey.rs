@@ -131,7 +131,7 @@ pub(super) struct First {
     /// Its datestamp as written.
     pub(super) datestamp: String,
     /// The kind and title of the described work, or why it is unreadable.
-    pub(super) article: Result<(Kind, Option<String>), String>,
+    pub(super) resource: Result<(Kind, Option<String>), String>,
     /// The namespace of its metadata.
     pub(super) namespace: Option<String>,
 }
@@ -358,15 +358,18 @@ fn sample(
 
 fn first(prefix: &str, record: &Record) -> First {
     let metadata = record.metadata.as_deref();
-    let article = metadata
+    let resource = metadata
         .ok_or_else(|| "it has no metadata".to_owned())
         .and_then(|metadata| {
-            crosswalk::article(prefix, metadata).map_err(|error| error.to_string())
+            crosswalk::resource(prefix, metadata).map_err(|error| error.to_string())
         });
     First {
         identifier: record.header.identifier.clone(),
         datestamp: record.header.datestamp.clone(),
-        article: article.map(|article| (article.kind, article.title)),
+        resource: resource.map(|resource| {
+            let title = resource.title().map(str::to_owned);
+            (resource.kind, title)
+        }),
         namespace: metadata.and_then(root_namespace),
     }
 }

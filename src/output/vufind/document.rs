@@ -9,7 +9,7 @@ use super::options::Options;
 use super::source::{self, Values};
 use super::strings::{self, StringsError};
 use crate::record::crosswalk::{self, CrosswalkError, Format};
-use crate::record::{Article, Kind};
+use crate::record::{Kind, Resource};
 
 /// The version of the mapping from records to documents. A new version sends all documents again: raise
 /// it whenever the same record and options give another document.
@@ -154,7 +154,7 @@ impl Serialize for Document {
 /// [`Options::document_id`] instead.
 ///
 /// `oai_doaj` is read as VuFind's own import reads it, to the byte; other formats give the same
-/// fields from their article.
+/// fields from their resource.
 ///
 /// # Errors
 /// [`DocumentError`], with the reason.
@@ -171,7 +171,7 @@ pub fn document(input: Input<'_>, options: &Options) -> Result<Document, Documen
 /// As [`document`].
 pub fn enriched_document(
     input: Input<'_>,
-    gains: Option<&Article>,
+    gains: Option<&Resource>,
     options: &Options,
 ) -> Result<Document, DocumentError> {
     let id = options.document_id(input.identifier);
@@ -184,13 +184,13 @@ pub fn enriched_document(
     } = input;
     let mut values = match crosswalk::format(metadata_prefix, metadata)? {
         Format::OaiDoaj => source::from_oai_doaj(&id, datestamp, metadata)?,
-        Format::OaiDc => {
-            let article = crosswalk::oai_dc::article(metadata)?;
-            source::from_xml(&id, datestamp, metadata, article)?
+        format @ Format::DoajJson => {
+            let resource = crosswalk::read(format, metadata)?;
+            source::from_json(&id, datestamp, metadata, resource)?
         }
-        Format::DoajJson => {
-            let article = crosswalk::doaj_json::article(metadata)?;
-            source::from_json(&id, datestamp, metadata, article)?
+        format => {
+            let resource = crosswalk::read(format, metadata)?;
+            source::from_xml(&id, datestamp, metadata, resource)?
         }
     };
     if let Some(gains) = gains {
@@ -233,8 +233,8 @@ fn fields(
         .collect();
     post.many("language", languages);
     let format = match values.kind {
-        Kind::Article => "Article",
         Kind::Journal => "Journal",
+        _ => "Article",
     };
     post.many("format", vec![format.to_owned()]);
     let names: Vec<_> = values
@@ -746,9 +746,9 @@ mod tests {
             };
             if let Ok(document) = document(input, &Options::default()) {
                 prop_assert_eq!(document.id(), "1");
-                // What makes a document makes an article too.
-                let article = crosswalk::article(prefix, &metadata);
-                prop_assert!(article.is_ok(), "{article:?}");
+                // What makes a document makes a resource too.
+                let resource = crosswalk::resource(prefix, &metadata);
+                prop_assert!(resource.is_ok(), "{resource:?}");
                 prop_assert!(crate::output::oai_dc::record(prefix, &metadata).is_ok());
             }
         }

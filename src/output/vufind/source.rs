@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::strings::{SpaceFolder, is_blank, normalize_space};
 use crate::record::crosswalk::{CrosswalkError, is_doaj};
+use crate::record::resource::LinkPurpose;
 use crate::record::xml::{Token, Walker};
-use crate::record::{Article, Kind};
+use crate::record::{Kind, Resource};
 
 /// The values of one record, as far as the field rules need them: raw unless said otherwise.
 #[derive(Debug, Default)]
@@ -40,8 +41,8 @@ pub(super) struct Values {
 
 impl Values {
     /// Adds what the record gains from other records. Searches find it, too.
-    pub(super) fn gain(&mut self, gains: &Article) {
-        let gained = from_article(AllText::new("", "", 0), gains.clone());
+    pub(super) fn gain(&mut self, gains: &Resource) {
+        let gained = from_resource(AllText::new("", "", 0), gains.clone());
         let texts = [
             &gained.languages,
             &gained.names,
@@ -51,8 +52,9 @@ impl Values {
         let texts = texts.into_iter().flatten();
         let single = [&gained.publisher, &gained.journal, &gained.date];
         let single = single.into_iter().chain(&gained.issns);
-        let single = single.chain([&gained.description, &gains.doi]).flatten();
-        for text in texts.chain(single).map(|text| normalize_space(text)) {
+        let single = single.chain([&gained.description]).flatten();
+        let texts = texts.chain(single).map(String::as_str).chain(gains.doi());
+        for text in texts.map(normalize_space) {
             if !self.all.is_empty() {
                 self.all.push(' ');
             }
@@ -267,12 +269,12 @@ impl AllText {
     }
 }
 
-/// Takes the values of any other XML format from its article.
+/// Takes the values of any other XML format from its resource.
 pub(super) fn from_xml(
     id: &str,
     datestamp: &str,
     metadata: &str,
-    article: Article,
+    resource: Resource,
 ) -> Result<Values, CrosswalkError> {
     let mut text = AllText::new(id, datestamp, metadata.len());
     let mut walker = Walker::new(metadata);
@@ -281,21 +283,21 @@ pub(super) fn from_xml(
             text.push(&piece);
         }
     }
-    Ok(from_article(text, article))
+    Ok(from_resource(text, resource))
 }
 
-/// Takes the values of a JSON document from its article; its text are its strings and numbers.
+/// Takes the values of a JSON document from its resource; its text are its strings and numbers.
 pub(super) fn from_json(
     id: &str,
     datestamp: &str,
     metadata: &str,
-    article: Article,
+    resource: Resource,
 ) -> Result<Values, CrosswalkError> {
     let mut text = AllText::new(id, datestamp, metadata.len());
     let value: Value = serde_json::from_str(metadata.trim_start_matches('\u{feff}'))
         .map_err(|error| CrosswalkError::Json(error.to_string()))?;
     push_json(&mut text, &value);
-    Ok(from_article(text, article))
+    Ok(from_resource(text, resource))
 }
 
 /// As deep as the parser allows, which is 128.
@@ -310,50 +312,47 @@ fn push_json(text: &mut AllText, value: &Value) {
 }
 
 /// Subjects count as topics after the keywords. Where there is no full text, other links stand in.
-fn from_article(text: AllText, article: Article) -> Values {
+fn from_resource(text: AllText, resource: Resource) -> Values {
     let with_scheme = |url: &str| match url.contains("://") {
         true => url.to_owned(),
         false => format!("http://{url}"),
     };
-    let mut urls: Vec<_> = article
+    let mut urls: Vec<_> = resource
         .links
         .iter()
-        .filter(|link| link.fulltext)
+        .filter(|link| link.purpose == LinkPurpose::FullText)
         .map(|link| with_scheme(&link.url))
         .collect();
     if urls.is_empty() {
-        urls.extend(article.links.iter().map(|link| with_scheme(&link.url)));
+        urls.extend(resource.links.iter().map(|link| with_scheme(&link.url)));
     }
-    let mut topics: Vec<_> = article
-        .keywords
-        .iter()
-        .map(|keyword| normalize_space(keyword))
+    let topics = resource.keywords().chain(resource.headings());
+    let topics = topics
+        .map(|subject| normalize_space(&subject.term))
         .collect();
-    topics.extend(
-        article
-            .subjects
-            .iter()
-            .map(|subject| normalize_space(&subject.term)),
-    );
+    let languages = resource.languages.iter();
+    let languages = languages.map(|language| language.text.clone()).collect();
     Values {
         all: text.normal,
-        languages: article.languages,
-        kind: article.kind,
-        names: article
-            .authors
-            .into_iter()
-            .map(|author| author.name)
+        languages,
+        kind: resource.kind,
+        names: resource
+            .authors()
+            .map(|author| author.name.clone())
             .collect(),
-        titles: article
+        titles: resource
+            .titles
+            .iter()
+            .map(|title| title.full().into_owned())
+            .collect(),
+        publisher: resource.publisher().map(str::to_owned),
+        date: resource.published().map(str::to_owned),
+        journal: resource
+            .host
             .title
-            .into_iter()
-            .chain(article.other_titles)
-            .collect(),
-        publisher: article.publisher,
-        journal: article.journal.filter(|_| article.kind == Kind::Article),
-        issns: [article.issn, article.eissn],
-        date: article.published,
-        description: article.abstract_text,
+            .filter(|_| resource.kind != Kind::Journal),
+        issns: [resource.host.issn, resource.host.eissn],
+        description: resource.abstracts.into_iter().next().map(|text| text.text),
         topics,
         urls,
     }

@@ -1,19 +1,23 @@
-//! Flags implausible values of articles.
+//! Flags implausible values of resources.
 
-use crate::record::{Article, doi, issn};
+use crate::record::resource::Role;
+use crate::record::{Resource, doi, issn};
 
 /// Flags implausible values. Changes none of them.
-pub(super) fn flag_odd_values(article: &mut Article) {
+pub(super) fn flag_odd_values(resource: &mut Resource) {
     let mut flags = Vec::new();
-    if article.title.is_none() {
+    if resource.titles.is_empty() {
         flags.push("no title".to_owned());
     }
-    if let Some(text) = &article.doi
+    if let Some(text) = resource.doi()
         && doi::normalise(text).is_none()
     {
         flags.push(format!("{text:?} is no DOI"));
     }
-    let issns = [("issn", &article.issn), ("eissn", &article.eissn)];
+    let issns = [
+        ("issn", &resource.host.issn),
+        ("eissn", &resource.host.eissn),
+    ];
     for (name, text) in issns
         .into_iter()
         .filter_map(|(name, text)| Some((name, text.as_ref()?)))
@@ -22,13 +26,13 @@ pub(super) fn flag_odd_values(article: &mut Article) {
             flags.push(format!("{name} {text:?}: {error}"));
         }
     }
-    if let Some(date) = &article.published
+    if let Some(date) = resource.published()
         && !is_date(date)
     {
         flags.push(format!("date of publication {date:?} is no date"));
     }
-    for author in &article.authors {
-        if author.name.is_empty() {
+    for author in &resource.agents {
+        if author.name.is_empty() && author.role == Role::Author {
             flags.push("author without a name".to_owned());
         }
         if let Some(orcid) = &author.orcid
@@ -37,13 +41,13 @@ pub(super) fn flag_odd_values(article: &mut Article) {
             flags.push(format!("{orcid:?} is no ORCID iD"));
         }
     }
-    for link in &article.links {
+    for link in &resource.links {
         if !link.url.contains("://") {
             flags.push(format!("link {:?} has no scheme", link.url));
         }
     }
     for flag in flags {
-        article.flag(flag);
+        resource.flag(flag);
     }
 }
 

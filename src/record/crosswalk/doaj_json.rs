@@ -1,9 +1,12 @@
-//! From DOAJ's JSON to the article model: its API, its public data dump, and older shapes.
+//! From DOAJ's JSON to the resource model: its API, its public data dump, and older shapes.
 
 use serde_json::{Map, Value};
 
 use super::{CrosswalkError, checks, non_blank};
-use crate::record::{Article, Author, Kind, Link, Subject};
+use crate::record::resource::{
+    IdentifierKind, Language, LinkPurpose, Publisher, Rights, Subject, Text, Title,
+};
+use crate::record::{Agent, Kind, Link, Resource};
 
 /// Reads one article or journal.
 ///
@@ -13,7 +16,7 @@ use crate::record::{Article, Author, Kind, Link, Subject};
 ///
 /// # Errors
 /// [`CrosswalkError::Json`] if this is no JSON object with a `bibjson` object.
-pub fn article(metadata: &str) -> Result<Article, CrosswalkError> {
+pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     let value = serde_json::from_str(metadata.trim_start_matches('\u{feff}'))
         .map_err(|error| CrosswalkError::Json(error.to_string()))?;
     from_value(value)
@@ -22,8 +25,8 @@ pub fn article(metadata: &str) -> Result<Article, CrosswalkError> {
 /// Reads one article or journal that is parsed already, such as an element of a dump's list.
 ///
 /// # Errors
-/// As [`article`].
-pub fn from_value(value: Value) -> Result<Article, CrosswalkError> {
+/// As [`resource`].
+pub fn from_value(value: Value) -> Result<Resource, CrosswalkError> {
     let Value::Object(mut record) = value else {
         return Err(CrosswalkError::Json("not an object".to_owned()));
     };
@@ -34,21 +37,21 @@ pub fn from_value(value: Value) -> Result<Article, CrosswalkError> {
         Some(Value::Object(bibjson)) => bibjson,
         _ => return Err(CrosswalkError::Json("no bibjson object".to_owned())),
     };
-    let mut article = Article {
+    let mut resource = Resource {
         kind: kind(&record, &bibjson),
-        ..Article::default()
+        ..Resource::default()
     };
-    read_bibjson(bibjson, &mut article);
+    read_bibjson(bibjson, &mut resource);
     if let Some(Value::Object(admin)) = record.get_mut("admin")
         && let Some(id) = take_text(admin, "publisher_record_id")
     {
-        article.publisher_record_id = Some(id);
+        resource.identify(IdentifierKind::Publisher, id);
     }
     for (name, value) in record {
-        keep(&mut article, &name, value);
+        keep(&mut resource, &name, value);
     }
-    checks::flag_odd_values(&mut article);
-    Ok(article)
+    checks::flag_odd_values(&mut resource);
+    Ok(resource)
 }
 
 /// An index dump and the later API say what a record is; otherwise only journals have a publisher
@@ -70,64 +73,79 @@ fn kind(record: &Map<String, Value>, bibjson: &Map<String, Value>) -> Kind {
     }
 }
 
-fn read_bibjson(mut bibjson: Map<String, Value>, article: &mut Article) {
-    article.title = take_text(&mut bibjson, "title");
-    for title in take_list(&mut bibjson, "alternative_title") {
-        article.other_titles.extend(text(&title));
-    }
-    article.abstract_text = take_text(&mut bibjson, "abstract");
-    article.start_page = take_text(&mut bibjson, "start_page");
-    article.end_page = take_text(&mut bibjson, "end_page");
-    article.issn = take_text(&mut bibjson, "pissn");
-    article.eissn = take_text(&mut bibjson, "eissn");
-    article.country = take_text(&mut bibjson, "country");
-    published(&mut bibjson, article);
+fn read_bibjson(mut bibjson: Map<String, Value>, resource: &mut Resource) {
+    let title = take_text(&mut bibjson, "title");
+    let others = take_list(&mut bibjson, "alternative_title");
+    let titles = title.into_iter().chain(others.iter().filter_map(text));
+    resource.titles.extend(titles.map(Title::from));
+    let abstract_text = take_text(&mut bibjson, "abstract");
+    resource.abstracts.extend(abstract_text.map(|text| Text {
+        text,
+        language: None,
+    }));
+    let host = &mut resource.host;
+    host.start_page = take_text(&mut bibjson, "start_page");
+    host.end_page = take_text(&mut bibjson, "end_page");
+    host.issn = take_text(&mut bibjson, "pissn");
+    host.eissn = take_text(&mut bibjson, "eissn");
+    let mut publisher = Publisher {
+        country: take_text(&mut bibjson, "country"),
+        ..Publisher::default()
+    };
+    published(&mut bibjson, resource);
     for identifier in take_list(&mut bibjson, "identifier") {
-        read_identifier(identifier, article);
+        read_identifier(identifier, resource);
     }
     for link in take_list(&mut bibjson, "link") {
-        read_link(link, article);
+        read_link(link, resource);
     }
     for author in take_list(&mut bibjson, "author") {
-        read_author(author, article);
+        read_author(author, resource);
     }
     for keyword in take_list(&mut bibjson, "keywords") {
-        article.keywords.extend(text(&keyword));
+        resource.subjects.extend(text(&keyword).map(|term| Subject {
+            term,
+            ..Subject::default()
+        }));
     }
     for subject in take_list(&mut bibjson, "subject") {
-        read_subject(subject, article);
+        read_subject(subject, resource);
     }
     for language in take_list(&mut bibjson, "language") {
-        article.languages.extend(text(&language));
+        resource
+            .languages
+            .extend(text(&language).map(Language::read));
     }
     for licence in take_list(&mut bibjson, "license") {
-        read_licence(licence, article);
+        read_licence(licence, resource);
     }
     match bibjson.shift_remove("publisher") {
-        Some(Value::Object(mut publisher)) => {
-            article.publisher = take_text(&mut publisher, "name");
-            if article.country.is_none() {
-                article.country = take_text(&mut publisher, "country");
-            }
-            keep(article, "publisher", Value::Object(publisher));
+        Some(Value::Object(mut named)) => {
+            publisher.name = take_text(&mut named, "name");
+            let country = take_text(&mut named, "country");
+            publisher.country = publisher.country.or(country);
+            keep(resource, "publisher", Value::Object(named));
         }
-        Some(publisher) => article.publisher = text(&publisher),
+        Some(name) => publisher.name = text(&name),
         None => {}
     }
     match bibjson.shift_remove("journal") {
-        Some(Value::Object(journal)) => read_journal(journal, article),
-        Some(other) => keep(article, "journal", other),
+        Some(Value::Object(journal)) => read_journal(journal, &mut publisher, resource),
+        Some(other) => keep(resource, "journal", other),
         None => {}
     }
-    if article.kind == Kind::Journal {
-        article.journal.clone_from(&article.title);
+    if publisher != Publisher::default() {
+        resource.publishers.push(publisher);
+    }
+    if resource.kind == Kind::Journal {
+        resource.host.title = resource.title().map(str::to_owned);
         if let Some(Value::Object(addresses)) = bibjson.get("ref")
             && let Some(url) = addresses.get("journal").and_then(text)
         {
-            article.links.push(Link {
+            resource.links.push(Link {
                 url,
                 format: None,
-                fulltext: false,
+                purpose: LinkPurpose::Landing,
             });
         }
         for name in ["replaces", "is_replaced_by"] {
@@ -137,69 +155,82 @@ fn read_bibjson(mut bibjson: Map<String, Value>, article: &mut Article) {
                 .into_iter()
                 .flatten()
             {
-                article.other_issns.extend(text(number));
+                resource.host.other_issns.extend(text(number));
             }
         }
     }
+    if !resource.host.is_empty() {
+        resource.host.kind = Some(Kind::Journal);
+    }
     for (name, value) in bibjson {
-        keep(article, &name, value);
+        keep(resource, &name, value);
     }
 }
 
 /// The journal that an article appeared in.
-fn read_journal(mut journal: Map<String, Value>, article: &mut Article) {
-    article.journal = take_text(&mut journal, "title");
-    article.publisher = article
-        .publisher
-        .take()
-        .or_else(|| take_text(&mut journal, "publisher"));
-    article.volume = take_text(&mut journal, "volume");
-    article.issue = take_text(&mut journal, "number");
-    article.country = article
-        .country
-        .take()
-        .or_else(|| take_text(&mut journal, "country"));
+fn read_journal(
+    mut journal: Map<String, Value>,
+    publisher: &mut Publisher,
+    resource: &mut Resource,
+) {
+    let host = &mut resource.host;
+    host.title = take_text(&mut journal, "title");
+    host.volume = take_text(&mut journal, "volume");
+    host.issue = take_text(&mut journal, "number");
+    for (slot, name) in [
+        (&mut publisher.name, "publisher"),
+        (&mut publisher.country, "country"),
+    ] {
+        if slot.is_none() {
+            *slot = take_text(&mut journal, name);
+        }
+    }
     for language in take_list(&mut journal, "language") {
-        article.languages.extend(text(&language));
+        resource
+            .languages
+            .extend(text(&language).map(Language::read));
     }
     for licence in take_list(&mut journal, "license") {
-        read_licence(licence, article);
+        read_licence(licence, resource);
     }
     for number in take_list(&mut journal, "issns") {
         if let Some(number) = text(&number)
-            && article.issn.as_ref() != Some(&number)
-            && article.eissn.as_ref() != Some(&number)
+            && resource.host.issn.as_ref() != Some(&number)
+            && resource.host.eissn.as_ref() != Some(&number)
         {
-            article.other_issns.push(number);
+            resource.host.other_issns.push(number);
         }
     }
-    keep(article, "journal", Value::Object(journal));
+    keep(resource, "journal", Value::Object(journal));
 }
 
 /// Year and month become one date. The month is a number of one or two digits or an English name;
 /// what is neither is kept and flagged.
-fn published(bibjson: &mut Map<String, Value>, article: &mut Article) {
+fn published(bibjson: &mut Map<String, Value>, resource: &mut Resource) {
     let year = take_text(bibjson, "year");
     let month = take_text(bibjson, "month");
-    article.published = match (year, month) {
+    let published = match (year, month) {
         (Some(year), Some(month)) => match month_number(&month) {
             Some(number) => Some(format!("{year}-{number:02}")),
             None => {
                 if month != "0" {
-                    article.flag(format!("month {month:?} is no month"));
+                    resource.flag(format!("month {month:?} is no month"));
                 }
-                article.add_further("month", Value::from(month));
+                resource.add_further("month", Value::from(month));
                 Some(year)
             }
         },
         (Some(year), None) => Some(year),
         (None, Some(month)) => {
-            article.flag("a month without a year");
-            article.add_further("month", Value::from(month));
+            resource.flag("a month without a year");
+            resource.add_further("month", Value::from(month));
             None
         }
         (None, None) => None,
     };
+    if let Some(published) = published {
+        resource.publish(published);
+    }
 }
 
 fn month_number(month: &str) -> Option<usize> {
@@ -216,42 +247,42 @@ fn month_number(month: &str) -> Option<usize> {
         .map(|at| at + 1)
 }
 
-fn read_identifier(identifier: Value, article: &mut Article) {
+fn read_identifier(identifier: Value, resource: &mut Resource) {
     let Value::Object(mut identifier) = identifier else {
-        article.identifiers.extend(text(&identifier));
+        let own = text(&identifier);
+        own.map(|id| resource.identify(IdentifierKind::Other, id));
         return;
     };
     let Some(id) = take_text(&mut identifier, "id") else {
         return;
     };
     let kind = take_text(&mut identifier, "type").unwrap_or_default();
+    let host = &mut resource.host;
     let slot = match kind.to_ascii_lowercase().as_str() {
-        "doi" => &mut article.doi,
-        "pissn" | "issn" => &mut article.issn,
-        "eissn" => &mut article.eissn,
-        _ => {
-            article.identifiers.push(if kind.is_empty() {
-                id
-            } else {
-                format!("{kind}:{id}")
-            });
+        "pissn" | "issn" => &mut host.issn,
+        "eissn" => &mut host.eissn,
+        "doi" => {
+            if resource.doi().is_some_and(|first| first != id) {
+                resource.flag("more than one DOI");
+            }
+            resource.identify(IdentifierKind::Doi, id);
             return;
         }
+        "pmid" => return resource.identify(IdentifierKind::Pmid, id),
+        "pmcid" => return resource.identify(IdentifierKind::Pmcid, id),
+        "" => return resource.identify(IdentifierKind::Other, id),
+        _ => return resource.identify(IdentifierKind::Other, format!("{kind}:{id}")),
     };
     match slot {
         None => *slot = Some(id),
         Some(first) if *first == id => {}
-        Some(_) if kind.eq_ignore_ascii_case("doi") => {
-            article.flag("more than one DOI");
-            article.identifiers.push(id);
-        }
-        Some(_) => article.other_issns.push(id),
+        Some(_) => host.other_issns.push(id),
     }
 }
 
-fn read_link(link: Value, article: &mut Article) {
+fn read_link(link: Value, resource: &mut Resource) {
     let Value::Object(mut link) = link else {
-        article.links.extend(text(&link).map(|url| Link {
+        resource.links.extend(text(&link).map(|url| Link {
             url,
             ..Link::default()
         }));
@@ -262,25 +293,28 @@ fn read_link(link: Value, article: &mut Article) {
     if let Some(url) = take_text(&mut link, "url") {
         let fulltext = match &kind {
             Some(kind) => kind.eq_ignore_ascii_case("fulltext"),
-            None => article.kind == Kind::Article,
+            None => resource.kind == Kind::Article,
         };
-        article.links.push(Link {
+        resource.links.push(Link {
             url,
             format,
-            fulltext,
+            purpose: match fulltext {
+                true => LinkPurpose::FullText,
+                false => LinkPurpose::Landing,
+            },
         });
         if !fulltext && let Some(kind) = kind {
             link.insert("type".to_owned(), Value::from(kind));
         }
     }
-    keep(article, "link", Value::Object(link));
+    keep(resource, "link", Value::Object(link));
 }
 
-fn read_author(author: Value, article: &mut Article) {
+fn read_author(author: Value, resource: &mut Resource) {
     let Value::Object(mut author) = author else {
-        article.authors.extend(text(&author).map(|name| Author {
+        resource.agents.extend(text(&author).map(|name| Agent {
             name,
-            ..Author::default()
+            ..Agent::default()
         }));
         return;
     };
@@ -288,17 +322,18 @@ fn read_author(author: Value, article: &mut Article) {
     for affiliation in take_list(&mut author, "affiliation") {
         affiliations.extend(text(&affiliation));
     }
-    article.authors.push(Author {
+    resource.agents.push(Agent {
         name: take_text(&mut author, "name").unwrap_or_default(),
         orcid: take_text(&mut author, "orcid_id"),
         affiliations,
         email: take_text(&mut author, "email"),
+        ..Agent::default()
     });
-    keep(article, "author", Value::Object(author));
+    keep(resource, "author", Value::Object(author));
 }
 
 /// Older records carry their subjects many times over; each is taken once.
-fn read_subject(subject: Value, article: &mut Article) {
+fn read_subject(subject: Value, resource: &mut Resource) {
     let subject = match subject {
         Value::Object(mut subject) => {
             let (scheme, code) = (
@@ -308,7 +343,12 @@ fn read_subject(subject: Value, article: &mut Article) {
             let Some(term) = take_text(&mut subject, "term").or_else(|| code.clone()) else {
                 return;
             };
-            Subject { scheme, code, term }
+            Subject {
+                scheme,
+                code,
+                term,
+                language: None,
+            }
         }
         other => match text(&other) {
             Some(term) => Subject {
@@ -318,26 +358,36 @@ fn read_subject(subject: Value, article: &mut Article) {
             None => return,
         },
     };
-    if !article.subjects.contains(&subject) {
-        article.subjects.push(subject);
+    if !resource.subjects.contains(&subject) {
+        resource.subjects.push(subject);
     }
 }
 
-fn read_licence(licence: Value, article: &mut Article) {
+fn read_licence(licence: Value, resource: &mut Resource) {
+    let named = |text| Rights {
+        text: Some(text),
+        url: None,
+    };
     let Value::Object(mut licence) = licence else {
-        article.licences.extend(text(&licence));
+        resource.rights.extend(text(&licence).map(named));
         return;
     };
     let kind = take_text(&mut licence, "type");
     let title = take_text(&mut licence, "title").filter(|title| Some(title) != kind.as_ref());
-    article.licences.extend(kind);
-    article.licences.extend(title);
-    article.licence_urls.extend(take_text(&mut licence, "url"));
-    keep(article, "license", Value::Object(licence));
+    let url = take_text(&mut licence, "url");
+    let (name, other) = match kind {
+        Some(kind) => (Some(kind), title),
+        None => (title, None),
+    };
+    if name.is_some() || url.is_some() {
+        resource.rights.push(Rights { text: name, url });
+    }
+    resource.rights.extend(other.map(named));
+    keep(resource, "license", Value::Object(licence));
 }
 
 /// Keeps a value that found no place, unless there is nothing in it.
-fn keep(article: &mut Article, name: &str, value: Value) {
+fn keep(resource: &mut Resource, name: &str, value: Value) {
     let empty = match &value {
         Value::Null => true,
         Value::String(text) => non_blank(text).is_none(),
@@ -346,7 +396,7 @@ fn keep(article: &mut Article, name: &str, value: Value) {
         Value::Bool(_) | Value::Number(_) => false,
     };
     if !empty {
-        article.add_further(name, value);
+        resource.add_further(name, value);
     }
 }
 
@@ -383,14 +433,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::record::resource::{Date, DateKind, Host, Identifier};
 
-    fn read(value: Value) -> Article {
+    fn read(value: Value) -> Resource {
         from_value(value).unwrap()
     }
 
     #[test]
     fn reads_an_article() {
-        let article = read(json!({
+        let resource = read(json!({
             "id": "0005", "last_updated": "2020-11-24T23:35:43Z",
             "admin": {"publisher_record_id": "1015", "seal": true},
             "bibjson": {
@@ -407,40 +458,83 @@ mod tests {
             }
         }));
         let text = |text: &str| Some(text.to_owned());
-        let expected = Article {
-            title: text("T"),
-            authors: vec![
-                Author { name: "A".to_owned(), affiliations: vec!["U".to_owned()], ..Author::default() },
-                Author { name: "B".to_owned(), ..Author::default() },
+        let subject = |scheme: &str, code: &str, term: &str| Subject {
+            scheme: text(scheme).filter(|text| !text.is_empty()),
+            code: text(code).filter(|text| !text.is_empty()),
+            term: term.to_owned(),
+            language: None,
+        };
+        let language = |text: &str, code: &str, iso639_3: &str| Language {
+            text: text.to_owned(),
+            code: Some(code.to_owned()),
+            iso639_3: Some(iso639_3.to_owned()),
+        };
+        let identifier = |kind, value: &str| Identifier {
+            kind,
+            value: value.to_owned(),
+        };
+        let expected = Resource {
+            kind: Kind::Article,
+            titles: vec![Title::from("T".to_owned())],
+            agents: vec![
+                Agent {
+                    name: "A".to_owned(),
+                    affiliations: vec!["U".to_owned()],
+                    ..Agent::default()
+                },
+                Agent {
+                    name: "B".to_owned(),
+                    ..Agent::default()
+                },
             ],
-            journal: text("J"),
-            publisher: text("P"),
-            issn: text("0264-1275"),
-            eissn: text("1873-4197"),
-            other_issns: vec!["1932-6203".to_owned()],
-            doi: text("10.1/x"),
-            published: text("2008-04"),
-            volume: text("2"),
-            issue: text("1"),
-            start_page: text("3"),
-            languages: vec!["EN".to_owned(), "FR".to_owned()],
-            abstract_text: text("D"),
-            keywords: vec!["k".to_owned()],
-            subjects: vec![Subject { scheme: text("LCC"), code: text("RC"), term: "S".to_owned() }],
-            links: vec![Link { url: "http://f".to_owned(), format: text("HTML"), fulltext: true }],
-            licences: vec!["CC BY".to_owned()],
-            licence_urls: vec!["http://l".to_owned()],
-            country: text("CH"),
-            publisher_record_id: text("1015"),
-            identifiers: vec!["pmid:7".to_owned()],
+            dates: vec![Date {
+                kind: DateKind::Published,
+                text: "2008-04".to_owned(),
+            }],
+            host: Host {
+                title: text("J"),
+                kind: Some(Kind::Journal),
+                issn: text("0264-1275"),
+                eissn: text("1873-4197"),
+                other_issns: vec!["1932-6203".to_owned()],
+                volume: text("2"),
+                issue: text("1"),
+                start_page: text("3"),
+                ..Host::default()
+            },
+            identifiers: vec![
+                identifier(IdentifierKind::Doi, "10.1/x"),
+                identifier(IdentifierKind::Pmid, "7"),
+                identifier(IdentifierKind::Publisher, "1015"),
+            ],
+            links: vec![Link {
+                url: "http://f".to_owned(),
+                purpose: LinkPurpose::FullText,
+                format: text("HTML"),
+            }],
+            languages: vec![language("EN", "eng", "eng"), language("FR", "fre", "fra")],
+            subjects: vec![subject("", "", "k"), subject("LCC", "RC", "S")],
+            abstracts: vec![Text {
+                text: "D".to_owned(),
+                language: None,
+            }],
+            rights: vec![Rights {
+                text: text("CC BY"),
+                url: text("http://l"),
+            }],
+            publishers: vec![Publisher {
+                name: text("P"),
+                place: None,
+                country: text("CH"),
+            }],
             further: serde_json::from_value(json!({
                 "license": {"open_access": true}, "id": "0005", "last_updated": "2020-11-24T23:35:43Z",
                 "admin": {"seal": true}
             }))
             .unwrap(),
-            ..Article::default()
+            ..Resource::default()
         };
-        assert_eq!(article, expected);
+        assert_eq!(resource, expected);
     }
 
     #[test]
@@ -459,16 +553,16 @@ mod tests {
         for (case, journal) in [("new", new), ("old", old)] {
             let journal = read(journal);
             assert_eq!(journal.kind, Kind::Journal, "{case}");
-            assert_eq!(journal.journal.as_deref(), Some("J"), "{case}");
-            assert_eq!(journal.other_titles, ["Jay"], "{case}");
-            assert_eq!(journal.publisher.as_deref(), Some("P"), "{case}");
-            assert_eq!(journal.country.as_deref(), Some("US"), "{case}");
-            assert_eq!(journal.issn.as_deref(), Some("1544-9173"), "{case}");
-            assert_eq!(journal.eissn.as_deref(), Some("1545-7885"), "{case}");
-            assert_eq!(journal.licences, ["CC BY"], "{case}");
-            assert_eq!(journal.languages, ["EN"], "{case}");
+            assert_eq!(journal.host.title.as_deref(), Some("J"), "{case}");
+            assert_eq!(journal.titles[1].text, "Jay", "{case}");
+            assert_eq!(journal.publisher(), Some("P"), "{case}");
+            assert_eq!(journal.country(), Some("US"), "{case}");
+            assert_eq!(journal.host.issn.as_deref(), Some("1544-9173"), "{case}");
+            assert_eq!(journal.host.eissn.as_deref(), Some("1545-7885"), "{case}");
+            assert_eq!(journal.rights[0].text.as_deref(), Some("CC BY"), "{case}");
+            assert_eq!(journal.languages[0].text, "EN", "{case}");
             assert_eq!(journal.links[0].url, "http://j", "{case}");
-            assert!(!journal.links[0].fulltext, "{case}");
+            assert_eq!(journal.fulltext_url(), None, "{case}");
         }
     }
 
@@ -487,9 +581,9 @@ mod tests {
             ),
         ];
         for (case, month, published, flag) in cases {
-            let article = read(json!({"bibjson": {"title": "t", "year": "2020", "month": month}}));
-            assert_eq!(article.published.as_deref(), published, "{case}");
-            assert_eq!(article.flags.first().map(String::as_str), flag, "{case}");
+            let resource = read(json!({"bibjson": {"title": "t", "year": "2020", "month": month}}));
+            assert_eq!(resource.published(), published, "{case}");
+            assert_eq!(resource.flags.first().map(String::as_str), flag, "{case}");
         }
     }
 
@@ -497,7 +591,7 @@ mod tests {
     fn refuses_other_shapes() {
         for text in ["[]", "{}", "{\"results\":[]}", "{\"bibjson\":1}", "", "{"] {
             assert!(
-                matches!(article(text), Err(CrosswalkError::Json(_))),
+                matches!(resource(text), Err(CrosswalkError::Json(_))),
                 "{text}"
             );
         }

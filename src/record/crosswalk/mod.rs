@@ -1,4 +1,4 @@
-//! From metadata to the article model: one file for each metadata format.
+//! From metadata to the resource model: one file for each metadata format.
 
 mod checks;
 pub mod doaj_json;
@@ -7,10 +7,10 @@ pub mod oai_doaj;
 
 use thiserror::Error;
 
-use crate::record::Article;
+use crate::record::Resource;
 use crate::record::xml::{Element, Namespace, Token, Walker, XmlError};
 
-/// Why metadata could not be read as an article.
+/// Why metadata could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CrosswalkError {
     /// Not well-formed.
@@ -45,25 +45,32 @@ pub enum Format {
 /// `metadata` is a document of its own, as stored: XML, or a JSON object.
 ///
 /// # Errors
-/// [`CrosswalkError`]; never a partial article.
-pub fn article(metadata_prefix: &str, metadata: &str) -> Result<Article, CrosswalkError> {
-    match format(metadata_prefix, metadata)? {
-        Format::OaiDoaj => oai_doaj::article(metadata),
-        Format::OaiDc => oai_dc::article(metadata),
-        Format::DoajJson => doaj_json::article(metadata),
+/// [`CrosswalkError`]; never a partial resource.
+pub fn resource(metadata_prefix: &str, metadata: &str) -> Result<Resource, CrosswalkError> {
+    read(format(metadata_prefix, metadata)?, metadata)
+}
+
+/// Reads a metadata document of a known format.
+///
+/// # Errors
+/// As [`resource`].
+pub fn read(format: Format, metadata: &str) -> Result<Resource, CrosswalkError> {
+    match format {
+        Format::OaiDoaj => oai_doaj::resource(metadata),
+        Format::OaiDc => oai_dc::resource(metadata),
+        Format::DoajJson => doaj_json::resource(metadata),
     }
 }
 
-/// As [`article`], but parts that only readers of a record need may be missing: abstracts, keywords,
+/// As [`resource`], but parts that only readers of a record need may be missing: abstracts, keywords,
 /// all of authors but their names, flags. For deduplication, which reads each record.
 ///
 /// # Errors
-/// As [`article`], of the same documents.
-pub(crate) fn outline(metadata_prefix: &str, metadata: &str) -> Result<Article, CrosswalkError> {
+/// As [`resource`], of the same documents.
+pub(crate) fn outline(metadata_prefix: &str, metadata: &str) -> Result<Resource, CrosswalkError> {
     match format(metadata_prefix, metadata)? {
         Format::OaiDoaj => oai_doaj::outline(metadata),
-        Format::OaiDc => oai_dc::article(metadata),
-        Format::DoajJson => doaj_json::article(metadata),
+        format => read(format, metadata),
     }
 }
 
@@ -200,7 +207,7 @@ mod tests {
             ),
         ];
         for (case, prefix, metadata, expected) in cases {
-            let error = article(prefix, metadata).expect_err(case).to_string();
+            let error = resource(prefix, metadata).expect_err(case).to_string();
             assert!(error.contains(expected), "{case}: {error}");
         }
     }
@@ -218,8 +225,8 @@ mod tests {
             let records = samples::records(&page);
             assert_eq!(records.len(), count, "{name}");
             for record in records {
-                let article = article(prefix, &record.metadata).unwrap();
-                assert!(article.title.is_some(), "{name} {}", record.identifier);
+                let resource = resource(prefix, &record.metadata).unwrap();
+                assert!(resource.title().is_some(), "{name} {}", record.identifier);
             }
         }
     }
@@ -246,9 +253,9 @@ mod tests {
                 if !record.metadata.starts_with("<oai_dc:dc") {
                     continue;
                 }
-                let article = article("oai_dc", &record.metadata)
+                let resource = resource("oai_dc", &record.metadata)
                     .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                read += usize::from(article.title.is_some());
+                read += usize::from(resource.title().is_some());
             }
         }
         read
@@ -283,11 +290,15 @@ mod tests {
                     None => vec![document],
                 };
                 for record in records {
-                    let article = doaj_json::from_value(record).unwrap();
-                    assert!(article.title.is_some(), "{}: {article:?}", path.display());
+                    let resource = doaj_json::from_value(record).unwrap();
                     assert!(
-                        article.issn.is_some() || article.eissn.is_some(),
-                        "{}: {article:?}",
+                        resource.title().is_some(),
+                        "{}: {resource:?}",
+                        path.display()
+                    );
+                    assert!(
+                        resource.host.issns().next().is_some(),
+                        "{}: {resource:?}",
                         path.display()
                     );
                     read += 1;

@@ -1,10 +1,13 @@
-//! From Dublin Core to the article model: DOAJ's articles and journals, and other repositories.
+//! From Dublin Core to the resource model: DOAJ's articles and journals, and other repositories.
 
 use serde_json::Value;
 
 use super::{CrosswalkError, checks, non_blank};
+use crate::record::resource::{
+    IdentifierKind, Language, LinkPurpose, Rights, Role, Subject, Text, Title,
+};
 use crate::record::xml::{Element, Namespace, Token, Walker, XmlError};
-use crate::record::{Article, Author, Kind, LanguageText, Link, Subject, doi, issn};
+use crate::record::{Agent, Kind, Link, Resource, doi, issn};
 
 /// Reads a `dc` container with the fifteen elements of Dublin Core, and the terms that repositories
 /// mix in.
@@ -17,19 +20,22 @@ use crate::record::{Article, Author, Kind, LanguageText, Link, Subject, doi, iss
 /// If the document is malformed.
 ///
 /// Source: Dublin Core 1.1; DOAJ's `oai_dc`.
-pub fn article(metadata: &str) -> Result<Article, CrosswalkError> {
+pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     let mut walker = Walker::new(metadata);
-    let mut article = Article::default();
+    let mut resource = Resource {
+        kind: Kind::Article,
+        ..Resource::default()
+    };
     let mut found = Found::default();
     walker.next()?;
     while let Some(token) = walker.next()? {
         if let Token::Start(element) = token {
-            child(&mut walker, &element, &mut article, &mut found)?;
+            child(&mut walker, &element, &mut resource, &mut found)?;
         }
     }
-    found.settle(&mut article);
-    checks::flag_odd_values(&mut article);
-    Ok(article)
+    found.settle(&mut resource);
+    checks::flag_odd_values(&mut resource);
+    Ok(resource)
 }
 
 /// Values that are assigned once the whole record is known.
@@ -45,44 +51,54 @@ struct Found {
 }
 
 impl Found {
-    fn settle(self, article: &mut Article) {
-        let journal = article.kind == Kind::Journal;
+    fn settle(self, resource: &mut Resource) {
+        let journal = resource.kind == Kind::Journal;
         if self.issns.len() > 1 {
-            article.flag("which ISSN is which is not said");
+            resource.flag("which ISSN is which is not said");
         }
         let mut issns = self.issns.into_iter();
-        article.issn = issns.next();
-        article.eissn = issns.next();
-        article.other_issns.extend(issns);
+        resource.host.issn = issns.next();
+        resource.host.eissn = issns.next();
+        resource.host.other_issns.extend(issns);
         for url in self.relations {
             if url.contains("://") {
-                article.links.push(Link {
+                resource.links.push(Link {
                     url,
                     format: None,
-                    fulltext: !journal,
+                    purpose: purpose(!journal),
                 });
             } else {
-                article.add_further("relation", Value::from(url));
+                resource.add_further("relation", Value::from(url));
             }
         }
         for url in self.addresses {
             let of_doaj = url.contains("://doaj.org/") || url.contains("://www.doaj.org/");
-            article.links.push(Link {
+            resource.links.push(Link {
                 url,
                 format: None,
-                fulltext: !journal && !of_doaj,
+                purpose: purpose(!journal && !of_doaj),
             });
         }
-        if journal && article.journal.is_none() {
-            article.journal.clone_from(&article.title);
+        if journal && resource.host.title.is_none() {
+            resource.host.title = resource.title().map(str::to_owned);
         }
+        if !resource.host.is_empty() {
+            resource.host.kind = Some(Kind::Journal);
+        }
+    }
+}
+
+fn purpose(fulltext: bool) -> LinkPurpose {
+    match fulltext {
+        true => LinkPurpose::FullText,
+        false => LinkPurpose::Landing,
     }
 }
 
 fn child(
     walker: &mut Walker<'_>,
     element: &Element<'_>,
-    article: &mut Article,
+    resource: &mut Resource,
     found: &mut Found,
 ) -> Result<(), XmlError> {
     let name = element.local_name();
@@ -93,95 +109,79 @@ fn child(
         return Ok(());
     };
     if element.namespace == Namespace::Other {
-        article.flag(format!("unknown element {name:?}"));
-        article.add_further(name, Value::from(text));
+        resource.flag(format!("unknown element {name:?}"));
+        resource.add_further(name, Value::from(text));
         return Ok(());
     }
     if name != "subject" {
         found.open_subject = None;
     }
     match name {
-        "title" | "alternative" => {
-            if let Some(language) = language {
-                article.titles_by_language.push(LanguageText {
-                    language,
-                    text: text.clone(),
-                });
-            }
-            article.add_title(text);
-        }
-        "description" | "abstract" => {
-            if let Some(language) = language {
-                article.abstracts_by_language.push(LanguageText {
-                    language,
-                    text: text.clone(),
-                });
-            }
-            article.add_abstract(text);
-        }
-        "creator" => article.authors.push(person(element, text)),
-        "contributor" => article.contributors.push(person(element, text)),
-        "subject" => subject(element, language, text, article, found),
-        "publisher" if article.publisher.is_none() => article.publisher = Some(text),
+        "title" | "alternative" => resource.titles.push(Title {
+            text,
+            subtitle: None,
+            language,
+        }),
+        "description" | "abstract" => resource.abstracts.push(Text { text, language }),
+        "creator" => resource.agents.push(person(element, text)),
+        "contributor" => resource.agents.push(Agent {
+            role: Role::Contributor,
+            ..person(element, text)
+        }),
+        "subject" => subject(element, language, text, resource, found),
         // DOAJ's journals carry their publisher twice.
-        "publisher" if article.publisher.as_ref() == Some(&text) => {}
-        "date" | "issued" | "created" if article.published.is_none() => {
-            article.published = Some(text);
+        "publisher" if resource.publisher().is_none_or(|first| first == text) => {
+            resource.add_publisher(text);
         }
-        "type" => kind(text, article),
-        "identifier" => identifier(text, article, found),
-        "source" | "bibliographicCitation" => source(text, article, found),
-        "language" => article.languages.push(text),
+        "date" | "issued" | "created" if resource.dates.is_empty() => resource.publish(text),
+        "type" => kind(text, resource),
+        "identifier" => identifier(text, resource, found),
+        "source" | "bibliographicCitation" => source(text, resource, found),
+        "language" => resource.languages.push(Language::read(text)),
         "relation" => {
             if !found.relations.contains(&text) {
                 found.relations.push(text);
             }
         }
-        "rights" | "license" => article.licences.push(text),
-        _ => article.add_further(name, Value::from(text)),
+        "rights" | "license" => resource.rights.push(Rights {
+            text: Some(text),
+            url: None,
+        }),
+        _ => resource.add_further(name, Value::from(text)),
     }
     Ok(())
 }
 
 /// DOAJ puts an author's ORCID iD into the attribute `id`.
-fn person(element: &Element<'_>, name: String) -> Author {
+fn person(element: &Element<'_>, name: String) -> Agent {
     let orcid = element.attribute("id").and_then(|id| non_blank(&id));
-    Author {
+    Agent {
         name,
         orcid,
-        ..Author::default()
+        ..Agent::default()
     }
 }
 
-fn kind(text: String, article: &mut Article) {
-    match text.to_ascii_lowercase().as_str() {
-        "journal" => article.kind = Kind::Journal,
-        "article" if article.document_type.is_none() => {}
-        _ if article.document_type.is_none() => {
-            article.document_type = Some(text);
-            return;
-        }
-        _ => {}
+fn kind(text: String, resource: &mut Resource) {
+    if text.eq_ignore_ascii_case("journal") {
+        resource.kind = Kind::Journal;
     }
-    if !matches!(text.as_str(), "journal" | "article") {
-        article.add_further("type", Value::from(text));
-    }
+    resource.stated_types.push(text);
 }
 
-fn identifier(text: String, article: &mut Article, found: &mut Found) {
+fn identifier(text: String, resource: &mut Resource, found: &mut Found) {
     if doi::normalise(&text).is_some() {
-        match article.doi {
-            None => article.doi = Some(text),
-            Some(_) => article.identifiers.push(text),
-        }
+        resource.identify(IdentifierKind::Doi, text);
     } else if issn::looks_like_one(&text) {
         if !found.issns.contains(&text) {
             found.issns.push(text);
         }
     } else if text.contains("://") {
         found.addresses.push(text);
+    } else if text.to_lowercase().contains("isbn") {
+        resource.identify(IdentifierKind::Isbn, text);
     } else {
-        article.identifiers.push(text);
+        resource.identify(IdentifierKind::Other, text);
     }
 }
 
@@ -191,7 +191,7 @@ fn subject(
     element: &Element<'_>,
     language: Option<String>,
     text: String,
-    article: &mut Article,
+    resource: &mut Resource,
     found: &mut Found,
 ) {
     if let Some(scheme) = element.attribute("type") {
@@ -204,33 +204,33 @@ fn subject(
             && scheme == "LCC"
             && is_lcc_code(&text)
         {
-            article.subjects[at].code = Some(text);
+            resource.subjects[at].code = Some(text);
             return;
         }
-        found.open_subject = Some(article.subjects.len());
-        article.subjects.push(Subject {
+        found.open_subject = Some(resource.subjects.len());
+        resource.subjects.push(Subject {
             scheme: Some(scheme),
-            code: None,
             term: text,
+            language,
+            ..Subject::default()
         });
         return;
     }
     found.open_subject = None;
     if let Some((scheme @ ("DOAJ" | "LCC"), term)) = text.split_once(':') {
-        article.subjects.push(Subject {
+        resource.subjects.push(Subject {
             scheme: Some(scheme.to_owned()),
-            code: None,
             term: term.trim().to_owned(),
+            language,
+            ..Subject::default()
         });
         return;
     }
-    if let Some(language) = language {
-        article.keywords_by_language.push(LanguageText {
-            language,
-            text: text.clone(),
-        });
-    }
-    article.keywords.push(text);
+    resource.subjects.push(Subject {
+        term: text,
+        language,
+        ..Subject::default()
+    });
 }
 
 /// One to three capitals, then nothing or a number or a range: `R`, `RC31-1245`, `QH301-705.5`.
@@ -244,27 +244,28 @@ fn is_lcc_code(text: &str) -> bool {
 }
 
 /// Reads where an article appeared: an ISSN, a citation, or a text that says no more.
-fn source(text: String, article: &mut Article, found: &mut Found) {
+fn source(text: String, resource: &mut Resource, found: &mut Found) {
     if issn::looks_like_one(&text) {
         if !found.issns.contains(&text) {
             found.issns.push(text);
         }
         return;
     }
-    if article.journal.is_none() && !text.contains("://") {
+    if resource.host.title.is_none() && !text.contains("://") {
         let place = ojs_citation(&text).or_else(|| doaj_citation(&text));
         let place = place.unwrap_or_else(|| Place {
             journal: &text,
             ..Place::default()
         });
         let own = |text: Option<&str>| text.and_then(non_blank);
-        article.journal = non_blank(place.journal);
-        article.volume = own(place.volume);
-        article.issue = own(place.issue);
-        article.start_page = own(place.start_page);
-        article.end_page = own(place.end_page);
+        let host = &mut resource.host;
+        host.title = non_blank(place.journal);
+        host.volume = own(place.volume);
+        host.issue = own(place.issue);
+        host.start_page = own(place.start_page);
+        host.end_page = own(place.end_page);
     }
-    article.citations.push(text);
+    resource.citations.push(text);
 }
 
 /// Parts of a citation.
@@ -347,9 +348,10 @@ fn ojs_citation(text: &str) -> Option<Place<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::resource::{Date, DateKind, Host, Identifier, Publisher};
 
-    fn read(inner: &str) -> Article {
-        article(&format!(
+    fn read(inner: &str) -> Resource {
+        resource(&format!(
             "<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
              xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
              xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">{inner}</oai_dc:dc>"
@@ -359,7 +361,7 @@ mod tests {
 
     #[test]
     fn reads_an_article_of_doaj() {
-        let article = read(
+        let resource = read(
             "<dc:title>\n  T\n</dc:title><dc:identifier>0102-311X</dc:identifier>\
              <dc:identifier>1678-4464</dc:identifier><dc:identifier>10.1/x</dc:identifier>\
              <dc:identifier>https://doaj.org/article/2f03</dc:identifier>\
@@ -381,91 +383,116 @@ mod tests {
             scheme: text(scheme),
             code: code.map(str::to_owned),
             term: term.to_owned(),
+            language: None,
         };
-        let expected = Article {
-            title: text("T"),
-            authors: vec![
-                Author {
-                    name: "A".to_owned(),
-                    ..Author::default()
-                },
-                Author {
-                    name: "B".to_owned(),
-                    orcid: text("https://orcid.org/0000-0002-1825-0097"),
-                    ..Author::default()
-                },
+        let agent = |name: &str, orcid: Option<&str>| Agent {
+            name: name.to_owned(),
+            orcid: orcid.map(str::to_owned),
+            ..Agent::default()
+        };
+        let expected = Resource {
+            kind: Kind::Article,
+            stated_types: vec!["article".to_owned()],
+            titles: vec![Title::from("T".to_owned())],
+            agents: vec![
+                agent("A", None),
+                agent("B", Some("https://orcid.org/0000-0002-1825-0097")),
             ],
-            journal: text("Cadernos, Rio"),
-            publisher: text("P"),
-            issn: text("0102-311X"),
-            eissn: text("1678-4464"),
-            doi: text("10.1/x"),
-            published: text("2006-01-01T00:00:00Z"),
-            volume: text("22"),
-            issue: text("8"),
-            start_page: text("1"),
-            end_page: text("9"),
-            languages: vec!["English".to_owned(), "Spanish".to_owned()],
-            abstract_text: text("D"),
-            keywords: vec!["k1".to_owned()],
-            subjects: vec![
-                subject("DOAJ", None, "Public Health"),
-                subject("LCC", Some("RC31-1245"), "Internal medicine"),
-                subject("LCC", Some("R"), "Medicine"),
-            ],
+            dates: vec![Date {
+                kind: DateKind::Published,
+                text: "2006-01-01T00:00:00Z".to_owned(),
+            }],
+            host: Host {
+                title: text("Cadernos, Rio"),
+                kind: Some(Kind::Journal),
+                issn: text("0102-311X"),
+                eissn: text("1678-4464"),
+                volume: text("22"),
+                issue: text("8"),
+                start_page: text("1"),
+                end_page: text("9"),
+                ..Host::default()
+            },
+            identifiers: vec![Identifier {
+                kind: IdentifierKind::Doi,
+                value: "10.1/x".to_owned(),
+            }],
             links: vec![
                 Link {
                     url: "http://s.br/1".to_owned(),
                     format: None,
-                    fulltext: true,
+                    purpose: LinkPurpose::FullText,
                 },
                 Link {
                     url: "https://doaj.org/article/2f03".to_owned(),
                     format: None,
-                    fulltext: false,
+                    purpose: LinkPurpose::Landing,
                 },
             ],
-            licences: vec!["CC BY".to_owned()],
+            languages: ["English", "Spanish"]
+                .map(|name| Language::read(name.to_owned()))
+                .to_vec(),
+            subjects: vec![
+                Subject {
+                    term: "k1".to_owned(),
+                    ..Subject::default()
+                },
+                subject("DOAJ", None, "Public Health"),
+                subject("LCC", Some("RC31-1245"), "Internal medicine"),
+                subject("LCC", Some("R"), "Medicine"),
+            ],
+            abstracts: vec![Text {
+                text: "D".to_owned(),
+                language: None,
+            }],
+            rights: vec![Rights {
+                text: text("CC BY"),
+                url: None,
+            }],
+            publishers: vec![Publisher {
+                name: text("P"),
+                ..Publisher::default()
+            }],
             citations: vec!["Cadernos, Rio, Vol 22, Iss 8, Pp 1-9 (2006)".to_owned()],
             flags: vec!["which ISSN is which is not said".to_owned()],
-            ..Article::default()
+            ..Resource::default()
         };
-        assert_eq!(article, expected);
+        assert_eq!(resource, expected);
     }
 
     #[test]
     fn reads_a_journal() {
-        let article = read(
+        let resource = read(
             "<dc:title>J</dc:title><dc:identifier>1330-4860</dc:identifier>\
              <dc:type>journal</dc:type><dc:publisher>P</dc:publisher>\
              <dc:relation>http://j.hr/</dc:relation><dc:relation>http://j.hr/</dc:relation>\
              <dc:publisher>P</dc:publisher><dc:rights>CC BY</dc:rights>",
         );
-        assert_eq!(article.kind, Kind::Journal);
-        assert_eq!(article.journal.as_deref(), Some("J"));
-        assert_eq!(article.links.len(), 1);
-        assert!(!article.links[0].fulltext);
-        assert!(article.further.is_empty(), "{:?}", article.further);
+        assert_eq!(resource.kind, Kind::Journal);
+        assert_eq!(resource.host.title.as_deref(), Some("J"));
+        assert_eq!(resource.links.len(), 1);
+        assert_eq!(resource.fulltext_url(), None);
+        assert!(resource.further.is_empty(), "{:?}", resource.further);
     }
 
     #[test]
     fn keeps_what_has_no_place() {
-        let article = read(
+        let resource = read(
             "<dc:title xml:lang=\"en\">T</dc:title><dc:title>U</dc:title>\
              <dc:contributor>C</dc:contributor><dc:coverage>x</dc:coverage><dc:coverage>y</dc:coverage>\
              <dc:type>Text</dc:type><dc:type>Review</dc:type><dc:relation>vol 3</dc:relation>\
              <dc:identifier>local:1</dc:identifier><dc:date>2001</dc:date><dc:date>2002</dc:date>\
              <z:odd xmlns:z=\"urn:z\">o</z:odd>",
         );
-        assert_eq!(article.other_titles, ["U"]);
-        assert_eq!(article.titles_by_language[0].language, "en");
-        assert_eq!(article.contributors[0].name, "C");
-        assert_eq!(article.identifiers, ["local:1"]);
-        assert_eq!(article.document_type.as_deref(), Some("Text"));
+        assert_eq!(resource.titles[1].text, "U");
+        assert_eq!(resource.titles[0].language.as_deref(), Some("en"));
+        assert_eq!(resource.contributors().next().unwrap().name, "C");
+        assert_eq!(resource.identifiers[0].value, "local:1");
+        assert_eq!(resource.stated_types, ["Text", "Review"]);
         assert_eq!(
-            Value::Object(article.further),
+            Value::Object(resource.further),
             serde_json::json!({
-                "coverage": ["x", "y"], "type": "Review", "date": "2002", "odd": "o",
+                "coverage": ["x", "y"], "date": "2002", "odd": "o",
                 "relation": "vol 3",
             })
         );

@@ -1,10 +1,11 @@
-//! From `oai_doaj`, DOAJ's own article format, to the article model.
+//! From `oai_doaj`, DOAJ's own article format, to the resource model.
 
 use serde_json::Value;
 
 use super::{CrosswalkError, checks, is_doaj, non_blank};
+use crate::record::resource::{IdentifierKind, Language, Link, LinkPurpose, Subject, Text, Title};
 use crate::record::xml::{Element, Token, Walker, XmlError};
-use crate::record::{Article, Author, LanguageText, Link};
+use crate::record::{Agent, Kind, Resource};
 
 /// Reads a `doajArticle`.
 ///
@@ -16,28 +17,44 @@ use crate::record::{Article, Author, LanguageText, Link};
 /// If the document is malformed.
 ///
 /// Source: doajArticles.xsd 1.3.
-pub fn article(metadata: &str) -> Result<Article, CrosswalkError> {
+pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     let mut walker = Walker::new(metadata);
-    let mut article = Article::default();
+    let mut resource = article();
     let mut affiliations = Affiliations::default();
     walker.next()?;
     while let Some(token) = walker.next()? {
         if let Token::Start(element) = token {
-            child(&mut walker, &element, &mut article, &mut affiliations)?;
+            child(&mut walker, &element, &mut resource, &mut affiliations)?;
         }
     }
-    affiliations.resolve(&mut article);
-    checks::flag_odd_values(&mut article);
-    Ok(article)
+    affiliations.resolve(&mut resource);
+    name_host(&mut resource);
+    checks::flag_odd_values(&mut resource);
+    Ok(resource)
 }
 
-/// The parts of an article that tell works apart; see [`super::outline`].
+/// An article of which nothing is known yet.
+fn article() -> Resource {
+    Resource {
+        kind: Kind::Article,
+        ..Resource::default()
+    }
+}
+
+/// The host of an article is a journal.
+fn name_host(resource: &mut Resource) {
+    if !resource.host.is_empty() {
+        resource.host.kind = Some(Kind::Journal);
+    }
+}
+
+/// The parts of a resource that tell works apart; see [`super::outline`].
 ///
 /// # Errors
-/// As [`article`].
-pub(crate) fn outline(metadata: &str) -> Result<Article, CrosswalkError> {
+/// As [`resource`].
+pub(crate) fn outline(metadata: &str) -> Result<Resource, CrosswalkError> {
     let mut walker = Walker::new(metadata);
-    let mut article = Article::default();
+    let mut resource = article();
     let mut affiliations = Affiliations::default();
     walker.next()?;
     while let Some(token) = walker.next()? {
@@ -46,24 +63,25 @@ pub(crate) fn outline(metadata: &str) -> Result<Article, CrosswalkError> {
         };
         match element.local_name() {
             "abstract" | "affiliationsList" | "keywords" => walker.skip()?,
-            "authors" if is_doaj(&element) => names(&mut walker, &mut article)?,
-            _ => child(&mut walker, &element, &mut article, &mut affiliations)?,
+            "authors" if is_doaj(&element) => names(&mut walker, &mut resource)?,
+            _ => child(&mut walker, &element, &mut resource, &mut affiliations)?,
         }
     }
-    Ok(article)
+    name_host(&mut resource);
+    Ok(resource)
 }
 
 /// The names of authors, as [`authors`] has them.
-fn names(walker: &mut Walker<'_>, article: &mut Article) -> Result<(), XmlError> {
+fn names(walker: &mut Walker<'_>, resource: &mut Resource) -> Result<(), XmlError> {
     let outside = walker.depth() - 1;
     while walker.depth() > outside {
         match walker.next()? {
             Some(Token::Start(element))
                 if is_doaj(&element) && element.local_name() == "author" =>
             {
-                article.authors.push(Author {
+                resource.agents.push(Agent {
                     name: name_of_author(walker)?,
-                    ..Author::default()
+                    ..Agent::default()
                 });
             }
             Some(Token::Start(_)) => walker.skip()?,
@@ -90,7 +108,7 @@ fn name_of_author(walker: &mut Walker<'_>) -> Result<String, XmlError> {
     Ok(name)
 }
 
-/// Authors name their affiliations by number; the list of these follows later.
+/// Agents name their affiliations by number; the list of these follows later.
 #[derive(Default)]
 struct Affiliations {
     /// Index of an author and a number it names.
@@ -100,27 +118,27 @@ struct Affiliations {
 }
 
 impl Affiliations {
-    fn resolve(self, article: &mut Article) {
+    fn resolve(self, resource: &mut Resource) {
         let mut used = vec![false; self.listed.len()];
         for (author, id) in self.wanted {
             match self.listed.iter().position(|(listed, _)| *listed == id) {
                 Some(at) => {
                     used[at] = true;
-                    if let Some(author) = article.authors.get_mut(author) {
+                    if let Some(author) = resource.agents.get_mut(author) {
                         author.affiliations.push(self.listed[at].1.clone());
                     }
                 }
                 None => {
-                    article.flag(format!(
+                    resource.flag(format!(
                         "affiliationId {id:?} is not in the affiliationsList"
                     ));
-                    article.add_further("affiliationId", Value::from(id));
+                    resource.add_further("affiliationId", Value::from(id));
                 }
             }
         }
         for ((_, name), _) in self.listed.into_iter().zip(used).filter(|(_, used)| !used) {
-            article.flag("an affiliation belongs to no author");
-            article.add_further("affiliationName", Value::from(name));
+            resource.flag("an affiliation belongs to no author");
+            resource.add_further("affiliationName", Value::from(name));
         }
     }
 }
@@ -128,66 +146,86 @@ impl Affiliations {
 fn child(
     walker: &mut Walker<'_>,
     element: &Element<'_>,
-    article: &mut Article,
+    resource: &mut Resource,
     affiliations: &mut Affiliations,
 ) -> Result<(), XmlError> {
     let name = element.local_name();
     if !is_doaj(element) {
-        return unknown(walker, name, article);
+        return unknown(walker, name, resource);
     }
+    let host = &mut resource.host;
     let slot = match name {
-        "publisher" => &mut article.publisher,
-        "journalTitle" => &mut article.journal,
-        "issn" => &mut article.issn,
-        "eissn" => &mut article.eissn,
-        "publicationDate" => &mut article.published,
-        "volume" => &mut article.volume,
-        "issue" => &mut article.issue,
-        "startPage" => &mut article.start_page,
-        "endPage" => &mut article.end_page,
-        "doi" => &mut article.doi,
-        "publisherRecordId" => &mut article.publisher_record_id,
-        "documentType" => &mut article.document_type,
-        "language" => {
-            article.languages.extend(non_blank(&walker.text()?));
+        "journalTitle" => &mut host.title,
+        "issn" => &mut host.issn,
+        "eissn" => &mut host.eissn,
+        "volume" => &mut host.volume,
+        "issue" => &mut host.issue,
+        "startPage" => &mut host.start_page,
+        "endPage" => &mut host.end_page,
+        "publisher" | "publicationDate" | "doi" | "publisherRecordId" | "documentType" => {
+            if let Some(text) = non_blank(&walker.text()?) {
+                single(name, text, resource);
+            }
             return Ok(());
         }
-        "title" | "abstract" => return localised(walker, element, article),
-        "authors" => return authors(walker, article, affiliations),
-        "affiliationsList" => return affiliation_list(walker, article, affiliations),
+        "language" => {
+            let language = non_blank(&walker.text()?).map(Language::read);
+            resource.languages.extend(language);
+            return Ok(());
+        }
+        "title" | "abstract" => return localised(walker, element, resource),
+        "authors" => return authors(walker, resource, affiliations),
+        "affiliationsList" => return affiliation_list(walker, resource, affiliations),
         "fullTextUrl" => {
             let format = element
                 .attribute("format")
                 .and_then(|format| non_blank(&format));
             if let Some(url) = non_blank(&walker.text()?) {
-                article.links.push(Link {
+                resource.links.push(Link {
                     url,
                     format,
-                    fulltext: true,
+                    purpose: LinkPurpose::FullText,
                 });
             }
             return Ok(());
         }
-        "keywords" => return keywords(walker, element, article),
-        _ => return unknown(walker, name, article),
+        "keywords" => return keywords(walker, element, resource),
+        _ => return unknown(walker, name, resource),
     };
     if let Some(text) = non_blank(&walker.text()?) {
         match slot {
             None => *slot = Some(text),
-            Some(_) => {
-                article.flag(format!("more than one {name}"));
-                article.add_further(name, Value::from(text));
-            }
+            Some(_) => twice(name, text, resource),
         }
     }
     Ok(())
 }
 
-fn unknown(walker: &mut Walker<'_>, name: &str, article: &mut Article) -> Result<(), XmlError> {
+/// Takes a value that has its place in a list of the model, but that the format allows once.
+fn single(name: &str, text: String, resource: &mut Resource) {
+    let has = |kind| resource.identifiers_of(kind).next().is_some();
+    match name {
+        "publisher" if resource.publishers.is_empty() => resource.add_publisher(text),
+        "publicationDate" if resource.dates.is_empty() => resource.publish(text),
+        "doi" if !has(IdentifierKind::Doi) => resource.identify(IdentifierKind::Doi, text),
+        "publisherRecordId" if !has(IdentifierKind::Publisher) => {
+            resource.identify(IdentifierKind::Publisher, text);
+        }
+        "documentType" if resource.stated_types.is_empty() => resource.stated_types.push(text),
+        _ => twice(name, text, resource),
+    }
+}
+
+fn twice(name: &str, text: String, resource: &mut Resource) {
+    resource.flag(format!("more than one {name}"));
+    resource.add_further(name, Value::from(text));
+}
+
+fn unknown(walker: &mut Walker<'_>, name: &str, resource: &mut Resource) -> Result<(), XmlError> {
     let text = non_blank(&walker.text()?);
-    article.flag(format!("unknown element {name:?}"));
+    resource.flag(format!("unknown element {name:?}"));
     if let Some(text) = text {
-        article.add_further(name, Value::from(text));
+        resource.add_further(name, Value::from(text));
     }
     Ok(())
 }
@@ -203,34 +241,27 @@ fn language_of(element: &Element<'_>) -> Option<String> {
 fn localised(
     walker: &mut Walker<'_>,
     element: &Element<'_>,
-    article: &mut Article,
+    resource: &mut Resource,
 ) -> Result<(), XmlError> {
     let Some(text) = non_blank(&walker.text()?) else {
         return Ok(());
     };
-    let is_title = element.local_name() == "title";
-    if let Some(language) = language_of(element) {
-        let texts = if is_title {
-            &mut article.titles_by_language
-        } else {
-            &mut article.abstracts_by_language
-        };
-        texts.push(LanguageText {
+    let language = language_of(element);
+    if element.local_name() == "title" {
+        resource.titles.push(Title {
+            text,
+            subtitle: None,
             language,
-            text: text.clone(),
         });
-    }
-    if is_title {
-        article.add_title(text);
     } else {
-        article.add_abstract(text);
+        resource.abstracts.push(Text { text, language });
     }
     Ok(())
 }
 
 fn authors(
     walker: &mut Walker<'_>,
-    article: &mut Article,
+    resource: &mut Resource,
     affiliations: &mut Affiliations,
 ) -> Result<(), XmlError> {
     let outside = walker.depth() - 1;
@@ -239,10 +270,10 @@ fn authors(
             Some(Token::Start(element))
                 if is_doaj(&element) && element.local_name() == "author" =>
             {
-                let author = author(walker, article, affiliations)?;
-                article.authors.push(author);
+                let author = author(walker, resource, affiliations)?;
+                resource.agents.push(author);
             }
-            Some(Token::Start(element)) => unknown(walker, element.local_name(), article)?,
+            Some(Token::Start(element)) => unknown(walker, element.local_name(), resource)?,
             _ => {}
         }
     }
@@ -251,10 +282,10 @@ fn authors(
 
 fn author(
     walker: &mut Walker<'_>,
-    article: &mut Article,
+    resource: &mut Resource,
     affiliations: &mut Affiliations,
-) -> Result<Author, XmlError> {
-    let mut author = Author::default();
+) -> Result<Agent, XmlError> {
+    let mut author = Agent::default();
     let outside = walker.depth() - 1;
     while walker.depth() > outside {
         let Some(Token::Start(element)) = walker.next()? else {
@@ -262,7 +293,7 @@ fn author(
         };
         let name = element.local_name();
         if !matches!(name, "name" | "email" | "affiliationId" | "orcid_id") || !is_doaj(&element) {
-            unknown(walker, name, article)?;
+            unknown(walker, name, resource)?;
             continue;
         }
         let Some(text) = non_blank(&walker.text()?) else {
@@ -270,7 +301,7 @@ fn author(
         };
         let twice = match name {
             "affiliationId" => {
-                affiliations.wanted.push((article.authors.len(), text));
+                affiliations.wanted.push((resource.agents.len(), text));
                 None
             }
             "email" => author.email.replace(text),
@@ -282,8 +313,8 @@ fn author(
             _ => Some(text),
         };
         if let Some(text) = twice {
-            article.flag(format!("more than one {name} of an author"));
-            article.add_further(name, Value::from(text));
+            resource.flag(format!("more than one {name} of an author"));
+            resource.add_further(name, Value::from(text));
         }
     }
     Ok(author)
@@ -291,7 +322,7 @@ fn author(
 
 fn affiliation_list(
     walker: &mut Walker<'_>,
-    article: &mut Article,
+    resource: &mut Resource,
     affiliations: &mut Affiliations,
 ) -> Result<(), XmlError> {
     let outside = walker.depth() - 1;
@@ -305,7 +336,7 @@ fn affiliation_list(
                     affiliations.listed.push((id.trim().to_owned(), name));
                 }
             }
-            Some(Token::Start(element)) => unknown(walker, element.local_name(), article)?,
+            Some(Token::Start(element)) => unknown(walker, element.local_name(), resource)?,
             _ => {}
         }
     }
@@ -315,7 +346,7 @@ fn affiliation_list(
 fn keywords(
     walker: &mut Walker<'_>,
     element: &Element<'_>,
-    article: &mut Article,
+    resource: &mut Resource,
 ) -> Result<(), XmlError> {
     let language = language_of(element);
     let outside = walker.depth() - 1;
@@ -327,15 +358,13 @@ fn keywords(
                 let Some(text) = non_blank(&walker.text()?) else {
                     continue;
                 };
-                if let Some(language) = &language {
-                    article.keywords_by_language.push(LanguageText {
-                        language: language.clone(),
-                        text: text.clone(),
-                    });
-                }
-                article.keywords.push(text);
+                resource.subjects.push(Subject {
+                    term: text,
+                    language: language.clone(),
+                    ..Subject::default()
+                });
             }
-            Some(Token::Start(element)) => unknown(walker, element.local_name(), article)?,
+            Some(Token::Start(element)) => unknown(walker, element.local_name(), resource)?,
             _ => {}
         }
     }
@@ -345,9 +374,10 @@ fn keywords(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::resource::{Date, DateKind, Host, Identifier, Publisher};
 
-    fn read(inner: &str) -> Article {
-        article(&format!("<doajArticle>{inner}</doajArticle>")).unwrap()
+    fn read(inner: &str) -> Resource {
+        resource(&format!("<doajArticle>{inner}</doajArticle>")).unwrap()
     }
 
     #[test]
@@ -362,22 +392,22 @@ mod tests {
         ];
         for document in documents {
             let document = format!("<doajArticle>{document}</doajArticle>");
-            let full = article(&document).unwrap();
+            let full = resource(&document).unwrap();
             let outline = outline(&document).unwrap();
-            let names = |article: &Article| {
-                let authors = article.authors.iter();
+            let names = |resource: &Resource| {
+                let authors = resource.agents.iter();
                 authors
                     .map(|author| author.name.clone())
                     .collect::<Vec<_>>()
             };
             assert_eq!(names(&outline), names(&full));
-            let rest = |article: Article| Article {
-                abstract_text: None,
-                authors: Vec::new(),
-                keywords: Vec::new(),
+            let rest = |resource: Resource| Resource {
+                abstracts: Vec::new(),
+                agents: Vec::new(),
+                subjects: Vec::new(),
                 further: Default::default(),
                 flags: Vec::new(),
-                ..article
+                ..resource
             };
             assert_eq!(rest(outline), rest(full));
         }
@@ -385,13 +415,13 @@ mod tests {
             "<doajArticle><abstract>x</b></doajArticle>",
             "<doajArticle>",
         ] {
-            assert_eq!(outline(broken).unwrap_err(), article(broken).unwrap_err());
+            assert_eq!(outline(broken).unwrap_err(), resource(broken).unwrap_err());
         }
     }
 
     #[test]
     fn reads_all_that_the_format_has() {
-        let article = read(
+        let resource = read(
             "<language>ger</language><language>eng</language><publisher> P &amp; Q </publisher>\
              <journalTitle>J</journalTitle><issn>1932-6203</issn><eissn>2529-850X</eissn>\
              <publicationDate>1998-01-01</publicationDate><volume>5</volume><issue>1</issue>\
@@ -409,50 +439,78 @@ mod tests {
              <keywords><keyword>l</keyword></keywords>",
         );
         let text = |text: &str| Some(text.to_owned());
-        let marked = |language: &str, text: &str| LanguageText {
-            language: language.to_owned(),
+        let title = |language: &str, text: &str| Title {
             text: text.to_owned(),
+            subtitle: None,
+            language: Some(language.to_owned()),
         };
-        let expected = Article {
-            title: text("T1"),
-            other_titles: vec!["T2".to_owned()],
-            titles_by_language: vec![marked("ger", "T1"), marked("eng", "T2")],
-            authors: vec![
-                Author {
+        let abstract_text = |language: &str, text: &str| Text {
+            text: text.to_owned(),
+            language: Some(language.to_owned()),
+        };
+        let keyword = |term: &str, language: Option<&str>| Subject {
+            term: term.to_owned(),
+            language: language.map(str::to_owned),
+            ..Subject::default()
+        };
+        let language = |text: &str, iso639_3: &str| Language {
+            text: text.to_owned(),
+            code: Some(text.to_owned()),
+            iso639_3: Some(iso639_3.to_owned()),
+        };
+        let identifier = |kind, value: &str| Identifier {
+            kind,
+            value: value.to_owned(),
+        };
+        let expected = Resource {
+            kind: Kind::Article,
+            stated_types: vec!["article".to_owned()],
+            titles: vec![title("ger", "T1"), title("eng", "T2")],
+            agents: vec![
+                Agent {
                     name: "A".to_owned(),
                     orcid: text("https://orcid.org/0000-0002-1825-0097"),
                     affiliations: vec!["U1".to_owned(), "U2".to_owned()],
                     email: text("a@b.c"),
+                    ..Agent::default()
                 },
-                Author::default(),
+                Agent::default(),
             ],
-            journal: text("J"),
-            publisher: text("P & Q"),
-            issn: text("1932-6203"),
-            eissn: text("2529-850X"),
-            doi: text("10.1/x"),
-            published: text("1998-01-01"),
-            volume: text("5"),
-            issue: text("1"),
-            start_page: text("25"),
-            end_page: text("29"),
-            languages: vec!["ger".to_owned(), "eng".to_owned()],
-            abstract_text: text("Z"),
-            other_abstracts: vec!["S".to_owned()],
-            abstracts_by_language: vec![marked("ger", "Z"), marked("eng", "S")],
-            keywords: vec!["k".to_owned(), "l".to_owned()],
-            keywords_by_language: vec![marked("eng", "k")],
+            dates: vec![Date {
+                kind: DateKind::Published,
+                text: "1998-01-01".to_owned(),
+            }],
+            host: Host {
+                title: text("J"),
+                kind: Some(Kind::Journal),
+                issn: text("1932-6203"),
+                eissn: text("2529-850X"),
+                volume: text("5"),
+                issue: text("1"),
+                start_page: text("25"),
+                end_page: text("29"),
+                ..Host::default()
+            },
+            identifiers: vec![
+                identifier(IdentifierKind::Doi, "10.1/x"),
+                identifier(IdentifierKind::Publisher, "648"),
+            ],
             links: vec![Link {
                 url: "http://x.y/z".to_owned(),
                 format: text("pdf"),
-                fulltext: true,
+                purpose: LinkPurpose::FullText,
             }],
-            publisher_record_id: text("648"),
-            document_type: text("article"),
+            languages: vec![language("ger", "deu"), language("eng", "eng")],
+            subjects: vec![keyword("k", Some("eng")), keyword("l", None)],
+            abstracts: vec![abstract_text("ger", "Z"), abstract_text("eng", "S")],
+            publishers: vec![Publisher {
+                name: text("P & Q"),
+                ..Publisher::default()
+            }],
             flags: vec!["author without a name".to_owned()],
-            ..Article::default()
+            ..Resource::default()
         };
-        assert_eq!(article, expected);
+        assert_eq!(resource, expected);
     }
 
     #[test]
@@ -515,9 +573,9 @@ mod tests {
             ),
         ];
         for (case, inner, flag, further) in cases {
-            let article = read(inner);
-            assert_eq!(article.flags, [flag], "{case}");
-            let kept = article
+            let resource = read(inner);
+            assert_eq!(resource.flags, [flag], "{case}");
+            let kept = resource
                 .further
                 .iter()
                 .next()
@@ -538,19 +596,17 @@ mod tests {
                 "<p:doajArticle {root}><p:title>T</p:title>\
                  <authors><author><name>A</name></author></authors></p:doajArticle>"
             );
-            let article = article(&document).unwrap();
-            assert_eq!(article.title.as_deref(), Some("T"), "{root}");
-            assert_eq!(article.authors.len(), 1, "{root}");
-            assert!(article.flags.is_empty(), "{root}: {:?}", article.flags);
+            let resource = resource(&document).unwrap();
+            assert_eq!(resource.title(), Some("T"), "{root}");
+            assert_eq!(resource.agents.len(), 1, "{root}");
+            assert!(resource.flags.is_empty(), "{root}: {:?}", resource.flags);
         }
     }
 
     #[test]
     fn takes_markup_within_a_title_as_text() {
         assert_eq!(
-            read("<title>The <i>E. coli</i> case</title>")
-                .title
-                .as_deref(),
+            read("<title>The <i>E. coli</i> case</title>").title(),
             Some("The E. coli case")
         );
     }

@@ -53,8 +53,8 @@ pub(super) static EMPTY: LazyLock<Vec<u8>> =
 /// The description of metadata; `None` if no crosswalk reads it.
 pub(super) fn description(metadata_prefix: &str, metadata: Option<&str>) -> Option<Description> {
     let metadata = metadata.filter(|metadata| metadata.len() <= MOST_BYTES)?;
-    let article = crosswalk::outline(metadata_prefix, metadata).ok()?;
-    Some(Description::from_article(&article))
+    let resource = crosswalk::outline(metadata_prefix, metadata).ok()?;
+    Some(Description::from_resource(&resource))
 }
 
 /// The keys of a description, sorted.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use harvestd::output::enrich::{self, Part};
 use harvestd::output::vufind::{Command, DocumentOptions, Options};
 use harvestd::output::{Container, Format, Rendered, Renderer};
-use harvestd::record::{Article, crosswalk, doi, issn, xml};
+use harvestd::record::{Resource, crosswalk, doi, issn, xml};
 use harvestd::store::{OtherRecord, StoredRecord, Version};
 use libfuzzer_sys::fuzz_target;
 
@@ -56,8 +56,8 @@ fuzz_target!(|bytes: &[u8]| {
                 metadata: metadata.to_owned(),
             }],
         };
-        if let Ok(article) = crosswalk::article(prefix, metadata) {
-            check_article(&article);
+        if let Ok(resource) = crosswalk::resource(prefix, metadata) {
+            check_resource(&resource);
         }
         for format in FORMATS {
             check_output(format, &record);
@@ -65,25 +65,20 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-fn check_article(article: &Article) {
-    if let Some(year) = article.year() {
+fn check_resource(resource: &Resource) {
+    if let Some(year) = resource.year() {
         assert!(
             year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()),
             "{year:?}"
         );
     }
     // What is normal stays as it is.
-    for issn in article
-        .issn
-        .iter()
-        .chain(&article.eissn)
-        .chain(&article.other_issns)
-    {
+    for issn in resource.host.issns() {
         if let Some(normal) = issn::normalise(issn) {
             assert_eq!(issn::normalise(&normal), Some(normal));
         }
     }
-    if let Some(normal) = article.doi.as_deref().and_then(doi::normalise) {
+    if let Some(normal) = resource.doi().and_then(doi::normalise) {
         assert_eq!(doi::normalise(&normal), Some(normal));
     }
 }

@@ -76,8 +76,12 @@ pub(in crate::daemon::http) struct Record {
     version: u64,
     metadata_prefix: String,
     set_specs: Vec<String>,
-    /// What the metadata says of the article; null for a deleted record.
+    /// The version of the schema of `article` and `resource`.
+    schema_version: u32,
+    /// What the metadata says, as one flat object; null for a deleted record.
     article: Option<Map<String, Value>>,
+    /// What the metadata says; null for a deleted record.
+    resource: Option<Map<String, Value>>,
     /// Why the metadata cannot be read.
     #[schema(required = false, nullable = false)]
     error: Option<String>,

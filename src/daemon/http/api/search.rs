@@ -162,8 +162,14 @@ fn identifiers(documents: &DocumentOptions, text: &str) -> Vec<String> {
 
 fn hit(found_by: store::FoundBy, record: StoredRecord) -> Hit {
     let metadata = record.metadata.as_deref();
-    let article = metadata.and_then(|text| crosswalk::article(&record.metadata_prefix, text).ok());
-    let (title, doi) = article.map_or((None, None), |article| (article.title, article.doi));
+    let resource =
+        metadata.and_then(|text| crosswalk::resource(&record.metadata_prefix, text).ok());
+    let resource = resource.unwrap_or_default();
+    let title = resource
+        .titles
+        .first()
+        .map(|title| title.full().into_owned());
+    let doi = resource.doi().map(str::to_owned);
     let short = |text: String| shorten(&text, MAX_FIELD_BYTES).into_owned();
     let (title, doi) = (title.map(short), doi.map(short));
     Hit {

@@ -16,7 +16,8 @@ use crate::daemon::http::render::{Body, MAX_FIELD_BYTES, renderer, shorten};
 use crate::daemon::http::{Ctx, arguments, lookup};
 use crate::output::Format;
 use crate::output::vufind::DocumentOptions;
-use crate::record::{Article, crosswalk};
+use crate::record::flat::Flat;
+use crate::record::{Resource, crosswalk};
 use crate::store::{
     Cluster, ClusterState, Deletion, Reader, RepairedRecord, StoreError, StoredRecord,
 };
@@ -120,17 +121,17 @@ fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
     let metadata = record.metadata.as_deref();
     let is_heavy = metadata.is_some_and(|metadata| metadata.len() > MAX_RENDERED_BYTES);
     let metadata_read = metadata.filter(|_| !is_heavy);
-    let article =
-        metadata_read.map(|metadata| crosswalk::article(&record.metadata_prefix, metadata));
-    let title = match &article {
-        Some(Ok(article)) => article.title.as_deref(),
+    let resource =
+        metadata_read.map(|metadata| crosswalk::resource(&record.metadata_prefix, metadata));
+    let title = match &resource {
+        Some(Ok(resource)) => resource.titles.first().map(|title| title.full()),
         _ => None,
     };
     html! {
         article {
-            h1 { (shorten(title.unwrap_or(&record.identifier), MAX_FIELD_BYTES)) }
-            @match &article {
-                Some(Ok(article)) => { (article_fields(article)) }
+            h1 { (shorten(title.as_deref().unwrap_or(&record.identifier), MAX_FIELD_BYTES)) }
+            @match &resource {
+                Some(Ok(resource)) => { (resource_fields(resource)) }
                 Some(Err(error)) => { p class="bad" { "The metadata cannot be read: " (error) } }
                 None => {}
             }
@@ -266,26 +267,26 @@ fn rendered(
     }
 }
 
-fn article_fields(article: &Article) -> Markup {
-    let authors: Vec<&str> = article
-        .authors
-        .iter()
-        .map(|author| author.name.as_str())
-        .collect();
+fn resource_fields(resource: &Resource) -> Markup {
+    let flat = Flat::from(resource);
+    let authors: Vec<&str> = flat.authors.iter().map(|author| author.name).collect();
     let authors = (!authors.is_empty()).then(|| authors.join("; "));
-    let keywords = (!article.keywords.is_empty()).then(|| article.keywords.join("; "));
+    let keywords = (!flat.keywords.is_empty()).then(|| flat.keywords.join("; "));
+    let isbns = (!flat.isbns.is_empty()).then(|| flat.isbns.join("; "));
     let fields = [
+        ("Type", Some(resource.kind.name())),
         ("Authors", authors.as_deref()),
-        ("Journal", article.journal.as_deref()),
-        ("Publisher", article.publisher.as_deref()),
-        ("Published", article.published.as_deref()),
-        ("ISSN", article.issn.as_deref()),
-        ("EISSN", article.eissn.as_deref()),
-        ("DOI", article.doi.as_deref()),
+        ("Published in", flat.journal),
+        ("Publisher", flat.publisher),
+        ("Published", flat.published),
+        ("ISBN", isbns.as_deref()),
+        ("ISSN", flat.issn),
+        ("EISSN", flat.eissn),
+        ("DOI", flat.doi),
         // Not a link, because the repository chooses the address.
-        ("Full text", article.fulltext_url()),
+        ("Full text", flat.fulltext_url),
         ("Keywords", keywords.as_deref()),
-        ("Abstract", article.abstract_text.as_deref()),
+        ("Abstract", flat.abstract_text),
     ];
     html! {
         dl {
