@@ -5,9 +5,11 @@ pub mod doi;
 pub mod flat;
 pub mod issn;
 pub mod language;
+pub(crate) mod marc;
 pub mod resource;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod tree;
 pub mod xml;
 
 pub use resource::{Agent, Kind, Link, Resource, Subject};

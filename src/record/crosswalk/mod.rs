@@ -2,8 +2,12 @@
 
 mod checks;
 pub mod doaj_json;
+#[cfg(test)]
+mod format_samples;
+pub mod marc21;
 pub mod oai_dc;
 pub mod oai_doaj;
+mod values;
 
 use thiserror::Error;
 
@@ -19,6 +23,9 @@ pub enum CrosswalkError {
     /// Not JSON, or JSON of another shape.
     #[error("unreadable DOAJ JSON: {0}")]
     Json(String),
+    /// The format is known, but what it is about is missing.
+    #[error("the metadata has no {0}")]
+    Empty(&'static str),
     /// A format without a crosswalk.
     #[error("no crosswalk for metadata format {metadata_prefix:?} with {root}")]
     UnknownFormat {
