@@ -138,11 +138,23 @@ impl<'a> Node<'a> {
             match content {
                 Content::Text(piece) => text.push_str(piece),
                 Content::Node(node) if skipped.contains(&node.name()) => {}
-                Content::Node(node) => node.collect(skipped, text),
+                Content::Node(node) => {
+                    let block = BLOCKS.contains(&node.name());
+                    if block {
+                        text.push('\n');
+                    }
+                    node.collect(skipped, text);
+                    if block {
+                        text.push('\n');
+                    }
+                }
             }
         }
     }
 }
+
+/// Elements in a text that stand on lines of their own.
+const BLOCKS: [&str; 7] = ["br", "break", "p", "sec", "title", "list-item", "li"];
 
 /// Makes one blank of each run of white space that has a line feed or a tab, and none at the ends.
 fn unwrap_lines(text: &str) -> String {

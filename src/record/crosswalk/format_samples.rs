@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{CrosswalkError, marc21};
+use super::{CrosswalkError, datacite, jats, marc21, mods};
 use crate::record::resource::Resource;
 use crate::record::samples::fixture;
 
@@ -38,6 +38,21 @@ fn check(format: &str, resource: fn(&str) -> Result<Resource, CrosswalkError>) {
 #[test]
 fn marc21_records() {
     check("marc21", marc21::resource);
+}
+
+#[test]
+fn datacite_records() {
+    check("datacite", datacite::resource);
+}
+
+#[test]
+fn mods_records() {
+    check("mods", mods::resource);
+}
+
+#[test]
+fn jats_records() {
+    check("jats", jats::resource);
 }
 
 /// Each record has its source, and each source its record.

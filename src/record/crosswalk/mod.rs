@@ -1,12 +1,16 @@
 //! From metadata to the resource model: one file for each metadata format.
 
 mod checks;
+pub mod datacite;
 pub mod doaj_json;
 #[cfg(test)]
 mod format_samples;
+pub mod jats;
 pub mod marc21;
+pub mod mods;
 pub mod oai_dc;
 pub mod oai_doaj;
+mod relators;
 mod values;
 
 use thiserror::Error;

@@ -1,6 +1,6 @@
 //! Values that several formats write alike: identifiers by scheme, languages, names, pages.
 
-use crate::record::resource::{IdentifierKind, Language, Resource};
+use crate::record::resource::{IdentifierKind, Kind, Language, Link, LinkPurpose, Resource};
 use crate::record::{doi, language};
 
 /// Adds an identifier of the resource, of the scheme that the source names.
@@ -56,7 +56,9 @@ fn by_text(text: &str) -> IdentifierKind {
         || bare.starts_with("hdl.handle.net/")
     {
         IdentifierKind::Handle
-    } else if lower.starts_with("urn:isbn:") {
+    } else if lower.starts_with("urn:isbn:")
+        || (lower.starts_with("97") && lower.len() >= 13 && isbn(text).is_some())
+    {
         IdentifierKind::Isbn
     } else if lower.starts_with("urn:nbn:") || bare.contains("/urn:nbn:") || bare.contains("?urn=")
     {
@@ -75,6 +77,36 @@ fn bare_url(text: &str) -> &str {
     text.strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))
         .unwrap_or(text)
+}
+
+/// Adds the address that a DOI or handle leads to, if the resource has no link.
+pub(super) fn link_by_identifier(resource: &mut Resource) {
+    if !resource.links.is_empty() {
+        return;
+    }
+    let doi = resource.doi().and_then(doi::normalise);
+    let url = match doi {
+        Some(doi) => Some(format!("https://doi.org/{doi}")),
+        None => resource
+            .identifiers_of(IdentifierKind::Handle)
+            .next()
+            .map(|handle| match is_url(handle) {
+                true => handle.to_owned(),
+                false => {
+                    let bare = handle
+                        .trim_start_matches("info:hdl/")
+                        .trim_start_matches("hdl:");
+                    format!("https://hdl.handle.net/{bare}")
+                }
+            }),
+    };
+    if let Some(url) = url {
+        resource.links.push(Link {
+            url,
+            purpose: LinkPurpose::Landing,
+            format: None,
+        });
+    }
 }
 
 /// Whether a text is one URL and nothing else.
@@ -124,6 +156,115 @@ pub(super) fn isbn(text: &str) -> Option<String> {
         _ => false,
     };
     valid.then(|| text[start..end].trim().to_owned())
+}
+
+/// Whether a text stands for a value that there is not.
+///
+/// Source: DataCite, standard values for unknown information; EZID's reserved codes.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    let bare = text.trim().trim_matches(['(', ')']);
+    matches!(
+        bare.to_ascii_lowercase().as_str(),
+        ":unac" | ":unal" | ":unap" | ":unas" | ":unav" | ":unkn" | ":none" | ":null" | ":tba" | ":etal"
+            | ":at" | "n/a" | "not available" | "not applicable" | "none" | "null" | "unknown" | "-" | "undefined"
+    )
+}
+
+/// The kind that a plain word for a type tells, such as `Journal article` or `doctoralThesis`.
+pub(super) fn kind_of_words(text: &str) -> Option<Kind> {
+    let bare: String = text
+        .rsplit(['/', '#'])
+        .next()
+        .unwrap_or(text)
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
+    Some(match bare.as_str() {
+        "article" | "journalarticle" | "researcharticle" | "reviewarticle" | "newspaperarticle"
+        | "magazinearticle" | "articlejournal" | "articleinajournal" | "bookreview"
+        | "editorial" | "letter" | "articles" | "datapaper" | "contributiontojournal" => {
+            Kind::Article
+        }
+        "book" | "monograph" | "books" | "ebook" => Kind::Book,
+        "bookchapter" | "bookpart" | "booksection" | "chapter" | "incollection" | "inbook" => {
+            Kind::Chapter
+        }
+        "thesis" | "theses" | "dissertation" | "doctoralthesis" | "masterthesis" | "mastersthesis"
+        | "bachelorthesis" | "phdthesis" | "doctoraldissertation" | "thesisordissertation"
+        | "electronicthesisordissertation" | "academictheses" | "habilitation" => Kind::Thesis,
+        "conferencepaper" | "conferenceproceedings" | "conferenceproceeding" | "conferenceobject"
+        | "conferenceitem" | "conferenceposter" | "conferencepresentation" | "poster"
+        | "conferencecontribution" | "proceedings" | "inproceedings" | "conferencepublication"
+        | "conferencepaperinproceedings" => Kind::ConferencePaper,
+        "report" | "technicalreport" | "workingpaper" | "researchreport" | "discussionpaper"
+        | "projectreport" | "reports" | "projectdeliverable" => Kind::Report,
+        "preprint" => Kind::Preprint,
+        "dataset" | "datasets" | "researchdata" | "data" => Kind::Dataset,
+        "image" | "stillimage" | "photograph" | "photographs" | "photo" | "drawing" | "painting"
+        | "figure" | "picture" | "postcard" => Kind::Image,
+        "sound" | "audio" | "soundrecording" | "audiorecording" | "musicalsound" => Kind::Audio,
+        "video" | "movingimage" | "film" | "movie" | "videorecording" | "motionpicture" => {
+            Kind::Video
+        }
+        "map" | "maps" | "cartographic" | "atlas" => Kind::Map,
+        "software" | "computerprogram" | "sourcecode" | "softwarepackage" => Kind::Software,
+        "journal" | "periodical" | "newspaper" | "magazine" | "serial" => Kind::Journal,
+        _ => return None,
+    })
+}
+
+/// Without the punctuation of ISBD at its end: blank, slash, colon, semicolon, equals sign, comma.
+pub(super) fn without_isbd(text: &str) -> &str {
+    let trimmed = text.trim_end_matches([' ', '/', ':', ';', '=', ',']);
+    // `C++ /` keeps its plus signs, `and/or` its slash.
+    trimmed.trim()
+}
+
+/// As [`without_isbd`], and without a full stop that ends a phrase rather than an abbreviation.
+pub(super) fn without_stop(text: &str) -> &str {
+    let text = without_isbd(text);
+    let Some(bare) = text.strip_suffix('.') else {
+        return text;
+    };
+    let last = bare
+        .rsplit(|c: char| c.is_whitespace() || c == '-' || c == '.')
+        .next()
+        .unwrap_or("");
+    let letters = last.chars().count();
+    match bare.ends_with('.') || (letters < 4 && !bare.ends_with([')', ']']) && !is_number(last)) {
+        true => text,
+        false => bare.trim_end(),
+    }
+}
+
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Without square brackets that enclose all of it, which mean that the cataloguer supplied it.
+pub(super) fn without_brackets(text: &str) -> &str {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'));
+    match inner {
+        Some(inner) if !inner.contains(['[', ']']) => inner.trim(),
+        _ => text,
+    }
+}
+
+/// A place or a name; `None` if the cataloguer says that there is none.
+pub(super) fn known(text: &str) -> Option<String> {
+    let text = without_brackets(without_stop(text));
+    let lower = text.to_lowercase();
+    let bare = lower.trim_matches(['[', ']', '(', ')', ' ']);
+    let unknown = ["s.l", "s. l", "s.n", "s. n", "sine loco", "sine nomine"]
+        .iter()
+        .any(|sign| bare == *sign || bare.strip_suffix('.') == Some(sign))
+        || bare.ends_with("not identified")
+        || bare.ends_with("nicht ermittelbar")
+        || bare.contains("není známo");
+    (!unknown && !text.is_empty()).then(|| text.trim_matches(['[', ']']).to_owned())
 }
 
 /// A language as the source writes it, with its codes.

@@ -3,8 +3,8 @@
 use crate::record::marc::{Field, Record};
 use crate::record::resource::{Date, DateKind, Kind, Related, Resource};
 
-use super::super::values::{isbn, only_year, pages};
-use super::{Reader, without_isbd, without_stop};
+use super::super::values::{isbn, only_year, pages, without_isbd, without_stop};
+use super::Reader;
 
 /// Reads 773 of a part; of a whole, it is a collection that has it, which is no host.
 pub(super) fn host(record: &Record, reader: Reader, resource: &mut Resource) {

@@ -168,7 +168,7 @@ fn collection(record: &Record) -> Kind {
 /// 655, and Invenio's 980.
 pub(super) fn stated_types(record: &Record, invenio: bool, resource: &mut Resource) {
     for field in record.all(&["655"]) {
-        let term = field.first('a').map(super::without_stop);
+        let term = field.first('a').map(super::super::values::without_stop);
         add(resource, term);
     }
     if invenio {

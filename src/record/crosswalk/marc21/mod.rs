@@ -15,7 +15,9 @@ use crate::record::resource::{
 use crate::record::{doi, marc};
 
 use super::CrosswalkError;
-use super::values::{add_language, identify, is_no_language, is_url, isbn, only_year};
+use super::values::{
+    is_number, known, without_brackets, without_isbd, without_stop, add_language, identify, is_no_language, is_url, isbn, link_by_identifier, only_year,
+};
 
 /// Reads one record of MARC 21.
 ///
@@ -61,6 +63,7 @@ pub(crate) fn from_record(record: &Record) -> Resource {
     host::host(record, reader, &mut resource);
     numbers(record, reader, &mut resource);
     links(record, &mut resource);
+    link_by_identifier(&mut resource);
     languages(record, &mut resource);
     thesis(record, &mut resource);
     series(record, &mut resource);
@@ -87,45 +90,6 @@ fn is_invenio(record: &Record) -> bool {
     record.leader.trim().len() < 8
         || (record.leader_at(6) == 'o' && record.leader_at(7) == 'c')
         || matches!(record.leader_at(6), ' ' | '0')
-}
-
-/// Without the punctuation of ISBD at its end: blank, slash, colon, semicolon, equals sign, comma.
-fn without_isbd(text: &str) -> &str {
-    let trimmed = text.trim_end_matches([' ', '/', ':', ';', '=', ',']);
-    // `C++ /` keeps its plus signs, `and/or` its slash.
-    trimmed.trim()
-}
-
-/// As [`without_isbd`], and without a full stop that ends a phrase rather than an abbreviation.
-pub(super) fn without_stop(text: &str) -> &str {
-    let text = without_isbd(text);
-    let Some(bare) = text.strip_suffix('.') else {
-        return text;
-    };
-    let last = bare
-        .rsplit(|c: char| c.is_whitespace() || c == '-' || c == '.')
-        .next()
-        .unwrap_or("");
-    let letters = last.chars().count();
-    match bare.ends_with('.') || (letters < 4 && !bare.ends_with([')', ']']) && !is_number(last)) {
-        true => text,
-        false => bare.trim_end(),
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Without square brackets that enclose all of it, which mean that the cataloguer supplied it.
-fn without_brackets(text: &str) -> &str {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'));
-    match inner {
-        Some(inner) if !inner.contains(['[', ']']) => inner.trim(),
-        _ => text,
-    }
 }
 
 /// 245, its original script in 880, 246.
@@ -348,20 +312,6 @@ fn publishers(field: &Field, resource: &mut Resource) {
             ..Publisher::default()
         });
     }
-}
-
-/// A place or a name; `None` if the cataloguer says that there is none.
-fn known(text: &str) -> Option<String> {
-    let text = without_brackets(without_stop(text));
-    let lower = text.to_lowercase();
-    let bare = lower.trim_matches(['[', ']', '(', ')', ' ']);
-    let unknown = ["s.l", "s. l", "s.n", "s. n", "sine loco", "sine nomine"]
-        .iter()
-        .any(|sign| bare == *sign || bare.strip_suffix('.') == Some(sign))
-        || bare.ends_with("not identified")
-        || bare.ends_with("nicht ermittelbar")
-        || bare.contains("není známo");
-    (!unknown && !text.is_empty()).then(|| text.trim_matches(['[', ']']).to_owned())
 }
 
 /// 020, 022, 024, 027, 028, 035, 037, 088.

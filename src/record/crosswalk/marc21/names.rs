@@ -3,8 +3,8 @@
 use crate::record::marc::{Field, Record};
 use crate::record::resource::{Agent, Resource, Role};
 
-use super::super::values::{inverted, orcid};
-use super::{without_isbd, without_stop};
+use super::super::relators::{by_code, by_term, relator_code};
+use super::super::values::{inverted, orcid, without_isbd, without_stop};
 
 /// Adds people and bodies, and the conference that a record is about.
 ///
@@ -137,11 +137,6 @@ fn name_without_stop(text: &str) -> &str {
     }
 }
 
-/// The code of $4, which may be a URI.
-fn relator_code(text: &str) -> &str {
-    text.rsplit('/').next().unwrap_or(text).trim()
-}
-
 /// The part by $4 or $e.
 fn role(field: &Field, main: bool, invenio: bool) -> Role {
     let mut found: Option<Role> = None;
@@ -175,53 +170,5 @@ fn role(field: &Field, main: bool, invenio: bool) -> Role {
         None if field.tag == "701" => Role::Advisor,
         None if main || (invenio && matches!(field.tag.as_str(), "700" | "720")) => Role::Author,
         None => Role::Contributor,
-    }
-}
-
-/// Source: MARC Code List for Relators.
-fn by_code(code: &str) -> Role {
-    match code {
-        "aut" | "cre" | "cmp" | "art" | "pht" | "ctg" | "dis" | "prg" => Role::Author,
-        "edt" | "edc" | "pbd" => Role::Editor,
-        "trl" => Role::Translator,
-        "ths" | "dgs" | "dgc" | "opn" => Role::Advisor,
-        "ctb" => Role::Contributor,
-        "aft" => Role::Other("author of afterword".to_owned()),
-        "aui" => Role::Other("author of introduction".to_owned()),
-        "com" => Role::Other("compiler".to_owned()),
-        "cnd" => Role::Other("conductor".to_owned()),
-        "drt" => Role::Other("director".to_owned()),
-        "fnd" => Role::Other("funder".to_owned()),
-        "hst" | "his" => Role::Other("host institution".to_owned()),
-        "ill" => Role::Other("illustrator".to_owned()),
-        "isb" => Role::Other("issuing body".to_owned()),
-        "ivr" => Role::Other("interviewer".to_owned()),
-        "ive" => Role::Other("interviewee".to_owned()),
-        "nrt" => Role::Other("narrator".to_owned()),
-        "pbl" => Role::Other("publisher".to_owned()),
-        "prf" => Role::Other("performer".to_owned()),
-        "pro" => Role::Other("producer".to_owned()),
-        "prt" => Role::Other("printer".to_owned()),
-        "sng" => Role::Other("singer".to_owned()),
-        "spn" => Role::Other("sponsor".to_owned()),
-        "rev" => Role::Other("reviewer".to_owned()),
-        other => Role::Other(other.to_owned()),
-    }
-}
-
-/// Relator terms of the languages met, and Invenio's.
-fn by_term(term: &str) -> Role {
-    match term.to_lowercase().as_str() {
-        "author" | "joint author" | "aut" | "verfasser" | "verfasserin" | "verf" | "auteur"
-        | "autor" | "autora" | "autore" | "composer" | "komponist" | "kirjoittaja" | "creator"
-        | "artist" | "photographer" | "cartographer" => Role::Author,
-        "editor" | "ed" | "eds" | "joint editor" | "hrsg" | "herausgeber" | "herausgeberin"
-        | "éditeur scientifique" | "toimittaja" | "redaktor" | "edt" | "redakteur" => Role::Editor,
-        "translator" | "tr" | "trans" | "übers" | "übersetzer" | "übersetzerin" | "traducteur"
-        | "kääntäjä" | "překladatel" | "trl" => Role::Translator,
-        "thesis advisor" | "degree supervisor" | "supervisor" | "dir" | "advisor"
-        | "akademischer betreuer" | "betreuer" | "betreuerin" => Role::Advisor,
-        "contributor" | "mitwirkender" | "mitwirkende" => Role::Contributor,
-        _ => Role::Other(term.to_owned()),
     }
 }
