@@ -74,6 +74,16 @@ pub(crate) enum Namespace {
     OaiDc,
     /// Dublin Core, elements or terms.
     Dc,
+    /// MARCXML, of the Library of Congress or as ISO 25577.
+    Marc,
+    /// MODS of any version.
+    Mods,
+    /// DataCite's kernel of any version, or its envelope.
+    DataCite,
+    /// OpenAIRE's literature guidelines.
+    OpenAire,
+    /// Theses of the United Kingdom, `uketd_dc`.
+    Uketd,
     /// The envelope of OAI-PMH, which elements without prefix inherit.
     OaiPmh,
     /// Any other.
@@ -88,6 +98,18 @@ impl Namespace {
             .or_else(|| uri.strip_prefix("https://"));
         match bare.unwrap_or(uri).trim_end_matches('/') {
             "" => Self::None,
+            "www.loc.gov/MARC21/slim"
+            | "info:lc/xmlns/marcxchange-v1"
+            | "info:lc/xmlns/marcxchange-v2" => Self::Marc,
+            "namespace.openaire.eu/schema/oaire" => Self::OpenAire,
+            "naca.central.cranfield.ac.uk/ethos-oai/2.0" => Self::Uketd,
+            other if other.starts_with("www.loc.gov/mods") => Self::Mods,
+            other
+                if other.starts_with("datacite.org/schema")
+                    || other.starts_with("schema.datacite.org/") =>
+            {
+                Self::DataCite
+            }
             "doaj.org/features/oai_doaj/1.0" | "www.doaj.org/features/oai_doaj/1.0" => {
                 Self::OaiDoaj
             }
@@ -103,6 +125,11 @@ impl Namespace {
         match prefix {
             "oai_doaj" => Self::OaiDoaj,
             "oai_dc" => Self::OaiDc,
+            "marc" => Self::Marc,
+            "mods" => Self::Mods,
+            "datacite" => Self::DataCite,
+            "oaire" => Self::OpenAire,
+            "uketd_dc" => Self::Uketd,
             "dc" | "dcterms" => Self::Dc,
             "" => Self::None,
             _ => Self::Other,

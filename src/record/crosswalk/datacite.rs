@@ -9,11 +9,11 @@ use crate::record::resource::{
 };
 use crate::record::tree::{self, Node};
 
-use super::CrosswalkError;
 use super::values::{
     add_language, identify, is_placeholder, is_url, isbn, kind_of_words, link_by_identifier,
     only_year, orcid,
 };
+use super::{CrosswalkError, checks};
 
 /// Reads one resource of DataCite.
 ///
@@ -33,11 +33,15 @@ pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     types(root, &mut resource);
     titles(root, &mut resource);
     for creator in root.path(&["creators", "creator"]) {
-        resource.agents.extend(agent(creator, "creatorName", Role::Author));
+        resource
+            .agents
+            .extend(agent(creator, "creatorName", Role::Author));
     }
     for contributor in root.path(&["contributors", "contributor"]) {
         let role = contributor_role(contributor.attribute("contributorType").as_deref());
-        resource.agents.extend(agent(contributor, "contributorName", role));
+        resource
+            .agents
+            .extend(agent(contributor, "contributorName", role));
     }
     let publisher = root.text_at(&["publisher"]);
     if let Some(name) = publisher.filter(|name| !is_placeholder(name)) {
@@ -57,9 +61,7 @@ pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     }
     texts(root, &mut resource);
     link_by_identifier(&mut resource);
-    if resource.titles.is_empty() {
-        resource.flag("no title");
-    }
+    checks::flag_odd_values(&mut resource);
     Ok(resource)
 }
 
@@ -232,10 +234,12 @@ pub(super) fn own_identifier(node: &Node<'_>, attribute: &str, resource: &mut Re
     let Some(text) = node.text().filter(|text| !is_placeholder(text)) else {
         return;
     };
-    let scheme = node.attribute(attribute);
-    let url = scheme
-        .as_deref()
-        .is_none_or(|scheme| matches!(scheme.to_ascii_lowercase().as_str(), "url" | "uri" | "purl"));
+    let scheme = node
+        .attribute(attribute)
+        .or_else(|| node.attribute("identifierType"));
+    let url = scheme.as_deref().is_none_or(|scheme| {
+        matches!(scheme.to_ascii_lowercase().as_str(), "url" | "uri" | "purl")
+    });
     if is_url(&text) && !resource.links.iter().any(|link| link.url == text) {
         resource.links.push(Link {
             url: text.clone(),
@@ -401,7 +405,9 @@ fn texts(root: &Node<'_>, resource: &mut Resource) {
     };
     resource.extent = list(&["sizes", "size"]);
     resource.formats = list(&["formats", "format"]);
-    resource.edition = root.text_at(&["version"]).filter(|text| !is_placeholder(text));
+    resource.edition = root
+        .text_at(&["version"])
+        .filter(|text| !is_placeholder(text));
     for place in list(&["geoLocations", "geoLocation", "geoLocationPlace"]) {
         resource.add_further("geoLocationPlace", Value::from(place));
     }
@@ -410,7 +416,8 @@ fn texts(root: &Node<'_>, resource: &mut Resource) {
 
 /// Funder and number of the award, as one text each.
 pub(super) fn funding(root: &Node<'_>, resource: &mut Resource) {
-    for node in root.path(&["fundingReferences", "fundingReference"]) {
+    let listed = root.path(&["fundingReferences", "fundingReference"]);
+    for node in listed.into_iter().chain(root.all("fundingReference")) {
         let parts: Vec<String> = ["funderName", "awardNumber", "awardTitle"]
             .iter()
             .filter_map(|name| node.text_at(&[name]))
@@ -426,15 +433,22 @@ mod tests {
     use super::*;
 
     fn read(inner: &str) -> Resource {
-        resource(&format!("<resource xmlns='http://datacite.org/schema/kernel-4'>{inner}</resource>"))
-            .unwrap()
+        resource(&format!(
+            "<resource xmlns='http://datacite.org/schema/kernel-4'>{inner}</resource>"
+        ))
+        .unwrap()
     }
 
     #[test]
     fn takes_the_year_of_publication() {
         let date = |kind: &str, text: &str| format!("<date dateType='{kind}'>{text}</date>");
         let cases = [
-            ("year alone", "<publicationYear>2015</publicationYear>", "", Some("2015")),
+            (
+                "year alone",
+                "<publicationYear>2015</publicationYear>",
+                "",
+                Some("2015"),
+            ),
             (
                 "issued in the year",
                 "<publicationYear>2015</publicationYear>",
@@ -449,7 +463,12 @@ mod tests {
             ),
             ("no year", "", "Issued 1999-01", Some("1999-01")),
             ("other dates", "", "Available 1999-01", None),
-            ("placeholder", "<publicationYear>:tba</publicationYear>", "", None),
+            (
+                "placeholder",
+                "<publicationYear>:tba</publicationYear>",
+                "",
+                None,
+            ),
         ];
         for (case, year, dates, expected) in cases {
             let dates = dates

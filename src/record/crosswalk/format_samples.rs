@@ -8,22 +8,24 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{CrosswalkError, datacite, jats, marc21, mods};
-use crate::record::resource::Resource;
+use super::{Format, format, read};
 use crate::record::samples::fixture;
 
 /// Compares all records of a format with what is expected of them.
-fn check(format: &str, resource: fn(&str) -> Result<Resource, CrosswalkError>) {
-    let mut records: Vec<PathBuf> = fs::read_dir(fixture("formats").join(format))
+fn check(folder: &str, expected_format: Format, least: usize) {
+    let mut records: Vec<PathBuf> = fs::read_dir(fixture("formats").join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "xml"))
         .collect();
     records.sort();
-    assert!(records.len() >= 10, "only {} of {format}", records.len());
+    assert!(records.len() >= least, "only {} of {folder}", records.len());
     for path in records {
         let metadata = fs::read_to_string(&path).unwrap();
-        let resource = resource(&metadata).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        // The prefix must not matter.
+        assert_eq!(format("any", &metadata), Ok(expected_format), "{path:?}");
+        let resource =
+            read(expected_format, &metadata).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         let mut found = serde_json::to_string_pretty(&resource).unwrap();
         found.push('\n');
         let expected = path.with_extension("json");
@@ -37,22 +39,32 @@ fn check(format: &str, resource: fn(&str) -> Result<Resource, CrosswalkError>) {
 
 #[test]
 fn marc21_records() {
-    check("marc21", marc21::resource);
+    check("marc21", Format::Marc21, 10);
 }
 
 #[test]
 fn datacite_records() {
-    check("datacite", datacite::resource);
+    check("datacite", Format::DataCite, 10);
 }
 
 #[test]
 fn mods_records() {
-    check("mods", mods::resource);
+    check("mods", Format::Mods, 10);
 }
 
 #[test]
 fn jats_records() {
-    check("jats", jats::resource);
+    check("jats", Format::Jats, 10);
+}
+
+#[test]
+fn openaire_records() {
+    check("openaire", Format::OpenAire, 5);
+}
+
+#[test]
+fn uketd_dc_records() {
+    check("uketd_dc", Format::UketdDc, 3);
 }
 
 /// Each record has its source, and each source its record.

@@ -10,9 +10,9 @@ use crate::record::resource::{
 };
 use crate::record::tree::{self, Node};
 
-use super::CrosswalkError;
 use super::relators::by_term;
 use super::values::{add_language, identify, is_url, kind_of_words, link_by_identifier, orcid};
+use super::{CrosswalkError, checks};
 
 /// Reads the front of an article. Its body, references and sub-articles are left out.
 ///
@@ -66,9 +66,7 @@ pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     }
     funding(meta, &mut resource);
     link_by_identifier(&mut resource);
-    if resource.titles.is_empty() {
-        resource.flag("no title");
-    }
+    checks::flag_odd_values(&mut resource);
     Ok(resource)
 }
 
@@ -242,9 +240,12 @@ fn agent(contrib: &Node<'_>) -> Option<Agent> {
     } else if let Some(name) = within.first("string-name") {
         agent.name = name.text()?;
     } else {
-        let collab = within
-            .first("collab")
-            .or_else(|| within.path(&["collab-alternatives", "collab"]).first().copied())?;
+        let collab = within.first("collab").or_else(|| {
+            within
+                .path(&["collab-alternatives", "collab"])
+                .first()
+                .copied()
+        })?;
         // Its members may be listed in it.
         agent.name = collab.text_without(&["contrib-group", "xref", "aff", "fn"])?;
         agent.organisation = true;
@@ -327,7 +328,9 @@ fn dates(meta: &Node<'_>, resource: &mut Resource) {
         match slot {
             None => *slot = Some(text),
             // A date of print is more precise than the year of a volume.
-            Some(known) if text.len() > known.len() && text.starts_with(&known[..4.min(known.len())]) => {
+            Some(known)
+                if text.len() > known.len() && text.starts_with(&known[..4.min(known.len())]) =>
+            {
                 *known = text;
             }
             Some(_) => {}
@@ -336,7 +339,11 @@ fn dates(meta: &Node<'_>, resource: &mut Resource) {
     let same_year = |one: &str, other: &str| one.get(..4) == other.get(..4);
     match (issue, online) {
         (Some(issue), Some(online)) if same_year(&issue, &online) => {
-            let precise = if online.len() > issue.len() { online } else { issue };
+            let precise = if online.len() > issue.len() {
+                online
+            } else {
+                issue
+            };
             others.insert(0, (DateKind::Published, precise));
         }
         (Some(issue), online) => {
@@ -492,7 +499,9 @@ fn permissions(meta: &Node<'_>, resource: &mut Resource) {
             url: None,
         });
     }
-    resource.rights.retain(|rights| *rights != Rights::default());
+    resource
+        .rights
+        .retain(|rights| *rights != Rights::default());
 }
 
 /// The address of a licence of Creative Commons in a licence's text.
@@ -578,7 +587,8 @@ mod tests {
             ),
         ];
         for (case, dates, expected) in cases {
-            let document = format!("<article><front><article-meta>{dates}</article-meta></front></article>");
+            let document =
+                format!("<article><front><article-meta>{dates}</article-meta></front></article>");
             let resource = resource(&document).unwrap();
             assert_eq!(resource.published(), expected, "{case}");
         }

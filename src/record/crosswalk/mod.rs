@@ -10,7 +10,9 @@ pub mod marc21;
 pub mod mods;
 pub mod oai_dc;
 pub mod oai_doaj;
+pub mod openaire;
 mod relators;
+pub mod uketd_dc;
 mod values;
 
 use thiserror::Error;
@@ -49,6 +51,33 @@ pub enum Format {
     OaiDc,
     /// DOAJ's JSON: of its API, its public data dump and older ones.
     DoajJson,
+    /// MARC 21 in MARCXML.
+    Marc21,
+    /// MODS.
+    Mods,
+    /// DataCite, bare or in the envelope of `oai_datacite`.
+    DataCite,
+    /// The literature guidelines of OpenAIRE, version 4.
+    OpenAire,
+    /// JATS, or the NLM's format before it.
+    Jats,
+    /// Theses of the United Kingdom, `uketd_dc`.
+    UketdDc,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 9] = [
+        Self::OaiDoaj,
+        Self::OaiDc,
+        Self::DoajJson,
+        Self::Marc21,
+        Self::Mods,
+        Self::DataCite,
+        Self::OpenAire,
+        Self::Jats,
+        Self::UketdDc,
+    ];
 }
 
 /// Reads a metadata document, whatever its format.
@@ -70,6 +99,12 @@ pub fn read(format: Format, metadata: &str) -> Result<Resource, CrosswalkError> 
         Format::OaiDoaj => oai_doaj::resource(metadata),
         Format::OaiDc => oai_dc::resource(metadata),
         Format::DoajJson => doaj_json::resource(metadata),
+        Format::Marc21 => marc21::resource(metadata),
+        Format::Mods => mods::resource(metadata),
+        Format::DataCite => datacite::resource(metadata),
+        Format::OpenAire => openaire::resource(metadata),
+        Format::Jats => jats::resource(metadata),
+        Format::UketdDc => uketd_dc::resource(metadata),
     }
 }
 
@@ -114,6 +149,21 @@ pub fn format(metadata_prefix: &str, metadata: &str) -> Result<Format, Crosswalk
             Namespace::Dc | Namespace::None | Namespace::OaiPmh | Namespace::Other,
             "dc" | "qualifieddc",
         ) => Ok(Format::OaiDc),
+        (Namespace::Marc, _) => Ok(Format::Marc21),
+        (Namespace::Mods, _) | (_, "mods" | "modsCollection") => Ok(Format::Mods),
+        (Namespace::DataCite, _) | (_, "oai_datacite") => Ok(Format::DataCite),
+        (Namespace::OpenAire, _) => Ok(Format::OpenAire),
+        (Namespace::Uketd, _) | (_, "uketddc" | "uketd_dc") => Ok(Format::UketdDc),
+        // Names that several formats have: what is in the element tells.
+        (_, "record" | "collection")
+            if begins_with(metadata, &["leader", "controlfield", "datafield"]) =>
+        {
+            Ok(Format::Marc21)
+        }
+        (_, "article") if begins_with(metadata, &["front", "front-stub"]) => Ok(Format::Jats),
+        (_, "resource") if begins_with(metadata, &["creators", "titles", "resourceType"]) => {
+            Ok(Format::DataCite)
+        }
         _ => match metadata_prefix.to_ascii_lowercase().as_str() {
             "oai_doaj" if is_doaj(&root) => Ok(Format::OaiDoaj),
             "oai_dc" | "dc" => Ok(Format::OaiDc),
@@ -123,6 +173,26 @@ pub fn format(metadata_prefix: &str, metadata: &str) -> Result<Format, Crosswalk
             )),
         },
     }
+}
+
+/// Whether one of the first elements of a document, at any depth, has one of these names.
+fn begins_with(metadata: &str, names: &[&str]) -> bool {
+    const ELEMENTS: usize = 16;
+    let mut walker = Walker::new(metadata);
+    let mut seen = 0;
+    while seen < ELEMENTS {
+        match walker.next() {
+            Ok(Some(Token::Start(element))) => {
+                if names.contains(&element.local_name()) {
+                    return true;
+                }
+                seen += 1;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break,
+        }
+    }
+    false
 }
 
 fn unknown(metadata_prefix: &str, root: String) -> CrosswalkError {
@@ -177,6 +247,54 @@ mod tests {
             ("oai_dc", "<doajArticle/>", Format::OaiDoaj),
             ("dc", "<metadata/>", Format::OaiDc),
             ("json", " {}", Format::DoajJson),
+            (
+                "a",
+                r#"<m:record xmlns:m="https://www.loc.gov/MARC21/slim/"/>"#,
+                Format::Marc21,
+            ),
+            (
+                "b",
+                r#"<record xmlns="info:lc/xmlns/marcxchange-v1"/>"#,
+                Format::Marc21,
+            ),
+            ("c", "<record><leader/></record>", Format::Marc21),
+            (
+                "d",
+                "<collection><record><controlfield tag='001'/></record></collection>",
+                Format::Marc21,
+            ),
+            (
+                "e",
+                r#"<x:modsCollection xmlns:x="http://www.loc.gov/mods/v3"/>"#,
+                Format::Mods,
+            ),
+            ("f", "<mods/>", Format::Mods),
+            (
+                "g",
+                r#"<resource xmlns="http://datacite.org/schema/kernel-2.2"/>"#,
+                Format::DataCite,
+            ),
+            (
+                "h",
+                r#"<oai_datacite xmlns="http://schema.datacite.org/oai/oai-1.0/"/>"#,
+                Format::DataCite,
+            ),
+            (
+                "i",
+                "<resource><identifier/><creators/></resource>",
+                Format::DataCite,
+            ),
+            (
+                "j",
+                r#"<resource xmlns="http://namespace.openaire.eu/schema/oaire/"/>"#,
+                Format::OpenAire,
+            ),
+            ("k", "<article><front/></article>", Format::Jats),
+            (
+                "l",
+                r#"<uketddc xmlns="http://naca.central.cranfield.ac.uk/ethos-oai/2.0/"/>"#,
+                Format::UketdDc,
+            ),
         ];
         for (prefix, metadata, expected) in cases {
             assert_eq!(

@@ -6,12 +6,12 @@ use crate::record::resource::{
 };
 use crate::record::tree::{self, Node};
 
-use super::CrosswalkError;
 use super::relators::{by_code, by_term, relator_code};
 use super::values::{
-    add_language, identify, is_url, isbn, kind_of, kind_of_words, known, link_by_identifier,
-    orcid, pages, without_isbd,
+    add_language, identify, is_url, isbn, kind_of, kind_of_words, known, link_by_identifier, orcid,
+    pages, without_isbd,
 };
+use super::{CrosswalkError, checks};
 
 /// Reads one record of MODS, or the first one of a `modsCollection`.
 ///
@@ -48,9 +48,7 @@ pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     subjects(root, &mut resource);
     texts(root, &mut resource);
     degree(root, &mut resource);
-    if resource.titles.is_empty() {
-        resource.flag("no title");
-    }
+    checks::flag_odd_values(&mut resource);
     Ok(resource)
 }
 
@@ -83,8 +81,14 @@ fn types(root: &Node<'_>, resource: &mut Resource) {
             resource.stated_types.push(text);
         }
     }
-    let thesis = root.path(&["note"]).iter().any(|note| note.has("type", "thesis"))
-        || root.path(&["extension"]).iter().any(|node| node.find("degree").is_some());
+    let thesis = root
+        .path(&["note"])
+        .iter()
+        .any(|note| note.has("type", "thesis"))
+        || root
+            .path(&["extension"])
+            .iter()
+            .any(|node| node.find("degree").is_some());
     resource.kind = match by_genre {
         Some(kind) => kind,
         None if thesis => Kind::Thesis,
@@ -94,7 +98,9 @@ fn types(root: &Node<'_>, resource: &mut Resource) {
 
 /// A text of no telling genre: an article if its host has issues, else by issuance.
 fn kind_of_text(root: &Node<'_>) -> Option<Kind> {
-    let host = root.all("relatedItem").find(|item| item.has("type", "host"));
+    let host = root
+        .all("relatedItem")
+        .find(|item| item.has("type", "host"));
     if let Some(host) = host
         && (detail(host, &["issue", "number"]).is_some()
             || detail(host, &["volume"]).is_some()
@@ -260,7 +266,10 @@ fn agent(node: &Node<'_>) -> Option<Agent> {
             (kind + &uri).to_lowercase().contains("orcid")
         })
         .filter_map(Node::text)
-        .chain(node.attribute("valueURI").filter(|uri| uri.contains("orcid.org")))
+        .chain(
+            node.attribute("valueURI")
+                .filter(|uri| uri.contains("orcid.org")),
+        )
         .find_map(|text| orcid(&text).map(str::to_owned));
     Some(agent)
 }
@@ -360,12 +369,15 @@ fn dates_of(origins: &[&Node<'_>], name: &str) -> Option<String> {
         .iter()
         .filter(|date| !date.has("point", "end"))
         .min_by_key(|date| rank(date))?;
-    let start = without_isbd(&first.text()?).trim_end_matches('.').to_owned();
+    let start = without_isbd(&first.text()?)
+        .trim_end_matches('.')
+        .to_owned();
     if first.has("point", "start") {
         let end = dates
             .iter()
             .find(|date| {
-                date.has("point", "end") && date.attribute("encoding") == first.attribute("encoding")
+                date.has("point", "end")
+                    && date.attribute("encoding") == first.attribute("encoding")
             })
             .and_then(|date| date.text())
             // Code of MARC for a serial that goes on.
@@ -401,7 +413,9 @@ fn related_items(root: &Node<'_>, resource: &mut Resource) {
                 let Some(found) = titles_in_order(item).into_iter().find_map(series) else {
                     continue;
                 };
-                let number = found.number.or_else(|| detail(item, &["volume", "number", "issue", "series"]));
+                let number = found
+                    .number
+                    .or_else(|| detail(item, &["volume", "number", "issue", "series"]));
                 let series = Series { number, ..found };
                 if !resource.series.contains(&series) {
                     resource.series.push(series);
@@ -473,13 +487,20 @@ fn host(item: &Node<'_>, resource: &mut Resource) {
         Some(subtitle) => format!("{}: {subtitle}", title.text),
         None => title.text,
     });
-    for id in item.all("identifier").filter(|id| !id.has("invalid", "yes")) {
+    for id in item
+        .all("identifier")
+        .filter(|id| !id.has("invalid", "yes"))
+    {
         let Some((scheme, text)) = scheme_and_text(id) else {
             continue;
         };
         match scheme.as_str() {
             "issn" | "issn-l" | "pissn" | "eissn" | "e-issn" => {
-                let scheme = if scheme.starts_with('e') { "EISSN" } else { "ISSN" };
+                let scheme = if scheme.starts_with('e') {
+                    "EISSN"
+                } else {
+                    "ISSN"
+                };
                 super::datacite::add_issn(resource, scheme, text);
             }
             "isbn" if isbn(&text).is_some() => resource.host.isbns.push(text),
@@ -606,14 +627,21 @@ fn scheme_and_text(node: &Node<'_>) -> Option<(String, String)> {
 }
 
 fn identifiers(root: &Node<'_>, resource: &mut Resource) {
-    for node in root.all("identifier").filter(|id| !id.has("invalid", "yes")) {
+    for node in root
+        .all("identifier")
+        .filter(|id| !id.has("invalid", "yes"))
+    {
         let Some((scheme, text)) = scheme_and_text(node) else {
             continue;
         };
         match scheme.as_str() {
             // A journal's own, or that of the journal that an article is in.
             "issn" | "issn-l" | "eissn" | "e-issn" => {
-                let scheme = if scheme.starts_with('e') { "EISSN" } else { "ISSN" };
+                let scheme = if scheme.starts_with('e') {
+                    "EISSN"
+                } else {
+                    "ISSN"
+                };
                 super::datacite::add_issn(resource, scheme, text);
             }
             "isbn" if is_part(resource.kind) => {
@@ -783,7 +811,9 @@ fn texts(root: &Node<'_>, resource: &mut Resource) {
         resource.notes.extend(root.all(name).filter_map(Node::text));
     }
     for node in root.all("physicalDescription") {
-        resource.extent.extend(node.all("extent").filter_map(Node::text));
+        resource
+            .extent
+            .extend(node.all("extent").filter_map(Node::text));
         for format in node.all("internetMediaType").filter_map(Node::text) {
             if !resource.formats.contains(&format) {
                 resource.formats.push(format);
@@ -830,7 +860,10 @@ mod tests {
     use super::*;
 
     fn read(inner: &str) -> Resource {
-        resource(&format!("<mods xmlns='http://www.loc.gov/mods/v3'>{inner}</mods>")).unwrap()
+        resource(&format!(
+            "<mods xmlns='http://www.loc.gov/mods/v3'>{inner}</mods>"
+        ))
+        .unwrap()
     }
 
     #[test]

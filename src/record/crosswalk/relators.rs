@@ -46,13 +46,33 @@ pub(super) fn by_term(term: &str) -> Role {
         "author" | "joint author" | "aut" | "verfasser" | "verfasserin" | "verf" | "auteur"
         | "autor" | "autora" | "autore" | "composer" | "komponist" | "kirjoittaja" | "creator"
         | "artist" | "photographer" | "cartographer" => Role::Author,
-        "editor" | "ed" | "eds" | "joint editor" | "hrsg" | "herausgeber" | "herausgeberin"
-        | "éditeur scientifique" | "toimittaja" | "redaktor" | "edt" | "redakteur" => Role::Editor,
+        "editor"
+        | "ed"
+        | "eds"
+        | "joint editor"
+        | "hrsg"
+        | "herausgeber"
+        | "herausgeberin"
+        | "éditeur scientifique"
+        | "toimittaja"
+        | "redaktor"
+        | "edt"
+        | "redakteur" => Role::Editor,
         "translator" | "tr" | "trans" | "übers" | "übersetzer" | "übersetzerin" | "traducteur"
         | "kääntäjä" | "překladatel" | "trl" => Role::Translator,
-        "thesis advisor" | "degree supervisor" | "supervisor" | "dir" | "advisor"
-        | "akademischer betreuer" | "betreuer" | "betreuerin" | "opponent" | "thesis director"
-        | "major professor" | "committee chair" | "directeur de thèse" => Role::Advisor,
+        "thesis advisor"
+        | "degree supervisor"
+        | "supervisor"
+        | "dir"
+        | "advisor"
+        | "akademischer betreuer"
+        | "betreuer"
+        | "betreuerin"
+        | "opponent"
+        | "thesis director"
+        | "major professor"
+        | "committee chair"
+        | "directeur de thèse" => Role::Advisor,
         "contributor" | "mitwirkender" | "mitwirkende" => Role::Contributor,
         _ => Role::Other(term.to_owned()),
     }

@@ -38,9 +38,9 @@ pub(super) fn kind_of(scheme: Option<&str>, text: &str) -> IdentifierKind {
         "pmid" | "pubmed" => IdentifierKind::Pmid,
         "pmcid" | "pmc" | "pubmedcentral" => IdentifierKind::Pmcid,
         "arxiv" => IdentifierKind::Arxiv,
-        "reportnumber" | "report" | "patent" | "stocknumber" | "musicpublisher" | "matrixnumber" => {
-            IdentifierKind::Number
-        }
+        "publisherid" => IdentifierKind::Publisher,
+        "reportnumber" | "report" | "patent" | "stocknumber" | "musicpublisher"
+        | "matrixnumber" => IdentifierKind::Number,
         _ => by_text(text),
     }
 }
@@ -165,8 +165,25 @@ pub(super) fn is_placeholder(text: &str) -> bool {
     let bare = text.trim().trim_matches(['(', ')']);
     matches!(
         bare.to_ascii_lowercase().as_str(),
-        ":unac" | ":unal" | ":unap" | ":unas" | ":unav" | ":unkn" | ":none" | ":null" | ":tba" | ":etal"
-            | ":at" | "n/a" | "not available" | "not applicable" | "none" | "null" | "unknown" | "-" | "undefined"
+        ":unac"
+            | ":unal"
+            | ":unap"
+            | ":unas"
+            | ":unav"
+            | ":unkn"
+            | ":none"
+            | ":null"
+            | ":tba"
+            | ":etal"
+            | ":at"
+            | "n/a"
+            | "not available"
+            | "not applicable"
+            | "none"
+            | "null"
+            | "unknown"
+            | "-"
+            | "undefined"
     )
 }
 
@@ -181,28 +198,56 @@ pub(super) fn kind_of_words(text: &str) -> Option<Kind> {
         .flat_map(char::to_lowercase)
         .collect();
     Some(match bare.as_str() {
-        "article" | "journalarticle" | "researcharticle" | "reviewarticle" | "newspaperarticle"
-        | "magazinearticle" | "articlejournal" | "articleinajournal" | "bookreview"
-        | "editorial" | "letter" | "articles" | "datapaper" | "contributiontojournal" => {
-            Kind::Article
-        }
+        "article"
+        | "journalarticle"
+        | "researcharticle"
+        | "reviewarticle"
+        | "newspaperarticle"
+        | "magazinearticle"
+        | "articlejournal"
+        | "articleinajournal"
+        | "bookreview"
+        | "editorial"
+        | "letter"
+        | "articles"
+        | "datapaper"
+        | "contributiontojournal" => Kind::Article,
         "book" | "monograph" | "books" | "ebook" => Kind::Book,
         "bookchapter" | "bookpart" | "booksection" | "chapter" | "incollection" | "inbook" => {
             Kind::Chapter
         }
-        "thesis" | "theses" | "dissertation" | "doctoralthesis" | "masterthesis" | "mastersthesis"
-        | "bachelorthesis" | "phdthesis" | "doctoraldissertation" | "thesisordissertation"
-        | "electronicthesisordissertation" | "academictheses" | "habilitation" => Kind::Thesis,
-        "conferencepaper" | "conferenceproceedings" | "conferenceproceeding" | "conferenceobject"
-        | "conferenceitem" | "conferenceposter" | "conferencepresentation" | "poster"
-        | "conferencecontribution" | "proceedings" | "inproceedings" | "conferencepublication"
+        "thesis"
+        | "theses"
+        | "dissertation"
+        | "doctoralthesis"
+        | "masterthesis"
+        | "mastersthesis"
+        | "bachelorthesis"
+        | "phdthesis"
+        | "doctoraldissertation"
+        | "thesisordissertation"
+        | "electronicthesisordissertation"
+        | "academictheses"
+        | "habilitation" => Kind::Thesis,
+        "conferencepaper"
+        | "conferenceproceedings"
+        | "conferenceproceeding"
+        | "conferenceobject"
+        | "conferenceitem"
+        | "conferenceposter"
+        | "conferencepresentation"
+        | "poster"
+        | "conferencecontribution"
+        | "proceedings"
+        | "inproceedings"
+        | "conferencepublication"
         | "conferencepaperinproceedings" => Kind::ConferencePaper,
         "report" | "technicalreport" | "workingpaper" | "researchreport" | "discussionpaper"
         | "projectreport" | "reports" | "projectdeliverable" => Kind::Report,
         "preprint" => Kind::Preprint,
         "dataset" | "datasets" | "researchdata" | "data" => Kind::Dataset,
-        "image" | "stillimage" | "photograph" | "photographs" | "photo" | "drawing" | "painting"
-        | "figure" | "picture" | "postcard" => Kind::Image,
+        "image" | "stillimage" | "photograph" | "photographs" | "photo" | "drawing"
+        | "painting" | "figure" | "picture" | "postcard" => Kind::Image,
         "sound" | "audio" | "soundrecording" | "audiorecording" | "musicalsound" => Kind::Audio,
         "video" | "movingimage" | "film" | "movie" | "videorecording" | "motionpicture" => {
             Kind::Video
@@ -321,20 +366,23 @@ pub(super) fn pages(text: &str) -> Option<(String, Option<String>)> {
     let text = text.trim().trim_end_matches(['.', ',', ';']).trim();
     let mut text = text;
     for label in [
-        "pages", "page", "pp.", "pp", "p.", "seiten", "seite", "s.", "str.", "s", "p", "стр.", "с.",
-        "sid.", "blz.", "pág.", "págs.", "pag.",
+        "pages", "page", "pp.", "pp", "p.", "seiten", "seite", "s.", "str.", "s", "p", "стр.",
+        "с.", "sid.", "blz.", "pág.", "págs.", "pag.",
     ] {
         let lower = text.to_lowercase();
         if lower.starts_with(label) && lower.len() == text.len() {
             let rest = text[label.len()..].trim_start();
-            if rest.starts_with(|c: char| c.is_ascii_digit()) && (label.len() > 1 || rest.len() < text.len() - 1)
+            if rest.starts_with(|c: char| c.is_ascii_digit())
+                && (label.len() > 1 || rest.len() < text.len() - 1)
             {
                 text = rest;
                 break;
             }
         }
     }
-    let dashes = ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}'];
+    let dashes = [
+        '-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}',
+    ];
     let (first, last) = match text.split_once(dashes) {
         Some((first, last)) => (
             first.trim(),
@@ -393,10 +441,18 @@ mod tests {
         let cases = [
             (Some("DOI"), "10.1/x", IdentifierKind::Doi),
             (Some("DOI"), "pending", IdentifierKind::Other),
-            (Some("Handle"), "https://doi.org/10.1/x", IdentifierKind::Doi),
+            (
+                Some("Handle"),
+                "https://doi.org/10.1/x",
+                IdentifierKind::Doi,
+            ),
             (Some("Handle"), "11858/00-1", IdentifierKind::Handle),
             (None, "hdl:11858/00-1", IdentifierKind::Handle),
-            (None, "https://hdl.handle.net/2027/x", IdentifierKind::Handle),
+            (
+                None,
+                "https://hdl.handle.net/2027/x",
+                IdentifierKind::Handle,
+            ),
             (Some("urn"), "urn:nbn:de:101:1-1", IdentifierKind::Urn),
             (Some("URN"), "https://example.org/1", IdentifierKind::Other),
             (None, "ark:/12148/x", IdentifierKind::Ark),

@@ -109,8 +109,18 @@ fn enumeration(field: &Field, resource: &mut Resource) {
 /// Whether a $g is one value with its name, such as `volume:12`.
 fn is_keyed(text: &str) -> bool {
     let key = text.split(':').next().unwrap_or("");
-    ["volume", "number", "year", "pages", "month", "day", "supplement", "extent", "date"]
-        .contains(&key)
+    [
+        "volume",
+        "number",
+        "year",
+        "pages",
+        "month",
+        "day",
+        "supplement",
+        "extent",
+        "date",
+    ]
+    .contains(&key)
 }
 
 /// What an enumeration tells.
@@ -136,12 +146,12 @@ fn label(word: &str) -> Option<Label> {
     let word = word.trim_end_matches(['.', ':']);
     Some(match word {
         "vol" | "vols" | "volume" | "v" | "bd" | "band" | "jg" | "jahrg" | "jahrgang" | "roč"
-        | "ročník" | "t" | "tome" | "tomo" | "tom" | "т" | "том" | "год" | "cilt" | "årg" | "vsk"
-        | "vuosikerta" | "årgång" | "årgang" | "sv" | "svazek" | "rocznik" | "r" | "god" | "évf" | "köt"
-        | "letn" | "letnik" | "anno" | "año" | "año." => Label::Volume,
-        "no" | "nos" | "nr" | "n" | "n°" | "nº" | "núm" | "num" | "number" | "numero" | "č" | "čís"
-        | "číslo" | "h" | "heft" | "issue" | "iss" | "hft" | "häfte" | "№" | "вып" | "sayı" | "z"
-        | "zeszyt" | "nro" | "br" | "sz" | "št" | "fasc" | "hefte" => Label::Issue,
+        | "ročník" | "t" | "tome" | "tomo" | "tom" | "т" | "том" | "год" | "cilt" | "årg"
+        | "vsk" | "vuosikerta" | "årgång" | "årgang" | "sv" | "svazek" | "rocznik" | "r"
+        | "god" | "évf" | "köt" | "letn" | "letnik" | "anno" | "año" | "año." => Label::Volume,
+        "no" | "nos" | "nr" | "n" | "n°" | "nº" | "núm" | "num" | "number" | "numero" | "č"
+        | "čís" | "číslo" | "h" | "heft" | "issue" | "iss" | "hft" | "häfte" | "№" | "вып"
+        | "sayı" | "z" | "zeszyt" | "nro" | "br" | "sz" | "št" | "fasc" | "hefte" => Label::Issue,
         "p" | "pp" | "page" | "pages" | "s" | "seite" | "seiten" | "str" | "с" | "стр" | "sid"
         | "pág" | "págs" | "pag" | "blz" | "о" => Label::Pages,
         "pt" | "part" | "teil" | "část" | "ч" | "příl" | "suppl" | "supplement" | "kap" => {
@@ -334,11 +344,23 @@ mod tests {
                 "Vol. 24, pt. B no. 9 (Sept. 1993), p. 235-48",
                 ["24", "9", "235", "248", "1993"],
             ),
-            ("Roč. 37, č. 2 (1999), s. 91-98", ["37", "2", "91", "98", "1999"]),
+            (
+                "Roč. 37, č. 2 (1999), s. 91-98",
+                ["37", "2", "91", "98", "1999"],
+            ),
             ("12(2004), 3, S. 123-145", ["12", "3", "123", "145", "2004"]),
-            ("Bd. XII (1999), Heft 3, S. 45 - 67", ["XII", "3", "45", "67", "1999"]),
-            ("Jahrgang 12, Heft 3 (1990), Seite 45", ["12", "3", "45", "", "1990"]),
-            ("volume:12|year:2004|number:3|pages:123-145", ["12", "3", "123", "145", "2004"]),
+            (
+                "Bd. XII (1999), Heft 3, S. 45 - 67",
+                ["XII", "3", "45", "67", "1999"],
+            ),
+            (
+                "Jahrgang 12, Heft 3 (1990), Seite 45",
+                ["12", "3", "45", "", "1990"],
+            ),
+            (
+                "volume:12|year:2004|number:3|pages:123-145",
+                ["12", "3", "123", "145", "2004"],
+            ),
             ("23:2 (2012), s. 4-9", ["23:2", "", "4", "9", "2012"]),
             ("q 37:2<91-98", ["37", "2", "91", "98", ""]),
             ("2014, č. 5, s.12-15", ["", "5", "12", "15", "2014"]),

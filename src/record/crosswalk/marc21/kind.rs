@@ -101,7 +101,13 @@ fn projected(record: &Record) -> Kind {
     match record.fixed_at(33) {
         'm' | 'v' => Kind::Video,
         's' | 't' | 'f' | 'i' | 'p' => Kind::Image,
-        _ if record.control.iter().any(|(tag, text)| tag == "007" && film(text)) => Kind::Video,
+        _ if record
+            .control
+            .iter()
+            .any(|(tag, text)| tag == "007" && film(text)) =>
+        {
+            Kind::Video
+        }
         _ => Kind::Other,
     }
 }
@@ -156,9 +162,9 @@ fn collection(record: &Record) -> Kind {
         }
     }
     // A journal, volume and pages make an article.
-    let published = record.all(&["773"]).any(|field| {
-        field.has('p') && field.has('c') && (field.has('v') || field.has('n'))
-    });
+    let published = record
+        .all(&["773"])
+        .any(|field| field.has('p') && field.has('c') && (field.has('v') || field.has('n')));
     match kind {
         Kind::Other | Kind::Preprint if published => Kind::Article,
         kind => kind,

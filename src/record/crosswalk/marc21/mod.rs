@@ -14,10 +14,11 @@ use crate::record::resource::{
 };
 use crate::record::{doi, marc};
 
-use super::CrosswalkError;
 use super::values::{
-    is_number, known, without_brackets, without_isbd, without_stop, add_language, identify, is_no_language, is_url, isbn, link_by_identifier, only_year,
+    add_language, identify, is_no_language, is_number, is_url, isbn, known, link_by_identifier,
+    only_year, without_brackets, without_isbd, without_stop,
 };
+use super::{CrosswalkError, checks};
 
 /// Reads one record of MARC 21.
 ///
@@ -70,9 +71,7 @@ pub(crate) fn from_record(record: &Record) -> Resource {
     subjects(record, &mut resource);
     texts(record, &mut resource);
     related(record, &mut resource);
-    if resource.titles.is_empty() {
-        resource.flag("no title");
-    }
+    checks::flag_odd_values(&mut resource);
     resource
 }
 
@@ -234,10 +233,12 @@ fn published(record: &Record, stated: Option<&str>) -> Option<String> {
         (Some(stated), _) if several && stated.contains(|c: char| c.is_ascii_digit()) => {
             Some(stated)
         }
-        (Some(stated), Some(year)) => Some(match is_iso_date(&stated) && stated.starts_with(&year) {
-            true => stated,
-            false => detailed(record, year),
-        }),
+        (Some(stated), Some(year)) => {
+            Some(match is_iso_date(&stated) && stated.starts_with(&year) {
+                true => stated,
+                false => detailed(record, year),
+            })
+        }
         (None, Some(_)) if record.fixed_at(6) == 'q' => None,
         (None, Some(year)) => Some(detailed(record, year)),
         (Some(stated), None) => stated
@@ -317,7 +318,9 @@ fn publishers(field: &Field, resource: &mut Resource) {
 /// 020, 022, 024, 027, 028, 035, 037, 088.
 fn numbers(record: &Record, reader: Reader, resource: &mut Resource) {
     let electronic = record.fixed_at(23) == 'o'
-        || record.control("007").is_some_and(|text| text.starts_with("cr"));
+        || record
+            .control("007")
+            .is_some_and(|text| text.starts_with("cr"));
     for field in &record.fields {
         let Some(text) = field.first('a') else {
             continue;
@@ -409,9 +412,16 @@ fn links(record: &Record, resource: &mut Resource) {
         } else if OTHER_PAGES.iter().any(|word| words.contains(word)) {
             LinkPurpose::Other
         } else if stated == LinkPurpose::Landing
-            && ["volltext", "full text", "fulltext", "full-text", "plný text", "texte intégral"]
-                .iter()
-                .any(|word| words.contains(word))
+            && [
+                "volltext",
+                "full text",
+                "fulltext",
+                "full-text",
+                "plný text",
+                "texte intégral",
+            ]
+            .iter()
+            .any(|word| words.contains(word))
         {
             LinkPurpose::FullText
         } else {
@@ -517,7 +527,10 @@ fn thesis(record: &Record, resource: &mut Resource) {
 
 /// 490, or else its forms under authority control and the older 440.
 fn series(record: &Record, resource: &mut Resource) {
-    let stated = record.first("490").or_else(|| record.first("440")).is_some();
+    let stated = record
+        .first("490")
+        .or_else(|| record.first("440"))
+        .is_some();
     let tags: &[&str] = match stated {
         true => &["490", "440"],
         false => &["830", "840"],
@@ -648,7 +661,9 @@ fn texts(record: &Record, resource: &mut Resource) {
             }
             "300" => {
                 let extent = field.all('a').map(|text| without_isbd(text).to_owned());
-                resource.extent.extend(extent.filter(|text| !text.is_empty()));
+                resource
+                    .extent
+                    .extend(extent.filter(|text| !text.is_empty()));
             }
             "520" => {
                 let Some(text) = all() else { continue };

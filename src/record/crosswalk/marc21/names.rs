@@ -72,7 +72,9 @@ fn agent(field: &Field, main: bool, invenio: bool) -> Option<Agent> {
         agent.name = name;
     } else {
         // Invenio's repositories write advisors to 720 $i.
-        let name = field.first('a').or_else(|| field.first('i').filter(|_| invenio));
+        let name = field
+            .first('a')
+            .or_else(|| field.first('i').filter(|_| invenio));
         let base = name_without_stop(name?);
         agent.name = base.to_owned();
         if let Some(number) = field.first('b') {
@@ -119,7 +121,10 @@ fn agent(field: &Field, main: bool, invenio: bool) -> Option<Agent> {
         })
         .find_map(|(_, text)| orcid(text))
         .map(str::to_owned);
-    agent.affiliations = field.all('u').map(|text| without_stop(text).to_owned()).collect();
+    agent.affiliations = field
+        .all('u')
+        .map(|text| without_stop(text).to_owned())
+        .collect();
     agent.email = field
         .all('m')
         .find(|text| text.contains('@'))
