@@ -671,11 +671,12 @@ fn a_work_is_enriched_from_its_other_records() {
     let all = works_of(None, &[]);
     let (identifier, _, _, text) = all.iter().find(|(_, live, ..)| *live).unwrap();
     assert_eq!(identifier, "a");
-    // Once in each format, and once more in the field with all text of the catalogue document.
-    assert_eq!(count(text, "Of the second."), 5, "{text}");
-    assert_eq!(count(text, "Own"), 5, "{text}");
+    // Once in each format, twice in JSONL, and once more in the field with all text of the catalogue
+    // document.
+    assert_eq!(count(text, "Of the second."), 6, "{text}");
+    assert_eq!(count(text, "Own"), 6, "{text}");
     assert_eq!(count(text, "Not asked for"), 0, "{text}");
-    assert!(text.contains("<dc:language>de<"), "{text}");
+    assert!(text.contains("<dc:language>ger<"), "{text}");
 
     // With a selection of sources, the others add nothing.
     let alone = works_of(None, &["oai_dc"]);
@@ -697,7 +698,7 @@ fn a_work_is_enriched_from_its_other_records() {
     // The work appears once, at the place of its newest record.
     assert_eq!(plain, [("b", false), ("a", true), ("c", false)]);
     assert!(items[1].3.contains("Of the second, anew."));
-    assert!(items[1].3.contains("<dc:language>fr<"));
+    assert!(items[1].3.contains("<dc:language>fre<"));
     assert!(items.iter().map(|(_, _, version, _)| version).is_sorted());
 
     // A reader that stops at the work also gets the changes at the same place, and nothing twice.

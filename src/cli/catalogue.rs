@@ -16,10 +16,10 @@ pub struct CatalogueArgs {
     /// The field institution; empty leaves it out
     #[arg(long, value_name = "TEXT")]
     pub institution: Option<String>,
-    /// The field collection; empty leaves it out
+    /// The field collection; empty leaves it out. Without it, records of DOAJ have "DOAJ"
     #[arg(long, value_name = "TEXT")]
     pub collection: Option<String>,
-    /// The field record_format
+    /// The field record_format. Without it, "Article" for DOAJ, else the metadataPrefix
     #[arg(long, value_name = "TEXT")]
     pub record_format: Option<String>,
     /// Put before every document id
@@ -104,12 +104,18 @@ impl CatalogueArgs {
     fn replace(&self, options: &mut Options) {
         for (argument, option) in [
             (&self.institution, &mut options.institution),
-            (&self.collection, &mut options.collection),
-            (&self.record_format, &mut options.record_format),
             (&self.id_prefix, &mut options.id_prefix),
         ] {
             if let Some(text) = argument {
                 option.clone_from(text);
+            }
+        }
+        for (argument, option) in [
+            (&self.collection, &mut options.collection),
+            (&self.record_format, &mut options.record_format),
+        ] {
+            if argument.is_some() {
+                option.clone_from(argument);
             }
         }
         options.track_changes |= self.track_changes;
@@ -167,7 +173,7 @@ mod tests {
         configured.work_keys.exclude = Some(Regex::new("x").unwrap());
         let of_source = Options {
             id_prefix: "y.".to_owned(),
-            collection: "C".to_owned(),
+            collection: Some("C".to_owned()),
             ..configured.clone()
         };
         let configured = DocumentOptions {
@@ -207,8 +213,8 @@ mod tests {
         ]);
         let mut expected = Options {
             institution: "B".to_owned(),
-            collection: String::new(),
-            record_format: "R".to_owned(),
+            collection: Some(String::new()),
+            record_format: Some("R".to_owned()),
             id_prefix: String::new(),
             id_rewrites: pairs(&[("oai:a=b:", "c"), ("oai:", "")]),
             languages: LanguageMap::parse("eng = Anglais").unwrap(),

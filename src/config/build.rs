@@ -450,6 +450,7 @@ fn options(reader: &mut Reader<'_>) -> Options {
         id_rewrites: reader.get(&keys::ID_REWRITES),
         id_prefix: reader.get(&keys::ID_PREFIX),
         record_format: reader.get(&keys::RECORD_FORMAT),
+        format_names: reader.get(&keys::FORMAT_NAMES),
         languages,
         work_keys: WorkKeyRules {
             include: reader.get(&keys::WORK_KEY_INCLUDE),

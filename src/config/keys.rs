@@ -329,10 +329,22 @@ keys! {
     INSTITUTION: String = "institution" in DOCUMENTS, v::TEXT_OR_EMPTY, default "\"\"";
 
     /// The field collection; empty for none.
-    COLLECTION: String = "collection" in DOCUMENTS, v::TEXT_OR_EMPTY, default "\"DOAJ\"";
+    ///
+    /// Without it, records of DOAJ have "DOAJ" and others have no such field.
+    COLLECTION: String = "collection" in DOCUMENTS, v::TEXT_OR_EMPTY, example "\"DOAJ\"";
 
     /// The field record_format, by which VuFind chooses how to show a record.
-    RECORD_FORMAT: String = "record_format" in DOCUMENTS, v::TEXT, default "\"Article\"";
+    ///
+    /// Without it, records of DOAJ have "Article" and others have their metadataPrefix. VuFind shows both
+    /// from the fields of the document.
+    RECORD_FORMAT: String = "record_format" in DOCUMENTS, v::TEXT, example "\"Article\"";
+
+    /// The field format for types of records, where your catalogue has other words than VuFind.
+    ///
+    /// The types are article, book, chapter, thesis, conference paper, report, preprint, dataset, image,
+    /// audio, video, map, software, journal and other.
+    FORMAT_NAMES: Pairs = "format_names" in DOCUMENTS, v::FORMAT_NAMES,
+        default "{}", example "{ thesis = \"Dissertation\", other = \"Online\" }";
 
     /// How identifiers become document ids: the first text here that an identifier begins with is
     /// replaced.

@@ -601,11 +601,11 @@ fn every_key_of_an_output_has_its_effect() {
     assert_eq!(solr.compare_fields, ["title"]);
     let documents = &solr.documents.default;
     assert_eq!(documents.institution, "I");
-    assert_eq!(documents.collection, "");
+    assert_eq!(documents.collection.as_deref(), Some(""));
     assert_eq!(
         (
             documents.id_prefix.as_str(),
-            documents.record_format.as_str()
+            documents.record_format.as_deref().unwrap_or_default()
         ),
         ("p.", "R")
     );
@@ -779,10 +779,12 @@ fn the_most_specific_document_option_wins() {
     let config = Case::new().load(file, &variables).unwrap();
     let shown = |documents: &crate::output::vufind::DocumentOptions, source: &str| {
         let options = documents.for_source(source);
-        let (prefix, format) = (&options.id_prefix, &options.record_format);
+        let format = options.record_format.as_deref().unwrap_or("Article");
+        let prefix = &options.id_prefix;
         format!(
             "{} {} {prefix} {format}",
-            options.institution, options.collection
+            options.institution,
+            options.collection.as_deref().unwrap_or_default()
         )
     };
     let OutputKind::Solr(v) = &config.outputs[0].kind;

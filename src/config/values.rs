@@ -23,6 +23,7 @@ use crate::http::{ClientError, Secret, user_agent};
 use crate::oai::{Datestamp, Granularity};
 use crate::output::enrich::{self, Part};
 use crate::output::{Format, OutputType};
+use crate::record::Kind as RecordKind;
 use crate::schedule::{Hours, ticks};
 use crate::store::Per;
 
@@ -44,6 +45,7 @@ pub(crate) const FIELDS: Reading<Table> = (Kind::Table, lists);
 pub(crate) const FIELD_NAMES: Reading<Pairs> = (Kind::Table, field_names);
 pub(crate) const FLAG: Reading<bool> = (Kind::Flag, flag);
 pub(crate) const FORMAT: Reading<Format> = (Kind::Text, format_name);
+pub(crate) const FORMAT_NAMES: Reading<Pairs> = (Kind::Table, format_names);
 pub(crate) const GRANULARITY: Reading<Granularity> = (Kind::Text, granularity);
 pub(crate) const HEADERS: Reading<()> = (Kind::Table, headers);
 pub(crate) const HOST_NAMES: Reading<Vec<String>> = (Kind::List, host_names);
@@ -505,6 +507,23 @@ fn field_names(value: &Value) -> Result<Pairs, String> {
     let is_nameless = |(from, to): &&(String, String)| from.is_empty() || to.is_empty();
     match pairs.iter().find(is_nameless) {
         Some((from, to)) => Err(format!("{from:?} to {to:?}: a field must have a name")),
+        None => Ok(pairs),
+    }
+}
+
+/// A table of types to the names of their formats.
+fn format_names(value: &Value) -> Result<Pairs, String> {
+    let pairs = pairs(value)?;
+    let is_type = |name: &str| RecordKind::ALL.iter().any(|kind| kind.name() == name);
+    match pairs
+        .iter()
+        .find(|(name, to)| !is_type(name) || to.is_empty())
+    {
+        Some((name, to)) if to.is_empty() => Err(format!("{name:?} has no name")),
+        Some((name, _)) => {
+            let names = RecordKind::ALL.map(RecordKind::name).join(", ");
+            Err(format!("{name:?} is no type; there are {names}"))
+        }
         None => Ok(pairs),
     }
 }

@@ -244,7 +244,7 @@ mod tests {
     fn the_fingerprint_of_known_settings_stays() {
         assert_eq!(
             settings().definition(),
-            "v2:a5d05f0d4191a5b31f2863926ec5eef3d1c8e40dbd99f20e2b4bed90a8ef3bc5"
+            "v2:73a8bcfffba84b79a47e8d8ba3ed5c1192e45025125efa62e518c193b74bc4d8"
         );
     }
 

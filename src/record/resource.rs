@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::language;
+use super::{doi, language};
 
 /// What one record describes: an article, a thesis, a data set, a journal.
 ///
@@ -438,6 +438,25 @@ pub struct Degree {
 }
 
 impl Kind {
+    /// All types.
+    pub const ALL: [Self; 15] = [
+        Self::Article,
+        Self::Book,
+        Self::Chapter,
+        Self::Thesis,
+        Self::ConferencePaper,
+        Self::Report,
+        Self::Preprint,
+        Self::Dataset,
+        Self::Image,
+        Self::Audio,
+        Self::Video,
+        Self::Map,
+        Self::Software,
+        Self::Journal,
+        Self::Other,
+    ];
+
     /// The name in the JSONL export.
     pub fn name(self) -> &'static str {
         match self {
@@ -611,6 +630,22 @@ impl Resource {
         types.find(|text| !is_plain(text)).map(String::as_str)
     }
 
+    /// The address that its DOI or handle gives.
+    pub fn address(&self) -> Option<String> {
+        let doi = self.doi().and_then(doi::normalise);
+        if let Some(doi) = doi {
+            return Some(format!("https://doi.org/{doi}"));
+        }
+        let handle = self.identifiers_of(IdentifierKind::Handle).next()?;
+        if handle.contains("://") {
+            return Some(handle.to_owned());
+        }
+        let bare = handle
+            .trim_start_matches("hdl:")
+            .trim_start_matches("info:hdl/");
+        Some(format!("https://hdl.handle.net/{bare}"))
+    }
+
     /// The first link to the full text.
     pub fn fulltext_url(&self) -> Option<&str> {
         let mut links = self.links.iter();
@@ -718,12 +753,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_export() {
-        for kind in [
-            Kind::Article,
-            Kind::ConferencePaper,
-            Kind::Journal,
-            Kind::Other,
-        ] {
+        for kind in Kind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
     }

@@ -168,7 +168,7 @@ mod tests {
         };
         assert_eq!(
             settings.definition(),
-            "v2:a082d4d3aaeb367788429103db32208b48b41adf08621e5a76b5831d1dc67881"
+            "v2:f208b2db15cc6141590b5476cc8c86fa7b29dee2d6989dca05268799119f3349"
         );
     }
 

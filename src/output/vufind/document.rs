@@ -1,6 +1,7 @@
 //! The fields of a record in the catalogue's index, and their order.
 
 use std::borrow::Cow;
+use std::mem::take;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use thiserror::Error;
@@ -8,12 +9,12 @@ use thiserror::Error;
 use super::options::Options;
 use super::source::{self, Values};
 use super::strings::{self, StringsError};
+use crate::record::Resource;
 use crate::record::crosswalk::{self, CrosswalkError, Format};
-use crate::record::{Kind, Resource};
 
 /// The version of the mapping from records to documents. A new version sends all documents again: raise
 /// it whenever the same record and options give another document.
-pub(super) const MAPPING_VERSION: u32 = 1;
+pub(super) const MAPPING_VERSION: u32 = 2;
 
 /// A live record of the store.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +90,7 @@ impl FieldValues {
 
 /// The fields that [`document`] makes before renaming, and whether each can have several values. The
 /// fields of change tracking and [`Options::extra_fields`] come on top.
-pub const FIELDS: [(&str, bool); 22] = [
+pub const FIELDS: [(&str, bool); 36] = [
     ("id", false),
     ("record_format", false),
     ("allfields", false),
@@ -99,18 +100,32 @@ pub const FIELDS: [(&str, bool); 22] = [
     ("format", false),
     ("author", true),
     ("author_sort", false),
+    ("author2", true),
+    ("author2_role", true),
+    ("author_additional", true),
     ("title", false),
     ("title_short", false),
+    ("title_sub", false),
     ("title_full", false),
     ("title_sort", false),
+    ("title_alt", true),
     ("publisher", false),
-    ("series", false),
+    ("series", true),
+    ("isbn", true),
     ("issn", true),
+    ("edition", false),
+    ("physical", true),
     ("publishDate", false),
     ("publishDateSort", false),
     ("description", false),
     ("topic", true),
     ("url", true),
+    ("thumbnail", false),
+    ("container_title", false),
+    ("container_volume", false),
+    ("container_issue", false),
+    ("container_start_page", false),
+    ("doi_str_mv", true),
     ("work_keys_str_mv", true),
 ];
 
@@ -153,8 +168,9 @@ impl Serialize for Document {
 /// Makes the document of a live record. Tombstones have none: delete
 /// [`Options::document_id`] instead.
 ///
-/// `oai_doaj` is read as VuFind's own import reads it, to the byte; other formats give the same
-/// fields from their resource.
+/// `oai_doaj` is read as VuFind's own import reads it, to the byte. Other formats give their fields
+/// from their resource: with the type as format, the year as date, and host, ISBNs, DOIs and more in
+/// the fields that VuFind has for them.
 ///
 /// # Errors
 /// [`DocumentError`], with the reason.
@@ -182,7 +198,8 @@ pub fn enriched_document(
         tracking,
         ..
     } = input;
-    let mut values = match crosswalk::format(metadata_prefix, metadata)? {
+    let format = crosswalk::format(metadata_prefix, metadata)?;
+    let mut values = match format {
         Format::OaiDoaj => source::from_oai_doaj(&id, datestamp, metadata)?,
         format @ Format::DoajJson => {
             let resource = crosswalk::read(format, metadata)?;
@@ -196,30 +213,56 @@ pub fn enriched_document(
     if let Some(gains) = gains {
         values.gain(gains);
     }
-    fields(id, values, tracking, options)
+    let is_doaj = matches!(format, Format::OaiDoaj | Format::DoajJson)
+        || input.identifier.starts_with("oai:doaj.org/");
+    let record_format = match &options.record_format {
+        Some(name) => name.clone(),
+        None if is_doaj => "Article".to_owned(),
+        None => metadata_prefix.to_owned(),
+    };
+    let collection = match &options.collection {
+        Some(name) => name,
+        None if is_doaj => "DOAJ",
+        None => "",
+    };
+    let head = Head {
+        id,
+        record_format,
+        collection,
+    };
+    fields(head, values, tracking, options)
+}
+
+/// The fields of a document that do not come from its metadata alone.
+struct Head<'a> {
+    id: String,
+    record_format: String,
+    /// Empty for none.
+    collection: &'a str,
 }
 
 fn fields(
-    id: String,
+    head: Head<'_>,
     values: Values,
     tracking: Option<Tracking<'_>>,
     options: &Options,
 ) -> Result<Document, DocumentError> {
     let mut post = Post {
         options,
+        has_more: values.more.is_some(),
         fields: Vec::with_capacity(28),
     };
     let title = values.titles.first();
     let stripped = title.map(|title| strings::strip_articles(title));
-    post.one("id", id);
-    post.one("record_format", options.record_format.clone());
+    post.one("id", head.id);
+    post.one("record_format", head.record_format);
     post.many("allfields", vec![values.all]);
     for (name, value) in [
-        ("institution", &options.institution),
-        ("collection", &options.collection),
+        ("institution", options.institution.as_str()),
+        ("collection", head.collection),
     ] {
         if !value.is_empty() {
-            post.many(name, vec![value.clone()]);
+            post.many(name, vec![value.to_owned()]);
         }
     }
     let languages = values.languages.iter();
@@ -232,10 +275,7 @@ fn fields(
         })
         .collect();
     post.many("language", languages);
-    let format = match values.kind {
-        Kind::Journal => "Journal",
-        _ => "Article",
-    };
+    let format = options.format_name(values.kind);
     post.many("format", vec![format.to_owned()]);
     let names: Vec<_> = values
         .names
@@ -248,21 +288,55 @@ fn fields(
         names.into_iter().filter(|name| !name.is_empty()).collect(),
     );
     post.maybe("author_sort", first);
+    let mut more = values.more;
+    let has_more = more.is_some();
+    let more = more.as_deref_mut().map(take).unwrap_or_default();
+    post.many("author2", more.author2);
+    post.many("author2_role", more.author2_role);
+    post.many("author_additional", more.author_additional);
     post.maybe("title", title.cloned());
-    post.maybe("title_short", title.cloned());
+    post.maybe(
+        "title_short",
+        match has_more {
+            true => more.title_short,
+            false => title.cloned(),
+        },
+    );
+    post.maybe("title_sub", more.title_sub);
     post.maybe("title_full", title.cloned());
     if let Some(stripped) = &stripped {
         post.one("title_sort", strings::title_sort_of_stripped(stripped)?);
     }
     let work_keys = work_keys(&values.titles, stripped, &values.names, options)?;
+    post.many("title_alt", more.title_alt);
     post.many("publisher", values.publisher.into_iter().collect());
-    post.many("series", values.journal.into_iter().collect());
-    post.many("issn", values.issns.into_iter().flatten().collect());
+    post.many(
+        "series",
+        values.journal.into_iter().chain(more.series).collect(),
+    );
+    post.many("isbn", more.isbns);
+    let issns = values.issns.into_iter().flatten();
+    post.many("issn", issns.chain(more.issns).collect());
+    post.maybe("edition", more.edition);
+    post.many("physical", more.physical);
     post.many("publishDate", values.date.iter().cloned().collect());
     post.maybe("publishDateSort", values.date);
     post.maybe("description", values.description);
     post.many("topic", values.topics);
     post.many("url", values.urls);
+    post.maybe("thumbnail", more.thumbnail);
+    for (name, value) in [
+        "container_title",
+        "container_volume",
+        "container_issue",
+        "container_start_page",
+    ]
+    .into_iter()
+    .zip(more.container)
+    {
+        post.maybe(name, value);
+    }
+    post.many("doi_str_mv", more.dois);
     post.many("work_keys_str_mv", work_keys);
     if let Some(tracking) = tracking {
         post.one("first_indexed", tracking.first_indexed.to_owned());
@@ -313,12 +387,25 @@ fn work_keys(
 /// The fields of a document that is being made.
 struct Post<'a> {
     options: &'a Options,
+    /// Whether the document can have every field of [`FIELDS`].
+    has_more: bool,
     fields: Vec<Field>,
 }
 
 impl Post<'_> {
+    /// The name to post a field under. DOAJ's journals are in `series`, which catalogues rename to
+    /// `container_title`. Other documents have both fields, and `series` keeps its name.
+    fn name(&self, name: &'static str) -> Cow<'static, str> {
+        let renamed = self.options.field_name(name);
+        let is_taken = || FIELDS.iter().any(|(other, _)| *other == renamed);
+        match self.has_more && renamed != name && is_taken() {
+            true => Cow::Borrowed(name),
+            false => renamed,
+        }
+    }
+
     fn one(&mut self, name: &'static str, value: String) {
-        let name = self.options.field_name(name);
+        let name = self.name(name);
         self.fields.push(Field {
             name,
             values: FieldValues::One(value),
@@ -351,7 +438,7 @@ impl Post<'_> {
 
     fn many(&mut self, name: &'static str, values: Vec<String>) {
         if !values.is_empty() {
-            let name = self.options.field_name(name);
+            let name = self.name(name);
             self.fields.push(Field {
                 name,
                 values: FieldValues::Many(values),
@@ -629,8 +716,8 @@ mod tests {
     fn follows_the_options() {
         let options = Options {
             institution: String::new(),
-            collection: "C".to_owned(),
-            record_format: "R".to_owned(),
+            collection: Some("C".to_owned()),
+            record_format: Some("R".to_owned()),
             extra_fields: vec![
                 ("building".to_owned(), vec!["b".to_owned()]),
                 ("format".to_owned(), vec!["Electronic".to_owned()]),
@@ -648,50 +735,144 @@ mod tests {
         assert_eq!(document.get("series"), None);
     }
 
+    fn posted(prefix: &str, metadata: &str, options: &Options) -> Value {
+        let input = Input {
+            identifier: "oai:x:1",
+            datestamp: "2020",
+            metadata_prefix: prefix,
+            metadata,
+            tracking: Some(Tracking {
+                first_indexed: "f",
+                last_indexed: "l",
+            }),
+        };
+        serde_json::to_value(document(input, options).unwrap()).unwrap()
+    }
+
+    const DUBLIN_CORE: &str = "<oai_dc:dc \
+         xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
+         xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><dc:title>The T</dc:title>\
+         <dc:identifier>1932-6203</dc:identifier><dc:identifier>10.1/X</dc:identifier>\
+         <dc:creator>B</dc:creator><dc:contributor>C</dc:contributor>\
+         <dc:date>2001-02-03</dc:date><dc:type>article</dc:type>\
+         <dc:source>J, Vol 5, Iss 1, Pp 25-29 (2001)</dc:source>\
+         <dc:language>English</dc:language><dc:language>en</dc:language>\
+         <dc:subject>s</dc:subject></oai_dc:dc>";
+
     #[test]
-    fn reads_other_formats_by_analogy() {
-        let dublin_core = "<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
-             xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><dc:title>The T</dc:title>\
-             <dc:identifier>1932-6203</dc:identifier><dc:creator>B</dc:creator>\
-             <dc:language>English</dc:language><dc:subject>s</dc:subject>\
-             <dc:relation>http://x.y</dc:relation></oai_dc:dc>";
-        let json_record = json!({"id": "1", "bibjson": {"title": "The T",
-            "identifier": [{"type": "pissn", "id": "1932-6203"}], "author": [{"name": "B"}],
-            "journal": {"language": ["English"]}, "keywords": ["s"],
-            "link": [{"type": "fulltext", "url": "http://x.y"}]}})
-        .to_string();
-        for (prefix, metadata) in [("oai_dc", dublin_core), ("doaj_json", json_record.as_str())] {
-            let input = Input {
-                identifier: "oai:x:1",
-                datestamp: "2020",
-                metadata_prefix: prefix,
-                metadata,
-                tracking: Some(Tracking {
-                    first_indexed: "f",
-                    last_indexed: "l",
-                }),
-            };
-            let document = document(input, &Options::default()).unwrap();
-            let posted = serde_json::to_value(&document).unwrap();
-            assert_eq!(posted["id"], "oai:x:1", "{prefix}");
-            assert!(
-                posted["allfields"][0]
-                    .as_str()
-                    .unwrap()
-                    .starts_with("oai:x:12020"),
-                "{prefix}"
-            );
-            assert_eq!(posted["title_sort"], "t", "{prefix}");
-            assert_eq!(posted["issn"], json!(["1932-6203"]), "{prefix}");
-            assert_eq!(posted["topic"], json!(["s"]), "{prefix}");
-            assert_eq!(posted["url"], json!(["http://x.y"]), "{prefix}");
-            assert_eq!(
-                posted["work_keys_str_mv"],
-                json!(["AT b thet", "AT b t"]),
-                "{prefix}"
-            );
-            assert_eq!(posted["last_indexed"], "l", "{prefix}");
+    fn makes_the_document_of_a_resource() {
+        let mut document = posted("oai_dc", DUBLIN_CORE, &Options::default());
+        document.as_object_mut().unwrap().remove("work_keys_str_mv");
+        assert_eq!(
+            document,
+            json!({
+                "id": "oai:x:1", "record_format": "oai_dc",
+                "allfields": ["oai:x:1 2020 The T 1932-6203 10.1/X B C 2001-02-03 article J, Vol 5, \
+                    Iss 1, Pp 25-29 (2001) English en s"],
+                "language": ["English"], "format": ["Article"],
+                "author": ["B"], "author_sort": "B", "author_additional": ["C"],
+                "title": "The T", "title_short": "The T", "title_full": "The T", "title_sort": "t",
+                "issn": ["1932-6203"], "publishDate": ["2001"], "publishDateSort": "2001",
+                "topic": ["s"], "url": ["https://doi.org/10.1/x"], "container_title": "J",
+                "container_volume": "5", "container_issue": "1", "container_start_page": "25",
+                "doi_str_mv": ["10.1/x"], "first_indexed": "f", "last_indexed": "l",
+            })
+        );
+    }
+
+    #[test]
+    fn only_records_of_doaj_are_of_collection_doaj() {
+        let json_record = r#"{"bibjson":{"title":"T"}}"#;
+        let set = Options {
+            collection: Some("C".to_owned()),
+            record_format: Some("R".to_owned()),
+            ..Options::default()
+        };
+        let empty = Options {
+            collection: Some(String::new()),
+            ..Options::default()
+        };
+        for (prefix, metadata, options, collection, record_format) in [
+            (
+                "oai_dc",
+                DUBLIN_CORE,
+                &Options::default(),
+                Value::Null,
+                "oai_dc",
+            ),
+            ("oai_dc", DUBLIN_CORE, &set, json!(["C"]), "R"),
+            (
+                "doaj_json",
+                json_record,
+                &Options::default(),
+                json!(["DOAJ"]),
+                "Article",
+            ),
+            ("doaj_json", json_record, &empty, Value::Null, "Article"),
+        ] {
+            let document = posted(prefix, metadata, options);
+            assert_eq!(document["collection"], collection, "{prefix}");
+            assert_eq!(document["record_format"], record_format, "{prefix}");
         }
+        let of_doaj = Input {
+            identifier: "oai:doaj.org/article:1",
+            datestamp: "2020",
+            metadata_prefix: "oai_dc",
+            metadata: DUBLIN_CORE,
+            tracking: None,
+        };
+        let document = document(of_doaj, &Options::default()).unwrap();
+        let document = serde_json::to_value(document).unwrap();
+        assert_eq!(document["collection"], json!(["DOAJ"]));
+        assert_eq!(document["record_format"], "Article");
+    }
+
+    #[test]
+    fn formats_have_the_names_of_the_options() {
+        let options = Options {
+            format_names: vec![("article".to_owned(), "Paper".to_owned())],
+            ..Options::default()
+        };
+        let document = posted("oai_dc", DUBLIN_CORE, &options);
+        assert_eq!(document["format"], json!(["Paper"]));
+    }
+
+    #[test]
+    fn a_renamed_series_takes_no_other_field() {
+        let options = Options {
+            rename_fields: vec![
+                ("series".to_owned(), "container_title".to_owned()),
+                ("topic".to_owned(), "subject_str_mv".to_owned()),
+            ],
+            ..Options::default()
+        };
+        let document = posted("oai_dc", DUBLIN_CORE, &options);
+        assert_eq!(document["container_title"], "J");
+        assert_eq!(document["subject_str_mv"], json!(["s"]));
+    }
+
+    #[test]
+    fn json_of_doaj_gives_the_fields_of_doaj() {
+        let json_record =
+            json!({"id": "1", "bibjson": {"title": "The T", "year": "2001", "month": "2",
+            "identifier": [{"type": "pissn", "id": "1932-6203"}], "author": [{"name": "B"}],
+            "journal": {"title": "J", "language": ["EN"]}, "keywords": ["s"],
+            "link": [{"type": "fulltext", "url": "http://x.y"}]}})
+            .to_string();
+        let document = posted("doaj_json", &json_record, &Options::default());
+        assert_eq!(
+            document,
+            json!({
+                "id": "oai:x:1", "record_format": "Article",
+                "allfields": ["oai:x:1 2020 1 The T 2001 2 pissn 1932-6203 B J EN s fulltext http://x.y"],
+                "collection": ["DOAJ"], "language": ["English"], "format": ["Article"],
+                "author": ["B"], "author_sort": "B", "title": "The T", "title_short": "The T",
+                "title_full": "The T", "title_sort": "t", "series": ["J"], "issn": ["1932-6203"],
+                "publishDate": ["2001-02"], "publishDateSort": "2001-02", "topic": ["s"],
+                "url": ["http://x.y"], "work_keys_str_mv": ["AT b thet", "AT b t"],
+                "first_indexed": "f", "last_indexed": "l",
+            })
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::document::MAPPING_VERSION;
 use super::strings::WorkKeyRules;
 use crate::output::target::IdPrefixes;
-use crate::record::language;
+use crate::record::{Kind, language};
 
 /// The options of all documents that one output or export makes.
 ///
@@ -153,10 +153,11 @@ struct AllDefinitions<'a> {
 #[derive(Serialize)]
 struct Definition<'a> {
     institution: &'a str,
-    collection: &'a str,
+    collection: Option<&'a str>,
     id_rewrites: &'a [(String, String)],
     id_prefix: &'a str,
-    record_format: &'a str,
+    record_format: Option<&'a str>,
+    format_names: &'a [(String, String)],
     language_map: Option<&'a BTreeMap<String, String>>,
     any_language_code: bool,
     work_key_include: Option<&'a str>,
@@ -172,15 +173,18 @@ struct Definition<'a> {
 pub struct Options {
     /// Field `institution`; left out if empty.
     pub institution: String,
-    /// Field `collection`; left out if empty.
-    pub collection: String,
+    /// Field `collection`; left out if empty. `None`: `DOAJ` for DOAJ's records, none for others.
+    pub collection: Option<String>,
     /// How identifiers become document ids: the first pair whose first text an identifier begins
     /// with has that text replaced by the second.
     pub id_rewrites: Vec<(String, String)>,
     /// Put before every document id, after the rewriting.
     pub id_prefix: String,
-    /// Field `record_format`.
-    pub record_format: String,
+    /// Field `record_format`. `None`: `Article` for DOAJ's records, the metadataPrefix for others.
+    pub record_format: Option<String>,
+    /// Field `format`: the name of a type ([`Kind::name`]) and the text for it. Types that are missing
+    /// have VuFind's names.
+    pub format_names: Vec<(String, String)>,
     /// Names of languages.
     pub languages: LanguageMap,
     /// How work keys are normalised.
@@ -198,10 +202,11 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             institution: String::new(),
-            collection: "DOAJ".to_owned(),
+            collection: None,
             id_rewrites: vec![("oai:doaj.org/article:".to_owned(), "doaj-art-".to_owned())],
             id_prefix: String::new(),
-            record_format: "Article".to_owned(),
+            record_format: None,
+            format_names: Vec::new(),
             languages: LanguageMap::default(),
             work_keys: WorkKeyRules::default(),
             extra_fields: Vec::new(),
@@ -240,10 +245,11 @@ impl Options {
     fn definition(&self) -> Definition<'_> {
         Definition {
             institution: &self.institution,
-            collection: &self.collection,
+            collection: self.collection.as_deref(),
             id_rewrites: &self.id_rewrites,
             id_prefix: &self.id_prefix,
-            record_format: &self.record_format,
+            record_format: self.record_format.as_deref(),
+            format_names: &self.format_names,
             language_map: self.languages.own.as_ref(),
             any_language_code: self.languages.any_standard,
             work_key_include: self.work_keys.include.as_ref().map(Regex::as_str),
@@ -254,12 +260,42 @@ impl Options {
         }
     }
 
+    /// The text of field `format` for a type.
+    pub(super) fn format_name(&self, kind: Kind) -> &str {
+        let own = self.format_names.iter();
+        let own = own.rev().find(|(name, _)| name == kind.name());
+        own.map_or_else(|| vufind_format(kind), |(_, format)| format)
+    }
+
     /// The name under which a field is posted.
     pub(crate) fn field_name(&self, name: &'static str) -> Cow<'static, str> {
         match self.rename_fields.iter().find(|(from, _)| from == name) {
             Some((_, to)) => Cow::Owned(to.clone()),
             None => Cow::Borrowed(name),
         }
+    }
+}
+
+/// VuFind's own name of a format.
+///
+/// Source: the formats that VuFind's import of MARC knows and translates, as far as it has the type.
+fn vufind_format(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Article => "Article",
+        Kind::Book => "Book",
+        Kind::Chapter => "Book Chapter",
+        Kind::Thesis => "Thesis",
+        Kind::ConferencePaper => "Conference Proceeding",
+        Kind::Report => "Report",
+        Kind::Preprint => "Preprint",
+        Kind::Dataset => "Dataset",
+        Kind::Image => "Image",
+        Kind::Audio => "Sound Recording",
+        Kind::Video => "Video",
+        Kind::Map => "Map",
+        Kind::Software => "Software",
+        Kind::Journal => "Journal",
+        Kind::Other => "Unknown",
     }
 }
 

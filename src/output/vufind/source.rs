@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::strings::{SpaceFolder, is_blank, normalize_space};
 use crate::record::crosswalk::{CrosswalkError, is_doaj};
-use crate::record::resource::LinkPurpose;
+use crate::record::resource::{IdentifierKind, LinkPurpose, Role};
 use crate::record::xml::{Token, Walker};
-use crate::record::{Kind, Resource};
+use crate::record::{Kind, Resource, doi};
 
 /// The values of one record, as far as the field rules need them: raw unless said otherwise.
 #[derive(Debug, Default)]
@@ -37,12 +37,129 @@ pub(super) struct Values {
     pub(super) topics: Vec<String>,
     /// Addresses, each with a scheme.
     pub(super) urls: Vec<String>,
+    /// The further values of formats that are not DOAJ's.
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What documents have that are made from a resource, beyond the values of DOAJ's articles.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    /// The first title without its subtitle.
+    pub(super) title_short: Option<String>,
+    /// The first title's subtitle.
+    pub(super) title_sub: Option<String>,
+    /// Further titles.
+    pub(super) title_alt: Vec<String>,
+    /// Editors and translators.
+    pub(super) author2: Vec<String>,
+    /// What each of these did.
+    pub(super) author2_role: Vec<String>,
+    /// Other people and bodies.
+    pub(super) author_additional: Vec<String>,
+    /// Further ISSNs.
+    pub(super) issns: Vec<String>,
+    /// ISBNs of the resource and its host.
+    pub(super) isbns: Vec<String>,
+    /// The edition.
+    pub(super) edition: Option<String>,
+    /// Extents.
+    pub(super) physical: Vec<String>,
+    /// Series with their numbers.
+    pub(super) series: Vec<String>,
+    /// Title, volume, issue and first page in the host.
+    pub(super) container: [Option<String>; 4],
+    /// DOIs in normal form.
+    pub(super) dois: Vec<String>,
+    /// The address of a small picture.
+    pub(super) thumbnail: Option<String>,
+}
+
+impl More {
+    fn of(resource: &Resource) -> Self {
+        let mut titles = resource.titles.iter();
+        let first = titles.next();
+        let (mut author2, mut author2_role) = (Vec::new(), Vec::new());
+        let mut author_additional = Vec::new();
+        for agent in resource.contributors() {
+            let name = normalize_space(&agent.name);
+            let role = match agent.role {
+                Role::Editor => "editor",
+                Role::Translator => "translator",
+                _ => "",
+            };
+            match (name.is_empty(), role) {
+                (true, _) => {}
+                (false, "") => author_additional.push(name),
+                (false, role) => {
+                    author2.push(name);
+                    author2_role.push(role.to_owned());
+                }
+            }
+        }
+        let host = &resource.host;
+        let isbns = resource.identifiers_of(IdentifierKind::Isbn);
+        let isbns = isbns.chain(host.isbns.iter().map(String::as_str));
+        let dois = resource.identifiers_of(IdentifierKind::Doi);
+        let mut thumbnails = resource.links.iter();
+        let host_title = host.title.clone();
+        Self {
+            title_short: first.map(|title| title.text.clone()),
+            title_sub: first.and_then(|title| title.subtitle.clone()),
+            title_alt: titles.map(|title| title.full().into_owned()).collect(),
+            author2,
+            author2_role,
+            author_additional,
+            issns: host.other_issns.clone(),
+            isbns: each_once(isbns.map(str::to_owned)),
+            edition: resource.edition.clone(),
+            physical: resource.extent.clone(),
+            series: resource
+                .series
+                .iter()
+                .map(|series| match &series.number {
+                    Some(number) => format!("{} ; {number}", series.title),
+                    None => series.title.clone(),
+                })
+                .collect(),
+            container: [
+                host_title.filter(|_| resource.kind != Kind::Journal),
+                host.volume.clone(),
+                host.issue.clone(),
+                host.start_page.clone(),
+            ],
+            dois: each_once(dois.filter_map(doi::normalise)),
+            thumbnail: thumbnails
+                .find(|link| link.purpose == LinkPurpose::Thumbnail)
+                .map(|link| link.url.clone()),
+        }
+    }
+
+    /// Adds what the record gains from other records.
+    fn gain(&mut self, gained: Self) {
+        self.issns.extend(gained.issns);
+        self.dois.extend(gained.dois);
+        for (own, gained) in self.container.iter_mut().zip(gained.container) {
+            if gained.is_some() {
+                *own = gained;
+            }
+        }
+    }
+}
+
+fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut once = Vec::new();
+    for text in texts {
+        if !once.contains(&text) {
+            once.push(text);
+        }
+    }
+    once
 }
 
 impl Values {
     /// Adds what the record gains from other records. Searches find it, too.
     pub(super) fn gain(&mut self, gains: &Resource) {
-        let gained = from_resource(AllText::new("", "", 0), gains.clone());
+        let gained = from_resource(AllText::new("", "", 0), gains.clone(), self.more.is_some());
         let texts = [
             &gained.languages,
             &gained.names,
@@ -73,7 +190,11 @@ impl Values {
             description,
             topics,
             urls,
+            more,
         } = gained;
+        if let (Some(own), Some(more)) = (&mut self.more, more) {
+            own.gain(*more);
+        }
         self.languages.extend(languages);
         self.names.extend(names);
         self.topics.extend(topics);
@@ -119,7 +240,10 @@ pub(super) fn from_oai_doaj(
     datestamp: &str,
     metadata: &str,
 ) -> Result<Values, CrosswalkError> {
-    let mut values = Values::default();
+    let mut values = Values {
+        kind: Kind::Article,
+        ..Values::default()
+    };
     let mut text = AllText::new(id, datestamp, metadata.len());
     let mut walker = Walker::new(metadata);
     // What is open at depths 2 and 3, as far as it has children of interest.
@@ -264,26 +388,35 @@ impl AllText {
         text
     }
 
+    /// As [`AllText::new`], with a blank after each of the two.
+    fn spaced(id: &str, datestamp: &str, document_bytes: usize) -> Self {
+        let mut text = Self::new(id, " ", document_bytes);
+        text.push(datestamp);
+        text.push(" ");
+        text
+    }
+
     fn push(&mut self, piece: &str) {
         self.folder.push(&mut self.normal, piece);
     }
 }
 
-/// Takes the values of any other XML format from its resource.
+/// Takes the values of any other XML format from its resource. All text has blanks between elements.
 pub(super) fn from_xml(
     id: &str,
     datestamp: &str,
     metadata: &str,
     resource: Resource,
 ) -> Result<Values, CrosswalkError> {
-    let mut text = AllText::new(id, datestamp, metadata.len());
+    let mut text = AllText::spaced(id, datestamp, metadata.len());
     let mut walker = Walker::new(metadata);
     while let Some(token) = walker.next()? {
-        if let Token::Text(piece) = token {
-            text.push(&piece);
+        match token {
+            Token::Text(piece) => text.push(&piece),
+            Token::Start(_) | Token::End => text.push(" "),
         }
     }
-    Ok(from_resource(text, resource))
+    Ok(from_resource(text, resource, true))
 }
 
 /// Takes the values of a JSON document from its resource; its text are its strings and numbers.
@@ -293,48 +426,47 @@ pub(super) fn from_json(
     metadata: &str,
     resource: Resource,
 ) -> Result<Values, CrosswalkError> {
-    let mut text = AllText::new(id, datestamp, metadata.len());
+    let mut text = AllText::spaced(id, datestamp, metadata.len());
     let value: Value = serde_json::from_str(metadata.trim_start_matches('\u{feff}'))
         .map_err(|error| CrosswalkError::Json(error.to_string()))?;
     push_json(&mut text, &value);
-    Ok(from_resource(text, resource))
+    Ok(from_resource(text, resource, false))
 }
 
 /// As deep as the parser allows, which is 128.
 fn push_json(text: &mut AllText, value: &Value) {
     match value {
-        Value::String(piece) => text.push(piece),
-        Value::Number(number) => text.push(&number.to_string()),
+        Value::String(piece) => {
+            text.push(piece);
+            text.push(" ");
+        }
+        Value::Number(number) => {
+            text.push(&number.to_string());
+            text.push(" ");
+        }
         Value::Array(values) => values.iter().for_each(|value| push_json(text, value)),
         Value::Object(members) => members.values().for_each(|value| push_json(text, value)),
         Value::Null | Value::Bool(_) => {}
     }
 }
 
-/// Subjects count as topics after the keywords. Where there is no full text, other links stand in.
-fn from_resource(text: AllText, resource: Resource) -> Values {
-    let with_scheme = |url: &str| match url.contains("://") {
-        true => url.to_owned(),
-        false => format!("http://{url}"),
-    };
-    let mut urls: Vec<_> = resource
-        .links
-        .iter()
-        .filter(|link| link.purpose == LinkPurpose::FullText)
-        .map(|link| with_scheme(&link.url))
-        .collect();
-    if urls.is_empty() {
-        urls.extend(resource.links.iter().map(|link| with_scheme(&link.url)));
-    }
+/// Subjects count as topics after the keywords. `with_more` is false for formats of DOAJ, whose
+/// documents have the whole date and the journal as series.
+fn from_resource(text: AllText, resource: Resource, with_more: bool) -> Values {
     let topics = resource.keywords().chain(resource.headings());
-    let topics = topics
-        .map(|subject| normalize_space(&subject.term))
-        .collect();
+    let topics = topics.map(|subject| match subject.term.trim() {
+        "" => normalize_space(subject.code.as_deref().unwrap_or_default()),
+        term => normalize_space(term),
+    });
     let languages = resource.languages.iter();
-    let languages = languages.map(|language| language.text.clone()).collect();
+    let languages = languages.map(|language| language.code_or_text().to_owned());
+    let date = match with_more {
+        true => resource.year(),
+        false => resource.published(),
+    };
     Values {
         all: text.normal,
-        languages,
+        languages: each_once(languages),
         kind: resource.kind,
         names: resource
             .authors()
@@ -346,14 +478,34 @@ fn from_resource(text: AllText, resource: Resource) -> Values {
             .map(|title| title.full().into_owned())
             .collect(),
         publisher: resource.publisher().map(str::to_owned),
-        date: resource.published().map(str::to_owned),
+        date: date.map(str::to_owned),
+        topics: topics.collect(),
+        urls: urls(&resource),
+        more: with_more.then(|| Box::new(More::of(&resource))),
         journal: resource
             .host
             .title
-            .filter(|_| resource.kind != Kind::Journal),
+            .filter(|_| !with_more && resource.kind != Kind::Journal),
         issns: [resource.host.issn, resource.host.eissn],
         description: resource.abstracts.into_iter().next().map(|text| text.text),
-        topics,
-        urls,
     }
+}
+
+/// The addresses of the full text, then of pages about the resource; without any that of its DOI or
+/// handle.
+fn urls(resource: &Resource) -> Vec<String> {
+    let mut urls = Vec::new();
+    for wanted in [LinkPurpose::FullText, LinkPurpose::Landing] {
+        let links = resource.links.iter();
+        for link in links.filter(|link| link.purpose == wanted) {
+            urls.push(match link.url.contains("://") {
+                true => link.url.clone(),
+                false => format!("http://{}", link.url),
+            });
+        }
+    }
+    if urls.is_empty() {
+        urls.extend(resource.address());
+    }
+    each_once(urls.into_iter())
 }

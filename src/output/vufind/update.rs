@@ -226,7 +226,7 @@ mod tests {
                     let metadata =
                         format!("<doajArticle><abstract>{text}</abstract></doajArticle>");
                     let options = Options {
-                        collection: String::new(),
+                        collection: Some(String::new()),
                         ..Options::default()
                     };
                     let input = Input {
