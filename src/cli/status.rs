@@ -14,7 +14,7 @@ use crate::oai::Granularity;
 use crate::output::OutputSettings;
 use crate::store::{
     Export, Gap, HostPause, Job, JobState, Output, Pass, PassState, QuarantinedItem, Reader,
-    Source, StoreError, Traits, Warning, Window,
+    Source, StoreError, Traits, Warning, WarningKind, Window,
 };
 
 /// Arguments of `status`.
@@ -375,6 +375,13 @@ fn details(state: &State, now_ms: i64) -> String {
             "window {} {}: {note}",
             span_in_words(window),
             window.state.word()
+        ));
+    }
+    let unconvertible = |warning: &Warning| warning.kind == WarningKind::NoCrosswalk;
+    if state.warnings.iter().any(unconvertible) {
+        line(&format!(
+            "{} live records cannot be converted",
+            state.source.live_records
         ));
     }
     for warning in &state.warnings {

@@ -4,6 +4,7 @@ use super::request_form;
 use crate::oai::request::Verb;
 use crate::oai::response::{Identify, List};
 use crate::oai::{Datestamp, Record};
+use crate::record::crosswalk::{self, CrosswalkError};
 use crate::store::Traits;
 
 /// A larger difference between the clocks is worth a warning.
@@ -67,6 +68,32 @@ pub(super) fn page(traits: &mut Traits, list: &List<Record>) {
     }
 }
 
+/// Says that the metadata of a first page is of a format that cannot be converted.
+///
+/// The inner value is `None` if at least one record can be. The outer one is `None` if no record has
+/// metadata, which tells nothing.
+pub(super) fn no_crosswalk_in_words<'m>(
+    prefix: &str,
+    documents: impl Iterator<Item = &'m str>,
+) -> Option<Option<String>> {
+    let mut unknown = None;
+    for metadata in documents {
+        match crosswalk::format(prefix, metadata) {
+            Err(error @ CrosswalkError::UnknownFormat { .. }) => {
+                unknown.get_or_insert(error);
+            }
+            // A broken document is a matter of that record.
+            Ok(_) | Err(_) => return Some(None),
+        }
+    }
+    unknown.map(|error| {
+        Some(format!(
+            "{error}: the records are stored and exported as received, but cannot be converted to \
+             catalogue documents, MARC, CSV or references; harvest another metadataPrefix for these"
+        ))
+    })
+}
+
 /// The difference between the repository's clock and ours, if it is worth a warning. `seconds` is
 /// theirs less ours.
 pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
@@ -84,6 +111,19 @@ pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_without_a_crosswalk_are_named() {
+        let says =
+            |documents: &[&'static str]| no_crosswalk_in_words("mets", documents.iter().copied());
+        let (mets, dc) = ("<mets/>", "<dc/>");
+        assert_eq!(says(&[]), None);
+        assert_eq!(says(&[mets, dc]), Some(None));
+        assert_eq!(says(&["<cut"]), Some(None));
+        let words = says(&[mets, mets]).unwrap().unwrap();
+        let start = "no crosswalk for metadata format \"mets\" with root element \"mets\": ";
+        assert!(words.starts_with(start), "{words}");
+    }
 
     #[test]
     fn a_stall_is_measured_by_the_longest_quiet_before_it() {

@@ -1,10 +1,12 @@
 //! Records in MARC 21, as MARCXML.
 
+use std::borrow::Cow;
+
 use super::Item;
 use super::xml::{push_attribute, push_element, push_text};
 use crate::oai::Datestamp;
 use crate::record::resource::{IdentifierKind, LinkPurpose};
-use crate::record::{Agent, Kind, Link, Resource, Subject, doi, issn};
+use crate::record::{Agent, Kind, Link, Resource, Subject, crosswalk, doi, issn, marc};
 
 /// The beginning of a file of records.
 pub const HEAD: &str = concat!(
@@ -14,6 +16,27 @@ pub const HEAD: &str = concat!(
 
 /// The end of a file of records.
 pub const TAIL: &str = "</collection>\n";
+
+/// The `record` element of metadata that is MARC 21 already: as received, or out of the collection that
+/// it is in. `None` for other formats, and for metadata that cannot be read.
+pub fn as_received<'m>(metadata_prefix: &str, metadata: &'m str) -> Option<Cow<'m, str>> {
+    let Ok(crosswalk::Format::Marc21) = crosswalk::format(metadata_prefix, metadata) else {
+        return None;
+    };
+    let record = marc::parse(metadata).ok()?;
+    let text = metadata.trim_start_matches('\u{feff}').trim();
+    let root = text.split(['>', ' ', '\t', '\r', '\n', '/']).next()?;
+    // Without a declaration, the record would be in the namespace of the collection around it, which
+    // is the right one; a prefix must be declared.
+    let whole = match root.strip_prefix('<')?.split_once(':') {
+        None => root == "<record",
+        Some((prefix, name)) => name == "record" && text.contains(&format!("xmlns:{prefix}=")),
+    };
+    Some(match whole {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(record.to_xml()),
+    })
+}
 
 /// Appends one `record` element, with its namespace, and a line feed.
 ///

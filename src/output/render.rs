@@ -43,7 +43,8 @@ impl Renderer<'_> {
     ///
     /// In formats `xml` and `oai_dc` a record is
     /// `<record source="" identifier="" datestamp="" version="" metadata_prefix="">`, its metadata
-    /// as a document of its own in it, `deleted="true"` on a tombstone, which is empty.
+    /// as a document of its own in it, `deleted="true"` on a tombstone, which is empty. In format
+    /// `marcxml`, a record that is MARC 21 already is written as received, without enrichment.
     pub fn push(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Rendered {
         let begin = out.len();
         let rendered = if record.deletion.is_some() {
@@ -101,9 +102,16 @@ impl Renderer<'_> {
                 Ok(())
             }),
             Format::VufindJson | Format::VufindXml => self.document(record, out),
-            Format::Marcxml => self
-                .resource(record)
-                .map(|resource| marcxml::push_record(item, &resource, out)),
+            Format::Marcxml => match marcxml::as_received(&record.metadata_prefix, metadata) {
+                Some(received) => {
+                    out.extend_from_slice(received.as_bytes());
+                    out.push(b'\n');
+                    Ok(())
+                }
+                None => self
+                    .resource(record)
+                    .map(|resource| marcxml::push_record(item, &resource, out)),
+            },
             Format::Csv => self
                 .resource(record)
                 .map(|resource| push_with(out, |text| csv::push_row(item, Some(&resource), text))),
@@ -310,6 +318,34 @@ mod tests {
             let (outcome, text) = rendered(format, false, &live);
             assert_eq!(outcome, Rendered::Written(Command::Add), "{format:?}");
             assert!(text.contains(part), "{format:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn marc_stays_as_received() {
+        let inner = "<leader>00000nam a2200000 a 4500</leader>\
+                     <controlfield tag=\"001\">7</controlfield>";
+        let slim = "http://www.loc.gov/MARC21/slim";
+        let plain = format!("<record xmlns=\"{slim}\">{inner}</record>");
+        let prefixed = plain
+            .replace("xmlns=", "xmlns:m=")
+            .replace("<record", "<m:record")
+            .replace("</record", "</m:record")
+            .replace("<leader", "<m:leader")
+            .replace("</leader", "</m:leader")
+            .replace("<controlfield", "<m:controlfield")
+            .replace("</controlfield", "</m:controlfield");
+        let collection =
+            format!("<collection xmlns=\"{slim}\"><record>{inner}</record></collection>");
+        for (metadata, expected) in [
+            (&plain, &plain),
+            (&prefixed, &prefixed),
+            // One collection cannot stand in another.
+            (&collection, &plain),
+        ] {
+            let (outcome, text) = rendered(Format::Marcxml, false, &record(Some(metadata), None));
+            assert_eq!(outcome, Rendered::Written(Command::Add));
+            assert_eq!(text, format!("{expected}\n"));
         }
     }
 

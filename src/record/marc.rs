@@ -200,6 +200,40 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The record in MARCXML, without a prefix before the names of elements.
+    pub(crate) fn to_xml(&self) -> String {
+        let mut xml = String::from("<record xmlns=\"http://www.loc.gov/MARC21/slim\">");
+        let escape = |text: &str| quick_xml::escape::escape(text).into_owned();
+        xml.push_str(&format!("<leader>{}</leader>", escape(&self.leader)));
+        for (tag, text) in &self.control {
+            xml.push_str(&format!(
+                "<controlfield tag=\"{}\">{}</controlfield>",
+                escape(tag),
+                escape(text)
+            ));
+        }
+        for field in &self.fields {
+            xml.push_str(&format!(
+                "<datafield tag=\"{}\" ind1=\"{}\" ind2=\"{}\">",
+                escape(&field.tag),
+                escape(&field.first.to_string()),
+                escape(&field.second.to_string())
+            ));
+            for (code, text) in &field.subfields {
+                xml.push_str(&format!(
+                    "<subfield code=\"{}\">{}</subfield>",
+                    escape(&code.to_string()),
+                    escape(text)
+                ));
+            }
+            xml.push_str("</datafield>");
+        }
+        xml.push_str("</record>");
+        xml
+    }
+}
+
 fn at(text: &str, place: usize) -> char {
     match text.chars().nth(place) {
         None | Some('|' | '#' | '^') => ' ',

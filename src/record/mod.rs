@@ -6,6 +6,7 @@ pub mod flat;
 pub mod issn;
 pub mod language;
 pub(crate) mod marc;
+pub(crate) mod relator;
 pub mod resource;
 #[cfg(test)]
 pub(crate) mod samples;

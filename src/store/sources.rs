@@ -267,6 +267,8 @@ words! {
         HeldGrowth = "held_growth",
         /// Pages had to be repaired to be read.
         RepairedPages = "repaired_pages",
+        /// The metadata is of a format that cannot be converted.
+        NoCrosswalk = "no_crosswalk",
     }
 }
 

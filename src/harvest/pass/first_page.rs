@@ -45,6 +45,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
             run.context.progress.event(&run.settings.name, total);
         }
         learn::page(&mut run.repository.traits, list);
+        let documents = list.items.iter();
+        let documents = documents.filter_map(|item| item.metadata.as_deref());
+        let prefix = &run.settings.metadata_prefix;
+        if let Some(message) = learn::no_crosswalk_in_words(prefix, documents) {
+            run.warn(self.source, WarningKind::NoCrosswalk, message.as_deref())?;
+        }
         let clock = run.repository_clock(fetched);
         if let Some(told) = clock
             .or(fetched.response.response_date)

@@ -6,6 +6,7 @@ use std::mem::take;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use thiserror::Error;
 
+use super::marc;
 use super::options::Options;
 use super::source::{self, Values};
 use super::strings::{self, StringsError};
@@ -200,6 +201,10 @@ pub fn enriched_document(
     } = input;
     let format = crosswalk::format(metadata_prefix, metadata)?;
     let mut values = match format {
+        Format::Marc21 => {
+            let post = marc::document(id, metadata, gains, options)?;
+            return Ok(post.finish(tracking));
+        }
         Format::OaiDoaj => source::from_oai_doaj(&id, datestamp, metadata)?,
         format @ Format::DoajJson => {
             let resource = crosswalk::read(format, metadata)?;
@@ -247,11 +252,7 @@ fn fields(
     tracking: Option<Tracking<'_>>,
     options: &Options,
 ) -> Result<Document, DocumentError> {
-    let mut post = Post {
-        options,
-        has_more: values.more.is_some(),
-        fields: Vec::with_capacity(28),
-    };
+    let mut post = Post::new(options, values.more.is_some());
     let title = values.titles.first();
     let stripped = title.map(|title| strings::strip_articles(title));
     post.one("id", head.id);
@@ -338,22 +339,13 @@ fn fields(
     }
     post.many("doi_str_mv", more.dois);
     post.many("work_keys_str_mv", work_keys);
-    if let Some(tracking) = tracking {
-        post.one("first_indexed", tracking.first_indexed.to_owned());
-        post.one("last_indexed", tracking.last_indexed.to_owned());
-    }
-    for (name, values) in &options.extra_fields {
-        post.extra(name, values);
-    }
-    Ok(Document {
-        fields: post.fields,
-    })
+    Ok(post.finish(tracking))
 }
 
 /// Keys that works have in common: each title with each author. Titles are those of the record and
 /// the first without its article, each normal form once; one whose normal form is empty or `0`
 /// gives none.
-fn work_keys(
+pub(super) fn work_keys(
     titles: &[String],
     stripped: Option<String>,
     names: &[String],
@@ -385,14 +377,36 @@ fn work_keys(
 }
 
 /// The fields of a document that is being made.
-struct Post<'a> {
+pub(super) struct Post<'a> {
     options: &'a Options,
     /// Whether the document can have every field of [`FIELDS`].
     has_more: bool,
     fields: Vec<Field>,
 }
 
-impl Post<'_> {
+impl<'a> Post<'a> {
+    pub(super) fn new(options: &'a Options, has_more: bool) -> Self {
+        Self {
+            options,
+            has_more,
+            fields: Vec::with_capacity(28),
+        }
+    }
+
+    /// The document, with the fields of change tracking and constant fields at its end.
+    fn finish(mut self, tracking: Option<Tracking<'_>>) -> Document {
+        if let Some(tracking) = tracking {
+            self.one("first_indexed", tracking.first_indexed.to_owned());
+            self.one("last_indexed", tracking.last_indexed.to_owned());
+        }
+        for (name, values) in &self.options.extra_fields {
+            self.extra(name, values);
+        }
+        Document {
+            fields: self.fields,
+        }
+    }
+
     /// The name to post a field under. DOAJ's journals are in `series`, which catalogues rename to
     /// `container_title`. Other documents have both fields, and `series` keeps its name.
     fn name(&self, name: &'static str) -> Cow<'static, str> {
@@ -404,7 +418,7 @@ impl Post<'_> {
         }
     }
 
-    fn one(&mut self, name: &'static str, value: String) {
+    pub(super) fn one(&mut self, name: &'static str, value: String) {
         let name = self.name(name);
         self.fields.push(Field {
             name,
@@ -412,7 +426,7 @@ impl Post<'_> {
         });
     }
 
-    fn maybe(&mut self, name: &'static str, value: Option<String>) {
+    pub(super) fn maybe(&mut self, name: &'static str, value: Option<String>) {
         if let Some(value) = value {
             self.one(name, value);
         }
@@ -436,7 +450,7 @@ impl Post<'_> {
         }
     }
 
-    fn many(&mut self, name: &'static str, values: Vec<String>) {
+    pub(super) fn many(&mut self, name: &'static str, values: Vec<String>) {
         if !values.is_empty() {
             let name = self.name(name);
             self.fields.push(Field {

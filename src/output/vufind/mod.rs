@@ -3,6 +3,7 @@
 mod document;
 mod icu;
 mod letters;
+mod marc;
 mod options;
 mod source;
 pub mod strings;

@@ -1,5 +1,6 @@
 //! What people and bodies did, by the relators of MARC 21.
 
+use crate::record::relator;
 use crate::record::resource::Role;
 
 /// The code in a text that may be a URI.
@@ -17,26 +18,10 @@ pub(super) fn by_code(code: &str) -> Role {
         "trl" => Role::Translator,
         "ths" | "dgs" | "dgc" | "opn" => Role::Advisor,
         "ctb" => Role::Contributor,
-        "aft" => Role::Other("author of afterword".to_owned()),
-        "aui" => Role::Other("author of introduction".to_owned()),
-        "com" => Role::Other("compiler".to_owned()),
-        "cnd" => Role::Other("conductor".to_owned()),
-        "drt" => Role::Other("director".to_owned()),
-        "fnd" => Role::Other("funder".to_owned()),
-        "hst" | "his" => Role::Other("host institution".to_owned()),
-        "ill" => Role::Other("illustrator".to_owned()),
-        "isb" => Role::Other("issuing body".to_owned()),
-        "ivr" => Role::Other("interviewer".to_owned()),
-        "ive" => Role::Other("interviewee".to_owned()),
-        "nrt" => Role::Other("narrator".to_owned()),
-        "pbl" => Role::Other("publisher".to_owned()),
-        "prf" => Role::Other("performer".to_owned()),
-        "pro" => Role::Other("producer".to_owned()),
-        "prt" => Role::Other("printer".to_owned()),
-        "sng" => Role::Other("singer".to_owned()),
-        "spn" => Role::Other("sponsor".to_owned()),
-        "rev" => Role::Other("reviewer".to_owned()),
-        other => Role::Other(other.to_owned()),
+        other => Role::Other(match relator::name(other) {
+            Some(name) => name.to_lowercase(),
+            None => other.to_owned(),
+        }),
     }
 }
 

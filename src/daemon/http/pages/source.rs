@@ -138,6 +138,11 @@ pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
                 @if source.quarantined > 0 {
                     ", " span class="bad" { (words::number(source.quarantined)) " quarantined" }
                 }
+                @if source.warnings.iter().any(|warning| warning.kind == WarningKind::NoCrosswalk) {
+                    ", " span class="bad" {
+                        (words::number(source.live_records)) " cannot be converted"
+                    }
+                }
             }
             @if let Some(pass) = source.passes.first() {
                 dt { "Last pass" }
