@@ -113,6 +113,8 @@ async fn records_are_found_and_shown_in_every_format() {
         "<summary>oai_dc</summary>",
         "<summary>csv</summary>",
         "<summary>ris</summary>",
+        "<summary>bibtex</summary>",
+        "<summary>csl-json</summary>",
         "&quot;id&quot;:&quot;doaj-art-00ab&quot;",
         "&lt;leader&gt;",
         "DO  - 10.1000/Heat.1",
@@ -131,6 +133,12 @@ async fn records_are_found_and_shown_in_every_format() {
             "ris",
             "application/x-research-info-systems",
             "TI  - Light & heat",
+        ),
+        ("bibtex", "application/x-bibtex", "title = {Light \\& heat}"),
+        (
+            "csl-json",
+            "application/vnd.citationstyles.csl+json",
+            "\"title\":\"Light & heat\"",
         ),
     ] {
         let path = format!("/api/v1/records?identifier={second}&format={format}");
@@ -418,6 +426,8 @@ async fn the_feed_has_every_format_and_says_when_changes_were_pruned() {
         ("marcxml", "<leader>"),
         ("csv", "source,identifier,"),
         ("ris", "TI  - Heat"),
+        ("bibtex", "  title = {Heat},"),
+        ("csl-json", "\"title\":\"Heat\""),
     ] {
         let path = format!("/api/v1/changes?since=0&limit=4&format={format}");
         let response = daemon.get(&path).await;

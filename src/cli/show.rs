@@ -64,6 +64,10 @@ pub enum ShowFormat {
     Csv,
     /// A reference for reference managers.
     Ris,
+    /// A reference for LaTeX.
+    Bibtex,
+    /// A reference for citation processors.
+    CslJson,
 }
 
 /// Writes the records that have the identifier to `out`.
@@ -99,6 +103,8 @@ pub fn run(args: &Args, json: bool, config: &Config, out: &mut impl Write) -> an
         ShowFormat::Marcxml => Format::Marcxml,
         ShowFormat::Csv => Format::Csv,
         ShowFormat::Ris => Format::Ris,
+        ShowFormat::Bibtex => Format::Bibtex,
+        ShowFormat::CslJson => Format::CslJson,
     };
     let renderer = Renderer {
         format,

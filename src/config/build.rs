@@ -225,6 +225,7 @@ impl<'a> Builder<'a> {
             name: reader.get(&keys::NAME)?,
             path,
             format: reader.get(&keys::FORMAT),
+            bom: reader.get(&keys::BOM),
             per: selection.per,
             enrich: selection.enrich,
             sources: selection.sources,

@@ -400,6 +400,9 @@ keys! {
     /// The format, as for `harvestd export --format`.
     FORMAT: Format = "format" in [Scope::Export], v::FORMAT, default "\"jsonl\"";
 
+    /// Whether a file of format csv begins with a byte order mark, by which Excel recognises UTF-8.
+    BOM: bool = "bom" in [Scope::Export], v::FLAG, default "false";
+
     /// The sources whose records are sent. With neither sources nor sets, it is all sources.
     READER_SOURCES: Vec<String> = "sources" in READERS, v::TEXTS, default "[]";
 

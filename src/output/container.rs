@@ -25,6 +25,8 @@ enum Kind {
     Wrapped(&'static str, &'static str),
     /// A heading before the records.
     Headed(String),
+    /// A JSON list of the records.
+    List,
     /// An update message.
     Update(Frame),
 }
@@ -33,7 +35,8 @@ impl Container {
     /// The frame of a whole file.
     pub fn new(format: Format) -> Self {
         let kind = match format {
-            Format::Jsonl | Format::Ris => Kind::Bare,
+            Format::Jsonl | Format::Ris | Format::Bibtex => Kind::Bare,
+            Format::CslJson => Kind::List,
             Format::Xml | Format::OaiDc => Kind::Wrapped(RECORDS_HEAD, RECORDS_TAIL),
             Format::Marcxml => Kind::Wrapped(marcxml::HEAD, marcxml::TAIL),
             Format::Csv => {
@@ -45,6 +48,15 @@ impl Container {
             Format::VufindXml => Kind::Update(Frame::new(Encoding::Xml)),
         };
         Self { kind, begun: false }
+    }
+
+    /// The same with a byte order mark before the heading of a table, by which spreadsheets recognise
+    /// UTF-8. Other formats have none.
+    pub fn with_bom(mut self, bom: bool) -> Self {
+        if let (Kind::Headed(heading), true) = (&mut self.kind, bom) {
+            heading.insert(0, '\u{feff}');
+        }
+        self
     }
 
     /// The frame of one of several messages in a row. A message in JSON is a line; in XML it is a
@@ -70,6 +82,8 @@ impl Container {
             Kind::Update(frame) => frame.before(command),
             Kind::Wrapped(head, _) if begins => head,
             Kind::Headed(heading) if begins => heading,
+            Kind::List if begins => "[\n",
+            Kind::List => ",\n",
             Kind::Bare | Kind::Wrapped(..) | Kind::Headed(_) => "",
         }
     }
@@ -86,6 +100,8 @@ impl Container {
             Kind::Update(frame) => frame.end().to_owned(),
             Kind::Wrapped(_, tail) if self.begun => tail.to_owned(),
             Kind::Wrapped(head, tail) => format!("{head}{tail}"),
+            Kind::List if self.begun => "\n]\n".to_owned(),
+            Kind::List => "[]\n".to_owned(),
             Kind::Headed(_) if self.begun => String::new(),
             Kind::Headed(heading) => heading,
         }
@@ -112,6 +128,12 @@ mod tests {
         let cases = [
             (Format::Jsonl, "##".to_owned(), String::new()),
             (Format::Ris, "##".to_owned(), String::new()),
+            (Format::Bibtex, "##".to_owned(), String::new()),
+            (
+                Format::CslJson,
+                "[\n#,\n#\n]\n".to_owned(),
+                "[]\n".to_owned(),
+            ),
             (
                 Format::Xml,
                 format!("{xml}<records>\n##</records>\n"),
@@ -132,6 +154,12 @@ mod tests {
             assert_eq!(written(Container::new(format), &two), full, "{format:?}");
             assert_eq!(written(Container::new(format), &[]), empty, "{format:?}");
         }
+        let marked = written(Container::new(Format::Csv).with_bom(true), &two);
+        assert!(marked.starts_with("\u{feff}source,"), "{marked}");
+        assert_eq!(
+            written(Container::new(Format::Jsonl).with_bom(true), &two),
+            "##"
+        );
         let heading = written(Container::new(Format::Csv), &[]);
         assert!(heading.starts_with("source,identifier,"), "{heading}");
         assert_eq!(

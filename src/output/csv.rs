@@ -1,5 +1,7 @@
 //! Rows of the CSV export.
 
+use std::borrow::Cow;
+
 use super::Item;
 use crate::record::Resource;
 use crate::record::flat::Flat;
@@ -51,7 +53,9 @@ pub fn push_heading(out: &mut String) {
 
 /// Appends one row; a tombstone has no resource and leaves its cells empty.
 ///
-/// Values are as in the source, with line breaks. ` | ` separates the values of a cell. `orcids` and
+/// Values are as in the source, with line breaks. A cell that a spreadsheet would take for a formula (it
+/// begins with `=`, `+`, `-`, `@`, a tab or a carriage return) has an apostrophe before it. A cell has at
+/// most 32,767 characters, and a longer one ends in `…`. ` | ` separates the values of a cell. `orcids` and
 /// `affiliations` have one value for each author; `; ` separates the affiliations of one author. Rows
 /// end in CR LF.
 ///
@@ -154,6 +158,7 @@ fn push_cells(out: &mut String, cells: impl Iterator<Item = String>) {
         if at > 0 {
             out.push(',');
         }
+        let cell = for_spreadsheets(&cell);
         if cell.contains(['"', ',', '\r', '\n']) {
             out.push('"');
             out.push_str(&cell.replace('"', "\"\""));
@@ -163,6 +168,28 @@ fn push_cells(out: &mut String, cells: impl Iterator<Item = String>) {
         }
     }
     out.push_str("\r\n");
+}
+
+/// The most characters of a cell, as spreadsheets count them: in UTF-16.
+const MOST_CHARACTERS: usize = 32_767;
+
+fn for_spreadsheets(cell: &str) -> Cow<'_, str> {
+    let mut safe = match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => Cow::Owned(format!("'{cell}")),
+        false => Cow::Borrowed(cell),
+    };
+    // No text has more characters than bytes.
+    if safe.len() > MOST_CHARACTERS && safe.encode_utf16().count() > MOST_CHARACTERS {
+        let mut count = 0;
+        let fits = |c: &char| {
+            count += c.len_utf16();
+            count < MOST_CHARACTERS
+        };
+        let mut cut: String = safe.chars().take_while(fits).collect();
+        cut.push('…');
+        safe = Cow::Owned(cut);
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -206,6 +233,33 @@ mod tests {
             &mut tombstone,
         );
         assert_eq!(tombstone.matches(',').count(), COLUMNS.len() - 1);
+    }
+
+    #[test]
+    fn cells_are_safe_in_spreadsheets() {
+        for (case, cell, expected) in [
+            ("plain", "a=b", "a=b"),
+            ("formula", "=1+1", "'=1+1"),
+            ("plus", "+1", "'+1"),
+            ("minus", "-omics", "'-omics"),
+            ("at", "@SUM(A1)", "'@SUM(A1)"),
+            ("tab", "\t=1", "'\t=1"),
+            ("return", "\r=1", "'\r=1"),
+            ("empty", "", ""),
+        ] {
+            assert_eq!(for_spreadsheets(cell), expected, "{case}");
+        }
+        for (letter, units) in [("a", 1), ("é", 1), ("𝒳", 2)] {
+            let most = letter.repeat(MOST_CHARACTERS / units);
+            assert_eq!(for_spreadsheets(&most), most);
+            let cut = for_spreadsheets(&(most + letter)).into_owned();
+            let count = cut.encode_utf16().count();
+            assert!(
+                (MOST_CHARACTERS - 1..=MOST_CHARACTERS).contains(&count),
+                "{count}"
+            );
+            assert!(cut.ends_with(&format!("{letter}…")));
+        }
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub enum Format {
     Csv,
     /// References for reference managers.
     Ris,
+    /// References for LaTeX.
+    Bibtex,
+    /// References for citation processors, as one JSON list.
+    CslJson,
 }
 
 /// What a format does with tombstones.
@@ -68,7 +72,7 @@ impl Format {
         match self {
             Self::Jsonl | Self::Xml | Self::OaiDc | Self::Csv => Tombstones::Listed,
             Self::VufindJson | Self::VufindXml | Self::Marcxml => Tombstones::TakenAway,
-            Self::Ris => Tombstones::Unspoken,
+            Self::Ris | Self::Bibtex | Self::CslJson => Tombstones::Unspoken,
         }
     }
 

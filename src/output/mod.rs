@@ -15,11 +15,14 @@
 //! module for each format. `vufind` makes catalogue documents, for files and for indices.
 
 mod audit;
+pub mod bibtex;
 mod bits;
 mod catalogue;
 mod check;
 mod container;
+pub mod csl_json;
 pub mod csv;
+mod date;
 pub mod enrich;
 pub mod export;
 mod fingerprint;

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use super::xml::{push_attribute, push_element, push_text};
 use crate::record::crosswalk::{self, CrosswalkError, Format};
 use crate::record::resource::IdentifierKind;
+use crate::record::xml::{Namespace, Token, Walker};
 use crate::record::{Kind, Resource, doi};
 
 /// The record as an `oai_dc:dc` element that is a document of its own, without XML declaration.
 ///
-/// A record that was harvested as `oai_dc` stays as it is; others are written from their resource.
+/// A record that was harvested as valid `oai_dc` stays as it is; others, also those with terms or
+/// attributes that oai_dc.xsd does not allow, are written from their resource.
 ///
 /// # Errors
 /// If the metadata cannot be read.
@@ -17,11 +19,90 @@ pub fn record<'a>(
     metadata_prefix: &str,
     metadata: &'a str,
 ) -> Result<Cow<'a, str>, CrosswalkError> {
-    if crosswalk::format(metadata_prefix, metadata)? == Format::OaiDc {
+    if crosswalk::format(metadata_prefix, metadata)? == Format::OaiDc && is_valid(metadata)? {
         return Ok(Cow::Borrowed(metadata));
     }
     let resource = crosswalk::resource(metadata_prefix, metadata)?;
     Ok(Cow::Owned(from_resource(&resource)))
+}
+
+/// Whether a document is valid by oai_dc.xsd: the fifteen elements in `oai_dc:dc`, with text alone and
+/// no attribute but `xml:lang`.
+fn is_valid(metadata: &str) -> Result<bool, CrosswalkError> {
+    const ELEMENTS: [&str; 15] = [
+        "title",
+        "creator",
+        "subject",
+        "description",
+        "publisher",
+        "contributor",
+        "date",
+        "type",
+        "format",
+        "identifier",
+        "source",
+        "language",
+        "relation",
+        "coverage",
+        "rights",
+    ];
+    // The walker takes more for these namespaces, and prefixes without a declaration.
+    let uris = [
+        "\"http://www.openarchives.org/OAI/2.0/oai_dc/\"",
+        "\"http://purl.org/dc/elements/1.1/\"",
+    ];
+    let is_declared =
+        |uri: &str| metadata.contains(uri) || metadata.contains(&uri.replace('"', "'"));
+    if !uris.into_iter().all(is_declared) {
+        return Ok(false);
+    }
+    let mut walker = Walker::new(metadata);
+    while let Some(token) = walker.next()? {
+        let sound = match (walker.depth(), token) {
+            (1, Token::Start(root)) => {
+                let own = root.attribute_names();
+                root.namespace == Namespace::OaiDc
+                    && root.local_name() == "dc"
+                    && own.iter().all(|name| name.ends_with(":schemaLocation"))
+            }
+            (2, Token::Start(element)) => {
+                let language = element.attribute("lang");
+                element.namespace == Namespace::Dc
+                    && element.has_prefix("dc")
+                    && ELEMENTS.contains(&element.local_name())
+                    && element
+                        .attribute_names()
+                        .iter()
+                        .all(|name| name == "xml:lang")
+                    && language.is_none_or(|language| {
+                        language.is_empty() || language_tag(&language).as_ref() == Some(&language)
+                    })
+            }
+            (1, Token::Text(text)) => text.trim().is_empty(),
+            (_, Token::Start(_)) => false,
+            (_, Token::Text(_) | Token::End) => true,
+        };
+        if !sound {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A language as `xml:lang` allows it: parts of up to eight letters or digits with hyphens between
+/// them, the first of letters; `None` for other texts.
+///
+/// Source: XML Schema, xs:language.
+fn language_tag(language: &str) -> Option<String> {
+    let tag = language.trim().replace('_', "-");
+    let is_part = |(at, part): (usize, &str)| {
+        let is_sound = |byte: u8| match at {
+            0 => byte.is_ascii_alphabetic(),
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        (1..=8).contains(&part.len()) && part.bytes().all(is_sound)
+    };
+    tag.split('-').enumerate().all(is_part).then_some(tag)
 }
 
 /// A resource as an `oai_dc:dc` element that is a document of its own, without XML declaration.
@@ -136,13 +217,16 @@ fn element(out: &mut Vec<u8>, name: &str, text: &str) {
 }
 
 fn marked(out: &mut Vec<u8>, name: &str, text: &str, language: Option<&str>) {
-    let Some(language) = language else {
+    let Some(language) = language.and_then(language_tag) else {
         return element(out, name, text);
     };
+    if text.trim().is_empty() {
+        return;
+    }
     out.push(b'<');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b" xml:lang=\"");
-    push_attribute(out, language);
+    push_attribute(out, &language);
     out.extend_from_slice(b"\">");
     push_text(out, text);
     out.extend_from_slice(b"</");
@@ -186,10 +270,63 @@ mod tests {
     use super::*;
     use crate::record::samples;
 
+    fn dc(inner: &str) -> String {
+        format!(
+            "<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
+             xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
+             xmlns:dcterms=\"http://purl.org/dc/terms/\" \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">{inner}</oai_dc:dc>"
+        )
+    }
+
     #[test]
-    fn passes_dublin_core_as_it_is() {
-        let metadata = "<oai_dc:dc><dc:title> T&#13;</dc:title></oai_dc:dc>";
-        assert!(matches!(record("oai_dc", metadata), Ok(Cow::Borrowed(same)) if same == metadata));
+    fn passes_valid_dublin_core_as_it_is() {
+        let cases = [
+            ("plain", "<dc:title> T&#13;</dc:title>\n<dc:date/>", true),
+            (
+                "language",
+                "<dc:title xml:lang=\"pt-BR\">T</dc:title>",
+                true,
+            ),
+            ("no language", "<dc:title xml:lang=\"\">T</dc:title>", true),
+            (
+                "odd language",
+                "<dc:title xml:lang=\"pt_BR\">T</dc:title>",
+                false,
+            ),
+            ("attribute", "<dc:creator id=\"1\">C</dc:creator>", false),
+            (
+                "type",
+                "<dc:subject xsi:type=\"dcterms:LCSH\">S</dc:subject>",
+                false,
+            ),
+            ("term", "<dcterms:issued>2001</dcterms:issued>", false),
+            ("unknown element", "<dc:titel>T</dc:titel>", false),
+            ("markup", "<dc:title>T <i>U</i></dc:title>", false),
+            ("text", "<dc:title>T</dc:title>x", false),
+        ];
+        for (case, inner, stays) in cases {
+            let metadata = dc(inner);
+            let written = record("oai_dc", &metadata).unwrap();
+            assert_eq!(matches!(written, Cow::Borrowed(_)), stays, "{case}");
+            assert!(is_valid(&written).unwrap(), "{case}: {written}");
+        }
+    }
+
+    #[test]
+    fn knows_language_tags() {
+        let cases = [
+            ("en", Some("en")),
+            ("pt_BR", Some("pt-BR")),
+            ("zh-Hant-TW", Some("zh-Hant-TW")),
+            ("English language", None),
+            ("123", None),
+            ("e--n", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(language_tag(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

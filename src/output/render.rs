@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::enrich::{self, Part};
 use super::vufind::{Command, DocumentOptions, Encoding};
 use super::xml::push_attribute;
-use super::{Format, Item, Tombstones, catalogue, csv, jsonl, marcxml, oai_dc, ris};
+use super::{Format, Item, Tombstones, bibtex, catalogue, csl_json, csv, jsonl};
+use super::{marcxml, oai_dc, ris};
 use crate::oai::Datestamp;
 use crate::record::{Resource, crosswalk, xml};
 use crate::store::{StoredRecord, Version};
@@ -77,7 +78,7 @@ impl Renderer<'_> {
             }
             Format::Marcxml => marcxml::push_deleted(item, out),
             Format::Csv => push_with(out, |text| csv::push_row(item, None, text)),
-            Format::Ris => {}
+            Format::Ris | Format::Bibtex | Format::CslJson => {}
         }
         Rendered::Written(Command::Delete)
     }
@@ -112,6 +113,12 @@ impl Renderer<'_> {
                     .resource(record)
                     .map(|resource| marcxml::push_record(item, &resource, out)),
             },
+            Format::Bibtex => self
+                .resource(record)
+                .map(|resource| push_with(out, |text| bibtex::push_entry(item, &resource, text))),
+            Format::CslJson => self
+                .resource(record)
+                .map(|resource| csl_json::push_item(item, &resource, out)),
             Format::Csv => self
                 .resource(record)
                 .map(|resource| push_with(out, |text| csv::push_row(item, Some(&resource), text))),
@@ -313,6 +320,8 @@ mod tests {
             ),
             (Format::Csv, "a,oai:doaj.org/article:1&2,"),
             (Format::Ris, "TI  - T\r\n"),
+            (Format::Bibtex, "  title = {T}"),
+            (Format::CslJson, "\"title\":\"T\""),
         ];
         for (format, part) in cases {
             let (outcome, text) = rendered(format, false, &live);
@@ -365,6 +374,8 @@ mod tests {
             (Format::VufindXml, Some("<id>doaj-art-1&amp;2</id>"), false),
             (Format::Marcxml, Some("<leader>00000dab "), false),
             (Format::Ris, None, false),
+            (Format::Bibtex, None, false),
+            (Format::CslJson, None, false),
         ];
         for (format, part, also_whole) in cases {
             for changes in [true, false] {
@@ -407,6 +418,8 @@ mod tests {
                 Format::OaiDc,
                 Format::Marcxml,
                 Format::Ris,
+                Format::Bibtex,
+                Format::CslJson,
             ] {
                 if declared {
                     continue;

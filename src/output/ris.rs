@@ -3,18 +3,23 @@
 use std::fmt::Write;
 
 use super::Item;
-use crate::record::{Kind, Resource};
+use super::bibtex::best_link;
+use super::date::Parts;
+use crate::record::resource::{IdentifierKind, Role};
+use crate::record::{Kind, Resource, doi, isbn, issn};
 
 /// Appends one reference, from its type to `ER` and a blank line.
 ///
-/// Names stay as the source writes them, inverted or not. Line breaks within a value become blanks,
-/// because RIS has no other way to end one. Lines end in CR LF.
+/// Names stay as the source writes them, inverted or not. ISSNs, ISBNs and DOIs are in normal form where
+/// they have one. Line breaks within a value become blanks, because RIS has no other way to end one.
+/// Lines end in CR LF.
 ///
 /// Source: RIS format specification (Research Information Systems).
 pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
-    let journal = resource.kind == Kind::Journal;
-    tag(out, "TY", if journal { "JFULL" } else { "JOUR" });
+    let host = &resource.host;
+    tag(out, "TY", reference_type(resource.kind));
     tag(out, "ID", item.identifier);
+    tag(out, "AN", item.identifier);
     let mut titles = resource.titles.iter();
     if let Some(title) = titles.next() {
         tag(out, "TI", &title.full());
@@ -22,34 +27,72 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     for title in titles {
         tag(out, "TT", &title.full());
     }
-    for author in resource.authors() {
-        tag(out, "AU", &author.name);
-    }
-    for contributor in resource.contributors() {
-        tag(out, "A2", &contributor.name);
+    for agent in &resource.agents {
+        let name = match agent.role {
+            Role::Author => "AU",
+            Role::Editor => "A2",
+            Role::Translator => "A4",
+            _ => "A3",
+        };
+        tag(out, name, &agent.name);
     }
     for affiliation in affiliations(resource) {
         tag(out, "AD", affiliation);
     }
-    let host = &resource.host;
-    if !journal {
-        maybe(out, "JO", host.title.as_deref());
-        maybe(out, "T2", host.title.as_deref());
+    match resource.kind {
+        Kind::Journal => {}
+        Kind::Article => {
+            maybe(out, "JO", host.title.as_deref());
+            maybe(out, "T2", host.title.as_deref());
+        }
+        Kind::ConferencePaper => {
+            maybe(
+                out,
+                "T2",
+                host.title.as_deref().or(host.conference.as_deref()),
+            );
+        }
+        _ => maybe(out, "T2", host.title.as_deref()),
+    }
+    for series in &resource.series {
+        tag(out, "T3", &series.title);
     }
     maybe(out, "VL", host.volume.as_deref());
     maybe(out, "IS", host.issue.as_deref());
     maybe(out, "SP", host.start_page.as_deref());
     maybe(out, "EP", host.end_page.as_deref());
+    maybe(out, "ET", resource.edition.as_deref());
     maybe(out, "PY", resource.year());
     maybe(out, "DA", date(resource).as_deref());
-    maybe(out, "PB", resource.publisher());
-    for issn in host.issns() {
-        tag(out, "SN", issn);
+    let degree = &resource.degree;
+    if resource.kind == Kind::Thesis {
+        maybe(
+            out,
+            "M3",
+            degree.name.as_deref().or(degree.level.as_deref()),
+        );
+        maybe(
+            out,
+            "PB",
+            degree.grantor.as_deref().or(resource.publisher()),
+        );
+    } else {
+        maybe(out, "PB", resource.publisher());
     }
-    maybe(out, "DO", resource.doi());
-    for link in &resource.links {
-        tag(out, "UR", &link.url);
+    let mut places = resource.publishers.iter();
+    let place = places.find_map(|publisher| publisher.place.as_deref());
+    maybe(out, "CY", place);
+    maybe(
+        out,
+        "M1",
+        resource.identifiers_of(IdentifierKind::Number).next(),
+    );
+    numbers(resource, out);
+    match resource.doi() {
+        Some(text) => tag(out, "DO", doi::normalise(text).as_deref().unwrap_or(text)),
+        None => {}
     }
+    links(resource, out);
     for language in &resource.languages {
         tag(out, "LA", language.code_or_text());
     }
@@ -59,6 +102,9 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     for text in &resource.abstracts {
         tag(out, "AB", &text.text);
     }
+    for note in &resource.notes {
+        tag(out, "N1", note);
+    }
     for rights in &resource.rights {
         for text in rights.text.iter().chain(&rights.url) {
             tag(out, "C1", text);
@@ -66,6 +112,48 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     }
     tag(out, "DB", item.source);
     out.push_str("ER  - \r\n\r\n");
+}
+
+fn reference_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Article => "JOUR",
+        Kind::Book => "BOOK",
+        Kind::Chapter => "CHAP",
+        Kind::Thesis => "THES",
+        Kind::ConferencePaper => "CONF",
+        Kind::Report => "RPRT",
+        Kind::Preprint => "UNPB",
+        Kind::Dataset => "DATA",
+        Kind::Image => "ART",
+        Kind::Audio => "SOUND",
+        Kind::Video => "VIDEO",
+        Kind::Map => "MAP",
+        Kind::Software => "COMP",
+        Kind::Journal => "JFULL",
+        Kind::Other => "GEN",
+    }
+}
+
+/// ISBNs, then ISSNs; one that is wrong stays as written.
+fn numbers(resource: &Resource, out: &mut String) {
+    let own = resource.identifiers_of(IdentifierKind::Isbn);
+    for text in own.chain(resource.host.isbns.iter().map(String::as_str)) {
+        tag(out, "SN", isbn::normalise(text).as_deref().unwrap_or(text));
+    }
+    for text in resource.host.issns() {
+        tag(out, "SN", issn::normalise(text).as_deref().unwrap_or(text));
+    }
+}
+
+/// The best link first, then the others.
+fn links(resource: &Resource, out: &mut String) {
+    let best = best_link(resource);
+    maybe(out, "UR", best.as_deref());
+    for link in &resource.links {
+        if Some(&link.url) != best.as_ref() {
+            tag(out, "UR", &link.url);
+        }
+    }
 }
 
 /// Each affiliation once.
@@ -79,21 +167,11 @@ fn affiliations(resource: &Resource) -> Vec<&str> {
     all
 }
 
-/// `YYYY/MM/DD/` with the parts that are known; `None` for dates of any other form.
+/// `YYYY/MM/DD/` with the parts that are known.
 fn date(resource: &Resource) -> Option<String> {
-    let day = resource.published()?.split('T').next()?;
-    let mut parts = day.split('-');
-    let mut date = String::new();
-    for digits in [4, 2, 2] {
-        let part = parts.next().unwrap_or_default();
-        let sound = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !(sound || part.is_empty() && digits == 2) {
-            return None;
-        }
-        date.push_str(part);
-        date.push('/');
-    }
-    parts.next().is_none().then_some(date)
+    let Parts { year, month, day } = Parts::of(resource)?;
+    let two = |part: Option<u8>| part.map(|part| format!("{part:02}")).unwrap_or_default();
+    Some(format!("{year}/{}/{}/", two(month), two(day)))
 }
 
 fn maybe(out: &mut String, name: &str, value: Option<&str>) {
@@ -123,7 +201,9 @@ fn tag(out: &mut String, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Agent;
     use crate::record::crosswalk;
+    use crate::record::resource::{Degree, Host, Title};
 
     fn reference(metadata: &str) -> String {
         let item = Item {
@@ -158,7 +238,7 @@ mod tests {
         );
         assert_eq!(
             written.replace("\r\n", "\n"),
-            "TY  - JOUR\nID  - oai:x:1\nTI  - T\nAU  - A\nAD  - U\nJO  - J\nT2  - J\nVL  - 10\n\
+            "TY  - JOUR\nID  - oai:x:1\nAN  - oai:x:1\nTI  - T\nAU  - A\nAD  - U\nJO  - J\nT2  - J\nVL  - 10\n\
              IS  - 1\nSP  - 3\nEP  - 5\nPY  - 2015\nDA  - 2015/03//\nPB  - P\nSN  - 1932-6203\n\
              DO  - 10.1/x\nUR  - http://x.y\nLA  - eng\nKW  - k\nAB  - One two\nDB  - doaj\n\
              ER  - \n\n"
@@ -170,13 +250,69 @@ mod tests {
     }
 
     #[test]
+    fn types_have_their_tags() {
+        let x = |text: &str| Some(text.to_owned());
+        let agent = |name: &str, role| Agent {
+            name: name.to_owned(),
+            role,
+            ..Agent::default()
+        };
+        let mut resource = Resource {
+            kind: Kind::Chapter,
+            titles: vec![Title::from("T".to_owned())],
+            agents: vec![
+                agent("A", Role::Author),
+                agent("E", Role::Editor),
+                agent("C", Role::Contributor),
+            ],
+            host: Host {
+                title: x("B"),
+                isbns: vec!["978-3-16-148410-0".to_owned()],
+                start_page: x("3"),
+                ..Host::default()
+            },
+            degree: Degree {
+                name: x("Ph.D."),
+                grantor: x("U"),
+                ..Degree::default()
+            },
+            ..Resource::default()
+        };
+        resource.identify(IdentifierKind::Doi, "doi:10.1/X");
+        let item = Item {
+            source: "s",
+            identifier: "1",
+            datestamp: "2020",
+            deleted: false,
+            version: 1,
+            metadata_prefix: "x",
+            set_specs: &[],
+        };
+        let written = |resource: &Resource| {
+            let mut out = String::new();
+            push_reference(item, resource, &mut out);
+            out.replace("\r\n", "\n")
+        };
+        assert_eq!(
+            written(&resource),
+            "TY  - CHAP\nID  - 1\nAN  - 1\nTI  - T\nAU  - A\nA2  - E\nA3  - C\nT2  - B\nSP  - 3\n\
+             SN  - 9783161484100\nDO  - 10.1/x\nUR  - https://doi.org/10.1/x\nDB  - s\nER  - \n\n"
+        );
+        resource.kind = Kind::Thesis;
+        let thesis = written(&resource);
+        assert!(thesis.starts_with("TY  - THES\n"), "{thesis}");
+        assert!(thesis.contains("M3  - Ph.D.\nPB  - U\n"), "{thesis}");
+    }
+
+    #[test]
     fn writes_dates() {
         let cases = [
             ("2015-03-01", Some("2015/03/01/")),
             ("2015", Some("2015///")),
             ("2006-01-01T00:00:00Z", Some("2006/01/01/")),
-            ("Spring 2015", None),
-            ("2015-3", None),
+            ("Spring 2015", Some("2015///")),
+            ("2015-3", Some("2015///")),
+            ("n. d.", None),
         ];
         for (published, expected) in cases {
             let mut resource = Resource::default();

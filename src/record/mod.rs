@@ -3,6 +3,7 @@
 pub mod crosswalk;
 pub mod doi;
 pub mod flat;
+pub mod isbn;
 pub mod issn;
 pub mod language;
 pub(crate) mod marc;

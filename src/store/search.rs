@@ -23,7 +23,7 @@ use crate::files;
 use crate::record::{Resource, crosswalk, doi};
 
 /// The version of the way in which words are made from a record. A new version rebuilds the index.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// The number of words of a title that can be searched.
 const MOST_WORDS: usize = 64;
@@ -504,7 +504,9 @@ fn has_words(record: &StoredRecord, words: &[&str], beginning: Option<&str>) -> 
     let Some(resource) = resource_of(record) else {
         return false;
     };
-    let folded: Vec<String> = titles(&resource).map(|title| fold(&title)).collect();
+    let folded: Vec<String> = titles(&resource)
+        .flat_map(|title| foldings(&title))
+        .collect();
     let held: BTreeSet<&str> = folded.iter().flat_map(|title| title_words(title)).collect();
     words.iter().all(|word| {
         let begins = |held: &&str| held.starts_with(word);
@@ -523,8 +525,7 @@ fn words_of(record: &StoredRecord) -> String {
         words.insert(hash(Kind::Doi, &doi));
     }
     for title in titles(&resource) {
-        let folded = fold(&title);
-        if !folded.is_empty() {
+        for folded in foldings(&title) {
             words.insert(hash(Kind::Title, &folded));
             words.extend(title_words(&folded).into_iter().map(str::to_owned));
         }
@@ -538,6 +539,18 @@ fn words_of(record: &StoredRecord) -> String {
 
 fn words_of_identifier(identifier: &str) -> String {
     last_part(identifier).map_or_else(String::new, |part| hash(Kind::LastPart, &part))
+}
+
+/// A title as it is folded, which joins what an apostrophe parts (`letude` for `L'étude`), and, if it has
+/// one, also with the parts as words of their own (`l etude`). Blank ones are left out.
+fn foldings(title: &str) -> Vec<String> {
+    let apostrophes = ['\'', '\u{2018}', '\u{2019}', '\u{2bc}', '`', '\u{b4}'];
+    let mut foldings = vec![fold(title)];
+    if title.contains(apostrophes) {
+        foldings.push(fold(&title.replace(apostrophes, " ")));
+    }
+    foldings.retain(|folded| !folded.is_empty());
+    foldings
 }
 
 /// The words of a folded title. In scripts without spaces, each letter is a word.

@@ -67,6 +67,9 @@ pub struct Args {
     /// How records are written
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     pub format: ExportFormat,
+    /// Begin a CSV file with a byte order mark, by which Excel recognises UTF-8
+    #[arg(long)]
+    pub bom: bool,
     /// Only changes after this version, deletions among them
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub since: Option<u64>,
@@ -285,7 +288,7 @@ impl Export<'_> {
             Some(path) => Target::replacing(path, &self.protected, &self.config.store)?,
             None => Target::stream(&mut *out),
         };
-        let mut container = Container::new(self.args.format);
+        let mut container = Container::new(self.args.format).with_bom(self.args.bom);
         let Reading { version, stopped } = self.read(reader, |batch| {
             write_batch(batch, &mut container, &mut target)
         })?;
@@ -316,7 +319,7 @@ impl Export<'_> {
                 let mut messages = Messages {
                     format,
                     any: false,
-                    container: Container::message(format, first),
+                    container: Container::message(format, first).with_bom(self.args.bom),
                     records: 0,
                 };
                 let reading = self.read(reader, |batch| messages.write(batch, &mut target))?;

@@ -69,6 +69,8 @@ pub(super) fn media_type(format: Format) -> HeaderValue {
         Format::Marcxml => "application/marcxml+xml; charset=utf-8",
         Format::Csv => "text/csv; charset=utf-8; header=present",
         Format::Ris => "application/x-research-info-systems; charset=utf-8",
+        Format::Bibtex => "application/x-bibtex; charset=utf-8",
+        Format::CslJson => "application/vnd.citationstyles.csl+json",
     })
 }
 
@@ -185,6 +187,8 @@ mod tests {
             ("oai_dc", false),
             ("csv", false),
             ("ris", false),
+            ("bibtex", false),
+            ("csl-json", false),
         ];
         assert_eq!(cases.len(), Format::named().count());
         for (name, has_deletions) in cases {

@@ -175,7 +175,7 @@ fn write(
         enrich: &settings.enrich,
         changes: since.is_some(),
     };
-    let mut container = Container::new(settings.format);
+    let mut container = Container::new(settings.format).with_bom(settings.bom);
     let mut read = 0;
     let reading = pipeline::run(reader, &filter, renderer, stop, |batch| {
         write_batch(&batch, &mut container, &mut out)?;

@@ -29,6 +29,8 @@ pub struct ExportSettings {
     pub path: PathBuf,
     /// `format`: how records are written.
     pub format: Format,
+    /// `bom`: whether a table begins with a byte order mark.
+    pub bom: bool,
     /// `per`: whether an item is a record or a work.
     pub per: Per,
     /// `enrich` under `[dedup]`: what the document of a work takes from its other records. Empty unless
@@ -67,6 +69,8 @@ impl ExportSettings {
         #[derive(Serialize)]
         struct Definition<'a> {
             format: String,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            bom: bool,
             per: Per,
             enrich: Vec<String>,
             sources: &'a [String],
@@ -79,6 +83,7 @@ impl ExportSettings {
         let is_catalogue = self.format.is_catalogue();
         fingerprint::of(&Definition {
             format: self.format.name(),
+            bom: self.bom,
             per: self.per,
             enrich: self.enrich.iter().map(Part::name).collect(),
             sources: &self.sources,
@@ -140,6 +145,7 @@ mod tests {
             name: "all".to_owned(),
             path: "/srv/{time}-{version}.jsonl".into(),
             format: Format::Jsonl,
+            bom: false,
             enrich: Vec::new(),
             per: Per::Record,
             sources: Vec::new(),

@@ -11,7 +11,7 @@ use harvestd::record::{Resource, crosswalk, doi, issn, xml};
 use harvestd::store::{OtherRecord, StoredRecord, Version};
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [Format; 8] = [
+const FORMATS: [Format; 10] = [
     Format::Jsonl,
     Format::Xml,
     Format::VufindJson,
@@ -20,6 +20,8 @@ const FORMATS: [Format; 8] = [
     Format::Marcxml,
     Format::Csv,
     Format::Ris,
+    Format::Bibtex,
+    Format::CslJson,
 ];
 
 static PARTS: LazyLock<Vec<Part>> =
@@ -130,6 +132,19 @@ fn check_output(format: Format, record: &StoredRecord) {
             assert_eq!(quotes % 2, 0, "{file}");
         }
         Format::Ris => check_reference(&file),
+        Format::Bibtex => {
+            // Braces are balanced, or everything after the entry would be lost.
+            let mut open = 0_i64;
+            for c in file.chars() {
+                open += i64::from(c == '{') - i64::from(c == '}');
+                assert!(open >= 0, "{file}");
+            }
+            assert_eq!(open, 0, "{file}");
+        }
+        Format::CslJson => {
+            let list: serde_json::Value = serde_json::from_str(&file).unwrap();
+            assert_eq!(list.as_array().map(Vec::len), Some(1));
+        }
     }
 }
 
