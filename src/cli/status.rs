@@ -377,12 +377,8 @@ fn details(state: &State, now_ms: i64) -> String {
             window.state.word()
         ));
     }
-    let unconvertible = |warning: &Warning| warning.kind == WarningKind::NoCrosswalk;
-    if state.warnings.iter().any(unconvertible) {
-        line(&format!(
-            "{} live records cannot be converted",
-            state.source.live_records
-        ));
+    if let Some(records) = unconvertible(state) {
+        line(&format!("{records} live records cannot be converted"));
     }
     for warning in &state.warnings {
         line(&format!(
@@ -399,6 +395,13 @@ fn details(state: &State, now_ms: i64) -> String {
         line(&format!("quarantined: {name}: {}", item.reason));
     }
     text
+}
+
+/// The number of live records that cannot be converted, if their format has no crosswalk.
+fn unconvertible(state: &State) -> Option<u64> {
+    let warns = |warning: &Warning| warning.kind == WarningKind::NoCrosswalk;
+    let any = state.warnings.iter().any(warns);
+    any.then_some(state.source.live_records)
 }
 
 /// The learnt traits of a repository that change how it is harvested.
@@ -541,6 +544,7 @@ fn as_value(state: &State) -> Value {
         "next_step": next_step(state),
         "pending_windows": state.pending,
         "passes": state.passes,
+        "unconvertible": unconvertible(state).unwrap_or_default(),
         "warnings": state.warnings,
         "quarantined": state.quarantined,
         "quarantine": state.quarantine,
@@ -567,6 +571,35 @@ mod tests {
             "ignores_dates, cut_off_at=100, newest first, ListIdentifiers fails"
         );
         assert!(traits_in_words(&Traits::default()).is_empty());
+    }
+
+    #[test]
+    fn records_that_cannot_be_converted_are_counted() {
+        let mut state = State {
+            source: Source {
+                live_records: 7,
+                ..Source::unknown("s".to_owned())
+            },
+            gaps: Vec::new(),
+            passes: Vec::new(),
+            pending: Vec::new(),
+            warnings: Vec::new(),
+            quarantined: 0,
+            quarantine: Vec::new(),
+        };
+        assert!(!details(&state, 0).contains("cannot be converted"));
+        assert_eq!(as_value(&state)["unconvertible"], 0);
+        state.warnings.push(Warning {
+            kind: WarningKind::NoCrosswalk,
+            message: "no crosswalk for it".to_owned(),
+            since_at: 0,
+        });
+        let text = details(&state, 0);
+        assert!(
+            text.contains("s: 7 live records cannot be converted\n"),
+            "{text}"
+        );
+        assert_eq!(as_value(&state)["unconvertible"], 7);
     }
 
     #[test]

@@ -51,10 +51,15 @@ impl Element<'_> {
 
     /// The value of the first attribute with this local name, whatever its prefix.
     pub(crate) fn attribute(&self, local_name: &str) -> Option<String> {
-        self.start.attributes().flatten().find_map(|attribute| {
-            (attribute.key.local_name().into_inner() == local_name)
-                .then(|| attribute_text(&attribute.value))
-        })
+        // The first of two with one name counts; looking for others would cost an allocation.
+        let mut attributes = self.start.attributes();
+        attributes
+            .with_checks(false)
+            .flatten()
+            .find_map(|attribute| {
+                (attribute.key.local_name().into_inner() == local_name)
+                    .then(|| attribute_text(&attribute.value))
+            })
     }
 }
 

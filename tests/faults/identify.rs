@@ -5,9 +5,11 @@
 //! | F9, title of the first record | `--dry-run` shows request, size and reach of each list, not a title |
 
 use harvestd::end::End;
+use harvestd::store::WarningKind;
 
 use crate::common::*;
 use crate::support::Program;
+use crate::support::model::{Format, Item};
 
 #[tokio::test]
 async fn f01_base_url_of_identify_differs() {
@@ -61,6 +63,34 @@ async fn f03_format_is_not_served() {
     let world = World::of(six().always(When::Verb("ListMetadataFormats"), Fault::html(500))).await;
     world.assert_whole(&world.run().await);
     assert_eq!(world.repository.count("ListMetadataFormats"), 0);
+}
+
+#[tokio::test]
+async fn f03_format_that_cannot_be_converted() {
+    let mut model = model(0, 2);
+    model.behaviour.formats = vec![Format {
+        prefix: "mets".to_owned(),
+        schema: "http://www.loc.gov/standards/mets/mets.xsd".to_owned(),
+        namespace: "http://www.loc.gov/METS/".to_owned(),
+        header_declarations: String::new(),
+    }];
+    let mets = "<mets xmlns=\"http://www.loc.gov/METS/\"><metsHdr/></mets>";
+    for number in 1..=3 {
+        model.insert(Item {
+            metadata: vec![("mets".to_owned(), mets.into())],
+            ..item(number)
+        });
+    }
+    let mut world = World::of(Repository::of(model)).await;
+    world.settings.metadata_prefix = "mets".to_owned();
+    let report = world.run().await;
+    assert_eq!((report.end, world.live()), (End::Complete, "1 2 3".into()));
+    let warnings = world.warnings();
+    let message = &warnings[WarningKind::NoCrosswalk.word()];
+    assert!(message.contains("root element \"mets\""), "{message}");
+    let world = World::of(six()).await;
+    world.assert_whole(&world.run().await);
+    assert!(!world.has_warning(WarningKind::NoCrosswalk));
 }
 
 #[tokio::test]

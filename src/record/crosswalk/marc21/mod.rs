@@ -763,3 +763,242 @@ fn related(record: &Record, resource: &mut Resource) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record with a leader of these two places, an 008 with these codes, and fields written as
+    /// `245 10 $a Title : $b subtitle`.
+    fn read(leader: &str, fixed: &[(usize, &str)], fields: &[&str]) -> Resource {
+        let mut data = vec![' '; 40];
+        for (place, codes) in fixed {
+            for (at, code) in codes.chars().enumerate() {
+                data[place + at] = code;
+            }
+        }
+        let mut record = Record {
+            leader: format!("00000n{leader} a2200000 a 4500"),
+            ..Record::default()
+        };
+        record
+            .control
+            .push(("008".to_owned(), data.into_iter().collect()));
+        for field in fields {
+            let (head, subfields) = field.split_at(6);
+            let mut indicators = head[4..6].chars();
+            let indicator = |c: Option<char>| c.filter(|c| *c != '_').unwrap_or(' ');
+            record.fields.push(Field {
+                tag: head[..3].to_owned(),
+                first: indicator(indicators.next()),
+                second: indicator(indicators.next()),
+                subfields: subfields
+                    .split('$')
+                    .skip(1)
+                    .map(|text| {
+                        let (code, text) = text.split_at(1);
+                        (code.chars().next().unwrap(), text.trim().to_owned())
+                    })
+                    .collect(),
+            });
+        }
+        from_record(&record)
+    }
+
+    #[test]
+    fn tells_kinds() {
+        use Kind::*;
+        let cases: [(&str, &str, &[(usize, &str)], &[&str], Kind); 18] = [
+            ("book", "am", &[], &[], Book),
+            (
+                "thesis by note",
+                "am",
+                &[],
+                &["502 __$aDiss., Bern, 2004"],
+                Thesis,
+            ),
+            ("thesis by contents", "am", &[(24, "bm")], &[], Thesis),
+            (
+                "thesis by genre",
+                "am",
+                &[],
+                &["655 _7$aHochschulschrift$2gnd-content"],
+                Thesis,
+            ),
+            ("proceedings", "am", &[(29, "1")], &[], ConferencePaper),
+            ("technical report", "am", &[(24, "t")], &[], Report),
+            ("journal", "as", &[(21, "p")], &[], Journal),
+            ("series of books", "as", &[(21, "m")], &[], Other),
+            ("article", "ab", &[], &[], Article),
+            (
+                "chapter",
+                "aa",
+                &[],
+                &["773 0_$tBook$z9783161484100$gS. 1-5"],
+                Chapter,
+            ),
+            (
+                "article as part",
+                "aa",
+                &[],
+                &["773 0_$tJ$x1932-6203"],
+                Article,
+            ),
+            (
+                "article by its host",
+                "aa",
+                &[],
+                &["773 0_$7nnas$tJ"],
+                Article,
+            ),
+            ("map", "em", &[], &[], Map),
+            ("film", "gm", &[(33, "v")], &[], Video),
+            ("slides", "gm", &[(33, "s")], &[], Image),
+            ("music", "jm", &[], &[], Audio),
+            ("data", "mm", &[(26, "a")], &[], Dataset),
+            ("score", "cm", &[], &[], Other),
+        ];
+        for (case, leader, fixed, fields, expected) in cases {
+            assert_eq!(read(leader, fixed, fields).kind, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn chooses_the_date_of_publication() {
+        let cases: [(&str, &str, &[&str], Option<&str>); 9] = [
+            ("008", "s2014    ", &["260 __$c[2014?]"], Some("2014")),
+            ("reprint", "r20151819", &["260 __$c[2015]"], Some("2015")),
+            (
+                "full date",
+                "s2014    ",
+                &["260 __$c2014-05-01"],
+                Some("2014-05-01"),
+            ),
+            ("detailed", "e20140501", &[], Some("2014-05-01")),
+            (
+                "span",
+                "m20102012",
+                &["264 _1$c2010-2012."],
+                Some("2010-2012"),
+            ),
+            ("production", "nuuuuuuuu", &["264 _0$c2010"], None),
+            ("copyright", "nuuuuuuuu", &["264 _4$c\u{a9}2010"], None),
+            (
+                "old copyright",
+                "nuuuuuuuu",
+                &["260 __$cc2010."],
+                Some("2010"),
+            ),
+            ("none", "nuuuuuuuu", &["260 __$c[s.d.]"], None),
+        ];
+        for (case, fixed, fields, expected) in cases {
+            let resource = read("am", &[(6, fixed)], fields);
+            assert_eq!(resource.published(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn splits_titles() {
+        let titles = |fields: &[&str]| -> Vec<(String, Option<String>)> {
+            let titles = read("am", &[], fields).titles.into_iter();
+            titles.map(|title| (title.text, title.subtitle)).collect()
+        };
+        let pair = |text: &str, subtitle: &str| {
+            (
+                text.to_owned(),
+                (!subtitle.is_empty()).then(|| subtitle.to_owned()),
+            )
+        };
+        assert_eq!(
+            titles(&["245 10$aTitle :$bsubtitle /$cA. B."]),
+            [pair("Title", "subtitle")]
+        );
+        assert_eq!(
+            titles(&["245 10$aTitle =$bTitre /$cA. B."]),
+            [pair("Title", ""), pair("Titre", "")]
+        );
+        assert_eq!(
+            titles(&["245 10$aSymphony.$nNo. 5,$pFinale"]),
+            [pair("Symphony. No. 5, Finale", "")]
+        );
+        assert_eq!(
+            titles(&[
+                "245 10$6880-01$aKniga",
+                "880 10$6245-01$aКнига",
+                "246 30$aPortion"
+            ]),
+            [pair("Kniga", ""), pair("Книга", "")]
+        );
+        assert_eq!(
+            titles(&["245 10$aJournal of J. D."]),
+            [pair("Journal of J. D.", "")]
+        );
+    }
+
+    #[test]
+    fn keeps_other_works_apart() {
+        let resource = read(
+            "am",
+            &[],
+            &[
+                "020 __$a9783161484100 (pbk.)",
+                "020 __$a12345$z9780306406157",
+                "700 12$aPlato.$tSymposium.",
+                "700 1_$aDoe, Jane,$d1950-$eeditor.",
+                "710 2_$aUniversity of Basel.$4dgg",
+                "773 0_$tSpringer eBooks",
+                "776 08$iPrint version:$tOther$z9780306406157$x1932-6203",
+                "856 42$3Inhaltsverzeichnis$uhttps://example.org/toc",
+                "856 41$uhttps://doi.org/10.1/version",
+            ],
+        );
+        let isbns: Vec<&str> = resource.identifiers_of(IdentifierKind::Isbn).collect();
+        assert_eq!(isbns, ["9783161484100"]);
+        assert_eq!(resource.doi(), None);
+        assert!(resource.host.is_empty(), "{:?}", resource.host);
+        let names: Vec<&str> = resource
+            .agents
+            .iter()
+            .map(|agent| agent.name.as_str())
+            .collect();
+        assert_eq!(names, ["Doe, Jane"]);
+        assert_eq!(
+            resource.degree.grantor.as_deref(),
+            Some("University of Basel")
+        );
+        let related: Vec<&str> = resource
+            .related
+            .iter()
+            .map(|work| work.text.as_str())
+            .collect();
+        assert_eq!(related, ["Springer eBooks", "Plato. Symposium", "Other"]);
+        assert_eq!(resource.links[0].purpose, LinkPurpose::Other);
+    }
+
+    #[test]
+    fn reads_languages_and_degrees() {
+        let resource = read(
+            "am",
+            &[(35, "ger")],
+            &[
+                "041 1_$aengfre$hlat",
+                "502 __$aThesis (Ph.D.)--University of Michigan, 1998.",
+            ],
+        );
+        let codes: Vec<_> = resource
+            .languages
+            .iter()
+            .map(|known| known.code.as_deref())
+            .collect();
+        assert_eq!(codes, [Some("eng"), Some("fre")]);
+        assert_eq!(resource.degree.name.as_deref(), Some("Ph.D."));
+        assert_eq!(
+            resource.degree.grantor.as_deref(),
+            Some("University of Michigan")
+        );
+        assert_eq!(resource.published(), Some("1998"));
+        let resource = read("am", &[(35, "ger")], &[]);
+        assert_eq!(resource.languages[0].iso639_3.as_deref(), Some("deu"));
+        assert!(read("am", &[(35, "mul")], &[]).languages.is_empty());
+    }
+}
