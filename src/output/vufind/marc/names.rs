@@ -112,10 +112,8 @@ impl Rule<'_> {
         for text in stated {
             let text = text.rsplit('/').next().unwrap_or(text);
             match relator::code(text) {
-                Some(code) if self.has(code) => {
-                    if !roles.iter().any(|known| known == code) {
-                        roles.push(code.to_owned());
-                    }
+                Some(code) if self.has(code) && !roles.iter().any(|known| known == code) => {
+                    roles.push(code.to_owned());
                 }
                 Some(_) => {}
                 None if free => unknown.push(text.trim_end_matches(['.', ',']).to_owned()),

@@ -235,11 +235,7 @@ impl Parts {
             match current_label {
                 Some(Label::Volume) if is_count(value) => set(&mut self.volume, value),
                 Some(Label::Issue) if is_count(value) => set(&mut self.issue, value),
-                Some(Label::Pages) => {
-                    if self.pages.is_none() {
-                        self.pages = pages(value);
-                    }
-                }
+                Some(Label::Pages) if self.pages.is_none() => self.pages = pages(value),
                 // `12(2004)3`: a volume alone, then the issue.
                 None if numeric && is_count(value) && text.contains('(') => {
                     match leading && self.volume.is_none() && only_year(value).is_none() {

@@ -315,6 +315,12 @@ fn publishers(field: &Field, resource: &mut Resource) {
     }
 }
 
+fn add_once(texts: &mut Vec<String>, text: String) {
+    if !texts.contains(&text) {
+        texts.push(text);
+    }
+}
+
 /// 020, 022, 024, 027, 028, 035, 037, 088.
 fn numbers(record: &Record, reader: Reader, resource: &mut Resource) {
     let electronic = record.fixed_at(23) == 'o'
@@ -328,11 +334,7 @@ fn numbers(record: &Record, reader: Reader, resource: &mut Resource) {
         match field.tag.as_str() {
             // Of a part, these are the host's.
             "020" => match isbn(text) {
-                Some(isbn) if reader.component => {
-                    if !resource.host.isbns.contains(&isbn) {
-                        resource.host.isbns.push(isbn);
-                    }
-                }
+                Some(isbn) if reader.component => add_once(&mut resource.host.isbns, isbn),
                 Some(isbn) => resource.identify(IdentifierKind::Isbn, isbn),
                 None if text.contains(|c: char| c.is_ascii_digit()) => {
                     resource.flag(format!("020 {text:?} is no ISBN"));
@@ -404,10 +406,8 @@ fn links(record: &Record, resource: &mut Resource) {
             '2' => LinkPurpose::Other,
             _ => LinkPurpose::Landing,
         };
-        let purpose = if words.contains("thumbnail") || words.contains("icon") {
-            LinkPurpose::Thumbnail
-        } else if words.contains("cover") || words.contains("obálka") || words.contains("umschlag")
-        {
+        let small = ["thumbnail", "icon", "cover", "obálka", "umschlag"];
+        let purpose = if small.iter().any(|word| words.contains(word)) {
             LinkPurpose::Thumbnail
         } else if OTHER_PAGES.iter().any(|word| words.contains(word)) {
             LinkPurpose::Other
@@ -507,11 +507,11 @@ fn thesis(record: &Record, resource: &mut Resource) {
                 if let Some((_, name)) = head.split_once('(') {
                     set(&mut degree.name, Some(name.trim().trim_end_matches(')')));
                 }
-                if let Some((grantor, date)) = tail.rsplit_once(',') {
-                    if let Some(found) = only_year(date) {
-                        set(&mut degree.grantor, Some(grantor.trim()));
-                        year = year.or(Some(found));
-                    }
+                if let Some((grantor, date)) = tail.rsplit_once(',')
+                    && let Some(found) = only_year(date)
+                {
+                    set(&mut degree.grantor, Some(grantor.trim()));
+                    year = year.or(Some(found));
                 }
             }
             resource.notes.push(note.to_owned());
@@ -808,7 +808,14 @@ mod tests {
     #[test]
     fn tells_kinds() {
         use Kind::*;
-        let cases: [(&str, &str, &[(usize, &str)], &[&str], Kind); 18] = [
+        type Case = (
+            &'static str,
+            &'static str,
+            &'static [(usize, &'static str)],
+            &'static [&'static str],
+            Kind,
+        );
+        let cases: [Case; 18] = [
             ("book", "am", &[], &[], Book),
             (
                 "thesis by note",
