@@ -140,7 +140,9 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head;
+            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
+             ALTER TABLE record DROP COLUMN listed_in;
+             ALTER TABLE pass DROP COLUMN after_version;
              ALTER TABLE window DROP COLUMN failures;
              ALTER TABLE output ADD COLUMN last_error TEXT;
              ALTER TABLE output ADD COLUMN error_at INTEGER;

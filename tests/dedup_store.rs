@@ -1251,7 +1251,9 @@ fn version(path: &Path) -> i64 {
 fn remove_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
-            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head;
+            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
+             ALTER TABLE record DROP COLUMN listed_in;
+             ALTER TABLE pass DROP COLUMN after_version;
              ALTER TABLE window DROP COLUMN failures;
              ALTER TABLE window DROP COLUMN place_datestamp;
              ALTER TABLE window DROP COLUMN place_items;

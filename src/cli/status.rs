@@ -411,6 +411,7 @@ pub(super) fn traits_in_words(traits: &Traits) -> Vec<String> {
         (traits.rejects_until, "rejects_until"),
         (traits.ignores_sets == Some(true), "ignores_sets"),
         (traits.list_size_lies, "list_size_lies"),
+        (traits.false_tombstones, "false_tombstones"),
         (traits.decodes_tokens, "decodes_tokens"),
         (traits.wants_prefix_with_token, "wants_prefix_with_token"),
         (traits.tokens_name_items == Some(true), "tokens_name_items"),

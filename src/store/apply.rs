@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::contradiction::ShownBy;
 use super::gaps;
 use super::listed::Listed;
 use super::open::Cached;
@@ -88,13 +89,34 @@ impl StepWriter<'_> {
             Step::Reconcile { found, gone, cost } => {
                 let mut counts = Counts::default();
                 for (record, payload) in found.iter().zip(&packed.payloads) {
-                    self.records
-                        .store(record, payload, self.listed, &mut counts)?;
+                    self.records.store(
+                        record,
+                        payload,
+                        ShownBy::BY_NAME,
+                        self.listed,
+                        &mut counts,
+                    )?;
                 }
                 for identifier in gone {
                     self.records.tombstone(identifier, &mut counts)?;
                 }
                 self.add_to_pass(0, cost, &counts)?;
+                Ok(Applied {
+                    counts,
+                    ..Applied::default()
+                })
+            }
+            Step::Settle { found, unknown } => {
+                let mut counts = Counts::default();
+                let is_complete = self.is_complete()?;
+                self.records.decide_held(is_complete, &mut counts)?;
+                for (record, payload) in found.iter().zip(&packed.payloads) {
+                    self.records.settle(record, payload, &mut counts)?;
+                }
+                for identifier in unknown {
+                    self.records.settle_unknown(identifier, &mut counts)?;
+                }
+                self.add_to_pass(0, &Cost::default(), &counts)?;
                 Ok(Applied {
                     counts,
                     ..Applied::default()
@@ -115,6 +137,7 @@ impl StepWriter<'_> {
                 Ok(Applied::default())
             }
             Step::Restart { window, note } => {
+                self.records.rivals.forget_reading(*window)?;
                 self.connection
                     .prepare_cached(
                         "UPDATE window SET state = 'open', token = NULL, note = ?2 WHERE id = ?1",
@@ -143,14 +166,23 @@ impl StepWriter<'_> {
         let mut counts = Counts::default();
         let is_first = matches!(page.order, PageOrder::First { .. });
         self.listed.page(page.window, is_first);
+        if is_first {
+            self.records.rivals.forget_reading(page.window)?;
+        }
+        let set = self.set_of(page.window)?;
         for (record, payload) in page.records.iter().zip(payloads) {
+            let identifier = &record.header.identifier;
+            let shown_by = ShownBy {
+                is_list: page.is_list && !page.by_name.contains(identifier),
+                set: if page.is_list { &set } else { "" },
+            };
             if page.only_headers && !record.header.deleted {
                 self.records.mark_seen(&record.header, &mut counts)?;
             } else {
                 self.records
-                    .store(record, payload, self.listed, &mut counts)?;
+                    .store(record, payload, shown_by, self.listed, &mut counts)?;
             }
-            self.listed.note(&record.header.identifier);
+            self.listed.note(identifier);
         }
         for identifier in &page.gone {
             self.records.quarantine().clear(identifier)?;
@@ -234,14 +266,8 @@ impl StepWriter<'_> {
         &mut self,
         window: &Window,
         ending: &Ending,
-        counts: Counts,
+        mut counts: Counts,
     ) -> rusqlite::Result<Applied> {
-        // The watermark's version must cover the changes that its records made to clusters.
-        self.records.update_clusters()?;
-        let mut applied = Applied {
-            counts,
-            ..Applied::default()
-        };
         match ending {
             Ending::Complete => self.set_state(window.id, WindowState::Complete, None)?,
             Ending::Suspicious(note) => {
@@ -249,8 +275,6 @@ impl StepWriter<'_> {
             }
             Ending::Failed(note) => self.set_state(window.id, WindowState::Failed, Some(note))?,
         }
-        let set = window.set_spec.as_deref();
-        applied.watermarks.extend(self.take_proof(set)?);
         let is_complete: bool = self
             .connection
             .prepare_cached(
@@ -258,6 +282,21 @@ impl StepWriter<'_> {
                     WHERE pass_id = ?1 AND state IN ('open', 'suspicious', 'failed'))",
             )?
             .query_row([self.pass.0], |row| row.get(0))?;
+        let mut decided = Counts::default();
+        if is_complete {
+            self.records.decide_held(true, &mut decided)?;
+        }
+        self.add_to_pass(0, &Cost::default(), &decided)?;
+        counts.add(&decided);
+        // The watermark's version must cover these deletions, and the changes that its records made to
+        // clusters.
+        self.records.update_clusters()?;
+        let mut applied = Applied {
+            counts,
+            ..Applied::default()
+        };
+        let set = window.set_spec.as_deref();
+        applied.watermarks.extend(self.take_proof(set)?);
         if is_complete {
             self.end_pass()?;
             applied.pass_complete = true;
@@ -268,8 +307,13 @@ impl StepWriter<'_> {
     /// Ends the pass although windows are pending. Each becomes a gap, or is left to the next pass if it has
     /// no end.
     fn leave_gaps(&mut self, unanswered: &[Option<String>]) -> rusqlite::Result<Applied> {
+        // What waits for these windows may wait for weeks. What nothing contradicts so far is stored.
+        let mut counts = Counts::default();
+        self.records.decide_held(false, &mut counts)?;
+        self.add_to_pass(0, &Cost::default(), &counts)?;
         self.records.update_clusters()?;
         let mut applied = Applied {
+            counts,
             pass_complete: true,
             ..Applied::default()
         };
@@ -306,9 +350,26 @@ impl StepWriter<'_> {
              WHERE id = ?1",
             params![self.pass.0, self.now_ms],
         )?;
+        if self.records.lists_all && self.is_complete()? {
+            self.records.rivals.forget_unseen(self.pass)?;
+        }
         self.records
             .quarantine()
             .clear_nameless(self.pass, self.now_ms)
+    }
+
+    /// Whether all windows of the pass were read.
+    fn is_complete(&self) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached("SELECT state = 'complete' FROM pass WHERE id = ?1")?
+            .query_row([self.pass.0], |row| row.get(0))
+    }
+
+    /// The set of a window; empty for the whole repository.
+    fn set_of(&self, window: WindowId) -> rusqlite::Result<String> {
+        self.connection
+            .prepare_cached("SELECT coalesce(set_spec, '') FROM window WHERE id = ?1")?
+            .query_row([window.0], |row| row.get(0))
     }
 
     /// Stores what the list of `set` proves as it is in this transaction: its gaps, its head and its

@@ -28,6 +28,11 @@ impl Listed {
         }
     }
 
+    /// The window of the reading.
+    pub(super) fn window(&self) -> WindowId {
+        self.window
+    }
+
     /// Adds an item.
     pub(super) fn note(&mut self, identifier: &str) {
         if self.items.len() < MOST {

@@ -8,6 +8,8 @@
 //! - `step`: the steps of a pass as types
 //! - `pack`: preparing steps outside of transactions; `apply`: storing them in one
 //! - `record_writer`: storing the records of a step; `listed`: the items of the present reading
+//! - `contradiction`: which of two listed states is stored; `rivals`: the other states as rows;
+//!   `settle`: deciding about them
 //! - `quarantine`: items that could not become records
 //! - `payload`: compression of metadata
 //! - `records`: reading single records; `changes`: the change feed
@@ -29,6 +31,7 @@ mod apply;
 mod changes;
 mod clock;
 mod cluster;
+mod contradiction;
 mod copy;
 mod disappeared;
 mod error;
@@ -48,9 +51,11 @@ mod payload;
 mod quarantine;
 mod record_writer;
 mod records;
+mod rivals;
 mod schema;
 mod search;
 mod selection;
+mod settle;
 mod sources;
 mod step;
 mod upkeep;

@@ -7,7 +7,7 @@ use super::gaps;
 use super::open::Cached;
 use super::{
     Counts, ListState, NewWindow, Pass, PassId, PassKind, PassState, Place, Reader, SourceId, Span,
-    Store, StoreError, Window, WindowId, WindowState,
+    Store, StoreError, Version, Window, WindowId, WindowState,
 };
 use crate::oai::{Datestamp, ResumptionToken};
 
@@ -40,9 +40,15 @@ impl Store {
                 params![source.0, now_ms, replaces_open],
             )?;
             transaction.run(
-                "INSERT INTO pass (source_id, kind, state, moves_watermark, started_at)
-                 VALUES (?1, ?2, 'open', ?3, ?4)",
-                params![source.0, kind.word(), moves_watermark, now_ms],
+                "INSERT INTO pass (source_id, kind, state, moves_watermark, started_at, after_version)
+                 VALUES (?1, ?2, 'open', ?3, ?4, ?5)",
+                params![
+                    source.0,
+                    kind.word(),
+                    moves_watermark,
+                    now_ms,
+                    Version::last(transaction)?.0,
+                ],
             )?;
             let pass = PassId(transaction.last_insert_rowid());
             for window in windows {

@@ -184,6 +184,20 @@ impl<'a> Quarantine<'a> {
         Ok(())
     }
 
+    /// Removes the items of this identifier whose datestamp is not after `datestamp`, or is no date.
+    pub(super) fn clear_up_to(&self, identifier: &str, datestamp: &str) -> rusqlite::Result<()> {
+        if self.has_items {
+            self.connection
+                .prepare_cached(
+                    "DELETE FROM quarantine WHERE source_id = ?1 AND identifier = ?2
+                        AND (?3 = '' OR datestamp_text NOT GLOB '[0-9][0-9][0-9][0-9]-*'
+                            OR coalesce(substr(datestamp_text, 1, length(?3)) <= ?3, true))",
+                )?
+                .execute(params![self.source.0, identifier, datestamp])?;
+        }
+        Ok(())
+    }
+
     /// Removes items without an identifier that the complete full pass `pass` did not show again.
     ///
     /// They cannot be requested by name, so a full list without them is the only sign that they can

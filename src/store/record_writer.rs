@@ -1,29 +1,37 @@
 //! Writing the records of a pass: a record is compared with its stored state, then inserted, updated
 //! or left as it is.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::cluster::{self, ChangedRecord, Clusters, RecentKeys};
+use super::contradiction::{Choice, Shown, ShownBy, State, choose};
 use super::listed::Listed;
-use super::pack::Payload;
+use super::pack::{Payload, content_hash_of};
 use super::payload::compress_alone;
 use super::quarantine::Quarantine;
-use super::{Counts, PassId, SourceId, Version};
+use super::rivals::{Rival, RivalState, Rivals};
+use super::{Counts, PassId, PassKind, SourceId, Version};
 use crate::oai::response::BadItem;
 use crate::oai::{Datestamp, Header, Record};
 
 /// The records of one pass within one write transaction.
 pub(super) struct RecordWriter<'a> {
-    connection: &'a Connection,
-    source: SourceId,
-    pass: PassId,
+    pub(super) connection: &'a Connection,
+    pub(super) source: SourceId,
+    pub(super) pass: PassId,
     now_ms: i64,
     metadata_prefix: &'a str,
     /// The last version that was given out.
     version: Version,
     quarantine: Quarantine<'a>,
+    pub(super) rivals: Rivals<'a>,
+    /// Whether the pass lists everything.
+    pub(super) lists_all: bool,
+    /// The last version before the pass.
+    after_version: i64,
     /// The numbers of the combinations of sets that this transaction has met.
     set_lists: HashMap<String, i64>,
     /// By how much the source's numbers of live and deleted records change.
@@ -36,12 +44,100 @@ pub(super) struct RecordWriter<'a> {
 }
 
 /// The stored state of a record that arrives again.
-struct Known {
-    id: i64,
-    datestamp: Option<i64>,
-    deleted: bool,
-    hash: [u8; 16],
-    seen_pass: i64,
+pub(super) struct Known {
+    pub(super) id: i64,
+    pub(super) identifier: String,
+    pub(super) datestamp: Option<i64>,
+    pub(super) datestamp_text: Option<String>,
+    pub(super) deletion: i64,
+    pub(super) hash: [u8; 16],
+    pub(super) set_list: i64,
+    /// The configured sets whose lists show this state.
+    pub(super) listed_in: Option<i64>,
+    pub(super) seen_pass: i64,
+    /// The version of its first state, if it has had no other.
+    pub(super) only_version: Option<i64>,
+}
+
+impl Known {
+    const COLUMNS: &str = "id, identifier, datestamp, datestamp_text, deleted, content_hash,
+        set_list_id, listed_in, seen_pass, iif(version = created_version, version, NULL)";
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            identifier: row.get(1)?,
+            datestamp: row.get(2)?,
+            datestamp_text: row.get(3)?,
+            deletion: row.get(4)?,
+            hash: row.get(5)?,
+            set_list: row.get(6)?,
+            listed_in: row.get(7)?,
+            seen_pass: row.get(8)?,
+            only_version: row.get(9)?,
+        })
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deletion != 0
+    }
+
+    fn has_disappeared(&self) -> bool {
+        self.deletion == 2
+    }
+
+    fn state(&self) -> State {
+        State {
+            deleted: self.is_deleted(),
+            datestamp: self.datestamp,
+        }
+    }
+
+    /// The stored state as a rival of the state that takes its place.
+    pub(super) fn as_rival(&self, set: &str, state: RivalState) -> Rival {
+        Rival {
+            record: self.id,
+            set: set.to_owned(),
+            hash: self.hash,
+            datestamp: self.datestamp,
+            datestamp_text: self.datestamp_text.clone(),
+            set_list: self.set_list,
+            deleted: self.is_deleted(),
+            state,
+            own: false,
+            listed_live: false,
+            seen_pass: self.seen_pass,
+        }
+    }
+}
+
+/// A state of a record that is to be stored.
+pub(super) struct NewState<'a> {
+    pub(super) record: &'a Record,
+    pub(super) payload: &'a Payload,
+    pub(super) datestamp: Option<i64>,
+    /// The sets of the header, less those that the record has left.
+    pub(super) set_specs: Cow<'a, [String]>,
+    pub(super) hash: [u8; 16],
+}
+
+impl<'a> NewState<'a> {
+    pub(super) fn new(record: &'a Record, payload: &'a Payload) -> Self {
+        Self {
+            record,
+            payload,
+            datestamp: record.header.instant().map(Datestamp::unix),
+            set_specs: Cow::Borrowed(&record.header.set_specs),
+            hash: payload.hash,
+        }
+    }
+
+    fn state(&self) -> State {
+        State {
+            deleted: self.record.header.deleted,
+            datestamp: self.datestamp,
+        }
+    }
 }
 
 impl<'a> RecordWriter<'a> {
@@ -53,6 +149,7 @@ impl<'a> RecordWriter<'a> {
         metadata_prefix: &'a str,
         recent_keys: Option<RecentKeys>,
     ) -> rusqlite::Result<Self> {
+        let (lists_all, after_version) = kind_of_pass(transaction, pass)?;
         Ok(Self {
             connection: transaction,
             source,
@@ -61,6 +158,9 @@ impl<'a> RecordWriter<'a> {
             metadata_prefix,
             version: Version::last(transaction)?,
             quarantine: Quarantine::new(transaction, source)?,
+            rivals: Rivals::new(transaction, source)?,
+            lists_all,
+            after_version,
             set_lists: HashMap::new(),
             live: 0,
             deleted: 0,
@@ -88,7 +188,7 @@ impl<'a> RecordWriter<'a> {
         self.version
     }
 
-    fn next_version(&mut self) -> i64 {
+    pub(super) fn next_version(&mut self) -> i64 {
         self.version = self.version.next(self.now_ms);
         self.version.0
     }
@@ -105,11 +205,12 @@ impl<'a> RecordWriter<'a> {
         Ok(())
     }
 
-    /// Stores a record as listed. `listed` has the items that the same reading has shown before.
+    /// Stores a record. `listed` has the items that the same reading has shown before.
     pub(super) fn store(
         &mut self,
         record: &Record,
         payload: &Payload,
+        shown_by: ShownBy<'_>,
         listed: &Listed,
         counts: &mut Counts,
     ) -> rusqlite::Result<()> {
@@ -117,11 +218,11 @@ impl<'a> RecordWriter<'a> {
             counts.repaired += 1;
         }
         let identifier = &record.header.identifier;
-        let datestamp = Datestamp::parse(&record.header.datestamp);
-        let datestamp = datestamp.map(|(datestamp, _)| datestamp.unix());
+        let mut new = NewState::new(record, payload);
         let Some(known) = self.known(identifier)? else {
             let version = self.next_version();
-            let id = self.insert(record, datestamp, payload, version)?;
+            let listed_in = self.list_in(None, record.header.deleted, shown_by)?;
+            let id = self.insert(&new, version, listed_in)?;
             self.note_changed(id, false, record, payload);
             counts.new += 1;
             *if record.header.deleted {
@@ -129,40 +230,115 @@ impl<'a> RecordWriter<'a> {
             } else {
                 &mut self.live
             } += 1;
-            return self.quarantine.clear(identifier);
+            return self.clear_quarantine(&record.header, shown_by);
         };
-        let older = matches!((datestamp, known.datestamp), (Some(new), Some(old)) if new < old);
-        if older && known.seen_pass == self.pass.0 && listed.may_have(identifier) {
-            // The list has two states of one item, and the newer state came first.
+        let shown = match known.seen_pass >= self.pass.0 {
+            // That it disappeared is a conclusion, which no list has shown.
+            _ if known.has_disappeared() => Shown::Before,
+            true if listed.may_have(identifier) => Shown::ThisReading,
+            true => Shown::ThisPass,
+            false => Shown::Before,
+        };
+        let rivals = self.rivals.of(known.id)?;
+        self.take_up_sets(&mut new, &known, &rivals, shown, shown_by)?;
+        if new.hash == known.hash {
             counts.unchanged += 1;
-            return Ok(());
+            // Of states with the same content, the newest datestamp of the pass stays.
+            // Without a datestamp, as some repositories answer GetRecord, the known one stays.
+            let is_newest = !record.header.datestamp.is_empty()
+                && (shown == Shown::Before || new.datestamp >= known.datestamp);
+            self.touch(&known, is_newest.then_some(&new), shown_by)?;
+            return self.clear_quarantine(&record.header, shown_by);
         }
-        if payload.metadata.is_none() && !record.header.deleted && self.has_metadata(known.id)? {
+        if shown_by.is_list
+            && let Some(rival) = rivals.iter().find(|rival| new.is(rival, shown_by))
+        {
+            counts.unchanged += 1;
+            return self.rivals.see(rival, self.pass);
+        }
+        let choice = if shown_by.is_list {
+            choose(known.state(), new.state(), shown)
+        } else {
+            Choice::Take
+        };
+        let is_bare = payload.metadata.is_none() && !record.header.deleted;
+        let is_kept = is_bare
+            && match choice {
+                Choice::Take | Choice::Replace | Choice::Revive => {
+                    (known.is_deleted() && shown_by.is_list) || self.has_metadata(known.id)?
+                }
+                Choice::Keep | Choice::Doubt | Choice::Hold => false,
+            };
+        if is_kept {
             return self.keep_stored(&known, record, counts);
         }
-        if known.hash == payload.hash {
-            self.connection
-                .prepare_cached(
-                    // Without a datestamp, as some repositories answer GetRecord, the known one stays.
-                    "UPDATE record SET seen_pass = ?4,
-                         datestamp = CASE WHEN ?5 THEN ?2 ELSE datestamp END,
-                         datestamp_text = CASE WHEN ?5 THEN ?3 ELSE datestamp_text END
-                     WHERE id = ?1",
-                )?
-                .execute(params![
-                    known.id,
-                    datestamp,
-                    datestamp_text(&record.header.datestamp),
-                    self.pass.0,
-                    !record.header.datestamp.is_empty(),
-                ])?;
-            counts.unchanged += 1;
-            return self.quarantine.clear(identifier);
+        match choice {
+            Choice::Take => {}
+            Choice::Replace => {
+                self.rivals
+                    .put(&known.as_rival(shown_by.set, RivalState::Refused))?;
+            }
+            Choice::Revive => self.doubt_stored_tombstone(&known, shown_by)?,
+            Choice::Keep | Choice::Doubt => {
+                let state = match choice {
+                    Choice::Doubt => RivalState::Doubted,
+                    _ => RivalState::Refused,
+                };
+                let rival = self.rival(&known, &new, shown_by, state)?;
+                self.rivals.put(&rival)?;
+                counts.unchanged += 1;
+                return Ok(());
+            }
+            Choice::Hold => {
+                let own = shown == Shown::ThisReading;
+                let rival = self.rival(&known, &new, shown_by, RivalState::Held)?;
+                self.rivals.put(&Rival {
+                    own,
+                    ..rival.clone()
+                })?;
+                self.rivals.set_window(&rival, listed.window())?;
+                if !record.header.deleted {
+                    self.rivals.put_content(&rival, payload)?;
+                }
+                return self.clear_quarantine(&record.header, shown_by);
+            }
         }
+        self.replace(&known, &new, shown_by, counts)?;
+        self.clear_quarantine(&record.header, shown_by)
+    }
+
+    /// Removes the items of a record from the quarantine, now that a state of it can be read. A list may show
+    /// an older state beside the one that cannot be read, which stays in the quarantine then.
+    fn clear_quarantine(&self, header: &Header, shown_by: ShownBy<'_>) -> rusqlite::Result<()> {
+        if shown_by.is_list {
+            self.quarantine
+                .clear_up_to(&header.identifier, &header.datestamp)
+        } else {
+            self.quarantine.clear(&header.identifier)
+        }
+    }
+
+    /// Whether this pass has stored a record for the first time, and has not changed it since.
+    pub(super) fn is_new(&self, known: &Known) -> bool {
+        known
+            .only_version
+            .is_some_and(|version| version > self.after_version)
+    }
+
+    /// Puts another state in the place of a stored one.
+    pub(super) fn replace(
+        &mut self,
+        known: &Known,
+        new: &NewState<'_>,
+        shown_by: ShownBy<'_>,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
         let version = self.next_version();
-        self.update(&known, record, datestamp, payload, version)?;
-        self.note_changed(known.id, true, record, payload);
-        match (known.deleted, record.header.deleted) {
+        let deleted = new.record.header.deleted;
+        let listed_in = self.list_in(Some(known), deleted, shown_by)?;
+        self.update(known, new, version, listed_in)?;
+        self.note_changed(known.id, true, new.record, new.payload);
+        match (known.is_deleted(), deleted) {
             (false, true) => {
                 counts.deleted += 1;
                 self.live -= 1;
@@ -175,7 +351,177 @@ impl<'a> RecordWriter<'a> {
             }
             _ => counts.changed += 1,
         }
-        self.quarantine.clear(identifier)
+        Ok(())
+    }
+
+    /// Takes from a listed state the sets that the record has left, and adds those that the lists of
+    /// other sets vouch for: some repositories name in each header only the set of the list.
+    fn take_up_sets(
+        &mut self,
+        new: &mut NewState<'_>,
+        known: &Known,
+        rivals: &[Rival],
+        shown: Shown,
+        shown_by: ShownBy<'_>,
+    ) -> rusqlite::Result<()> {
+        if new.record.header.deleted {
+            return Ok(());
+        }
+        let is_own =
+            |rival: &&Rival| shown_by.is_list && rival.deleted && rival.set == shown_by.set;
+        for rival in rivals.iter().filter(is_own) {
+            self.rivals.set_own(rival)?;
+        }
+        let left: Vec<&str> = rivals
+            .iter()
+            .filter(|rival| rival.means_left() && rival.set != shown_by.set)
+            .map(|rival| rival.set.as_str())
+            .collect();
+        if new.set_specs.iter().any(|spec| is_below_any(spec, &left)) {
+            let mut stay = new.set_specs.to_vec();
+            stay.retain(|spec| !is_below_any(spec, &left));
+            self.set_sets(new, stay)?;
+        }
+        let is_other = new.hash != known.hash && new.datestamp == known.datestamp;
+        if shown_by.set.is_empty() || known.is_deleted() || !is_other {
+            return Ok(());
+        }
+        let stored = self.set_specs(known.set_list)?;
+        if self.hash_with(new, &stored)? != known.hash {
+            return Ok(());
+        }
+        // Nothing but the sets differs.
+        let lists = self.sets_listing(known)?;
+        let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
+        let is_vouched = |spec: &String| new.set_specs.contains(spec) || is_below_any(spec, &lists);
+        let further: Vec<String> = new
+            .set_specs
+            .iter()
+            .filter(|spec| !stored.contains(spec))
+            .cloned()
+            .collect();
+        if stored.iter().all(is_vouched) && (further.is_empty() || shown != Shown::Before) {
+            self.set_sets(new, [stored, further].concat())?;
+        }
+        Ok(())
+    }
+
+    /// Gives a state other sets than those of its header.
+    fn set_sets(&self, new: &mut NewState<'_>, set_specs: Vec<String>) -> rusqlite::Result<()> {
+        new.hash = self.hash_with(new, &set_specs)?;
+        new.set_specs = Cow::Owned(set_specs);
+        Ok(())
+    }
+
+    /// The hash that a state would have with these sets.
+    fn hash_with(&self, new: &NewState<'_>, set_specs: &[String]) -> rusqlite::Result<[u8; 16]> {
+        let deleted = new.record.header.deleted;
+        let metadata = self.text(new.payload.metadata.as_ref())?;
+        let extra = self.text(new.payload.extra.as_ref())?;
+        let (metadata, extra) = (metadata.as_deref(), extra.as_deref());
+        Ok(content_hash_of(deleted, set_specs, metadata, extra))
+    }
+
+    /// Notes that the pass shows the stored state, with the datestamp of `new` if there is one.
+    fn touch(
+        &mut self,
+        known: &Known,
+        new: Option<&NewState<'_>>,
+        shown_by: ShownBy<'_>,
+    ) -> rusqlite::Result<()> {
+        let listed_in = self.list_in(Some(known), known.is_deleted(), shown_by)?;
+        let (datestamp, text) = match new {
+            Some(new) => (new.datestamp, datestamp_text(&new.record.header.datestamp)),
+            None => (known.datestamp, known.datestamp_text.as_deref()),
+        };
+        self.connection
+            .prepare_cached(
+                "UPDATE record SET datestamp = ?2, datestamp_text = ?3, seen_pass = ?4,
+                    listed_in = ?5 WHERE id = ?1",
+            )?
+            .execute(params![known.id, datestamp, text, self.pass.0, listed_in,])?;
+        Ok(())
+    }
+
+    /// A listed state as a rival of the stored one.
+    fn rival(
+        &mut self,
+        known: &Known,
+        new: &NewState<'_>,
+        shown_by: ShownBy<'_>,
+        state: RivalState,
+    ) -> rusqlite::Result<Rival> {
+        let header = &new.record.header;
+        Ok(Rival {
+            record: known.id,
+            set: shown_by.set.to_owned(),
+            hash: new.hash,
+            datestamp: new.datestamp,
+            datestamp_text: datestamp_text(&header.datestamp).map(str::to_owned),
+            set_list: self.set_list(&new.set_specs)?,
+            deleted: header.deleted,
+            state,
+            own: false,
+            listed_live: false,
+            seen_pass: self.pass.0,
+        })
+    }
+
+    /// A list shows a record live whose tombstone this pass has stored: GetRecord decides.
+    pub(super) fn doubt_stored_tombstone(
+        &mut self,
+        known: &Known,
+        shown_by: ShownBy<'_>,
+    ) -> rusqlite::Result<()> {
+        let mut lists = self.sets_listing(known)?;
+        if lists.is_empty() {
+            lists.push(shown_by.set.to_owned());
+        }
+        for set in lists {
+            let own = set == shown_by.set;
+            let rival = known.as_rival(&set, RivalState::Doubted);
+            let listed_live = true;
+            self.rivals.put(&Rival {
+                own,
+                listed_live,
+                ..rival
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The combination of configured sets whose lists show a record, now that `shown_by` shows it.
+    fn list_in(
+        &mut self,
+        known: Option<&Known>,
+        deleted: bool,
+        shown_by: ShownBy<'_>,
+    ) -> rusqlite::Result<Option<i64>> {
+        let same = known.filter(|known| known.is_deleted() == deleted);
+        let before = same.and_then(|known| known.listed_in);
+        if shown_by.set.is_empty() {
+            return Ok(before);
+        }
+        let mut sets = match before {
+            Some(before) => self.set_specs(before)?,
+            // Stored before sets were noted: only a list of everything tells of all its sets.
+            None if same.is_some() && !self.lists_all => return Ok(None),
+            None => Vec::new(),
+        };
+        if sets.iter().any(|set| set == shown_by.set) {
+            return Ok(before);
+        }
+        sets.push(shown_by.set.to_owned());
+        sets.sort_unstable();
+        self.set_list(&sets).map(Some)
+    }
+
+    /// The configured sets whose lists show the stored state, as far as they are known.
+    pub(super) fn sets_listing(&self, known: &Known) -> rusqlite::Result<Vec<String>> {
+        match known.listed_in {
+            Some(sets) => self.set_specs(sets),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Marks a record as listed live by its identifier alone. If the store should have it live and does
@@ -191,7 +537,7 @@ impl<'a> RecordWriter<'a> {
             self.connection
                 .prepare_cached("UPDATE record SET seen_pass = max(seen_pass, ?2) WHERE id = ?1")?
                 .execute(params![known.id, self.pass.0])?;
-            if !known.deleted {
+            if !known.is_deleted() {
                 return Ok(());
             }
         }
@@ -253,14 +599,14 @@ impl<'a> RecordWriter<'a> {
         let Some(known) = self.known(identifier)? else {
             return Ok(());
         };
-        if known.deleted || known.seen_pass >= self.pass.0 {
+        if known.is_deleted() || known.seen_pass >= self.pass.0 {
             return Ok(());
         }
         let version = self.next_version();
         self.connection
             .prepare_cached(
                 "UPDATE record SET deleted = 2, content_hash = zeroblob(16), version = ?2,
-                    seen_pass = ?3 WHERE id = ?1",
+                    seen_pass = ?3, listed_in = NULL WHERE id = ?1",
             )?
             .execute(params![known.id, version, self.pass.0])?;
         self.delete_payload(known.id)?;
@@ -292,7 +638,13 @@ impl<'a> RecordWriter<'a> {
         &self.quarantine
     }
 
-    fn note_changed(&mut self, id: i64, known: bool, record: &Record, payload: &Payload) {
+    pub(super) fn note_changed(
+        &mut self,
+        id: i64,
+        known: bool,
+        record: &Record,
+        payload: &Payload,
+    ) {
         if self.clusters.is_some() {
             let describe = || cluster::describe_record(self.metadata_prefix, record);
             self.changed.push(ChangedRecord {
@@ -303,22 +655,23 @@ impl<'a> RecordWriter<'a> {
         }
     }
 
-    fn known(&self, identifier: &str) -> rusqlite::Result<Option<Known>> {
+    pub(super) fn known(&self, identifier: &str) -> rusqlite::Result<Option<Known>> {
         self.connection
-            .prepare_cached(
-                "SELECT id, datestamp, deleted, content_hash, seen_pass FROM record
-                 WHERE identifier = ?1 AND source_id = ?2",
-            )?
-            .query_row(params![identifier, self.source.0], |row| {
-                Ok(Known {
-                    id: row.get(0)?,
-                    datestamp: row.get(1)?,
-                    deleted: row.get::<_, i64>(2)? != 0,
-                    hash: row.get(3)?,
-                    seen_pass: row.get(4)?,
-                })
-            })
+            .prepare_cached(&format!(
+                "SELECT {} FROM record WHERE identifier = ?1 AND source_id = ?2",
+                Known::COLUMNS
+            ))?
+            .query_row(params![identifier, self.source.0], Known::from_row)
             .optional()
+    }
+
+    pub(super) fn known_by_id(&self, id: i64) -> rusqlite::Result<Known> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {} FROM record WHERE id = ?1",
+                Known::COLUMNS
+            ))?
+            .query_row([id], Known::from_row)
     }
 
     fn has_metadata(&self, id: i64) -> rusqlite::Result<bool> {
@@ -332,64 +685,67 @@ impl<'a> RecordWriter<'a> {
 
     fn insert(
         &mut self,
-        record: &Record,
-        datestamp: Option<i64>,
-        payload: &Payload,
+        new: &NewState<'_>,
         version: i64,
+        listed_in: Option<i64>,
     ) -> rusqlite::Result<i64> {
-        let set_list = self.set_list(&record.header.set_specs)?;
+        let set_list = self.set_list(&new.set_specs)?;
+        let header = &new.record.header;
         self.connection
             .prepare_cached(
                 "INSERT INTO record (source_id, identifier, datestamp, datestamp_text, set_list_id,
-                    deleted, content_hash, version, created_version, seen_pass)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
+                    deleted, content_hash, version, created_version, seen_pass, listed_in)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)",
             )?
             .execute(params![
                 self.source.0,
-                record.header.identifier,
-                datestamp,
-                datestamp_text(&record.header.datestamp),
+                header.identifier,
+                new.datestamp,
+                datestamp_text(&header.datestamp),
                 set_list,
-                record.header.deleted,
-                payload.hash,
+                header.deleted,
+                new.hash,
                 version,
                 self.pass.0,
+                listed_in,
             ])?;
         let id = self.connection.last_insert_rowid();
-        self.insert_payload(id, record, payload)?;
+        self.insert_payload(id, new.record, new.payload)?;
         Ok(id)
     }
 
     fn update(
         &mut self,
         known: &Known,
-        record: &Record,
-        datestamp: Option<i64>,
-        payload: &Payload,
+        new: &NewState<'_>,
         version: i64,
+        listed_in: Option<i64>,
     ) -> rusqlite::Result<()> {
-        let set_list = self.set_list(&record.header.set_specs)?;
+        let set_list = self.set_list(&new.set_specs)?;
+        let header = &new.record.header;
         self.connection
             .prepare_cached(
                 "UPDATE record SET datestamp = ?2, datestamp_text = ?3, set_list_id = ?4,
-                    deleted = ?5, content_hash = ?6, version = ?7, seen_pass = ?8 WHERE id = ?1",
+                    deleted = ?5, content_hash = ?6, version = ?7, seen_pass = ?8, listed_in = ?9
+                 WHERE id = ?1",
             )?
             .execute(params![
                 known.id,
-                datestamp,
-                datestamp_text(&record.header.datestamp),
+                new.datestamp,
+                datestamp_text(&header.datestamp),
                 set_list,
-                record.header.deleted,
-                payload.hash,
+                header.deleted,
+                new.hash,
                 version,
                 self.pass.0,
+                listed_in,
             ])?;
         self.delete_payload(known.id)?;
-        self.insert_payload(known.id, record, payload)
+        self.insert_payload(known.id, new.record, new.payload)
     }
 
     /// The number of a combination of sets.
-    fn set_list(&mut self, set_specs: &[String]) -> rusqlite::Result<i64> {
+    pub(super) fn set_list(&mut self, set_specs: &[String]) -> rusqlite::Result<i64> {
         let text = set_specs.join("\n");
         if let Some(id) = self.set_lists.get(&text) {
             return Ok(*id);
@@ -403,6 +759,15 @@ impl<'a> RecordWriter<'a> {
             .query_row([&text], |row| row.get(0))?;
         self.set_lists.insert(text, id);
         Ok(id)
+    }
+
+    /// The sets of a combination.
+    pub(super) fn set_specs(&self, set_list: i64) -> rusqlite::Result<Vec<String>> {
+        let text: String = self
+            .connection
+            .prepare_cached("SELECT set_specs FROM set_list WHERE id = ?1")?
+            .query_row([set_list], |row| row.get(0))?;
+        Ok(text.lines().map(str::to_owned).collect())
     }
 
     fn insert_payload(&self, id: i64, record: &Record, payload: &Payload) -> rusqlite::Result<()> {
@@ -438,6 +803,43 @@ impl<'a> RecordWriter<'a> {
         }
         Ok(())
     }
+}
+
+impl NewState<'_> {
+    /// Whether a list has shown this state before, as a rival. A tombstone is the same only in the list
+    /// of the same set.
+    fn is(&self, rival: &Rival, shown_by: ShownBy<'_>) -> bool {
+        rival.hash == self.hash
+            && rival.datestamp == self.datestamp
+            && (!rival.deleted || rival.set == shown_by.set)
+    }
+}
+
+impl Rival {
+    /// Whether it means that the record has left the set of the list.
+    pub(super) fn means_left(&self) -> bool {
+        let is_decided = self.state == RivalState::Refused;
+        self.deleted && is_decided && !self.own && !self.set.is_empty()
+    }
+}
+
+/// Whether a set is one of `sets` or below one of them.
+pub(super) fn is_below_any(spec: &str, sets: &[&str]) -> bool {
+    sets.iter().any(|set| {
+        let rest = spec.strip_prefix(set);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    })
+}
+
+/// Whether a pass lists everything, and the last version before it.
+fn kind_of_pass(connection: &Connection, pass: PassId) -> rusqlite::Result<(bool, i64)> {
+    let found: Option<(String, i64)> = connection
+        .prepare_cached("SELECT kind, after_version FROM pass WHERE id = ?1")?
+        .query_row([pass.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (kind, after_version) = found.unwrap_or_default();
+    let all = [PassKind::Full, PassKind::Identifiers];
+    Ok((all.iter().any(|all| all.word() == kind), after_version))
 }
 
 /// The datestamp as written; `None` if it is written in the canonical form, which its instant gives.

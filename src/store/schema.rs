@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 12] = [
     PLAIN_INDICES,
     JOBS,
     GAPS,
+    RIVALS,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -540,6 +541,37 @@ ALTER TABLE window ADD COLUMN failures INTEGER NOT NULL DEFAULT 0; -- failed win
 UPDATE job SET kind = 'harvest' WHERE kind = 'pass';
 ";
 
+const RIVALS: &str = "
+ALTER TABLE pass ADD COLUMN after_version INTEGER NOT NULL DEFAULT 0; -- the last version before it
+
+-- The configured sets whose lists show the record as it is stored, live or deleted; NULL if the source
+-- is not read by sets, or if they are not known yet.
+ALTER TABLE record ADD COLUMN listed_in INTEGER REFERENCES set_list;
+
+-- Other states of stored records that lists have shown: states that wait for the end of their pass,
+-- states in doubt, and states that have lost.
+CREATE TABLE rival (
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    record_id INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
+    set_spec TEXT NOT NULL,           -- of the list; '' for the whole repository
+    content_hash BLOB NOT NULL,
+    datestamp INTEGER,
+    datestamp_text TEXT,              -- as in record
+    set_list_id INTEGER NOT NULL REFERENCES set_list,
+    deleted INTEGER NOT NULL,         -- 1 for a tombstone
+    state TEXT NOT NULL,              -- held, doubted, refused
+    own INTEGER NOT NULL,             -- 1 if the same list shows the record live
+    listed_live INTEGER NOT NULL,     -- 1 if a pass showed the record live as well
+    seen_pass INTEGER NOT NULL,
+    window_id INTEGER,                -- whose reading showed it, while it waits
+    dictionary_id INTEGER,            -- as in payload; NULL for states without content, and if refused
+    metadata BLOB,
+    extra BLOB,
+    PRIMARY KEY (record_id, set_spec, content_hash)
+) STRICT;
+CREATE INDEX rival_state ON rival (source_id, state);
+";
+
 /// Creates the tables of schema 9 in an empty file.
 #[cfg(test)]
 pub(super) fn create_schema_9(connection: &Connection) {
@@ -741,7 +773,7 @@ mod tests {
             [1]
         );
         let twice = connection.execute(
-            "INSERT INTO record SELECT 3, source_id, identifier, NULL, NULL, 1, 0, x'00', 50, 1, 1
+            "INSERT INTO record SELECT 3, source_id, identifier, NULL, NULL, 1, 0, x'00', 50, 1, 1, NULL
              FROM record WHERE id = 1",
             [],
         );

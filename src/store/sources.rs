@@ -193,6 +193,9 @@ pub struct Traits {
     /// Lists are truncated at this many items, without a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_off_at: Option<u64>,
+    /// Lists have shown live records as deleted, so that GetRecord confirms each tombstone.
+    #[serde(skip_serializing_if = "is_false")]
+    pub false_tombstones: bool,
     /// `completeListSize` contradicts the lists.
     #[serde(skip_serializing_if = "is_false")]
     pub list_size_lies: bool,
@@ -265,6 +268,8 @@ words! {
         HeldDeletions = "held_deletions",
         /// A run brought so many records that the next one waits for confirmation.
         HeldGrowth = "held_growth",
+        /// Records are listed in several states, and GetRecord does not say which one holds.
+        ContradictoryLists = "contradictory_lists",
         /// Pages had to be repaired to be read.
         RepairedPages = "repaired_pages",
         /// The metadata is of a format that cannot be converted.

@@ -1,5 +1,7 @@
 //! The steps of a pass, and the results of storing them.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::{Ending, NewWindow, Place, Watermark, WindowId};
@@ -38,6 +40,14 @@ pub enum Step {
         /// The cost of the requests.
         cost: Cost,
     },
+    /// The lists of the pass have ended, for now at least, and GetRecord was asked about records that
+    /// are listed in several states.
+    Settle {
+        /// The answers: live records and tombstones.
+        found: Vec<Record>,
+        /// The identifiers that the repository does not know.
+        unknown: Vec<String>,
+    },
     /// The reading of a window has ended without a page to store.
     End {
         /// The window.
@@ -74,7 +84,7 @@ impl Step {
     pub(super) fn records_mut(&mut self) -> &mut [Record] {
         match self {
             Self::Page(page) => &mut page.records,
-            Self::Reconcile { found, .. } => found,
+            Self::Reconcile { found, .. } | Self::Settle { found, .. } => found,
             Self::Split { .. }
             | Self::Restart { .. }
             | Self::End { .. }
@@ -86,7 +96,7 @@ impl Step {
     pub(super) fn records(&self) -> &[Record] {
         match self {
             Self::Page(page) => &page.records,
-            Self::Reconcile { found, .. } => found,
+            Self::Reconcile { found, .. } | Self::Settle { found, .. } => found,
             Self::Split { .. }
             | Self::Restart { .. }
             | Self::End { .. }
@@ -117,6 +127,12 @@ pub struct PageStep {
     pub order: PageOrder,
     /// The records.
     pub records: Vec<Record>,
+    /// Whether a list shows the records. It may contradict itself or another list, so that the tombstone
+    /// of a live record waits for the end of the list. Otherwise the records came one by one, and are
+    /// stored as they are.
+    pub is_list: bool,
+    /// The identifiers of those records of a list that were requested one by one.
+    pub by_name: HashSet<String>,
     /// Whether the page is one of ListIdentifiers: its records are headers without content.
     pub only_headers: bool,
     /// The items that cannot become records.

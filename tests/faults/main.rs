@@ -12,6 +12,7 @@
 
 mod bytes;
 mod common;
+mod contradictions;
 mod dates;
 mod deletions;
 mod gaps;

@@ -113,8 +113,12 @@ fn check_records(
         if known == Some(stored) {
             continue;
         }
+        // A record that comes first as a tombstone may live; one that was stored live may not be deleted
+        // for that.
+        let was_live = known.is_some_and(|known| !known.state.deleted);
+        let is_false = !was_live && repository.was_second_state(identifier, &stored.state);
         demand!(
-            repository.ever(identifier, &stored.state),
+            is_false || repository.ever(identifier, &stored.state),
             "{identifier} is stored as it never was: {:?}",
             stored.state
         );
@@ -340,8 +344,11 @@ fn check_watermarks(
     let proofs = memory.proofs.iter().map(|proof| (false, proof));
     for (is_head, (set, proof)) in heads.chain(proofs) {
         for (identifier, current) in &repository.current {
+            // Of a set that a record has left, only the list of that set tells.
+            let has_left = repository.has_left(identifier);
             let promised = current.visible_at <= proof.since
                 && current.item.datestamp <= proof.datestamp
+                && !has_left
                 && repository.listed(&current.item, set.as_deref());
             if !promised
                 || aside.contains(identifier)
@@ -417,6 +424,17 @@ pub(crate) fn check_equal(
     Ok(excused)
 }
 
+/// The records of a source, in words, by their versions.
+pub(crate) fn versions(
+    reader: &Reader,
+    name: &str,
+) -> Result<BTreeMap<String, (Version, String)>, String> {
+    let records = stored(reader, name)?.into_iter();
+    Ok(records
+        .map(|(identifier, stored)| (identifier, (stored.version, format!("{:?}", stored.state))))
+        .collect())
+}
+
 fn stored(reader: &Reader, name: &str) -> Result<BTreeMap<String, Stored>, String> {
     let mut records = BTreeMap::new();
     let mut versions = BTreeSet::new();
@@ -458,13 +476,18 @@ fn stored(reader: &Reader, name: &str) -> Result<BTreeMap<String, Stored>, Strin
     fault.map_or(Ok(records), Err)
 }
 
-/// The identifiers in quarantine.
+/// The identifiers in quarantine, and those about which lists contradict themselves and GetRecord has not
+/// answered: people see both.
 fn set_aside(reader: &Reader, source: &Source) -> Result<BTreeSet<String>, String> {
     let items = reader
         .quarantine(source.id, 10_000)
         .map_err(|error| error.to_string())?;
+    let undecided = reader
+        .undecided_identifiers(source.id, 10_000)
+        .map_err(|error| error.to_string())?;
     Ok(items
         .into_iter()
         .filter_map(|item| item.identifier)
+        .chain(undecided)
         .collect())
 }

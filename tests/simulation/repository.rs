@@ -56,6 +56,16 @@ pub(crate) struct Current {
     pub(crate) visible_at: i64,
 }
 
+/// A second state of an item, which lists show beside the present one.
+#[derive(Debug, Clone)]
+pub(crate) struct SecondState {
+    pub(crate) item: Item,
+    /// The only list that shows it; `None` for all.
+    pub(crate) list: Option<String>,
+    /// Whether it comes first on its page.
+    pub(crate) leads: bool,
+}
+
 /// What a harvester is about while the repository changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listing {
@@ -92,6 +102,12 @@ pub(crate) struct Repository {
     pub(crate) late: i64,
     pub(crate) current: BTreeMap<String, Current>,
     pub(crate) disappeared: BTreeMap<String, Item>,
+    /// What decides about lists that contradict themselves, if there are any.
+    contradictions: Option<Rng>,
+    /// What they show beside what is true.
+    pub(crate) second_states: Vec<SecondState>,
+    /// All that they ever showed.
+    second_history: HashMap<String, Vec<State>>,
     history: HashMap<String, Vec<State>>,
     number: usize,
     /// Metadata is padded to about this many bytes.
@@ -141,6 +157,17 @@ impl Repository {
         );
         repository.sets = sets;
         repository.late = late;
+        let behaviour = &repository.model.behaviour;
+        // What else a list shows would make its announced size wrong, and what is held back is not
+        // held back in part. Tokens that name a datestamp come from an index, which has one state of each
+        // record and lists it by its datestamp.
+        let is_fit = behaviour.tokens != Tokens::Doaj
+            && behaviour.complete_list_size != CompleteListSize::Exact
+            && behaviour.clamp.is_none()
+            && behaviour.index_lag.is_zero();
+        // A copy, so that all else of the seed stays as it is.
+        let mut own = rng.clone();
+        repository.contradictions = (is_fit && own.bool()).then_some(own);
         repository.text_bytes = if size == WorldSize::Large && rng.u8(0..40) == 0 {
             4_000
         } else {
@@ -170,6 +197,9 @@ impl Repository {
             late: 0,
             current: BTreeMap::new(),
             disappeared: BTreeMap::new(),
+            contradictions: None,
+            second_states: Vec::new(),
+            second_history: HashMap::new(),
             history: HashMap::new(),
             number: 0,
             text_bytes: 0,
@@ -185,6 +215,19 @@ impl Repository {
     /// change fall between two pages: where tokens are offsets, any record that leaves its place
     /// does that, and nothing a harvester sees tells of it.
     pub(crate) fn change(&mut self, listing: Listing, rng: &mut Rng) {
+        // Some of them move records, as below.
+        if listing == Listing::None
+            && let Some(mut own) = self.contradictions.take()
+        {
+            let is_due = own.u8(0..3) == 0;
+            if is_due {
+                self.contradict(&mut own);
+            }
+            self.contradictions = Some(own);
+            if is_due {
+                return;
+            }
+        }
         let kind = match rng.u8(0..12) {
             0..5 => Change::Insert,
             5..8 => Change::Update,
@@ -308,6 +351,57 @@ impl Repository {
         self.put(item);
     }
 
+    /// Lists show another state of a record from now on: an old version of it, or a tombstone. Where two
+    /// sets are asked for, a record may leave one of them, of which only the list of that set tells.
+    fn contradict(&mut self, rng: &mut Rng) {
+        let names: Vec<&String> = self.current.keys().collect();
+        if names.is_empty() {
+            return;
+        }
+        let identifier = names[rng.usize(0..names.len())].clone();
+        let current = self.current[&identifier].clone();
+        let lists = |item: &Item, set: &String| item.set_specs.contains(set);
+        if current.item.deleted
+            || self
+                .second_states
+                .iter()
+                .any(|second| second.item.identifier == identifier)
+        {
+            return;
+        }
+        let mut second = SecondState {
+            item: current.item.clone(),
+            list: None,
+            leads: rng.bool(),
+        };
+        second.item.deleted = true;
+        let leaves = self.sets.len() == 2 && self.sets.iter().all(|set| lists(&current.item, set));
+        if leaves && rng.bool() {
+            let set = self.sets[rng.usize(0..2)].clone();
+            let mut item = current.item;
+            item.set_specs.retain(|spec| *spec != set);
+            second.item.set_specs = vec![set.clone()];
+            second.item.datestamp = Datestamp::from_unix(self.now);
+            second.list = Some(set);
+            self.put(item);
+        } else if rng.bool() {
+            second.item.deleted = false;
+            let granularity = self.model.behaviour.granularity;
+            let day = |at: Datestamp| at.render(granularity);
+            if day(second.item.datestamp) >= day(Datestamp::from_unix(self.now)) {
+                return;
+            }
+            let mut item = current.item;
+            item.datestamp = Datestamp::from_unix(self.now);
+            let prefix = item.metadata[0].0.clone();
+            item.metadata[0].1 = self.text(&prefix, rng);
+            self.put(item);
+        }
+        self.changes += 1;
+        self.second_states.push(second);
+        self.note_second_states(&identifier);
+    }
+
     fn edit(&mut self, identifier: &str, kind: Change, at: i64, rng: &mut Rng) {
         let datestamp = Datestamp::from_unix(at);
         let mut item = self.current[identifier].item.clone();
@@ -333,6 +427,8 @@ impl Repository {
             }
             Change::Delete | Change::Remove => {
                 self.model.remove(identifier, datestamp);
+                self.second_states
+                    .retain(|second| second.item.identifier != identifier);
                 self.current.remove(identifier);
                 self.disappeared.insert(identifier.to_owned(), item);
                 self.changes += 1;
@@ -358,6 +454,14 @@ impl Repository {
     fn note(&mut self, item: Item) {
         self.changes += 1;
         self.disappeared.remove(&item.identifier);
+        // No list shows such a tombstone alone. It would be believed.
+        for second in &mut self.second_states {
+            let is_beside = second.item.deleted && second.list.is_none();
+            if is_beside && second.item.identifier == item.identifier {
+                second.item.datestamp = item.datestamp;
+            }
+        }
+        self.note_second_states(&item.identifier);
         let state = self.state(&item);
         self.history
             .entry(item.identifier.clone())
@@ -367,6 +471,117 @@ impl Repository {
         let visible_at = self.now.max(item.datestamp.unix() + lag);
         self.current
             .insert(item.identifier.clone(), Current { item, visible_at });
+    }
+
+    fn note_second_states(&mut self, identifier: &str) {
+        let of_item = |second: &&SecondState| second.item.identifier == identifier;
+        let states: Vec<State> = self
+            .second_states
+            .iter()
+            .filter(of_item)
+            .map(|second| self.state(&second.item))
+            .collect();
+        let history = self.second_history.entry(identifier.to_owned());
+        history.or_default().extend(states);
+    }
+
+    /// Whether lists ever showed the item like this beside what was true.
+    pub(crate) fn was_second_state(&self, identifier: &str, state: &State) -> bool {
+        let history = self.second_history.get(identifier);
+        history.is_some_and(|states| states.contains(state))
+    }
+
+    /// Whether a record has left a set, of which only the list of that set tells.
+    pub(crate) fn has_left(&self, identifier: &str) -> bool {
+        let mut second_states = self.second_states.iter();
+        second_states.any(|second| second.list.is_some() && second.item.identifier == identifier)
+    }
+
+    /// Adds to the first page of a list the second states that it shows.
+    pub(crate) fn add_second_states(
+        &self,
+        arguments: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Vec<u8> {
+        let argument = |name: &str| {
+            let found = arguments.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        let verb = argument("verb").unwrap_or_default();
+        let is_list = matches!(verb, "ListRecords" | "ListIdentifiers");
+        if self.second_states.is_empty() || !is_list || argument("resumptionToken").is_some() {
+            return body;
+        }
+        let behaviour = &self.model.behaviour;
+        let granularity = behaviour.granularity;
+        let from = argument("from").filter(|_| !behaviour.ignores_from);
+        let set = argument("set").filter(|_| !behaviour.ignores_set);
+        let mut text = String::from_utf8(body).expect("the model writes UTF-8");
+        let is_empty = text.contains("<error code=\"noRecordsMatch\"");
+        if !is_empty && text.contains("<error ") {
+            return text.into_bytes();
+        }
+        for second in &self.second_states {
+            let item = &second.item;
+            // Both ends may be days.
+            let at = item.datestamp.render(granularity);
+            let is_shown = from.is_none_or(|from| at.as_str() >= &from[..from.len().min(at.len())])
+                && argument("until").is_none_or(|until| {
+                    let length = until.len().min(at.len());
+                    at[..length] <= until[..length]
+                })
+                && match &second.list {
+                    Some(list) => set == Some(list.as_str()),
+                    None => set.is_none_or(|set| item.set_specs.iter().any(|spec| spec == set)),
+                }
+                && (item.deleted || item.metadata(self.prefix).is_some());
+            if !is_shown {
+                continue;
+            }
+            let xml = self.render(item, verb == "ListRecords");
+            let element = if verb == "ListRecords" {
+                "<record>"
+            } else {
+                "<header"
+            };
+            if let Some(at) = if second.leads {
+                text.find(element)
+            } else {
+                text.rfind(element)
+            } {
+                text.insert_str(at, &xml);
+            } else if let Some((before, rest)) = text.split_once("<error ") {
+                let after = rest.split_once("</error>").map_or("", |(_, after)| after);
+                text = format!("{before}<{verb}>{xml}</{verb}>{after}");
+            }
+        }
+        text.into_bytes()
+    }
+
+    fn render(&self, item: &Item, is_record: bool) -> String {
+        let sets: String = item
+            .set_specs
+            .iter()
+            .map(|set| format!("<setSpec>{set}</setSpec>"))
+            .collect();
+        let status = if item.deleted {
+            " status=\"deleted\""
+        } else {
+            ""
+        };
+        let header = format!(
+            "<header{status}><identifier>{}</identifier><datestamp>{}</datestamp>{sets}</header>",
+            item.identifier,
+            item.datestamp.render(self.model.behaviour.granularity)
+        );
+        if !is_record {
+            return header;
+        }
+        let metadata = item
+            .metadata(self.prefix)
+            .map(|xml| format!("<metadata>{xml}</metadata>"))
+            .unwrap_or_default();
+        format!("<record>{header}{metadata}</record>")
     }
 
     fn text(&self, prefix: &str, rng: &mut Rng) -> Arc<str> {

@@ -280,7 +280,8 @@ impl Site {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let now = Datestamp::from_unix(self.repository.now);
-        let mut body = self.repository.model.answer(&arguments, now).body;
+        let body = self.repository.model.answer(&arguments, now).body;
+        let mut body = self.repository.add_second_states(&arguments, body);
         let text = String::from_utf8_lossy(&body);
         if lists || request.verb() == Verb::ListIdentifiers {
             self.repository.note_page(&text);

@@ -16,6 +16,8 @@ use super::http::LoggedRequest;
 pub enum Fault {
     /// This reply instead of the answer.
     Reply(Reply),
+    /// What this replies to the request, instead of the answer.
+    Answer(Arc<dyn Fn(&LoggedRequest) -> Reply + Send + Sync>),
     /// The answer, changed.
     Transform(Arc<dyn Fn(Reply) -> Reply + Send + Sync>),
     /// These bytes instead of any HTTP, then the end of the connection.
@@ -146,7 +148,7 @@ impl Fault {
     pub(super) fn delivers(&self) -> bool {
         matches!(
             self,
-            Self::Transform(_) | Self::Delay(_) | Self::Drip { .. }
+            Self::Answer(_) | Self::Transform(_) | Self::Delay(_) | Self::Drip { .. }
         )
     }
 }

@@ -100,7 +100,7 @@ pub async fn send(
 ) -> io::Result<bool> {
     let body = reply.body.as_slice();
     match fault {
-        None | Some(Fault::Reply(_) | Fault::Transform(_)) => {
+        None | Some(Fault::Reply(_) | Fault::Answer(_) | Fault::Transform(_)) => {
             let whole = [head(reply, Framing::Length, date).as_bytes(), body].concat();
             stream.write_all(&whole).await?;
             return Ok(true);

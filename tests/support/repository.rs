@@ -286,6 +286,7 @@ impl Shared {
         }
         let reply = match &fault {
             Some(Fault::Reply(reply)) => reply.clone(),
+            Some(Fault::Answer(answer)) => answer(&request),
             other => {
                 let answer = state.model.answer(&request.arguments, self.clock.now());
                 match other {

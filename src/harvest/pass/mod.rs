@@ -6,7 +6,7 @@
 //! - `first_page`: what the first page of a list says about its repository
 //! - `dates`, `sets`: repositories that ignore dates or sets
 //! - `window_identifiers`: the identifiers of one window
-//! - `single_records`: records that are asked for by name
+//! - `single_records`: records that are asked for by name, those in doubt among them
 //! - `outcome`: where a window stands after it was read, and where it fails
 //! - `finish`: what a complete pass says about its source
 
@@ -121,7 +121,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         if self.start == PassStart::New && !self.lists_identifiers() && !self.lists_gaps() {
             self.retry_quarantined_items().await?;
         }
-        self.read_windows().await
+        let read = self.read_windows().await;
+        match &read {
+            Ok(()) | Err(Halt::Unfinished(_)) => self.settle_doubts().await?,
+            Err(_) => {}
+        }
+        read
     }
 
     /// Whether the pass lists the gaps of earlier passes.

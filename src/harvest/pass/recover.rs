@@ -248,6 +248,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let mut page = PageStep {
             window: window.id,
             order: PageOrder::First { bound: lowered },
+            is_list: true,
             ending: Some(Ending::Complete),
             ..PageStep::default()
         };
@@ -261,6 +262,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             match self.run.get_record(&header.identifier).await? {
                 SingleRecord::Found(mut record) => {
                     record.header.complete_from(&header);
+                    page.by_name.insert(header.identifier);
                     page.records.push(*record);
                 }
                 SingleRecord::Unreadable {

@@ -9,8 +9,8 @@ use crate::harvest::run::{Halt, SingleRecord};
 use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
-use crate::oai::{Content, Datestamp, Record, Request};
-use crate::store::{PageStep, PassId, Span, Step};
+use crate::oai::{Content, Datestamp, Request};
+use crate::store::{PageStep, PassId, Span, Step, WarningKind};
 
 /// One pass asks for at most this many quarantined items.
 const MAX_RETRIED: u32 = 1_000;
@@ -21,30 +21,101 @@ const MAX_UNREADABLE: u32 = 50;
 /// Asking ends after this many unreadable items in a row: the host may be down.
 const MAX_UNREADABLE_IN_A_ROW: u32 = 5;
 
+/// At most this many records in doubt are counted.
+const MAX_DOUBTED: u32 = 10_000;
+
+/// One run asks for at most this many records in doubt.
+const MAX_ASKED: usize = 500;
+
 /// An item is looked for in at most this many pages of identifiers.
 const MAX_PAGES: u32 = 20;
 
 impl<T: Transport> PassRun<'_, '_, T> {
-    /// Asks once for each live record that a list shows without metadata. If GetRecord shows none
-    /// either, the record stays as it is: live, a header alone.
-    pub(super) async fn fetch_missing_metadata(
-        &mut self,
-        records: &mut [Record],
-    ) -> Result<(), Halt> {
-        for record in records {
+    /// Asks once for each live record that a page shows without metadata. GetRecord may show metadata,
+    /// or that the record is deleted. If it shows a header alone as well, the record is one.
+    pub(super) async fn fetch_missing_metadata(&mut self, page: &mut PageStep) -> Result<(), Halt> {
+        for record in &mut page.records {
             let is_missing = record.metadata.is_none() && !record.header.deleted;
             if !is_missing || !self.run.budget.take_missing_metadata() {
                 continue;
             }
             let answer = self.run.get_record(&record.header.identifier).await?;
-            if let SingleRecord::Found(mut found) = answer
-                && found.metadata.is_some()
-            {
-                found.header.complete_from(&record.header);
-                *record = *found;
+            if let SingleRecord::Found(mut found) = answer {
+                page.by_name.insert(record.header.identifier.clone());
+                if found.metadata.is_some() || found.header.deleted {
+                    found.header.complete_from(&record.header);
+                    *record = *found;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Asks for records about which lists contradict themselves, a limited number in each run. Without
+    /// an answer they stay as they are, a warning says so, and the next run asks again.
+    pub(super) async fn settle_doubts(&mut self) -> Result<(), Halt> {
+        let store = &self.run.context.store;
+        // They wait for windows that cannot be read now. What nothing contradicts so far is stored.
+        if store.has_held_states(self.source.id)? {
+            let nothing = Step::Settle {
+                found: Vec::new(),
+                unknown: Vec::new(),
+            };
+            self.committer.store(nothing).await?;
+        }
+        let mut doubted = store.doubted_identifiers(self.source.id, MAX_DOUBTED)?;
+        if doubted.is_empty() {
+            return self.warn_of_doubts();
+        }
+        // Another order each time, in case GetRecord never answers about some.
+        fastrand::shuffle(&mut doubted);
+        doubted.truncate(MAX_ASKED);
+        let (mut found, mut unknown) = (Vec::new(), Vec::new());
+        let mut in_a_row = 0;
+        for identifier in doubted {
+            match self.run.get_record(&identifier).await? {
+                SingleRecord::Found(record) => {
+                    in_a_row = 0;
+                    // The list of a set may mean that set alone.
+                    let may_be_false = !record.header.deleted && !self.source.is_read_by_sets();
+                    if may_be_false && store.is_listed_as_deleted(self.source.id, &identifier)? {
+                        self.run.repository.traits.false_tombstones = true;
+                    }
+                    found.push(*record);
+                }
+                SingleRecord::Unknown => {
+                    in_a_row = 0;
+                    unknown.push(identifier);
+                }
+                SingleRecord::Unreadable { .. } => in_a_row += 1,
+            }
+            if in_a_row == MAX_UNREADABLE_IN_A_ROW {
+                break;
+            }
+        }
+        if !unknown.is_empty() && found.is_empty() && !self.knows_its_records().await? {
+            unknown.clear();
+        }
+        self.committer
+            .store(Step::Settle { found, unknown })
+            .await?;
+        self.warn_of_doubts()
+    }
+
+    /// Warns of records in doubt, as long as there are any.
+    fn warn_of_doubts(&mut self) -> Result<(), Halt> {
+        let store = &self.run.context.store;
+        let doubted = store.doubted_identifiers(self.source.id, MAX_DOUBTED)?;
+        let message = doubted.first().map(|any| {
+            format!(
+                "{} records are listed in several states, live and deleted for example, and \
+                 GetRecord gives no answer about them; they stay as they are, {any} among them, and \
+                 the next run asks again",
+                doubted.len()
+            )
+        });
+        let kind = WarningKind::ContradictoryLists;
+        self.run.warn(self.source, kind, message.as_deref())
     }
 
     /// Asks again for quarantined items that have an identifier. Items that can be read now, or that

@@ -221,11 +221,50 @@ fn failed(why: String) -> Result<WindowIdentifiers, Halt> {
     Ok(WindowIdentifiers::Failed(why))
 }
 
-/// Leaves each header once, the last of those with one identifier, and gives the identifiers.
+/// Leaves each header once, the last of those with one identifier, and gives the identifiers. A live
+/// header counts more than a deleted one: its record is asked for, so that GetRecord decides.
 fn unique(headers: &mut Vec<Header>) -> BTreeSet<String> {
+    let is_live = |header: &&Header| !header.deleted;
+    let live: BTreeSet<String> = headers
+        .iter()
+        .filter(is_live)
+        .map(|header| header.identifier.clone())
+        .collect();
     let mut seen = BTreeSet::new();
     headers.reverse();
-    headers.retain(|header| seen.insert(header.identifier.clone()));
+    headers.retain(|header| {
+        (!header.deleted || !live.contains(&header.identifier))
+            && seen.insert(header.identifier.clone())
+    });
     headers.reverse();
     seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_header_is_left_once() {
+        let header = |(identifier, datestamp, deleted): &(&str, &str, bool)| Header {
+            identifier: (*identifier).to_owned(),
+            datestamp: (*datestamp).to_owned(),
+            set_specs: Vec::new(),
+            deleted: *deleted,
+        };
+        let listed = [
+            ("a", "1", false),
+            ("b", "2", false),
+            ("b", "3", true),
+            ("c", "4", true),
+            ("a", "5", false),
+            ("c", "6", true),
+        ];
+        let mut headers: Vec<Header> = listed.iter().map(header).collect();
+        let identifiers = unique(&mut headers);
+        let left = [("b", "2", false), ("a", "5", false), ("c", "6", true)];
+        let left: Vec<Header> = left.iter().map(header).collect();
+        assert_eq!(headers, left);
+        assert_eq!(identifiers.len(), 3);
+    }
 }

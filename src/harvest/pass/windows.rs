@@ -21,6 +21,9 @@ use crate::store::{Cost, Ending, NewWindow, PageStep, Span, Step, Window, Window
 /// After this many gaps that fail again, the others wait for the next run.
 const MAX_FAILED_GAPS: usize = 10;
 
+/// At most this many records are expected to come several times in one list.
+const MAX_EXPECTED: u32 = 10_000;
+
 /// A request that the repository refused.
 struct Refusal {
     sent: Request,
@@ -79,6 +82,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
             &self.run.repository.traits,
         );
         let mut reading = Reading::new(window, asked_already, newest_first).comparing(asked);
+        let store = &self.run.context.store;
+        reading.expect_again(&store.rivals(self.source.id, MAX_EXPECTED)?);
         let mut request = self.request(&reading.window, reading.window.token.as_ref());
         loop {
             if self.run.context.stop.is_requested() {
@@ -260,7 +265,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.run.budget.records_were_read(identifiers);
             page.only_headers = self.lists_identifiers();
             if !page.only_headers {
-                self.fetch_missing_metadata(&mut page.records).await?;
+                self.fetch_missing_metadata(page).await?;
             }
         }
         if reading.shows_other_dates() {

@@ -7,7 +7,7 @@ mod order;
 mod tokens;
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub(super) use asked::Asked;
 pub(super) use asked::{names, names_only_others};
@@ -77,12 +77,16 @@ pub(super) struct Reading {
     last_size: Option<u64>,
     /// How far the first page proves the list.
     bound: Option<Datestamp>,
-    /// Hashes of the pages, each over its items.
+    /// Hashes of the pages, two for each: over its items, and over their content.
     fingerprints: HashSet<u64>,
     /// The hash of the last page that had items.
     fingerprint: u64,
+    /// Pages in a row with items that had come before.
+    pages_of_versions: u32,
     /// Hashes of the items' identifiers.
     seen: HashSet<u64>,
+    /// How often items that had come before may come again, by the hashes of their identifiers.
+    again: HashMap<u64, u32>,
     /// An item came twice, or the list became smaller: other items may be missing between two pages.
     moved: bool,
     /// Most items of a page have other dates than were asked for.
@@ -184,7 +188,9 @@ impl Reading {
             bound: window.bound.or(window.span.until),
             fingerprints: HashSet::new(),
             fingerprint: 0,
+            pages_of_versions: 0,
             seen: HashSet::new(),
+            again: HashMap::new(),
             moved: false,
             other_dates: false,
             empty_pages: 0,
@@ -398,6 +404,7 @@ impl Reading {
             place: self.order.place().filter(|_| token.is_some()),
             list_size: list.paging.complete_list_size,
             records: list.items,
+            is_list: true,
             bad: list.bad,
             lowers,
             cost,

@@ -9,6 +9,10 @@ use crate::oai::{Granularity, Record};
 /// A list with more empty pages in a row never ends.
 const MAX_EMPTY_PAGES: u32 = 50;
 
+/// A list that shows more pages in a row with items that it has shown before goes in circles, although
+/// their content is new.
+const MAX_PAGES_OF_VERSIONS: u32 = 10;
+
 /// One reading remembers at most this many identifiers to see whether the list moves.
 const MAX_SEEN: usize = 1 << 20;
 
@@ -20,9 +24,16 @@ impl Reading {
                 .then(|| format!("{MAX_EMPTY_PAGES} pages without records in a row"));
         }
         self.empty_pages = 0;
-        // A list that ends here does not go in circles, whatever it repeats.
+        let has_new_content = self.fingerprints.insert(content_fingerprint(list));
         self.fingerprint = fingerprint(list);
-        (!self.fingerprints.insert(self.fingerprint) && list.token.is_some()).then(|| {
+        if self.fingerprints.insert(self.fingerprint) {
+            self.pages_of_versions = 0;
+            return None;
+        }
+        self.pages_of_versions += 1;
+        let are_versions = has_new_content && self.pages_of_versions <= MAX_PAGES_OF_VERSIONS;
+        // A list that ends here does not go in circles, whatever it repeats.
+        (!are_versions && list.token.is_some()).then(|| {
             format!(
                 "the list goes in circles: it repeats a page after {} items",
                 self.items
@@ -41,12 +52,29 @@ impl Reading {
         self.seen.clear();
     }
 
-    /// Notes items that came before: then other items may be missing between two pages.
+    /// Tells the reading which items lists show several times, and how often beside the first time.
+    pub(in crate::harvest) fn expect_again(&mut self, items: &[(String, u32)]) {
+        let hashed = items
+            .iter()
+            .map(|(identifier, times)| (hash(identifier), *times));
+        self.again = hashed.collect();
+    }
+
+    /// Notes items that came on an earlier page, unless they are expected to come again: then other items
+    /// may be missing between two pages.
     pub(super) fn watch_for_moves(&mut self, list: &List<Record>) {
-        for record in &list.items {
-            if self.seen.len() < MAX_SEEN {
-                self.moved |= !self.seen.insert(hash(&record.header.identifier));
+        let items = list.items.iter();
+        let page: Vec<u64> = items
+            .map(|record| hash(&record.header.identifier))
+            .collect();
+        for item in page.iter().filter(|item| self.seen.contains(item)) {
+            match self.again.get_mut(item) {
+                Some(times) if *times > 0 => *times -= 1,
+                _ => self.moved = true,
             }
+        }
+        if self.seen.len() < MAX_SEEN {
+            self.seen.extend(page);
         }
     }
 
@@ -88,6 +116,21 @@ fn fingerprint(list: &List<Record>) -> u64 {
         None => hash(&bad.raw),
     });
     items.chain(bad).fold(0, u64::wrapping_add)
+}
+
+/// A hash of the content of a page, in any order: of versions of the same items, each has another one.
+fn content_fingerprint(list: &List<Record>) -> u64 {
+    let items = list.items.iter().map(|record| {
+        let Record {
+            header,
+            metadata,
+            extra,
+            ..
+        } = record;
+        hash(&(&header.identifier, header.deleted, metadata, extra))
+    });
+    let bad = list.bad.iter().map(|bad| hash(&bad.raw));
+    items.chain(bad).fold(1, u64::wrapping_add)
 }
 
 fn hash(value: &impl Hash) -> u64 {

@@ -1,0 +1,402 @@
+//! Rivals of stored records as rows: other states of the same identifier that lists have shown, and that
+//! are not stored, or not yet.
+
+use rusqlite::{Connection, Row, params};
+
+use super::pack::Payload;
+use super::payload::Compressed;
+use super::{PassId, Reader, SourceId, Store, StoreError, WindowId};
+
+/// Where a rival stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RivalState {
+    /// A tombstone, or an older state, that waits for the end of its pass.
+    Held,
+    /// GetRecord has to decide.
+    Doubted,
+    /// It has lost. It is ignored as long as nothing changes.
+    Refused,
+}
+
+impl RivalState {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Doubted => "doubted",
+            Self::Refused => "refused",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        [Self::Held, Self::Doubted, Self::Refused]
+            .into_iter()
+            .find(|state| state.word() == word)
+    }
+}
+
+/// Another state of a stored record, as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rival {
+    /// The row of the record.
+    pub(super) record: i64,
+    /// The set of the list; empty for the whole repository.
+    pub(super) set: String,
+    pub(super) hash: [u8; 16],
+    pub(super) datestamp: Option<i64>,
+    pub(super) datestamp_text: Option<String>,
+    /// The combination of sets that its header names.
+    pub(super) set_list: i64,
+    pub(super) deleted: bool,
+    pub(super) state: RivalState,
+    /// The same list shows the record live, so that a tombstone does not mean that the record has left
+    /// the set.
+    pub(super) own: bool,
+    /// A pass that showed it, or a later one, showed the record live as well.
+    pub(super) listed_live: bool,
+    /// The last pass that showed it.
+    pub(super) seen_pass: i64,
+}
+
+const COLUMNS: &str = "record_id, set_spec, content_hash, datestamp, datestamp_text, set_list_id,
+    deleted, state, own, listed_live, seen_pass";
+
+/// The rivals of one source within a write transaction.
+pub(super) struct Rivals<'a> {
+    connection: &'a Connection,
+    source: SourceId,
+    /// False where the source has none, so that most records cost no statement.
+    has_rows: bool,
+}
+
+impl<'a> Rivals<'a> {
+    pub(super) fn new(connection: &'a Connection, source: SourceId) -> rusqlite::Result<Self> {
+        let has_rows = connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM rival WHERE source_id = ?1)")?
+            .query_row([source.0], |row| row.get(0))?;
+        Ok(Self {
+            connection,
+            source,
+            has_rows,
+        })
+    }
+
+    /// The rivals of one record.
+    pub(super) fn of(&self, record: i64) -> rusqlite::Result<Vec<Rival>> {
+        if !self.has_rows {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM rival WHERE record_id = ?1 ORDER BY datestamp DESC, set_spec"
+            ))?
+            .query_map([record], from_row)?
+            .collect()
+    }
+
+    /// The tombstones that wait or are in doubt, and the older states that wait; those of one record come
+    /// together, the newest first.
+    pub(super) fn waiting(&self) -> rusqlite::Result<Vec<Rival>> {
+        if !self.has_rows {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM rival
+                 WHERE source_id = ?1 AND state IN ('held', 'doubted')
+                    AND (deleted OR state = 'held')
+                 ORDER BY record_id, datestamp DESC, set_spec"
+            ))?
+            .query_map([self.source.0], from_row)?
+            .collect()
+    }
+
+    /// The refused rivals that `pass` showed without the stored state of their records.
+    pub(super) fn alone(&self, pass: PassId) -> rusqlite::Result<Vec<Rival>> {
+        if !self.has_rows {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM rival
+                 WHERE source_id = ?1 AND state = 'refused' AND seen_pass = ?2
+                    AND (SELECT seen_pass FROM record WHERE id = record_id) < ?2"
+            ))?
+            .query_map(params![self.source.0, pass.0], from_row)?
+            .collect()
+    }
+
+    /// Adds a rival, or renews it unless its datestamp would become older. A doubt stays a doubt.
+    pub(super) fn put(&mut self, rival: &Rival) -> rusqlite::Result<()> {
+        self.has_rows = true;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO rival (source_id, record_id, set_spec, content_hash, datestamp,
+                    datestamp_text, set_list_id, deleted, state, own, listed_live, seen_pass)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                 ON CONFLICT (record_id, set_spec, content_hash) DO UPDATE
+                 SET datestamp = excluded.datestamp, datestamp_text = excluded.datestamp_text,
+                    state = iif(state = 'doubted', state, excluded.state),
+                    own = max(own, excluded.own),
+                    listed_live = max(listed_live, excluded.listed_live), seen_pass = excluded.seen_pass
+                 WHERE coalesce(excluded.datestamp >= datestamp, true)",
+            )?
+            .execute(params![
+                self.source.0,
+                rival.record,
+                rival.set,
+                rival.hash,
+                rival.datestamp,
+                rival.datestamp_text,
+                rival.set_list,
+                rival.deleted,
+                rival.state.word(),
+                rival.own,
+                rival.listed_live,
+                rival.seen_pass,
+            ])?;
+        Ok(())
+    }
+
+    /// Notes which reading shows a rival that waits.
+    pub(super) fn set_window(&self, rival: &Rival, window: WindowId) -> rusqlite::Result<()> {
+        self.change(rival, "window_id = ?4", window.0)
+    }
+
+    /// Whether the window whose reading shows a rival is not read to its end.
+    pub(super) fn is_of_unfinished_list(&self, rival: &Rival) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM rival JOIN window ON window.id = window_id
+                    WHERE record_id = ?1 AND rival.set_spec = ?2 AND content_hash = ?3
+                        AND window.state <> 'complete')",
+            )?
+            .query_row(params![rival.record, rival.set, rival.hash], |row| {
+                row.get(0)
+            })
+    }
+
+    /// Forgets what waits because of an earlier reading of a window: it is read again, and what is still
+    /// there comes again.
+    pub(super) fn forget_reading(&self, window: WindowId) -> rusqlite::Result<()> {
+        if self.has_rows {
+            self.connection
+                .prepare_cached(
+                    "DELETE FROM rival WHERE source_id = ?1 AND state = 'held' AND window_id = ?2",
+                )?
+                .execute(params![self.source.0, window.0])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the content of a rival that waits.
+    pub(super) fn put_content(&self, rival: &Rival, payload: &Payload) -> rusqlite::Result<()> {
+        let compressed = payload.metadata.as_ref().or(payload.extra.as_ref());
+        self.connection
+            .prepare_cached(
+                "UPDATE rival SET dictionary_id = ?4, metadata = ?5, extra = ?6
+                 WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3",
+            )?
+            .execute(params![
+                rival.record,
+                rival.set,
+                rival.hash,
+                compressed.map(|compressed| compressed.dictionary_id),
+                payload.metadata.as_ref().map(|metadata| &*metadata.bytes),
+                payload.extra.as_ref().map(|extra| &*extra.bytes),
+            ])?;
+        Ok(())
+    }
+
+    /// The content of a rival that waits.
+    pub(super) fn content(&self, rival: &Rival) -> rusqlite::Result<Payload> {
+        self.connection
+            .prepare_cached(
+                "SELECT coalesce(dictionary_id, 0), metadata, extra FROM rival
+                 WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3",
+            )?
+            .query_row(params![rival.record, rival.set, rival.hash], |row| {
+                let dictionary_id = row.get(0)?;
+                let compressed = |bytes: Option<Vec<u8>>| {
+                    bytes.map(|bytes| Compressed {
+                        dictionary_id,
+                        bytes,
+                    })
+                };
+                Ok(Payload {
+                    hash: rival.hash,
+                    metadata: compressed(row.get(1)?),
+                    extra: compressed(row.get(2)?),
+                    description: None,
+                })
+            })
+    }
+
+    /// Notes that a rival has lost.
+    pub(super) fn refuse(&self, rival: &Rival) -> rusqlite::Result<()> {
+        let refused = RivalState::Refused.word();
+        let nothing = "dictionary_id = NULL, metadata = NULL, extra = NULL";
+        self.change(rival, &format!("state = ?4, {nothing}"), refused)
+    }
+
+    /// Notes that a pass showed a rival.
+    pub(super) fn see(&self, rival: &Rival, pass: PassId) -> rusqlite::Result<()> {
+        self.change(rival, "seen_pass = max(seen_pass, ?4)", pass.0)
+    }
+
+    /// Notes that GetRecord has to decide about a rival.
+    pub(super) fn doubt(&self, rival: &Rival) -> rusqlite::Result<()> {
+        self.change(rival, "state = ?4", RivalState::Doubted.word())
+    }
+
+    /// Notes that the list of the rival shows the record live.
+    pub(super) fn set_own(&self, rival: &Rival) -> rusqlite::Result<()> {
+        self.change(rival, "own = ?4", true)
+    }
+
+    fn change(
+        &self,
+        rival: &Rival,
+        assignment: &str,
+        value: impl rusqlite::ToSql,
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(&format!(
+                "UPDATE rival SET {assignment}
+                 WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3"
+            ))?
+            .execute(params![rival.record, rival.set, rival.hash, value])?;
+        Ok(())
+    }
+
+    /// Notes that lists show the record live as well.
+    pub(super) fn set_listed_live(&self, rival: &Rival) -> rusqlite::Result<()> {
+        self.change(rival, "listed_live = ?4", true)
+    }
+
+    /// Removes a rival.
+    pub(super) fn remove(&self, rival: &Rival) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM rival WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3",
+            )?
+            .execute(params![rival.record, rival.set, rival.hash])?;
+        Ok(())
+    }
+
+    /// Removes the refused rivals that the complete full pass `pass` did not show again.
+    pub(super) fn forget_unseen(&self, pass: PassId) -> rusqlite::Result<()> {
+        if self.has_rows {
+            self.connection
+                .prepare_cached(
+                    "DELETE FROM rival WHERE source_id = ?1 AND state = 'refused' AND seen_pass < ?2",
+                )?
+                .execute(params![self.source.0, pass.0])?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The identifiers of the records about which lists contradict themselves and GetRecord has to
+    /// decide, at most `limit`, in the order of the records' numbers.
+    pub fn doubted_identifiers(
+        &self,
+        source: SourceId,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read("reading the records in doubt", |connection| {
+            identifiers(connection, source, &[RivalState::Doubted], limit)
+        })
+    }
+
+    /// The records of which lists show several states, at most `limit`: their identifiers, and how many
+    /// states each has beside the stored one.
+    pub fn rivals(&self, source: SourceId, limit: u32) -> Result<Vec<(String, u32)>, StoreError> {
+        self.read("reading records with several states", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT identifier, count(*) FROM rival JOIN record ON record.id = record_id
+                     WHERE rival.source_id = ?1 GROUP BY record_id LIMIT ?2",
+                )?
+                .query_map(params![source.0, limit], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+
+    /// Whether a record in doubt is listed as deleted.
+    pub fn is_listed_as_deleted(
+        &self,
+        source: SourceId,
+        identifier: &str,
+    ) -> Result<bool, StoreError> {
+        self.read("reading a record in doubt", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM record JOIN rival ON record_id = record.id
+                     WHERE record.source_id = ?1 AND identifier = ?2
+                        AND rival.deleted AND state = 'doubted')",
+                )?
+                .query_row(params![source.0, identifier], |row| row.get(0))
+        })
+    }
+
+    /// Whether states of records wait for the end of their pass.
+    pub fn has_held_states(&self, source: SourceId) -> Result<bool, StoreError> {
+        self.read("looking for states that wait", |connection| {
+            Ok(!identifiers(connection, source, &[RivalState::Held], 1)?.is_empty())
+        })
+    }
+}
+
+impl Reader {
+    /// The identifiers of the records about which lists contradict themselves, at most `limit`: those
+    /// in doubt, and those that are listed as deleted while their pass is not over. Such records stay as
+    /// they were.
+    pub fn undecided_identifiers(
+        &self,
+        source: SourceId,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let states = [RivalState::Doubted, RivalState::Held];
+        self.read("reading the records in doubt", |connection| {
+            identifiers(connection, source, &states, limit)
+        })
+    }
+}
+
+fn identifiers(
+    connection: &Connection,
+    source: SourceId,
+    states: &[RivalState],
+    limit: u32,
+) -> rusqlite::Result<Vec<String>> {
+    let words: Vec<&str> = states.iter().map(|state| state.word()).collect();
+    let words = serde_json::Value::from(words).to_string();
+    connection
+        .prepare_cached(
+            "SELECT identifier FROM record WHERE id IN (SELECT record_id FROM rival
+                WHERE rival.source_id = ?1 AND state IN (SELECT value FROM json_each(?2)))
+             ORDER BY id LIMIT ?3",
+        )?
+        .query_map(params![source.0, words, limit], |row| row.get(0))?
+        .collect()
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Rival> {
+    let state: String = row.get(7)?;
+    Ok(Rival {
+        record: row.get(0)?,
+        set: row.get(1)?,
+        hash: row.get(2)?,
+        datestamp: row.get(3)?,
+        datestamp_text: row.get(4)?,
+        set_list: row.get(5)?,
+        deleted: row.get(6)?,
+        state: RivalState::from_word(&state).unwrap_or(RivalState::Doubted),
+        own: row.get(8)?,
+        listed_live: row.get(9)?,
+        seen_pass: row.get(10)?,
+    })
+}

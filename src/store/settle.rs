@@ -1,0 +1,402 @@
+//! Deciding about listed states that are not stored: tombstones whose list has ended, and states about
+//! which GetRecord was asked.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::Counts;
+use super::contradiction::{Decision, Held, ShownBy, decide};
+use super::pack::{Payload, content_hash_of};
+use super::payload::{Compressed, Decompressor};
+use super::record_writer::{Known, NewState, RecordWriter, is_below_any};
+use super::rivals::{Rival, RivalState};
+use crate::oai::{Datestamp, Header, Record};
+
+impl RecordWriter<'_> {
+    /// Decides about the tombstones that waited for the end of the pass, which is over or cannot go on
+    /// for now. `is_complete` if all of it was read.
+    pub(super) fn decide_held(
+        &mut self,
+        is_complete: bool,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        let waiting = self.rivals.waiting()?;
+        let has_lied = !waiting.is_empty() && self.has_listed_false_tombstones()?;
+        for rival in waiting {
+            let known = self.known_by_id(rival.record)?;
+            if !rival.deleted {
+                self.decide_older(&known, &rival, counts)?;
+                continue;
+            }
+            if known.is_deleted() {
+                // Another list had a tombstone of it, which is stored.
+                self.refuse(&known, &rival)?;
+                continue;
+            }
+            let is_whole = is_complete && self.lists_all;
+            if is_whole && rival.state == RivalState::Doubted && rival.seen_pass < self.pass.0 {
+                // It is listed no more, so that there is nothing to believe.
+                self.rivals.remove(&rival)?;
+                continue;
+            }
+            let held = Held {
+                is_listed_live: self.is_listed_live(&known, &rival)?,
+                is_in_other_set: self.is_in_other_set(&known, &rival)?,
+                doubted: has_lied || rival.state == RivalState::Doubted,
+                is_unfinished: !is_complete && self.rivals.is_of_unfinished_list(&rival)?,
+                is_whole,
+            };
+            if held.is_listed_live {
+                self.rivals.set_listed_live(&rival)?;
+            }
+            match decide(held) {
+                Decision::Believe => self.believe(&known, &rival, counts)?,
+                Decision::Ask => self.rivals.doubt(&rival)?,
+            }
+        }
+        for rival in self.rivals.alone(self.pass)? {
+            let known = self.known_by_id(rival.record)?;
+            if known.is_deleted() && rival.deleted {
+                self.see(&known)?;
+            } else {
+                self.rivals.doubt(&rival)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about a live state that is older than the stored one. If the pass has listed the time of the
+    /// stored state without showing it, the older one is the present state. If it has not listed that time,
+    /// because it listed only gaps, for example, GetRecord decides. Of two versions the newer one stays. Beside a tombstone
+    /// GetRecord decides; until then a record that this pass has brought is live.
+    fn decide_older(
+        &mut self,
+        known: &Known,
+        rival: &Rival,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        if known.seen_pass >= rival.seen_pass {
+            if !known.is_deleted() {
+                return self.refuse(known, rival);
+            }
+            if !self.is_new(known) {
+                return self.rivals.doubt(rival);
+            }
+            let shown_by = ShownBy {
+                is_list: true,
+                set: &rival.set,
+            };
+            self.doubt_stored_tombstone(known, shown_by)?;
+        } else if !self.has_listed_time_of(known, &rival.set)? {
+            return self.rivals.doubt(rival);
+        }
+        let payload = self.rivals.content(rival)?;
+        let record = Record {
+            metadata: self.text(payload.metadata.as_ref())?,
+            extra: self.text(payload.extra.as_ref())?,
+            ..self.header_of(known, rival)?
+        };
+        self.take(known, rival, &record, &payload, counts)
+    }
+
+    /// Whether the pass has read a list of this set, as far as it includes the datestamp of the stored state.
+    fn has_listed_time_of(&self, known: &Known, set: &str) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM window
+                    WHERE pass_id = ?1 AND coalesce(set_spec, '') = ?2 AND state = 'complete'
+                        AND coalesce(from_datestamp <= ?3, true)
+                        AND coalesce(until_datestamp >= ?3, true))",
+            )?
+            .query_row(params![self.pass.0, set, known.datestamp], |row| row.get(0))
+    }
+
+    /// Takes up the answer of GetRecord about a record in doubt.
+    pub(super) fn settle(
+        &mut self,
+        found: &Record,
+        payload: &Payload,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        let nothing = super::listed::Listed::default();
+        let Some(known) = self.known(&found.header.identifier)? else {
+            return self.store(found, payload, ShownBy::BY_NAME, &nothing, counts);
+        };
+        let mut dated = found.clone();
+        if found.header.datestamp.is_empty() {
+            let at = known.datestamp.map(Datestamp::from_unix);
+            let text = known.datestamp_text.clone();
+            dated.header.datestamp = text
+                .or_else(|| at.map(|at| at.to_string()))
+                .unwrap_or_default();
+        }
+        let found = &dated;
+        let doubted = self.doubted(&known)?;
+        let tombstone = doubted.iter().find(|rival| rival.deleted);
+        match (tombstone, known.is_deleted(), found.header.deleted) {
+            (_, true, true) => self.see(&known)?,
+            (Some(tombstone), false, true) => {
+                if known.seen_pass >= self.pass.0 {
+                    // The list shows it live and will do so again.
+                    let live = known.as_rival("", RivalState::Refused);
+                    self.rivals.put(&live)?;
+                }
+                // The list's own header, so that the list shows the same again; unless that is older.
+                if found.header.instant().map(Datestamp::unix) > tombstone.datestamp {
+                    self.store(found, payload, ShownBy::BY_NAME, &nothing, counts)?;
+                } else {
+                    self.believe(&known, tombstone, counts)?;
+                }
+            }
+            (Some(_), false, false) if doubted.iter().all(|rival| rival.deleted) => {
+                self.see(&known)?;
+                for rival in &doubted {
+                    self.rivals.refuse(rival)?;
+                }
+                let found_at = found.header.instant().map(Datestamp::unix);
+                if known.seen_pass < self.pass.0 && found_at > known.datestamp {
+                    self.store(found, payload, ShownBy::BY_NAME, &nothing, counts)?;
+                }
+                let known = self.known_by_id(known.id)?;
+                self.leave_sets(&known, counts)?;
+            }
+            _ => self.store(found, payload, ShownBy::BY_NAME, &nothing, counts)?,
+        }
+        let known = self.known_by_id(known.id)?;
+        for rival in self.doubted(&known)? {
+            self.refuse(&known, &rival)?;
+        }
+        Ok(())
+    }
+
+    /// Takes up that GetRecord does not know a record in doubt. A tombstone is believed then, unless
+    /// lists show the record live beside it: that GetRecord does not know it is a fault too.
+    pub(super) fn settle_unknown(
+        &mut self,
+        identifier: &str,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        let Some(known) = self.known(identifier)? else {
+            return Ok(());
+        };
+        let doubted = self.doubted(&known)?;
+        let tombstone = doubted.iter().find(|rival| rival.deleted);
+        match tombstone.filter(|_| !doubted.iter().any(|rival| rival.listed_live)) {
+            Some(tombstone) if !known.is_deleted() => self.believe(&known, tombstone, counts),
+            _ => Ok(()),
+        }
+    }
+
+    fn doubted(&self, known: &Known) -> rusqlite::Result<Vec<Rival>> {
+        let mut rivals = self.rivals.of(known.id)?;
+        rivals.retain(|rival| rival.state == RivalState::Doubted);
+        Ok(rivals)
+    }
+
+    /// Notes that a rival has lost, or forgets it if it is the stored state itself.
+    fn refuse(&self, known: &Known, rival: &Rival) -> rusqlite::Result<()> {
+        if rival.hash == known.hash {
+            self.rivals.remove(rival)
+        } else {
+            self.rivals.refuse(rival)
+        }
+    }
+
+    /// Stores a tombstone that waited.
+    fn believe(
+        &mut self,
+        known: &Known,
+        rival: &Rival,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        let payload = Payload {
+            hash: rival.hash,
+            metadata: None,
+            extra: None,
+            description: Some(None),
+        };
+        let record = self.header_of(known, rival)?;
+        self.take(known, rival, &record, &payload, counts)
+    }
+
+    /// A rival as a record without content.
+    fn header_of(&self, known: &Known, rival: &Rival) -> rusqlite::Result<Record> {
+        let instant = rival.datestamp.map(Datestamp::from_unix);
+        let text = rival.datestamp_text.clone();
+        Ok(Record::tombstone(Header {
+            identifier: known.identifier.clone(),
+            datestamp: text
+                .or_else(|| instant.map(|instant| instant.to_string()))
+                .unwrap_or_default(),
+            set_specs: self.set_specs(rival.set_list)?,
+            deleted: rival.deleted,
+        }))
+    }
+
+    /// Puts a rival in the place of the stored state.
+    fn take(
+        &mut self,
+        known: &Known,
+        rival: &Rival,
+        record: &Record,
+        payload: &Payload,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<()> {
+        let shown_by = ShownBy {
+            is_list: false,
+            set: &rival.set,
+        };
+        self.replace(known, &NewState::new(record, payload), shown_by, counts)?;
+        self.rivals.remove(rival)
+    }
+
+    /// Notes that this pass has shown a record, in whichever state.
+    fn see(&self, known: &Known) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE record SET seen_pass = max(seen_pass, ?2) WHERE id = ?1")?
+            .execute(params![known.id, self.pass.0])?;
+        Ok(())
+    }
+
+    /// Whether the pass that showed a tombstone, or a later one, showed the record live, in any version.
+    fn is_listed_live(&self, known: &Known, tombstone: &Rival) -> rusqlite::Result<bool> {
+        let rivals = self.rivals.of(known.id)?;
+        let mut versions = rivals.iter().filter(|rival| !rival.deleted);
+        Ok(known.seen_pass >= tombstone.seen_pass
+            || versions.any(|rival| rival.seen_pass >= tombstone.seen_pass))
+    }
+
+    /// Whether the source has listed records as deleted that live.
+    fn has_listed_false_tombstones(&self) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached(
+                "SELECT coalesce(traits ->> 'false_tombstones', 0) FROM source WHERE id = ?1",
+            )?
+            .query_row([self.source.0], |row| row.get(0))
+    }
+
+    /// Whether another configured set has the record, as far as is known: its list shows it live, and
+    /// has no tombstone of it.
+    fn is_in_other_set(&self, known: &Known, rival: &Rival) -> rusqlite::Result<bool> {
+        let others: Vec<String> = self
+            .connection
+            .prepare_cached(
+                "SELECT value FROM source, json_each(source.sets)
+                 WHERE source.id = ?1 AND ?2 <> '' AND value <> ?2",
+            )?
+            .query_map(params![self.source.0, rival.set], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        if others.is_empty() {
+            return Ok(false);
+        }
+        let deleted: Vec<Rival> = self.rivals.of(known.id)?;
+        let is_deleted_in = |set: &String| {
+            let mut rivals = deleted.iter();
+            rivals.any(|rival| rival.deleted && !rival.own && rival.set == *set)
+        };
+        let mut others = others.into_iter().filter(|set| !is_deleted_in(set));
+        Ok(match known.listed_in {
+            Some(_) => {
+                let lists = self.sets_listing(known)?;
+                others.any(|set| lists.contains(&set))
+            }
+            // Not known, so that any of them may have it.
+            None => others.next().is_some(),
+        })
+    }
+
+    /// Takes a live record out of the sets whose lists call it deleted.
+    fn leave_sets(&mut self, known: &Known, counts: &mut Counts) -> rusqlite::Result<()> {
+        let rivals = self.rivals.of(known.id)?;
+        let left: Vec<&str> = rivals
+            .iter()
+            .filter(|rival| rival.means_left())
+            .map(|rival| rival.set.as_str())
+            .collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut lists = self.sets_listing(known)?;
+        lists.retain(|set| !left.contains(&set.as_str()));
+        if known.listed_in.is_some() {
+            let listed_in = self.set_list(&lists)?;
+            self.connection
+                .prepare_cached("UPDATE record SET listed_in = ?2 WHERE id = ?1")?
+                .execute(params![known.id, listed_in])?;
+        }
+        let stored = self.set_specs(known.set_list)?;
+        let mut set_specs = stored.clone();
+        set_specs.retain(|spec| !is_below_any(spec, &left));
+        if set_specs == stored {
+            return Ok(());
+        }
+        if set_specs.is_empty() {
+            // Its header named only the set of that list.
+            set_specs = lists;
+        }
+        let (metadata, extra) = self.content(known)?;
+        let hash = content_hash_of(false, &set_specs, metadata.as_deref(), extra.as_deref());
+        let payload = Payload {
+            hash,
+            metadata: None,
+            extra: None,
+            description: None,
+        };
+        let record = Record {
+            metadata,
+            extra,
+            ..Record::tombstone(Header {
+                identifier: known.identifier.clone(),
+                datestamp: String::new(),
+                set_specs,
+                deleted: false,
+            })
+        };
+        let set_list = self.set_list(&record.header.set_specs)?;
+        let version = self.next_version();
+        self.connection
+            .prepare_cached(
+                "UPDATE record SET set_list_id = ?2, content_hash = ?3, version = ?4 WHERE id = ?1",
+            )?
+            .execute(params![known.id, set_list, hash, version])?;
+        self.note_changed(known.id, true, &record, &payload);
+        counts.changed += 1;
+        Ok(())
+    }
+
+    /// The stored metadata and further parts of a record.
+    fn content(&self, known: &Known) -> rusqlite::Result<(Option<String>, Option<String>)> {
+        let stored: Option<(Option<Compressed>, Option<Compressed>)> = self
+            .connection
+            .prepare_cached(
+                "SELECT dictionary_id, metadata, extra FROM payload WHERE record_id = ?1",
+            )?
+            .query_row([known.id], |row| {
+                let dictionary_id = row.get(0)?;
+                let compressed = |bytes: Option<Vec<u8>>| {
+                    bytes.map(|bytes| Compressed {
+                        dictionary_id,
+                        bytes,
+                    })
+                };
+                Ok((compressed(row.get(1)?), compressed(row.get(2)?)))
+            })
+            .optional()?;
+        let (metadata, extra) = stored.unwrap_or_default();
+        let metadata = self.text(metadata.as_ref())?;
+        Ok((metadata, self.text(extra.as_ref())?))
+    }
+
+    /// The text of a part of a payload.
+    pub(super) fn text(&self, part: Option<&Compressed>) -> rusqlite::Result<Option<String>> {
+        let Some(Compressed {
+            dictionary_id,
+            bytes,
+        }) = part
+        else {
+            return Ok(None);
+        };
+        let mut decompressor = Decompressor::default();
+        let bytes = decompressor.decompress(self.connection, *dictionary_id, bytes)?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
