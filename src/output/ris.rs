@@ -88,9 +88,8 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
         resource.identifiers_of(IdentifierKind::Number).next(),
     );
     numbers(resource, out);
-    match resource.doi() {
-        Some(text) => tag(out, "DO", doi::normalise(text).as_deref().unwrap_or(text)),
-        None => {}
+    if let Some(text) = resource.doi() {
+        tag(out, "DO", doi::normalise(text).as_deref().unwrap_or(text));
     }
     links(resource, out);
     for language in &resource.languages {

@@ -44,12 +44,12 @@ fn is_true(digits: &str) -> bool {
         10 => {
             let weighted = values.iter().zip((1..=10).rev());
             let sum: u32 = weighted.map(|(value, weight)| value * weight).sum();
-            sum % 11 == 0 && values.iter().any(|value| *value != 0)
+            sum.is_multiple_of(11) && values.iter().any(|value| *value != 0)
         }
         13 => {
             let weighted = values.iter().zip([1, 3].into_iter().cycle());
             let sum: u32 = weighted.map(|(value, weight)| value * weight).sum();
-            sum % 10 == 0 && matches!(&digits[..3], "978" | "979")
+            sum.is_multiple_of(10) && matches!(&digits[..3], "978" | "979")
         }
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! The steps of a pass, and the results of storing them.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -132,7 +132,7 @@ pub struct PageStep {
     /// stored as they are.
     pub is_list: bool,
     /// The identifiers of those records of a list that were requested one by one.
-    pub by_name: HashSet<String>,
+    pub by_name: BTreeSet<String>,
     /// Whether the page is one of ListIdentifiers: its records are headers without content.
     pub only_headers: bool,
     /// The items that cannot become records.

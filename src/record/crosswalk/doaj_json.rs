@@ -249,8 +249,9 @@ fn month_number(month: &str) -> Option<usize> {
 
 fn read_identifier(identifier: Value, resource: &mut Resource) {
     let Value::Object(mut identifier) = identifier else {
-        let own = text(&identifier);
-        own.map(|id| resource.identify(IdentifierKind::Other, id));
+        if let Some(id) = text(&identifier) {
+            resource.identify(IdentifierKind::Other, id);
+        }
         return;
     };
     let Some(id) = take_text(&mut identifier, "id") else {
