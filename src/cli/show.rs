@@ -214,7 +214,7 @@ fn as_text(record: &StoredRecord, repaired: Option<&RepairedRecord>) -> String {
         }
     }
     if let Some(metadata) = &record.metadata {
-        match crosswalk::resource(&record.metadata_prefix, metadata) {
+        match crosswalk::resource_of(&record.metadata_prefix, metadata, record.header()) {
             Ok(resource) => {
                 text.push('\n');
                 if let Ok(Value::Object(mut fields)) = serde_json::to_value(Flat::from(&resource)) {

@@ -199,7 +199,7 @@ pub fn gains(record: &StoredRecord, parts: &[Part]) -> Option<Resource> {
         return None;
     }
     let metadata = record.metadata.as_deref()?;
-    let own = crosswalk::resource(&record.metadata_prefix, metadata).ok()?;
+    let own = crosswalk::resource_of(&record.metadata_prefix, metadata, record.header()).ok()?;
     gained(&own, &record.others, parts)
 }
 

@@ -268,6 +268,7 @@ pub(super) fn citation(resource: &Resource) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::crosswalk::Header;
     use crate::record::samples;
 
     fn dc(inner: &str) -> String {
@@ -361,7 +362,11 @@ mod tests {
         for sample in samples::records(include_str!("../../tests/fixtures/oai_doaj-2017-ten.xml")) {
             let there = crosswalk::resource("oai_doaj", &sample.metadata).unwrap();
             let written = record("oai_doaj", &sample.metadata).unwrap();
-            let back = crosswalk::resource("oai_dc", &written).unwrap();
+            let header = Header {
+                identifier: &sample.identifier,
+                set_specs: &[],
+            };
+            let back = crosswalk::resource_of("oai_dc", &written, header).unwrap();
             assert_eq!(back.title(), there.title());
             assert_eq!(back.abstracts, there.abstracts);
             assert_eq!(back.subjects, there.subjects);

@@ -141,8 +141,9 @@ impl Renderer<'_> {
     /// What the record means, enriched from other records.
     fn resource(&self, record: &StoredRecord) -> Result<Resource, String> {
         let metadata = record.metadata.as_deref().unwrap_or_default();
-        let mut resource = crosswalk::resource(&record.metadata_prefix, metadata)
-            .map_err(|error| error.to_string())?;
+        let mut resource =
+            crosswalk::resource_of(&record.metadata_prefix, metadata, record.header())
+                .map_err(|error| error.to_string())?;
         if let Some(gains) = enrich::gained(&resource, &record.others, self.enrich) {
             enrich::add(&mut resource, gains);
         }
@@ -156,7 +157,8 @@ impl Renderer<'_> {
     ) -> Result<Cow<'m, str>, String> {
         // Dublin Core that stays as received cannot be enriched.
         if !record.others.is_empty()
-            && let Ok(mut resource) = crosswalk::resource(&record.metadata_prefix, metadata)
+            && let Ok(mut resource) =
+                crosswalk::resource_of(&record.metadata_prefix, metadata, record.header())
             && let Some(gains) = enrich::gained(&resource, &record.others, self.enrich)
         {
             enrich::add(&mut resource, gains);

@@ -11,6 +11,7 @@ use super::selection::Selection;
 use super::{ChangeFilter, Reader, SourceId, StoreError, Version};
 use crate::oai::Datestamp;
 use crate::oai::response::Repair;
+use crate::record::crosswalk::Header;
 
 /// Why a record is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -53,6 +54,16 @@ pub struct StoredRecord {
     /// The other records of the work that this record represents, by rank. Empty unless
     /// [`ChangeFilter::with_others`] is set.
     pub others: Vec<OtherRecord>,
+}
+
+impl StoredRecord {
+    /// What its header says about what it is.
+    pub fn header(&self) -> Header<'_> {
+        Header {
+            identifier: &self.identifier,
+            set_specs: &self.set_specs,
+        }
+    }
 }
 
 /// The metadata of a record that another record represents.

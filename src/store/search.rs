@@ -487,7 +487,8 @@ impl<T, S: Fn(FoundBy, StoredRecord) -> T> Collected<T, S> {
 }
 
 fn resource_of(record: &StoredRecord) -> Option<Resource> {
-    crosswalk::resource(&record.metadata_prefix, record.metadata.as_deref()?).ok()
+    let metadata = record.metadata.as_deref()?;
+    crosswalk::resource_of(&record.metadata_prefix, metadata, record.header()).ok()
 }
 
 /// Titles with their subtitles.

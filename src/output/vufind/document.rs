@@ -11,7 +11,7 @@ use super::options::Options;
 use super::source::{self, Values};
 use super::strings::{self, StringsError};
 use crate::record::Resource;
-use crate::record::crosswalk::{self, CrosswalkError, Format};
+use crate::record::crosswalk::{self, CrosswalkError, Format, Header};
 
 /// The version of the mapping from records to documents. A new version sends all documents again: raise
 /// it whenever the same record and options give another document.
@@ -192,6 +192,10 @@ pub fn enriched_document(
     options: &Options,
 ) -> Result<Document, DocumentError> {
     let id = options.document_id(input.identifier);
+    let header = Header {
+        identifier: input.identifier,
+        set_specs: &[],
+    };
     let Input {
         datestamp,
         metadata_prefix,
@@ -207,11 +211,11 @@ pub fn enriched_document(
         }
         Format::OaiDoaj => source::from_oai_doaj(&id, datestamp, metadata)?,
         format @ Format::DoajJson => {
-            let resource = crosswalk::read(format, metadata)?;
+            let resource = crosswalk::read(format, metadata, header)?;
             source::from_json(&id, datestamp, metadata, resource)?
         }
         format => {
-            let resource = crosswalk::read(format, metadata)?;
+            let resource = crosswalk::read(format, metadata, header)?;
             source::from_xml(&id, datestamp, metadata, resource)?
         }
     };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Format, format, read};
+use super::{Format, Header, format, read};
 use crate::record::samples::fixture;
 
 /// Compares all records of a format with what is expected of them.
@@ -24,8 +24,8 @@ fn check(folder: &str, expected_format: Format, least: usize) {
         let metadata = fs::read_to_string(&path).unwrap();
         // The prefix must not matter.
         assert_eq!(format("any", &metadata), Ok(expected_format), "{path:?}");
-        let resource =
-            read(expected_format, &metadata).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let resource = read(expected_format, &metadata, Header::default())
+            .unwrap_or_else(|error| panic!("{path:?}: {error}"));
         let mut found = serde_json::to_string_pretty(&resource).unwrap();
         found.push('\n');
         let expected = path.with_extension("json");

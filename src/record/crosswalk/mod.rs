@@ -3,12 +3,12 @@
 mod checks;
 pub mod datacite;
 pub mod doaj_json;
+pub mod dublin_core;
 #[cfg(test)]
 mod format_samples;
 pub mod jats;
 pub mod marc21;
 pub mod mods;
-pub mod oai_dc;
 pub mod oai_doaj;
 pub mod openaire;
 mod relators;
@@ -16,6 +16,8 @@ pub mod uketd_dc;
 mod values;
 
 use thiserror::Error;
+
+pub use dublin_core::Header;
 
 use crate::record::Resource;
 use crate::record::xml::{Element, Namespace, Token, Walker, XmlError};
@@ -47,8 +49,16 @@ pub enum CrosswalkError {
 pub enum Format {
     /// DOAJ's own, `oai_doaj`.
     OaiDoaj,
-    /// Dublin Core, `oai_dc`.
+    /// Dublin Core in the container of `oai_dc`.
     OaiDc,
+    /// Dublin Core in another container, simple or qualified: `dc`, `qdc`, `oai_qdc`.
+    QualifiedDc,
+    /// DSpace's intermediate format.
+    Dim,
+    /// DSpace's internal format.
+    Xoai,
+    /// ETD-MS, for theses.
+    EtdMs,
     /// DOAJ's JSON: of its API, its public data dump and older ones.
     DoajJson,
     /// MARC 21 in MARCXML.
@@ -67,9 +77,13 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::OaiDoaj,
         Self::OaiDc,
+        Self::QualifiedDc,
+        Self::Dim,
+        Self::Xoai,
+        Self::EtdMs,
         Self::DoajJson,
         Self::Marc21,
         Self::Mods,
@@ -87,17 +101,35 @@ impl Format {
 /// # Errors
 /// [`CrosswalkError`]; never a partial resource.
 pub fn resource(metadata_prefix: &str, metadata: &str) -> Result<Resource, CrosswalkError> {
-    read(format(metadata_prefix, metadata)?, metadata)
+    resource_of(metadata_prefix, metadata, Header::default())
+}
+
+/// As [`resource`], of a record whose header is known, which may tell what the metadata does not.
+///
+/// # Errors
+/// As [`resource`].
+pub fn resource_of(
+    metadata_prefix: &str,
+    metadata: &str,
+    header: Header<'_>,
+) -> Result<Resource, CrosswalkError> {
+    read(format(metadata_prefix, metadata)?, metadata, header)
 }
 
 /// Reads a metadata document of a known format.
 ///
 /// # Errors
 /// As [`resource`].
-pub fn read(format: Format, metadata: &str) -> Result<Resource, CrosswalkError> {
+pub fn read(
+    format: Format,
+    metadata: &str,
+    header: Header<'_>,
+) -> Result<Resource, CrosswalkError> {
     match format {
         Format::OaiDoaj => oai_doaj::resource(metadata),
-        Format::OaiDc => oai_dc::resource(metadata),
+        Format::OaiDc | Format::QualifiedDc | Format::Dim | Format::Xoai | Format::EtdMs => {
+            dublin_core::resource_with_header(metadata, header)
+        }
         Format::DoajJson => doaj_json::resource(metadata),
         Format::Marc21 => marc21::resource(metadata),
         Format::Mods => mods::resource(metadata),
@@ -116,7 +148,7 @@ pub fn read(format: Format, metadata: &str) -> Result<Resource, CrosswalkError> 
 pub(crate) fn outline(metadata_prefix: &str, metadata: &str) -> Result<Resource, CrosswalkError> {
     match format(metadata_prefix, metadata)? {
         Format::OaiDoaj => oai_doaj::outline(metadata),
-        format => read(format, metadata),
+        format => read(format, metadata, Header::default()),
     }
 }
 
@@ -147,8 +179,12 @@ pub fn format(metadata_prefix: &str, metadata: &str) -> Result<Format, Crosswalk
         (Namespace::OaiDc, _) => Ok(Format::OaiDc),
         (
             Namespace::Dc | Namespace::None | Namespace::OaiPmh | Namespace::Other,
-            "dc" | "qualifieddc",
-        ) => Ok(Format::OaiDc),
+            "dc" | "qualifieddc" | "dcterms",
+        ) => Ok(Format::QualifiedDc),
+        (_, "dim") => Ok(Format::Dim),
+        (_, "thesis") => Ok(Format::EtdMs),
+        // Other formats have an element of this name too; what is in it tells.
+        (Namespace::Other | Namespace::None, "metadata") if is_xoai(metadata) => Ok(Format::Xoai),
         (Namespace::Marc, _) => Ok(Format::Marc21),
         (Namespace::Mods, _) | (_, "mods" | "modsCollection") => Ok(Format::Mods),
         (Namespace::DataCite, _) | (_, "oai_datacite") => Ok(Format::DataCite),
@@ -166,7 +202,7 @@ pub fn format(metadata_prefix: &str, metadata: &str) -> Result<Format, Crosswalk
         }
         _ => match metadata_prefix.to_ascii_lowercase().as_str() {
             "oai_doaj" if is_doaj(&root) => Ok(Format::OaiDoaj),
-            "oai_dc" | "dc" => Ok(Format::OaiDc),
+            "oai_dc" | "dc" | "qdc" | "oai_qdc" | "dcterms" => Ok(Format::QualifiedDc),
             _ => Err(unknown(
                 metadata_prefix,
                 format!("root element {:?}", root.local_name()),
@@ -190,6 +226,21 @@ fn begins_with(metadata: &str, names: &[&str]) -> bool {
             }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,
+        }
+    }
+    false
+}
+
+/// Whether the root's first child is an element named `element`.
+fn is_xoai(metadata: &str) -> bool {
+    let mut walker = Walker::new(metadata);
+    let mut starts = 0;
+    while let Ok(Some(token)) = walker.next() {
+        if let Token::Start(element) = token {
+            starts += 1;
+            if starts == 2 {
+                return element.local_name() == "element";
+            }
         }
     }
     false
@@ -243,9 +294,29 @@ mod tests {
                 r#"<oai_dc:dc xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/"/>"#,
                 Format::OaiDc,
             ),
-            ("whatever", "<dc/>", Format::OaiDc),
+            ("whatever", "<dc/>", Format::QualifiedDc),
             ("oai_dc", "<doajArticle/>", Format::OaiDoaj),
-            ("dc", "<metadata/>", Format::OaiDc),
+            ("dc", "<metadata/>", Format::QualifiedDc),
+            (
+                "qdc",
+                r#"<q:qualifieddc xmlns:q="http://dspace.org/qualifieddc/"/>"#,
+                Format::QualifiedDc,
+            ),
+            (
+                "dim",
+                r#"<dim:dim xmlns:dim="http://www.dspace.org/xmlns/dspace/dim"/>"#,
+                Format::Dim,
+            ),
+            (
+                "xoai",
+                r#"<metadata xmlns="http://www.lyncode.com/xoai"><element name="dc"/></metadata>"#,
+                Format::Xoai,
+            ),
+            (
+                "oai_etdms",
+                r#"<thesis xmlns="http://www.ndltd.org/standards/metadata/etdms/1.0/"/>"#,
+                Format::EtdMs,
+            ),
             ("json", " {}", Format::DoajJson),
             (
                 "a",

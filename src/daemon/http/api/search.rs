@@ -162,8 +162,9 @@ fn identifiers(documents: &DocumentOptions, text: &str) -> Vec<String> {
 
 fn hit(found_by: store::FoundBy, record: StoredRecord) -> Hit {
     let metadata = record.metadata.as_deref();
-    let resource =
-        metadata.and_then(|text| crosswalk::resource(&record.metadata_prefix, text).ok());
+    let resource = metadata.and_then(|text| {
+        crosswalk::resource_of(&record.metadata_prefix, text, record.header()).ok()
+    });
     let resource = resource.unwrap_or_default();
     let title = resource
         .titles

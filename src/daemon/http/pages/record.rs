@@ -121,8 +121,8 @@ fn one(shown: &Shown, documents: &DocumentOptions) -> Markup {
     let metadata = record.metadata.as_deref();
     let is_heavy = metadata.is_some_and(|metadata| metadata.len() > MAX_RENDERED_BYTES);
     let metadata_read = metadata.filter(|_| !is_heavy);
-    let resource =
-        metadata_read.map(|metadata| crosswalk::resource(&record.metadata_prefix, metadata));
+    let resource = metadata_read
+        .map(|metadata| crosswalk::resource_of(&record.metadata_prefix, metadata, record.header()));
     let title = match &resource {
         Some(Ok(resource)) => resource.titles.first().map(|title| title.full()),
         _ => None,
