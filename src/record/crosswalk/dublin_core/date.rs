@@ -193,9 +193,12 @@ mod tests {
         }
     }
 
+    /// A name, the dates of a record, the year of its citation and the date wanted.
+    type Case<'a> = (&'a str, &'a [&'a str], Option<&'a str>, Option<&'a str>);
+
     #[test]
     fn finds_the_date_of_publication() {
-        let cases: [(&str, &[&str], Option<&str>, Option<&str>); 20] = [
+        let cases: [Case<'_>; 20] = [
             (
                 "DSpace",
                 &[

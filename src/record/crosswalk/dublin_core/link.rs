@@ -322,10 +322,17 @@ mod tests {
     }
 
     type Values<'a> = &'a [(&'a str, &'a str)];
+    type Case<'a> = (
+        &'a str,
+        Values<'a>,
+        &'a str,
+        Option<&'a str>,
+        Option<&'a str>,
+    );
 
     #[test]
     fn finds_the_best_link_first() {
-        let cases: [(&str, Values<'_>, &str, Option<&str>, Option<&str>); 16] = [
+        let cases: [Case<'_>; 16] = [
             (
                 "handle before publisher and file",
                 &[

@@ -1,7 +1,7 @@
 //! From Dublin Core to the resource model: `oai_dc`, qualified Dublin Core, DIM, xoai, ETD-MS.
 //!
 //! Dublin Core says little about its values. Each module reads one question out of their form, as a
-//! cataloguer would: [`statements`] reads the document, the others what it says.
+//! cataloguer would: `statements` reads the document, the others what it says.
 
 mod citation;
 mod date;

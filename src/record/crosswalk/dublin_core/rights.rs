@@ -68,9 +68,12 @@ fn is_licence(url: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Texts and addresses.
+    type Read<'a> = &'a [(Option<&'a str>, Option<&'a str>)];
+
     #[test]
     fn reads_rights() {
-        let cases: [(&str, &[&str], &[(Option<&str>, Option<&str>)]); 5] = [
+        let cases: [(&str, &[&str], Read<'_>); 5] = [
             ("text", &["CC BY"], &[(Some("CC BY"), None)]),
             (
                 "licence first",
