@@ -115,7 +115,7 @@ fn fill(path: &Path, records: usize, size: usize, enabled: bool) -> Filled {
     let store = Arc::new(Store::open(path).expect("the folder can be written"));
     let wanted = Clustering {
         enabled,
-        sources: Vec::new(),
+        ..Clustering::default()
     };
     store.set_clustering(&wanted).expect("the store is new");
     let (mut packer, mut writer, step) = writer(&store);

@@ -8,7 +8,7 @@ use harvestd::dedup::{
     description::Description,
     keys::keys,
     memory::{Index, KEY_CAP, cluster_all, describe_all},
-    rules::decide,
+    rules::{Versions, decide},
 };
 use harvestd::demo::{Article, Author};
 use harvestd::record::Resource;
@@ -192,9 +192,13 @@ fn dedup(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(pairs.len() as u64));
     group.bench_function("decide, one core, pairs", |b| {
         b.iter(|| {
-            let decided = pairs
-                .iter()
-                .map(|(a, b)| decide(&records[*a as usize], &records[*b as usize]));
+            let decided = pairs.iter().map(|(a, b)| {
+                decide(
+                    &records[*a as usize],
+                    &records[*b as usize],
+                    Versions::Together,
+                )
+            });
             decided
                 .map(|decision| u64::from(black_box(decision).rank))
                 .sum::<u64>()

@@ -9,7 +9,7 @@ use harvestd::dedup::{
     description::Description,
     keys::{Key, keys},
     memory::cluster_all_capped,
-    rules::{Verdict, decide},
+    rules::{Verdict, Versions, decide},
 };
 use harvestd::demo::{Article, Author};
 use proptest::prelude::*;
@@ -79,7 +79,9 @@ impl Engine {
             .copied()
             .collect();
         let same = candidates.into_iter().filter(|other| {
-            *other != id && decide(record, &self.records[other]).verdict() == Verdict::Same
+            *other != id
+                && decide(record, &self.records[other], Versions::Together).verdict()
+                    == Verdict::Same
         });
         let tied = self
             .links
@@ -99,7 +101,7 @@ impl Engine {
         let mut edges = Vec::new();
         for (a, id) in (0..).zip(&members) {
             for b in self.neighbours(*id).iter().filter_map(place) {
-                let decision = decide(records[a as usize], records[b as usize]);
+                let decision = decide(records[a as usize], records[b as usize], Versions::Together);
                 if decision.verdict() == Verdict::Same {
                     edges.push(Edge {
                         rank: decision.rank,
@@ -116,7 +118,12 @@ impl Engine {
                 must: *must,
             })
         });
-        let partition = partition(&records, &edges, &links.collect::<Vec<_>>());
+        let partition = partition(
+            &records,
+            &edges,
+            &links.collect::<Vec<_>>(),
+            Versions::Together,
+        );
         for cluster in partition.clusters {
             let ids: Vec<u32> = cluster.iter().map(|at| members[*at as usize]).collect();
             for id in &ids {
@@ -261,7 +268,7 @@ proptest! {
         for cluster in &partition.clusters {
             for (at, x) in cluster.iter().enumerate() {
                 for y in &cluster[at + 1..] {
-                    let decision = decide(&records[*x as usize], &records[*y as usize]);
+                    let decision = decide(&records[*x as usize], &records[*y as usize], Versions::Together);
                     // A third member can prove that two ISSNs belong to one journal.
                     let journal = decision.rule.name.starts_with("journal-");
                     prop_assert!(decision.verdict() != Verdict::Different || journal);
@@ -275,8 +282,8 @@ proptest! {
 
     #[test]
     fn a_comparison_is_symmetric(a in a_record(), b in a_record()) {
-        prop_assert_eq!(decide(&a, &b).rule.name, decide(&b, &a).rule.name);
-        prop_assert_ne!(decide(&a, &a).verdict(), Verdict::Different);
+        prop_assert_eq!(decide(&a, &b, Versions::Together).rule.name, decide(&b, &a, Versions::Together).rule.name);
+        prop_assert_ne!(decide(&a, &a, Versions::Together).verdict(), Verdict::Different);
     }
 
     #[test]
@@ -297,6 +304,6 @@ proptest! {
         };
         let described = Description::from_resource(&article.resource());
         prop_assert!(keys(&described).is_sorted());
-        prop_assert_ne!(decide(&described, &described).verdict(), Verdict::Different);
+        prop_assert_ne!(decide(&described, &described, Versions::Together).verdict(), Verdict::Different);
     }
 }

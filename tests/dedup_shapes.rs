@@ -104,6 +104,7 @@ fn another_part_is_another_work() {
     let mut first = without_doi(oai_dc());
     first.titles[0].text =
         "Effects of Trichoderma on beta-glucan content of oats: part 1".to_owned();
+    first.host.title = text("Acta Agronomica, Vol 12, Iss 3, Pp 91-100 (2020)");
     assert_eq!(clusters(&[oai_doaj(), first]), [[0], [1]]);
 }
 

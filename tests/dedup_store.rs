@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use harvestd::dedup::memory::KEY_CAP;
+use harvestd::dedup::rules::Versions;
 use harvestd::demo::{Sample, Size, articles};
 use harvestd::harvest::proven;
 use harvestd::oai::Record;
@@ -102,6 +103,7 @@ fn clustering(order: &[&str]) -> Clustering {
     Clustering {
         enabled: true,
         sources: order.iter().map(|name| (*name).to_owned()).collect(),
+        ..Clustering::default()
     }
 }
 
@@ -363,6 +365,43 @@ fn clusters_keep_their_names_when_a_record_leaves_and_returns() {
     world.put("oai_dc", vec![gone("c")]);
     assert_eq!(world.clusters().len(), 0);
     assert_eq!(world.reader.cluster_named(a, 0).unwrap(), None);
+}
+
+#[test]
+fn versions_are_together_or_apart_as_configured() {
+    let world = World::new(&[]);
+    let preprint = dc(TITLE, "", "<dc:type>preprint</dc:type>");
+    let article = dc(TITLE, "10.1000/182", "<dc:type>article</dc:type>");
+    world.put("oai_dc", vec![live("p", preprint), live("a", article)]);
+    assert_eq!(world.cluster("oai_dc", "a").1.len(), 2);
+    let set = |versions| {
+        let wanted = Clustering {
+            versions,
+            ..clustering(&[])
+        };
+        world.store.set_clustering(&wanted).unwrap()
+    };
+    assert_eq!(set(Versions::Together), ClusterState::Current);
+    assert_eq!(set(Versions::Apart), ClusterState::Due);
+    assert_eq!(world.store.rebuild_clusters(NOW, |_| ()).unwrap().moved, 2);
+    assert_eq!(set(Versions::Apart), ClusterState::Current);
+    assert_eq!(world.reader.versions().unwrap(), Versions::Apart);
+    assert_eq!(world.cluster("oai_dc", "a").1.len(), 1);
+    // A later change follows the setting, and a decision overrides it.
+    let again = dc(
+        TITLE,
+        "10.1000/182",
+        "<dc:subject>s</dc:subject><dc:type>article</dc:type>",
+    );
+    world.put("oai_dc", vec![live("a", again)]);
+    assert_eq!(world.clusters().len(), 0);
+    let pair = [(world.id("oai_dc", "a"), world.id("oai_dc", "p"))];
+    world
+        .store
+        .judge(&pair, Judgement::Join, "me", "", NOW)
+        .unwrap();
+    assert_eq!(world.cluster("oai_dc", "a").1.len(), 2);
+    assert_eq!(set(Versions::Together), ClusterState::Due);
 }
 
 #[test]

@@ -70,6 +70,7 @@ impl<'a> Builder<'a> {
         }
         let clustering = Clustering {
             enabled: reader.get(&keys::DEDUP_ENABLED),
+            versions: reader.get(&keys::DEDUP_VERSIONS),
             sources: order.unwrap_or_else(|| names.iter().map(|name| name.to_string()).collect()),
         };
         (clustering, reader.get(&keys::DEDUP_ENRICH))

@@ -21,6 +21,7 @@ use super::key::{Key, Reading, Row, Scope, Secrecy, keys};
 use super::load::LogFormat;
 use super::value::Value;
 use super::values::{self as v, Pairs, Table};
+use crate::dedup::rules::Versions;
 use crate::harvest::Assumption;
 use crate::http::Secret;
 use crate::oai::{Datestamp, Granularity};
@@ -84,6 +85,13 @@ keys! {
     /// deduplication comes after all others.
     DEDUP_SOURCES: Vec<String> = "sources" in [Scope::Dedup], v::TEXTS,
         example "[\"doaj-articles\", \"doaj-journals\"]";
+
+    /// Whether a preprint or working paper and the published text are one work: "together" or "apart".
+    ///
+    /// Together is what most catalogues want: one entry for the work, with all its versions. Apart is
+    /// for those who count publications. An erratum, a thesis and a data set are always works of their
+    /// own. After a change the clusters have to be rebuilt.
+    DEDUP_VERSIONS: Versions = "versions" in [Scope::Dedup], v::VERSIONS, default "\"together\"";
 
     /// What the document of a work takes from its other records where the preferred one lacks it.
     ///

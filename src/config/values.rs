@@ -18,6 +18,7 @@ use url::Url;
 use super::key::{Kind, Reading};
 use super::load::LogFormat;
 use super::value::Value;
+use crate::dedup::rules::Versions;
 use crate::harvest::Assumption;
 use crate::http::{ClientError, Secret, user_agent};
 use crate::oai::{Datestamp, Granularity};
@@ -73,6 +74,7 @@ pub(crate) const TEXTS: Reading<Vec<String>> = (Kind::List, texts);
 pub(crate) const TEXT_OR_EMPTY: Reading<String> = (Kind::Text, text_or_empty);
 pub(crate) const TIMEOUT: Reading<Duration> = (Kind::Duration, timeout);
 pub(crate) const TIME_ZONE: Reading<Tz> = (Kind::Text, time_zone);
+pub(crate) const VERSIONS: Reading<Versions> = (Kind::Text, versions);
 pub(crate) const UPPER_BOUND: Reading<Datestamp> = (Kind::Date, upper_bound);
 pub(crate) const USER: Reading<String> = (Kind::Text, user);
 
@@ -610,6 +612,14 @@ fn per(value: &Value) -> Result<Per, String> {
         "record" => Ok(Per::Record),
         "cluster" => Ok(Per::Cluster),
         other => Err(format!("{other:?} is neither \"record\" nor \"cluster\"")),
+    }
+}
+
+fn versions(value: &Value) -> Result<Versions, String> {
+    match text(value)?.as_str() {
+        "together" => Ok(Versions::Together),
+        "apart" => Ok(Versions::Apart),
+        other => Err(format!("{other:?} is neither \"together\" nor \"apart\"")),
     }
 }
 

@@ -31,7 +31,7 @@ use std::hash::Hash;
 use super::{
     compare::{Agreement, Comparison},
     description::Description,
-    rules::{Verdict, decide_compared},
+    rules::{Verdict, Versions, decide_compared},
 };
 
 /// The largest number of members that rules may put into one cluster.
@@ -85,9 +85,14 @@ pub struct Partition {
 ///
 /// `records` is in canonical order; `edges` and `links` refer to places in it, in any order, also
 /// repeatedly. Pairs out of range are ignored.
-pub fn partition(records: &[&Description], edges: &[Edge], links: &[Link]) -> Partition {
+pub fn partition(
+    records: &[&Description],
+    edges: &[Edge],
+    links: &[Link],
+    versions: Versions,
+) -> Partition {
     let count = records.len() as u32;
-    let mut clusters = Clusters::new(records, links);
+    let mut clusters = Clusters::new(records, links, versions);
     let must: BTreeSet<(u32, u32)> = links
         .iter()
         .filter(|link| link.must)
@@ -132,6 +137,7 @@ fn sorted_pair(a: u32, b: u32) -> (u32, u32) {
 /// Clusters under construction.
 struct Clusters<'a> {
     records: &'a [&'a Description],
+    versions: Versions,
     cannot: HashSet<(u32, u32)>,
     /// For each record, the record that represents its cluster (union-find).
     root: Vec<u32>,
@@ -140,7 +146,7 @@ struct Clusters<'a> {
 }
 
 impl<'a> Clusters<'a> {
-    fn new(records: &'a [&'a Description], links: &[Link]) -> Self {
+    fn new(records: &'a [&'a Description], links: &[Link], versions: Versions) -> Self {
         let cannot = links
             .iter()
             .filter(|link| !link.must)
@@ -149,6 +155,7 @@ impl<'a> Clusters<'a> {
         let root = (0..records.len() as u32).collect();
         Clusters {
             records,
+            versions,
             cannot,
             root,
             members: HashMap::new(),
@@ -198,7 +205,7 @@ impl<'a> Clusters<'a> {
     /// Whether a rule calls two records different, given what the others in their cluster say.
     fn differ(&self, x: u32, y: u32, union: &[u32]) -> bool {
         let record = |at: u32| self.records[at as usize];
-        let mut comparison = Comparison::new(record(x), record(y));
+        let mut comparison = Comparison::new(record(x), record(y), self.versions);
         let bridged = |at: &u32| {
             let has = |of: u32| {
                 record(of)
@@ -293,7 +300,11 @@ mod tests {
         let count = records.len() as u32;
         let mut edges = Vec::new();
         for (a, b) in (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))) {
-            let decision = decide(&records[a as usize], &records[b as usize]);
+            let decision = decide(
+                &records[a as usize],
+                &records[b as usize],
+                Versions::Together,
+            );
             if decision.verdict() == Verdict::Same {
                 // Both ways round and twice, as a careless caller might.
                 edges.extend(
@@ -307,7 +318,7 @@ mod tests {
         }
         edges.reverse();
         let records: Vec<&Description> = records.iter().collect();
-        let partition = partition(&records, &edges, links);
+        let partition = partition(&records, &edges, links, Versions::Together);
         let text = |cluster: &Vec<u32>| {
             cluster
                 .iter()
@@ -404,7 +415,12 @@ mod tests {
         let edges: Vec<Edge> = (1..records.len() as u32)
             .map(|b| Edge { rank: 0, a: 0, b })
             .collect();
-        let partition = partition(&records.iter().collect::<Vec<_>>(), &edges, &[]);
+        let partition = partition(
+            &records.iter().collect::<Vec<_>>(),
+            &edges,
+            &[],
+            Versions::Together,
+        );
         assert_eq!(partition.clusters[0].len(), MAX_MEMBERS);
         assert_eq!(partition.clusters.len(), 4);
         assert_eq!(partition.refusals.len(), 3);

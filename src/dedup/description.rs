@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    doi,
     name::{self, Name},
-    place::{self, Issn, Pages},
+    notice::{self, Notice},
+    place::{self, Citation, Issn, Pages},
     text::fold,
-    title::{self, Notice},
+    title,
 };
-use crate::record::resource::IdentifierKind;
-use crate::record::{Kind, Resource, doi};
+use crate::record::resource::{IdentifierKind, Related};
+use crate::record::{Kind, Resource};
 
 /// Authors that are kept; big collaborations have thousands, the first ones tell works apart.
 pub const AUTHORS: usize = 10;
@@ -66,30 +67,107 @@ pub struct Description {
     /// ISBNs as thirteen digits, sorted.
     #[serde(rename = "b", skip_serializing_if = "Vec::is_empty")]
     pub isbns: Vec<u64>,
-    /// Normalised DOI.
-    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
-    pub doi: Option<Box<str>>,
+    /// Normalised DOIs, at most [`doi::DOIS`]; those of copies come last.
+    #[serde(rename = "d", skip_serializing_if = "Vec::is_empty")]
+    pub dois: Vec<Box<str>>,
 }
 
 /// What a record describes, as far as it decides which records can be one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// A text of unknown form; may be any of the others except a journal.
+    /// A text of unknown form; may be any other text except a journal.
     #[default]
     Unknown,
     /// A journal.
     Journal,
-    /// An article, paper, report or preprint.
+    /// An article, or a text of unknown form with a place in a journal.
     Article,
     /// A part of a book.
     Chapter,
-    /// A book or thesis.
+    /// A book.
     Book,
-    /// A data set, image or recording.
+    /// A data set.
     Data,
     /// A file that belongs to another work.
     Supplement,
+    /// A thesis for any degree.
+    Thesis,
+    /// A paper, talk or poster of a conference.
+    Conference,
+    /// A report or working paper: a version before the article.
+    Report,
+    /// A preprint: a version before the article.
+    Preprint,
+    /// A program.
+    Software,
+    /// An image or a map.
+    Image,
+    /// Sound or moving images.
+    Recording,
+    /// What its source calls something else.
+    Other,
+}
+
+impl Form {
+    /// A text that some sources call an article and others a chapter or a paper.
+    fn is_loose(self) -> bool {
+        matches!(
+            self,
+            Form::Article
+                | Form::Chapter
+                | Form::Book
+                | Form::Conference
+                | Form::Report
+                | Form::Preprint
+                | Form::Other
+        )
+    }
+
+    /// A version before the article.
+    fn is_early(self) -> bool {
+        matches!(self, Form::Report | Form::Preprint)
+    }
+
+    /// How two forms fit one work.
+    pub fn with(self, other: Form) -> Fit {
+        let is_thing =
+            |form: Form| !form.is_loose() && !matches!(form, Form::Unknown | Form::Thesis);
+        if self == other {
+            Fit::Same
+        } else if self == Form::Unknown || other == Form::Unknown {
+            // Who says nothing about the type describes a text.
+            match is_thing(self) || is_thing(other) {
+                true => Fit::Conflict,
+                false => Fit::Same,
+            }
+        } else if (self.is_early() && other.is_loose()) || (other.is_early() && self.is_loose()) {
+            match [Form::Book, Form::Other]
+                .iter()
+                .any(|form| [self, other].contains(form))
+            {
+                true => Fit::Loose,
+                false => Fit::Versions,
+            }
+        } else if self.is_loose() && other.is_loose() {
+            Fit::Loose
+        } else {
+            Fit::Conflict
+        }
+    }
+}
+
+/// How the forms of two records fit one work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// One form, or one of them is not known.
+    Same,
+    /// A version before publication, and a later one.
+    Versions,
+    /// Labels that sources use for one thing: article, chapter, paper of a conference.
+    Loose,
+    /// Different things.
+    Conflict,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -100,7 +178,10 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Raw<'a> {
     pub(super) journal: bool,
-    pub(super) document_type: &'a str,
+    /// The form, if the source tells it; otherwise it is read from `types`.
+    pub(super) form: Form,
+    /// The types as written.
+    pub(super) types: Vec<&'a str>,
     pub(super) title: &'a str,
     pub(super) other_titles: &'a [String],
     pub(super) authors: Vec<&'a str>,
@@ -111,7 +192,7 @@ pub(super) struct Raw<'a> {
     pub(super) pages: Option<Pages>,
     pub(super) issns: Vec<&'a str>,
     pub(super) isbns: Vec<&'a str>,
-    /// Texts that may be a DOI; the first that is one counts.
+    /// Texts that may be a DOI.
     pub(super) dois: Vec<&'a str>,
 }
 
@@ -121,7 +202,13 @@ impl Description {
         let host = &resource.host;
         let links = resource.links.iter().map(|link| link.url.as_str());
         let identifiers = resource.identifiers.iter();
-        let identifiers = identifiers.map(|identifier| identifier.value.as_str());
+        let related = resource.related.iter().filter(|other| is_same(other));
+        let texts = resource
+            .doi()
+            .into_iter()
+            .chain(identifiers.map(|identifier| identifier.value.as_str()))
+            .chain(related.map(|other| without_scheme(&other.text)));
+        let mut own = texts.clone();
         let journal = resource.kind == Kind::Journal;
         let venue = if journal {
             resource.publisher()
@@ -133,10 +220,8 @@ impl Description {
         let other_titles: Vec<String> = titles.map(Cow::into_owned).collect();
         Description::read(Raw {
             journal,
-            document_type: resource.document_type().unwrap_or(match resource.kind {
-                Kind::Article | Kind::Other => "",
-                kind => kind.name(),
-            }),
+            form: form_of_kind(resource.kind),
+            types: resource.stated_types.iter().map(String::as_str).collect(),
             title: &title,
             other_titles: &other_titles,
             authors: resource
@@ -158,31 +243,50 @@ impl Description {
                 .map(String::as_str)
                 .collect(),
             isbns: resource.identifiers_of(IdentifierKind::Isbn).collect(),
-            dois: resource
-                .doi()
-                .into_iter()
-                .chain(identifiers)
-                .chain(links)
-                .collect(),
+            dois: match own.any(|text| doi::read(text).is_some()) {
+                true => texts.collect(),
+                // A link may lead to another work, so only the first one is taken.
+                false => links
+                    .filter(|link| doi::read(link).is_some())
+                    .take(1)
+                    .collect(),
+            },
         })
     }
 
-    pub(super) fn read(raw: Raw<'_>) -> Description {
-        let title = title::read(raw.title);
-        let folded_type = fold(raw.document_type);
+    pub(super) fn read(mut raw: Raw<'_>) -> Description {
+        let bare =
+            |pages: &Pages, year: u16| pages.last.is_none() && *pages.first == *year.to_string();
+        raw.pages = raw
+            .pages
+            .take_if(|pages| !raw.year.is_some_and(|year| bare(pages, year)));
+        let citation = match raw.volume.trim().is_empty() || raw.pages.is_none() {
+            true if !raw.journal => place::citation(raw.venue).unwrap_or_default(),
+            _ => Citation::default(),
+        };
+        let year = raw.year.or(citation.year);
+        let title = title::read(match raw.journal {
+            true => place::without_medium(raw.title),
+            false => raw.title,
+        });
+        let types: Vec<String> = raw.types.iter().map(|text| fold(text)).collect();
+        let stated = types.iter().map(|text| form(text));
         let volume = place::volume(raw.volume).filter(|volume| {
             // Some sources put the year for a missing volume; it would conflict with the real one.
-            raw.year.is_none_or(|year| **volume != *year.to_string())
+            year.is_none_or(|year| **volume != *year.to_string())
         });
-        Description {
-            form: if raw.journal {
-                Form::Journal
-            } else {
-                form(&folded_type)
+        let issue = place::issue(raw.issue).or_else(|| place::supplement(raw.volume));
+        let mut description = Description {
+            form: match raw.form {
+                Form::Unknown => stated
+                    .into_iter()
+                    .find(|form| *form != Form::Unknown)
+                    .unwrap_or_default(),
+                form => form,
             },
             notice: match title.notice {
                 _ if raw.journal => Notice::None,
-                Notice::None => title::typed_notice(&folded_type),
+                Notice::None => notice::typed(&types),
                 notice => notice,
             },
             other_titles: other_titles(&raw, &title.words),
@@ -194,11 +298,11 @@ impl Description {
                 .filter_map(|name| name::read(name))
                 .take(AUTHORS)
                 .collect(),
-            venue: fold(journal_title(raw.venue)).into(),
-            year: raw.year,
-            volume,
-            issue: place::issue(raw.issue),
-            pages: raw.pages,
+            venue: fold(journal_title(citation.journal.unwrap_or(raw.venue))).into(),
+            year,
+            volume: volume.or(citation.volume),
+            issue: issue.or(citation.issue),
+            pages: raw.pages.or(citation.pages),
             issns: sorted(
                 raw.issns
                     .iter()
@@ -211,7 +315,26 @@ impl Description {
                     .filter_map(|isbn| place::isbn(isbn))
                     .collect(),
             ),
-            doi: raw.dois.iter().find_map(|text| normalised_doi(text)),
+            dois: doi::read_all(raw.dois),
+        };
+        if raw.journal {
+            description.form = Form::Journal;
+        } else if description.form == Form::Unknown {
+            description.form = description.form_by_place();
+        }
+        description
+    }
+
+    /// The form of a text whose type is not told: with an ISSN it is an article, with the DOI of a
+    /// preprint server and no other a preprint.
+    fn form_by_place(&self) -> Form {
+        if !self.issns.is_empty() && self.isbns.is_empty() {
+            return Form::Article;
+        }
+        let preprint = self.dois.iter().all(|doi| doi::is_of_preprint(doi));
+        match !self.dois.is_empty() && preprint {
+            true => Form::Preprint,
+            false => Form::Unknown,
         }
     }
 
@@ -243,7 +366,7 @@ impl Description {
                 .as_ref()
                 .is_some_and(|pages| pages.last.is_some()),
             !self.issns.is_empty(),
-            self.doi.is_some(),
+            !self.dois.is_empty(),
         ]
         .into_iter()
         .filter(|known| *known)
@@ -278,12 +401,6 @@ fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
     values
 }
 
-/// The DOI in a text that may have it percent-encoded, as resolver addresses do.
-fn normalised_doi(raw: &str) -> Option<Box<str>> {
-    let decoded = percent_decode_str(raw).decode_utf8_lossy();
-    doi::normalise(&decoded).map(Box::from)
-}
-
 /// The first run of exactly four digits that can be a year.
 pub(super) fn year(text: &str) -> Option<u16> {
     text.split(|c: char| !c.is_ascii_digit())
@@ -295,11 +412,52 @@ pub(super) fn year(text: &str) -> Option<u16> {
         .find(|year| (1000..3000).contains(year))
 }
 
+/// Whether a related work is this one under another identifier.
+fn is_same(related: &Related) -> bool {
+    let relation = related.relation.as_deref().unwrap_or_default();
+    let named = ["isversionof", "isidenticalto", "isvariantformof"]
+        .iter()
+        .any(|name| relation.eq_ignore_ascii_case(name));
+    named || related.text.starts_with(ALTERNATIVE)
+}
+
+/// Before an identifier of the published work in a relation.
+///
+/// Source: the guidelines of DRIVER and OpenAIRE for literature repositories.
+const ALTERNATIVE: &str = "info:eu-repo/semantics/altIdentifier/";
+
+/// The identifier in a relation, without `info:eu-repo/semantics/altIdentifier/doi/`.
+fn without_scheme(text: &str) -> &str {
+    let rest = text.strip_prefix(ALTERNATIVE).unwrap_or(text);
+    rest.strip_prefix("doi/").unwrap_or(rest)
+}
+
+/// The form that a type of the resource model is; the types as written say more about articles and
+/// other things.
+fn form_of_kind(kind: Kind) -> Form {
+    match kind {
+        Kind::Article | Kind::Other => Form::Unknown,
+        Kind::Book => Form::Book,
+        Kind::Chapter => Form::Chapter,
+        Kind::Thesis => Form::Thesis,
+        Kind::ConferencePaper => Form::Conference,
+        Kind::Report => Form::Report,
+        Kind::Preprint => Form::Preprint,
+        Kind::Dataset => Form::Data,
+        Kind::Image | Kind::Map => Form::Image,
+        Kind::Audio | Kind::Video => Form::Recording,
+        Kind::Software => Form::Software,
+        Kind::Journal => Form::Journal,
+    }
+}
+
 /// The form that a folded document type names.
 ///
 /// Source: the type vocabularies of COAR, CSL, DRIVER and DataCite.
 fn form(folded: &str) -> Form {
-    const SIGNS: [(&str, Form); 19] = [
+    const SIGNS: [(&str, Form); 49] = [
+        ("data paper", Form::Article),
+        ("case report", Form::Article),
         ("supplement", Form::Supplement),
         ("component", Form::Supplement),
         ("bookpart", Form::Chapter),
@@ -307,19 +465,58 @@ fn form(folded: &str) -> Form {
         ("book section", Form::Chapter),
         ("chapter", Form::Chapter),
         ("book review", Form::Article),
+        ("review book", Form::Article),
         ("dataset", Form::Data),
         ("data set", Form::Data),
-        ("image", Form::Data),
-        ("graphic", Form::Data),
-        ("sound", Form::Data),
-        ("software", Form::Data),
-        ("thesis", Form::Book),
+        ("image", Form::Image),
+        ("graphic", Form::Image),
+        ("cartographic", Form::Image),
+        ("sound", Form::Recording),
+        ("audio", Form::Recording),
+        ("video", Form::Recording),
+        ("software", Form::Software),
+        ("thesis", Form::Thesis),
+        ("tesis", Form::Thesis),
+        ("trabajo fin de", Form::Thesis),
+        ("trabajo de grado", Form::Thesis),
+        ("trabalho de conclusao", Form::Thesis),
+        ("diplomarbeit", Form::Thesis),
+        ("habilitation", Form::Thesis),
+        ("диссертация", Form::Thesis),
+        ("skripsi", Form::Thesis),
+        ("patent", Form::Other),
+        ("dissertation", Form::Thesis),
+        ("journal article", Form::Article),
+        ("article journal", Form::Article),
+        ("research article", Form::Article),
+        ("conference", Form::Conference),
+        ("proceedings", Form::Conference),
+        ("poster", Form::Conference),
+        ("presentation", Form::Conference),
+        ("lecture", Form::Conference),
+        ("working paper", Form::Report),
+        ("workingpaper", Form::Report),
+        ("discussion paper", Form::Report),
+        ("technical report", Form::Report),
+        ("report", Form::Report),
+        ("preprint", Form::Preprint),
         ("book", Form::Book),
+        ("monograph", Form::Book),
         ("article", Form::Article),
         ("paper", Form::Article),
-        ("preprint", Form::Article),
         ("review", Form::Article),
     ];
+    // Web of Science: a paper of a conference that is an article of a journal too.
+    if folded.starts_with("article proceedings") {
+        return Form::Article;
+    }
+    let word = |words: &[&str]| folded.split(' ').any(|word| words.contains(&word));
+    if word(&["tese", "these", "tesi", "tez", "memoire"]) {
+        return Form::Thesis;
+    }
+    if matches!(folded, "other" | "info eu repo semantics other") {
+        return Form::Other;
+    }
     SIGNS
         .iter()
         .find(|(sign, _)| folded.contains(sign))
@@ -387,7 +584,7 @@ mod tests {
             pages: place::pages("139-154"),
             issns: vec![Issn::read("0300-8428").unwrap()],
             isbns: vec![9_780_306_406_157],
-            doi: Some("10.1016/s0008-6363(96)00240-4".into()),
+            dois: vec!["10.1016/s0008-6363(96)00240-4".into()],
             ..Description::default()
         };
         assert_eq!(Description::from_resource(&resource), want);

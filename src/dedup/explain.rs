@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{
     compare::{Agreement, Comparison},
-    description::Description,
-    rules::{Decision, Field, Verdict, decide_compared},
+    description::{Description, Fit},
+    rules::{Decision, Field, Verdict, Versions, decide_compared},
 };
 
 /// A decision, with the fields that its rule compared.
@@ -31,8 +31,8 @@ pub struct Compared {
 }
 
 /// Decides about two records and says why.
-pub fn explain(a: &Description, b: &Description) -> Explanation {
-    let comparison = Comparison::new(a, b);
+pub fn explain(a: &Description, b: &Description, versions: Versions) -> Explanation {
+    let comparison = Comparison::new(a, b, versions);
     let decision = decide_compared(&comparison);
     let fields = decision
         .rule
@@ -47,10 +47,10 @@ fn compared(field: Field, c: &Comparison<'_>) -> Compared {
     let (name, agreement) = match field {
         Field::Form => (
             "form",
-            if c.forms_conflict() {
-                Agreement::Conflict
-            } else {
-                equal(c.a.form == c.b.form)
+            match c.fit {
+                Fit::Same => Agreement::Same,
+                Fit::Loose | Fit::Versions => Agreement::Near,
+                Fit::Conflict => Agreement::Conflict,
             },
         ),
         Field::Notice => ("notice", equal(c.a.notice == c.b.notice)),
@@ -134,7 +134,7 @@ fn value(field: Field, record: &Description) -> String {
             .unwrap_or_default(),
         Field::Issn => list(&record.issns),
         Field::Isbn => list(&record.isbns),
-        Field::Doi => text(&record.doi),
+        Field::Doi => list(&record.dois),
     }
 }
 
@@ -166,7 +166,7 @@ impl fmt::Display for Explanation {
 
 #[cfg(test)]
 mod tests {
-    use super::explain;
+    use super::{Versions, explain};
     use crate::dedup::testing::record;
 
     #[test]
@@ -175,12 +175,12 @@ mod tests {
         let b = record("title=The heart of the matter in mice; doi=10.1/abc; volume=2; pages=9");
         let c = record("title=The heart of the matter in mice!; doi=10.1/abc");
         assert_eq!(
-            explain(&a, &b).to_string(),
+            explain(&a, &b, Versions::Together).to_string(),
             "different by place-conflict: other volume and other page\n  \
              volume: conflict: \"1\" / \"2\"\n  first page: conflict: \"7\" / \"9\""
         );
         assert_eq!(
-            explain(&a, &c).to_string(),
+            explain(&a, &c, Versions::Together).to_string(),
             "same by doi: one DOI, and titles that agree; nearly equal ones if the pages do not \
              agree\n  doi: same: \"10.1/abc\" / \"10.1/abc\"\n  title: 100 % alike: \
              \"the heart of the matter in mice\" / \"the heart of the matter in mice\"\n  \

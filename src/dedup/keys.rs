@@ -91,7 +91,7 @@ fn by_kind(record: &Description) -> Vec<(KeyKind, Key)> {
                 .map(|title| Key::new(KeyKind::Title, &["journal", title])),
         );
     } else {
-        keys.extend(record.doi.iter().map(|doi| Key::new(KeyKind::Doi, &[doi])));
+        keys.extend(record.dois.iter().map(|doi| Key::new(KeyKind::Doi, &[doi])));
         for title in record.titles() {
             title_keys(record, title, &mut keys);
         }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    description::{Description, Raw},
+    description::{Description, Form, Raw},
     place,
 };
 
@@ -83,7 +83,8 @@ impl Record {
         };
         Description::read(Raw {
             journal: text(&self.document_type) == "journal",
-            document_type: text(&self.document_type),
+            form: Form::Unknown,
+            types: vec![text(&self.document_type)],
             title: &title,
             other_titles: &[],
             authors: self.authors.iter().flatten().map(String::as_str).collect(),

@@ -7,7 +7,7 @@ use super::{
     cluster::{Edge, Link, Partition, partition},
     description::Description,
     keys::{Key, keys},
-    rules::{Verdict, decide},
+    rules::{Verdict, Versions, decide},
 };
 
 /// The largest number of records with one key that are compared with each other.
@@ -80,7 +80,8 @@ impl Index {
     }
 }
 
-/// Clusters a whole set. `records` is in canonical order (by source and identifier).
+/// Clusters a whole set, versions of a work together. `records` is in canonical order (by source and
+/// identifier).
 pub fn cluster_all(records: &[Description], links: &[Link]) -> Partition {
     cluster_all_capped(records, links, KEY_CAP)
 }
@@ -95,12 +96,16 @@ pub fn cluster_all_capped(records: &[Description], links: &[Link], cap: usize) -
         decided.collect::<Vec<Edge>>()
     });
     let records: Vec<&Description> = records.iter().collect();
-    partition(&records, &edges.concat(), links)
+    partition(&records, &edges.concat(), links, Versions::default())
 }
 
 /// The edge between two records, if a rule calls them the same.
 pub fn edge(records: &[Description], a: u32, b: u32) -> Option<Edge> {
-    let decision = decide(&records[a as usize], &records[b as usize]);
+    let decision = decide(
+        &records[a as usize],
+        &records[b as usize],
+        Versions::default(),
+    );
     let same = decision.verdict() == Verdict::Same;
     same.then_some(Edge {
         rank: decision.rank,

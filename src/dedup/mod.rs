@@ -1,7 +1,8 @@
 //! Deduplication: finds the records that describe one work.
 //!
 //! - `description`: the normalised fields of a record; `packed` stores them in few bytes
-//! - `text`, `title`, `name`, `place`: normalise one kind of field each
+//! - `text`, `title`, `notice`, `number`, `name`, `place`, `doi`: normalise one kind of field each
+//! - `language`: tells a translated title from another one
 //! - `keys`: match keys; records that share one are candidates
 //! - `compare`: compares two descriptions field by field
 //! - `table`: the rules; `rules` applies them to a pair; `explain` shows why they decided so
@@ -15,12 +16,16 @@
 pub mod cluster;
 pub mod compare;
 pub mod description;
+pub mod doi;
 pub mod explain;
 pub mod identity;
 pub mod keys;
 pub mod labelled;
+mod language;
 pub mod memory;
 pub mod name;
+pub mod notice;
+pub mod number;
 pub mod packed;
 pub mod place;
 pub mod preferred;
@@ -32,7 +37,7 @@ pub mod title;
 
 /// The version of descriptions, keys and rules. It goes up with every change of them; clusters and
 /// keys that were stored under another version have to be rebuilt.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -135,15 +135,25 @@ impl Name {
     }
 
     /// Tells whether both may be the same person: a common family name and first initials that agree or are
-    /// missing, or family and given name exchanged.
+    /// missing, or family and given name exchanged (`Zhang Ning` without a comma, `Zhang, N.`).
     pub fn may_be(&self, other: &Name) -> bool {
         let initials = match (self.given.chars().next(), other.given.chars().next()) {
             (Some(a), Some(b)) => a == b,
             _ => true,
         };
         (initials && same_family(&self.family, &other.family))
-            || (!self.given.is_empty() && self.family == other.given && self.given == other.family)
+            || exchanged(self, other)
+            || exchanged(other, self)
     }
+}
+
+/// Whether the given name of `a` is the family name of `b`, and the family name of `a` is the given name
+/// of `b` or begins with its initials.
+fn exchanged(a: &Name, b: &Name) -> bool {
+    // A family name of one letter or two is an initial itself.
+    a.given.len() > 1
+        && a.given == b.family
+        && (a.family == b.given || (b.given.len() == 1 && a.family.starts_with(&*b.given)))
 }
 
 /// Tells whether two family names may be the same: alike but for blanks, one letter in a long name, or the
@@ -213,6 +223,9 @@ mod tests {
             ("Johansson, A.", "Johanson, A.", true),
             ("Lee, A.", "Lea, A.", false),
             ("Wei Li", "Li Wei", true),
+            ("Zhang Ning", "Zhang, N.", true),
+            ("Zhang Ning", "Ning, Z.", true),
+            ("Zhang Ning", "Zhang, W.", false),
             ("MacDonald, A", "Mac Donald, A", true),
         ] {
             let (a, b) = (read(a).unwrap(), read(b).unwrap());

@@ -7,11 +7,11 @@
 use super::{
     description::{Description, Form},
     name::Name,
+    notice::Notice,
     place::{Issn, Pages},
-    title::Notice,
 };
 
-const FORMS: [Form; 7] = [
+const FORMS: [Form; 15] = [
     Form::Unknown,
     Form::Journal,
     Form::Article,
@@ -19,15 +19,25 @@ const FORMS: [Form; 7] = [
     Form::Book,
     Form::Data,
     Form::Supplement,
+    Form::Thesis,
+    Form::Conference,
+    Form::Report,
+    Form::Preprint,
+    Form::Software,
+    Form::Image,
+    Form::Recording,
+    Form::Other,
 ];
 
-const NOTICES: [Notice; 6] = [
+const NOTICES: [Notice; 8] = [
     Notice::None,
     Notice::Erratum,
     Notice::Retraction,
     Notice::Reply,
     Notice::Comment,
     Notice::Editorial,
+    Notice::Data,
+    Notice::Supplement,
 ];
 
 /// Packs a description.
@@ -66,7 +76,10 @@ pub fn pack(record: &Description) -> Vec<u8> {
     for isbn in &record.isbns {
         number(&mut out, *isbn);
     }
-    optional(&mut out, record.doi.as_deref());
+    number(&mut out, record.dois.len() as u64);
+    for doi in &record.dois {
+        text(&mut out, doi);
+    }
     out
 }
 
@@ -102,7 +115,7 @@ pub fn unpack(bytes: &[u8]) -> Option<Description> {
         },
         issns: rest.list(|rest| Some(Issn::from_number(u32::try_from(rest.number()?).ok()?)))?,
         isbns: rest.list(Rest::number)?,
-        doi: rest.optional()?,
+        dois: rest.list(Rest::text)?,
     };
     rest.0.is_empty().then_some(record)
 }

@@ -1,8 +1,11 @@
 //! The place of a work in its journal or book: volume, issue, pages, ISSN, ISBN.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::title::roman;
+use super::number::roman_volume;
 
 /// Pages or an article number made comparable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,8 +74,14 @@ pub fn pages(raw: &str) -> Option<Pages> {
     let mut first = compact(parts.next()?.split_whitespace().next_back()?);
     let mut second = parts.next();
     if !has_digit(&first) {
-        // `II-221-5` is page 221 of part II; `viii` alone is a page of its own.
+        // `II-221-5` is page 221 of part II; `viii` alone is a page of its own. `Suppl-16` and
+        // `t-20` are no pages.
+        let part_of_a_volume =
+            (first.len() == 1 && first != "t") || first.chars().all(|c| "ivxlc".contains(c));
         if let Some(number) = second.filter(|part| has_digit(part)) {
+            if !part_of_a_volume {
+                return None;
+            }
             first.push_str(&compact(number.split_whitespace().next()?));
             second = parts.next();
         } else if !first.chars().all(|c| "ivxlc".contains(c)) {
@@ -199,18 +208,143 @@ pub fn volume(raw: &str) -> Option<Box<str>> {
     }
     let folded = super::text::fold(text);
     let word = folded.strip_prefix("vol ").unwrap_or(&folded);
-    match roman(word) {
+    match roman_volume(word) {
         Some(value) => Some(value.to_string().into()),
         None => (!word.is_empty() && word != "na").then(|| word.into()),
     }
 }
 
-/// Reads an issue as a volume is read; one that was turned into a date is `None`.
+/// Reads an issue as a volume is read; one that was turned into a date is `None`, a supplement is
+/// `s` and its number.
 pub fn issue(raw: &str) -> Option<Box<str>> {
     if dated(&raw.trim().to_lowercase()).is_some() {
         return None;
     }
-    volume(raw)
+    supplement(raw).or_else(|| volume(raw))
+}
+
+/// The supplement that an issue or a volume names: `S1`, `Suppl. 1` and `88 Suppl 1` are `s1`, one
+/// without a number is `s`.
+pub fn supplement(raw: &str) -> Option<Box<str>> {
+    static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)(?:^|[^a-z])(?:suppl?(?:ement|emento)?|supl(?:emento)?|s)\W*0*(\d*)(?:[^a-z\d]|$)")
+            .expect("a valid pattern")
+    });
+    // Nearly all issues are a number.
+    if raw.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let found = WRITTEN.captures(raw)?;
+    let number = found.get(1).map_or("", |number| number.as_str());
+    // A letter alone is not much: `S` may be the name of a series.
+    let letter = !raw.to_lowercase().contains("sup");
+    (!letter || !number.is_empty()).then(|| format!("s{number}").into())
+}
+
+/// Whether two issues can be one: a supplement without a number may be any, and a number beside it
+/// counts the supplements in one database and the issues in another.
+pub(super) fn issues_conflict(a: &str, b: &str) -> bool {
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let supplement = |text: &str| text.strip_prefix('s').is_some_and(number);
+    match (number(a), number(b)) {
+        (true, true) => a != b,
+        (false, false) => supplement(a) && supplement(b) && a != "s" && b != "s" && a != b,
+        _ => false,
+    }
+}
+
+/// The place that a text in the field of the journal names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Citation<'a> {
+    /// The title of the journal.
+    pub(super) journal: Option<&'a str>,
+    /// Volume.
+    pub(super) volume: Option<Box<str>>,
+    /// Issue.
+    pub(super) issue: Option<Box<str>>,
+    /// Pages.
+    pub(super) pages: Option<Pages>,
+    /// Year.
+    pub(super) year: Option<u16>,
+}
+
+/// Reads a field of the journal that holds a whole citation; `None` if it is a title and no more.
+///
+/// Forms: `Name. 46 (6) (pp 393-400), 1998` of Embase, `Name, 46(6), 393-400` of APA, `Name 46
+/// (1998) 393-400` of physics, `Name, 9 1-20, (2016)` of Zenodo, `Name, Vol. 46, No. 6, pp.
+/// 393-400`.
+pub(super) fn citation(raw: &str) -> Option<Citation<'_>> {
+    static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?ix)^ (?<journal> [^\d]*?\pL[^\d]*? ) [\s.,:;]+
+            (?: v(?:ol(?:ume)?)?\.?\s* )? (?<volume> \d{1,4} ) \b \s*
+            (?: \( (?<before> (?:1[89]|20)\d\d ) \) \s* [,:;]?\s* )?
+            (?: \( (?<issue> [^()]{1,24} ) \) | [,;]?\s*(?:no|nr|n|iss|issue|num)\b\.?\s*(?<number> \d+) )?
+            \s* [,:;]? \s* \(? (?: pp?\.? \s* | pages? \s* )?
+            (?<pages> [a-z]?\d+ \s*[-\u{2010}-\u{2015}]\s* [a-z]?\d+ | [a-z]?\d{2,} ) \)?
+            (?: [\s.,;]* \(? (?<year> (?:1[89]|20)\d\d ) \)? \b .* )? [\s.,;]* $",
+        )
+        .expect("a valid pattern")
+    });
+    if !has_digit(raw) {
+        return None;
+    }
+    let found = WRITTEN.captures(raw.trim())?;
+    let text = |name: &str| found.name(name).map(|part| part.as_str());
+    let mut year = text("before").or(text("year"));
+    let mut place = text("pages").and_then(pages);
+    // `Conference 12, 2016` ends in a year.
+    let bare = place.take_if(|pages| pages.last.is_none() && is_year(&pages.first));
+    if bare.is_some() {
+        year = year.or(text("pages"));
+    }
+    Some(Citation {
+        journal: text("journal"),
+        volume: text("volume").and_then(volume),
+        issue: text("issue").or(text("number")).and_then(issue),
+        pages: place,
+        year: year.and_then(|year| year.parse().ok()),
+    })
+}
+
+fn is_year(text: &str) -> bool {
+    text.len() == 4 && (text.starts_with("19") || text.starts_with("20"))
+}
+
+/// The title of a journal without its medium: `Revista (Online)`.
+pub(super) fn without_medium(raw: &str) -> &str {
+    const MEDIA: [&str; 18] = [
+        "online",
+        "print",
+        "electronic",
+        "internet",
+        "printed",
+        "en línea",
+        "en linea",
+        "impresa",
+        "impreso",
+        "impressa",
+        "impresso",
+        "en ligne",
+        "imprimé",
+        "elektronisch",
+        "testo stampato",
+        "cd-rom",
+        "electrónica",
+        "eletrônica",
+    ];
+    let trimmed = raw.trim();
+    let Some((title, medium)) = trimmed
+        .strip_suffix([')', ']'])
+        .and_then(|text| text.rsplit_once(['(', '[']))
+    else {
+        return raw;
+    };
+    let medium = medium.to_lowercase();
+    match MEDIA.contains(&medium.trim()) && !title.trim().is_empty() {
+        true => title.trim_end(),
+        false => raw,
+    }
 }
 
 /// An ISSN as its first seven digits; the eighth follows from them.
@@ -339,6 +473,9 @@ mod tests {
             ("92-92", Some(("92", None, false))),
             ("11-Jun", Some(("6", Some("11"), true))),
             ("May-14", Some(("5", Some("14"), true))),
+            ("S-16", Some(("s16", None, false))),
+            ("Suppl-16", None),
+            ("t-20", None),
             ("no pagination", None),
             ("&NA;", None),
             ("0", None),
@@ -374,7 +511,87 @@ mod tests {
             assert_eq!(volume(raw).as_deref(), want, "{raw}");
         }
         assert_eq!(issue("01-Feb"), None);
-        assert_eq!(issue("6 Pt 2").as_deref(), Some("6"));
+        assert_eq!(volume("XLII").as_deref(), Some("42"));
+        for (raw, want) in [
+            ("6 Pt 2", Some("6")),
+            ("S1", Some("s1")),
+            ("SUPPL. 01", Some("s1")),
+            ("Suppl", Some("s")),
+            ("3 Suppl 2", Some("s2")),
+            ("Suplemento 2", Some("s2")),
+            ("S", Some("s")),
+            ("Sep", Some("sep")),
+        ] {
+            assert_eq!(issue(raw).as_deref(), want, "{raw}");
+        }
+        for (a, b, want) in [
+            ("1", "2", true),
+            ("1", "1", false),
+            ("s1", "s2", true),
+            ("s", "s2", false),
+            ("s1", "1", false),
+            ("sep", "9", false),
+        ] {
+            assert_eq!(issues_conflict(a, b), want, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn reads_citations() {
+        let read = |raw| {
+            let found = citation(raw)?;
+            let pages = found.pages.as_ref();
+            Some(format!(
+                "{}|{}|{}|{}-{}|{}",
+                found.journal.unwrap_or_default(),
+                found.volume.as_deref().unwrap_or_default(),
+                found.issue.as_deref().unwrap_or_default(),
+                pages.map_or("", |pages| &pages.first),
+                pages
+                    .and_then(|pages| pages.last.as_deref())
+                    .unwrap_or_default(),
+                found.year.map(|year| year.to_string()).unwrap_or_default(),
+            ))
+        };
+        for (raw, want) in [
+            (
+                "Cardiology. 46 (6) (pp 393-400)",
+                Some("Cardiology|46|6|393-400|"),
+            ),
+            (
+                "Cardiology. 46 (6) (pp 393-400), 1998. Date of Publication: 1998.",
+                Some("Cardiology|46|6|393-400|1998"),
+            ),
+            (
+                "Journal of Hearts, 46(SUPPL. 1), S393–S400",
+                Some("Journal of Hearts|46|s1|s393-s400|"),
+            ),
+            (
+                "Journal of Vision Systems, 9 1-20, (2016)",
+                Some("Journal of Vision Systems|9||1-20|2016"),
+            ),
+            ("Phys. Open 7, 100 (2019)", Some("Phys. Open|7||100-|2019")),
+            (
+                "Phys. Open 7 (2019) 100-112",
+                Some("Phys. Open|7||100-112|2019"),
+            ),
+            (
+                "Acta Medica, Vol. 12, No. 3, pp. 101-109",
+                Some("Acta Medica|12|3|101-109|"),
+            ),
+            ("Journal of Hearts", None),
+            ("Physical Review 2", None),
+            ("Sports 2000", None),
+        ] {
+            assert_eq!(read(raw).as_deref(), want, "{raw}");
+        }
+    }
+
+    #[test]
+    fn media_are_no_titles() {
+        assert_eq!(without_medium("Revista (Online)"), "Revista");
+        assert_eq!(without_medium("Revista (Madrid)"), "Revista (Madrid)");
+        assert_eq!(without_medium("(Online)"), "(Online)");
     }
 
     #[test]

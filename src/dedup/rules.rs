@@ -4,9 +4,26 @@
 //! apart, yet unlike [`Verdict::Different`] it does not keep two clusters apart that other pairs
 //! join.
 
+use serde::{Deserialize, Serialize};
+
 use super::{compare::Comparison, description::Description, table::RULES};
 
 use self::Field as F;
+
+/// What a preprint or a working paper and the published article are.
+///
+/// Most catalogues show one work with its versions: a reader looks for the work, and takes the
+/// version that is free or has been reviewed. FRBR and DataCite call the versions expressions of one
+/// work. A repository that counts publications wants them apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Versions {
+    /// One work.
+    #[default]
+    Together,
+    /// Two works.
+    Apart,
+}
 
 /// The answer of a rule about a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,9 +105,9 @@ impl Decision {
 
 /// Decides whether two records are one work.
 ///
-/// The result depends on the two descriptions alone and is symmetric.
-pub fn decide(a: &Description, b: &Description) -> Decision {
-    decide_compared(&Comparison::new(a, b))
+/// The result depends on the two descriptions and the setting alone and is symmetric.
+pub fn decide(a: &Description, b: &Description, versions: Versions) -> Decision {
+    decide_compared(&Comparison::new(a, b, versions))
 }
 
 /// Does the same as [`decide`] for a pair that is already compared.

@@ -12,6 +12,7 @@ use super::{
     explain::explain,
     labelled::{self, Record, SetError},
     memory,
+    rules::Versions,
 };
 
 /// The file with the true clusters or pairs.
@@ -161,7 +162,11 @@ impl Score {
     /// Puts false merges first, and within both kinds the pairs that are least and most alike.
     fn sort(&mut self, records: &[Description]) {
         self.disagreements.sort_by_cached_key(|d| {
-            let c = Comparison::new(&records[d.a as usize], &records[d.b as usize]);
+            let c = Comparison::new(
+                &records[d.a as usize],
+                &records[d.b as usize],
+                Versions::default(),
+            );
             let alike = (c.title * 1000.0) as i32;
             // The worst false merge is of unlike titles, the worst miss of like ones.
             (!d.wrong, if d.wrong { alike } else { -alike }, d.a, d.b)
@@ -337,7 +342,11 @@ fn write_report(
         writeln!(
             report,
             "{}",
-            explain(&set.descriptions[a], &set.descriptions[b])
+            explain(
+                &set.descriptions[a],
+                &set.descriptions[b],
+                Versions::default()
+            )
         )
     };
     for Disagreement { a, b, wrong } in score.disagreements.iter().take(worst) {

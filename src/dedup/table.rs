@@ -7,11 +7,13 @@
 //! merge hurts more than a missed one, so wherever evidence is thin the answer is no.
 
 use super::{
-    compare::{Agreement, Comparison},
-    description::Form,
+    compare::{Agreement, Comparison, Wording},
+    description::{Fit, Form},
+    notice::Notice,
     rules::{
         Field as F, Rule,
         Verdict::{Different, Same},
+        Versions,
     },
 };
 
@@ -51,20 +53,37 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "form-conflict",
         verdict: Different,
-        why: "a text, a data set and a supplement are different things, and so are article, \
-              chapter and book unless one DOI shows that only the label differs",
-        fields: &[F::Form, F::Doi],
+        why: "a thesis, a data set, a program, an image and an article are different things, and \
+              so are article, conference paper, chapter and book unless one DOI or one place \
+              shows that only the label differs",
+        fields: &[F::Form, F::Doi, F::Volume, F::FirstPage, F::Issn],
         holds: |c| {
-            let texts = !c.any(Form::Data) && !c.any(Form::Supplement);
-            c.forms_conflict() && !(texts && c.doi.same())
+            let one_place =
+                c.same_place() && c.year.close() && (c.same_journal() || c.same_range());
+            let one_thing = c.doi.same() || one_place;
+            c.fit == Fit::Conflict || (c.fit == Fit::Loose && !one_thing)
         },
+    },
+    Rule {
+        name: "versions-apart",
+        verdict: Different,
+        why: "a preprint or report and a published text, which the configuration keeps apart",
+        fields: &[F::Form],
+        holds: |c| c.versions == Versions::Apart && c.are_versions(),
     },
     Rule {
         name: "notice-conflict",
         verdict: Different,
-        why: "an erratum, a retraction, a reply, a comment or an editorial is not the work itself",
+        why: "an erratum, a retraction, a reply, a comment, an editorial, data or a supplement is \
+              not the work itself",
         fields: &[F::Notice, F::Title],
-        holds: |c| c.a.notice != c.b.notice,
+        holds: |c| {
+            // `Data from: The heart` and the data set `The heart` are one.
+            let data = c.a.form == Form::Data && c.b.form == Form::Data;
+            let named = |notice| notice == Notice::None || notice == Notice::Data;
+            let one_data_set = data && named(c.a.notice) && named(c.b.notice);
+            c.a.notice != c.b.notice && !one_data_set
+        },
     },
     Rule {
         name: "place-conflict",
@@ -72,6 +91,18 @@ pub const RULES: &[Rule] = &[
         why: "other volume and other page",
         fields: &[F::Volume, F::FirstPage],
         holds: |c| c.volume.conflicts() && c.page.conflicts(),
+    },
+    Rule {
+        name: "issue-conflict",
+        verdict: Different,
+        why: "other issue of one volume, or of a journal without volumes, and neither one DOI nor \
+              one first page above 10: pages may begin anew in each issue",
+        fields: &[F::Volume, F::Issue, F::FirstPage, F::Doi],
+        holds: |c| {
+            let no_volumes = c.a.volume.is_none() && c.b.volume.is_none();
+            let one_volume = c.volume.same() || no_volumes;
+            c.issue.conflicts() && one_volume && !c.doi.same() && !c.page_tells()
+        },
     },
     Rule {
         name: "journal-and-place-conflict",
@@ -111,16 +142,28 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "page-conflict",
         verdict: Different,
-        why: "other first page",
-        fields: &[F::FirstPage],
-        holds: |c| c.page.conflicts(),
+        why: "other first page, and not one long title with all authors, one year, volume and issue",
+        fields: &[
+            F::FirstPage,
+            F::Title,
+            F::Authors,
+            F::Year,
+            F::Volume,
+            F::Issue,
+        ],
+        holds: |c| {
+            let one_issue = c.year.same() && c.volume.same() && c.issue.same();
+            let one_text = c.long_title() && c.all_authors;
+            c.page.conflicts() && !(one_issue && one_text)
+        },
     },
     Rule {
         name: "volume-conflict",
         verdict: Different,
-        why: "other volume, and not one first page",
-        fields: &[F::Volume, F::FirstPage],
-        holds: |c| c.volume.conflicts() && !c.page.same(),
+        why: "other volume, and not one first page and year: what appears each year may begin on \
+              one page",
+        fields: &[F::Volume, F::FirstPage, F::Year],
+        holds: |c| c.volume.conflicts() && !(c.page.same() && c.year.same()),
     },
     Rule {
         name: "year-conflict",
@@ -135,6 +178,17 @@ pub const RULES: &[Rule] = &[
         why: "other journal, and not one volume and page",
         fields: &[F::Issn, F::Venue, F::Volume, F::FirstPage],
         holds: |c| c.journals_conflict() && !c.same_place(),
+    },
+    Rule {
+        name: "companion",
+        verdict: Different,
+        why: "titles that differ in a telling word, and neither one volume and page nor one DOI: \
+              the study of men and the study of women",
+        fields: &[F::Title, F::Volume, F::FirstPage, F::Doi],
+        holds: |c| {
+            let nearly = c.title >= NEARLY_EQUAL && c.title < 1.0;
+            nearly && !c.same_place() && !c.doi.same() && c.wording() == Wording::Other
+        },
     },
     Rule {
         name: "doi-conflict",
@@ -185,11 +239,13 @@ pub const RULES: &[Rule] = &[
         name: "short-title-and-place",
         verdict: Same,
         why: "nearly one short title, one volume, first page and year, and common authors or one \
-              journal and last page: two book reviews may share a page",
+              journal and last page: two book reviews may share a page; of an editorial, also one \
+              issue, or none in both",
         fields: &[
             F::Title,
             F::Authors,
             F::Volume,
+            F::Issue,
             F::FirstPage,
             F::LastPage,
             F::Year,
@@ -197,14 +253,20 @@ pub const RULES: &[Rule] = &[
         ],
         holds: |c| {
             let told_apart = c.authors.same() || (c.same_journal() && c.same_range());
-            nearly_equal(c) && c.short && c.same_place() && c.year.close() && told_apart
+            nearly_equal(c)
+                && c.short
+                && c.same_place()
+                && c.year.close()
+                && told_apart
+                && one_issue(c)
         },
     },
     Rule {
         name: "title-author-journal",
         verdict: Same,
         why: "nearly one title of some length, common authors, years at most one apart, and one \
-              journal, volume or page; two of these if a year is missing",
+              journal, volume or page; two of these if a year is missing; a volume or page if one \
+              title has words more",
         fields: &[
             F::Title,
             F::Authors,
@@ -222,13 +284,16 @@ pub const RULES: &[Rule] = &[
                 Agreement::Missing => agreeing >= 2,
                 Agreement::Conflict => false,
             };
-            nearly_equal(c) && !c.short && c.authors.same() && enough
+            let placed = || c.volume.same() || c.page.same() || c.wording() == Wording::Same;
+            nearly_equal(c) && !c.short && c.authors.same() && enough && placed()
         },
     },
     Rule {
         name: "title-alike-and-range",
         verdict: Same,
-        why: "titles that agree, one volume, first and last page, and one year or journal",
+        why: "titles that agree, one volume, first and last page, and one year or journal; one \
+              DOI or several common authors if the titles are only alike: one author may review \
+              two books on a page",
         fields: &[
             F::Title,
             F::Authors,
@@ -243,6 +308,7 @@ pub const RULES: &[Rule] = &[
                 && c.same_place()
                 && (c.same_range() || c.contained)
                 && (c.year.close() || c.same_journal())
+                && (c.contained || nearly_equal(c) || !one_author(c) || c.doi.same())
         },
     },
     Rule {
@@ -265,13 +331,15 @@ pub const RULES: &[Rule] = &[
                 && c.page.same()
                 && c.same_journal()
                 && c.year.same()
+                && (c.contained || nearly_equal(c) || !one_author(c) || c.doi.same())
+                && one_issue(c)
         },
     },
     Rule {
         name: "short-title-and-volume",
         verdict: Same,
-        why: "one short title, all authors, journal, volume and year, no other issue, and one \
-              record has no pages",
+        why: "one short title, all authors, journal, volume, issue and year, and one record has \
+              no pages",
         fields: &[
             F::Title,
             F::Authors,
@@ -284,7 +352,9 @@ pub const RULES: &[Rule] = &[
         holds: |c| {
             let unpaged = c.a.pages.is_none() || c.b.pages.is_none();
             let in_volume = c.year.close() && c.volume.same() && c.same_journal();
-            nearly_equal(c) && c.all_authors && in_volume && !c.issue.conflicts() && unpaged
+            let unnamed = c.a.issue.is_none() && c.b.issue.is_none();
+            let in_issue = c.issue.same() || unnamed;
+            nearly_equal(c) && c.all_authors && in_volume && in_issue && unpaged
         },
     },
     Rule {
@@ -295,13 +365,68 @@ pub const RULES: &[Rule] = &[
         fields: &[F::Title, F::Authors, F::Year, F::Venue, F::Issn],
         holds: |c| {
             let alone = (c.year.same() && c.bare()) || (c.year.close() && c.both_bare());
-            nearly_equal(c) && !c.short && c.all_authors && alone
+            nearly_equal(c) && !c.short && c.all_authors && alone && c.wording() == Wording::Same
+        },
+    },
+    Rule {
+        name: "title-authors-year",
+        verdict: Same,
+        why: "one title of 40 letters and all authors, one of some length and two authors or more, or \
+              a short one and three authors or more, and one year; nothing else conflicts",
+        fields: &[
+            F::Title,
+            F::Authors,
+            F::Year,
+            F::Volume,
+            F::FirstPage,
+            F::Issn,
+            F::Doi,
+        ],
+        holds: |c| {
+            let long = || c.long_title() && (c.all_authors || c.shared_authors());
+            let some = || nearly_equal(c) && !c.short && c.shared_authors() && worded_alike(c);
+            let short = || c.plain_title() && c.all_authors && c.a.authors.len() > 2;
+            let conflicts = [c.doi, c.volume, c.issue, c.page, c.issn];
+            let conflicts = conflicts.iter().any(|field| field.conflicts());
+            c.year.same() && !conflicts && (long() || some() || short())
+        },
+    },
+    Rule {
+        name: "version",
+        verdict: Same,
+        why: "a preprint or report and a published text: nearly one title of some length, common \
+              authors, all of them if the titles differ, and years at most two apart",
+        fields: &[F::Form, F::Title, F::Authors, F::Year],
+        holds: |c| {
+            let authors = c.all_authors || (c.title == 1.0 && c.authors.same());
+            let one_text = nearly_equal(c) && !c.short && c.wording() == Wording::Same;
+            c.are_versions() && one_text && authors && c.year.close()
+        },
+    },
+    Rule {
+        name: "doi-and-authors",
+        verdict: Same,
+        why: "one DOI, all authors or one place, years at most one apart, and titles \
+              in two languages or scripts: the abstracts of a supplement may have one DOI",
+        fields: &[
+            F::Doi,
+            F::Authors,
+            F::Year,
+            F::Volume,
+            F::FirstPage,
+            F::Title,
+        ],
+        holds: |c| {
+            let one_place = c.same_place() && c.authors.same();
+            let one_work = c.all_authors || one_place || c.authors_in_two_scripts();
+            c.doi.same() && one_work && c.year.close() && c.translated()
         },
     },
     Rule {
         name: "range-and-authors",
         verdict: Same,
-        why: "one journal, volume, first and last page, year and all authors: a translated title",
+        why: "one journal, volume, first and last page, year and all authors of two or more, and \
+              titles in two languages",
         fields: &[
             F::Authors,
             F::Issn,
@@ -311,17 +436,33 @@ pub const RULES: &[Rule] = &[
             F::Year,
         ],
         holds: |c| {
-            (c.issn.same() || c.doi.same())
+            c.issn.same()
                 && c.same_place()
                 && c.same_range()
                 && c.year.same()
-                && c.all_authors
+                && c.several_authors()
+                && c.translated()
         },
     },
 ];
 
 fn journals(c: &Comparison<'_>) -> bool {
     c.a.form == Form::Journal && c.b.form == Form::Journal
+}
+
+/// An editorial in the same issue, or in journals that name none. Each issue may have one on its first page.
+fn one_issue(c: &Comparison<'_>) -> bool {
+    let unnamed = c.a.issue.is_none() && c.b.issue.is_none();
+    c.a.notice != Notice::Editorial || c.issue.same() || unnamed || c.page_tells()
+}
+
+/// At most one author is known of a record.
+fn one_author(c: &Comparison<'_>) -> bool {
+    c.a.authors.len().min(c.b.authors.len()) < 2
+}
+
+fn worded_alike(c: &Comparison<'_>) -> bool {
+    c.wording() == Wording::Same
 }
 
 fn alike_or_contained(c: &Comparison<'_>) -> bool {
@@ -344,14 +485,19 @@ mod tests {
     };
 
     const T: &str = "title=The heart of the matter in small mammals";
+    const LONG: &str = "title=The heart of the matter in small mammals of the tropics";
     /// One letter off.
     const NEAR: &str = "title=The heart of the mater in small mammals";
     /// Alike, no more.
     const ALIKE: &str = "title=The hearts and the matter in small mammals";
 
     fn decided(a: &str, b: &str) -> &'static str {
+        decided_with(a, b, Versions::Together)
+    }
+
+    fn decided_with(a: &str, b: &str, versions: Versions) -> &'static str {
         let (a, b) = (record(a), record(b));
-        let (there, back) = (decide(&a, &b), decide(&b, &a));
+        let (there, back) = (decide(&a, &b, versions), decide(&b, &a, versions));
         assert_eq!(there.rule.name, back.rule.name, "{a:?} {b:?}");
         there.rule.name
     }
@@ -378,6 +524,10 @@ mod tests {
             ("form-conflict",
                 [with(T, "type=dataset; doi=10.1/abc"), with(T, "type=article; doi=10.1/abc")],
                 "doi", [with(T, "type=chapter; doi=10.1/abc"), with(T, "type=article; doi=10.1/abc")]),
+            ("versions-apart",
+                [with(T, "type=preprint; author=Li; year=2001"), with(T, "type=article; author=Li; year=2001")],
+                "title-author-alone",
+                [with(T, "type=article; author=Li; year=2001"), with(T, "type=article; author=Li; year=2001")]),
             ("notice-conflict",
                 ["title=Erratum: The heart of the matter; doi=10.1/abc".into(),
                  "title=The heart of the matter; doi=10.1/abc".into()],
@@ -386,6 +536,12 @@ mod tests {
             ("place-conflict",
                 [with(T, "doi=10.1/abc; volume=1; pages=7"), with(T, "doi=10.1/abc; volume=2; pages=9")],
                 "doi", [with(T, "doi=10.1/abc; volume=1; pages=7"), with(T, "doi=10.1/abc; volume=2; pages=7")]),
+            ("issue-conflict",
+                [with(T, "author=Li; year=2001; volume=3; issue=1; pages=7"),
+                 with(T, "author=Li; year=2001; volume=3; issue=2; pages=7")],
+                "title-and-place",
+                [with(T, "author=Li; year=2001; volume=3; issue=1; pages=17"),
+                 with(T, "author=Li; year=2001; volume=3; issue=2; pages=17")]),
             ("journal-and-place-conflict",
                 [with(T, "doi=10.1/abc; issn=0300-8428; pages=7"), with(T, "doi=10.1/abc; issn=1435-1803; pages=9")],
                 "doi", [with(T, "doi=10.1/abc; issn=0300-8428; pages=7; venue=Basic Res Cardiol"),
@@ -419,6 +575,12 @@ mod tests {
                 "title-author-journal",
                 [with(T, "author=Li; year=2001; issn=0300-8428; venue=Heart"),
                  with(T, "author=Li; year=2001; issn=1435-1803; venue=Heart")]),
+            ("companion",
+                ["title=Distribution of seabirds along the whole northern coast; author=Li; year=2001; venue=Seabird".into(),
+                 "title=Distribution of seabirds along the whole southern coast; author=Li; year=2001; venue=Seabird".into()],
+                "title-author-journal",
+                ["title=Distribution of seabirds along the whole northern coast; author=Li; year=2001; venue=Seabird".into(),
+                 "title=Distribution of seabirds along the whole northen coast; author=Li; year=2001; venue=Seabird".into()]),
             ("doi-conflict",
                 [with(T, "author=Li; year=2001; issn=0300-8428; doi=10.1/abc"),
                  with(T, "author=Li; year=2001; issn=0300-8428; doi=10.1/xyz")],
@@ -443,10 +605,15 @@ mod tests {
                 [with(T, "author=Li; year=2001; issn=0300-8428"), with(NEAR, "author=Li; year=2002; issn=0300-8428")],
                 "no-rule", [with(T, "author=Li; issn=0300-8428"), with(NEAR, "author=Li; year=2002; issn=0300-8428")]),
             ("title-alike-and-range",
-                [with(T, "year=2001; volume=3; pages=7-19"), with(ALIKE, "year=2001; volume=3; pages=7-19")],
-                "no-rule", [with(T, "year=2001; volume=3; pages=7"), with(ALIKE, "year=2001; volume=3; pages=7")]),
+                [with(T, "author=Li; author=Wu; year=2001; volume=3; pages=7-19"),
+                 with(ALIKE, "author=Li; author=Wu; year=2001; volume=3; pages=7-19")],
+                "no-rule",
+                // Two reviews by one author on one page.
+                ["title=Review of the history of all France; author=Li; year=2001; volume=3; pages=7-19".into(),
+                 "title=Review of the history of all Spain; author=Li; year=2001; volume=3; pages=7-19".into()]),
             ("title-page-journal",
-                [with(T, "year=2001; pages=7-19; venue=Heart"), with(ALIKE, "year=2001; pages=7-19; venue=Heart")],
+                [with(T, "author=Li; author=Wu; year=2001; pages=7-19; venue=Heart"),
+                 with(ALIKE, "author=Li; author=Wu; year=2001; pages=7-19; venue=Heart")],
                 "no-rule", [with(T, "year=2001; pages=7; venue=Heart"), with(ALIKE, "year=2001; pages=7; venue=Heart")]),
             ("short-title-and-volume",
                 ["title=Rosacea; author=Li, W; year=2001; volume=3; venue=Skin".into(),
@@ -459,16 +626,37 @@ mod tests {
                 "no-rule",
                 [with(T, "author=Li, W; year=2001"),
                  with(T, "author=Li, W; author=Smith, J; year=2001; issn=0300-8428; volume=3; pages=7")]),
-            ("range-and-authors",
-                ["title=Das Herz der Materie; author=Li, W; year=2001; volume=3; pages=7-19; issn=0300-8428".into(),
-                 with(T, "author=Li, W; year=2001; volume=3; pages=7-19; issn=0300-8428")],
+            ("title-authors-year",
+                [with(LONG, "author=Li, W; year=2001; venue=Heart"), with(LONG, "author=Li, W; year=2001; issn=0300-8428")],
                 "no-rule",
-                ["title=Das Herz der Materie; author=Li, W; year=2001; volume=3; pages=7; issn=0300-8428".into(),
-                 with(T, "author=Li, W; year=2001; volume=3; pages=7; issn=0300-8428")]),
+                [with(LONG, "author=Li, W; year=2001; venue=Heart"), with(LONG, "author=Li, W; year=2002; issn=0300-8428")]),
+            ("version",
+                [with(T, "type=preprint; author=Li; year=2001; venue=Series; volume=9; pages=4"),
+                 with(T, "type=article; author=Li; year=2003; venue=Heart; volume=3; pages=7")],
+                "place-conflict",
+                [with(T, "type=article; author=Li; year=2001; venue=Series; volume=9; pages=4"),
+                 with(T, "type=article; author=Li; year=2003; venue=Heart; volume=3; pages=7")]),
+            ("doi-and-authors",
+                ["title=Das Herz der Materie bei kleinen Tieren; author=Li, W; author=Wu, S; year=2001; doi=10.1/abc".into(),
+                 with(T, "author=Li, W; author=Wu, S; year=2001; doi=10.1/abc")],
+                // Two abstracts of one supplement.
+                "no-rule",
+                ["title=Another thing about the rivers of the north; author=Li, W; year=2001; doi=10.1/abc".into(),
+                 with(T, "author=Li, W; year=2001; doi=10.1/abc")]),
+            ("range-and-authors",
+                ["title=Das Herz der Materie; author=Li, W; author=Wu, S; year=2001; volume=3; pages=7-19; issn=0300-8428".into(),
+                 with(T, "author=Li, W; author=Wu, S; year=2001; volume=3; pages=7-19; issn=0300-8428")],
+                "no-rule",
+                ["title=Das Herz der Materie; author=Li, W; year=2001; volume=3; pages=7-19; issn=0300-8428".into(),
+                 with(T, "author=Li, W; year=2001; volume=3; pages=7-19; issn=0300-8428")]),
         ];
         for (rule, [a, b], other, [c, d]) in &rows {
-            assert_eq!(decided(a, b), *rule, "{a} / {b}");
-            assert_eq!(decided(c, d), *other, "{c} / {d}");
+            let versions = match *rule {
+                "versions-apart" => Versions::Apart,
+                _ => Versions::Together,
+            };
+            assert_eq!(decided_with(a, b, versions), *rule, "{a} / {b}");
+            assert_eq!(decided_with(c, d, versions), *other, "{c} / {d}");
         }
         let tested: BTreeSet<&str> = rows.iter().map(|(rule, ..)| *rule).collect();
         let all: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
@@ -525,9 +713,12 @@ mod tests {
             "The heart of the matter",
             &["Das Herz der Materie bei kleinen Tieren"],
         );
-        assert_eq!(decide(&german, &both).rule.name, "doi");
+        assert_eq!(decide(&german, &both, Versions::Together).rule.name, "doi");
         let english = article("The heart of the matter", &[]);
-        assert_eq!(decide(&german, &english).verdict(), Verdict::Unsure);
+        assert_eq!(
+            decide(&german, &english, Versions::Together).verdict(),
+            Verdict::Unsure
+        );
     }
 
     #[test]

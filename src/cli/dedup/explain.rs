@@ -99,11 +99,12 @@ impl<'a> Told<'a> {
                 }
             }
         }
+        let versions = reader.versions()?;
         let mut reasons = Vec::new();
         for (member, description) in described.iter().skip(1) {
             let others = described.iter().filter(|(other, _)| other != member);
             let strongest = others
-                .map(|(other, there)| (*other, explain(description, there)))
+                .map(|(other, there)| (*other, explain(description, there, versions)))
                 .filter(|(_, explanation)| explanation.decision.verdict() == Verdict::Same)
                 .min_by_key(|(_, explanation)| explanation.decision.rank);
             reasons.push((*member, strongest));
@@ -214,7 +215,7 @@ pub(super) fn pair(
             Description::default()
         }))
     };
-    let explanation = explain(&described(&a)?, &described(&b)?);
+    let explanation = explain(&described(&a)?, &described(&b)?, reader.versions()?);
     let mut decisions = reader.decisions(a.record)?;
     decisions.retain(|decision| [decision.a.record, decision.b.record].contains(&b.record));
     let together = together(reader, &a, &b)?;
@@ -291,6 +292,7 @@ fn together(reader: &Reader, a: &Member, b: &Member) -> anyhow::Result<Option<Ap
             }
         }
     }
+    let versions = reader.versions()?;
     let mut same = false;
     for (x, one) in left.members.iter().zip(&here) {
         for (y, other) in right.members.iter().zip(&there) {
@@ -298,7 +300,7 @@ fn together(reader: &Reader, a: &Member, b: &Member) -> anyhow::Result<Option<Ap
             if split.contains(&pair) {
                 return Ok(Some(Apart::Veto(name(x), name(y), "a decision")));
             }
-            let decision = explain(one, other).decision;
+            let decision = explain(one, other, versions).decision;
             match decision.verdict() {
                 Verdict::Different => {
                     return Ok(Some(Apart::Veto(name(x), name(y), decision.rule.why)));

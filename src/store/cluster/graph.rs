@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::describe::keys_of;
 use super::keys::KeyIndex;
+use super::state::Stored;
 use crate::dedup::description::Description;
 use crate::dedup::memory::KEY_CAP;
 use crate::dedup::packed;
-use crate::dedup::rules::{Verdict, decide};
+use crate::dedup::rules::{Verdict, Versions, decide};
 
 /// A record that a rule calls the same as another record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub(super) struct Graph<'a, 'i> {
     connection: &'a Connection,
     index: &'i KeyIndex<'a>,
     has_decisions: bool,
+    versions: Versions,
     descriptions: HashMap<i64, Option<Arc<Description>>>,
     /// Holders by key; `None` for a key with too many holders to mean anything.
     holders: HashMap<u64, Option<Rc<[i64]>>>,
@@ -44,6 +46,7 @@ impl<'a, 'i> Graph<'a, 'i> {
             connection,
             index,
             has_decisions,
+            versions: Stored::read(connection)?.versions,
             descriptions: HashMap::new(),
             holders: HashMap::new(),
             same: HashMap::new(),
@@ -53,6 +56,11 @@ impl<'a, 'i> Graph<'a, 'i> {
     /// The connection that it reads from.
     pub(super) fn connection(&self) -> &'a Connection {
         self.connection
+    }
+
+    /// Whether versions of a work are together.
+    pub(super) fn versions(&self) -> Versions {
+        self.versions
     }
 
     /// Whether the store has any decision.
@@ -90,7 +98,7 @@ impl<'a, 'i> Graph<'a, 'i> {
                 let Some(candidate) = self.description(other)? else {
                     continue;
                 };
-                let decision = decide(&description, &candidate);
+                let decision = decide(&description, &candidate, self.versions);
                 if decision.verdict() == Verdict::Same {
                     found.push(Same {
                         record: other,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::describe;
 use super::state::{ClusterState, Stored};
 use crate::dedup::description::Description;
+use crate::dedup::rules::Versions;
 use crate::store::payload::Decompressor;
 use crate::store::records::numbers_of;
 use crate::store::{OtherRecord, Reader, SourceId, StoreError};
@@ -241,6 +242,13 @@ impl Reader {
     pub fn preferred_sources(&self) -> Result<Vec<String>, StoreError> {
         self.read("reading the state of clusters", |connection| {
             Ok(Stored::read(connection)?.sources)
+        })
+    }
+
+    /// Whether versions of a work are together in the clusters.
+    pub fn versions(&self) -> Result<Versions, StoreError> {
+        self.read("reading the state of clusters", |connection| {
+            Ok(Stored::read(connection)?.versions)
         })
     }
 }

@@ -15,6 +15,7 @@ use super::keys::{KeyBatch, KeyIndex, RecentKeys, for_each_shared};
 use super::state::{ClusterState, Stored};
 use super::update::{ChangedRecord, Clusters, recluster, stamp_at};
 use crate::dedup::memory::{KEY_CAP, in_parallel};
+use crate::dedup::rules::Versions;
 use crate::store::payload::{Decompressor, Dictionaries};
 use crate::store::{Store, StoreError, Version};
 
@@ -101,21 +102,23 @@ fn rebuild<E>(
     now_ms: i64,
     mut progress: impl FnMut(u64),
 ) -> Result<Rebuilt, E> {
-    let mut begun = (Vec::new(), 0);
+    let mut begun = (Vec::new(), Versions::default(), 0);
     run(&mut |connection| {
         begun = clear(connection)?;
         Ok(())
     })?;
-    let (sources, since) = begun;
+    let (sources, versions, since) = begun;
     let mut rebuilt = describe_all(&mut run, &mut progress)?;
     let stamped = cluster_all(&mut run, &sources, since, now_ms)?;
     rebuilt.moved = stamped.iter().map(|stamped| stamped.count).sum();
-    rebuilt.moved += catch_up(&mut run, &sources, since, &stamped, now_ms)?;
+    let settings = (sources.as_slice(), versions);
+    rebuilt.moved += catch_up(&mut run, settings, since, &stamped, now_ms)?;
     Ok(rebuilt)
 }
 
-/// Deletes descriptions and keys. Returns the preferred sources and the newest version.
-fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, i64)> {
+/// Deletes descriptions and keys. Returns the preferred sources, what versions of a work are, and the
+/// newest version of a record.
+fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, Versions, i64)> {
     for table in ["description", "match_key"] {
         connection.execute(&format!("DELETE FROM {table}"), [])?;
     }
@@ -123,8 +126,10 @@ fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, i64)> {
         "UPDATE dedup SET indexed_to = 0, recent_token = ?1",
         [fastrand::i64(..)],
     )?;
+    let stored = Stored::read(connection)?;
     Ok((
-        Stored::read(connection)?.sources,
+        stored.sources,
+        stored.versions,
         Version::last(connection)?.0,
     ))
 }
@@ -342,7 +347,7 @@ fn numbers(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeSet<i64>
 /// clusters as up to date. Returns how many further records moved.
 fn catch_up<E>(
     run: &mut impl FnMut(Step<'_>) -> Result<(), E>,
-    sources: &[String],
+    (sources, versions): (&[String], Versions),
     since: i64,
     stamped: &[Stamped],
     now_ms: i64,
@@ -377,7 +382,7 @@ fn catch_up<E>(
                 }
                 recent = Some(clusters.finish()?);
                 if complete && upto == i64::MAX {
-                    end(connection, sources)?;
+                    end(connection, sources, versions)?;
                 }
                 Ok(())
             })?;
@@ -387,9 +392,10 @@ fn catch_up<E>(
 }
 
 /// Marks the clusters as up to date, unless the settings have changed meanwhile.
-fn end(connection: &Connection, sources: &[String]) -> rusqlite::Result<()> {
+fn end(connection: &Connection, sources: &[String], versions: Versions) -> rusqlite::Result<()> {
     let stored = Stored::read(connection)?;
-    if stored.state == ClusterState::Off || stored.sources != sources {
+    let changed = stored.sources != sources || stored.versions != versions;
+    if stored.state == ClusterState::Off || changed {
         return Ok(());
     }
     let stored = Stored {
@@ -493,7 +499,7 @@ mod tests {
             .unwrap();
         let wanted = Clustering {
             enabled: true,
-            sources: Vec::new(),
+            ..Clustering::default()
         };
         assert_eq!(store.set_clustering(&wanted).unwrap(), ClusterState::Due);
         store

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use crate::dedup::VERSION;
+use crate::dedup::rules::Versions;
 use crate::store::{Reader, Store, StoreError};
 
 /// How records are to be clustered.
@@ -13,6 +14,8 @@ pub struct Clustering {
     pub enabled: bool,
     /// The sources whose records are preferred, the best first. All other sources rank after them.
     pub sources: Vec<String>,
+    /// Whether a preprint and the published article are one work.
+    pub versions: Versions,
 }
 
 /// Whether the clusters of a store are up to date.
@@ -21,8 +24,8 @@ pub struct Clustering {
 pub enum ClusterState {
     /// Records are not clustered.
     Off,
-    /// A rebuild is due: records were stored without clustering, under other rules, or with another order
-    /// of sources. Until the rebuild, new records are not clustered.
+    /// A rebuild is due: records were stored without clustering, under other rules or settings, or with
+    /// another order of sources. Until the rebuild, new records are not clustered.
     Due,
     /// Every record is in its cluster.
     Current,
@@ -40,6 +43,7 @@ impl Store {
                 ClusterState::Off
             } else if is_empty(transaction)?
                 || (found.state == ClusterState::Current
+                    && found.versions == wanted.versions
                     && same_order(transaction, &found.sources, &wanted.sources)?)
             {
                 ClusterState::Current
@@ -51,6 +55,10 @@ impl Store {
                 sources: match state {
                     ClusterState::Off => found.sources.clone(),
                     _ => wanted.sources.clone(),
+                },
+                versions: match state {
+                    ClusterState::Off => found.versions,
+                    _ => wanted.versions,
                 },
                 ..found.clone()
             };
@@ -83,8 +91,12 @@ impl Reader {
 pub(super) struct Stored {
     pub(super) state: ClusterState,
     pub(super) sources: Vec<String>,
+    pub(super) versions: Versions,
     pub(super) recent_token: i64,
 }
+
+/// Added to the version of the rules while they keep versions of a work apart: they are other rules then.
+const APART: u32 = 1 << 16;
 
 impl Stored {
     /// Clusters made by other rules count as due.
@@ -92,7 +104,8 @@ impl Stored {
         connection
             .prepare_cached("SELECT state, rules_version, sources, recent_token FROM dedup")?
             .query_row([], |row| {
-                let version: u32 = row.get(1)?;
+                let rules: u32 = row.get(1)?;
+                let (version, apart) = (rules & !APART, rules & APART != 0);
                 let sources: String = row.get(2)?;
                 Ok(Self {
                     state: match row.get_ref(0)?.as_str()? {
@@ -102,6 +115,10 @@ impl Stored {
                     },
                     // An unreadable order differs from every wanted one, so a rebuild is due.
                     sources: serde_json::from_str(&sources).unwrap_or_default(),
+                    versions: match apart {
+                        true => Versions::Apart,
+                        false => Versions::Together,
+                    },
                     recent_token: row.get(3)?,
                 })
             })
@@ -118,7 +135,10 @@ impl Stored {
                     ClusterState::Due => "due",
                     ClusterState::Current => "current",
                 },
-                VERSION,
+                match self.versions {
+                    Versions::Together => VERSION,
+                    Versions::Apart => VERSION | APART,
+                },
                 serde_json::to_string(&self.sources).expect("a list of texts is plain JSON"),
                 self.recent_token,
             ])?;

@@ -348,7 +348,7 @@ fn group(
         }
     }
     let descriptions: Vec<&Description> = descriptions.iter().map(Arc::as_ref).collect();
-    Ok(partition(&descriptions, &edges, &links).clusters)
+    Ok(partition(&descriptions, &edges, &links, graph.versions()).clusters)
 }
 
 /// Gives each record a new version from `next`. Returns the number of records.
