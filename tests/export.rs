@@ -362,12 +362,13 @@ async fn changes_have_each_record_once_in_its_newest_state() {
             )
         })
         .collect();
+    // Tombstones of known records are stored when their list has ended.
     assert_eq!(
         found,
         [
             (identifier(1), json!("Newest"), false),
-            (identifier(2), Value::Null, true),
             (identifier(6), json!("Added"), false),
+            (identifier(2), Value::Null, true),
         ]
     );
     let message = on(

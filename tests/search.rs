@@ -207,6 +207,34 @@ fn records_are_found_by_identifier_doi_and_title() {
 }
 
 #[test]
+fn words_are_found_with_and_without_what_an_apostrophe_parts() {
+    let world = World::new();
+    world.put(vec![
+        article("oai:b.org:1", "L'étude des cœurs", ""),
+        article("oai:b.org:2", "Qu’est-ce que l’eau ?", ""),
+        article("oai:b.org:3", "The rat's heart", ""),
+    ]);
+    assert_eq!(world.follow(), 3);
+    for (text, number) in [
+        ("étude", 1),
+        ("L'étude", 1),
+        ("l’étude coeurs", 1),
+        ("letude", 1),
+        ("eau", 2),
+        ("est ce que", 2),
+        ("rats", 3),
+        ("rat heart", 3),
+    ] {
+        let found = world.search(text);
+        assert_eq!(
+            found,
+            [(FoundBy::Title, format!("oai:b.org:{number}"))],
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn the_index_follows_changes_and_deletions() {
     let world = World::new();
     world.put(vec![
