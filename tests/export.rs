@@ -379,11 +379,11 @@ async fn changes_have_each_record_once_in_its_newest_state() {
     .success();
     let changed = commands(&message.stdout);
     assert_eq!(changed[0]["add"]["doc"]["title"], "Newest");
+    assert_eq!(changed[1]["add"]["doc"]["title"], "Added");
     assert_eq!(
-        changed[1]["delete"]["id"],
+        changed[2]["delete"]["id"],
         json!(format!("doaj-art-{:032x}", 2))
     );
-    assert_eq!(changed[2]["add"]["doc"]["title"], "Added");
     assert_eq!(changed.len(), 3);
     assert_eq!(next_since(&changes), next_since(&message));
 

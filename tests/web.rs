@@ -134,11 +134,15 @@ async fn records_are_found_and_shown_in_every_format() {
             "application/x-research-info-systems",
             "TI  - Light & heat",
         ),
-        ("bibtex", "application/x-bibtex", "title = {Light \\& heat}"),
+        (
+            "bibtex",
+            "application/x-bibtex",
+            "title = {Light \\& heat: a study}",
+        ),
         (
             "csl-json",
             "application/vnd.citationstyles.csl+json",
-            "\"title\":\"Light & heat\"",
+            "\"title\":\"Light & heat: a study\"",
         ),
     ] {
         let path = format!("/api/v1/records?identifier={second}&format={format}");

@@ -896,12 +896,9 @@ async fn audits_leave_the_documents_of_other_outputs_alone() {
 async fn check_config_asks_outputs() {
     let scene = Scene::with(0).await;
     let solr = FakeSolr::start().await;
-    scene.configure(
-        &[&solr.url],
-        "rename_fields = { series = 'container_title' }",
-    );
+    scene.configure(&[&solr.url], "rename_fields = { series = 'journal' }");
     let output = scene.run("check-config --online").await.failure(1);
-    let line = "output vufind: there is no field container_title, which documents have";
+    let line = "output vufind: there is no field journal, which documents have";
     assert!(
         output.stdout.lines().any(|shown| shown == line),
         "{}",
