@@ -145,6 +145,8 @@ struct LastLine {
                 (String = "application/marcxml+xml"),
                 (String = "text/csv"),
                 (String = "application/x-research-info-systems"),
+                (String = "application/x-bibtex"),
+                (String = "application/vnd.citationstyles.csl+json"),
             ),
             headers(
                 ("Harvestd-Next" = String, description = "The position for the next request."),
