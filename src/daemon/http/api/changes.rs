@@ -146,7 +146,7 @@ struct LastLine {
                 (String = "text/csv"),
                 (String = "application/x-research-info-systems"),
                 (String = "application/x-bibtex"),
-                (String = "application/vnd.citationstyles.csl+json"),
+                (serde_json::Value = "application/vnd.citationstyles.csl+json"),
             ),
             headers(
                 ("Harvestd-Next" = String, description = "The position for the next request."),

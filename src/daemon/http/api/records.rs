@@ -105,7 +105,7 @@ pub(in crate::daemon::http) struct Record {
             (String = "text/csv"),
             (String = "application/x-research-info-systems"),
             (String = "application/x-bibtex"),
-            (String = "application/vnd.citationstyles.csl+json"),
+            (serde_json::Value = "application/vnd.citationstyles.csl+json"),
         )),
         (status = 400, description = "The arguments are wrong.", body = ErrorBody),
         (status = 404, description = "No record has this identifier.", body = ErrorBody),
