@@ -14,7 +14,7 @@ pub fn normalise(text: &str) -> Option<String> {
             digits.collect::<String>()
         });
         let mut candidates = parts.chain([whole]).map(|digits| digits.to_uppercase());
-        if let Some(isbn) = candidates.find(|digits| is_true(digits)) {
+        if let Some(isbn) = candidates.find(|digits| is_valid(digits)) {
             return Some(isbn);
         }
     }
@@ -29,13 +29,14 @@ fn is_separator(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// Whether these are an ISBN without separators.
-fn is_true(digits: &str) -> bool {
+/// Whether these are an ISBN without separators: ten digits modulo 11, of which the last can be X, or
+/// thirteen that begin with 978 or 979 modulo 10. Zeros alone are none.
+pub(crate) fn is_valid(digits: &str) -> bool {
     let values: Option<Vec<u32>> = digits
         .chars()
         .enumerate()
         .map(|(at, c)| match c {
-            'X' if at == 9 && digits.len() == 10 => Some(10),
+            'X' | 'x' if at == 9 && digits.len() == 10 => Some(10),
             c => c.to_digit(10),
         })
         .collect();

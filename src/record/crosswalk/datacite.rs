@@ -31,7 +31,7 @@ pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
         .ok_or(CrosswalkError::Empty("element \"resource\""))?;
     let mut resource = Resource::default();
     types(root, &mut resource);
-    titles(root, &mut resource);
+    titles(root.path(&["titles", "title"]), &mut resource);
     for creator in root.path(&["creators", "creator"]) {
         resource
             .agents
@@ -110,9 +110,12 @@ pub(super) fn kind_of_general(general: &str) -> Option<Kind> {
     })
 }
 
-/// The first title, its subtitle, and further titles.
-fn titles(root: &Node<'_>, resource: &mut Resource) {
-    for node in root.path(&["titles", "title"]) {
+/// The titles of these elements: the first, its subtitle, and further ones.
+pub(super) fn titles<'n, 'a: 'n>(
+    nodes: impl IntoIterator<Item = &'n Node<'a>>,
+    resource: &mut Resource,
+) {
+    for node in nodes {
         let Some(text) = node.text().filter(|text| !is_placeholder(text)) else {
             continue;
         };

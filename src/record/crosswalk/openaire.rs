@@ -3,12 +3,11 @@
 
 use crate::record::resource::{
     Date, DateKind, Kind, Link, LinkPurpose, Publisher, Related, Resource, Rights, Role, Text,
-    Title,
 };
 use crate::record::tree::{self, Node};
 
 use super::datacite::{
-    add_issn, agent, contributor_role, date_kind, funding, own_identifier, subject,
+    add_issn, agent, contributor_role, date_kind, funding, own_identifier, subject, titles,
 };
 use super::values::{
     add_language, is_placeholder, is_url, isbn, kind_of_words, link_by_identifier, pages,
@@ -31,7 +30,7 @@ pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
         .ok_or(CrosswalkError::Empty("element \"resource\""))?;
     let mut resource = Resource::default();
     types(root, &mut resource);
-    titles(root, &mut resource);
+    titles(nested(root, "titles", "title"), &mut resource);
     for creator in nested(root, "creators", "creator") {
         resource
             .agents
@@ -156,29 +155,6 @@ fn kind_of_coar(uri: &str) -> Option<Kind> {
         "c_0640" | "c_2fe3" | "c_2cd9" => Kind::Journal,
         _ => return None,
     })
-}
-
-fn titles(root: &Node<'_>, resource: &mut Resource) {
-    for node in nested(root, "titles", "title") {
-        let Some(text) = node.text().filter(|text| !is_placeholder(text)) else {
-            continue;
-        };
-        if node.has("titleType", "Subtitle")
-            && let Some(first) = resource.titles.first_mut()
-            && first.subtitle.is_none()
-        {
-            first.subtitle = Some(text);
-            continue;
-        }
-        let title = Title {
-            text,
-            subtitle: None,
-            language: node.attribute("lang"),
-        };
-        if !resource.titles.contains(&title) {
-            resource.titles.push(title);
-        }
-    }
 }
 
 /// The date of issue; `Accepted` and `Available` beside it are those of the access.

@@ -1,7 +1,7 @@
 //! Values that several formats write alike: identifiers by scheme, languages, names, pages.
 
 use crate::record::resource::{IdentifierKind, Kind, Language, Link, LinkPurpose, Resource};
-use crate::record::{doi, language};
+use crate::record::{doi, isbn, language};
 
 /// Adds an identifier of the resource, of the scheme that the source names.
 ///
@@ -132,12 +132,12 @@ pub(super) fn isbn(text: &str) -> Option<String> {
             start += prefix.len();
         }
     }
-    let mut digits = Vec::new();
+    let mut digits = String::new();
     let mut end = start;
     for (at, c) in text[start..].char_indices() {
         match c {
-            '0'..='9' => digits.push(u32::from(c as u8 - b'0')),
-            'x' | 'X' if digits.len() == 9 => digits.push(10),
+            '0'..='9' => digits.push(c),
+            'x' | 'X' if digits.len() == 9 => digits.push(c),
             '-' | '\u{2010}'..='\u{2013}' => continue,
             ' ' if digits.len() < 10 || text[start..].starts_with("97") && digits.len() < 13 => {
                 continue;
@@ -146,16 +146,7 @@ pub(super) fn isbn(text: &str) -> Option<String> {
         }
         end = start + at + c.len_utf8();
     }
-    let sum = |weight: fn(usize) -> u32| -> u32 {
-        let digits = digits.iter().enumerate();
-        digits.map(|(at, digit)| digit * weight(at)).sum()
-    };
-    let valid = match digits.len() {
-        10 => sum(|at| 10 - at as u32) % 11 == 0,
-        13 => sum(|at| if at % 2 == 0 { 1 } else { 3 }) % 10 == 0 && !digits.contains(&10),
-        _ => false,
-    };
-    valid.then(|| text[start..end].trim().to_owned())
+    isbn::is_valid(&digits).then(|| text[start..end].trim().to_owned())
 }
 
 /// Whether a text stands for a value that there is not.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::record::issn;
+use crate::record::{isbn, issn};
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the patterns of this file are valid")
@@ -165,43 +165,12 @@ pub(super) fn isbn(value: &str, labelled: bool) -> Option<String> {
     let found = ISBN.captures(value)?;
     let labelled = labelled || found.get(1).is_some();
     let number = found.get(2)?.as_str().trim();
-    let digits: Vec<char> = number.chars().filter(char::is_ascii_alphanumeric).collect();
-    if !is_isbn(&digits) {
+    let digits: String = number.chars().filter(char::is_ascii_alphanumeric).collect();
+    if !isbn::is_valid(&digits) {
         return None;
     }
     let whole = found.get(2)?.end() == value.len();
     (labelled || whole).then(|| number.to_owned())
-}
-
-/// Ten digits modulo 11, or thirteen that begin with 978 or 979 modulo 10.
-///
-/// Source: ISO 2108.
-fn is_isbn(digits: &[char]) -> bool {
-    let value = |c: &char| c.to_digit(10);
-    match digits.len() {
-        10 => {
-            let mut sum = 0;
-            for (at, c) in digits.iter().enumerate() {
-                let digit = match c {
-                    'x' | 'X' if at == 9 => Some(10),
-                    _ => value(c),
-                };
-                let Some(digit) = digit else { return false };
-                sum += digit * (10 - at as u32);
-            }
-            sum % 11 == 0
-        }
-        13 => {
-            let digits: Option<Vec<u32>> = digits.iter().map(value).collect();
-            let Some(digits) = digits else { return false };
-            let weighed = digits.iter().enumerate();
-            let sum: u32 = weighed
-                .map(|(at, digit)| digit * (1 + 2 * (at as u32 % 2)))
-                .sum();
-            digits[..2] == [9, 7] && matches!(digits[2], 8 | 9) && sum.is_multiple_of(10)
-        }
-        _ => false,
-    }
 }
 
 /// The handle that a value is, without resolver: `1721.1/152939`.
