@@ -165,10 +165,13 @@ enum Fate {
 }
 
 fn fate(gap: &Gap, list: &ListState) -> Fate {
+    // An unread window without an end becomes no gap, so it replaces none.
     let ended = || {
-        list.windows
-            .iter()
-            .filter(|window| matches!(window.state, WindowState::Complete | WindowState::Unread))
+        list.windows.iter().filter(|window| match window.state {
+            WindowState::Complete => true,
+            WindowState::Unread => window.span.until.is_some(),
+            _ => false,
+        })
     };
     let is_unread = |window: &&Window| window.state == WindowState::Unread;
     let failed_again = ended().any(|window| is_unread(&window) && window.span == gap.span);
@@ -469,6 +472,20 @@ mod tests {
                 (vec![1], vec![]),
                 Some(90),
                 Some(90),
+            ),
+            (
+                "a list without dates that was not read to its end closes no gap",
+                after(
+                    list(
+                        vec![read(Some(50), Some(60)), unread(None, None)],
+                        vec![gap(1, Some(40), 41)],
+                    ),
+                    Some(80),
+                    Some(39),
+                ),
+                (vec![], vec![]),
+                Some(80),
+                None,
             ),
             (
                 "an empty list closes no gap",

@@ -54,8 +54,9 @@ impl<T: Transport> PassRun<'_, '_, T> {
     /// What it means that a later page of a set's list shows a record of other sets, `stranger`, although
     /// the first page had none, perhaps by chance.
     ///
-    /// The list of the set at the stranger's datestamp tells: if its first page shows the stranger too,
-    /// the repository ignores sets. If only the list of everything does, later pages forget the set.
+    /// The list of the set at the stranger's datestamp tells. If its first page shows records of other
+    /// sets, the repository ignores sets. If it stays the same and differs from the list of everything,
+    /// later pages forget the set.
     pub(super) async fn meaning_of_other_sets(
         &mut self,
         window: &Window,
@@ -77,26 +78,29 @@ impl<T: Transport> PassRun<'_, '_, T> {
             until: Some(at.plus_seconds(unit)),
         });
         let of_set = self.first_page(span, Some(set)).await?;
-        let whole = self.first_page(span, None).await?;
-        let shows_others = of_set
-            .items
-            .iter()
-            .any(|record| names_only_others(&record.header, set));
-        let is_in = |list: &List<Record>| {
-            let mut items = list.items.iter();
-            items.any(|record| record.header.identifier == stranger.identifier)
+        let shows_others = |list: &List<Record>| {
+            let mut records = list.items.iter();
+            records.any(|record| names_only_others(&record.header, set))
         };
-        let ignores = match at {
-            _ if shows_others => true,
-            // Without dates, both lists begin far before the stranger.
-            None if is_same(&of_set, &whole) => true,
-            None => false,
-            Some(_) if is_in(&whole) && !is_in(&of_set) => false,
-            Some(_) if whole.token.is_some() => {
+        let ignores = if shows_others(&of_set) {
+            true
+        } else {
+            let whole = self.first_page(span, None).await?;
+            if is_same(&of_set, &whole) {
+                if at.is_some() && whole.token.is_none() {
+                    return Err(cannot_tell());
+                }
                 self.note_other_sets(window, OtherSets::Unclear)?;
                 return Ok(OtherSets::Unclear);
             }
-            Some(_) => return Err(cannot_tell()),
+            // The lists differ, or the repository changed between the two answers.
+            let again = self.first_page(span, Some(set)).await?;
+            let ignores = shows_others(&again);
+            if !ignores && !is_same(&of_set, &again) {
+                self.note_other_sets(window, OtherSets::Unclear)?;
+                return Ok(OtherSets::Unclear);
+            }
+            ignores
         };
         self.run.repository.traits.ignores_sets = Some(ignores);
         self.save_traits()?;
