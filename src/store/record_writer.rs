@@ -436,7 +436,7 @@ impl<'a> RecordWriter<'a> {
         };
         self.connection
             .prepare_cached(
-                "UPDATE record SET datestamp = ?2, datestamp_text = ?3, seen_pass = ?4,
+                "UPDATE record SET datestamp = ?2, datestamp_text = ?3, seen_pass = max(seen_pass, ?4),
                     listed_in = ?5 WHERE id = ?1",
             )?
             .execute(params![known.id, datestamp, text, self.pass.0, listed_in,])?;
@@ -573,7 +573,7 @@ impl<'a> RecordWriter<'a> {
         counts: &mut Counts,
     ) -> rusqlite::Result<()> {
         self.connection
-            .prepare_cached("UPDATE record SET seen_pass = ?2 WHERE id = ?1")?
+            .prepare_cached("UPDATE record SET seen_pass = max(seen_pass, ?2) WHERE id = ?1")?
             .execute(params![known.id, self.pass.0])?;
         counts.unchanged += 1;
         let identifier = &record.header.identifier;
@@ -606,7 +606,7 @@ impl<'a> RecordWriter<'a> {
         self.connection
             .prepare_cached(
                 "UPDATE record SET deleted = 2, content_hash = zeroblob(16), version = ?2,
-                    seen_pass = ?3, listed_in = NULL WHERE id = ?1",
+                    seen_pass = max(seen_pass, ?3), listed_in = NULL WHERE id = ?1",
             )?
             .execute(params![known.id, version, self.pass.0])?;
         self.delete_payload(known.id)?;
@@ -726,7 +726,8 @@ impl<'a> RecordWriter<'a> {
         self.connection
             .prepare_cached(
                 "UPDATE record SET datestamp = ?2, datestamp_text = ?3, set_list_id = ?4,
-                    deleted = ?5, content_hash = ?6, version = ?7, seen_pass = ?8, listed_in = ?9
+                    deleted = ?5, content_hash = ?6, version = ?7, seen_pass = max(seen_pass, ?8),
+                    listed_in = ?9
                  WHERE id = ?1",
             )?
             .execute(params![

@@ -137,7 +137,8 @@ impl<'a> Rivals<'a> {
                  SET datestamp = excluded.datestamp, datestamp_text = excluded.datestamp_text,
                     state = iif(state = 'doubted', state, excluded.state),
                     own = max(own, excluded.own),
-                    listed_live = max(listed_live, excluded.listed_live), seen_pass = excluded.seen_pass
+                    listed_live = max(listed_live, excluded.listed_live),
+                    seen_pass = max(seen_pass, excluded.seen_pass)
                  WHERE coalesce(excluded.datestamp >= datestamp, true)",
             )?
             .execute(params![
