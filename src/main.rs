@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
 use harvestd::allocator;
 use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
-    audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, logging,
-    man, migrate, progress, push, quarantine, reconcile, rejected, show, status, verify,
+    audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
+    identify, logging, man, migrate, progress, push, quarantine, reconcile, rejected, show,
+    sources, status, table::Screen, verify,
 };
 use harvestd::clock::Clock;
 use harvestd::config::{self, Config, Environment, Overrides, Secrets};
@@ -18,7 +18,7 @@ use indicatif::MultiProgress;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     allocator::give_large_blocks_back();
     let exit = match run(&cli) {
         Ok(exit) => exit,
@@ -110,6 +110,18 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
             status::run(&config, cli.global.json, Clock::System.now_ms(), &mut out)?;
         }
+        Command::Sources(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            let (screen, now_ms) = (Screen::of_stdout(&cli.global), Clock::System.now_ms());
+            sources::run(args, &config, cli.global.json, now_ms, screen, &mut out)?;
+        }
+        Command::Pause(args) => control(control::Action::Pause, args, &cli.global, &mut out)?,
+        Command::Resume(args) => control(control::Action::Resume, args, &cli.global, &mut out)?,
+        Command::Run(args) => control(control::Action::Run, args, &cli.global, &mut out)?,
+        Command::Forget(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            forget::run(args, &config, cli.global.json, &mut out)?;
+        }
         Command::Export(args) => {
             let (config, bars) = start(&cli.global, Secrets::Unread)?;
             return runtime()?.block_on(export::run(args, &cli.global, &config, &bars, &mut out));
@@ -176,6 +188,17 @@ fn start_with(
         tracing::warn!("{warning}");
     }
     Ok((config, bars))
+}
+
+fn control(
+    action: control::Action,
+    args: &control::Args,
+    global: &Global,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    // Only the token of the daemon is needed, and what is missing is told then.
+    let (config, _) = start(global, Secrets::Reported)?;
+    runtime()?.block_on(control::run(action, args, &config, global.json, out))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

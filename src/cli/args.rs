@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
-    audit, backup, check_config, completions, daemon, dedup, export, harvest, identify, man,
-    migrate, push, quarantine, reconcile, rejected, show, status, verify,
+    audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
+    identify, man, migrate, push, quarantine, reconcile, rejected, show, sources, status, verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -48,6 +49,50 @@ pub struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Commands and options that delete records or confirm that they may be deleted. A slip of the fingers must not
+/// lead to one of them.
+const DESTRUCTIVE: [&str; 6] = [
+    "forget",
+    "reconcile",
+    "--records",
+    "--confirm",
+    "--repair",
+    "--all",
+];
+
+impl Cli {
+    /// The arguments of this process. With wrong ones, the process ends with a message and exit status 2.
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| without_destructive_hints(error).exit())
+    }
+}
+
+/// The error without suggestions of [`DESTRUCTIVE`] commands and options.
+fn without_destructive_hints(mut error: clap::Error) -> clap::Error {
+    for kind in [
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedValue,
+        ContextKind::Suggested,
+    ] {
+        let destroys = |text: &str| {
+            text.split(|c: char| c.is_whitespace() || "'`\"".contains(c))
+                .any(|word| DESTRUCTIVE.contains(&word))
+        };
+        let suggested = match error.get(kind) {
+            Some(ContextValue::String(one)) => destroys(one),
+            Some(ContextValue::Strings(all)) => all.iter().any(|one| destroys(one)),
+            Some(ContextValue::StyledStrs(all)) => all.iter().any(|one| destroys(&one.to_string())),
+            Some(ContextValue::StyledStr(one)) => destroys(&one.to_string()),
+            _ => false,
+        };
+        if suggested {
+            error.remove(kind);
+        }
+    }
+    error
 }
 
 /// Arguments that every command has.
@@ -108,6 +153,16 @@ pub enum Command {
     Reconcile(reconcile::Args),
     /// Run as a service: harvest and deliver by schedule, with a status page
     Daemon(daemon::Args),
+    /// Show the sources and their states
+    Sources(sources::Args),
+    /// Begin no run of a source until it is resumed
+    Pause(control::Args),
+    /// Begin runs of a paused source again
+    Resume(control::Args),
+    /// Let the running service harvest a source now
+    Run(control::Args),
+    /// Remove a source from the store
+    Forget(forget::Args),
     /// Send changes to the outputs
     Push(push::Args),
     /// Show the documents that an output rejected, and why
@@ -308,6 +363,27 @@ mod tests {
                 .err()
                 .map(|error| error.kind());
             assert_eq!(kind, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_typing_error_is_not_led_to_a_command_that_deletes() {
+        let cases = [
+            ("forge x", "forget", false),
+            ("reconcil", "reconcile", false),
+            ("forget x --record", "--records", false),
+            ("reconcile x --confrim", "--confirm", false),
+            ("harvst", "harvest", true),
+            ("harvest --ful", "--full", true),
+        ];
+        for (line, hint, expected) in cases {
+            let arguments = std::iter::once("harvestd").chain(line.split(' '));
+            let error = without_destructive_hints(Cli::try_parse_from(arguments).unwrap_err());
+            let text = error.to_string();
+            let tip = text
+                .lines()
+                .any(|line| line.contains("tip:") && line.contains(hint));
+            assert_eq!(tip, expected, "{line}: {text}");
         }
     }
 

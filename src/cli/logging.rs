@@ -35,7 +35,7 @@ pub fn init(global: &Global, config: &Config, bars: &MultiProgress) -> anyhow::R
         color: with_color(
             global.color,
             io::stderr().is_terminal(),
-            std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            super::table::no_color(),
         ),
         time: std::env::var_os("JOURNAL_STREAM").is_none(),
     };
@@ -61,7 +61,7 @@ fn filter(global: &Global, configured: Option<&str>) -> String {
 }
 
 /// Source: no-color.org.
-fn with_color(color: Color, terminal: bool, no_color: bool) -> bool {
+pub(super) fn with_color(color: Color, terminal: bool, no_color: bool) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

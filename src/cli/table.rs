@@ -1,8 +1,155 @@
-//! Tables of plain text.
+//! Tables and sentences of plain text, as wide as the screen that they are written to.
 
-use comfy_table::{CellAlignment, Table as Grid};
+use std::io::{IsTerminal, stdout};
 
+use console::{Alignment, Style, Term, measure_text_width, pad_str, truncate_str};
+
+use super::args::Global;
+use super::logging::with_color;
 use crate::http::{visible, visible_except};
+
+/// The blanks between two columns.
+const GAP: usize = 2;
+
+/// A column that may be cut is left at least this wide.
+const NARROWEST: usize = 12;
+
+/// Narrower screens are treated as this wide.
+const NARROWEST_SCREEN: usize = 40;
+
+/// What standard output can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Characters on a line; `None` if lines may have any length, as in a file.
+    pub width: Option<usize>,
+    /// Whether it shows colours.
+    pub color: bool,
+}
+
+impl Screen {
+    /// Lines of any length, without colours.
+    pub const PLAIN: Self = Self {
+        width: None,
+        color: false,
+    };
+
+    /// The screen behind standard output. Without a terminal, lines have any length.
+    pub fn of_stdout(global: &Global) -> Self {
+        let terminal = stdout().is_terminal();
+        let width = terminal
+            .then(|| Term::stdout().size_checked())
+            .flatten()
+            .map(|(_, columns)| usize::from(columns));
+        Self {
+            width,
+            color: with_color(global.color, terminal, no_color()),
+        }
+    }
+
+    fn width(self) -> usize {
+        self.width
+            .map_or(usize::MAX, |width| width.max(NARROWEST_SCREEN))
+    }
+
+    /// A text in the colour of `tone`.
+    pub fn paint(self, text: &str, tone: Tone) -> String {
+        match (self.color, tone.style()) {
+            (true, Some(style)) => style.force_styling(true).apply_to(text).to_string(),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// `text` in lines that fit, each with a line feed. The second line and those after it are indented.
+    pub fn wrap(self, text: &str, indent: usize) -> String {
+        let width = self.width();
+        let mut lines = String::new();
+        let mut line = String::new();
+        for word in text.split(' ') {
+            let joined = measure_text_width(&line) + 1 + measure_text_width(word);
+            if !line.trim_start().is_empty() && joined > width {
+                lines.push_str(line.trim_end());
+                lines.push('\n');
+                line = " ".repeat(indent);
+                line.push_str(word);
+            } else {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+        }
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+        lines
+    }
+}
+
+/// Whether the environment asks for texts without colours.
+///
+/// Source: no-color.org.
+pub(super) fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// What a cell says, for its colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing in particular.
+    #[default]
+    Plain,
+    /// All is well.
+    Good,
+    /// Something waits or is incomplete.
+    Doubtful,
+    /// Something has failed.
+    Bad,
+    /// Something is going on.
+    Active,
+}
+
+impl Tone {
+    fn style(self) -> Option<Style> {
+        Some(match self {
+            Self::Plain => return None,
+            Self::Good => Style::new().green(),
+            Self::Doubtful => Style::new().yellow(),
+            Self::Bad => Style::new().red().bold(),
+            Self::Active => Style::new().cyan(),
+        })
+    }
+
+    /// The tone of a run that ended as `end`.
+    pub fn of(end: &crate::end::End) -> Self {
+        match end {
+            crate::end::End::Complete => Self::Good,
+            crate::end::End::GapsLeft(_) | crate::end::End::Incomplete(_) => Self::Doubtful,
+            crate::end::End::Failed(_) => Self::Bad,
+        }
+    }
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A cell in the colour of `tone`.
+    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
+        Self {
+            text: text.into(),
+            tone,
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+}
 
 /// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,28 +160,167 @@ pub enum Align {
     Right,
 }
 
+/// What becomes of a column when the screen is too narrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Narrow {
+    /// It stays.
+    Keep,
+    /// Its texts are cut.
+    Cut,
+    /// It is left out, those of higher numbers first.
+    Drop(u8),
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    heading: &'static str,
+    align: Align,
+    narrow: Narrow,
+}
+
+impl Column {
+    /// A column of names or sentences.
+    pub fn left(heading: &'static str) -> Self {
+        Self {
+            heading,
+            align: Align::Left,
+            narrow: Narrow::Keep,
+        }
+    }
+
+    /// A column of numbers.
+    pub fn right(heading: &'static str) -> Self {
+        Self {
+            align: Align::Right,
+            ..Self::left(heading)
+        }
+    }
+
+    /// On a narrow screen its texts are cut.
+    pub fn cut(self) -> Self {
+        Self {
+            narrow: Narrow::Cut,
+            ..self
+        }
+    }
+
+    /// On a narrow screen it is left out; the column with the highest number first.
+    pub fn drop(self, number: u8) -> Self {
+        Self {
+            narrow: Narrow::Drop(number),
+            ..self
+        }
+    }
+}
+
 /// Lays out `rows` under the headings of `columns`: two blanks between columns, no rules, no
 /// trailing blanks, a line feed after each line. Short rows are filled with empty cells. Control
 /// characters, which repositories may send, are shown as their codes.
-pub fn render(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
-    let mut grid = Grid::new();
-    grid.load_style(comfy_table::presets::NOTHING);
-    grid.set_header(columns.iter().map(|(heading, _)| (*heading).to_owned()));
-    for row in rows {
-        let cells = row.iter().map(|text| printable(text));
-        let missing = columns.len().saturating_sub(row.len());
-        grid.add_row(cells.chain(std::iter::repeat_n(String::new(), missing)));
+///
+/// If the table is wider than the screen, columns are left out and then cut, as the columns say.
+pub fn fit(columns: &[Column], rows: &[Vec<Cell>], screen: Screen) -> String {
+    let texts: Vec<Vec<(String, Tone)>> = rows
+        .iter()
+        .map(|row| {
+            row.iter()
+                .map(|cell| (printable(&cell.text), cell.tone))
+                .collect()
+        })
+        .collect();
+    let mut shown: Vec<(usize, Column, usize)> = columns
+        .iter()
+        .enumerate()
+        .map(|(number, column)| {
+            let cells = texts.iter().filter_map(|row| row.get(number));
+            let widest = cells.map(|(text, _)| measure_text_width(text)).max();
+            let heading = measure_text_width(column.heading);
+            (number, *column, heading.max(widest.unwrap_or_default()))
+        })
+        .collect();
+    make_fit(&mut shown, screen.width());
+    let line = |cell: &dyn Fn(usize, &Column) -> (String, Tone)| {
+        let mut line = String::new();
+        for (place, (number, column, width)) in shown.iter().enumerate() {
+            let (text, tone) = cell(*number, column);
+            let text = truncate_str(&text, *width, "…");
+            let align = match column.align {
+                Align::Left => Alignment::Left,
+                Align::Right => Alignment::Right,
+            };
+            let last = place + 1 == shown.len();
+            let padded = match (last, column.align) {
+                (true, Align::Left) => text,
+                _ => pad_str(&text, *width, align, None).into_owned().into(),
+            };
+            line.push_str(&screen.paint(&padded, tone));
+            if !last {
+                line.push_str(&" ".repeat(GAP));
+            }
+        }
+        format!("{}\n", line.trim_end())
+    };
+    let mut text = line(&|_, column| (column.heading.to_owned(), Tone::Plain));
+    for row in &texts {
+        text.push_str(&line(&|number, _| {
+            row.get(number).cloned().unwrap_or_default()
+        }));
     }
-    for (column, (_, align)) in grid.column_iter_mut().zip(columns) {
-        column.set_padding((0, 2));
-        column.set_cell_alignment(match align {
-            Align::Left => CellAlignment::Left,
-            Align::Right => CellAlignment::Right,
-        });
+    text
+}
+
+/// Leaves out and cuts columns until a line has at most `most` characters, as far as that goes.
+fn make_fit(shown: &mut Vec<(usize, Column, usize)>, most: usize) {
+    let total = |shown: &[(usize, Column, usize)]| {
+        let widths: usize = shown.iter().map(|(.., width)| *width).sum();
+        widths + GAP * shown.len().saturating_sub(1)
+    };
+    while total(shown) > most {
+        let first = shown
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (_, column, _))| match column.narrow {
+                Narrow::Drop(number) => Some((number, place)),
+                Narrow::Keep | Narrow::Cut => None,
+            })
+            .max();
+        let Some((_, place)) = first else {
+            break;
+        };
+        shown.remove(place);
     }
-    grid.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    while total(shown) > most {
+        let surplus = total(shown) - most;
+        let widest = shown
+            .iter_mut()
+            .filter(|(_, column, width)| column.narrow == Narrow::Cut && *width > NARROWEST)
+            .max_by_key(|(.., width)| *width);
+        let Some((.., width)) = widest else {
+            break;
+        };
+        // One character at a time where several are as wide, so that they stay alike.
+        *width -= if surplus > *width / 2 {
+            1
+        } else {
+            surplus.min(*width - NARROWEST)
+        };
+    }
+}
+
+/// As [`fit`] on a screen of any width, with columns that all stay.
+pub fn render(columns: &[(&'static str, Align)], rows: &[Vec<String>]) -> String {
+    let columns: Vec<Column> = columns
+        .iter()
+        .map(|(heading, align)| match align {
+            Align::Left => Column::left(heading),
+            Align::Right => Column::right(heading),
+        })
+        .collect();
+    let rows: Vec<Vec<Cell>> = rows
+        .iter()
+        .map(|row| row.iter().map(Cell::from).collect())
+        .collect();
+    fit(&columns, &rows, Screen::PLAIN)
 }
 
 /// A text from a repository, made safe for a terminal: control characters become visible, as
@@ -76,5 +362,71 @@ mod tests {
              short\n"
         );
         assert_eq!(render(&columns, &[]), "source  records  state\n");
+    }
+
+    #[test]
+    fn a_narrow_screen_loses_columns_and_then_the_ends_of_texts() {
+        let columns = [
+            Column::left("source").cut(),
+            Column::right("live"),
+            Column::left("state"),
+            Column::left("url").drop(2),
+            Column::left("next").drop(1),
+        ];
+        let row = |name: &str| -> Vec<Cell> {
+            vec![
+                name.into(),
+                "1,000".into(),
+                Cell::new("failed", Tone::Bad),
+                "https://repository.example.org/oai".into(),
+                "tomorrow".into(),
+            ]
+        };
+        let rows = [row("a"), row("a-name-that-is-longer-than-most-names-are")];
+        let at = |width| {
+            let screen = Screen {
+                width: Some(width),
+                color: false,
+            };
+            fit(&columns, &rows, screen)
+        };
+        assert!(at(200).contains("/oai") && at(200).contains("tomorrow"));
+        assert!(!at(80).contains("/oai") && at(80).contains("tomorrow"));
+        assert!(!at(60).contains("tomorrow") && at(60).contains("names-are"));
+        assert!(at(50).contains('…') && at(50).contains("failed"));
+        for width in 45..200 {
+            let widest = at(width).lines().map(measure_text_width).max();
+            assert!(widest.unwrap() <= width, "{width}\n{}", at(width));
+        }
+    }
+
+    #[test]
+    fn colours_do_not_change_the_layout() {
+        let columns = [Column::left("state"), Column::right("live")];
+        let rows = [vec![Cell::new("failed", Tone::Bad), "1".into()]];
+        let plain = fit(&columns, &rows, Screen::PLAIN);
+        let colored = fit(
+            &columns,
+            &rows,
+            Screen {
+                width: Some(80),
+                color: true,
+            },
+        );
+        assert!(colored.contains("\u{1b}["), "{colored:?}");
+        assert_eq!(console::strip_ansi_codes(&colored), plain);
+    }
+
+    #[test]
+    fn sentences_are_wrapped_between_words() {
+        let screen = Screen {
+            width: Some(40),
+            color: false,
+        };
+        let text = "doaj: the repository answers HTTP 503 to every request since yesterday";
+        let wrapped = screen.wrap(text, 2);
+        assert!(wrapped.lines().all(|line| line.len() <= 40), "{wrapped}");
+        assert_eq!(wrapped.lines().nth(1).map(|line| &line[..2]), Some("  "));
+        assert_eq!(Screen::PLAIN.wrap(text, 2), format!("{text}\n"));
     }
 }

@@ -5,6 +5,7 @@
 //! - `driver`: one run over many sources, or one
 //! - `reconcile`: finds records that have disappeared
 //! - `preview`: shows the requests of the next pass, and stores nothing
+//! - `forget`: deletes the records of a source, and what was learnt of it
 //!
 //! One run:
 //!
@@ -33,6 +34,7 @@ mod blocking;
 mod commit;
 mod context;
 mod driver;
+mod forget;
 mod gaps;
 mod learn;
 mod list_identifiers;
@@ -55,6 +57,7 @@ pub use assume::Assumption;
 pub use commit::CommitMode;
 pub use context::Context;
 pub use driver::{Report, harvest, harvest_all};
+pub use forget::{Forgotten, forget};
 pub use gaps::gaps_in_words;
 pub use pace::Pace;
 pub use plan::RunOptions;

@@ -32,7 +32,7 @@ mod settings;
 mod setup;
 mod turn;
 
-pub(crate) use address::{with_arguments, without_secrets};
+pub(crate) use address::{UNRESERVED_ONLY, with_arguments, without_secrets};
 pub use client::Times;
 pub(crate) use client::{Client, NoReply, Protocol, Reply};
 pub use error::{ClientError, Fault, RedirectFault};

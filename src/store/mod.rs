@@ -17,6 +17,7 @@
 //! - `cluster`: which records describe one work
 //! - `sources`: sources, watermarks, traits, warnings
 //! - `disappeared`: records that a full list did not show
+//! - `forget`: removing what is known of a source
 //! - `hosts`: pauses of hosts
 //! - `jobs`: the plan and the last run of each pass, reconcile, push and export
 //! - `outputs`: positions of outputs, and rejected documents
@@ -36,6 +37,7 @@ mod copy;
 mod disappeared;
 mod error;
 mod exports;
+mod forget;
 mod gaps;
 mod hosts;
 mod jobs;
@@ -70,6 +72,7 @@ pub use cluster::{
 };
 pub use error::StoreError;
 pub use exports::{Export, ExportRun};
+pub use forget::Removed;
 pub use hosts::HostPause;
 pub use jobs::{Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Runner};
 pub use ledger::{

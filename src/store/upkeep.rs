@@ -8,7 +8,7 @@ use super::open::BUSY_TIMEOUT;
 use super::pack::content_hash_of;
 use super::payload::Decompressor;
 use super::records;
-use super::{Reader, Store, StoreError, Version};
+use super::{Reader, SourceId, Store, StoreError, Version};
 
 /// The newest passes of each source, which are never deleted.
 const KEPT_PASSES: u32 = 10;
@@ -201,7 +201,7 @@ impl Store {
         let mut all = 0;
         loop {
             let deleted = self.write("deleting old tombstones", |transaction| {
-                delete_tombstones(transaction, upto)
+                delete_tombstones(transaction, upto, None)
             })?;
             all += deleted;
             if deleted < u64::from(PRUNED_TOGETHER) {
@@ -279,8 +279,13 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
     })
 }
 
-/// Deletes some tombstones and updates the counts of their sources.
-fn delete_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Result<u64> {
+/// Deletes some tombstones, those of one source or of all, and updates the counts of their sources. See
+/// [`Store::prune_tombstones`].
+pub(super) fn delete_tombstones(
+    transaction: &Connection,
+    upto: Version,
+    of: Option<SourceId>,
+) -> rusqlite::Result<u64> {
     let ids: Vec<(i64, i64, i64)> = transaction
         .prepare(
             "SELECT id, source_id, version FROM record
@@ -290,9 +295,10 @@ fn delete_tombstones(transaction: &Connection, upto: Version) -> rusqlite::Resul
                AND id NOT IN (SELECT to_record_id FROM cluster_redirect)
                AND id NOT IN (SELECT record_id FROM cluster_member)
                AND id NOT IN (SELECT a FROM decision) AND id NOT IN (SELECT b FROM decision)
+               AND (?3 IS NULL OR source_id = ?3)
              ORDER BY version LIMIT ?2",
         )?
-        .query_map(params![upto.0, PRUNED_TOGETHER], |row| {
+        .query_map(params![upto.0, PRUNED_TOGETHER, of.map(|of| of.0)], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<rusqlite::Result<_>>()?;

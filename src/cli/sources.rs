@@ -1,0 +1,132 @@
+//! `harvestd sources`: the sources of the configuration and of the store.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::state::{self, SourceState, SourceView};
+use super::status::instant;
+use super::table::{Cell, Column, Screen, fit};
+use crate::config::Config;
+use crate::store::{Reader, StoreError};
+
+/// Arguments of `sources`.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  harvestd sources                       all sources, problems first
+  harvestd sources list --state failed   those whose last run failed
+  harvestd sources --json                the same for programs"
+)]
+pub struct Args {
+    /// What to do; list without it.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// The arguments of list.
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// What `sources` does.
+#[derive(Debug, clap::Subcommand)]
+pub enum Action {
+    /// Show the sources and their states
+    List(ListArgs),
+}
+
+/// Arguments of `sources list`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ListArgs {
+    /// Only sources in this state; can be repeated
+    #[arg(long, value_name = "STATE")]
+    pub state: Vec<SourceState>,
+}
+
+/// Runs the action and writes its result to `out`.
+///
+/// # Errors
+/// If the store cannot be read. A missing store is none: then no source was harvested yet.
+pub fn run(
+    args: &Args,
+    config: &Config,
+    as_json: bool,
+    now_ms: i64,
+    screen: Screen,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match &args.action {
+        Some(Action::List(list)) => show(list, config, as_json, now_ms, screen, out),
+        None => show(&args.list, config, as_json, now_ms, screen, out),
+    }
+}
+
+fn show(
+    args: &ListArgs,
+    config: &Config,
+    as_json: bool,
+    now_ms: i64,
+    screen: Screen,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let reader = match Reader::open(&config.store) {
+        Ok(reader) => Some(reader),
+        Err(StoreError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut views = state::sources(config, reader.as_ref(), now_ms)?;
+    views.retain(|view| args.state.is_empty() || args.state.contains(&view.state));
+    if as_json {
+        let sources: Vec<_> = views.iter().map(as_value).collect();
+        writeln!(out, "{}", json!({ "sources": sources }))?;
+    } else if views.is_empty() && args.state.is_empty() {
+        writeln!(out, "no source is configured, and the store has none")?;
+    } else {
+        out.write_all(as_text(&views, screen).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn as_value(view: &SourceView) -> serde_json::Value {
+    let source = &view.source;
+    json!({
+        "name": source.name,
+        "state": view.state,
+        "why": view.why,
+        "base_url": source.base_url,
+        "metadata_prefix": source.metadata_prefix,
+        "sets": source.sets,
+        "live_records": source.live_records,
+        "deleted_records": source.deleted_records,
+        "watermark": source.least_watermark().map(|watermark| watermark.datestamp),
+    })
+}
+
+fn as_text(views: &[SourceView], screen: Screen) -> String {
+    let columns = [
+        Column::left("source").cut(),
+        Column::left("state"),
+        Column::right("live"),
+        Column::right("deleted").drop(3),
+        Column::left("format").drop(2),
+        Column::left("last run").drop(4),
+        Column::left("url").drop(5),
+    ];
+    let rows: Vec<Vec<Cell>> = views
+        .iter()
+        .map(|view| {
+            let ended = view.job.as_ref().and_then(|job| job.ended_at);
+            vec![
+                view.source.name.as_str().into(),
+                Cell::new(view.state.word(), view.state.tone()),
+                view.source.live_records.to_string().into(),
+                view.source.deleted_records.to_string().into(),
+                view.source.metadata_prefix.as_str().into(),
+                ended.map_or_else(|| "never".to_owned(), instant).into(),
+                view.source.base_url.as_str().into(),
+            ]
+        })
+        .collect();
+    fit(&columns, &rows, screen)
+}
