@@ -182,3 +182,90 @@ fn rules_are_scored_against_labelled_records() {
         "{report}"
     );
 }
+
+#[test]
+fn a_sample_of_matches_is_drawn_judged_and_corrected() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    enable(folder);
+    let harvest = harvestd(folder, &["harvest", "--demo", "--limit", "1500"]);
+    assert_eq!(harvest.status.code(), Some(3));
+    let stats = json(folder, &["dedup", "stats"]);
+    let number = |name: &str| stats[name].as_u64().unwrap();
+    let matches = number("clustered") - number("clusters");
+
+    let path = folder.join("sample.csv");
+    let file = path.to_str().unwrap();
+    let told = text(
+        folder,
+        &["dedup", "report", "--sample", "1000", "--out", file],
+    );
+    assert!(
+        told.starts_with(&format!("{matches} matches of ")),
+        "{told}"
+    );
+    let drawn = std::fs::read_to_string(&path).unwrap();
+    assert!(drawn.starts_with("\u{feff}same,rule,why,matches,cluster,differs,source_a,source_b,"));
+    assert_eq!(drawn.lines().count() as u64, 1 + matches);
+    assert_eq!(
+        text(folder, &["dedup", "report", "--sample", "1000"]),
+        drawn
+    );
+
+    // JSON has the same pairs; those of one rule alone are fewer, and another seed draws others.
+    let pairs = |arguments: &[&str]| -> Vec<Value> {
+        let arguments = [&["dedup", "report", "--json"], arguments].concat();
+        let lines = text(folder, &arguments);
+        let lines = lines.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let all = pairs(&["--sample", "1000"]);
+    assert_eq!(all.len() as u64, matches);
+    let weakest = all[0]["rule"].as_str().unwrap();
+    let strongest = all[all.len() - 1]["rule"].as_str().unwrap();
+    assert_ne!(weakest, strongest);
+    let of_strongest = pairs(&["--rule", strongest, "--sample", "2"]);
+    assert_eq!(of_strongest.len(), 2);
+    assert!(of_strongest.iter().all(|pair| pair["rule"] == strongest));
+    assert_ne!(
+        of_strongest,
+        pairs(&["--rule", strongest, "--sample", "2", "--seed", "1"])
+    );
+    assert!(pairs(&["--source", "elsewhere"]).is_empty());
+    let unknown = harvestd(folder, &["dedup", "report", "--rule", "magic"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains(weakest));
+
+    // Nothing is judged yet.
+    let empty = harvestd(folder, &["dedup", "report", "--judged", file]);
+    assert_eq!(empty.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&empty.stderr).contains("nothing is judged"));
+
+    // A librarian finds one wrong match, and takes the proposed command.
+    let mut lines = drawn.lines();
+    let heading = lines.next().unwrap();
+    let judged: String = lines
+        .enumerate()
+        .map(|(at, line)| format!("{}{line}\r\n", if at == 0 { "n" } else { "y" }))
+        .collect();
+    std::fs::write(&path, format!("{heading}\r\n{judged}")).unwrap();
+    let told = json(folder, &["dedup", "report", "--judged", file]);
+    #[expect(clippy::cast_precision_loss, reason = "a few matches")]
+    let expected = (matches - 1) as f64 / matches as f64;
+    let share = told["right"]["share"].as_f64().unwrap();
+    assert!((share - expected).abs() < 1e-9, "{told}");
+    let (a, b) = (&told["wrong"][0]["a"], &told["wrong"][0]["b"]);
+    let (a, b) = (a.as_str().unwrap(), b.as_str().unwrap());
+    let told = text(folder, &["dedup", "report", "--judged", file]);
+    assert!(
+        told.contains(&format!("harvestd dedup split {a} {b} --why ")),
+        "{told}"
+    );
+    text(
+        folder,
+        &["dedup", "split", a, b, "--why", "judged as two works"],
+    );
+    assert_eq!(pairs(&["--sample", "1000"]).len() as u64, matches - 1);
+}

@@ -8,6 +8,7 @@
 //! - `table`: the rules; `rules` applies them to a pair; `explain` shows why they decided so
 //! - `cluster`: builds clusters from pairs; `identity` keeps their ids stable; `preferred` chooses
 //!   the canonical record
+//! - `evidence`: the matches that hold clusters together, and what a sample of them says
 //! - `labelled`, `score`: measure the rules on labelled sets
 //! - `memory`: deduplicates records in memory, for `score` and tests
 //!
@@ -17,6 +18,7 @@ pub mod cluster;
 pub mod compare;
 pub mod description;
 pub mod doi;
+pub mod evidence;
 pub mod explain;
 pub mod identity;
 pub mod keys;

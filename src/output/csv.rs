@@ -173,7 +173,7 @@ fn push_cells(out: &mut String, cells: impl Iterator<Item = String>) {
 /// The most characters of a cell, as spreadsheets count them: in UTF-16.
 const MOST_CHARACTERS: usize = 32_767;
 
-fn for_spreadsheets(cell: &str) -> Cow<'_, str> {
+pub(crate) fn for_spreadsheets(cell: &str) -> Cow<'_, str> {
     let mut safe = match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => Cow::Owned(format!("'{cell}")),
         false => Cow::Borrowed(cell),

@@ -3,6 +3,7 @@
 mod explain;
 mod find;
 mod list;
+mod report;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -74,6 +75,19 @@ pub enum Action {
     Rebuild,
     /// Count clusters
     Stats,
+    /// Draw a sample of matches for people to judge, the weakest rules first; or read a judged sample
+    ///
+    /// The sample is CSV: two records side by side, and an empty column `same` for y or n. With
+    /// --judged, such a file gives an estimate of how many matches of the store are right.
+    Report {
+        /// What to draw
+        #[command(flatten)]
+        sample: report::SampleArgs,
+        /// Read a judged sample: how many matches are right by rule, and in the whole store
+        #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+              conflicts_with_all = ["sample", "rule", "source", "seed", "out"])]
+        judged: Option<PathBuf>,
+    },
     /// Measure the rules on a labelled set of records
     #[command(group = ArgGroup::new("truth").required(true))]
     Score {
@@ -184,6 +198,12 @@ pub fn run(
             report_not_joined(config, records, &found, out)
         }
         Action::Rebuild => rebuild(config, json, now_ms, out),
+        Action::Report {
+            judged: Some(path), ..
+        } => report::judged(path, json, out),
+        Action::Report { sample, .. } => {
+            report::sample(&Reader::open(&config.store)?, sample, json, out)
+        }
         Action::Stats => list::stats(&Reader::open(&config.store)?, json, out),
         Action::Score {
             records,

@@ -14,6 +14,7 @@ mod decide;
 mod describe;
 mod graph;
 mod keys;
+mod links;
 mod naming;
 mod read;
 mod rebuild;

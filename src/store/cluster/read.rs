@@ -369,7 +369,7 @@ fn resolve(connection: &Connection, name: (i64, u32)) -> rusqlite::Result<Option
     Ok(alone.then_some(Target::Alone(current.0)))
 }
 
-fn cluster(connection: &Connection, row: i64) -> rusqlite::Result<Cluster> {
+pub(super) fn cluster(connection: &Connection, row: i64) -> rusqlite::Result<Cluster> {
     let (named_after, generation) = connection
         .prepare_cached("SELECT record_id, generation FROM cluster WHERE id = ?1")?
         .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
