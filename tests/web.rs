@@ -14,7 +14,7 @@ use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::Value;
 use support::daemon::{Daemon, eventually, source, write_config};
 use support::model::{Behaviour, Item, Model};
-use support::{FakeSolr, NOW, Repository, TempStore, harvestd, temp_store};
+use support::{FakeSolr, Fault, NOW, Repository, TempStore, When, harvestd, temp_store};
 
 /// A text that a hostile repository could send.
 const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
@@ -54,6 +54,45 @@ async fn with_token(repository: &Repository, store: &TempStore) -> (Daemon, Path
     let sources = [source("a", &repository.base_url(), "never", "")];
     let config = write_config(store, "token = 'let-me-in-please'", &sources);
     (Daemon::start(store, &config).await, config)
+}
+
+/// Signs in, and gives the cookie of the session.
+async fn sign_in(daemon: &Daemon) -> String {
+    let response = post(daemon, "/sign-in", "token=let-me-in-please&next=%2Fsource%2Fa", &[]).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    assert_eq!(response.headers()["location"], "/source/a");
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Strict"), "{cookie}");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// Sends a form. Redirects are not followed.
+async fn post(
+    daemon: &Daemon,
+    path: &str,
+    form: &str,
+    headers: &[(&str, &str)],
+) -> reqwest::Response {
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .build()
+        .unwrap();
+    let mut request = client
+        .post(daemon.address(path))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form.to_owned());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.unwrap()
+}
+
+/// A page as people see it who have signed in.
+async fn signed_in_text(daemon: &Daemon, path: &str, cookie: &str) -> String {
+    let response = daemon.send(Method::GET, path, &[("cookie", cookie)]).await;
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    response.text().await.unwrap()
 }
 
 async fn text(daemon: &Daemon, path: &str) -> String {
@@ -100,7 +139,8 @@ async fn records_are_found_and_shown_in_every_format() {
     assert!(identifiers("nothing+of+it").await.is_empty());
 
     let page = text(&daemon, "/search?q=study").await;
-    assert!(page.contains("Light &amp; heat: a study"), "{page}");
+    let marked = "Light &amp; heat: a <mark>study</mark>";
+    assert!(page.contains(marked), "{page}");
     // A single result is shown at once, by a redirect.
     let page = text(&daemon, "/search?q=10.1000/heat.1").await;
     assert!(page.contains("<h1>&lt;script&gt;alert(1)"), "{page}");
@@ -202,21 +242,10 @@ async fn forms_send_the_token() {
     let store = temp_store();
     let (daemon, _) = with_token(&repository, &store).await;
     let page = text(&daemon, "/source/a").await;
-    assert!(page.contains("type=\"password\""), "{page}");
-    let client = Client::builder()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .build()
-        .unwrap();
+    assert!(page.contains("href=\"/sign-in?next=%2Fsource%2Fa\""), "{page}");
+    assert!(!page.contains("value=\"run\""), "{page}");
     let send = async |form: &str, headers: &[(&str, &str)]| {
-        let mut request = client
-            .post(daemon.address("/source/a"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form.to_owned());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = request.send().await.unwrap();
+        let response = post(&daemon, "/source/a", form, headers).await;
         let to = response.headers().get("location").cloned();
         (response.status().as_u16(), to)
     };
@@ -248,8 +277,135 @@ async fn forms_send_the_token() {
         send("action=pause&token=let-me-in-please", &own).await.0,
         303
     );
-    let page = text(&daemon, "/source/a").await;
-    assert!(page.contains("value=\"resume\""), "{page}");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn people_sign_in_once_and_the_cookie_is_good_for_forms_alone() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let (daemon, _) = with_token(&repository, &store).await;
+    let page = text(&daemon, "/sign-in?next=%2Fsource%2Fa").await;
+    assert!(page.contains("type=\"password\""), "{page}");
+    let wrong = post(&daemon, "/sign-in", "token=let-me-out-please", &[]).await;
+    assert_eq!(wrong.status(), 401);
+    assert!(!wrong.headers().contains_key("set-cookie"));
+    assert!(wrong.text().await.unwrap().contains("the token is wrong"));
+    let site = ("sec-fetch-site", "cross-site");
+    let other = post(&daemon, "/sign-in", "token=let-me-in-please", &[site]).await;
+    assert_eq!(other.status(), 403, "another site cannot sign people in");
+    let away = post(&daemon, "/sign-in", "token=let-me-in-please&next=%2F%2Fevil.example", &[]);
+    assert_eq!(away.await.headers()["location"], "/");
+    let origin = ("origin", "https://proxy.example");
+    let own = ("sec-fetch-site", "same-origin");
+    let secure = post(&daemon, "/sign-in", "token=let-me-in-please", &[origin, own]).await;
+    let cookie = secure.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+
+    let cookie = sign_in(&daemon).await;
+    let session = ("cookie", cookie.as_str());
+    let page = signed_in_text(&daemon, "/source/a", &cookie).await;
+    assert!(page.contains("value=\"run\""), "{page}");
+    assert!(page.contains("Sign out"), "{page}");
+    let send = async |headers: &[(&str, &str)]| {
+        let response = post(&daemon, "/source/a", "action=pause", headers).await;
+        response.status().as_u16()
+    };
+    assert_eq!(send(&[]).await, 401);
+    assert_eq!(send(&[session, site]).await, 403, "not from another site");
+    let forged = cookie.replacen("=1", "=2", 1);
+    assert_eq!(send(&[("cookie", &forged)]).await, 401);
+    assert_eq!(daemon.command("a/pause", &[session]).await, 401, "not for the API");
+    assert_eq!(repository.requests().len(), 0);
+    assert_eq!(send(&[session, own]).await, 303);
+    let page = eventually("it is paused", async || {
+        let page = signed_in_text(&daemon, "/source/a", &cookie).await;
+        page.contains("value=\"resume\"").then_some(page)
+    })
+    .await;
+    assert!(page.contains("Paused since"), "{page}");
+    let out = post(&daemon, "/sign-out", "", &[session, own]).await;
+    let ended = out.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(ended.starts_with("harvestd_session=; "), "{ended}");
+    assert!(ended.contains("Max-Age=0"), "{ended}");
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn the_first_page_says_what_is_wrong_and_lists_sources() {
+    let repository = Repository::with_records(10).start().await;
+    let broken = Repository::with_records(10).start().await;
+    broken.break_with(When::Always, Fault::html(500));
+    let store = temp_store();
+    let output = "[[output]]\nname = 'o'\ntype = 'solr'\nurls = ['http://127.0.0.1:9/solr/x']\nretries = 0\n";
+    let sources = [
+        source("fine", &repository.base_url(), "never", ""),
+        source("ill", &broken.base_url(), "never", "retries = 0\n"),
+        output.to_owned(),
+    ];
+    let config = write_config(&store, "token = 'let-me-in-please'\ntime_zone = 'Europe/Berlin'", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    let page = text(&daemon, "/").await;
+    assert!(page.contains("<title>The first harvest is under way - harvestd</title>"), "{page}");
+    let right = ("authorization", "Bearer let-me-in-please");
+    for path in ["fine/run", "ill/run"] {
+        assert_eq!(daemon.command(path, &[right]).await, 202);
+    }
+    let page = eventually("both have ended", async || {
+        let page = text(&daemon, "/").await;
+        page.contains("<h1>2 problems</h1>").then_some(page)
+    })
+    .await;
+    assert!(page.contains("<title>2 problems - harvestd</title>"), "{page}");
+    assert!(page.contains("href=\"/icon-alarm.svg\""), "{page}");
+    let verdict = page.split("</section>").next().unwrap();
+    assert!(verdict.contains("<a href=\"/source/ill\">ill</a>: "), "{verdict}");
+    assert!(verdict.contains("<a href=\"/output/o\">o</a>: "), "{verdict}");
+    assert!(verdict.contains("10 changes behind"), "{verdict}");
+    assert!(verdict.contains(" CE"), "the time zone: {verdict}");
+    assert!(verdict.contains("1 source is up to date"), "{verdict}");
+    let table = page.split("<table class=\"cards\">").nth(1).unwrap();
+    let place = |name: &str| table.find(&format!("/source/{name}\"")).unwrap();
+    assert!(place("ill") < place("fine"), "problems first: {table}");
+    assert!(table.contains("Last 30 days: 1 good"), "{table}");
+    assert!(table.contains("Last 30 days: 1 failed"), "{table}");
+    assert!(table.contains("+10 new"), "{table}");
+
+    for (query, shown, hidden) in [
+        ("q=FIN", "fine", "ill"),
+        ("state=problems", "ill", "fine"),
+        ("state=good&sort=name", "fine", "ill"),
+        ("q=&state=&sort=", "fine", "nothing"),
+    ] {
+        let page = text(&daemon, &format!("/?{query}")).await;
+        let table = page.split("<table class=\"cards\">").nth(1).unwrap();
+        assert!(table.contains(&format!("/source/{shown}\"")), "{query}: {table}");
+        assert!(!table.contains(&format!("/source/{hidden}\"")), "{query}: {table}");
+    }
+    let page = text(&daemon, "/?q=%3Cscript%3E").await;
+    assert!(page.contains("No source matches."), "{page}");
+    for query in ["page=0x", "sort=size", "state=ill", "refresh=5"] {
+        let status = daemon.get(&format!("/?{query}")).await.status();
+        assert_eq!(status, 400, "{query}");
+    }
+    for (path, part) in [
+        ("/outputs", "10 changes"),
+        ("/quarantine", "Nothing is in quarantine."),
+        ("/duplicates", "Deduplication is off."),
+        ("/search", "<h1>Search</h1>"),
+        ("/api", "/api/v1/openapi.json"),
+    ] {
+        let page = text(&daemon, path).await;
+        assert!(page.contains(part), "{path}: {page}");
+        let current = format!("href=\"{path}\" aria-current=\"page\"");
+        assert!(page.contains(&current), "{path}: {page}");
+    }
+    let browser = ("accept", "text/html,application/xhtml+xml");
+    let nothing = daemon.send(Method::GET, "/nothing", &[browser]).await;
+    assert_eq!(nothing.status(), 404);
+    assert!(nothing.text().await.unwrap().contains("<h1>404 Not Found</h1>"));
+    let nothing = daemon.send(Method::GET, "/api/v1/nothing", &[browser]).await;
+    assert!(nothing.text().await.unwrap().starts_with("{\"error\""));
     daemon.terminate().await;
 }
 
@@ -271,6 +427,7 @@ async fn outputs_and_exports_have_buttons() {
     assert_eq!(daemon.command("a/run", &[right]).await, 202);
     daemon.complete("a").await;
     assert!(solr.ids().is_empty() && !file.exists());
+    let cookie = sign_in(&daemon).await;
     let client = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
@@ -298,7 +455,9 @@ async fn outputs_and_exports_have_buttons() {
             "action=run&token=no",
         ),
     ] {
-        assert!(text(&daemon, path).await.contains(button), "{path}");
+        assert!(!text(&daemon, path).await.contains(button), "{path}");
+        let page = signed_in_text(&daemon, path, &cookie).await;
+        assert!(page.contains(button), "{path}");
         assert!(
             text(&daemon, "/")
                 .await
@@ -345,7 +504,8 @@ async fn held_deletions_are_confirmed_on_the_page() {
     }
     let arguments = ["reconcile", "a", "--config", config.to_str().unwrap()];
     harvestd(&arguments).await.failure(3);
-    let page = text(&daemon, "/source/a").await;
+    let cookie = sign_in(&daemon).await;
+    let page = signed_in_text(&daemon, "/source/a", &cookie).await;
     assert!(
         page.contains("5 of 10 live records are not in the list"),
         "{page}"
@@ -358,7 +518,7 @@ async fn held_deletions_are_confirmed_on_the_page() {
     })
     .await;
     assert_eq!(state["live_records"], 5);
-    let page = text(&daemon, "/source/a").await;
+    let page = signed_in_text(&daemon, "/source/a", &cookie).await;
     assert!(!page.contains("Confirm deletions"), "{page}");
     daemon.terminate().await;
 }

@@ -104,6 +104,7 @@ impl<'a> Builder<'a> {
             history_days: reader.get(&keys::HISTORY_DAYS),
             tombstone_days: reader.get(&keys::TOMBSTONE_DAYS),
             search: reader.get(&keys::SEARCH),
+            time_zone: reader.get(&keys::PAGES_TIME_ZONE),
             grace: reader.get(&keys::GRACE),
             alert: reader.path(&keys::ALERT),
             webhook,

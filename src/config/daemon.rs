@@ -29,6 +29,8 @@ pub struct DaemonSettings {
     pub tombstone_days: u32,
     /// `search`: whether titles, DOIs and ends of identifiers can be searched.
     pub search: bool,
+    /// `time_zone`: the time zone of the times on the pages.
+    pub time_zone: chrono_tz::Tz,
     /// `grace`: the time that the current page may take when the daemon stops.
     pub grace: Duration,
     /// `alert`: the program that is run when a fault begins and when it is over.

@@ -140,6 +140,9 @@ keys! {
     /// feed that was away for longer must start again.
     TOMBSTONE_DAYS: u32 = "tombstone_days" in [Scope::Daemon], v::count(), default "0", unit "days";
 
+    /// The time zone of the times on the pages, such as "Europe/Berlin".
+    PAGES_TIME_ZONE: Tz = "time_zone" in [Scope::Daemon], v::TIME_ZONE, default "\"UTC\"";
+
     /// Whether the daemon keeps a search index beside the store.
     ///
     /// The status page and the API then find records by DOI, by words of their titles and by the end of

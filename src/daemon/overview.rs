@@ -187,6 +187,102 @@ impl SourceView {
     }
 }
 
+impl JobView {
+    /// One job, read by itself.
+    fn read(
+        reader: &Reader,
+        registry: &StatusRegistry,
+        kind: JobKind,
+        name: &str,
+    ) -> Result<Self, StoreError> {
+        let key = JobKey::new(kind, name);
+        let job = reader.job(&key)?.unwrap_or_else(|| Job::unknown(key));
+        Ok(Self::of(job, registry))
+    }
+
+    /// A job whose row is read already.
+    pub(super) fn of(job: Job, registry: &StatusRegistry) -> Self {
+        let mut status = registry.job(&job.key);
+        Self {
+            progress: status.progress.take(),
+            status,
+            job,
+        }
+    }
+}
+
+/// One source; `None` if neither the store nor the configuration has it.
+pub(super) fn one_source(
+    reader: &Reader,
+    registry: &StatusRegistry,
+    name: &str,
+) -> Result<Option<SourceView>, StoreError> {
+    let config = registry.config();
+    let configured = config.sources.iter().any(|source| source.name == name);
+    let source = match reader.source(name)? {
+        Some(source) => source,
+        None if configured => Source::unknown(name.to_owned()),
+        None => return Ok(None),
+    };
+    let pass = JobView::read(reader, registry, JobKind::Harvest, name)?;
+    let reconcile = JobView::read(reader, registry, JobKind::Reconcile, name)?;
+    let now_ms = registry.now_ms();
+    source_view(reader, source, configured, pass, reconcile, now_ms).map(Some)
+}
+
+/// The configured outputs by name, or only the one of this name.
+pub(super) fn outputs(
+    reader: &Reader,
+    registry: &StatusRegistry,
+    only: Option<&str>,
+) -> Result<Vec<OutputView>, StoreError> {
+    let (config, now_ms) = (registry.config(), registry.now_ms());
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    let mut views = Vec::new();
+    for settings in config.outputs.iter().filter(|output| wanted(&output.name)) {
+        let job = JobView::read(reader, registry, JobKind::Push, &settings.name)?;
+        views.push(output_view(reader, settings, job, now_ms)?);
+    }
+    views.sort_by(|a, b| a.known.name.cmp(&b.known.name));
+    Ok(views)
+}
+
+/// The configured exports by name, or only the one of this name.
+pub(super) fn exports(
+    reader: &Reader,
+    registry: &StatusRegistry,
+    only: Option<&str>,
+) -> Result<Vec<ExportView>, StoreError> {
+    let config = registry.config();
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    let mut views = Vec::new();
+    for settings in config.exports.iter().filter(|export| wanted(&export.name)) {
+        let known = reader.export(&settings.name)?;
+        views.push(ExportView {
+            known: known.unwrap_or_else(|| Export {
+                name: settings.name.clone(),
+                ..Export::default()
+            }),
+            job: JobView::read(reader, registry, JobKind::Export, &settings.name)?,
+        });
+    }
+    views.sort_by(|a, b| a.known.name.cmp(&b.known.name));
+    Ok(views)
+}
+
+/// Bytes on disk: the database, its write-ahead log, and the search index with its own log.
+pub(super) fn bytes_on_disk(store: &Path) -> u64 {
+    let bytes = |end: &str| {
+        let mut name = store.as_os_str().to_owned();
+        name.push(end);
+        std::fs::metadata(&name).map_or(0, |metadata| metadata.len())
+    };
+    ["", "-wal", ".search", ".search-wal"]
+        .map(bytes)
+        .iter()
+        .sum()
+}
+
 /// Reads the store and the registry.
 pub(super) fn overview(store: &Path, registry: &StatusRegistry) -> Result<Overview, StoreError> {
     let reader = Reader::open(store)?;
@@ -208,26 +304,13 @@ pub(super) fn overview(store: &Path, registry: &StatusRegistry) -> Result<Overvi
     let mut views = Vec::new();
     for source in sources {
         let configured = config.sources.iter().any(|other| other.name == source.name);
-        views.push(source_view(&reader, source, configured, &mut jobs, now_ms)?);
+        let pass = jobs.view(JobKind::Harvest, &source.name);
+        let reconcile = jobs.view(JobKind::Reconcile, &source.name);
+        let view = source_view(&reader, source, configured, pass, reconcile, now_ms)?;
+        views.push(view);
     }
-    let mut outputs = Vec::new();
-    for settings in &config.outputs {
-        let job = jobs.view(JobKind::Push, &settings.name);
-        outputs.push(output_view(&reader, settings, job, now_ms)?);
-    }
-    outputs.sort_by(|a, b| a.known.name.cmp(&b.known.name));
-    let mut exports = Vec::new();
-    for settings in &config.exports {
-        let known = reader.export(&settings.name)?;
-        exports.push(ExportView {
-            known: known.unwrap_or_else(|| Export {
-                name: settings.name.clone(),
-                ..Export::default()
-            }),
-            job: jobs.view(JobKind::Export, &settings.name),
-        });
-    }
-    exports.sort_by(|a, b| a.known.name.cmp(&b.known.name));
+    let outputs = outputs(&reader, registry, None)?;
+    let exports = exports(&reader, registry, None)?;
     let mut log = store.as_os_str().to_owned();
     log.push("-wal");
     let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -257,7 +340,8 @@ fn source_view(
     reader: &Reader,
     source: Source,
     configured: bool,
-    jobs: &mut Jobs,
+    pass: JobView,
+    reconcile: JobView,
     now_ms: i64,
 ) -> Result<SourceView, StoreError> {
     let passes = reader.passes(source.id, PASSES)?;
@@ -269,8 +353,8 @@ fn source_view(
     let gaps = reader.gaps(&source)?;
     Ok(SourceView {
         configured,
-        pass: jobs.view(JobKind::Harvest, &source.name),
-        reconcile: jobs.view(JobKind::Reconcile, &source.name),
+        pass,
+        reconcile,
         watermark,
         behind_seconds: watermark.map(|at| now_ms.div_euclid(1000) - at.unix()),
         pending_windows,

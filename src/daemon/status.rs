@@ -190,6 +190,11 @@ impl StatusRegistry {
         lock(&self.jobs).clone()
     }
 
+    /// What is known of one job.
+    pub(super) fn job(&self, key: &JobKey) -> JobStatus {
+        lock(&self.jobs).get(key).cloned().unwrap_or_default()
+    }
+
     /// Whether the daemon runs any job now.
     pub(super) fn any_running(&self) -> bool {
         let jobs = lock(&self.jobs);

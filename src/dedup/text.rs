@@ -135,7 +135,7 @@ fn greek_name(c: char) -> Option<&'static str> {
 /// `raw` without tags and with entities resolved.
 ///
 /// Twice, because many sources escape what was escaped already.
-pub(super) fn unmark(raw: &str) -> Cow<'_, str> {
+pub(crate) fn unmark(raw: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(raw);
     for _ in 0..2 {
         if text.contains('&') {

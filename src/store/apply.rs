@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::contradiction::ShownBy;
+use super::days;
 use super::gaps;
 use super::listed::Listed;
 use super::open::Cached;
@@ -257,7 +258,7 @@ impl StepWriter<'_> {
                 counts.quarantined,
                 counts.repaired,
             ])?;
-        Ok(())
+        days::add_records(self.connection, self.source, counts, self.now_ms)
     }
 
     /// Ends the reading of a window, moves the watermark of its list as far as the rule says, and

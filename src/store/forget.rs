@@ -37,11 +37,13 @@ impl Store {
                  WHERE source_id = ?1 AND state = 'open'",
                 params![source.0, now_ms],
             )?;
-            transaction.run(
-                "DELETE FROM job WHERE kind IN ('harvest', 'reconcile')
-                    AND name = (SELECT name FROM source WHERE id = ?1)",
-                [source.0],
-            )?;
+            for table in ["job", "job_day"] {
+                let delete = format!(
+                    "DELETE FROM {table} WHERE kind IN ('harvest', 'reconcile')
+                        AND name = (SELECT name FROM source WHERE id = ?1)"
+                );
+                transaction.run(&delete, [source.0])?;
+            }
             transaction.run("UPDATE source SET traits = '{}' WHERE id = ?1", [source.0])?;
             Ok(())
         })
@@ -56,10 +58,13 @@ impl Store {
                 let found = transaction.prepare_cached("SELECT id FROM source WHERE name = ?1")?;
                 let id: Option<i64> = { found }.query_map([name], |row| row.get(0))?.next().transpose()?;
                 let Some(id) = id else {
-                    transaction.run(
-                        "DELETE FROM job WHERE kind IN ('harvest', 'reconcile') AND name = ?1",
-                        [name],
-                    )?;
+                    for table in ["job", "job_day"] {
+                        let delete = format!(
+                            "DELETE FROM {table}
+                             WHERE kind IN ('harvest', 'reconcile') AND name = ?1"
+                        );
+                        transaction.run(&delete, [name])?;
+                    }
                     return Ok((Removed::Unknown, false));
                 };
                 let upto: Option<i64> = transaction.one(
@@ -81,6 +86,7 @@ impl Store {
                 }
                 for statement in [
                     "DELETE FROM job WHERE kind IN ('harvest', 'reconcile') AND name = ?1",
+                    "DELETE FROM job_day WHERE kind IN ('harvest', 'reconcile') AND name = ?1",
                     "DELETE FROM source WHERE name = ?1",
                 ] {
                     transaction.run(statement, [name])?;

@@ -7,6 +7,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
+use super::days;
 use super::lock::{DAEMON, is_held, output_lock, source_lock};
 use super::{Reader, Store, StoreError};
 
@@ -212,6 +213,9 @@ pub struct Job {
     pub message: Option<String>,
     /// Runs that failed since one succeeded.
     pub failures: u32,
+    /// When the first of these failed.
+    #[serde(skip)]
+    pub failing_since: Option<i64>,
 }
 
 impl Job {
@@ -229,6 +233,7 @@ impl Job {
             outcome: None,
             message: None,
             failures: 0,
+            failing_since: None,
         }
     }
 
@@ -261,8 +266,9 @@ pub enum JobChange {
     Paused(bool),
 }
 
-const COLUMNS: &str = "kind, name, state, reason, next_at, paused_at, runner, started_at, ended_at,
-    outcome, message, failures";
+pub(super) const COLUMNS: &str =
+    "kind, name, state, reason, next_at, paused_at, runner, started_at, ended_at,
+    outcome, message, failures, failing_since";
 
 impl Store {
     /// Stores changes of jobs in one transaction.
@@ -316,7 +322,7 @@ impl Reader {
         let mut jobs: Vec<Job> = self.read("reading the jobs", |connection| {
             connection
                 .prepare_cached(&format!("SELECT {COLUMNS} FROM job ORDER BY kind, name"))?
-                .query_map([], from_row)?
+                .query_map([], |row| from_row(row, 0))?
                 .collect()
         })?;
         for job in jobs.iter_mut().filter(|job| job.is_running()) {
@@ -335,7 +341,7 @@ impl Reader {
     }
 
     /// Shows a run as interrupted if its process is gone.
-    fn correct(&self, job: &mut Job) {
+    pub(super) fn correct(&self, job: &mut Job) {
         let lock = match job.runner {
             Some(Runner::Command) => lock_of(&job.key),
             Some(Runner::Daemon) | None => DAEMON.to_owned(),
@@ -363,7 +369,7 @@ fn by_key(connection: &Connection, key: &JobKey) -> rusqlite::Result<Option<Job>
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM job WHERE kind = ?1 AND name = ?2"
         ))?
-        .query_row([key.kind.word(), &key.name], from_row)
+        .query_row([key.kind.word(), &key.name], |row| from_row(row, 0))
         .optional()
 }
 
@@ -397,15 +403,21 @@ fn store_change(
                  WHERE kind = ?1 AND name = ?2",
             )?
             .execute(params![kind, name, runner.word(), now_ms])?,
-        JobChange::Ended { outcome, message } => transaction
-            .prepare_cached(
-                "UPDATE job SET state = 'on_demand', reason = NULL, next_at = NULL, ended_at = ?3,
-                    outcome = ?4, message = ?5,
-                    failures = CASE ?4 WHEN 'succeeded' THEN 0 WHEN 'failed' THEN failures + 1
-                        ELSE failures END
-                 WHERE kind = ?1 AND name = ?2",
-            )?
-            .execute(params![kind, name, now_ms, outcome.word(), message])?,
+        JobChange::Ended { outcome, message } => {
+            days::add_run(transaction, key, *outcome, message.is_some(), now_ms)?;
+            transaction
+                .prepare_cached(
+                    "UPDATE job SET state = 'on_demand', reason = NULL, next_at = NULL,
+                        ended_at = ?3, outcome = ?4, message = ?5,
+                        failures = CASE ?4 WHEN 'succeeded' THEN 0 WHEN 'failed' THEN failures + 1
+                            ELSE failures END,
+                        failing_since = CASE ?4 WHEN 'succeeded' THEN NULL
+                            WHEN 'failed' THEN coalesce(failing_since, ?3)
+                            ELSE failing_since END
+                     WHERE kind = ?1 AND name = ?2",
+                )?
+                .execute(params![kind, name, now_ms, outcome.word(), message])?
+        }
         JobChange::Paused(paused) => transaction
             .prepare_cached(
                 "UPDATE job SET paused_at = CASE WHEN ?3 THEN coalesce(paused_at, ?4) END
@@ -416,36 +428,39 @@ fn store_change(
     Ok(())
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
-    let unknown = |column, word: String| {
+/// Reads a job whose columns begin with the column `first`.
+pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Job> {
+    let unknown = |column: usize, word: String| {
         let error = format!("{word:?} is no such word of this version");
+        let column = first + column;
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
     };
-    let kind: String = row.get(0)?;
-    let state: String = row.get(2)?;
-    let runner: Option<String> = row.get(6)?;
-    let outcome: Option<String> = row.get(9)?;
+    let kind: String = row.get(first)?;
+    let state: String = row.get(first + 2)?;
+    let runner: Option<String> = row.get(first + 6)?;
+    let outcome: Option<String> = row.get(first + 9)?;
     Ok(Job {
         key: JobKey {
             kind: JobKind::parse(&kind).ok_or_else(|| unknown(0, kind))?,
-            name: row.get(1)?,
+            name: row.get(first + 1)?,
         },
         state: JobState::parse(&state).ok_or_else(|| unknown(2, state))?,
-        reason: row.get(3)?,
-        next_at: row.get(4)?,
-        paused_at: row.get(5)?,
+        reason: row.get(first + 3)?,
+        next_at: row.get(first + 4)?,
+        paused_at: row.get(first + 5)?,
         runner: runner.map(|word| match word == Runner::Daemon.word() {
             true => Runner::Daemon,
             false => Runner::Command,
         }),
-        started_at: row.get(7)?,
-        ended_at: row.get(8)?,
+        started_at: row.get(first + 7)?,
+        ended_at: row.get(first + 8)?,
         outcome: match outcome {
             None => None,
             Some(word) => Some(JobOutcome::parse(&word).ok_or_else(|| unknown(9, word))?),
         },
-        message: row.get(10)?,
-        failures: row.get(11)?,
+        message: row.get(first + 10)?,
+        failures: row.get(first + 11)?,
+        failing_since: row.get(first + 12)?,
     })
 }
 
@@ -489,10 +504,11 @@ mod tests {
         change(&store, &key, JobChange::Started(Runner::Daemon), 5);
         change(&store, &key, ended(JobOutcome::Failed, Some("down")), 6);
         assert_eq!((job().failures, job().ended_at), (2, Some(6)));
+        assert_eq!(job().failing_since, Some(4));
         change(&store, &key, ended(JobOutcome::Interrupted, None), 7);
         assert_eq!((job().failures, job().message), (2, None));
         change(&store, &key, ended(JobOutcome::Succeeded, None), 8);
-        assert_eq!(job().failures, 0);
+        assert_eq!((job().failures, job().failing_since), (0, None));
         for (paused, at, expected) in [(true, 9, Some(9)), (true, 10, Some(9)), (false, 11, None)] {
             change(&store, &key, JobChange::Paused(paused), at);
             assert_eq!(job().paused_at, expected);

@@ -19,6 +19,7 @@
 //! - `disappeared`: records that a full list did not show
 //! - `forget`: removing what is known of a source
 //! - `hosts`: pauses of hosts
+//! - `days`: what each day brought to sources and jobs; `board`: the list of sources for pages
 //! - `jobs`: the plan and the last run of each pass, reconcile, push and export
 //! - `outputs`: positions of outputs, and rejected documents
 //! - `exports`: scheduled exports
@@ -29,11 +30,13 @@
 
 mod alerts;
 mod apply;
+mod board;
 mod changes;
 mod clock;
 mod cluster;
 mod contradiction;
 mod copy;
+mod days;
 mod disappeared;
 mod error;
 mod exports;
@@ -64,12 +67,17 @@ mod upkeep;
 
 pub use alerts::{Condition, PendingAlert};
 pub use apply::PassWriter;
+pub use board::{
+    BoardOrder, BoardQuery, BoardRow, Listed as BoardList, NewRecord, QuarantineGroup, SourceState,
+    StateCounts,
+};
 pub use changes::{ChangeFilter, Per};
 pub use clock::{Version, pause_left};
 pub use cluster::{
     Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering, Decision,
-    Judgement, Member, Rebuilt, RecordId,
+    Judgement, Member, Rebuilt, RecentCluster, RecordId,
 };
+pub use days::{RunDay, day_of};
 pub use error::StoreError;
 pub use exports::{Export, ExportRun};
 pub use forget::Removed;

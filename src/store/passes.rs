@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::days::day_of;
 use super::gaps;
 use super::open::Cached;
 use super::{
@@ -237,7 +238,7 @@ impl Reader {
     }
 }
 
-/// The totals of the passes that began on one day.
+/// What one day brought to a source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Day {
     /// The day's beginning in UTC, in milliseconds since 1970.
@@ -248,7 +249,7 @@ pub struct Day {
     pub changed: u64,
     /// Deletions.
     pub deleted: u64,
-    /// Passes that began.
+    /// Passes and reconciles that ended, other than by an interruption.
     pub passes: u64,
 }
 
@@ -258,17 +259,22 @@ pub type WindowCounts = Vec<(WindowState, u64)>;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 impl Reader {
-    /// The totals of each day since that of `since_ms` for a source, the oldest first. Days without a pass
-    /// are left out.
+    /// The totals of each day since that of `since_ms` for a source, the oldest first. Days without
+    /// changes and without runs are left out. The cost does not depend on the number of passes.
     pub fn days(&self, source: SourceId, since_ms: i64) -> Result<Vec<Day>, StoreError> {
         self.read("counting the records of each day", |connection| {
-            let since_ms = since_ms.div_euclid(DAY_MS) * DAY_MS;
             connection
                 .prepare_cached(
-                    "SELECT started_at / ?3 AS day, sum(created), sum(changed), sum(deleted), count(*)
-                     FROM pass WHERE source_id = ?1 AND started_at >= ?2 GROUP BY day ORDER BY day",
+                    "SELECT day, sum(created), sum(changed), sum(deleted), sum(runs) FROM (
+                        SELECT day, created, changed, deleted, 0 AS runs
+                        FROM source_day WHERE source_id = ?1 AND day >= ?2
+                        UNION ALL
+                        SELECT day, 0, 0, 0, complete + incomplete + failed
+                        FROM job_day WHERE kind IN ('harvest', 'reconcile') AND day >= ?2
+                            AND name = (SELECT name FROM source WHERE id = ?1))
+                     GROUP BY day ORDER BY day",
                 )?
-                .query_map(params![source.0, since_ms, DAY_MS], |row| {
+                .query_map(params![source.0, day_of(since_ms)], |row| {
                     Ok(Day {
                         day_ms: row.get::<_, i64>(0)? * DAY_MS,
                         new: row.get(1)?,

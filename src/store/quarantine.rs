@@ -33,7 +33,7 @@ pub struct QuarantinedItem {
 }
 
 /// The columns that [`from_row`] reads.
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "quarantine.id, source.name, identifier, reason, first_at, last_at, datestamp_text";
 
 impl Reader {
@@ -217,7 +217,7 @@ impl<'a> Quarantine<'a> {
     }
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<QuarantinedItem> {
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<QuarantinedItem> {
     Ok(QuarantinedItem {
         number: row.get(0)?,
         source: row.get(1)?,

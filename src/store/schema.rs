@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 13] = [
     JOBS,
     GAPS,
     RIVALS,
+    DAYS,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -570,6 +571,44 @@ CREATE TABLE rival (
     PRIMARY KEY (record_id, set_spec, content_hash)
 ) STRICT;
 CREATE INDEX rival_state ON rival (source_id, state);
+";
+
+const DAYS: &str = "
+-- The records that each day brought to a source. A day is days since 1970 in UTC.
+CREATE TABLE source_day (
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    day INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    PRIMARY KEY (source_id, day)
+) STRICT, WITHOUT ROWID;
+
+-- How the runs of a job ended on each day. A source that never answered has no row in source.
+CREATE TABLE job_day (
+    kind TEXT NOT NULL,               -- as in job
+    name TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    complete INTEGER NOT NULL,
+    incomplete INTEGER NOT NULL,      -- that left something, such as a gap
+    failed INTEGER NOT NULL,
+    PRIMARY KEY (kind, name, day)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE job ADD COLUMN failing_since INTEGER; -- the first of its failures
+UPDATE job SET failing_since = ended_at WHERE failures > 0;
+
+-- As far as the store still has the passes.
+INSERT INTO source_day
+SELECT source_id, started_at / 86400000, sum(created), sum(changed), sum(deleted)
+FROM pass GROUP BY 1, 2 HAVING sum(created + changed + deleted) > 0;
+
+INSERT INTO job_day
+SELECT CASE pass.kind WHEN 'identifiers' THEN 'reconcile' ELSE 'harvest' END, source.name,
+    coalesce(ended_at, started_at) / 86400000,
+    count(*) FILTER (WHERE state = 'complete'), count(*) FILTER (WHERE state = 'incomplete'),
+    count(*) FILTER (WHERE state = 'open' AND note <> 'stopped')
+FROM pass JOIN source ON source.id = source_id GROUP BY 1, 2, 3;
 ";
 
 /// Creates the tables of schema 9 in an empty file.

@@ -277,6 +277,25 @@ words! {
     }
 }
 
+impl WarningKind {
+    /// The kinds after which a person should do something. The others are properties of a repository that
+    /// the program lives with.
+    pub const PROBLEMS: [Self; 12] = [
+        Self::CredentialsWithoutEffect,
+        Self::NoProof,
+        Self::FewerRecords,
+        Self::Stalled,
+        Self::EmptySet,
+        Self::Moved,
+        Self::CountsDisagree,
+        Self::MayBeCutOff,
+        Self::HeldDeletions,
+        Self::HeldGrowth,
+        Self::ContradictoryLists,
+        Self::NoCrosswalk,
+    ];
+}
+
 /// A warning about a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
@@ -450,6 +469,13 @@ impl Store {
 }
 
 impl Reader {
+    /// The source called `name`.
+    pub fn source(&self, name: &str) -> Result<Option<Source>, StoreError> {
+        self.read("reading a source", |connection| {
+            source_by_name(connection, name)
+        })
+    }
+
     /// All sources, by name.
     pub fn sources(&self) -> Result<Vec<Source>, StoreError> {
         self.read("reading the sources", |connection| {

@@ -1,12 +1,14 @@
 //! The response that says why a request failed.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{Content, Ref, Response as Documented, ResponseBuilder};
 
+use super::pages::page_of;
 use crate::store::StoreError;
 
 /// Why a request failed: a status and a message for people.
@@ -110,14 +112,33 @@ impl From<StoreError> for Failure {
 }
 
 /// The response to a path that does not exist.
-pub(super) async fn no_such_path() -> Failure {
-    Failure::not_found("this path does not exist; /api/v1/openapi.json lists all paths")
+pub(super) async fn no_such_path(request: Request) -> Response {
+    let failure =
+        Failure::not_found("this path does not exist; /api/v1/openapi.json lists all paths");
+    failure.for_reader(&request)
 }
 
 /// The response to a method that the path does not support.
-pub(super) async fn wrong_method() -> Failure {
-    Failure::new(
+pub(super) async fn wrong_method(request: Request) -> Response {
+    let failure = Failure::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "this path does not support this method; see the Allow header",
-    )
+    );
+    failure.for_reader(&request)
+}
+
+impl Failure {
+    /// The response as whoever sent the request reads it: a page for a person with a browser, JSON for a
+    /// program.
+    pub(super) fn for_reader(self, request: &Request) -> Response {
+        let accepts = request.headers().get(header::ACCEPT);
+        let accepts = accepts
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let is_api = request.uri().path().starts_with("/api/");
+        match accepts.contains("text/html") && !is_api {
+            true => page_of(&self),
+            false => self.into_response(),
+        }
+    }
 }

@@ -5,10 +5,10 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Pages load only the daemon's own style sheet and icon, and run nothing. If a text of a repository
-/// escaped the escaping, it would still do nothing.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
+/// Pages load only the daemon's own style sheet, icons and script, and run no script that stands in a page. If
+/// a text of a repository escaped the escaping, it would still do nothing. The script only asks the daemon.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Everything else has or may have XML, HTML or bytes of repositories. A browser that shows it as a page
 /// gives it an origin of its own, and runs nothing in it.

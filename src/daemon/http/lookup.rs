@@ -1,7 +1,9 @@
 //! Finding one thing by its name or number, for the API and the pages alike.
 
+use std::sync::Arc;
+
 use super::{Context, Failure};
-use crate::daemon::overview::{ExportView, OutputView, SourceView};
+use crate::daemon::overview::{self, ExportView, OutputView, SourceView};
 use crate::output::vufind::DocumentOptions;
 use crate::store::{
     Pass, PassId, QuarantinedItem, Reader, RejectedDocument, StoreError, StoredRecord, Window,
@@ -11,36 +13,23 @@ use crate::store::{
 /// The most windows of a pass, or rejected documents of an output, in one response.
 pub(super) const MAX_ROWS: u32 = 500;
 
-/// Something, and the daemon's time when it was so, in milliseconds since 1970.
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) now_ms: i64,
-}
-
 /// The source of this name.
-pub(super) async fn source(context: &Context, name: &str) -> Result<At<SourceView>, Failure> {
-    let overview = context.overview().await?;
-    let mut sources = overview.sources.into_iter();
-    let found = sources.find(|source| source.name == name);
+pub(super) async fn source(context: &Context, name: &str) -> Result<SourceView, Failure> {
+    let registry = Arc::clone(&context.shared.registry);
+    let name = name.to_owned();
+    let found = context.read(move |reader| overview::one_source(reader, &registry, &name));
     found
-        .map(|value| At {
-            value,
-            now_ms: overview.now_ms,
-        })
+        .await?
         .ok_or_else(|| Failure::not_found("no source has this name"))
 }
 
 /// The export of this name.
-pub(super) async fn export(context: &Context, name: &str) -> Result<At<ExportView>, Failure> {
-    let overview = context.overview().await?;
-    let mut exports = overview.exports.into_iter();
-    let found = exports.find(|view| view.known.name == name);
-    found
-        .map(|value| At {
-            value,
-            now_ms: overview.now_ms,
-        })
-        .ok_or_else(|| Failure::not_found("no export has this name"))
+pub(super) async fn export(context: &Context, name: &str) -> Result<ExportView, Failure> {
+    let registry = Arc::clone(&context.shared.registry);
+    let name = name.to_owned();
+    let found = context.read(move |reader| overview::exports(reader, &registry, Some(&name)));
+    let first = found.await?.into_iter().next();
+    first.ok_or_else(|| Failure::not_found("no export has this name"))
 }
 
 /// An output and the documents that it rejected.
@@ -51,22 +40,24 @@ pub(super) struct OutputDetails {
 }
 
 /// The output of this name.
-pub(super) async fn output(context: &Context, name: &str) -> Result<At<OutputDetails>, Failure> {
-    let overview = context.overview().await?;
-    let mut outputs = overview.outputs.into_iter();
-    let Some(output) = outputs.find(|view| view.known.name == name) else {
-        return Err(Failure::not_found("no output has this name"));
-    };
-    let id = output.known.id;
-    let mut rejected_documents = context.read(move |reader| reader.rejected(id)).await?;
-    rejected_documents.truncate(MAX_ROWS as usize);
-    Ok(At {
-        value: OutputDetails {
+pub(super) async fn output(context: &Context, name: &str) -> Result<OutputDetails, Failure> {
+    let registry = Arc::clone(&context.shared.registry);
+    let name = name.to_owned();
+    let found = context.read(move |reader| {
+        let outputs = overview::outputs(reader, &registry, Some(&name))?;
+        let Some(output) = outputs.into_iter().next() else {
+            return Ok(None);
+        };
+        let mut rejected_documents = reader.rejected(output.known.id)?;
+        rejected_documents.truncate(MAX_ROWS as usize);
+        Ok(Some(OutputDetails {
             output,
             rejected_documents,
-        },
-        now_ms: overview.now_ms,
-    })
+        }))
+    });
+    found
+        .await?
+        .ok_or_else(|| Failure::not_found("no output has this name"))
 }
 
 /// A pass and its windows.
@@ -93,8 +84,7 @@ pub(super) async fn pass(context: &Context, name: &str, id: &str) -> Result<Pass
     let name = name.to_owned();
     let details = context
         .read(move |reader| {
-            let mut sources = reader.sources()?.into_iter();
-            let Some(source) = sources.find(|source| source.name == name) else {
+            let Some(source) = reader.source(&name)? else {
                 return Ok(None);
             };
             let Some(pass) = reader.pass(source.id, id)? else {

@@ -5,6 +5,7 @@
 //! - `places`: how many long polls and large answers there may be
 //! - `context`: what every handler works with
 //! - `guard`: who may change something
+//! - `session`: the cookie of people who have signed in
 //! - `headers`: the headers of every response
 //! - `failure`: the response that says why a request failed
 //! - `arguments`: reading queries and forms
@@ -30,6 +31,7 @@ mod pages;
 mod places;
 mod render;
 mod server;
+mod session;
 
 use context::{Context, Ctx};
 use failure::Failure;

@@ -22,7 +22,9 @@ mod state;
 mod update;
 
 pub use decide::{Decision, Judgement};
-pub use read::{Cluster, ClusterFilter, ClusterName, ClusterStats, Member, RecordId};
+pub use read::{
+    Cluster, ClusterFilter, ClusterName, ClusterStats, Member, RecentCluster, RecordId,
+};
 pub use rebuild::Rebuilt;
 pub use state::{ClusterState, Clustering};
 

@@ -11,7 +11,7 @@ use crate::dedup::description::Description;
 use crate::dedup::rules::Versions;
 use crate::store::payload::Decompressor;
 use crate::store::records::numbers_of;
-use crate::store::{OtherRecord, Reader, SourceId, StoreError};
+use crate::store::{OtherRecord, Reader, SourceId, StoreError, Version};
 
 /// A record's row in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,6 +62,20 @@ pub struct Cluster {
     pub name: ClusterName,
     /// The records by rank, the preferred record first.
     pub members: Vec<Member>,
+}
+
+/// The changes among which recent clusters are looked for.
+const LOOKED_AT: u32 = 5_000;
+
+/// A cluster with a record that has changed lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentCluster {
+    /// The cluster, with its first records.
+    pub cluster: Cluster,
+    /// All its records.
+    pub size: u64,
+    /// The newest change of one of them.
+    pub changed: Version,
 }
 
 /// Which clusters to read.
@@ -175,6 +189,45 @@ impl Reader {
                 |row| row.get(0),
             )?;
             rows.map(|row| cluster(connection, row?)).collect()
+        })
+    }
+
+    /// The clusters of two records or more that the newest changes of the store belong to, the newest first, at
+    /// most `limit`, each with its first `members` records. Older changes are not looked at, so that the
+    /// cost does not depend on the size of the store.
+    ///
+    /// # Errors
+    /// [`StoreError::NotClustered`] if the clusters are not up to date.
+    pub fn recent_clusters(
+        &self,
+        limit: usize,
+        members: usize,
+    ) -> Result<Vec<RecentCluster>, StoreError> {
+        require_current(self)?;
+        self.read("reading clusters", |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT cluster_id, max(version) AS changed,
+                        (SELECT count(*) FROM cluster_member AS all_of
+                         WHERE all_of.cluster_id = own.cluster_id) AS size
+                     FROM (SELECT id, version FROM record ORDER BY version DESC LIMIT ?1) AS newest
+                     JOIN cluster_member AS own ON own.record_id = newest.id
+                     GROUP BY cluster_id HAVING size > 1 ORDER BY changed DESC LIMIT ?2",
+                )?
+                .query_map(params![LOOKED_AT, limit], |row| {
+                    Ok((row.get(0)?, Version(row.get(1)?), row.get(2)?))
+                })?
+                .collect::<rusqlite::Result<Vec<(i64, Version, u64)>>>()?;
+            let read = |(row, changed, size)| {
+                let mut cluster = cluster(connection, row)?;
+                cluster.members.truncate(members);
+                Ok(RecentCluster {
+                    cluster,
+                    size,
+                    changed,
+                })
+            };
+            found.into_iter().map(read).collect()
         })
     }
 

@@ -118,12 +118,12 @@ pub(in crate::daemon::http) struct Found {
     pub(in crate::daemon::http) search: SearchView,
 }
 
-/// The first records that match `text`, as many as a page shows.
-pub(in crate::daemon::http) async fn find_first(
+/// The records that match `text`, as many as an answer can have.
+pub(in crate::daemon::http) async fn find_most(
     context: &Context,
     text: &str,
 ) -> Result<Found, Failure> {
-    find(context, text, DEFAULT_LIMIT).await
+    find(context, text, MAX_LIMIT).await
 }
 
 async fn find(context: &Context, text: &str, limit: u64) -> Result<Found, Failure> {

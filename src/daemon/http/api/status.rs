@@ -59,7 +59,7 @@ pub(in crate::daemon::http) async fn get_source(
     Path(name): Path<String>,
 ) -> Result<Json<Source>, Failure> {
     let source = lookup::source(&context, &name).await?;
-    Ok(Json(source.value.into()))
+    Ok(Json(source.into()))
 }
 
 /// Get one pass over a source, with its windows
@@ -120,5 +120,5 @@ pub(in crate::daemon::http) async fn get_output(
     Path(name): Path<String>,
 ) -> Result<Json<OutputDetails>, Failure> {
     let output = lookup::output(&context, &name).await?;
-    Ok(Json(output.value.into()))
+    Ok(Json(output.into()))
 }

@@ -1,9 +1,12 @@
-//! What several pages show in the same way: links, tables, times.
+//! What several pages show in the same way: links, badges, tables, windows.
 
 use maud::{Markup, html};
 
+use super::verdict::Tone;
+use super::visitor::Times;
 use super::words;
-use crate::store::Window;
+use crate::daemon::overview::JobView;
+use crate::store::{JobOutcome, JobState, SourceState, Window};
 
 /// The address of a record's page.
 pub(super) fn record_address(source: &str, identifier: &str) -> String {
@@ -19,6 +22,52 @@ pub(super) fn address(kind: &str, name: &str) -> String {
     format!("/{kind}/{name}")
 }
 
+/// The address of a page with arguments. Empty values are left out.
+pub(super) fn with_arguments(page: &str, arguments: &[(&str, &str)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(arguments.iter().filter(|(_, value)| !value.is_empty()));
+    match query.finish() {
+        empty if empty.is_empty() => page.to_owned(),
+        query => format!("{page}?{query}"),
+    }
+}
+
+/// A word on a coloured ground.
+pub(super) fn badge(tone: Tone, word: &str) -> Markup {
+    html! { span class={ "badge " (tone.class()) } { (word) } }
+}
+
+/// The state of a source as a badge.
+pub(super) fn state_badge(state: SourceState) -> Markup {
+    badge(Tone::of(state), state_word(state))
+}
+
+/// The word for a state of sources, for people.
+pub(super) fn state_word(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Failing => "Failing",
+        SourceState::Incomplete => "Incomplete",
+        SourceState::New => "New",
+        SourceState::Good => "Up to date",
+        SourceState::Paused => "Paused",
+        SourceState::Removed => "Removed",
+    }
+}
+
+/// The state of the job of an output or export as a badge.
+pub(super) fn job_badge(view: &JobView, is_behind: bool) -> Markup {
+    let job = &view.job;
+    let (tone, word) = match (job.state, job.outcome) {
+        (_, Some(JobOutcome::Failed)) => (Tone::Bad, "Failing"),
+        (JobState::Running, _) => (Tone::Info, "Running"),
+        (JobState::Paused, _) => (Tone::Idle, "Paused"),
+        (_, None) => (Tone::Info, "New"),
+        _ if is_behind => (Tone::Info, "Behind"),
+        _ => (Tone::Good, "Up to date"),
+    };
+    badge(tone, word)
+}
+
 /// A table that scrolls sideways on a narrow screen.
 pub(super) fn table(label: &str, rows: &Markup) -> Markup {
     html! {
@@ -27,15 +76,37 @@ pub(super) fn table(label: &str, rows: &Markup) -> Markup {
     }
 }
 
-/// A time and its age.
-pub(super) fn ago(unix_ms: i64, now_ms: i64) -> Markup {
-    html! { (words::span((now_ms - unix_ms) / 1000)) " ago (" (words::instant(unix_ms)) ")" }
+/// A table whose rows become cards on a narrow screen. `head` is its headings.
+pub(super) fn cards(label: &str, head: &Markup, rows: &Markup) -> Markup {
+    html! {
+        div class="wide" role="region" aria-label=(label) tabindex="0" {
+            table class="cards" { thead { tr { (head) } } tbody { (rows) } }
+        }
+    }
 }
 
 /// Says that a table has only the first rows, if so.
 pub(super) fn rest(shown: usize, all: u64, which: &str) -> Markup {
     html! {
         @if all > shown as u64 { p class="hint" { "The " (which) " " (shown) " of " (words::number(all)) "." } }
+    }
+}
+
+/// Why the last run of a job did not succeed, or what a person has to know of it.
+pub(super) fn last_message(view: &JobView, times: Times) -> Markup {
+    let job = &view.job;
+    html! {
+        @if let (Some(message), Some(outcome)) = (&job.message, job.outcome) {
+            p class={ "notice" @if outcome == JobOutcome::Failed { " t-bad" } } {
+                "The last " (job.key.kind.word()) " " (outcome.word())
+                @if let Some(at) = job.ended_at { " " (times.ago(at)) }
+                ": " (message)
+                @if let Some(since) = job.failing_since.filter(|_| job.failures > 1) {
+                    " It has failed " (words::counted(u64::from(job.failures), "time", "times"))
+                    " since " (times.text(since)) "."
+                }
+            }
+        }
     }
 }
 

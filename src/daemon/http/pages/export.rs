@@ -2,16 +2,17 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::components::address;
+use super::components::{address, last_message};
 use super::failure::{PageResponses, PageResult};
 use super::form::{CommandResult, FormPage, FormResponses, Sent, form, send_form, show_page};
-use super::frame::Page;
-use super::status::export_summary;
-use crate::daemon::http::lookup::At;
+use super::frame::{Nav, Page};
+use super::outputs::export_summary;
+use super::visitor::Visitor;
 use crate::daemon::http::{Context, Ctx, Failure, lookup};
 use crate::daemon::overview::ExportView;
 use crate::daemon::scheduler::Command;
@@ -38,17 +39,12 @@ impl FormPage for ExportAction {
         "The export starts soon. It writes nothing if its files are up to date."
     }
 
-    async fn find(context: &Context, name: &str) -> Result<At<ExportView>, Failure> {
+    async fn find(context: &Context, name: &str) -> Result<ExportView, Failure> {
         lookup::export(context, name).await
     }
 
-    fn page(
-        view: &ExportView,
-        now_ms: i64,
-        has_token: bool,
-        result: Option<&CommandResult>,
-    ) -> Markup {
-        page(view, now_ms, has_token, result)
+    fn page(view: &ExportView, visitor: &Visitor, result: Option<&CommandResult>) -> Markup {
+        page(view, visitor, result)
     }
 }
 
@@ -69,10 +65,11 @@ impl FormPage for ExportAction {
 )]
 pub(in crate::daemon::http) async fn export_page(
     State(context): State<Ctx>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
-    show_page::<ExportAction>(&context, &name, query.as_deref()).await
+    show_page::<ExportAction>(&context, &headers, &name, query.as_deref()).await
 }
 
 /// Send a command to an export with the form of its page
@@ -86,21 +83,24 @@ pub(in crate::daemon::http) async fn export_page(
 )]
 pub(in crate::daemon::http) async fn send_export_form(
     State(context): State<Ctx>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     body: Bytes,
 ) -> PageResult {
-    send_form::<ExportAction>(&context, &name, &body).await
+    send_form::<ExportAction>(&context, &headers, &name, &body).await
 }
 
-fn page(view: &ExportView, now_ms: i64, has_token: bool, result: Option<&CommandResult>) -> Markup {
+fn page(view: &ExportView, visitor: &Visitor, result: Option<&CommandResult>) -> Markup {
     let name = &view.known.name;
     let content = html! {
+        p class="hint" { a href="/outputs" { "Outputs" } }
         h1 { (name) }
         @if let Some(result) = result { (result.markup()) }
-        (export_summary(view, now_ms))
-        (form(&address("export", name), has_token, &html! {
-            button name="action" value="run" { "Write now" }
+        (export_summary(view, visitor.times))
+        (last_message(&view.job, visitor.times))
+        (form(&address("export", name), visitor, &html! {
+            button class="main" name="action" value="run" { "Write now" }
         }))
     };
-    Page::new(name).with(&content)
+    Page::of(name, Nav::Outputs, visitor).with(&content)
 }

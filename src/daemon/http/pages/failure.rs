@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 use utoipa::IntoResponses;
@@ -26,14 +27,33 @@ impl From<Failure> for PageFailure {
 impl IntoResponse for PageFailure {
     fn into_response(self) -> Response {
         let Self(failure) = self;
-        let reason = failure.status.canonical_reason().unwrap_or("Failed");
-        let content = html! {
-            h1 { (reason) }
-            p class="bad" { (failure.message) }
-            p { a href="/" { "Status page" } }
-        };
-        respond(failure.status, Page::new(reason).with(&content))
+        page_of(&failure)
     }
+}
+
+/// A failure as a page.
+pub(in crate::daemon::http) fn page_of(failure: &Failure) -> Response {
+    let reason = failure.status.canonical_reason().unwrap_or("Failed");
+    let content = html! {
+        h1 { (failure.status.as_u16()) " " (reason) }
+        p class="notice t-bad" { (failure.message) }
+        p {
+            @match failure.status {
+                StatusCode::NOT_FOUND => {
+                    "It may have been removed, or the address is mistyped. The search above finds records by "
+                    "identifier, DOI or title."
+                }
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                    "Try again in a few seconds."
+                }
+                _ => "",
+            }
+        }
+        p { a href="/" { "All sources" } }
+    };
+    let mut response = respond(failure.status, Page::new(reason).with(&content));
+    failure.add_challenge(&mut response);
+    response
 }
 
 /// A response that is a page, as the OpenAPI document describes it.

@@ -1,10 +1,12 @@
-//! Forms that send a command together with the token, and the result of a command.
+//! Forms that send commands, and the result of a command.
+//!
+//! A person signs in once; the forms have only buttons. A script can send the token in the form.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 
 use axum::body::Bytes;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
@@ -13,11 +15,11 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{self, Content, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::components::address;
+use super::components::{address, with_arguments};
 use super::failure::{PageFailure, PageResult};
 use super::frame::{redirect, respond};
+use super::visitor::{Access, Visitor};
 use crate::daemon::http::api::commands::send;
-use crate::daemon::http::lookup::At;
 use crate::daemon::http::{Context, Failure, arguments, guard};
 use crate::daemon::scheduler::Command;
 
@@ -32,29 +34,28 @@ pub(super) enum CommandResult {
 impl CommandResult {
     pub(super) fn markup(&self) -> Markup {
         let (class, text) = match self {
-            Self::Accepted(text) => ("good", *text),
-            Self::Refused(text) => ("bad", text.as_str()),
+            Self::Accepted(text) => ("t-good", *text),
+            Self::Refused(text) => ("t-bad", text.as_str()),
         };
-        html! { p class=(class) role="status" { (text) } }
+        html! { p class={ "notice " (class) } role="status" { (text) } }
     }
 }
 
-/// A form with these buttons and a field for the token.
-///
-/// The daemon keeps no session; a browser may keep the token like a password.
-pub(super) fn form(to: &str, has_token: bool, buttons: &Markup) -> Markup {
+/// The buttons of the page at `to`, for those who have signed in. Others see how to.
+pub(super) fn form(to: &str, visitor: &Visitor, buttons: &Markup) -> Markup {
     html! {
-        h2 { "Commands" }
-        @if has_token {
-            form class="commands" method="post" action=(to) {
-                label for="token" { "Token" }
-                input id="token" type="password" name="token" autocomplete="current-password" required;
-                div { (buttons) }
+        @match visitor.access {
+            Access::SignedIn => { form class="actions" method="post" action=(to) { (buttons) } }
+            Access::SignedOut => {
+                p class="hint" {
+                    a href=(with_arguments("/sign-in", &[("next", to)])) { "Sign in" } " to run or pause it."
+                }
             }
-        } @else {
-            p class="hint" {
-                "Commands are off, because the configuration has no token. Set " code { "token" }
-                " under " code { "[daemon]" } " to turn them on."
+            Access::Off => {
+                p class="hint" {
+                    "Commands are off, because the configuration has no token. Set " code { "token" }
+                    " under " code { "[daemon]" } " to turn them on."
+                }
             }
         }
     }
@@ -79,15 +80,10 @@ pub(super) trait FormPage: Copy + Send + Sync + Serialize + DeserializeOwned {
     fn find(
         context: &Context,
         name: &str,
-    ) -> impl Future<Output = Result<At<Self::View>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Self::View, Failure>> + Send;
 
     /// Draws the page.
-    fn page(
-        view: &Self::View,
-        now_ms: i64,
-        has_token: bool,
-        result: Option<&CommandResult>,
-    ) -> Markup;
+    fn page(view: &Self::View, visitor: &Visitor, result: Option<&CommandResult>) -> Markup;
 }
 
 /// The query of a page with a form.
@@ -104,34 +100,47 @@ struct Done<Action> {
 pub(in crate::daemon::http) struct Sent<Action> {
     /// The button that was pressed.
     action: Action,
-    /// The token from the configuration.
-    #[schema(required)]
+    /// The token from the configuration; not needed with the cookie of a session.
     token: Option<String>,
 }
 
 /// Shows the page of what has this name.
 pub(super) async fn show_page<Action: FormPage>(
     context: &Context,
+    headers: &HeaderMap,
     name: &str,
     query: Option<&str>,
 ) -> PageResult {
     let Done { done } = arguments::read::<Done<Action>>(query.unwrap_or_default())?;
     let result = done.map(|action| CommandResult::Accepted(action.accepted()));
-    Ok(draw::<Action>(context, name, StatusCode::OK, result).await?)
+    let visitor = Visitor::of(context, headers);
+    Ok(draw::<Action>(context, name, &visitor, StatusCode::OK, result).await?)
 }
 
-/// Sends the command of a form with the right token, and then the browser to the page, which says that
-/// it was accepted. If the command is refused, the response is the page with the reason.
+/// Sends the command of a form with the right token or session, and then the browser to the page, which says
+/// that it was accepted. If the command is refused, the response is the page with the reason.
 pub(super) async fn send_form<Action: FormPage>(
     context: &Context,
+    headers: &HeaderMap,
     name: &str,
     body: &Bytes,
 ) -> PageResult {
     let text = std::str::from_utf8(body)
         .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
     let Sent { action, token } = arguments::read::<Sent<Action>>(text)?;
-    let expected = context.shared.registry.token();
-    let result = match guard::check_token(token.as_deref(), expected.as_ref()).await {
+    let visitor = Visitor::of(context, headers);
+    let permitted = match (&token, visitor.access) {
+        (None, Access::SignedIn) => Ok(()),
+        (None, Access::SignedOut) => Err(Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "you are not signed in, or the session is over",
+        )),
+        _ => {
+            let expected = context.shared.registry.token();
+            guard::check_token(token.as_deref(), expected.as_ref()).await
+        }
+    };
+    let result = match permitted {
         Ok(()) => send(context, action.command(name)).await,
         Err(failure) => Err(failure),
     };
@@ -142,7 +151,8 @@ pub(super) async fn send_form<Action: FormPage>(
         return Ok(redirect(&page).ok_or_else(|| Failure::not_found("this page does not exist"))?);
     };
     let refused = CommandResult::Refused(failure.message.clone());
-    let mut response = draw::<Action>(context, name, failure.status, Some(refused)).await?;
+    let mut response =
+        draw::<Action>(context, name, &visitor, failure.status, Some(refused)).await?;
     failure.add_challenge(&mut response);
     Ok(response)
 }
@@ -150,12 +160,12 @@ pub(super) async fn send_form<Action: FormPage>(
 async fn draw<Action: FormPage>(
     context: &Context,
     name: &str,
+    visitor: &Visitor,
     status: StatusCode,
     result: Option<CommandResult>,
 ) -> Result<Response, Failure> {
     let found = Action::find(context, name).await?;
-    let has_token = context.shared.registry.token().is_some();
-    let page = Action::page(&found.value, found.now_ms, has_token, result.as_ref());
+    let page = Action::page(&found, visitor, result.as_ref());
     Ok(respond(status, page))
 }
 
@@ -172,7 +182,7 @@ impl IntoResponses for FormResponses {
         let own = ResponsesBuilder::new()
             .response(
                 "303",
-                response("The command is accepted; the page says so."),
+                response("What the form asks for is accepted; the page says so."),
             )
             .response(
                 "401",

@@ -2,17 +2,18 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::components::{address, record_address, rest, table};
+use super::components::{address, cards, last_message, record_address, rest};
 use super::failure::{PageResponses, PageResult};
 use super::form::{CommandResult, FormPage, FormResponses, Sent, form, send_form, show_page};
-use super::frame::Page;
-use super::status::output_summary;
-use super::words;
-use crate::daemon::http::lookup::{At, OutputDetails};
+use super::frame::{Nav, Page};
+use super::outputs::output_summary;
+use super::visitor::Visitor;
+use crate::daemon::http::lookup::OutputDetails;
 use crate::daemon::http::{Context, Ctx, Failure, lookup};
 use crate::daemon::scheduler::Command;
 use crate::store::{JobKey, JobKind};
@@ -38,17 +39,12 @@ impl FormPage for OutputAction {
         "A push starts as soon as no other push runs."
     }
 
-    async fn find(context: &Context, name: &str) -> Result<At<OutputDetails>, Failure> {
+    async fn find(context: &Context, name: &str) -> Result<OutputDetails, Failure> {
         lookup::output(context, name).await
     }
 
-    fn page(
-        details: &OutputDetails,
-        now_ms: i64,
-        has_token: bool,
-        result: Option<&CommandResult>,
-    ) -> Markup {
-        page(details, now_ms, has_token, result)
+    fn page(details: &OutputDetails, visitor: &Visitor, result: Option<&CommandResult>) -> Markup {
+        page(details, visitor, result)
     }
 }
 
@@ -69,10 +65,11 @@ impl FormPage for OutputAction {
 )]
 pub(in crate::daemon::http) async fn output_page(
     State(context): State<Ctx>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
-    show_page::<OutputAction>(&context, &name, query.as_deref()).await
+    show_page::<OutputAction>(&context, &headers, &name, query.as_deref()).await
 }
 
 /// Send a command to an output with the form of its page
@@ -86,45 +83,42 @@ pub(in crate::daemon::http) async fn output_page(
 )]
 pub(in crate::daemon::http) async fn send_output_form(
     State(context): State<Ctx>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     body: Bytes,
 ) -> PageResult {
-    send_form::<OutputAction>(&context, &name, &body).await
+    send_form::<OutputAction>(&context, &headers, &name, &body).await
 }
 
-fn page(
-    details: &OutputDetails,
-    now_ms: i64,
-    has_token: bool,
-    result: Option<&CommandResult>,
-) -> Markup {
-    let view = &details.output;
+fn page(details: &OutputDetails, visitor: &Visitor, result: Option<&CommandResult>) -> Markup {
+    let (view, times) = (&details.output, visitor.times);
     let name = &view.known.name;
     let content = html! {
+        p class="hint" { a href="/outputs" { "Outputs" } }
         h1 { (name) }
         @if let Some(result) = result { (result.markup()) }
-        (output_summary(view, now_ms))
-        (form(&address("output", name), has_token, &html! {
-            button name="action" value="push" { "Push now" }
+        (output_summary(view, times))
+        (last_message(&view.job, times))
+        (form(&address("output", name), visitor, &html! {
+            button class="main" name="action" value="push" { "Push now" }
         }))
         @if !details.rejected_documents.is_empty() {
             h2 { "Rejected documents" }
-            (table("Rejected documents", &html! {
-                tr { th { "When" } th { "Record" } th { "Reason" } }
+            (cards("Rejected documents", &html! { th { "When" } th { "Record" } th { "Reason" } }, &html! {
                 @for document in &details.rejected_documents {
                     tr {
-                        td { (words::instant(document.at)) }
-                        td class="text" {
+                        td data-label="When" { (times.ago(document.at)) }
+                        td class="text" data-label="Record" {
                             a href=(record_address(&document.source, &document.identifier)) {
                                 (document.identifier)
                             }
                         }
-                        td class="text" { (document.reason) }
+                        td class="text" data-label="Reason" { (document.reason) }
                     }
                 }
             }))
             (rest(details.rejected_documents.len(), view.rejected, "first"))
         }
     };
-    Page::new(name).with(&content)
+    Page::of(name, Nav::Outputs, visitor).with(&content)
 }

@@ -1,13 +1,14 @@
 //! The page of one pass: its records, its requests and its windows.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 
 use super::components::{address, rest, windows};
 use super::failure::{PageResponses, PageResult};
-use super::frame::{Page, respond};
+use super::frame::{Nav, Page, respond};
 use super::source::state_of;
+use super::visitor::Visitor;
 use super::words;
 use crate::daemon::http::Ctx;
 use crate::daemon::http::lookup::{self, PassDetails};
@@ -27,14 +28,17 @@ use crate::store::PassKind;
 )]
 pub(in crate::daemon::http) async fn pass_page(
     State(context): State<Ctx>,
+    headers: HeaderMap,
     Path((name, id)): Path<(String, String)>,
 ) -> PageResult {
     let details = lookup::pass(&context, &name, &id).await?;
-    let source = lookup::source(&context, &name).await?.value;
-    Ok(respond(StatusCode::OK, page(&source, &details)))
+    let source = lookup::source(&context, &name).await?;
+    let visitor = Visitor::of(&context, &headers);
+    Ok(respond(StatusCode::OK, page(&source, &details, &visitor)))
 }
 
-fn page(source: &SourceView, details: &PassDetails) -> Markup {
+fn page(source: &SourceView, details: &PassDetails, visitor: &Visitor) -> Markup {
+    let times = visitor.times;
     let (name, pass) = (&source.name, &details.pass);
     let title = format!("Pass {} over {name}", pass.id.0);
     let took = pass.ended_at.map(|ended| (ended - pass.started_at) / 1000);
@@ -42,8 +46,8 @@ fn page(source: &SourceView, details: &PassDetails) -> Markup {
     let window_count: u64 = details.window_states.iter().map(|(_, count)| count).sum();
     let content = html! {
         h1 { "Pass " (pass.id.0) " over " a href=(address("source", name)) { (name) } }
-        @if let Some(note) = &pass.note { p class="bad" { (note) } }
-        dl {
+        @if let Some(note) = &pass.note { p class="notice" { (note) } }
+        dl class="pairs" {
             dt { "State" } dd { (state_of(pass, source)) }
             dt { "Kind" }
             dd {
@@ -56,9 +60,9 @@ fn page(source: &SourceView, details: &PassDetails) -> Markup {
                 }
                 @if !pass.moves_watermark { "; it does not move the watermark" }
             }
-            dt { "Started" } dd { (words::instant(pass.started_at)) }
+            dt { "Started" } dd { (times.full(pass.started_at)) }
             @if let (Some(ended), Some(took)) = (pass.ended_at, took) {
-                dt { "Ended" } dd { (words::instant(ended)) ", after " (words::span(took)) }
+                dt { "Ended" } dd { (times.full(ended)) ", after " (words::span(took)) }
             }
             dt { "Records" }
             dd {
@@ -75,7 +79,7 @@ fn page(source: &SourceView, details: &PassDetails) -> Markup {
             dd {
                 (words::counted(pass.pages, "page", "pages")) " with "
                 (words::counted(pass.requests, "request", "requests")) ", "
-                (words::number(pass.bytes >> 10)) " KiB, waited " (words::span(waited))
+                (words::bytes(pass.bytes)) ", waited " (words::span(waited))
             }
         }
         h2 { "Windows" }
@@ -89,5 +93,5 @@ fn page(source: &SourceView, details: &PassDetails) -> Markup {
         @if !details.windows.is_empty() { (windows("Windows", &details.windows)) }
         (rest(details.windows.len(), window_count, "first"))
     };
-    Page::new(&title).with(&content)
+    Page::of(&title, Nav::Sources, visitor).with(&content)
 }

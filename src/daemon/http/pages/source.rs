@@ -1,24 +1,37 @@
 //! The page of one source and its commands.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::components::{address, rest, table, windows};
+use super::components::{
+    address, badge, cards, last_message, record_address, rest, state_badge, table, windows,
+    with_arguments,
+};
 use super::failure::{PageResponses, PageResult};
 use super::form::{CommandResult, FormPage, FormResponses, Sent, form, send_form, show_page};
-use super::frame::Page;
-use super::{chart, words};
-use crate::daemon::http::lookup::At;
+use super::frame::{Nav, Page};
+use super::verdict::Tone;
+use super::visitor::{Times, Visitor};
+use super::{chart, learnt, strip, words};
 use crate::daemon::http::{Context, Ctx, Failure, lookup};
-use crate::daemon::overview::{DAYS, JobView, SourceView};
+use crate::daemon::overview::{DAYS, SourceView};
 use crate::daemon::scheduler::Command;
-use crate::store::{JobKey, JobKind, JobState, Pass, PassState, WarningKind};
+use crate::store::{
+    JobKey, JobKind, JobOutcome, JobState, NewRecord, Pass, PassState, RunDay, SourceState,
+    WarningKind,
+};
 
 /// Rows of a table; the API gives more.
 const ROWS: usize = 15;
+
+/// Records that the page names as samples.
+const SAMPLES: u32 = 5;
 
 /// A command to a source, as its button sends it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -31,8 +44,15 @@ pub(in crate::daemon::http) enum SourceAction {
     Confirm,
 }
 
+/// What the page shows.
+pub(in crate::daemon::http) struct SourceDetails {
+    source: SourceView,
+    runs: Vec<RunDay>,
+    newest: Vec<NewRecord>,
+}
+
 impl FormPage for SourceAction {
-    type View = SourceView;
+    type View = SourceDetails;
 
     const FOLDER: &'static str = "source";
 
@@ -62,17 +82,26 @@ impl FormPage for SourceAction {
         }
     }
 
-    async fn find(context: &Context, name: &str) -> Result<At<SourceView>, Failure> {
-        lookup::source(context, name).await
+    async fn find(context: &Context, name: &str) -> Result<SourceDetails, Failure> {
+        let source = lookup::source(context, name).await?;
+        let registry = Arc::clone(&context.shared.registry);
+        let name = name.to_owned();
+        let read = context.read(move |reader| {
+            let since_ms = strip::since_ms(registry.now_ms());
+            let mut runs = reader.run_days(JobKind::Harvest, &[&name], since_ms)?;
+            let newest = reader.newest_records(&name, SAMPLES)?;
+            Ok((runs.remove(&name).unwrap_or_default(), newest))
+        });
+        let (runs, newest) = read.await?;
+        Ok(SourceDetails {
+            source,
+            runs,
+            newest,
+        })
     }
 
-    fn page(
-        source: &SourceView,
-        now_ms: i64,
-        has_token: bool,
-        result: Option<&CommandResult>,
-    ) -> Markup {
-        page(source, now_ms, has_token, result)
+    fn page(details: &SourceDetails, visitor: &Visitor, result: Option<&CommandResult>) -> Markup {
+        page(details, visitor, result)
     }
 }
 
@@ -93,10 +122,11 @@ impl FormPage for SourceAction {
 )]
 pub(in crate::daemon::http) async fn source_page(
     State(context): State<Ctx>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> PageResult {
-    show_page::<SourceAction>(&context, &name, query.as_deref()).await
+    show_page::<SourceAction>(&context, &headers, &name, query.as_deref()).await
 }
 
 /// Send a command to a source with the form of its page
@@ -110,92 +140,103 @@ pub(in crate::daemon::http) async fn source_page(
 )]
 pub(in crate::daemon::http) async fn send_source_form(
     State(context): State<Ctx>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     body: Bytes,
 ) -> PageResult {
-    send_form::<SourceAction>(&context, &name, &body).await
+    send_form::<SourceAction>(&context, &headers, &name, &body).await
 }
 
-/// The state of a source in short.
-pub(super) fn summary(source: &SourceView, now_ms: i64) -> Markup {
-    html! {
-        p { (words::source(source, now_ms)) "." }
-        dl {
-            dt { "Complete up to" }
-            dd {
-                @match (source.watermark, source.behind_seconds) {
-                    (Some(at), Some(behind)) => { (at) " (" (words::span(behind)) " behind)" }
-                    _ => "unknown until the first list is complete",
-                }
-                @if let Some(seconds) = source.traits.delayed_seconds {
-                    "; the repository hides changes of the last " (words::span(seconds))
-                }
-            }
-            dt { "Records" }
-            dd {
-                (words::number(source.live_records)) " live, "
-                (words::number(source.deleted_records)) " deleted"
-                @if source.quarantined > 0 {
-                    ", " span class="bad" { (words::number(source.quarantined)) " quarantined" }
-                }
-                @if source.warnings.iter().any(|warning| warning.kind == WarningKind::NoCrosswalk) {
-                    ", " span class="bad" {
-                        (words::number(source.live_records)) " cannot be converted"
-                    }
-                }
-            }
-            @if let Some(pass) = source.passes.first() {
-                dt { "Last pass" }
-                dd { (pass_in_words(pass, source, now_ms)) }
-            }
-            @if source.configured && source.reconcile.job.state != JobState::OnDemand {
-                dt { "Reconcile" } dd { (words::job(&source.reconcile, now_ms)) }
-            }
-            @if !source.pending_windows.is_empty() {
-                dt { "Open windows" }
-                dd { (words::number(source.pending_windows.len() as u64)) }
-            }
-        }
+/// The state of a source, by the rules of the list of sources.
+fn state(source: &SourceView) -> SourceState {
+    let has_failed = [&source.pass, &source.reconcile]
+        .iter()
+        .any(|view| view.job.outcome == Some(JobOutcome::Failed));
+    let has_problem = source
+        .warnings
+        .iter()
+        .any(|warning| WarningKind::PROBLEMS.contains(&warning.kind));
+    if !source.configured {
+        SourceState::Removed
+    } else if source.pass.job.paused_at.is_some() {
+        SourceState::Paused
+    } else if has_failed {
+        SourceState::Failing
+    } else if has_problem || !source.gaps.is_empty() {
+        SourceState::Incomplete
+    } else if source.watermark.is_none() {
+        SourceState::New
+    } else {
+        SourceState::Good
     }
 }
 
-/// Why the last run of a job did not succeed, or what a person has to know of it.
-pub(super) fn last_message(view: &JobView) -> Markup {
-    let job = &view.job;
+/// The most important numbers.
+fn facts(source: &SourceView, times: Times) -> Markup {
+    let cannot_convert = source
+        .warnings
+        .iter()
+        .any(|warning| warning.kind == WarningKind::NoCrosswalk);
     html! {
-        @if let (Some(message), Some(outcome)) = (&job.message, job.outcome) {
-            p class="bad" {
-                @if let Some(at) = job.ended_at { (words::instant(at)) ": " }
-                "The last " (job.key.kind.word()) " " (outcome.word()) ": " (message)
+        dl class="facts" {
+            div {
+                dt { "Complete up to" }
+                dd {
+                    @match source.watermark {
+                        Some(at) => { (times.ago(at.unix() * 1000)) small { (at) } }
+                        None => { "unknown" small { "until the first list is complete" } }
+                    }
+                }
+            }
+            div {
+                dt { "Live records" }
+                dd {
+                    (words::number(source.live_records))
+                    small {
+                        (words::number(source.deleted_records)) " deleted"
+                        @if cannot_convert { ", " span class="bad" { "none can be converted" } }
+                    }
+                }
+            }
+            div {
+                dt { "Quarantined" }
+                dd {
+                    @if source.quarantined > 0 {
+                        a href=(with_arguments("/quarantine", &[("source", &source.name)])) {
+                            (words::number(source.quarantined))
+                        }
+                    } @else { "0" }
+                }
+            }
+            div {
+                dt { "Last run" }
+                dd {
+                    @match source.pass.job.ended_at {
+                        Some(at) => { (times.ago(at)) }
+                        None => "never",
+                    }
+                    @if let Some(pass) = source.passes.first() {
+                        small { (words::number(pass.counts.new)) " new, " (words::number(pass.counts.changed)) " changed" }
+                    }
+                }
+            }
+            div {
+                dt { "Next run" }
+                dd { @match source.pass.job.next_at { Some(at) => { (times.until(at)) }, None => "none" } }
             }
         }
     }
 }
 
 /// Failures and warnings of a source.
-pub(super) fn problems(source: &SourceView) -> Markup {
+fn problems(source: &SourceView, times: Times) -> Markup {
     html! {
-        (last_message(&source.pass))
-        (last_message(&source.reconcile))
-        @if let Some(words) = &source.gaps_in_words { p class="bad" { (words) } }
+        (last_message(&source.pass, times))
+        (last_message(&source.reconcile, times))
+        @if let Some(words) = &source.gaps_in_words { p class="notice" { (words) } }
         @for warning in &source.warnings {
-            p class="bad" { "Since " (words::instant(warning.since_at)) ": " (warning.message) }
+            p class="notice" { (warning.message) " " span class="hint" { "(since " (times.text(warning.since_at)) ")" } }
         }
-    }
-}
-
-fn pass_in_words(pass: &Pass, source: &SourceView, now_ms: i64) -> Markup {
-    let at = pass.ended_at.unwrap_or(pass.started_at);
-    let word = state_of(pass, source);
-    html! {
-        a href=(pass_address(source, pass)) {
-            span class=(if pass.state == PassState::Complete { "good" } else { "" }) { (word) }
-            " " (words::span((now_ms - at) / 1000)) " ago"
-        }
-        ": " (words::number(pass.counts.new)) " new, "
-        (words::number(pass.counts.changed)) " changed, "
-        (words::number(pass.counts.deleted)) " deleted, "
-        (words::number(pass.counts.unchanged)) " unchanged"
     }
 }
 
@@ -215,99 +256,168 @@ pub(super) fn state_of(pass: &Pass, source: &SourceView) -> &'static str {
     }
 }
 
-fn page(
-    source: &SourceView,
-    now_ms: i64,
-    has_token: bool,
-    result: Option<&CommandResult>,
-) -> Markup {
+fn pass_badge(pass: &Pass, source: &SourceView) -> Markup {
+    let word = state_of(pass, source);
+    let tone = match word {
+        "complete" => Tone::Good,
+        "running" => Tone::Info,
+        "replaced" => Tone::Idle,
+        _ => Tone::Warn,
+    };
+    badge(tone, word)
+}
+
+fn page(details: &SourceDetails, visitor: &Visitor, result: Option<&CommandResult>) -> Markup {
+    let (source, times) = (&details.source, visitor.times);
+    let state = state(source);
     let content = html! {
-        h1 { (source.name) }
+        p class="hint" { a href="/" { "Sources" } }
+        h1 { (source.name) " " (state_badge(state)) }
         @if let Some(result) = result { (result.markup()) }
-        (summary(source, now_ms))
-        (problems(source))
-        (chart::charts(&source.days, now_ms, DAYS))
-        @if source.configured { (commands(source, has_token)) }
-        h2 { "Repository" }
-        dl {
-            @if let Some(name) = &source.traits.repository_name {
-                dt { "Name" } dd { (name) }
+        div id="live" {
+            p {
+                @if let Some(name) = &source.traits.repository_name { (name) ". " }
+                (words::source(source, times)) "."
             }
-            dt { "Base URL" } dd { (source.base_url) }
-            dt { "Format" } dd { (source.metadata_prefix) }
-            @if !source.sets.is_empty() {
-                dt { "Sets" } dd { (source.sets.join(", ")) }
-            }
-            @if let Some(deleted) = &source.traits.deleted_record {
-                dt { "Deleted records" } dd { (deleted) }
-            }
+            (problems(source, times))
+            (facts(source, times))
+            p { (strip::strip(&details.runs, times.now_ms)) }
         }
+        @if source.configured { (commands(source, visitor)) }
+        @let chart = chart::chart(&source.days, times.now_ms, DAYS);
+        @if !chart.0.is_empty() {
+            h2 { "Records" }
+            (chart)
+        }
+        @if !source.gaps.is_empty() {
+            h2 { "Gaps" }
+            (gaps(source, times))
+        }
+        @if !source.quarantine.is_empty() {
+            h2 { "Quarantine" }
+            (quarantine(source, times))
+        }
+        @if !details.newest.is_empty() {
+            h2 { "Newest records" }
+            (newest(source, &details.newest, times))
+        }
+        h2 { "Repository" }
+        (repository(source, times))
         @if source.watermarks.len() > 1 {
             h2 { "Watermarks" }
             (table("Watermarks", &html! {
                 tr { th { "Set" } th { "Complete up to" } }
-                @for watermark in &source.watermarks {
+                @for watermark in source.watermarks.iter().take(ROWS) {
                     tr {
                         td class="text" { (watermark.set_spec.as_deref().unwrap_or("all")) }
                         td { (watermark.datestamp) }
                     }
                 }
             }))
-        }
-        @if !source.gaps.is_empty() {
-            h2 { "Gaps" }
-            (gaps(source))
+            (rest(ROWS, source.watermarks.len() as u64, "first"))
         }
         @if !source.passes.is_empty() {
             h2 { "Last passes" }
-            (passes(source))
+            (passes(source, times))
         }
         @if !source.pending_windows.is_empty() {
             h2 { "Open windows" }
             (windows("Open windows", &source.pending_windows[..source.pending_windows.len().min(ROWS)]))
             (rest(ROWS, source.pending_windows.len() as u64, "first"))
         }
-        @if !source.quarantine.is_empty() {
-            h2 { "Quarantine" }
-            (table("Quarantine", &html! {
-                tr { th { "Last seen" } th { "Identifier" } th { "Reason" } }
-                @for item in &source.quarantine {
-                    tr {
-                        td { (words::instant(item.last_at)) }
-                        td class="text" {
-                            a href={ "/quarantine/" (item.number) } {
-                                (item.identifier.as_deref().unwrap_or("none"))
-                            }
-                        }
-                        td class="text" { (item.reason) }
-                    }
-                }
-            }))
-            (rest(source.quarantine.len(), source.quarantined, "newest"))
-        }
     };
-    Page::new(&source.name).with(&content)
+    let page = Page {
+        refresh: Some(30),
+        is_alarming: state.is_problem(),
+        ..Page::of(&source.name, Nav::Sources, visitor)
+    };
+    page.with(&content)
+}
+
+/// What the repository is, and what was learnt of it.
+fn repository(source: &SourceView, times: Times) -> Markup {
+    let sentences = learnt::sentences(&source.traits);
+    html! {
+        dl class="pairs" {
+            @if !source.base_url.is_empty() {
+                dt { "Base URL" }
+                dd {
+                    @if source.base_url.starts_with("https://") || source.base_url.starts_with("http://") {
+                        a href={ (source.base_url) "?verb=Identify" } rel="noreferrer" { (source.base_url) }
+                    } @else { (source.base_url) }
+                }
+                dt { "Format" } dd { code { (source.metadata_prefix) } }
+            }
+            @if !source.sets.is_empty() { dt { "Sets" } dd { (source.sets.join(", ")) } }
+            @if source.configured && source.reconcile.job.state != JobState::OnDemand {
+                dt { "Reconcile" } dd { (words::job(&source.reconcile, times)) }
+            }
+        }
+        @if !sentences.is_empty() {
+            ul { @for sentence in &sentences { li { (sentence) } } }
+        }
+    }
+}
+
+fn quarantine(source: &SourceView, times: Times) -> Markup {
+    let head = html! { th { "Last seen" } th { "Identifier" } th { "Reason" } };
+    html! {
+        (cards("Quarantine", &head, &html! {
+            @for item in &source.quarantine {
+                tr {
+                    td data-label="Last seen" { (times.ago(item.last_at)) }
+                    td class="text" data-label="Identifier" {
+                        a href={ "/quarantine/" (item.number) } {
+                            (item.identifier.as_deref().unwrap_or("none"))
+                        }
+                    }
+                    td class="text" data-label="Reason" { (item.reason) }
+                }
+            }
+        }))
+        @if source.quarantined > source.quarantine.len() as u64 {
+            p { a href=(with_arguments("/quarantine", &[("source", &source.name)])) {
+                "All " (words::number(source.quarantined)) " items"
+            } }
+        }
+    }
+}
+
+fn newest(source: &SourceView, records: &[NewRecord], times: Times) -> Markup {
+    html! {
+        ul {
+            @for record in records {
+                li {
+                    a href=(record_address(&source.name, &record.identifier)) { (record.identifier) }
+                    ", " (times.ago(record.version.unix_ms()))
+                    @if record.deleted { " " (badge(Tone::Idle, "deleted")) }
+                }
+            }
+        }
+    }
 }
 
 /// The spans that could not be read.
-fn gaps(source: &SourceView) -> Markup {
+fn gaps(source: &SourceView, times: Times) -> Markup {
     let shown = &source.gaps[..source.gaps.len().min(ROWS)];
+    let head = html! {
+        th { "From" } th { "Until" } th class="number" { "Attempts" } th { "Next attempt" } th { "Reason" }
+    };
     html! {
-        (table("Gaps", &html! {
-            tr { th { "From" } th { "Until" } th { "Attempts" } th { "Next attempt" } th { "Reason" } }
+        (cards("Gaps", &head, &html! {
             @for gap in shown {
                 tr {
-                    td {
+                    td data-label="From" {
                         @match gap.span.from {
                             Some(from) => (from),
                             None => "the beginning",
                         }
                         @if let Some(set) = &gap.set_spec { " of set " (set) }
                     }
-                    td { @if let Some(until) = gap.span.until { (until) } }
-                    td { (gap.attempts) }
-                    td { (words::instant(gap.next_at)) }
-                    td class="text" { (gap.reason) }
+                    td data-label="Until" { @if let Some(until) = gap.span.until { (until) } }
+                    td class="number" data-label="Attempts" { (gap.attempts) }
+                    td data-label="Next attempt" { (times.until(gap.next_at)) }
+                    td class="text" data-label="Reason" { (gap.reason) }
                 }
             }
         }))
@@ -315,10 +425,10 @@ fn gaps(source: &SourceView) -> Markup {
     }
 }
 
-fn commands(source: &SourceView, has_token: bool) -> Markup {
+fn commands(source: &SourceView, visitor: &Visitor) -> Markup {
     let warns_of = |kind| source.warnings.iter().any(|warning| warning.kind == kind);
     let buttons = html! {
-        button name="action" value="run" { "Run now" }
+        button class="main" name="action" value="run" { "Run now" }
         @if source.pass.job.paused_at.is_some() { button name="action" value="resume" { "Resume" } }
         @else { button name="action" value="pause" { "Pause" } }
         button name="action" value="reconcile" { "Find disappeared records" }
@@ -327,30 +437,31 @@ fn commands(source: &SourceView, has_token: bool) -> Markup {
             button name="action" value="confirm" { "Confirm deletions" }
         }
     };
-    form(&address("source", &source.name), has_token, &buttons)
+    form(&address("source", &source.name), visitor, &buttons)
 }
 
-fn passes(source: &SourceView) -> Markup {
-    table(
+fn passes(source: &SourceView, times: Times) -> Markup {
+    let head = html! {
+        th { "Started" } th { "Kind" } th { "State" }
+        th class="number" { "New" } th class="number" { "Changed" }
+        th class="number" { "Deleted" } th class="number" { "Unchanged" }
+        th class="number" { "Pages" } th { "Note" }
+    };
+    cards(
         "Last passes",
+        &head,
         &html! {
-            tr {
-                th { "Started" } th { "Kind" } th { "State" }
-                th class="number" { "New" } th class="number" { "Changed" }
-                th class="number" { "Deleted" } th class="number" { "Unchanged" }
-                th class="number" { "Pages" } th { "Note" }
-            }
             @for pass in source.passes.iter().take(ROWS) {
                 tr {
-                    td { a href=(pass_address(source, pass)) { (words::instant(pass.started_at)) } }
-                    td { (pass.kind.word()) }
-                    td { (state_of(pass, source)) }
-                    td class="number" { (words::number(pass.counts.new)) }
-                    td class="number" { (words::number(pass.counts.changed)) }
-                    td class="number" { (words::number(pass.counts.deleted)) }
-                    td class="number" { (words::number(pass.counts.unchanged)) }
-                    td class="number" { (words::number(pass.pages)) }
-                    td class="text" { (pass.note.as_deref().unwrap_or_default()) }
+                    td data-label="Started" { a href=(pass_address(source, pass)) { (times.ago(pass.started_at)) } }
+                    td data-label="Kind" { (pass.kind.word()) }
+                    td data-label="State" { (pass_badge(pass, source)) }
+                    td class="number" data-label="New" { (words::number(pass.counts.new)) }
+                    td class="number" data-label="Changed" { (words::number(pass.counts.changed)) }
+                    td class="number" data-label="Deleted" { (words::number(pass.counts.deleted)) }
+                    td class="number" data-label="Unchanged" { (words::number(pass.counts.unchanged)) }
+                    td class="number" data-label="Pages" { (words::number(pass.pages)) }
+                    td class="text" data-label="Note" { (pass.note.as_deref().unwrap_or_default()) }
                 }
             }
         },

@@ -1,19 +1,10 @@
 //! Numbers, times and states in words.
 
-use chrono::DateTime;
-
+use super::visitor::Times;
 use crate::daemon::overview::{JobView, SourceView};
 use crate::daemon::status::JobProgress;
 use crate::oai::response::RepairKind;
 use crate::store::{JobKind, JobState};
-
-/// `2026-06-10 12:00 UTC`.
-pub(super) fn instant(unix_ms: i64) -> String {
-    DateTime::from_timestamp_millis(unix_ms).map_or_else(
-        || "an impossible time".to_owned(),
-        |at| at.format("%Y-%m-%d %H:%M UTC").to_string(),
-    )
-}
 
 /// `40 s`, `5 min`, `3 h`, `12 days`: one unit, rounded down.
 pub(super) fn span(seconds: i64) -> String {
@@ -44,6 +35,21 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
+/// `1.2 GiB`, `340 MiB`, `12 KiB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    for (unit, power) in units {
+        let tenths = (bytes * 10) >> power;
+        if tenths >= 10 {
+            return match tenths {
+                10..100 => format!("{}.{} {unit}", tenths / 10, tenths % 10),
+                _ => format!("{} {unit}", number(tenths / 10)),
+            };
+        }
+    }
+    counted(bytes, "byte", "bytes")
+}
+
 /// A kind of repair, such as `control characters`.
 pub(super) fn repair(kind: RepairKind) -> String {
     let word = serde_json::to_value(kind).unwrap_or_default();
@@ -51,18 +57,19 @@ pub(super) fn repair(kind: RepairKind) -> String {
 }
 
 /// What a source is doing: a sentence without a full stop.
-pub(super) fn source(source: &SourceView, now_ms: i64) -> String {
+pub(super) fn source(source: &SourceView, times: Times) -> String {
     if !source.configured {
         "Removed from the configuration; its records stay in the store".to_owned()
     } else if source.reconcile.job.is_running() {
-        job(&source.reconcile, now_ms)
+        job(&source.reconcile, times)
     } else {
-        job(&source.pass, now_ms)
+        job(&source.pass, times)
     }
 }
 
 /// What a job is doing: a sentence without a full stop.
-pub(super) fn job(view: &JobView, now_ms: i64) -> String {
+pub(super) fn job(view: &JobView, times: Times) -> String {
+    let now_ms = times.now_ms;
     let left = |until_ms: i64| span((until_ms - now_ms + 999) / 1000);
     let job = &view.job;
     let next = job.next_at.unwrap_or(now_ms);
@@ -77,7 +84,7 @@ pub(super) fn job(view: &JobView, now_ms: i64) -> String {
             "Next {} in {} ({}): {reason}",
             job.key.kind.word(),
             left(next),
-            instant(next)
+            times.text(next)
         ),
         JobState::Retrying => format!(
             "Failing: {}, next in {}",
@@ -85,7 +92,7 @@ pub(super) fn job(view: &JobView, now_ms: i64) -> String {
             left(next)
         ),
         JobState::Paused => match job.paused_at {
-            Some(at) => format!("Paused since {}", instant(at)),
+            Some(at) => format!("Paused since {}", times.text(at)),
             None => "Paused".to_owned(),
         },
         JobState::OnDemand => format!("No {} is planned", job.key.kind.word()),
@@ -148,7 +155,15 @@ mod tests {
             assert_eq!(number(value), grouped);
             assert_eq!(span(value.cast_signed()), time);
         }
-        assert_eq!(instant(1_780_315_200_000), "2026-06-01 12:00 UTC");
+        let sizes = [
+            (1, "1 byte"),
+            (1_535, "1.4 KiB"),
+            (340 << 20, "340 MiB"),
+            (5 << 29, "2.5 GiB"),
+        ];
+        for (size, expected) in sizes {
+            assert_eq!(bytes(size), expected);
+        }
     }
 
     #[test]
@@ -203,7 +218,11 @@ mod tests {
             (view(JobState::OnDemand, "", None), "No harvest is planned"),
         ];
         for (view, expected) in cases {
-            assert_eq!(job(&view, 60_000), expected);
+            let times = Times {
+                now_ms: 60_000,
+                zone: chrono_tz::Tz::UTC,
+            };
+            assert_eq!(job(&view, times), expected);
         }
     }
 }

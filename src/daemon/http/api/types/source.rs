@@ -111,14 +111,14 @@ pub(in crate::daemon::http) struct Repository {
     reconciled_at: Option<Timestamp>,
 }
 
-/// Records received on one day, by the day on which the pass started.
+/// Records received on one day, in UTC.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::daemon::http) struct Day {
     date: Date,
     new: u64,
     changed: u64,
     deleted: u64,
-    /// Passes that started.
+    /// Passes and reconciles that ended, other than by an interruption.
     passes: u64,
 }
 

@@ -1,0 +1,656 @@
+//! The list of sources as pages show it: one row for each source with its state, filtered, sorted and cut
+//! into pages by SQLite. The number of statements does not depend on the number of sources.
+
+use rusqlite::{Connection, Row, named_params, params};
+
+use super::days::day_of;
+use super::jobs::{COLUMNS as JOB_COLUMNS, Job, JobKind, from_row as job_from_row};
+use super::quarantine::QuarantinedItem;
+use super::{Reader, StoreError, Version, WarningKind};
+use crate::oai::Datestamp;
+
+/// The state of a source in one word. The order is that of urgency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceState {
+    /// Its last pass or reconcile failed.
+    Failing,
+    /// It has gaps, or a warning that is a problem.
+    Incomplete,
+    /// No list of it was ever complete.
+    New,
+    /// None of the others.
+    Good,
+    /// A person paused it.
+    Paused,
+    /// The configuration does not have it any more.
+    Removed,
+}
+
+impl SourceState {
+    /// All of them, by urgency.
+    pub const ALL: [Self; 6] = [
+        Self::Failing,
+        Self::Incomplete,
+        Self::New,
+        Self::Good,
+        Self::Paused,
+        Self::Removed,
+    ];
+
+    /// The word for it in addresses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::Incomplete => "incomplete",
+            Self::New => "new",
+            Self::Good => "good",
+            Self::Paused => "paused",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// Whether a person should look at it.
+    pub fn is_problem(self) -> bool {
+        matches!(self, Self::Failing | Self::Incomplete)
+    }
+
+    fn at(rank: i64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(rank).ok()?).copied()
+    }
+}
+
+/// The order of the list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BoardOrder {
+    /// The most urgent state first, then by name.
+    #[default]
+    State,
+    /// By name.
+    Name,
+    /// The most live records first.
+    Records,
+    /// The most new and changed records of today first.
+    Today,
+    /// The oldest watermark first; sources without one before all others.
+    Behind,
+    /// The soonest next run first; sources without one last.
+    Next,
+}
+
+impl BoardOrder {
+    /// Neither names nor values of a caller go into it.
+    fn sql(self) -> &'static str {
+        match self {
+            Self::State => "board.state, board.name",
+            Self::Name => "board.name",
+            Self::Records => "coalesce(live_records, 0) DESC, board.name",
+            Self::Today => "today DESC, board.name",
+            Self::Behind => "watermark, board.name",
+            Self::Next => "board.next_at IS NULL, board.next_at, board.name",
+        }
+    }
+}
+
+/// Which rows of the list to read.
+#[derive(Debug, Clone, Default)]
+pub struct BoardQuery {
+    /// The names of the configured sources, as a JSON array. The list also has the others in the store.
+    pub configured: String,
+    /// Only sources whose name or base URL contains this, in any case; empty for all.
+    pub text: String,
+    /// Only sources in one of these states; empty for all.
+    pub states: Vec<SourceState>,
+    /// The order.
+    pub order: BoardOrder,
+    /// Rows to leave out before the first.
+    pub offset: u64,
+    /// The largest number of rows.
+    pub limit: u32,
+    /// The present time, in milliseconds since 1970, which says what "today" is.
+    pub now_ms: i64,
+}
+
+/// One source in the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoardRow {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: SourceState,
+    /// The repository, without credentials; empty if it was never reached.
+    pub base_url: String,
+    /// Its harvest, as planned and as last run.
+    pub harvest: Job,
+    /// Its reconcile.
+    pub reconcile: Job,
+    /// Live records.
+    pub live_records: u64,
+    /// Tombstones.
+    pub deleted_records: u64,
+    /// New records of today.
+    pub new_today: u64,
+    /// New and changed records and deletions of today.
+    pub today: u64,
+    /// The least watermark of its present lists.
+    pub watermark: Option<Datestamp>,
+    /// Spans that could not be read.
+    pub gaps: u64,
+    /// Quarantined items.
+    pub quarantined: u64,
+    /// Its warnings that are problems, the oldest first: kind, message, since when.
+    pub warnings: Vec<(WarningKind, String, i64)>,
+}
+
+/// The number of sources in each state, by urgency; states without a source are left out.
+pub type StateCounts = Vec<(SourceState, u64)>;
+
+/// A part of the list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listed {
+    /// The rows.
+    pub rows: Vec<BoardRow>,
+    /// All sources that match the filter.
+    pub matching: u64,
+    /// The states of all sources, whatever the filter.
+    pub counts: StateCounts,
+}
+
+/// The changes among which the newest records of a source are looked for.
+const LOOKED_AT: u32 = 5_000;
+
+/// A record that has changed lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Its identifier.
+    pub identifier: String,
+    /// Its last change.
+    pub version: Version,
+    /// Whether it is deleted.
+    pub deleted: bool,
+}
+
+/// The number of quarantined items of one source.
+pub type QuarantineGroup = (String, u64);
+
+/// Whether a watermark or a gap belongs to a list that passes read at present.
+const PRESENT: &str = "CASE WHEN sets = '[]' OR traits ->> 'ignores_sets' IS 1 THEN set_spec = ''
+        ELSE set_spec IN (SELECT value FROM json_each(sets)) END";
+
+/// One row for each source, with what the filter and the orders need.
+const BOARD: &str = "
+WITH configured (name) AS MATERIALIZED (SELECT value FROM json_each(:configured)),
+known (name) AS (SELECT name FROM configured UNION SELECT name FROM source),
+warned (source_id) AS MATERIALIZED
+    (SELECT DISTINCT source_id FROM warning WHERE kind IN (SELECT value FROM json_each(:problems))),
+gapped (source_id, gaps) AS MATERIALIZED (
+    SELECT source_id, count(*) FROM gap JOIN source ON source.id = source_id
+    WHERE {present} GROUP BY source_id),
+proven (source_id, datestamp) AS MATERIALIZED (
+    SELECT source_id, min(datestamp) FROM watermark JOIN source ON source.id = source_id
+    WHERE {present} GROUP BY source_id),
+board AS (
+    SELECT known.name, source.id, base_url, live_records, deleted_records, harvest.next_at,
+        proven.datestamp AS watermark,
+        coalesce(gaps, 0) AS gaps,
+        coalesce(source_day.created, 0) AS new_today,
+        coalesce(source_day.created + source_day.changed + source_day.deleted, 0) AS today,
+        CASE
+            WHEN known.name NOT IN (SELECT name FROM configured) THEN 5
+            WHEN harvest.paused_at IS NOT NULL THEN 4
+            WHEN harvest.outcome = 'failed' OR reconcile.outcome = 'failed' THEN 0
+            WHEN source.id IN (SELECT source_id FROM warned) OR gaps > 0 THEN 1
+            WHEN proven.datestamp IS NULL THEN 2
+            ELSE 3 END AS state
+    FROM known
+    LEFT JOIN source ON source.name = known.name
+    LEFT JOIN gapped ON gapped.source_id = source.id
+    LEFT JOIN proven ON proven.source_id = source.id
+    LEFT JOIN source_day ON source_day.source_id = source.id AND source_day.day = :today
+    LEFT JOIN job AS harvest ON harvest.kind = 'harvest' AND harvest.name = known.name
+    LEFT JOIN job AS reconcile ON reconcile.kind = 'reconcile' AND reconcile.name = known.name)
+";
+
+/// Whether a row matches the filter.
+const MATCHES: &str = "
+    (:text = '' OR instr(lower(name), :text) > 0 OR instr(lower(coalesce(base_url, '')), :text) > 0)
+    AND (:states = '[]' OR state IN (SELECT value FROM json_each(:states)))";
+
+impl Reader {
+    /// A part of the list of sources.
+    pub fn board(&self, query: &BoardQuery) -> Result<Listed, StoreError> {
+        let mut listed = self.read("reading the list of sources", |connection| {
+            list(connection, query)
+        })?;
+        for row in &mut listed.rows {
+            for job in [&mut row.harvest, &mut row.reconcile] {
+                if job.is_running() {
+                    self.correct(job);
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    /// The newest records of a source, the newest first, at most `limit`. Only the newest changes of the whole
+    /// store are looked at, so the result can be empty for a source that has not changed for long.
+    pub fn newest_records(&self, source: &str, limit: u32) -> Result<Vec<NewRecord>, StoreError> {
+        self.read("reading the newest records", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT identifier, version, deleted <> 0 FROM
+                        (SELECT * FROM record ORDER BY version DESC LIMIT ?3)
+                     WHERE source_id = (SELECT id FROM source WHERE name = ?1) LIMIT ?2",
+                )?
+                .query_map(params![source, limit, LOOKED_AT], |row| {
+                    Ok(NewRecord {
+                        identifier: row.get(0)?,
+                        version: Version(row.get(1)?),
+                        deleted: row.get(2)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// The sources that have items in quarantine, with their numbers of items, by name.
+    pub fn quarantine_groups(&self) -> Result<Vec<QuarantineGroup>, StoreError> {
+        self.read("counting the quarantine", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT source.name, items FROM source JOIN
+                        (SELECT source_id, count(*) AS items FROM quarantine GROUP BY source_id)
+                        ON source_id = source.id
+                     ORDER BY source.name",
+                )?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
+    /// Items in quarantine with lower numbers than `before`, the highest first, at most `limit`; only those
+    /// of one source, if it is given.
+    pub fn quarantine_page(
+        &self,
+        source: Option<&str>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<QuarantinedItem>, StoreError> {
+        let before = before.and_then(|number| i64::try_from(number).ok());
+        self.read("reading the quarantine", |connection| {
+            // The numbers come from an index. The rows have the bytes of the items and are large.
+            let which = match source {
+                Some(_) => {
+                    "SELECT id FROM quarantine INDEXED BY quarantine_identifier
+                     WHERE source_id = (SELECT id FROM source WHERE name = ?1) AND id < ?2
+                     ORDER BY id DESC LIMIT ?3"
+                }
+                None => "SELECT id FROM quarantine WHERE ?1 IS NULL AND id < ?2 ORDER BY id DESC LIMIT ?3",
+            };
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {} FROM quarantine JOIN source ON source.id = source_id
+                     WHERE quarantine.id IN ({which}) ORDER BY quarantine.id DESC",
+                    super::quarantine::COLUMNS
+                ))?
+                .query_map(
+                    params![source, before.unwrap_or(i64::MAX), limit],
+                    super::quarantine::from_row,
+                )?
+                .collect()
+        })
+    }
+}
+
+fn list(connection: &Connection, query: &BoardQuery) -> rusqlite::Result<Listed> {
+    let problems = serde_json::Value::from(WarningKind::PROBLEMS.map(WarningKind::word).to_vec());
+    let problems = problems.to_string();
+    let today = day_of(query.now_ms);
+    let text = query.text.to_lowercase();
+    let rank = |state: &SourceState| SourceState::ALL.iter().position(|other| other == state);
+    let states: Vec<usize> = query.states.iter().filter_map(rank).collect();
+    let states = serde_json::Value::from(states).to_string();
+    let board = BOARD.replace("{present}", PRESENT);
+    let counts = connection
+        .prepare_cached(&format!(
+            "{board} SELECT state, count(*), count(*) FILTER (WHERE {MATCHES})
+             FROM board GROUP BY state ORDER BY state"
+        ))?
+        .query_map(
+            named_params! {
+                ":configured": query.configured, ":problems": problems, ":today": today,
+                ":text": text, ":states": states,
+            },
+            |row| Ok((state(row, 0)?, row.get::<_, u64>(1)?, row.get::<_, u64>(2)?)),
+        )?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let job_columns = |alias: &str| {
+        let columns = JOB_COLUMNS.split(',').map(str::trim);
+        let columns: Vec<String> = columns.map(|column| format!("{alias}.{column}")).collect();
+        columns.join(", ")
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "{board} SELECT board.*,
+            (SELECT count(*) FROM quarantine WHERE source_id = board.id),
+            (SELECT json_group_array(json_array(kind, message, since_at)) FROM
+                (SELECT kind, message, since_at FROM warning WHERE source_id = board.id
+                    AND kind IN (SELECT value FROM json_each(:problems)) ORDER BY since_at, kind)),
+            {harvest}, {reconcile}
+         FROM (SELECT * FROM board WHERE {MATCHES} ORDER BY {order} LIMIT :limit OFFSET :offset)
+            AS board
+         LEFT JOIN job AS harvest ON harvest.kind = 'harvest' AND harvest.name = board.name
+         LEFT JOIN job AS reconcile ON reconcile.kind = 'reconcile' AND reconcile.name = board.name
+         ORDER BY {order}",
+        harvest = job_columns("harvest"),
+        reconcile = job_columns("reconcile"),
+        order = query.order.sql(),
+    ))?;
+    let rows = statement
+        .query_map(
+            named_params! {
+                ":configured": query.configured, ":problems": problems, ":today": today,
+                ":text": text, ":states": states, ":limit": query.limit,
+                ":offset": i64::try_from(query.offset).unwrap_or(i64::MAX),
+            },
+            board_row,
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Listed {
+        rows,
+        matching: counts.iter().map(|(_, _, matching)| matching).sum(),
+        counts: counts
+            .iter()
+            .map(|(state, all, _)| (*state, *all))
+            .collect(),
+    })
+}
+
+/// The first column of the harvest, and that of the reconcile, in a row of the list.
+const HARVEST_AT: usize = 13;
+const JOB_WIDTH: usize = 13;
+
+fn board_row(row: &Row<'_>) -> rusqlite::Result<BoardRow> {
+    let name: String = row.get("name")?;
+    let warnings: String = row.get(12)?;
+    let warnings: Vec<(String, String, i64)> =
+        serde_json::from_str(&warnings).map_err(|error| unreadable(12, error.to_string()))?;
+    let count = |column: &str| -> rusqlite::Result<u64> {
+        Ok(row.get::<_, Option<u64>>(column)?.unwrap_or(0))
+    };
+    let job = |kind, first| {
+        let known: Option<String> = row.get(first)?;
+        match known {
+            Some(_) => job_from_row(row, first),
+            None => Ok(Job::unknown(super::JobKey::new(kind, &name))),
+        }
+    };
+    Ok(BoardRow {
+        state: state(row, 10)?,
+        base_url: row
+            .get::<_, Option<String>>("base_url")?
+            .unwrap_or_default(),
+        harvest: job(JobKind::Harvest, HARVEST_AT)?,
+        reconcile: job(JobKind::Reconcile, HARVEST_AT + JOB_WIDTH)?,
+        live_records: count("live_records")?,
+        deleted_records: count("deleted_records")?,
+        new_today: count("new_today")?,
+        today: count("today")?,
+        watermark: row
+            .get::<_, Option<i64>>("watermark")?
+            .map(Datestamp::from_unix),
+        gaps: row.get(7)?,
+        quarantined: row.get(11)?,
+        warnings: warnings
+            .into_iter()
+            .filter_map(|(kind, message, since)| {
+                Some((WarningKind::from_word(&kind)?, message, since))
+            })
+            .collect(),
+        name,
+    })
+}
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<SourceState> {
+    let rank: i64 = row.get(column)?;
+    SourceState::at(rank).ok_or_else(|| unreadable(column, format!("{rank} is no state")))
+}
+
+fn unreadable(column: usize, why: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{JobChange, JobKey, JobOutcome, SourceDefinition, Store};
+
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+
+    fn register(store: &Store, name: &str) -> i64 {
+        let definition = SourceDefinition {
+            name: name.to_owned(),
+            base_url: format!("https://{name}.example.org/OAI"),
+            metadata_prefix: "oai_dc".to_owned(),
+            sets: Vec::new(),
+            floor: None,
+        };
+        store.register_source(&definition).unwrap().0.id.0
+    }
+
+    fn ended(store: &Store, name: &str, outcome: JobOutcome, now_ms: i64) {
+        let message = (outcome == JobOutcome::Failed).then(|| "HTTP 500".to_owned());
+        let change = JobChange::Ended { outcome, message };
+        let key = JobKey::new(JobKind::Harvest, name);
+        store.change_jobs(&[(key, change)], now_ms).unwrap();
+    }
+
+    fn names(listed: &Listed) -> Vec<&str> {
+        listed.rows.iter().map(|row| row.name.as_str()).collect()
+    }
+
+    #[test]
+    fn sources_are_listed_by_urgency_filtered_and_cut_into_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let reader = store.reader().unwrap();
+        let ids =
+            ["alpha", "beta", "delta", "gamma", "old", "still"].map(|name| register(&store, name));
+        store
+            .write("testing", |connection| {
+                for (place, id) in ids.into_iter().enumerate() {
+                    let at = 1_000 + i64::try_from(place).unwrap_or(0);
+                    connection.execute("INSERT INTO watermark VALUES (?1, '', ?2, 1)", [id, at])?;
+                    connection.execute(
+                        "UPDATE source SET live_records = ?2 WHERE id = ?1",
+                        [id, 10 * id],
+                    )?;
+                }
+                connection.execute("INSERT INTO source_day VALUES (?1, 7, 4, 2, 1)", [ids[0]])?;
+                connection.execute(
+                    "INSERT INTO gap (source_id, set_spec, until_datestamp, reason, attempts,
+                        empty_reads, first_at, next_at) VALUES (?1, '', 5, 'HTTP 500', 1, 0, 1, 1)",
+                    [ids[3]],
+                )
+            })
+            .unwrap();
+        let set = |name: usize, kind| {
+            let source = super::super::SourceId(ids[name]);
+            store.set_warning(source, kind, Some("look"), 3).unwrap();
+        };
+        set(1, WarningKind::IgnoresDates);
+        set(2, WarningKind::NoCrosswalk);
+        for name in ["alpha", "beta", "delta", "gamma", "old"] {
+            ended(&store, name, JobOutcome::Succeeded, 7 * DAY_MS);
+        }
+        ended(&store, "never", JobOutcome::Failed, 7 * DAY_MS + 9);
+        let pause = JobChange::Paused(true);
+        let still = JobKey::new(JobKind::Harvest, "still");
+        store.change_jobs(&[(still, pause)], 8).unwrap();
+
+        let query = BoardQuery {
+            configured: r#"["alpha","beta","delta","gamma","never","still","young"]"#.to_owned(),
+            limit: 100,
+            now_ms: 7 * DAY_MS + 10,
+            ..BoardQuery::default()
+        };
+        let all = reader.board(&query).unwrap();
+        let urgent = [
+            "never", "delta", "gamma", "young", "alpha", "beta", "still", "old",
+        ];
+        assert_eq!(names(&all), urgent);
+        assert_eq!(all.matching, 8);
+        let counts = [1, 2, 1, 2, 1, 1];
+        let expected: StateCounts = SourceState::ALL.into_iter().zip(counts).collect();
+        assert_eq!(all.counts, expected);
+        let row = |name: &str| all.rows.iter().find(|row| row.name == name).unwrap();
+        let alpha = row("alpha");
+        assert_eq!(
+            (alpha.new_today, alpha.today, alpha.live_records),
+            (4, 7, 10 * ids[0].unsigned_abs())
+        );
+        assert_eq!(alpha.watermark, Some(Datestamp::from_unix(1_000)));
+        assert_eq!(row("gamma").gaps, 1);
+        let warning = (WarningKind::NoCrosswalk, "look".to_owned(), 3);
+        assert_eq!(row("delta").warnings, [warning]);
+        assert!(row("beta").warnings.is_empty(), "no problem");
+        let never = &row("never").harvest;
+        assert_eq!(
+            (never.message.as_deref(), never.failing_since),
+            (Some("HTTP 500"), Some(7 * DAY_MS + 9))
+        );
+        assert_eq!(row("young").harvest.outcome, None);
+
+        let cases = [
+            (
+                "a text",
+                BoardQuery {
+                    text: "ET".into(),
+                    ..query.clone()
+                },
+                vec!["beta"],
+                1,
+            ),
+            (
+                "an address",
+                BoardQuery {
+                    text: "gamma.example.org/oai".into(),
+                    ..query.clone()
+                },
+                vec!["gamma"],
+                1,
+            ),
+            (
+                "no pattern",
+                BoardQuery {
+                    text: "%".into(),
+                    ..query.clone()
+                },
+                vec![],
+                0,
+            ),
+            (
+                "states",
+                BoardQuery {
+                    states: vec![SourceState::Failing, SourceState::Paused],
+                    ..query.clone()
+                },
+                vec!["never", "still"],
+                2,
+            ),
+            (
+                "the second page",
+                BoardQuery {
+                    offset: 3,
+                    limit: 2,
+                    ..query.clone()
+                },
+                vec!["young", "alpha"],
+                8,
+            ),
+            (
+                "by name",
+                BoardQuery {
+                    order: BoardOrder::Name,
+                    limit: 3,
+                    ..query.clone()
+                },
+                vec!["alpha", "beta", "delta"],
+                8,
+            ),
+            (
+                "by records",
+                BoardQuery {
+                    order: BoardOrder::Records,
+                    limit: 2,
+                    ..query.clone()
+                },
+                vec!["still", "old"],
+                8,
+            ),
+            (
+                "by new records",
+                BoardQuery {
+                    order: BoardOrder::Today,
+                    limit: 2,
+                    ..query.clone()
+                },
+                vec!["alpha", "beta"],
+                8,
+            ),
+            (
+                "by age",
+                BoardQuery {
+                    order: BoardOrder::Behind,
+                    limit: 3,
+                    ..query.clone()
+                },
+                vec!["never", "young", "alpha"],
+                8,
+            ),
+        ];
+        for (case, query, expected, matching) in cases {
+            let listed = reader.board(&query).unwrap();
+            assert_eq!(names(&listed), expected, "{case}");
+            assert_eq!(listed.matching, matching, "{case}");
+            assert_eq!(listed.counts, all.counts, "{case}");
+        }
+    }
+
+    #[test]
+    fn thousands_of_sources_are_listed_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let names: Vec<String> = (0..6_000)
+            .map(|number| format!("source-{number:04}"))
+            .collect();
+        store
+            .write("testing", |connection| {
+                for name in &names {
+                    connection.execute(
+                        "INSERT INTO source (name, base_url, metadata_prefix, sets)
+                         VALUES (?1, '', '', '[]')",
+                        [name],
+                    )?;
+                    connection.execute(
+                        "INSERT INTO job (kind, name, outcome) VALUES ('harvest', ?1, 'succeeded')",
+                        [name],
+                    )?;
+                }
+                connection.execute("INSERT INTO watermark SELECT id, '', id, 1 FROM source", [])
+            })
+            .unwrap();
+        let query = BoardQuery {
+            configured: serde_json::Value::from(names.clone()).to_string(),
+            offset: 5_950,
+            limit: 100,
+            ..BoardQuery::default()
+        };
+        let reader = store.reader().unwrap();
+        let begun = std::time::Instant::now();
+        let listed = reader.board(&query).unwrap();
+        let took = begun.elapsed();
+        assert_eq!(listed.rows.len(), 50);
+        assert_eq!(listed.counts, [(SourceState::Good, 6_000)]);
+        // A statement for each source, or a scan for each, would take seconds.
+        assert!(took < std::time::Duration::from_secs(1), "{took:?}");
+    }
+}
