@@ -58,7 +58,13 @@ async fn with_token(repository: &Repository, store: &TempStore) -> (Daemon, Path
 
 /// Signs in, and gives the cookie of the session.
 async fn sign_in(daemon: &Daemon) -> String {
-    let response = post(daemon, "/sign-in", "token=let-me-in-please&next=%2Fsource%2Fa", &[]).await;
+    let response = post(
+        daemon,
+        "/sign-in",
+        "token=let-me-in-please&next=%2Fsource%2Fa",
+        &[],
+    )
+    .await;
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
     assert_eq!(response.headers()["location"], "/source/a");
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
@@ -242,7 +248,10 @@ async fn forms_send_the_token() {
     let store = temp_store();
     let (daemon, _) = with_token(&repository, &store).await;
     let page = text(&daemon, "/source/a").await;
-    assert!(page.contains("href=\"/sign-in?next=%2Fsource%2Fa\""), "{page}");
+    assert!(
+        page.contains("href=\"/sign-in?next=%2Fsource%2Fa\""),
+        "{page}"
+    );
     assert!(!page.contains("value=\"run\""), "{page}");
     let send = async |form: &str, headers: &[(&str, &str)]| {
         let response = post(&daemon, "/source/a", form, headers).await;
@@ -294,11 +303,22 @@ async fn people_sign_in_once_and_the_cookie_is_good_for_forms_alone() {
     let site = ("sec-fetch-site", "cross-site");
     let other = post(&daemon, "/sign-in", "token=let-me-in-please", &[site]).await;
     assert_eq!(other.status(), 403, "another site cannot sign people in");
-    let away = post(&daemon, "/sign-in", "token=let-me-in-please&next=%2F%2Fevil.example", &[]);
+    let away = post(
+        &daemon,
+        "/sign-in",
+        "token=let-me-in-please&next=%2F%2Fevil.example",
+        &[],
+    );
     assert_eq!(away.await.headers()["location"], "/");
     let origin = ("origin", "https://proxy.example");
     let own = ("sec-fetch-site", "same-origin");
-    let secure = post(&daemon, "/sign-in", "token=let-me-in-please", &[origin, own]).await;
+    let secure = post(
+        &daemon,
+        "/sign-in",
+        "token=let-me-in-please",
+        &[origin, own],
+    )
+    .await;
     let cookie = secure.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.ends_with("; Secure"), "{cookie}");
 
@@ -315,7 +335,11 @@ async fn people_sign_in_once_and_the_cookie_is_good_for_forms_alone() {
     assert_eq!(send(&[session, site]).await, 403, "not from another site");
     let forged = cookie.replacen("=1", "=2", 1);
     assert_eq!(send(&[("cookie", &forged)]).await, 401);
-    assert_eq!(daemon.command("a/pause", &[session]).await, 401, "not for the API");
+    assert_eq!(
+        daemon.command("a/pause", &[session]).await,
+        401,
+        "not for the API"
+    );
     assert_eq!(repository.requests().len(), 0);
     assert_eq!(send(&[session, own]).await, 303);
     let page = eventually("it is paused", async || {
@@ -343,10 +367,17 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
         source("ill", &broken.base_url(), "never", "retries = 0\n"),
         output.to_owned(),
     ];
-    let config = write_config(&store, "token = 'let-me-in-please'\ntime_zone = 'Europe/Berlin'", &sources);
+    let config = write_config(
+        &store,
+        "token = 'let-me-in-please'\ntime_zone = 'Europe/Berlin'",
+        &sources,
+    );
     let daemon = Daemon::start(&store, &config).await;
     let page = text(&daemon, "/").await;
-    assert!(page.contains("<title>The first harvest is under way - harvestd</title>"), "{page}");
+    assert!(
+        page.contains("<title>The first harvest is under way - harvestd</title>"),
+        "{page}"
+    );
     let right = ("authorization", "Bearer let-me-in-please");
     for path in ["fine/run", "ill/run"] {
         assert_eq!(daemon.command(path, &[right]).await, 202);
@@ -356,13 +387,23 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
         page.contains("<h1>2 problems</h1>").then_some(page)
     })
     .await;
-    assert!(page.contains("<title>2 problems - harvestd</title>"), "{page}");
+    assert!(
+        page.contains("<title>2 problems - harvestd</title>"),
+        "{page}"
+    );
     assert!(page.contains("href=\"/icon-alarm.svg\""), "{page}");
     let verdict = page.split("</section>").next().unwrap();
-    assert!(verdict.contains("<a href=\"/source/ill\">ill</a>: "), "{verdict}");
-    assert!(verdict.contains("<a href=\"/output/o\">o</a>: "), "{verdict}");
+    assert!(
+        verdict.contains("<a href=\"/source/ill\">ill</a>: "),
+        "{verdict}"
+    );
+    assert!(
+        verdict.contains("<a href=\"/output/o\">o</a>: "),
+        "{verdict}"
+    );
     assert!(verdict.contains("10 changes behind"), "{verdict}");
     assert!(verdict.contains(" CE"), "the time zone: {verdict}");
+    assert!(verdict.contains(", for <time datetime="), "{verdict}");
     assert!(verdict.contains("1 source is up to date"), "{verdict}");
     let table = page.split("<table class=\"cards\">").nth(1).unwrap();
     let place = |name: &str| table.find(&format!("/source/{name}\"")).unwrap();
@@ -379,8 +420,14 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
     ] {
         let page = text(&daemon, &format!("/?{query}")).await;
         let table = page.split("<table class=\"cards\">").nth(1).unwrap();
-        assert!(table.contains(&format!("/source/{shown}\"")), "{query}: {table}");
-        assert!(!table.contains(&format!("/source/{hidden}\"")), "{query}: {table}");
+        assert!(
+            table.contains(&format!("/source/{shown}\"")),
+            "{query}: {table}"
+        );
+        assert!(
+            !table.contains(&format!("/source/{hidden}\"")),
+            "{query}: {table}"
+        );
     }
     let page = text(&daemon, "/?q=%3Cscript%3E").await;
     assert!(page.contains("No source matches."), "{page}");
@@ -403,8 +450,16 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
     let browser = ("accept", "text/html,application/xhtml+xml");
     let nothing = daemon.send(Method::GET, "/nothing", &[browser]).await;
     assert_eq!(nothing.status(), 404);
-    assert!(nothing.text().await.unwrap().contains("<h1>404 Not Found</h1>"));
-    let nothing = daemon.send(Method::GET, "/api/v1/nothing", &[browser]).await;
+    assert!(
+        nothing
+            .text()
+            .await
+            .unwrap()
+            .contains("<h1>404 Not Found</h1>")
+    );
+    let nothing = daemon
+        .send(Method::GET, "/api/v1/nothing", &[browser])
+        .await;
     assert!(nothing.text().await.unwrap().starts_with("{\"error\""));
     daemon.terminate().await;
 }

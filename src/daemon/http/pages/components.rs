@@ -100,7 +100,7 @@ pub(super) fn last_message(view: &JobView, times: Times) -> Markup {
             p class={ "notice" @if outcome == JobOutcome::Failed { " t-bad" } } {
                 "The last " (job.key.kind.word()) " " (outcome.word())
                 @if let Some(at) = job.ended_at { " " (times.ago(at)) }
-                ": " (message)
+                ": " (message.trim_end_matches('.')) "."
                 @if let Some(since) = job.failing_since.filter(|_| job.failures > 1) {
                     " It has failed " (words::counted(u64::from(job.failures), "time", "times"))
                     " since " (times.text(since)) "."

@@ -35,8 +35,8 @@ pub(super) struct Page<'a> {
     pub(super) title: &'a str,
     /// Where it belongs.
     pub(super) nav: Nav,
-    /// The text in the search field.
-    pub(super) searched: &'a str,
+    /// Whether the content has a search field, so that the head needs none.
+    pub(super) has_search: bool,
     /// The page renews itself after so many seconds.
     pub(super) refresh: Option<u64>,
     /// Whether the icon shows that something is wrong.
@@ -51,7 +51,7 @@ impl<'a> Page<'a> {
         Self {
             title,
             nav: Nav::None,
-            searched: "",
+            has_search: false,
             refresh: None,
             is_alarming: false,
             access: None,
@@ -100,7 +100,7 @@ impl<'a> Page<'a> {
                             }
                             (self.account())
                         }
-                        @if self.nav != Nav::Search { (search_form(self.searched)) }
+                        @if !self.has_search { (search_form("")) }
                     }
                     main id="content" { (content) }
                 }

@@ -52,14 +52,8 @@ fn pieces(text: &str) -> Vec<(Kind, &str)> {
         if rest.starts_with('<') && begins_tag(rest) {
             rest = tag(rest, &mut pieces);
         } else {
-            let end = rest[1.min(rest.len())..]
-                .find('<')
-                .map_or(rest.len(), |at| at + 1);
-            let end = if rest.is_char_boundary(end) {
-                end
-            } else {
-                rest.len()
-            };
+            let first = rest.chars().next().map_or(1, char::len_utf8);
+            let end = rest[first..].find('<').map_or(rest.len(), |at| first + at);
             pieces.push((Kind::Plain, &rest[..end]));
             rest = &rest[end..];
         }

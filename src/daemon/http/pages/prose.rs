@@ -2,7 +2,7 @@
 
 use crate::dedup::text::{fold, unmark};
 
-/// What ends a paragraph in HTML and JATS.
+/// What parts paragraphs in HTML and JATS.
 const ENDS: [&str; 9] = [
     "</p>",
     "</P>",
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn abstracts_are_paragraphs_without_markup() {
-        let cases: [(&str, &[&str]); 6] = [
+        let cases: [(&str, &[&str]); 7] = [
             ("Plain text.", &["Plain text."]),
             (
                 "<p>One &amp; <i>two</i>.</p>\n<p>Three</p>",
@@ -75,6 +75,10 @@ mod tests {
             (
                 "&lt;p&gt;Escaped&lt;/p&gt;&lt;p&gt;twice&lt;/p&gt;",
                 &["Escaped", "twice"],
+            ),
+            (
+                "&lt;h4&gt;Aims&lt;/h4&gt;One.&lt;h4&gt;Methods&lt;/h4&gt;Two, p &lt; 0.1",
+                &["Aims", "One.", "Methods", "Two, p < 0.1"],
             ),
             ("a < b and c > d", &["a < b and c > d"]),
             (" ", &[]),

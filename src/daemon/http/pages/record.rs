@@ -294,23 +294,29 @@ fn rendered(
     }
 }
 
-/// A part of a value: a text, and where it leads.
+/// A part of a value: a text, where it leads, and what stands behind it.
+#[derive(Default)]
 struct Part {
     text: String,
     href: Option<String>,
+    note: Option<String>,
 }
 
 impl Part {
     fn text(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { text, href: None }
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
     }
 
     /// A link, if the address is one that a browser can open without harm.
     fn link(text: impl Into<String>, address: &str) -> Self {
-        let href = web_address(address);
-        let text = text.into();
-        Self { text, href }
+        Self {
+            text: text.into(),
+            href: web_address(address),
+            note: None,
+        }
     }
 }
 
@@ -369,10 +375,6 @@ fn fields(resource: &Resource) -> Vec<(&'static str, Vec<Part>)> {
         wanted
             .filter(|agent| !agent.name.trim().is_empty())
             .map(|agent| {
-                let mut text = agent.name.clone();
-                if let Some(affiliation) = agent.affiliations.first() {
-                    text.push_str(&format!(" ({affiliation})"));
-                }
                 let orcid = agent
                     .orcid
                     .as_deref()
@@ -380,9 +382,10 @@ fn fields(resource: &Resource) -> Vec<(&'static str, Vec<Part>)> {
                         true => orcid.to_owned(),
                         false => format!("https://orcid.org/{orcid}"),
                     });
-                match orcid {
-                    Some(orcid) => Part::link(text, &orcid),
-                    None => Part::text(text),
+                Part {
+                    text: agent.name.clone(),
+                    href: orcid.as_deref().and_then(web_address),
+                    note: agent.affiliations.first().cloned(),
                 }
             })
             .collect()
@@ -414,8 +417,11 @@ fn fields(resource: &Resource) -> Vec<(&'static str, Vec<Part>)> {
             }
             _ => format!("{kind} {}", identifier.value),
         };
-        let href = resolver(identifier);
-        Part { text, href }
+        Part {
+            text,
+            href: resolver(identifier),
+            note: None,
+        }
     });
     let links = resource
         .links
@@ -470,6 +476,9 @@ fn resource_fields(resource: &Resource) -> Markup {
                         @match &part.href {
                             Some(href) => { a href=(href) rel="noopener noreferrer nofollow" { (text) } }
                             None => (text),
+                        }
+                        @if let Some(note) = &part.note {
+                            span class="soft" { " (" (shorten(note, MAX_FIELD_BYTES)) ")" }
                         }
                     }
                     @if parts.len() > MAX_PARTS { "; and " (parts.len() - MAX_PARTS) " more" }
@@ -593,8 +602,8 @@ mod tests {
         let cases = [
             (
                 Doi,
-                "https://doi.org/10.1000/A b",
-                Some("https://doi.org/10.1000/a%20b"),
+                "https://doi.org/10.1000/A.b",
+                Some("https://doi.org/10.1000/a.b"),
             ),
             (Handle, "hdl:10/7", Some("https://hdl.handle.net/10/7")),
             (

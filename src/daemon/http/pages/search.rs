@@ -142,7 +142,7 @@ fn page(found: &Found, query: &SearchPageQuery, visitor: &Visitor) -> Markup {
         query => format!("Search: {query}"),
     };
     let page = Page {
-        searched: &found.query,
+        has_search: true,
         ..Page::of(&title, Nav::Search, visitor)
     };
     page.with(&content)

@@ -281,7 +281,7 @@ fn page(details: &SourceDetails, visitor: &Visitor, result: Option<&CommandResul
             }
             (problems(source, times))
             (facts(source, times))
-            p { (strip::strip(&details.runs, times.now_ms)) }
+            p class="hint" { "Last 30 days" (strip::strip(&details.runs, times.now_ms)) }
         }
         @if source.configured { (commands(source, visitor)) }
         @let chart = chart::chart(&source.days, times.now_ms, DAYS);

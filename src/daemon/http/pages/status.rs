@@ -30,7 +30,7 @@ use crate::store::{
 const ROWS: u32 = 100;
 
 /// Problems that the verdict names.
-const PROBLEMS: u32 = 8;
+const PROBLEMS: u32 = 5;
 
 /// Outputs and exports above the list; the page of outputs has all.
 const DELIVERIES: usize = 8;
@@ -280,19 +280,23 @@ impl Front {
         };
         let listed = reader.board(&board)?;
         let has_problems = listed.counts.iter().any(|(state, _)| state.is_problem());
-        let urgent = match has_problems {
-            true => {
-                let urgent = BoardQuery {
-                    text: String::new(),
-                    states: StateFilter::Problems.states(),
-                    order: BoardOrder::State,
-                    offset: 0,
-                    limit: PROBLEMS,
-                    ..board
-                };
-                reader.board(&urgent)?.rows
-            }
-            false => Vec::new(),
+        let begins_with_problems =
+            board.text.is_empty() && board.states.is_empty() && board.order == BoardOrder::State;
+        let urgent = if !has_problems {
+            Vec::new()
+        } else if begins_with_problems && board.offset == 0 {
+            let urgent = listed.rows.iter().filter(|row| row.state.is_problem());
+            urgent.take(PROBLEMS as usize).cloned().collect()
+        } else {
+            let urgent = BoardQuery {
+                text: String::new(),
+                states: StateFilter::Problems.states(),
+                order: BoardOrder::State,
+                offset: 0,
+                limit: PROBLEMS,
+                ..board
+            };
+            reader.board(&urgent)?.rows
         };
         let shown: Vec<&str> = listed.rows.iter().map(|row| row.name.as_str()).collect();
         let running = listed.rows.iter().filter_map(|row| {
@@ -389,7 +393,7 @@ fn verdict_box(verdict: &Verdict, times: Times) -> Markup {
                         li {
                             @if let Some(href) = &problem.href { a href=(href) { (problem.name) } ": " }
                             (problem.text)
-                            @if let Some(since) = problem.since { ", since " (times.text(since)) }
+                            @if let Some(since) = problem.since { ", for " (times.age(since)) }
                         }
                     }
                     @if verdict.more > 0 {
@@ -573,7 +577,7 @@ fn head(query: &StatusQuery, sort: Sort) -> Markup {
         (column(Sort::State, "ascending", false, "State"))
         (column(Sort::Records, "descending", true, "Records"))
         (column(Sort::Today, "descending", true, "Today"))
-        (column(Sort::Behind, "ascending", true, "State of"))
+        (column(Sort::Behind, "ascending", true, "Complete to"))
         th scope="col" { "Last 30 days" }
         th scope="col" { "Last run" }
         (column(Sort::Next, "ascending", false, "Next run"))
@@ -610,7 +614,7 @@ fn line(row: &BoardRow, front: &Front, times: Times) -> Markup {
                 @else if row.today > 0 { (words::counted(row.today, "change", "changes")) }
                 @else { span class="soft" { "none" } }
             }
-            td class="number" data-label="State of" {
+            td class="number" data-label="Complete to" {
                 @match row.watermark {
                     Some(at) => { (times.ago(at.unix() * 1000)) }
                     None => { span class="soft" { "unknown" } }

@@ -31,6 +31,11 @@ impl Times {
         self.element(unix_ms, &format!("{age} ago"))
     }
 
+    /// A time in the past, as its age without a word: `3 h`.
+    pub(super) fn age(self, unix_ms: i64) -> Markup {
+        self.element(unix_ms, &words::span((self.now_ms - unix_ms) / 1000))
+    }
+
     /// A time to come, as the time that is left: `in 3 h`.
     pub(super) fn until(self, unix_ms: i64) -> Markup {
         match unix_ms - self.now_ms {
