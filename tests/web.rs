@@ -364,7 +364,7 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
     let output = "[[output]]\nname = 'o'\ntype = 'solr'\nurls = ['http://127.0.0.1:9/solr/x']\nretries = 0\n";
     let sources = [
         source("fine", &repository.base_url(), "never", ""),
-        source("ill", &broken.base_url(), "never", "retries = 0\n"),
+        source("ill", &broken.base_url(), "never", ""),
         output.to_owned(),
     ];
     let config = write_config(
