@@ -141,7 +141,7 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
         .unwrap()
         .execute_batch(
             "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
-             DROP TABLE source_day; DROP TABLE job_day;
+             DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;
              ALTER TABLE window DROP COLUMN failures;

@@ -1291,7 +1291,7 @@ fn remove_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
             "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
-             DROP TABLE source_day; DROP TABLE job_day;
+             DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;
              ALTER TABLE window DROP COLUMN failures;

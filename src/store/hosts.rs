@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::clock::pause_left;
@@ -37,12 +37,7 @@ impl Store {
     /// The last pause of a host, which may be over; `None` if it has none.
     pub fn host_pause(&self, host: &str) -> Result<Option<HostPause>, StoreError> {
         self.read("reading the pause of a host", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT host, not_before_at, failures, reason FROM host WHERE host = ?1",
-                )?
-                .query_row([host], from_row)
-                .optional()
+            by_name(connection, host)
         })
     }
 
@@ -73,6 +68,13 @@ impl Store {
 }
 
 impl Reader {
+    /// As [`Store::host_pause`].
+    pub fn host_pause(&self, host: &str) -> Result<Option<HostPause>, StoreError> {
+        self.read("reading the pause of a host", |connection| {
+            by_name(connection, host)
+        })
+    }
+
     /// The pauses of all hosts, including those that are over.
     pub fn host_pauses(&self) -> Result<Vec<HostPause>, StoreError> {
         self.read("reading the pauses of hosts", |connection| {
@@ -84,6 +86,13 @@ impl Reader {
                 .collect()
         })
     }
+}
+
+fn by_name(connection: &Connection, host: &str) -> rusqlite::Result<Option<HostPause>> {
+    connection
+        .prepare_cached("SELECT host, not_before_at, failures, reason FROM host WHERE host = ?1")?
+        .query_row([host], from_row)
+        .optional()
 }
 
 fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<HostPause> {

@@ -4,6 +4,8 @@
 //! A process that is killed leaves a row that says `running`; readers see it as interrupted, because the
 //! lock of its process is free.
 
+use std::cell::LazyCell;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
@@ -213,10 +215,71 @@ pub struct Job {
     pub message: Option<String>,
     /// Runs that failed since one succeeded.
     pub failures: u32,
-    /// When the first of these failed.
-    #[serde(skip)]
+    /// When the first of these ended.
+    #[serde(serialize_with = "crate::clock::as_rfc3339")]
     pub failing_since: Option<i64>,
+    /// Whether the last run failed because the repository refuses every request.
+    pub refused: bool,
+    /// How many of the last 16 runs failed.
+    pub recent_failures: u32,
 }
+
+/// How well a job goes, by its last runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It has never run to an end.
+    Unknown,
+    /// The last run succeeded, as nearly all before it.
+    Healthy,
+    /// Some of the last runs failed.
+    Flaky,
+    /// Several runs in a row failed.
+    Failing,
+    /// All runs have failed for days.
+    Dead,
+    /// The repository answers, and refuses every request.
+    Blocked,
+}
+
+impl Health {
+    /// All states, the best first.
+    pub const ALL: [Self; 6] = [
+        Self::Unknown,
+        Self::Healthy,
+        Self::Flaky,
+        Self::Failing,
+        Self::Dead,
+        Self::Blocked,
+    ];
+
+    /// The word for it in metrics, in the API and for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Flaky => "flaky",
+            Self::Failing => "failing",
+            Self::Dead => "dead",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// The state that has this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|health| health.word() == word)
+    }
+}
+
+/// From this number of failures in a row on a job is failing.
+const FAILING: u32 = 3;
+
+/// After this time without success, and [`DEAD`] failures at least, a job is dead.
+const DEAD_AFTER_MS: i64 = 3 * 24 * 3600 * 1000;
+const DEAD: u32 = 5;
+
+/// With this many failures among the last 16 runs a job is flaky, although the last run succeeded.
+const FLAKY: u32 = 3;
 
 impl Job {
     /// A job that never ran and that nothing is planned for.
@@ -234,7 +297,28 @@ impl Job {
             message: None,
             failures: 0,
             failing_since: None,
+            refused: false,
+            recent_failures: 0,
         }
+    }
+
+    /// How well it goes.
+    pub fn health(&self) -> Health {
+        match (self.outcome, self.failures) {
+            (None, _) => Health::Unknown,
+            (Some(_), 0) if self.recent_failures >= FLAKY => Health::Flaky,
+            (Some(_), 0) => Health::Healthy,
+            (Some(_), _) if self.refused => Health::Blocked,
+            (Some(_), DEAD..) if self.failing_for_ms() >= DEAD_AFTER_MS => Health::Dead,
+            (Some(_), FAILING..) => Health::Failing,
+            (Some(_), _) => Health::Flaky,
+        }
+    }
+
+    /// From the end of the first of the failures in a row to the end of the last one, in milliseconds.
+    pub fn failing_for_ms(&self) -> i64 {
+        let since = self.failing_since.zip(self.ended_at);
+        since.map_or(0, |(since, ended)| ended.saturating_sub(since).max(0))
     }
 
     /// Whether the newest run is under way.
@@ -262,13 +346,15 @@ pub enum JobChange {
         /// Why it did not succeed, or what a person has to know of it.
         message: Option<String>,
     },
+    /// The run that has just ended failed because the repository refuses every request.
+    Refused,
     /// A person has paused it, or resumed it.
     Paused(bool),
 }
 
 pub(super) const COLUMNS: &str =
     "kind, name, state, reason, next_at, paused_at, runner, started_at, ended_at,
-    outcome, message, failures, failing_since";
+    outcome, message, failures, failing_since, is_refused, recent_failures";
 
 impl Store {
     /// Stores changes of jobs in one transaction.
@@ -325,8 +411,15 @@ impl Reader {
                 .query_map([], |row| from_row(row, 0))?
                 .collect()
         })?;
+        let daemon_runs = LazyCell::new(|| is_held(&self.path, DAEMON));
         for job in jobs.iter_mut().filter(|job| job.is_running()) {
-            self.correct(job);
+            correct(
+                job,
+                match job.runner {
+                    Some(Runner::Command) => is_held(&self.path, &lock_of(&job.key)),
+                    Some(Runner::Daemon) | None => *daemon_runs,
+                },
+            );
         }
         Ok(jobs)
     }
@@ -346,12 +439,17 @@ impl Reader {
             Some(Runner::Command) => lock_of(&job.key),
             Some(Runner::Daemon) | None => DAEMON.to_owned(),
         };
-        if !is_held(&self.path, &lock) {
-            job.state = JobState::OnDemand;
-            job.outcome = Some(JobOutcome::Interrupted);
-            job.message = Some(KILLED.to_owned());
-            job.ended_at = job.started_at.max(job.ended_at);
-        }
+        correct(job, is_held(&self.path, &lock));
+    }
+}
+
+/// Shows a run as interrupted if its process is gone.
+fn correct(job: &mut Job, is_held: bool) {
+    if !is_held {
+        job.state = JobState::OnDemand;
+        job.outcome = Some(JobOutcome::Interrupted);
+        job.message = Some(KILLED.to_owned());
+        job.ended_at = job.started_at.max(job.ended_at);
     }
 }
 
@@ -413,11 +511,17 @@ fn store_change(
                             ELSE failures END,
                         failing_since = CASE ?4 WHEN 'succeeded' THEN NULL
                             WHEN 'failed' THEN coalesce(failing_since, ?3)
-                            ELSE failing_since END
+                            ELSE failing_since END,
+                        is_refused = CASE ?4 WHEN 'interrupted' THEN is_refused ELSE 0 END,
+                        recent_failures = CASE ?4 WHEN 'interrupted' THEN recent_failures
+                            ELSE ((recent_failures << 1) | (?4 = 'failed')) & 65535 END
                      WHERE kind = ?1 AND name = ?2",
                 )?
                 .execute(params![kind, name, now_ms, outcome.word(), message])?
         }
+        JobChange::Refused => transaction
+            .prepare_cached("UPDATE job SET is_refused = 1 WHERE kind = ?1 AND name = ?2")?
+            .execute([kind, name])?,
         JobChange::Paused(paused) => transaction
             .prepare_cached(
                 "UPDATE job SET paused_at = CASE WHEN ?3 THEN coalesce(paused_at, ?4) END
@@ -461,6 +565,8 @@ pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Job> {
         message: row.get(first + 10)?,
         failures: row.get(first + 11)?,
         failing_since: row.get(first + 12)?,
+        refused: row.get(first + 13)?,
+        recent_failures: row.get::<_, u32>(first + 14)?.count_ones(),
     })
 }
 
@@ -514,6 +620,45 @@ mod tests {
             assert_eq!(job().paused_at, expected);
         }
         assert_eq!(reader.jobs().unwrap(), [job()]);
+    }
+
+    #[test]
+    fn health_follows_the_last_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let _daemon = store.lock_daemon().unwrap();
+        let reader = store.reader().unwrap();
+        let key = JobKey::new(JobKind::Harvest, "a");
+        let hour = 3600 * 1000;
+        let mut at = 0;
+        let mut health = |change_by: JobChange, hours: i64| {
+            at += hours * hour;
+            change(&store, &key, change_by, at);
+            reader.job(&key).unwrap().unwrap().health()
+        };
+        let failed = || ended(JobOutcome::Failed, Some("down"));
+        let succeeded = || ended(JobOutcome::Succeeded, None);
+        assert_eq!(
+            health(JobChange::Started(Runner::Daemon), 1),
+            Health::Unknown
+        );
+        assert_eq!(health(succeeded(), 1), Health::Healthy);
+        assert_eq!(health(failed(), 1), Health::Flaky);
+        assert_eq!(
+            health(ended(JobOutcome::Interrupted, None), 1),
+            Health::Flaky
+        );
+        assert_eq!(health(failed(), 1), Health::Flaky);
+        assert_eq!(health(failed(), 1), Health::Failing);
+        assert_eq!(health(failed(), 60), Health::Failing);
+        assert_eq!(health(failed(), 60), Health::Dead);
+        assert_eq!(health(JobChange::Refused, 0), Health::Blocked);
+        assert_eq!(health(failed(), 60), Health::Dead);
+        assert_eq!(health(succeeded(), 1), Health::Flaky, "it comes back");
+        for _ in 0..12 {
+            health(succeeded(), 1);
+        }
+        assert_eq!(health(succeeded(), 1), Health::Healthy);
     }
 
     #[test]

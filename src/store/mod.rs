@@ -66,7 +66,7 @@ mod step;
 mod upkeep;
 
 pub use alerts::{Condition, PendingAlert};
-pub use apply::PassWriter;
+pub use apply::{Batch, PassWriter};
 pub use board::{
     BoardOrder, BoardQuery, BoardRow, Listed as BoardList, NewRecord, QuarantineGroup, SourceState,
     StateCounts,
@@ -82,7 +82,7 @@ pub use error::StoreError;
 pub use exports::{Export, ExportRun};
 pub use forget::Removed;
 pub use hosts::HostPause;
-pub use jobs::{Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Runner};
+pub use jobs::{Health, Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Runner};
 pub use ledger::{
     Ending, Gap, ListState, NewWindow, Pass, PassId, PassKind, PassState, Place, ProofRule, Proven,
     Span, Window, WindowId, WindowState,

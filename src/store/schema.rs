@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 14] = [
     GAPS,
     RIVALS,
     DAYS,
+    HEALTH,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -622,6 +623,17 @@ pub(super) fn create_schema_9(connection: &Connection) {
         .and_then(|()| connection.pragma_update(None, "user_version", 9))
         .unwrap();
 }
+
+const HEALTH: &str = "
+-- Whether the repository refuses every request, and the last runs as bits, the newest is the lowest: 1 for a
+-- failed run.
+ALTER TABLE job ADD COLUMN is_refused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN recent_failures INTEGER NOT NULL DEFAULT 0;
+UPDATE job SET recent_failures = 1 WHERE failures > 0;
+
+-- For when the first pass of a source began.
+CREATE INDEX pass_start ON pass (source_id, started_at);
+";
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! Sources: their definitions, watermarks, learned traits and warnings.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -488,6 +490,21 @@ impl Reader {
                 .filter_map(|name| source_by_name(connection, name).transpose())
                 .collect()
         })
+    }
+
+    /// The sources that have gaps or warnings.
+    pub fn troubled_sources(&self) -> Result<HashSet<SourceId>, StoreError> {
+        self.read(
+            "reading which sources have gaps or warnings",
+            |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT source_id FROM gap UNION SELECT source_id FROM warning",
+                    )?
+                    .query_map([], |row| row.get(0).map(SourceId))?
+                    .collect()
+            },
+        )
     }
 
     /// The warnings of a source.
