@@ -15,11 +15,13 @@ use harvestd::cli::{
 use harvestd::clock::Clock;
 use harvestd::config::{self, Config, Environment, Overrides, Secrets};
 use indicatif::MultiProgress;
+use rustix::process::Resource;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::of_process();
     allocator::give_large_blocks_back();
+    allow_many_files();
     let exit = match run(&cli) {
         Ok(exit) => exit,
         Err(error) => {
@@ -201,9 +203,25 @@ fn control(
     runtime()?.block_on(control::run(action, args, &config, global.json, out))
 }
 
+/// Each host that is harvested takes a connection, and the usual limit of open files is for programs of the
+/// past.
+fn allow_many_files() {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        // Then the program has to do with the files that it may open.
+        let _ = rustix::process::setrlimit(Resource::Nofile, limit);
+    }
+}
+
+/// The threads that may block: those that store and parse pages, resolve names, read the store for answers
+/// and write exports. All of these are bounded, whatever the number of sources.
+const BLOCKING_THREADS: usize = 32;
+
 fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .context("starting the runtime")
 }

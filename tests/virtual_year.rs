@@ -20,7 +20,7 @@ use harvestd::clock::Clock;
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
+use harvestd::harvest::{CommitMode, Context, Pace, Place, Report, RunOptions, harvest};
 use harvestd::http::{ClientSettings, Times, Turn};
 use harvestd::oai::client::{Answer, Transport};
 use harvestd::oai::error::FetchError;
@@ -131,6 +131,7 @@ async fn pass(world: &Arc<World>, path: &Path, options: &RunOptions) -> Report {
     let (_switch, stop) = stop_switch();
     let context = Context {
         pace: Pace::default(),
+        place: Place::default(),
         commit_mode: CommitMode::default(),
         store: Arc::new(Store::open(path).unwrap()),
         clock: Clock::Manual(Arc::new(AtomicI64::new(world.now().unix() * 1000))),

@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(source["extra_fields"], json!({"building": "B"}));
         assert_eq!(source["institution"], Value::Null, "it sets none itself");
         assert_eq!(value["output"][0]["institution"], "I");
-        assert_eq!(value["daemon"]["max_hosts"], 4);
+        assert_eq!(value["daemon"]["max_hosts"], 64);
         assert_eq!(value["export"], json!([]));
         assert!(!text.contains("hush"));
     }

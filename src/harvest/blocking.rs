@@ -1,7 +1,14 @@
 //! Runs slow work of the store on a thread that other tasks share.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
 use tokio::task;
+
+/// Each work in its place takes one more thread. Beyond this number the tasks of its thread wait: what it
+/// waits for, the store, needs none of them.
+const MOST_AT_ONCE: usize = 12;
+
+static AT_ONCE: Semaphore = Semaphore::const_new(MOST_AT_ONCE);
 
 /// Runs `work` on this thread, and lets other threads take over its other tasks: a write may wait for
 /// another writer, and a query may read all records.
@@ -9,7 +16,10 @@ use tokio::task;
 /// On a runtime of one thread, the other tasks wait.
 pub(super) fn blocking<R>(work: impl FnOnce() -> R) -> R {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => task::block_in_place(work),
+        Ok(RuntimeFlavor::MultiThread) => match AT_ONCE.try_acquire() {
+            Ok(_permit) => task::block_in_place(work),
+            Err(_) => work(),
+        },
         _ => work(),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::commit::CommitMode;
 use super::pace::Pace;
+use super::place::Place;
 use super::progress::Progress;
 use crate::clock::Clock;
 use crate::stop::Stop;
@@ -22,6 +23,8 @@ pub struct Context {
     pub progress: Arc<dyn Progress>,
     /// How often each host is asked.
     pub pace: Pace,
+    /// The place of the run among those of all hosts.
+    pub place: Place,
     /// On which thread pages are stored.
     pub commit_mode: CommitMode,
 }

@@ -1,14 +1,18 @@
 //! Harvests sources: chooses the next pass over each, and reads passes until nothing is left.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
+use tokio::task::{self, JoinSet};
 
 use super::blocking::blocking;
 use super::context::Context;
 use super::gaps::{due_gaps, gaps_in_words};
 use super::pass::{PassStart, read_pass};
+use super::place::{Place, has_room};
 use super::plan::{Plan, RunOptions, plan};
 use super::progress::Event;
 use super::requester::host;
@@ -16,7 +20,7 @@ use super::run::{Halt, LIMIT_REACHED, Run};
 use super::settings::SourceSettings;
 use crate::end::End;
 use crate::oai::client::{Client, Transport};
-use crate::store::{Counts, JobKey, JobKind, PassKind, StoreError, Watermark};
+use crate::store::{Counts, JobChange, JobKey, JobKind, PassKind, StoreError, Watermark};
 
 /// The result of one run over one source.
 #[derive(Debug, Clone)]
@@ -25,6 +29,8 @@ pub struct Report {
     pub source: String,
     /// How the run ended.
     pub end: End,
+    /// Whether it ended since the repository refuses every request.
+    pub refused: bool,
     /// What became of the records of this run.
     pub counts: Counts,
     /// The watermarks after the run.
@@ -33,40 +39,108 @@ pub struct Report {
     pub elapsed: Duration,
 }
 
+impl Report {
+    /// The report of a run that requested nothing.
+    fn without_work(source: &SourceSettings, end: End) -> Self {
+        Self {
+            source: source.name.clone(),
+            end,
+            refused: false,
+            counts: Counts::default(),
+            watermarks: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
 /// Harvests `sources`, and gives a report for each, in their order.
 ///
-/// Sources of one host run one after the other, since limits of rate are per client address. Hosts
-/// run side by side.
+/// Sources of one host run one after the other, since limits of rate are per client address. At most `jobs`
+/// hosts are harvested side by side; those that only wait for a slow host do not count. Hosts that failed last
+/// time come last.
 pub async fn harvest_all(
     context: &Context,
     sources: &[SourceSettings],
     options: &RunOptions,
+    jobs: NonZeroUsize,
 ) -> Vec<Report> {
-    let mut hosts: BTreeMap<String, Vec<(usize, SourceSettings)>> = BTreeMap::new();
-    for (number, source) in sources.iter().enumerate() {
-        hosts
-            .entry(host(source))
-            .or_default()
-            .push((number, source.clone()));
-    }
+    let mut waiting = by_host(context, sources);
+    let left = Arc::new(Notify::new());
+    let mut places: HashMap<task::Id, Place> = HashMap::new();
     let mut tasks = JoinSet::new();
-    for sources in hosts.into_values() {
-        let (context, options) = (context.clone(), options.clone());
-        tasks.spawn(async move {
-            let mut reports = Vec::new();
-            for (number, source) in sources {
-                reports.push((number, harvest_one(&context, &source, &options).await));
-            }
-            reports
-        });
+    let mut reports = Vec::new();
+    loop {
+        while has_room(places.values(), jobs.get())
+            && let Some(sources) = waiting.pop_front()
+        {
+            let place = Place::new(Arc::clone(&left));
+            let context = Context {
+                place: place.clone(),
+                ..context.clone()
+            };
+            let options = options.clone();
+            let task = tasks.spawn(async move {
+                let mut reports = Vec::new();
+                for (number, source) in sources {
+                    reports.push((number, harvest_one(&context, &source, &options).await));
+                }
+                reports
+            });
+            places.insert(task.id(), place);
+        }
+        tokio::select! {
+            ended = tasks.join_next_with_id() => match ended {
+                Some(Ok((id, ended))) => {
+                    places.remove(&id);
+                    reports.extend(ended);
+                }
+                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                None => break,
+            },
+            () = left.notified() => {}
+        }
     }
-    let mut reports: Vec<(usize, Report)> = tasks.join_all().await.into_iter().flatten().collect();
     reports.sort_by_key(|(number, _)| *number);
     reports.into_iter().map(|(_, report)| report).collect()
 }
 
+/// The sources of each host with their numbers, in the order of their first sources. Hosts that failed last
+/// time are at the end.
+fn by_host(
+    context: &Context,
+    sources: &[SourceSettings],
+) -> VecDeque<Vec<(usize, SourceSettings)>> {
+    let jobs = context.store.reader().and_then(|reader| reader.jobs());
+    // Without their rows the order is another one.
+    let failed: HashSet<String> = jobs
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|job| job.key.kind == JobKind::Harvest && job.failures > 0)
+        .map(|job| job.key.name)
+        .collect();
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut hosts: Vec<Vec<(usize, SourceSettings)>> = Vec::new();
+    for (number, source) in sources.iter().enumerate() {
+        let at = *numbers.entry(host(source)).or_insert_with(|| {
+            hosts.push(Vec::new());
+            hosts.len() - 1
+        });
+        hosts[at].push((number, source.clone()));
+    }
+    hosts.sort_by_key(|sources| {
+        sources
+            .iter()
+            .any(|(_, source)| failed.contains(&source.name))
+    });
+    hosts.into()
+}
+
 /// Harvests one source. Its job in the store gets the start and the end of the run.
 async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOptions) -> Report {
+    if context.stop.is_requested() {
+        let end = End::Incomplete("not started: the run was stopped before".to_owned());
+        return Report::without_work(source, end);
+    }
     let key = JobKey::new(JobKind::Harvest, &source.name);
     // A part of a source does not count as a pass by the schedule.
     let whole = RunOptions {
@@ -84,16 +158,12 @@ async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOp
             });
     let report = match Client::new(&source.client) {
         Ok(client) => harvest(context, &client, source, options).await,
-        Err(error) => Report {
-            source: source.name.clone(),
-            end: End::Incomplete(error.to_string()),
-            counts: Counts::default(),
-            watermarks: Vec::new(),
-            elapsed: Duration::ZERO,
-        },
+        Err(error) => Report::without_work(source, End::Incomplete(error.to_string())),
     };
     if recorded {
-        let changes = [(key, report.end.job_change(context.stop.is_requested()))];
+        let change = report.end.job_change(context.stop.is_requested());
+        let mut changes = vec![(key.clone(), change)];
+        changes.extend(report.refused.then_some((key, JobChange::Refused)));
         let stored = context.store.change_jobs(&changes, context.clock.now_ms());
         stored.unwrap_or_else(warn);
     }
@@ -113,9 +183,13 @@ pub async fn harvest<T: Transport>(
         .event(&settings.name, Event::Started { total: None });
     let mut run = Run::new(context, transport, settings, options.limit);
     let read = lock_and_read(&mut run, options).await;
-    let end = match read.map_err(|halt| run.hold(halt)) {
-        Ok(()) => End::Complete,
-        Err(halt) => halt.into_end(run.saved, context.clock.now_ms()),
+    let (end, refused) = match read.map_err(|halt| run.hold(halt)) {
+        Ok(()) => (End::Complete, false),
+        Err(halt) => {
+            let refused = halt.is_refusal();
+            let end = halt.into_end(run.saved, context.clock.now_ms());
+            (end, refused)
+        }
     };
     context
         .progress
@@ -127,6 +201,7 @@ pub async fn harvest<T: Transport>(
     Report {
         source: settings.name.clone(),
         end,
+        refused,
         counts: run.counts,
         watermarks,
         elapsed: begun.elapsed(),

@@ -27,7 +27,7 @@
 //! - `learn`: what answers teach about a repository
 //! - `assume`: traits that the configuration sets
 //!
-//! What they share: `context`, `settings`, `progress`, `pace`, `blocking`.
+//! What they share: `context`, `settings`, `progress`, `pace`, `place`, `blocking`.
 
 mod assume;
 mod blocking;
@@ -40,6 +40,7 @@ mod learn;
 mod list_identifiers;
 mod pace;
 mod pass;
+mod place;
 mod plan;
 mod preview;
 pub mod progress;
@@ -54,12 +55,13 @@ mod span;
 mod watermark;
 
 pub use assume::Assumption;
-pub use commit::CommitMode;
+pub use commit::{CommitMode, Pool};
 pub use context::Context;
 pub use driver::{Report, harvest, harvest_all};
 pub use forget::{Forgotten, forget};
 pub use gaps::gaps_in_words;
 pub use pace::Pace;
+pub use place::{Place, has_room};
 pub use plan::RunOptions;
 pub use preview::{Preview, PreviewedList, preview};
 pub use reconcile::{DeletionPolicy, ReconcileReport, reconcile};

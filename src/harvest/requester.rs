@@ -1,13 +1,17 @@
 //! Sends one request until it is answered or retries are used up, with polite pauses.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::blocking::blocking;
 use super::commit::Times;
 use super::context::Context;
+use super::place;
 use super::progress::Event;
 use super::run::Growth;
 use super::settings::SourceSettings;
@@ -34,6 +38,13 @@ const MIN_STORED_PAUSE: Duration = Duration::from_secs(5);
 
 /// Bodies of at most this size are parsed on the same thread: another thread would start later.
 const MAX_INLINE_BYTES: usize = 32 << 10;
+
+/// Bodies that are parsed on other threads at the same time, of all sources. More would only share the
+/// processor cores.
+static PARSING: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(cores.min(4))
+});
 
 /// The run gives up on a server that asks for a pause this often in a row.
 const MAX_WAITS: u32 = 20;
@@ -64,6 +75,8 @@ pub(super) enum RequestError {
         until_ms: i64,
         /// The answer of the host.
         why: String,
+        /// Whether it keeps programs out, by a challenge for people.
+        challenges: bool,
     },
     /// The repository refuses: wrong URL, credentials or certificate.
     Refused {
@@ -180,6 +193,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             return Err(RequestError::HostPaused {
                 until_ms: pause.not_before_at,
                 why: pause.reason,
+                challenges: false,
             });
         }
         self.sleep(left, &pause.reason).await
@@ -206,7 +220,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             }
             let begun = Instant::now();
             let answer = tokio::select! {
-                answer = self.transport.send(request) => answer,
+                answer = self.patiently(self.transport.send(request)) => answer,
                 () = self.stop_with_grace() => return Err(RequestError::Stopped),
             };
             self.context.pace.asked(&self.host);
@@ -276,7 +290,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             // Nothing of the answer is left.
             self.turn = Turn::default();
             if pause > self.settings.max_wait {
-                return Err(self.end_for_pause(pause, why)?);
+                return Err(self.end_for_pause(pause, why, false)?);
             }
             cost.wait_ms += millis(pause);
             self.sleep(pause, &why).await?;
@@ -326,6 +340,8 @@ impl<'a, T: Transport> Requester<'a, T> {
         let parsed = if body_bytes <= MAX_INLINE_BYTES {
             catch_unwind(AssertUnwindSafe(work)).map_err(|_| "it made the parser fail".to_owned())
         } else {
+            // The semaphore is never closed.
+            let _turn = PARSING.acquire().await;
             let parsed = tokio::task::spawn_blocking(work).await;
             parsed.map_err(|error| error.to_string())
         };
@@ -417,7 +433,7 @@ impl<'a, T: Transport> Requester<'a, T> {
                 at_least: Duration::ZERO,
                 answered,
             }),
-            FetchError::Challenge { .. } => Err(self.end_for_pause(CHALLENGE_PAUSE, why)?),
+            FetchError::Challenge { .. } => Err(self.end_for_pause(CHALLENGE_PAUSE, why, true)?),
             FetchError::Refused { status, .. } => Err(RequestError::Refused {
                 why,
                 status: Some(status),
@@ -429,9 +445,18 @@ impl<'a, T: Transport> Requester<'a, T> {
     }
 
     /// Ends the run for a long pause of the host, and stores the pause.
-    fn end_for_pause(&mut self, pause: Duration, why: String) -> Result<RequestError, StoreError> {
+    fn end_for_pause(
+        &mut self,
+        pause: Duration,
+        why: String,
+        challenges: bool,
+    ) -> Result<RequestError, StoreError> {
         let until_ms = self.store_pause(pause, &why)?;
-        Ok(RequestError::HostPaused { until_ms, why })
+        Ok(RequestError::HostPaused {
+            until_ms,
+            why,
+            challenges,
+        })
     }
 
     /// Stores the pause of the host, for the next run.
@@ -479,7 +504,20 @@ impl<'a, T: Transport> Requester<'a, T> {
         tokio::time::sleep(STOP_GRACE).await;
     }
 
+    /// Waits for an answer. Leaves the place to others when that takes long.
+    async fn patiently<R>(&self, sending: impl Future<Output = R>) -> R {
+        let mut sending = pin!(sending);
+        match tokio::time::timeout(place::PATIENCE, &mut sending).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let _left = self.context.place.leave();
+                sending.await
+            }
+        }
+    }
+
     async fn pause(&self, pause: Duration) -> Result<(), RequestError> {
+        let _left = (pause >= place::LONG_PAUSE).then(|| self.context.place.leave());
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
             () = self.context.stop.requested() => Err(RequestError::Stopped),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 /// Where the configured server is, shared by the resolver and the check of redirects.
@@ -97,11 +98,16 @@ impl NetworkPolicy {
     }
 }
 
+/// Names that are resolved at the same time. Each takes a thread of the runtime until the system answers.
+static RESOLVING: Semaphore = Semaphore::const_new(8);
+
 impl Resolve for NetworkPolicy {
     fn resolve(&self, name: Name) -> Resolving {
         let this = self.clone();
         Box::pin(async move {
             let host = name.as_str();
+            // The semaphore is never closed. The turn ends with the wait, the system's thread a little later.
+            let _turn = RESOLVING.acquire().await;
             // The caller sets the port.
             let found = tokio::net::lookup_host((host, 0))
                 .await

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::contradiction::ShownBy;
 use super::days;
@@ -45,30 +45,83 @@ impl PassWriter {
     ///
     /// `now_ms` is our wall clock in milliseconds since 1970; it only dates versions.
     pub fn apply(&mut self, steps: &[PackedStep], now_ms: i64) -> Result<Vec<Applied>, StoreError> {
-        let (store, source, pass) = (&self.store, self.source, self.pass);
-        let (proof_rule, listed) = (self.proof_rule, &mut self.listed);
-        store.write("storing a page", |transaction| {
-            // All steps of a pass have one format.
-            let prefix = steps.first().map_or("", |step| &step.metadata_prefix);
-            let recent_keys = store.take_recent_keys();
-            let records =
-                RecordWriter::begin(transaction, source, pass, now_ms, prefix, recent_keys)?;
-            let mut writer = StepWriter {
-                connection: transaction,
-                source,
-                pass,
-                proof_rule,
-                now_ms,
-                listed,
-                records,
-            };
-            let applied = steps
-                .iter()
-                .map(|step| writer.apply(step))
-                .collect::<rusqlite::Result<_>>()?;
-            store.keep_recent_keys(writer.records.finish()?);
-            Ok(applied)
-        })
+        let batch = Batch {
+            writer: self,
+            steps,
+            now_ms,
+        };
+        let applied = Self::apply_together(&mut [batch])?;
+        Ok(applied.into_iter().flatten().collect())
+    }
+
+    /// Stores the steps of several passes in one transaction: all of them, or none. Gives what became of
+    /// the steps of each batch, in their order.
+    ///
+    /// All writers are of one store.
+    pub fn apply_together(batches: &mut [Batch<'_>]) -> Result<Vec<Vec<Applied>>, StoreError> {
+        let Some(first) = batches.first() else {
+            return Ok(Vec::new());
+        };
+        let store = Arc::clone(&first.writer.store);
+        let applied = store.write("storing a page", |transaction| {
+            batches
+                .iter_mut()
+                .map(|batch| batch.apply(&store, transaction))
+                .collect()
+        })?;
+        for batch in batches {
+            batch.writer.listed.keep();
+        }
+        Ok(applied)
+    }
+}
+
+/// Steps of one pass, to be stored in order together with those of other passes.
+pub struct Batch<'a> {
+    /// The writer of the pass.
+    pub writer: &'a mut PassWriter,
+    /// The steps.
+    pub steps: &'a [PackedStep],
+    /// Our wall clock in milliseconds since 1970; it only dates versions.
+    pub now_ms: i64,
+}
+
+impl Batch<'_> {
+    fn apply(
+        &mut self,
+        store: &Store,
+        transaction: &Transaction<'_>,
+    ) -> rusqlite::Result<Vec<Applied>> {
+        let PassWriter {
+            source,
+            pass,
+            proof_rule,
+            listed,
+            ..
+        } = &mut *self.writer;
+        listed.begin();
+        // All steps of a pass have one format.
+        let prefix = self.steps.first().map_or("", |step| &step.metadata_prefix);
+        let recent_keys = store.take_recent_keys();
+        let now_ms = self.now_ms;
+        let records =
+            RecordWriter::begin(transaction, *source, *pass, now_ms, prefix, recent_keys)?;
+        let mut writer = StepWriter {
+            connection: transaction,
+            source: *source,
+            pass: *pass,
+            proof_rule: *proof_rule,
+            now_ms,
+            listed,
+            records,
+        };
+        let applied = self
+            .steps
+            .iter()
+            .map(|step| writer.apply(step))
+            .collect::<rusqlite::Result<_>>()?;
+        store.keep_recent_keys(writer.records.finish()?);
+        Ok(applied)
     }
 }
 

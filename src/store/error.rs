@@ -167,6 +167,28 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The same error once more, if it is about the whole file: whatever else is written would fail too.
+    pub fn for_all_writers(&self) -> Option<Self> {
+        Some(match self {
+            Self::Locked { path } => Self::Locked { path: path.clone() },
+            Self::Full { path } => Self::Full { path: path.clone() },
+            Self::ReadOnly { path, reason } => Self::ReadOnly {
+                path: path.clone(),
+                reason: reason.clone(),
+            },
+            Self::Damaged { path, reason } => Self::Damaged {
+                path: path.clone(),
+                reason: reason.clone(),
+            },
+            Self::NewerSchema { path, found, known } => Self::NewerSchema {
+                path: path.clone(),
+                found: *found,
+                known: *known,
+            },
+            _ => return None,
+        })
+    }
+
     /// The store's error for an error of SQLite.
     pub(super) fn from_sqlite(path: &Path, doing: &str, error: rusqlite::Error) -> Self {
         let path = path.to_owned();

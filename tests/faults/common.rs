@@ -13,7 +13,7 @@ use harvestd::clock::Clock;
 use harvestd::end::End;
 use harvestd::harvest::progress::{Event, Progress};
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
+use harvestd::harvest::{CommitMode, Context, Pace, Place, Report, RunOptions, harvest};
 use harvestd::http::ClientSettings;
 use harvestd::oai::client::{Answer, Client, Transport};
 use harvestd::oai::error::FetchError;
@@ -343,6 +343,7 @@ impl World {
         drop(switch);
         Context {
             pace: Pace::default(),
+            place: Place::default(),
             commit_mode: CommitMode::default(),
             store: Arc::new(Store::open(&self.place.path()).unwrap()),
             clock: Clock::Manual(self.now_ms.clone()),

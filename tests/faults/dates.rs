@@ -9,6 +9,7 @@ use harvestd::harvest::{RunOptions, harvest_all};
 use harvestd::http::Secret;
 use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::WarningKind;
+use std::num::NonZeroUsize;
 
 use crate::common::*;
 use crate::support::Program;
@@ -26,6 +27,8 @@ fn put(repository: &Repository, number: usize, datestamp: Datestamp) {
     item.datestamp = datestamp;
     repository.with_model(|model| model.insert(item));
 }
+
+const MANY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 #[tokio::test]
 async fn b01_until_is_lowered_silently() {
@@ -587,7 +590,7 @@ async fn b15_sources_share_nothing() {
     other.metadata_prefix = "oai_doaj".to_owned();
     let all = [late, settings("plain", &base), other];
     let context = world.context();
-    let reports = harvest_all(&context, &all, &RunOptions::default()).await;
+    let reports = harvest_all(&context, &all, &RunOptions::default(), MANY).await;
     assert_eq!(reports[0].counts.new, 3);
     assert_eq!(reports[1].counts.new, 6, "neither from nor prefix leak");
     assert_eq!(reports[2].watermarks, [], "nothing matches this prefix");

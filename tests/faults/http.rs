@@ -15,6 +15,7 @@ use harvestd::harvest::settings::SourceSettings;
 use harvestd::harvest::{RunOptions, harvest_all};
 use harvestd::http::Secret;
 use harvestd::store::WarningKind;
+use std::num::NonZeroUsize;
 
 use crate::common::*;
 use crate::support::Program;
@@ -22,6 +23,8 @@ use crate::support::Program;
 /// The repository's clock, and a second later, as HTTP writes them.
 const NOON_HTTP: &str = "Mon, 01 Jun 2026 12:00:00 GMT";
 const SECOND_LATER: &str = "Mon, 01 Jun 2026 12:00:01 GMT";
+
+const MANY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 #[tokio::test]
 async fn c01_unavailable_until_a_date() {
@@ -77,7 +80,7 @@ async fn c03_pause_of_a_day() {
         assert_incomplete(&world.run().await, &["a pause of 86400 s"]);
         let context = world.context();
         let second = settings("second", &world.repository.base_url());
-        let reports = harvest_all(&context, &[second], &RunOptions::default()).await;
+        let reports = harvest_all(&context, &[second], &RunOptions::default(), MANY).await;
         assert_incomplete(&reports[0], &["a pause of 86400 s"]);
         assert_eq!(
             world.repository.requests().len(),
@@ -150,7 +153,7 @@ async fn c04_two_sources_of_one_host_keep_one_pace() {
         delay: Duration::from_millis(150),
         ..settings(name, &base)
     });
-    let reports = harvest_all(&world.context(), &sources, &RunOptions::default()).await;
+    let reports = harvest_all(&world.context(), &sources, &RunOptions::default(), MANY).await;
     assert!(reports.iter().all(|report| report.end == End::Complete));
     let requests = world.repository.requests();
     assert_eq!(requests.len(), 8);
@@ -455,7 +458,7 @@ async fn c20_many_sources_of_one_host() {
     ];
     all[0].client.contact = Some("a@x.example".to_owned());
     all[1].client.contact = Some("b@x.example".to_owned());
-    let reports = harvest_all(&world.context(), &all, &RunOptions::default()).await;
+    let reports = harvest_all(&world.context(), &all, &RunOptions::default(), MANY).await;
     assert!(reports.iter().all(|report| report.end == End::Complete));
     let requests = world.repository.requests();
     for pair in requests.windows(2) {

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use harvestd::clock::Clock;
 use harvestd::end::End;
 use harvestd::harvest::settings::SourceSettings;
-use harvestd::harvest::{CommitMode, Context, Pace, Report, RunOptions, harvest};
+use harvestd::harvest::{CommitMode, Context, Pace, Place, Report, RunOptions, harvest};
 use harvestd::http::ClientSettings;
 use harvestd::oai::Datestamp;
 use harvestd::stop::stop_switch;
@@ -400,6 +400,7 @@ fn harvest_once(
     };
     let context = Context {
         pace: Pace::default(),
+        place: Place::default(),
         commit_mode: stage.commit_mode(),
         store: stage.store()?,
         clock: Clock::Manual(Arc::clone(&member.site.lock().unwrap().clock)),
@@ -527,7 +528,7 @@ impl Stage {
 
     fn commit_mode(&self) -> CommitMode {
         match self.keeping {
-            Keeping::Processes { .. } => CommitMode::Background,
+            Keeping::Processes { .. } => CommitMode::default(),
             Keeping::Open(_) => CommitMode::Inline,
         }
     }

@@ -4,7 +4,7 @@ mod dry_run;
 mod summary;
 
 use std::io::Write;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
 use crate::end::End;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{CommitMode, Context, Pace, RunOptions, harvest_all};
+use crate::harvest::{CommitMode, Context, Pace, Place, RunOptions, harvest_all};
 use crate::oai::Datestamp;
 use crate::stop::stop_switch;
 use crate::store::{Store, StoreError};
@@ -60,6 +60,9 @@ pub struct Args {
     /// Go on with sources that wait because a run brought far more records than are known
     #[arg(long, conflicts_with = "dry_run")]
     pub confirm: bool,
+    /// Harvest at most N hosts at the same time [default: max_hosts of the configuration]
+    #[arg(long, value_name = "N", conflicts_with = "dry_run")]
+    pub jobs: Option<NonZeroUsize>,
     /// Ask the repositories, and store nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -175,8 +178,7 @@ pub async fn run(
     let exit = if args.dry_run {
         dry_run::run(&sources, &options, config, global.json, out).await?
     } else {
-        let confirmed = args.confirm;
-        harvest_and_report(&sources, &options, confirmed, global, config, bars, out).await?
+        harvest_and_report(&sources, &options, args, global, config, bars, out).await?
     };
     if let Some(server) = demo {
         server.shutdown().await;
@@ -199,21 +201,23 @@ pub(super) fn demo_source(base_url: &str) -> anyhow::Result<SourceSettings> {
 async fn harvest_and_report(
     sources: &[SourceSettings],
     options: &RunOptions,
-    confirmed: bool,
+    args: &Args,
     global: &Global,
     config: &Config,
     bars: &MultiProgress,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let context = open_context(config, bars)?;
-    if confirmed {
+    if args.confirm {
         for source in sources {
             context
                 .store
                 .release_growth(&source.name, context.clock.now_ms())?;
         }
     }
-    let reports = harvest_all(&context, sources, options).await;
+    let most_hosts = NonZeroUsize::new(config.daemon.max_hosts).unwrap_or(NonZeroUsize::MIN);
+    let jobs = args.jobs.unwrap_or(most_hosts);
+    let reports = harvest_all(&context, sources, options, jobs).await;
     let optimized = context.store.optimize();
     if global.json {
         writeln!(out, "{}", summary::as_json(&reports))?;
@@ -248,6 +252,7 @@ pub(super) fn open_context(config: &Config, bars: &MultiProgress) -> anyhow::Res
         stop,
         progress: progress::display(bars),
         pace: Pace::default(),
+        place: Place::default(),
         commit_mode: CommitMode::default(),
     })
 }
@@ -295,6 +300,9 @@ mod tests {
             contact: Some("a@b.org".to_owned()),
             log: None,
             log_format: LogFormat::Text,
+            include: Vec::new(),
+            default_prefix: "oai_dc".to_owned(),
+            groups: Vec::new(),
             sources: names.iter().map(source).collect(),
             documents: Default::default(),
             dedup: Clustering::default(),

@@ -9,7 +9,7 @@ use crate::end::End;
 use crate::harvest::progress::Progress;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{
-    CommitMode, Context, DeletionPolicy, Pace, RunOptions, harvest, host, reconcile,
+    CommitMode, Context, DeletionPolicy, Pace, Place, RunOptions, harvest, host, reconcile,
 };
 use crate::oai::client::Client;
 use crate::output::OutputSettings;
@@ -18,7 +18,7 @@ use crate::output::export::write_file;
 use crate::output::push::{PushContext, PushOptions, PushProgress, has_changes, push};
 use crate::schedule::Retry;
 use crate::stop::Stop;
-use crate::store::{Counts, JobKey, JobKind, JobOutcome, Reader, Store, StoreError};
+use crate::store::{Counts, Health, Job, JobKey, JobKind, JobOutcome, Reader, Store, StoreError};
 
 /// What one job does, with its settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ pub(super) enum JobSettings {
 }
 
 /// What a job uses while no other job may.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Resource {
     /// A host: it is asked by one source at a time, and `max_hosts` bounds how many are in use.
     Host(String),
@@ -62,6 +62,10 @@ pub(super) struct JobContext {
     pub(super) registry: Arc<StatusRegistry>,
     pub(super) progress: Arc<dyn Progress>,
     pub(super) pace: Pace,
+    /// The place of this run among those of `max_hosts`.
+    pub(super) place: Place,
+    /// The threads that store the pages of all passes.
+    pub(super) commit_mode: CommitMode,
 }
 
 /// How a run ended, and what it did.
@@ -70,6 +74,8 @@ pub(super) struct RunResult {
     pub(super) outcome: JobOutcome,
     /// Why it did not succeed, or what a person has to know of it.
     pub(super) message: Option<String>,
+    /// Whether the repository refuses every request.
+    pub(super) refused: bool,
     pub(super) work: Work,
 }
 
@@ -90,6 +96,7 @@ impl RunResult {
         Self {
             outcome: JobOutcome::Failed,
             message: Some(message),
+            refused: false,
             work: Work::Unknown,
         }
     }
@@ -99,6 +106,7 @@ impl RunResult {
         Self {
             outcome,
             message,
+            refused: false,
             work,
         }
     }
@@ -129,12 +137,24 @@ impl JobSettings {
         matches!(self, Self::Harvest(_) | Self::Reconcile(..))
     }
 
-    /// When it runs again after a failure.
-    pub(super) fn retry(&self) -> Retry {
+    /// When it runs again after a failure. `row` says how it went so far.
+    ///
+    /// A host is asked again after an hour, then less and less often: once a day, and if it is dead or refuses
+    /// us for days, after a third of the time since, up to a week. It comes back by itself.
+    pub(super) fn retry(&self, row: Option<&Job>) -> Retry {
         let hour = Duration::from_secs(3600);
         let half_hour = Duration::from_secs(1800);
         let (first_pause, longest_pause) = match self {
-            Self::Harvest(_) | Self::Reconcile(..) => (hour, hour),
+            Self::Harvest(_) | Self::Reconcile(..) => match row.and_then(long_pause) {
+                Some(pause) => {
+                    return Retry {
+                        first_pause: pause,
+                        longest_pause: pause,
+                        tick_ends_pause: false,
+                    };
+                }
+                None => (hour, 24 * hour),
+            },
             // A push has already retried with shorter pauses itself, so its pauses go on doubling.
             Self::Push(settings) => {
                 let times = 1_u32.checked_shl(settings.retries).unwrap_or(u32::MAX);
@@ -187,6 +207,18 @@ impl JobSettings {
     }
 }
 
+/// The pause of a host that has failed for days; `None` for the others.
+fn long_pause(row: &Job) -> Option<Duration> {
+    let day = Duration::from_secs(24 * 3600);
+    let failing_for = Duration::from_millis(u64::try_from(row.failing_for_ms()).ok()?);
+    let asks_less = match row.health() {
+        Health::Dead => true,
+        Health::Blocked => failing_for >= 3 * day,
+        _ => false,
+    };
+    asks_less.then(|| (failing_for / 3).clamp(day, 7 * day))
+}
+
 fn harvest_context(context: JobContext, stop: &Stop) -> Context {
     Context {
         store: context.store,
@@ -194,7 +226,8 @@ fn harvest_context(context: JobContext, stop: &Stop) -> Context {
         stop: stop.clone(),
         progress: context.progress,
         pace: context.pace,
-        commit_mode: CommitMode::default(),
+        place: context.place,
+        commit_mode: context.commit_mode,
     }
 }
 
@@ -205,7 +238,10 @@ async fn run_harvest(context: JobContext, source: &SourceSettings, stop: Stop) -
     };
     let context = harvest_context(context, &stop);
     let report = harvest(&context, &client, source, &RunOptions::default()).await;
-    RunResult::of(report.end, &stop, Work::Stored(report.counts))
+    RunResult {
+        refused: report.refused,
+        ..RunResult::of(report.end, &stop, Work::Stored(report.counts))
+    }
 }
 
 async fn run_reconcile(
@@ -238,6 +274,7 @@ async fn run_reconcile(
         return RunResult {
             outcome: JobOutcome::Succeeded,
             message: outcome.end.why().map(str::to_owned),
+            refused: false,
             work,
         };
     }
@@ -283,11 +320,13 @@ fn run_export(context: &JobContext, settings: &ExportSettings, stop: &Stop) -> R
         Ok(report) if report.stopped => RunResult {
             outcome: JobOutcome::Interrupted,
             message: None,
+            refused: false,
             work: Work::Unknown,
         },
         Ok(report) => RunResult {
             outcome: JobOutcome::Succeeded,
             message: None,
+            refused: false,
             work: Work::Delivered(Delivered {
                 added: report.records,
                 deleted: report.deletions,
@@ -295,5 +334,37 @@ fn run_export(context: &JobContext, settings: &ExportSettings, stop: &Stop) -> R
             }),
         },
         Err(error) => RunResult::failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_fails_for_days_is_asked_less_and_less() {
+        let hour = 3600;
+        let day = 24 * hour;
+        let job = |failures, failing_for: i64, refused| Job {
+            outcome: Some(JobOutcome::Failed),
+            failures,
+            failing_since: Some(0),
+            ended_at: Some(failing_for * 1000),
+            refused,
+            ..Job::unknown(JobKey::new(JobKind::Harvest, "a"))
+        };
+        let cases = [
+            ("down for a day", job(5, day, false), None),
+            ("seldom asked", job(3, 9 * day, false), None),
+            ("dead", job(8, 3 * day, false), Some(day)),
+            ("dead for longer", job(9, 6 * day, false), Some(2 * day)),
+            ("dead for a year", job(99, 365 * day, false), Some(7 * day)),
+            ("refused once", job(1, 0, true), None),
+            ("refused for days", job(4, 6 * day, true), Some(2 * day)),
+        ];
+        for (case, row, expected) in cases {
+            let seconds = long_pause(&row).map(|pause| pause.as_secs());
+            assert_eq!(seconds, expected.map(|pause| pause as u64), "{case}");
+        }
     }
 }

@@ -5,29 +5,36 @@
 //! nothing to lock. What a job waits for and how its last run ended is its row in the store, which commands
 //! such as `harvestd push` write too.
 //!
+//! A tick looks only at the jobs that something has happened to, or whose time has come; once a minute it looks
+//! at all, since other processes write their rows too.
+//!
 //! - `job`: the kinds of jobs, and one run of each
+//! - `queue`: which jobs have to be looked at, and which are due
 //! - `command`: what a person may request
 //! - `reload`: what a new configuration changes
 //! - `ticker`: calls for a tick each minute
 
 mod command;
 mod job;
+mod queue;
 mod reload;
 pub(super) mod ticker;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::Instant;
 
 pub(super) use self::command::{Answer, Command, Requested};
 use self::job::{JobContext, JobSettings, Request, Resource, RunResult, Work};
+use self::queue::{Class, DueJob, Queue};
 use super::status::{Delivered, StatusRegistry};
 use super::{Service, systemd};
 use crate::config::Config;
-use crate::harvest::Pace;
+use crate::harvest::{CommitMode, Pace, Place, has_room};
 use crate::schedule::{NextRun, Reason, Schedule, Situation, next_run, part_of_spread};
 use crate::stop::{Stop, StopSwitch, stop_switch};
 use crate::store::{
@@ -35,8 +42,12 @@ use crate::store::{
     StoreError,
 };
 
-/// The longest time between two ticks. A wall clock can be set, so no sleep trusts it for longer.
+/// The longest time between two ticks, and between two looks at all jobs. A wall clock can be set, so no sleep
+/// trusts it for longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// Of the hosts that failed last time, as many are harvested at the same time as this part of `max_hosts`.
+const PLACES_FOR_EACH_PROBE: usize = 8;
 
 /// The time until the next tick if the store cannot be read or written.
 const STORE_TROUBLE_SLEEP: Duration = Duration::from_secs(10);
@@ -59,18 +70,13 @@ struct ScheduledJob {
 struct ActiveRun {
     key: JobKey,
     resource: Resource,
+    /// Whose places it shares, and its own.
+    class: Class,
+    place: Place,
     switch: StopSwitch,
     /// A person requested it, so closing hours do not stop it.
     requested: bool,
     stopping: bool,
-}
-
-/// A job that should run now.
-#[derive(Clone)]
-struct DueJob {
-    key: JobKey,
-    requested: bool,
-    last_at: i64,
 }
 
 /// What the store knows at the time of a tick.
@@ -91,8 +97,18 @@ pub(super) struct Scheduler {
     /// Given to each run.
     context: JobContext,
     jobs: BTreeMap<JobKey, ScheduledJob>,
+    /// The pushes and exports that follow passes.
+    after_pass: Vec<JobKey>,
+    queue: Queue,
+    /// When all jobs were looked at; `None` if they have to be looked at now.
+    all_looked_at: Option<Instant>,
     tasks: JoinSet<RunResult>,
     running: HashMap<task::Id, ActiveRun>,
+    /// The runs by what they use, and by their jobs.
+    in_use: HashMap<Resource, task::Id>,
+    active: HashMap<JobKey, task::Id>,
+    /// Told when a run leaves its place to others.
+    place_left: Arc<Notify>,
     /// Decides with its name by which part of the spread a job runs late.
     spread_seed: i64,
     /// Changes of rows that are not in the store yet.
@@ -132,10 +148,18 @@ impl Scheduler {
                 registry,
                 progress: service.progress,
                 pace: Pace::default(),
+                place: Place::default(),
+                commit_mode: CommitMode::default(),
             },
             jobs: BTreeMap::new(),
+            after_pass: Vec::new(),
+            queue: Queue::default(),
+            all_looked_at: None,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            in_use: HashMap::new(),
+            active: HashMap::new(),
+            place_left: Arc::default(),
             spread_seed,
             unsaved: Vec::new(),
             answers: Vec::new(),
@@ -167,6 +191,7 @@ impl Scheduler {
                 Some(requested) = commands.recv() => self.carry_out(requested),
                 Some(()) = reloads.recv() => self.reload(),
                 () = ticks.notified() => {}
+                () = self.place_left.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -228,65 +253,142 @@ impl Scheduler {
 
     /// Starts what is due and can run now. Says when to look again.
     fn plan(&mut self) -> Result<Duration, StoreError> {
-        let stored = self.read_store()?;
-        let mut sleep = LONGEST_SLEEP;
+        let now_ms = self.registry.now_ms();
+        let mut looked_at = self.queue.take_marked(now_ms);
+        let all = self
+            .all_looked_at
+            .is_none_or(|at| at.elapsed() >= LONGEST_SLEEP);
+        // If the store fails now, everything has to be looked at again.
+        let all_looked_at = self.all_looked_at.take();
+        let stored = if all {
+            looked_at = self.jobs.keys().cloned().collect();
+            self.read_store(now_ms)?
+        } else {
+            looked_at = with_pairs(looked_at);
+            self.read_rows(&looked_at, now_ms)?
+        };
+        let goes_idle = self.look_at(&looked_at, &stored)?;
+        self.start_due(&looked_at)?;
+        for key in &looked_at {
+            if self.queue.due(key).is_some()
+                && let Some(why) = self.obstacle(key)
+            {
+                self.note_due(key, &stored, why);
+            }
+        }
+        if all {
+            // Nobody plans jobs that are not configured any more.
+            for (key, row) in &stored.jobs {
+                if !self.jobs.contains_key(key) && !row.is_running() {
+                    self.set_plan(key, Some(row), JobPlan::default());
+                }
+            }
+        }
+        self.all_looked_at = all_looked_at.filter(|_| !all).or(Some(Instant::now()));
+        let next_at = self.queue.next_at().unwrap_or(i64::MAX);
+        let left = next_at.saturating_sub(self.registry.now_ms());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        Ok(match goes_idle {
+            true => Duration::ZERO,
+            false => left.min(LONGEST_SLEEP),
+        })
+    }
+
+    /// Puts jobs into the queue, or takes them out, by what the store knows of them. Says whether one has to
+    /// be looked at again at once. Both jobs of a source are looked at together.
+    fn look_at(
+        &mut self,
+        keys: &BTreeSet<JobKey>,
+        stored: &StoreState,
+    ) -> Result<bool, StoreError> {
         let mut due = Vec::new();
-        let keys: Vec<JobKey> = self.jobs.keys().cloned().collect();
+        let mut goes_idle = false;
         for key in keys {
-            let row = stored.jobs.get(&key);
-            if self.is_running(&key) {
-                self.stop_outside_hours(&key, stored.now_ms);
+            self.queue.remove(key);
+            let row = stored.jobs.get(key);
+            if self.active.contains_key(key) {
+                self.stop_outside_hours(key, stored.now_ms);
                 continue;
             }
-            if row.is_some_and(Job::runs_elsewhere) {
+            if row.is_some_and(Job::runs_elsewhere) || !self.jobs.contains_key(key) {
                 continue;
             }
-            let Some(situation) = self.situation(&key, &stored)? else {
-                self.set_plan(&key, row, JobPlan::default());
+            let Some(situation) = self.situation(key, stored)? else {
+                self.set_plan(key, row, JobPlan::default());
                 continue;
             };
-            let Some(scheduled) = self.jobs.get(&key) else {
+            let Some(scheduled) = self.jobs.get(key) else {
                 continue;
             };
             let next = next_run(&scheduled.schedule, &situation, stored.now_ms);
             let plan = plan_of(next, &scheduled.settings);
             if next != NextRun::Now {
                 if let NextRun::At(at, _) = next {
-                    let left = u64::try_from(at - stored.now_ms).unwrap_or_default();
-                    sleep = sleep.min(Duration::from_millis(left));
+                    self.queue.wait(key, at);
                 }
-                self.set_plan(&key, row, plan);
-            } else if self.is_idle(&key, &situation)? {
+                self.set_plan(key, row, plan);
+            } else if self.is_idle(key, &situation)? {
                 // Its ticks count from now on, so the next look plans it.
-                sleep = Duration::ZERO;
+                self.queue.mark(key);
+                goes_idle = true;
             } else {
+                let probes = row.is_some_and(|row| row.failures > 0) && !situation.requested;
                 due.push(DueJob {
-                    requested: situation.requested,
+                    class: match key.kind {
+                        JobKind::Push | JobKind::Export => Class::Delivery,
+                        JobKind::Harvest | JobKind::Reconcile if probes => Class::Probe,
+                        JobKind::Harvest | JobKind::Reconcile => Class::Harvest,
+                    },
+                    unasked: !situation.requested,
                     last_at: situation.last_at,
-                    key,
+                    key: key.clone(),
                 });
             }
         }
-        self.one_per_source(&mut due, &stored);
-        // Requested jobs first, then those that have waited longest.
-        due.sort_by_key(|job| (!job.requested, job.last_at));
+        self.one_per_source(&mut due, stored);
         for job in due {
-            match self.obstacle(&job.key) {
-                None => self.start(job),
-                Some(why) => self.set_due(&job.key, &stored, why),
-            }
+            self.queue.set_due(job);
         }
-        // Nobody plans jobs that are not configured any more.
-        for (key, row) in &stored.jobs {
-            if !self.jobs.contains_key(key) && !row.is_running() {
-                self.set_plan(key, Some(row), JobPlan::default());
-            }
-        }
-        Ok(sleep)
+        Ok(goes_idle)
     }
 
-    fn read_store(&self) -> Result<StoreState, StoreError> {
-        let now_ms = self.registry.now_ms();
+    /// Starts the due jobs that can run now, those that have waited longest first. `looked_at` are those whose
+    /// rows were just read.
+    fn start_due(&mut self, looked_at: &BTreeSet<JobKey>) -> Result<(), StoreError> {
+        for class in Class::ALL {
+            let mut after: Option<DueJob> = None;
+            while self.has_room(class)
+                && let Some(job) = self.queue.next_due(class, after.as_ref()).cloned()
+            {
+                let free = self.obstacle(&job.key).is_none();
+                if free && !looked_at.contains(&job.key) {
+                    // Much may have happened since it became due.
+                    let pair = with_pairs(BTreeSet::from([job.key.clone()]));
+                    let stored = self.read_rows(&pair, self.registry.now_ms())?;
+                    self.look_at(&pair, &stored)?;
+                }
+                if free && let Some(due) = self.queue.due(&job.key).cloned() {
+                    self.start(due);
+                }
+                after = Some(job);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one more run of this class may begin.
+    fn has_room(&self, class: Class) -> bool {
+        let most = self.config.daemon.max_hosts;
+        let most = match class {
+            Class::Delivery => return true,
+            Class::Harvest => most,
+            Class::Probe => (most / PLACES_FOR_EACH_PROBE).max(1),
+        };
+        let runs = self.running.values().filter(|run| run.class == class);
+        has_room(runs.map(|run| &run.place), most)
+    }
+
+    fn read_store(&self, now_ms: i64) -> Result<StoreState, StoreError> {
         let jobs = self.reader.jobs()?.into_iter();
         let sources = self.reader.sources()?.into_iter();
         let pauses = self.reader.host_pauses()?.into_iter();
@@ -301,6 +403,38 @@ impl Scheduler {
                 .map(|pause| (pause.host, pause.not_before_at))
                 .collect(),
         })
+    }
+
+    /// What the store knows of these jobs.
+    fn read_rows(&self, keys: &BTreeSet<JobKey>, now_ms: i64) -> Result<StoreState, StoreError> {
+        let mut stored = StoreState {
+            now_ms,
+            jobs: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            host_pauses: BTreeMap::new(),
+        };
+        for key in keys {
+            let Some(scheduled) = self.jobs.get(key) else {
+                continue;
+            };
+            if let Some(job) = self.reader.job(key)? {
+                stored.jobs.insert(key.clone(), job);
+            }
+            if let Resource::Host(host) = scheduled.settings.resource()
+                && !stored.sources.contains_key(&key.name)
+            {
+                let pause = self.reader.host_pause(&host)?;
+                let pause = pause.filter(|pause| pause.left(now_ms).is_some());
+                stored
+                    .host_pauses
+                    .extend(pause.map(|pause| (pause.host, pause.not_before_at)));
+                let source = self.reader.source(&key.name)?;
+                stored
+                    .sources
+                    .extend(source.map(|source| (source.name.clone(), source)));
+            }
+        }
+        Ok(stored)
     }
 
     /// What decides when a job runs; `None` if only a request starts it.
@@ -319,10 +453,11 @@ impl Scheduler {
         let cut_off = matches!(outcome, Some(JobOutcome::Interrupted))
             || (outcome == Some(JobOutcome::Failed) && scheduled.retry_now);
         let ended_at = row.and_then(|row| row.ended_at);
+        let paused = row.is_some_and(|row| row.paused_at.is_some());
         let mut situation = Situation {
             last_at: ended_at.unwrap_or_default(),
             failures: failed.then(|| row.map_or(1, |row| row.failures.max(1))),
-            retry: Some(scheduled.settings.retry()),
+            retry: Some(scheduled.settings.retry(row)),
             unfinished: has_ticks && cut_off,
             requested: scheduled.requested.is_some(),
             ..Situation::default()
@@ -332,7 +467,9 @@ impl Scheduler {
             JobSettings::Reconcile(..) => {
                 // The first reconcile comes with the first tick after the first pass.
                 let first_pass_at = match (ended_at, stored.sources.get(&key.name)) {
-                    (None, Some(source)) => self.reader.first_pass_at(source.id)?,
+                    (None, Some(source)) if has_ticks || paused => {
+                        self.reader.first_pass_at(source.id)?
+                    }
                     _ => None,
                 };
                 match ended_at.or(first_pass_at) {
@@ -355,7 +492,7 @@ impl Scheduler {
             }
         }
         if let Resource::Host(host) = scheduled.settings.resource() {
-            situation.paused = row.is_some_and(|row| row.paused_at.is_some());
+            situation.paused = paused;
             situation.host_until = stored.host_pauses.get(&host).copied();
             situation.part_of_spread = part_of_spread(self.spread_seed, &key.name);
             if !has_ticks {
@@ -385,16 +522,14 @@ impl Scheduler {
     /// A pass comes first, unless a person requested the reconcile or its list is open: the pass would go on
     /// with that list, which would then be no list to reconcile with. A failed reconcile holds up no pass.
     fn one_per_source(&mut self, due: &mut Vec<DueJob>, stored: &StoreState) {
+        let all_due: HashSet<JobKey> = due.iter().map(|job| job.key.clone()).collect();
         let passes: Vec<usize> = (0..due.len())
             .filter(|number| due[*number].key.kind == JobKind::Harvest)
             .collect();
         let mut later = BTreeSet::new();
         for number in passes {
-            let DueJob {
-                key: pass,
-                requested,
-                last_at,
-            } = due[number].clone();
+            let job = due[number].clone();
+            let pass = job.key.clone();
             let key = JobKey::new(JobKind::Reconcile, &pass.name);
             let Some(scheduled) = self.jobs.get(&key) else {
                 continue;
@@ -408,7 +543,7 @@ impl Scheduler {
                 source.traits.reconciling_since.is_some() && source.traits.settling.is_none()
             });
             let first = scheduled.requested.is_some() || (wanted && list_is_open && !failed);
-            let is_due = due.iter().any(|job| job.key == key);
+            let is_due = all_due.contains(&key);
             match (is_due, first) {
                 (true, true) => {
                     later.insert((pass, "its reconcile comes first"));
@@ -418,18 +553,15 @@ impl Scheduler {
                 }
                 (false, true) if list_is_open && !failed => {
                     later.insert((pass, "its reconcile comes first"));
-                    due.push(DueJob {
-                        key,
-                        requested,
-                        last_at,
-                    });
+                    due.push(DueJob { key, ..job });
                 }
                 (false, _) => {}
             }
         }
-        due.retain(|job| later.iter().all(|(key, _)| *key != job.key));
-        for (key, why) in later {
-            self.set_due(&key, stored, why.to_owned());
+        let out: HashSet<&JobKey> = later.iter().map(|(key, _)| key).collect();
+        due.retain(|job| !out.contains(&job.key));
+        for (key, why) in &later {
+            self.note_due(key, stored, (*why).to_owned());
         }
     }
 
@@ -437,10 +569,24 @@ impl Scheduler {
     fn obstacle(&self, key: &JobKey) -> Option<String> {
         let settings = &self.jobs.get(key)?.settings;
         let wanted = settings.resource();
-        if let Some(other) = self.running.values().find(|run| run.resource == wanted) {
+        let user = self.in_use.get(&wanted).and_then(|id| self.running.get(id));
+        if let Some(other) = user {
             return Some(match &wanted {
                 Resource::Host(host) => format!("{} is using host {host}", other.key),
                 Resource::Output(_) | Resource::Cores => format!("{} is running", other.key),
+            });
+        }
+        let class = self.queue.due(key).map_or(Class::Harvest, |job| job.class);
+        if settings.harvests() && !self.has_room(class) {
+            let most = self.config.daemon.max_hosts;
+            return Some(match class {
+                Class::Probe => format!(
+                    "it failed last time, and an {PLACES_FOR_EACH_PROBE}th of the {most} hosts of max_hosts \
+                     that failed are in use"
+                ),
+                Class::Harvest | Class::Delivery => {
+                    format!("{most} hosts are in use, which is max_hosts")
+                }
             });
         }
         let store = &self.context.store;
@@ -449,30 +595,23 @@ impl Scheduler {
             Resource::Output(output) => store.output_is_locked(output),
             Resource::Cores => false,
         };
-        if locked {
-            return Some(format!(
+        locked.then(|| {
+            format!(
                 "another process is using {} {}",
                 key.kind.subject(),
                 key.name
-            ));
-        }
-        if settings.harvests() {
-            let used: BTreeSet<&Resource> = self
-                .running
-                .values()
-                .map(|run| &run.resource)
-                .filter(|resource| matches!(resource, Resource::Host(_)))
-                .collect();
-            let most = self.config.daemon.max_hosts;
-            if used.len() >= most {
-                return Some(format!("{most} hosts are in use, which is max_hosts"));
-            }
-        }
-        None
+            )
+        })
     }
 
     fn start(&mut self, due: DueJob) {
-        let DueJob { key, requested, .. } = due;
+        let DueJob {
+            key,
+            unasked,
+            class,
+            ..
+        } = due;
+        self.queue.remove(&key);
         let Some(scheduled) = self.jobs.get_mut(&key) else {
             return;
         };
@@ -483,18 +622,24 @@ impl Scheduler {
         scheduled.idle_at = None;
         let resource = scheduled.settings.resource();
         self.registry.job_started(&key);
-        let run = scheduled
-            .settings
-            .clone()
-            .run(request, self.context.clone(), stop);
+        let place = Place::new(Arc::clone(&self.place_left));
+        let context = JobContext {
+            place: place.clone(),
+            ..self.context.clone()
+        };
+        let run = scheduled.settings.clone().run(request, context, stop);
         let task = self.tasks.spawn(run);
         let change = JobChange::Started(Runner::Daemon);
         self.unsaved.push((key.clone(), change));
+        self.in_use.insert(resource.clone(), task.id());
+        self.active.insert(key.clone(), task.id());
         let run = ActiveRun {
             key,
             resource,
+            class,
+            place,
             switch,
-            requested,
+            requested: !unasked,
             stopping: false,
         };
         self.running.insert(task.id(), run);
@@ -509,13 +654,16 @@ impl Scheduler {
                 RunResult::failed(format!("it crashed: {error}")),
             ),
         };
-        let Some(ActiveRun { key, .. }) = self.running.remove(&id) else {
+        let Some(ActiveRun { key, resource, .. }) = self.running.remove(&id) else {
             return;
         };
+        self.in_use.remove(&resource);
+        self.active.remove(&key);
         log_end(&key, &result);
         let RunResult {
             outcome,
             message,
+            refused,
             work,
         } = result;
         let delivered = match work {
@@ -525,12 +673,23 @@ impl Scheduler {
         let succeeded = outcome == JobOutcome::Succeeded;
         self.registry.job_ended(&key, succeeded, delivered);
         let harvested = matches!(key.kind, JobKind::Harvest | JobKind::Reconcile);
-        for (other, scheduled) in &mut self.jobs {
-            let interrupted = *other == key && outcome == JobOutcome::Interrupted;
-            scheduled.maybe_behind |= interrupted || (harvested && scheduled.schedule.after_pass);
+        self.queue.mark(&key);
+        if outcome == JobOutcome::Interrupted
+            && let Some(scheduled) = self.jobs.get_mut(&key)
+        {
+            scheduled.maybe_behind = true;
+        }
+        for other in self.after_pass.iter().filter(|_| harvested) {
+            if let Some(scheduled) = self.jobs.get_mut(other) {
+                scheduled.maybe_behind = true;
+                self.queue.mark(other);
+            }
         }
         let change = JobChange::Ended { outcome, message };
-        self.unsaved.push((key, change));
+        self.unsaved.push((key.clone(), change));
+        if refused {
+            self.unsaved.push((key, JobChange::Refused));
+        }
     }
 
     fn carry_out(&mut self, requested: Requested) {
@@ -553,6 +712,7 @@ impl Scheduler {
         if releases {
             key.kind = JobKind::Harvest;
         }
+        self.queue.mark(&key);
         let answered = match self.jobs.get_mut(&key) {
             None => Answer::Unknown,
             Some(scheduled) => {
@@ -560,7 +720,7 @@ impl Scheduler {
                     // A pass that runs is the one that is requested. A push that runs may be past the
                     // changes that are meant.
                     Command::Run(_) if key.kind == JobKind::Harvest => {
-                        if self.running.values().all(|run| run.key != key) {
+                        if !self.active.contains_key(&key) {
                             scheduled.requested = Some(Request::Run);
                         }
                     }
@@ -597,17 +757,19 @@ impl Scheduler {
                 }
                 self.stop(&key);
             }
+            self.queue.mark(&key);
             self.unsaved.push((key, JobChange::Paused(paused)));
         }
     }
 
     fn is_running(&self, key: &JobKey) -> bool {
-        self.running.values().any(|run| run.key == *key)
+        self.active.contains_key(key)
     }
 
     /// Stops the run of a job after its page or batch.
     fn stop(&mut self, key: &JobKey) {
-        for run in self.running.values_mut().filter(|run| run.key == *key) {
+        let id = self.active.get(key);
+        if let Some(run) = id.and_then(|id| self.running.get_mut(id)) {
             run.switch.stop();
             run.stopping = true;
             self.registry.job_stopping(key);
@@ -622,8 +784,8 @@ impl Scheduler {
         let Schedule {
             hours, time_zone, ..
         } = &scheduled.schedule;
-        let mut runs = self.running.values();
-        let stops = runs.any(|run| run.key == *key && !run.requested && !run.stopping)
+        let run = self.active.get(key).and_then(|id| self.running.get(id));
+        let stops = run.is_some_and(|run| !run.requested && !run.stopping)
             && scheduled.settings.harvests()
             && !hours.open(now_ms, *time_zone);
         if stops {
@@ -648,7 +810,8 @@ impl Scheduler {
         self.unsaved.push((key.clone(), JobChange::Planned(plan)));
     }
 
-    fn set_due(&mut self, key: &JobKey, stored: &StoreState, why: String) {
+    /// Notes why a due job does not begin.
+    fn note_due(&mut self, key: &JobKey, stored: &StoreState, why: String) {
         let plan = JobPlan {
             state: JobState::Due,
             reason: Some(why),
@@ -668,6 +831,7 @@ impl Scheduler {
         let line = match (self.registry.trouble(), running.as_slice()) {
             (Some(trouble), _) => trouble,
             (None, []) => "idle".to_owned(),
+            (None, running) if running.len() > 8 => format!("running: {} jobs", running.len()),
             (None, running) => format!("running: {}", running.join(", ")),
         };
         if line != self.status_line {
@@ -706,6 +870,19 @@ impl Scheduler {
             tracing::warn!("{error}");
         }
     }
+}
+
+/// These jobs, and of each source both: a pass and a reconcile wait for each other.
+fn with_pairs(keys: BTreeSet<JobKey>) -> BTreeSet<JobKey> {
+    let harvests = |key: &&JobKey| matches!(key.kind, JobKind::Harvest | JobKind::Reconcile);
+    let pairs: Vec<JobKey> = keys
+        .iter()
+        .filter(harvests)
+        .flat_map(|key| {
+            [JobKind::Harvest, JobKind::Reconcile].map(|kind| JobKey::new(kind, &key.name))
+        })
+        .collect();
+    keys.into_iter().chain(pairs).collect()
 }
 
 /// The plan of a job that does not run now.

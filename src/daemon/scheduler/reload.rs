@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{JobSettings, ScheduledJob, Scheduler};
+use super::{JobSettings, Queue, ScheduledJob, Scheduler};
 use crate::config::Config;
 use crate::daemon::systemd;
 use crate::schedule::Schedule;
@@ -91,6 +91,10 @@ impl Scheduler {
                 self.stop(&key);
             }
         }
+        let after_pass = self.jobs.iter().filter(|(_, job)| job.schedule.after_pass);
+        self.after_pass = after_pass.map(|(key, _)| key.clone()).collect();
+        self.queue = Queue::default();
+        self.all_looked_at = None;
         let jobs = &self.jobs;
         self.registry.retain(|key| jobs.contains_key(key));
         self.registry.set_config(Arc::clone(&config));

@@ -1,26 +1,27 @@
-//! Stores the steps of a pass in order, while the next page is fetched: one thread compresses, another
-//! writes. In inline mode no thread is used.
+//! Stores the steps of passes in order, while their next pages are fetched.
+//!
+//! - `pool`: the threads that all passes of a process share: some compress, one writes
+//! - `lane`: the steps of one pass on their way through the pool
+//!
+//! In inline mode no other thread is used.
+
+mod lane;
+mod pool;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
+pub use self::pool::Pool;
+
+use self::lane::{Lane, Message};
 use super::blocking::blocking;
 use super::progress::{self, Event, Progress};
 use crate::clock::Clock;
-use crate::store::{Counts, PackedStep, PassPacker, PassWriter, Step, StoreError, Watermark};
-
-/// Pages that may wait to be stored; more only take memory.
-const QUEUE_LENGTH: usize = 4;
-
-/// Steps that share one transaction when pages arrive faster than the disk takes them.
-const MAX_BATCH: usize = 16;
-
-/// How many KiB of records may wait to be stored or be stored at once; a step with more waits until all
-/// others are stored.
-const MOST_KIB: u32 = 16 << 10;
+use crate::store::{
+    Applied, Counts, PackedStep, PassPacker, PassWriter, Step, StoreError, Watermark,
+};
 
 /// A step with more KiB than this is stored before the next request.
 const LARGE_KIB: u32 = 4 << 10;
@@ -37,14 +38,19 @@ pub(super) struct Totals {
 }
 
 /// On which thread the steps of a pass are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone)]
 pub enum CommitMode {
-    /// On threads of their own, while the next page is fetched.
-    #[default]
-    Background,
+    /// On the threads of a pool, while the next page is fetched. Runs side by side share one pool.
+    Background(Pool),
     /// On the thread of the run, before the next page is requested. For small pages, threads would
     /// cost more than they bring.
     Inline,
+}
+
+impl Default for CommitMode {
+    fn default() -> Self {
+        Self::Background(Pool::default())
+    }
 }
 
 /// How long a step took before it was stored.
@@ -64,25 +70,8 @@ pub(super) struct StoringStopped;
 pub(super) struct Committer(Kind);
 
 enum Kind {
-    Background {
-        sender: mpsc::Sender<Message<Step>>,
-        /// One permit for each KiB that may be in memory.
-        room: Arc<Semaphore>,
-        packing: JoinHandle<Result<(), StoreError>>,
-        writing: JoinHandle<Result<Totals, StoreError>>,
-    },
+    Background { pool: Pool, lane: Arc<Lane> },
     Inline(Box<Mutex<Inline>>),
-}
-
-enum Message<S> {
-    Step {
-        step: Box<S>,
-        times: Times,
-        /// The step's part of the room, until it is stored.
-        room: OwnedSemaphorePermit,
-    },
-    /// Answered when all steps before it are stored.
-    Flush(oneshot::Sender<Totals>),
 }
 
 /// Packs and writes without threads.
@@ -110,9 +99,9 @@ impl Inline {
 }
 
 impl Committer {
-    /// Starts storing, on threads if `mode` says so.
+    /// Starts storing, on the threads that `mode` says.
     pub(super) fn start(
-        mode: CommitMode,
+        mode: &CommitMode,
         packer: PassPacker,
         writer: PassWriter,
         clock: Clock,
@@ -126,22 +115,16 @@ impl Committer {
             progress,
             totals: Totals::default(),
         };
-        if mode == CommitMode::Inline {
-            return Self(Kind::Inline(Box::new(Mutex::new(Inline {
+        Self(match mode {
+            CommitMode::Background(pool) => Kind::Background {
+                pool: pool.clone(),
+                lane: Arc::new(Lane::new(packer, writing)),
+            },
+            CommitMode::Inline => Kind::Inline(Box::new(Mutex::new(Inline {
                 packer,
                 writing,
                 failure: None,
-            }))));
-        }
-        let (sender, steps) = mpsc::channel(QUEUE_LENGTH);
-        let (packed_sender, packed) = mpsc::channel(QUEUE_LENGTH);
-        let packing = tokio::task::spawn_blocking(move || pack(packer, steps, &packed_sender));
-        let writing = tokio::task::spawn_blocking(move || write(writing, packed));
-        Self(Kind::Background {
-            sender,
-            room: Arc::new(Semaphore::new(MOST_KIB as usize)),
-            packing,
-            writing,
+            }))),
         })
     }
 
@@ -151,16 +134,14 @@ impl Committer {
     /// This step or an earlier one could not be stored.
     pub(super) async fn send(&self, step: Step, times: Times) -> Result<(), StoringStopped> {
         match &self.0 {
-            Kind::Background { sender, room, .. } => {
+            Kind::Background { pool, lane } => {
                 let kib = u32::try_from(step.bytes() >> 10).unwrap_or(u32::MAX);
-                let room = Arc::clone(room).acquire_many_owned(kib.min(MOST_KIB));
-                let message = Message::Step {
-                    step: Box::new(step),
-                    times,
-                    // The semaphore is never closed.
-                    room: room.await.map_err(|_| StoringStopped)?,
-                };
-                sender.send(message).await.map_err(|_| StoringStopped)?;
+                let room = pool.room(lane, kib).await.ok_or(StoringStopped)?;
+                if lane.has_stopped() {
+                    return Err(StoringStopped);
+                }
+                let step = Box::new(step);
+                pool.pack(lane, Message::Step { step, times, room });
                 if kib > LARGE_KIB {
                     self.flush().await?;
                 }
@@ -185,10 +166,9 @@ impl Committer {
     /// A step could not be stored.
     pub(super) async fn flush(&self) -> Result<Totals, StoringStopped> {
         match &self.0 {
-            Kind::Background { sender, .. } => {
+            Kind::Background { pool, lane } => {
                 let (answer, answered) = oneshot::channel();
-                let sent = sender.send(Message::Flush(answer)).await;
-                sent.map_err(|_| StoringStopped)?;
+                pool.pack(lane, Message::Flush(answer));
                 answered.await.map_err(|_| StoringStopped)
             }
             Kind::Inline(all) => {
@@ -201,24 +181,21 @@ impl Committer {
         }
     }
 
-    /// Stores the steps that still wait, and ends the threads.
+    /// Stores the steps that still wait.
     ///
     /// # Errors
     /// The first failure of the store; no step after it was stored.
     pub(super) async fn finish(self) -> Result<Totals, StoreError> {
-        match self.0 {
-            Kind::Background {
-                sender,
-                packing,
-                writing,
-                ..
-            } => {
-                drop(sender);
-                let packed = joined(packing).await;
-                let totals = joined(writing).await?;
-                packed.map(|()| totals)
+        match &self.0 {
+            Kind::Background { lane, .. } => {
+                // The lane knows why it has stopped.
+                let _ = self.flush().await;
+                lane.end()
             }
-            Kind::Inline(all) => {
+            Kind::Inline(_) => {
+                let Kind::Inline(all) = self.0 else {
+                    unreachable!("it was just seen");
+                };
                 let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
                 all.failure.map_or(Ok(all.writing.totals), Err)
             }
@@ -226,88 +203,12 @@ impl Committer {
     }
 }
 
-fn lock(all: &Mutex<Inline>) -> MutexGuard<'_, Inline> {
-    // A panic while a step was stored has rolled its transaction back.
-    all.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks what a panic leaves complete: a panic while a step was stored has rolled its transaction back.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn joined<T>(thread: JoinHandle<T>) -> T {
-    match thread.await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => unreachable!("a blocking task is never cancelled: {error}"),
-        },
-    }
-}
-
-fn pack(
-    mut packer: PassPacker,
-    mut steps: mpsc::Receiver<Message<Step>>,
-    packed: &mpsc::Sender<Message<PackedStep>>,
-) -> Result<(), StoreError> {
-    while let Some(message) = steps.blocking_recv() {
-        let message = match message {
-            Message::Step {
-                step,
-                mut times,
-                room,
-            } => {
-                let begun = Instant::now();
-                let step = Box::new(packer.pack(*step)?);
-                times.own += begun.elapsed();
-                Message::Step { step, times, room }
-            }
-            Message::Flush(answer) => Message::Flush(answer),
-        };
-        if packed.blocking_send(message).is_err() {
-            // The writing thread has stopped, and gives the error.
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn write(
-    mut writing: Writing,
-    mut receiver: mpsc::Receiver<Message<PackedStep>>,
-) -> Result<Totals, StoreError> {
-    while let Some(first) = receiver.blocking_recv() {
-        let mut steps = Vec::new();
-        let mut times = Vec::new();
-        let mut rooms = Vec::new();
-        let mut flush = None;
-        let mut message = Some(first);
-        while let Some(next) = message.take() {
-            match next {
-                Message::Step {
-                    step,
-                    times: step_times,
-                    room,
-                } => {
-                    rooms.push(room);
-                    times.push(step_times);
-                    steps.push(*step);
-                    if steps.len() < MAX_BATCH {
-                        message = receiver.try_recv().ok();
-                    }
-                }
-                Message::Flush(answer) => flush = Some(answer),
-            }
-        }
-        if !steps.is_empty() {
-            writing.store(&steps, &times)?;
-        }
-        drop((steps, rooms));
-        if let Some(answer) = flush {
-            // The run may have been stopped meanwhile.
-            let _ = answer.send(writing.totals.clone());
-        }
-    }
-    Ok(writing.totals)
-}
-
-/// Writes packed steps.
+/// Writes packed steps of one pass.
 struct Writing {
     writer: PassWriter,
     clock: Clock,
@@ -320,9 +221,14 @@ impl Writing {
     /// Stores steps in one transaction, and sends an event for each.
     fn store(&mut self, steps: &[PackedStep], times: &[Times]) -> Result<(), StoreError> {
         let begun = Instant::now();
-        let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
         let applied = self.writer.apply(steps, self.clock.now_ms())?;
-        let each = begun.elapsed() / count;
+        let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+        self.stored(applied, times, begun.elapsed() / count);
+        Ok(())
+    }
+
+    /// Counts steps that are stored, and sends an event for each. `each` is how long storing one took.
+    fn stored(&mut self, applied: Vec<Applied>, times: &[Times], each: Duration) {
         for (applied, times) in applied.into_iter().zip(times) {
             let page = progress_of(&applied.counts, *times, each);
             self.progress.event(&self.source, Event::Page(page));
@@ -330,7 +236,6 @@ impl Writing {
             self.totals.watermarks.extend(applied.watermarks);
             self.totals.complete |= applied.pass_complete;
         }
-        Ok(())
     }
 }
 

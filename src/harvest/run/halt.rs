@@ -52,6 +52,8 @@ pub(in crate::harvest) enum Halt {
         until_ms: i64,
         /// The answer of the host.
         why: String,
+        /// Whether it keeps programs out, by a challenge for people.
+        challenges: bool,
     },
     /// The repository refuses every request, for this reason.
     Refused(String),
@@ -82,7 +84,7 @@ impl Halt {
             Self::LimitReached => {
                 End::Incomplete(format!("{LIMIT_REACHED}: {saved}; run again to resume"))
             }
-            Self::HostPaused { until_ms, why } => {
+            Self::HostPaused { until_ms, why, .. } => {
                 let minutes = until_ms.saturating_sub(now_ms).max(0) / 60_000 + 1;
                 End::Incomplete(format!(
                     "{why}; the host is not asked again for {minutes} minutes"
@@ -104,6 +106,18 @@ impl Halt {
             Self::Store(error) => End::Failed(error.to_string()),
             Self::StoringStopped => End::Failed("storing stopped without a reason".to_owned()),
         }
+    }
+
+    /// Whether the repository answers, and refuses every request.
+    pub(in crate::harvest) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_)
+                | Self::HostPaused {
+                    challenges: true,
+                    ..
+                }
+        )
     }
 
     /// The note that the pass keeps in its history.
@@ -140,7 +154,15 @@ impl From<RequestError> for Halt {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Stopped => Self::Stopped,
-            RequestError::HostPaused { until_ms, why } => Self::HostPaused { until_ms, why },
+            RequestError::HostPaused {
+                until_ms,
+                why,
+                challenges,
+            } => Self::HostPaused {
+                until_ms,
+                why,
+                challenges,
+            },
             RequestError::Refused { why, .. } => Self::Refused(why),
             RequestError::Failed { why, .. } => Self::Unavailable(why),
             RequestError::Held(why) => Self::Held(why),

@@ -121,7 +121,7 @@ impl<'a, T: Transport> Run<'a, T> {
     pub(super) fn committer(&self, source: &Source, pass: PassId) -> Result<Committer, Halt> {
         let store = &self.context.store;
         Ok(Committer::start(
-            self.context.commit_mode,
+            &self.context.commit_mode,
             PassPacker::new(Arc::clone(store), &source.metadata_prefix)?,
             PassWriter::new(Arc::clone(store), source.id, pass, proven),
             self.context.clock.clone(),
