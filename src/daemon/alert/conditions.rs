@@ -1,6 +1,6 @@
 //! The conditions that are wrong now, and how they differ from those that were reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
@@ -54,19 +54,19 @@ pub(super) struct Changes {
 /// Compares the reported conditions with the observed ones.
 pub(super) fn changes(told: &[Condition], observed: &[Observed], now_ms: i64) -> Changes {
     let mut changes = Changes::default();
-    let standing = |one: &Observed| {
-        told.iter().find(|told| {
-            (
+    let mut unseen: HashMap<(&str, &str, &str), &Condition> = told
+        .iter()
+        .map(|told| {
+            let key = (
                 told.subject.as_str(),
                 told.name.as_str(),
                 told.kind.as_str(),
-            ) == (one.subject, one.name.as_str(), one.kind)
+            );
+            (key, told)
         })
-    };
-    let mut seen = Vec::new();
+        .collect();
     for one in observed {
-        let known = standing(one);
-        seen.extend(known);
+        let known = unseen.remove(&(one.subject, one.name.as_str(), one.kind));
         match (&one.holds, known) {
             (Holds::Yes(message), None) => changes.begun.push(Condition {
                 subject: one.subject.to_owned(),
@@ -79,8 +79,15 @@ pub(super) fn changes(told: &[Condition], observed: &[Observed], now_ms: i64) ->
             _ => {}
         }
     }
-    let gone = told.iter().filter(|told| !seen.contains(told));
-    changes.dropped = gone.cloned().collect();
+    let is_gone = |told: &&Condition| {
+        let key = (
+            told.subject.as_str(),
+            told.name.as_str(),
+            told.kind.as_str(),
+        );
+        unseen.contains_key(&key)
+    };
+    changes.dropped = told.iter().filter(is_gone).cloned().collect();
     changes
 }
 
@@ -131,7 +138,8 @@ pub(super) fn observe(
     now_ms: i64,
 ) -> Result<Vec<Observed>, StoreError> {
     let mut observed = vec![store(config, free_bytes)];
-    let jobs = reader.jobs()?;
+    let jobs = last_jobs(reader.jobs()?);
+    let troubled = reader.troubled_sources()?;
     let known: BTreeMap<String, Source> = reader
         .sources()?
         .into_iter()
@@ -147,7 +155,10 @@ pub(super) fn observe(
     };
     for settings in &config.sources {
         let name = &settings.name;
-        let warnings = match known.get(name) {
+        // Nearly all sources have nothing to look at.
+        let known = known.get(name);
+        let known = known.filter(|source| troubled.contains(&source.id));
+        let warnings = match known {
             Some(source) => reader.warnings(source.id)?,
             None => Vec::new(),
         };
@@ -167,7 +178,7 @@ pub(super) fn observe(
         let held = warned(&[WarningKind::HeldDeletions]);
         let growth = warned(&[WarningKind::HeldGrowth]);
         let without_effect = warned(&[WarningKind::CredentialsWithoutEffect]);
-        let gaps = match known.get(name) {
+        let gaps = match known {
             Some(source) => gaps_in_words(source, &reader.gaps(source)?, now_ms),
             None => None,
         };
@@ -196,12 +207,26 @@ pub(super) fn observe(
     Ok(observed)
 }
 
+/// The job of each source, output and export that ended last, by its kind and name.
+fn last_jobs(jobs: Vec<Job>) -> HashMap<(&'static str, String), Job> {
+    let mut last: HashMap<(&'static str, String), Job> = HashMap::new();
+    for job in jobs {
+        let key = (job.key.kind.subject(), job.key.name.clone());
+        let is_newer = |other: &Job| job.ended_at >= other.ended_at;
+        if last.get(&key).is_none_or(is_newer) {
+            last.insert(key, job);
+        }
+    }
+    last
+}
+
 /// Whether the job that ended last of this subject has failed. An interrupted one says nothing.
-fn failing(jobs: &[Job], subject: &str, name: &str) -> Holds {
-    let last = jobs
-        .iter()
-        .filter(|job| job.key.kind.subject() == subject && job.key.name == name)
-        .max_by_key(|job| job.ended_at);
+fn failing(
+    jobs: &HashMap<(&'static str, String), Job>,
+    subject: &'static str,
+    name: &str,
+) -> Holds {
+    let last = jobs.get(&(subject, name.to_owned()));
     match last.and_then(|job| Some((job.outcome?, &job.message))) {
         Some((JobOutcome::Succeeded, _)) => Holds::No,
         Some((JobOutcome::Failed, message)) => Holds::Yes(message.clone().unwrap_or_default()),

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::Instant;
 
 use self::channel::{Channel, Undelivered};
 use self::conditions::{Changes, body, changes, observe};
@@ -26,6 +27,9 @@ use crate::store::{PendingAlert, Store, StoreError, pause_left};
 
 /// The time between two looks. Free space and delays change without a signal.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// After a look nothing is looked at for so many times its duration.
+const PAUSE_AFTER_LOOK: u32 = 20;
 
 /// The pause before the first retry. It doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -60,6 +64,7 @@ pub(super) async fn run(store: Arc<Store>, registry: Arc<StatusRegistry>) {
         })
         .collect();
     loop {
+        let begun = Instant::now();
         let looked = {
             let (store, registry) = (Arc::clone(&store), Arc::clone(&registry));
             spawn_blocking(move || look(&store, &registry)).await
@@ -70,6 +75,8 @@ pub(super) async fn run(store: Arc<Store>, registry: Arc<StatusRegistry>) {
             Ok(Err(error)) => tracing::warn!("looking at the conditions of alerts: {error}"),
             Err(error) => tracing::error!("looking at the conditions of alerts: {error}"),
         }
+        // Of thousands of jobs one ends at every moment.
+        tokio::time::sleep(begun.elapsed() * PAUSE_AFTER_LOOK).await;
         tokio::select! {
             Ok(()) = ended.changed() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
