@@ -1,5 +1,8 @@
 //! Turns settings into a client of the HTTP library.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
@@ -7,7 +10,9 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use reqwest::{Certificate, Proxy, redirect};
+use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls_platform_verifier::Verifier;
 use url::Url;
 
 use super::address::{API_KEY, base_of, stray_argument};
@@ -166,15 +171,45 @@ pub(crate) fn http_client(
         Some(proxy) => builder.proxy(make_proxy(proxy)?),
         None => builder.no_proxy(),
     };
-    if settings.ca_file.is_some() {
-        builder = builder.tls_certs_merge(read_certificates(settings)?);
-    }
-    builder.build().map_err(|error| {
+    let without_certificates = |error: String| {
         setup(format!(
-            "{}; are the system's certificates (ca-certificates) installed?",
-            failure::error_text(&error)
+            "{error}; are the system's certificates (ca-certificates) installed?"
         ))
-    })
+    };
+    builder = match settings.ca_file {
+        Some(_) => builder.tls_certs_merge(read_certificates(settings)?),
+        None => {
+            let tls = system_tls().map_err(|error| without_certificates(error.to_string()))?;
+            builder.tls_backend_preconfigured(tls)
+        }
+    };
+    let built = builder.build();
+    built.map_err(|error| without_certificates(failure::error_text(&error)))
+}
+
+/// How long the certificates of the system count before they are read again.
+const CERTIFICATES_AGE: Duration = Duration::from_secs(3600);
+
+/// TLS that trusts the certificates of the system. To read them takes longer than to ask a repository, so all
+/// clients share one, with its sessions.
+fn system_tls() -> Result<ClientConfig, rustls::Error> {
+    static SHARED: Mutex<Option<(Instant, ClientConfig)>> = Mutex::new(None);
+    // A value is replaced whole, so a panic leaves nothing half done.
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((read_at, tls)) = &*shared
+        && read_at.elapsed() < CERTIFICATES_AGE
+    {
+        return Ok(tls.clone());
+    }
+    let builder = ClientConfig::builder();
+    let verifier = Verifier::new(Arc::clone(builder.crypto_provider()))?;
+    let mut tls = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec!["h2".into(), "http/1.1".into()];
+    *shared = Some((Instant::now(), tls.clone()));
+    Ok(tls)
 }
 
 /// Makes ring the cryptography provider, unless the program already has one.
