@@ -1,6 +1,6 @@
 //! From tables as written to the checked settings of sources, outputs, exports and the daemon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::daemon::DaemonSettings;
@@ -50,21 +50,36 @@ impl<'a> Builder<'a> {
     /// One with a fault may be missing; then the fault is among the findings.
     pub(crate) fn sources(&mut self, contact: Option<&str>) -> Vec<SourceSettings> {
         let tables = self.tables;
-        let defaults = tables.one(Scope::Defaults);
-        let sources = tables.all(Scope::Source);
-        sources
-            .filter_map(|table| source(self.reader(vec![table, defaults]), contact))
-            .collect()
+        let groups = groups(tables);
+        let mut found = Vec::new();
+        for table in tables.all(Scope::Source) {
+            let group = table.text("group");
+            if let Some(name) = group.filter(|name| !groups.contains_key(name)) {
+                let hint = match nearest(name, groups.keys().copied()) {
+                    Some(meant) => format!("; did you mean {meant}?"),
+                    None => String::new(),
+                };
+                let message = format!("no [[group]] is called {name:?}{hint}");
+                self.reader(vec![table]).problem("group", message);
+            }
+            let group = group.and_then(|name| groups.get(name).copied());
+            found.extend(source(
+                self.reader(of_source(tables, table, group)),
+                contact,
+            ));
+        }
+        found
     }
 
     /// How records are clustered, and what documents of works take from other records.
     pub(crate) fn dedup(&mut self) -> (Clustering, Vec<Part>) {
         let names = self.tables.names(Scope::Source);
+        let known: HashSet<&str> = names.iter().copied().collect();
         let mut reader = self.single(Scope::Dedup);
         let order = reader.get(&keys::DEDUP_SOURCES);
         for name in order.iter().flatten() {
             // It may be in the store from earlier times, so this is no error.
-            if let Err(message) = check_source(name, &names) {
+            if let Err(message) = check_source(name, &known) {
                 reader.warn("sources", message);
             }
         }
@@ -101,6 +116,7 @@ impl<'a> Builder<'a> {
             max_connections: reader.get(&keys::MAX_CONNECTIONS),
             http2: reader.get(&keys::HTTP2),
             max_hosts: reader.get(&keys::MAX_HOSTS),
+            metrics_per_source: reader.get(&keys::METRICS_PER_SOURCE),
             history_days: reader.get(&keys::HISTORY_DAYS),
             tombstone_days: reader.get(&keys::TOMBSTONE_DAYS),
             search: reader.get(&keys::SEARCH),
@@ -129,8 +145,9 @@ impl<'a> Builder<'a> {
         }
         let default = options(&mut self.reader(general.clone()));
         let mut by_source = BTreeMap::new();
+        let sources: HashSet<&str> = sources.iter().copied().collect();
         for table in tables.all(Scope::Source) {
-            let Some(name) = table.text("name").filter(|name| sources.contains(name)) else {
+            let Some(name) = table.text("name").filter(|name| sources.contains(*name)) else {
                 continue;
             };
             let specific = [vec![table], general.clone()].concat();
@@ -251,7 +268,8 @@ impl<'a> Builder<'a> {
         clustering: &Clustering,
         enrich: &[Part],
     ) -> Selection<'a> {
-        let known = self.tables.names(Scope::Source);
+        let names = self.tables.names(Scope::Source);
+        let known: HashSet<&str> = names.iter().copied().collect();
         let mut reader = self.reader(vec![table]);
         let sources = reader.get(&keys::READER_SOURCES);
         for name in &sources {
@@ -274,7 +292,7 @@ impl<'a> Builder<'a> {
             reader.problem("per", "\"cluster\" needs enabled = true under [dedup]");
         }
         Selection {
-            known,
+            known: names,
             sources,
             sets: sets.into_iter().collect(),
             per,
@@ -284,6 +302,27 @@ impl<'a> Builder<'a> {
             },
         }
     }
+}
+
+/// The groups by their names.
+pub(crate) fn groups(tables: &Tables) -> HashMap<&str, &Table> {
+    let groups = tables.all(Scope::Group);
+    groups
+        .filter_map(|table| Some((table.text("name")?, table)))
+        .collect()
+}
+
+/// The tables that give the keys of a source, the most specific one first.
+pub(crate) fn of_source<'t>(
+    tables: &'t Tables,
+    source: &'t Table,
+    group: Option<&'t Table>,
+) -> Vec<&'t Table> {
+    let defaults = tables.one(Scope::Defaults);
+    [Some(source), group, Some(defaults)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Which records an output or export has.
@@ -300,17 +339,15 @@ impl Selection<'_> {
     /// The sources whose records it has.
     fn names(&self) -> Vec<&str> {
         let is_all = self.sources.is_empty() && self.sets.is_empty();
-        let chosen = |name: &&str| {
-            is_all
-                || self.sources.iter().any(|known| known == name)
-                || self.sets.contains_key(*name)
-        };
+        let sources: HashSet<&str> = self.sources.iter().map(String::as_str).collect();
+        let chosen =
+            |name: &&str| is_all || sources.contains(name) || self.sets.contains_key(*name);
         self.known.iter().copied().filter(chosen).collect()
     }
 }
 
-fn check_source(name: &str, known: &[&str]) -> Result<(), String> {
-    if known.contains(&name) {
+fn check_source(name: &str, known: &HashSet<&str>) -> Result<(), String> {
+    if known.contains(name) {
         return Ok(());
     }
     Err(match nearest(name, known.iter().copied()) {

@@ -23,6 +23,8 @@ pub struct DaemonSettings {
     pub http2: bool,
     /// `max_hosts`: the number of hosts that are harvested at the same time, from 1.
     pub max_hosts: usize,
+    /// `metrics_per_source`: up to this number of sources `/metrics` has series for each.
+    pub metrics_per_source: usize,
     /// `history_days`: ended passes are deleted after this number of days; 0 keeps them all.
     pub history_days: u32,
     /// `tombstone_days`: tombstones are deleted after this number of days; 0 keeps them all.

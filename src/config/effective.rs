@@ -1,7 +1,11 @@
 //! The configuration in force, key by key, with where each value comes from. Secrets are not in it.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use serde_json::{Map, Value as Json, json};
 
+use super::build::{groups, of_source};
 use super::file::{Table, Tables};
 use super::key::{Kind, Row, Scope, Secrecy, Way};
 use super::problem::Origin;
@@ -38,16 +42,20 @@ pub struct EffectiveKey {
 pub(crate) fn tables(context: &Context<'_>, tables: &Tables) -> Vec<EffectiveTable> {
     let mut findings = Findings::default();
     let scopes = Scope::ALL.into_iter();
-    // What [defaults] say stands in every source.
-    let scopes = scopes.filter(|scope| *scope != Scope::Defaults);
+    // What [defaults] and groups say stands in every source.
+    let scopes = scopes.filter(|scope| !matches!(scope, Scope::Defaults | Scope::Group));
     let mut effective = Vec::new();
+    let groups = groups(tables);
     for table in scopes.flat_map(|scope| tables.all(scope)) {
-        let shared = match table.scope {
-            Scope::Source => vec![tables.one(Scope::Defaults)],
-            Scope::Output | Scope::Export => vec![tables.one(Scope::Vufind)],
-            _ => Vec::new(),
+        let read = match table.scope {
+            Scope::Source => {
+                let group = table.text("group").and_then(|name| groups.get(name));
+                of_source(tables, table, group.copied())
+            }
+            Scope::Output | Scope::Export => vec![table, tables.one(Scope::Vufind)],
+            _ => vec![table],
         };
-        let reader = Reader::new(context, [vec![table], shared].concat(), &mut findings);
+        let reader = Reader::new(context, read, &mut findings);
         let keys = table.scope.rows().flat_map(|row| keys(&reader, table, row));
         effective.push(EffectiveTable {
             heading: (table.scope != Scope::Top).then(|| table.scope.heading()),
@@ -91,12 +99,7 @@ fn keys(reader: &Reader<'_>, table: &Table, row: &'static Row) -> Vec<EffectiveK
     let (name, way) = given.unwrap_or(&names[0]);
     let (value, origin) = match reader.entry(name) {
         Some((_, entry)) => (shown(reader, row, *way, entry), Some(entry.origin.clone())),
-        None => {
-            let default = row
-                .default
-                .map(|toml| plain(row.kind, &Value::of_toml(toml)));
-            (default.unwrap_or(Json::Null), None)
-        }
+        None => (default(row), None),
     };
     vec![EffectiveKey {
         name: name.clone(),
@@ -104,6 +107,19 @@ fn keys(reader: &Reader<'_>, table: &Table, row: &'static Row) -> Vec<EffectiveK
         is_secret: matches!(row.secrecy, Secrecy::Secret | Secrecy::Hidden) && *way == Way::Value,
         origin,
     }]
+}
+
+/// The default of a row. Each is read once, since every source has all of them.
+fn default(row: &'static Row) -> Json {
+    static READ: LazyLock<Mutex<HashMap<(Kind, &str), Json>>> = LazyLock::new(Mutex::default);
+    let Some(toml) = row.default else {
+        return Json::Null;
+    };
+    // Each entry is complete by itself.
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = read.entry((row.kind, toml));
+    read.or_insert_with(|| plain(row.kind, &Value::of_toml(toml)))
+        .clone()
 }
 
 fn shown(reader: &Reader<'_>, row: &Row, way: Way, entry: &Entry) -> Json {

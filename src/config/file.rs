@@ -3,7 +3,7 @@
 //! The tables are walked by hand and not by serde, for two reasons: all faults of a file are
 //! reported and not only the first, and no message quotes a value or a line that may be a secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -136,18 +136,43 @@ impl Tables {
             .collect()
     }
 
+    /// Adds the sources and groups of an included file. Everything else in it is a problem.
+    pub(crate) fn include(&mut self, included: Self, problems: &mut Vec<Problem>) {
+        for table in included.0 {
+            match table.scope {
+                Scope::Source | Scope::Group => self.0.push(table),
+                _ if table.entries.is_empty() => {}
+                scope => {
+                    let place = match scope {
+                        Scope::Top => "a key before the first table".to_owned(),
+                        scope => scope.heading(),
+                    };
+                    let message = format!(
+                        "{place} cannot stand in an included file, only [[source]] and [[group]] can"
+                    );
+                    let first = table.entries.values().map(|entry| &entry.origin).min();
+                    let origin = first.unwrap_or(&table.origin).clone();
+                    problems.push(Problem::new(origin, message));
+                }
+            }
+        }
+    }
+
     /// What is wrong with single values, and which keys are missing or names given twice.
     pub(crate) fn faults(&self) -> Vec<Problem> {
         let mut faults: Vec<Problem> = self.iter().flat_map(Table::faults).collect();
-        for (index, table) in self.0.iter().enumerate() {
-            let is_same = |other: &&Table| {
-                other.scope == table.scope && other.text("name") == table.text("name")
+        let mut first_of: HashMap<(&str, &str), &Origin> = HashMap::new();
+        for table in self.iter().filter(|table| table.scope.is_array()) {
+            let Some(name) = table.text("name") else {
+                continue;
             };
-            let named = table.text("name").is_some() && table.scope.is_array();
-            if let Some(first) = self.0[..index].iter().find(is_same).filter(|_| named) {
-                let what = table.scope.name();
-                let message = format!("the {what} at {} has this name already", first.origin);
-                faults.push(table.problem("name", message));
+            let what = table.scope.name();
+            match first_of.entry((what, name)) {
+                hash_map::Entry::Vacant(entry) => drop(entry.insert(&table.origin)),
+                hash_map::Entry::Occupied(first) => {
+                    let message = format!("the {what} at {} has this name already", first.get());
+                    faults.push(table.problem("name", message));
+                }
             }
         }
         faults
@@ -160,10 +185,7 @@ impl Tables {
 /// checked too. `None` if the file is not TOML: what a recovering parser makes of it would only
 /// bring misleading messages.
 pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Option<Tables> {
-    let file = File {
-        path: Arc::from(path),
-        text,
-    };
+    let file = File::new(path, text);
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         problems.extend(errors.into_iter().map(|error| {
@@ -218,15 +240,29 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
 struct File<'a> {
     path: Arc<Path>,
     text: &'a str,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
-impl File<'_> {
+impl<'a> File<'a> {
+    fn new(path: &Path, text: &'a str) -> Self {
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
+        Self {
+            path: Arc::from(path),
+            text,
+            lines: std::iter::once(0)
+                .chain(newlines.map(|newline| newline + 1))
+                .collect(),
+        }
+    }
+
     fn origin(&self, span: Range<usize>) -> Origin {
         let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.lines.partition_point(|start| *start <= before.len());
+        let line_start = self.lines[line - 1];
         Origin::File {
             path: Arc::clone(&self.path),
-            line: before.matches('\n').count() + 1,
+            line,
             column: before[line_start..].chars().count() + 1,
         }
     }

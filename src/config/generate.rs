@@ -18,7 +18,7 @@ struct Part {
     after: &'static str,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part {
         scope: Scope::Top,
         about: "The whole program.",
@@ -42,6 +42,14 @@ const PARTS: [Part; 8] = [
         about: "Values for all sources. Each of these keys can also stand in a [[source]], where it \
                 wins.",
         set: &[],
+        after: "",
+    },
+    Part {
+        scope: Scope::Group,
+        about: "Values for the sources of one group, such as a country or a platform: those with group = \
+                \"its name\". Each key of [defaults] can stand here, where it wins, and in a [[source]], which \
+                wins over both.",
+        set: &[("name", "\"germany\"")],
         after: "",
     },
     Part {
@@ -120,7 +128,7 @@ const NOTATION: [&str; 4] = [
      a number and a unit (\"256 MiB\"). Relative paths start from the directory of this file.",
     "An environment variable overrides the value of this file: HARVESTD_<KEY> for a key before the \
      first table, HARVESTD_<TABLE>_<KEY> for one in a table (HARVESTD_DAEMON_LISTEN), and \
-     HARVESTD_<TABLE>_<NAME>_<KEY> for one of a source, output or export \
+     HARVESTD_<TABLE>_<NAME>_<KEY> for one of a group, source, output or export \
      (HARVESTD_SOURCE_DOAJ_ARTICLES_DELAY). In a variable, lists are separated by blanks, and tables \
      are lines of name = value.",
     "A secret can be written here (then nobody else should be able to read this file), in a file of \
@@ -131,7 +139,7 @@ const NOTATION: [&str; 4] = [
 
 fn push_part(text: &mut String, part: &Part) {
     let scope = part.scope;
-    let is_example = matches!(scope, Scope::Output | Scope::Export);
+    let is_example = matches!(scope, Scope::Group | Scope::Output | Scope::Export);
     let mark = if is_example { "##" } else { "" };
     if scope != Scope::Top {
         text.push('\n');
@@ -168,7 +176,9 @@ fn push_part(text: &mut String, part: &Part) {
     let shared: Vec<String> = scope
         .rows()
         .filter(|row| !is_own(row) && !row.is_of_documents())
-        .filter(|row| row.scopes[0] != Scope::Defaults || scope != Scope::Source)
+        .filter(|row| {
+            row.scopes[0] != Scope::Defaults || !matches!(scope, Scope::Group | Scope::Source)
+        })
         .filter(|row| set(row).is_none())
         .map(|row| row.name.to_owned())
         .collect();

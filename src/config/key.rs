@@ -54,7 +54,7 @@ pub(crate) enum Secrecy {
 }
 
 /// The type of a value: how people call it, and how it looks in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// A text.
     Text,
@@ -113,6 +113,8 @@ pub(crate) enum Scope {
     Daemon,
     /// `[defaults]`.
     Defaults,
+    /// `[[group]]`.
+    Group,
     /// `[[source]]`.
     Source,
     /// `[vufind]`.
@@ -136,11 +138,12 @@ pub(crate) enum Way {
 
 impl Scope {
     /// All of them, in the order of the sample file.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Top,
         Self::Dedup,
         Self::Daemon,
         Self::Defaults,
+        Self::Group,
         Self::Source,
         Self::Vufind,
         Self::Output,
@@ -154,6 +157,7 @@ impl Scope {
             Self::Dedup => "dedup",
             Self::Daemon => "daemon",
             Self::Defaults => "defaults",
+            Self::Group => "group",
             Self::Source => "source",
             Self::Vufind => "vufind",
             Self::Output => "output",
@@ -163,7 +167,10 @@ impl Scope {
 
     /// Whether a file can have several of these tables, each with a name.
     pub(crate) fn is_array(self) -> bool {
-        matches!(self, Self::Source | Self::Output | Self::Export)
+        matches!(
+            self,
+            Self::Group | Self::Source | Self::Output | Self::Export
+        )
     }
 
     /// The heading of its tables.
@@ -194,11 +201,8 @@ impl Scope {
 
     /// The row of the key of this name, if it may stand here.
     pub(crate) fn find(self, name: &str) -> Option<(&'static Row, Way)> {
-        self.rows().find_map(|row| {
-            let mut names = row.names().into_iter();
-            let (_, way) = names.find(|(known, _)| known == name)?;
-            Some((row, way))
-        })
+        self.rows()
+            .find_map(|row| row.way(name).map(|way| (row, way)))
     }
 
     /// What to tell a person who wrote the unknown key `name` here.
@@ -255,6 +259,16 @@ impl Row {
             names.push((format!("{}_credential", self.name), Way::Credential));
         }
         names
+    }
+
+    /// The way in which the key of this name gives the value; `None` for the name of another row.
+    fn way(&self, name: &str) -> Option<Way> {
+        match name.strip_prefix(self.name)? {
+            "" => Some(Way::Value),
+            "_file" if self.secrecy == Secrecy::Secret => Some(Way::File),
+            "_credential" if self.secrecy == Secrecy::Secret => Some(Way::Credential),
+            _ => None,
+        }
     }
 
     /// The documentation in paragraphs, each one line.
@@ -329,8 +343,11 @@ macro_rules! keys {
             row: $row,
             read: { const KIND: Reading<$type> = $read; KIND.1 },
             absent: || {
+                // Every source has all keys, and most of them by default.
+                static DEFAULT: std::sync::LazyLock<Value> =
+                    std::sync::LazyLock::new(|| Value::of_toml($default));
                 let (_, read): Reading<$type> = $read;
-                read(&Value::of_toml($default)).expect("a test reads every default")
+                read(&DEFAULT).expect("a test reads every default")
             },
         };
     };
@@ -396,7 +413,7 @@ mod tests {
                 "source key at top",
                 Scope::Top,
                 "delay",
-                "belongs in [defaults] for all sources or in [[source]]",
+                "belongs in [defaults] for all sources or in [[group]] or in [[source]]",
             ),
             (
                 "catalogue key of a repository",

@@ -30,14 +30,20 @@ use crate::output::{Format, OutputType};
 use crate::schedule::Hours;
 use crate::store::Per;
 
-/// Keys of single sources that `[defaults]` can give for all sources.
-const SOURCES: &[Scope] = &[Scope::Defaults, Scope::Source];
+/// Keys of single sources that `[defaults]` can give for all sources, and a group for its own.
+const SOURCES: &[Scope] = &[Scope::Defaults, Scope::Group, Scope::Source];
 
 /// Keys of everything that connects to a server.
-const CLIENTS: &[Scope] = &[Scope::Defaults, Scope::Source, Scope::Output];
+const CLIENTS: &[Scope] = &[Scope::Defaults, Scope::Group, Scope::Source, Scope::Output];
 
 /// Keys of everything that the daemon does by schedule.
-const SCHEDULED: &[Scope] = &[Scope::Defaults, Scope::Source, Scope::Output, Scope::Export];
+const SCHEDULED: &[Scope] = &[
+    Scope::Defaults,
+    Scope::Group,
+    Scope::Source,
+    Scope::Output,
+    Scope::Export,
+];
 
 /// Keys of everything that sends credentials.
 const LOGINS: &[Scope] = &[Scope::Source, Scope::Output];
@@ -61,6 +67,13 @@ keys! {
     /// It is part of the User-Agent, so that the staff of a repository can write to you before they
     /// block you. It must not contain "bot" or "spider": DOAJ and others refuse such requests.
     CONTACT: String = "contact" in [Scope::Top], v::CONTACT, example "\"library@example.org\"";
+
+    /// Further files with [[source]] and [[group]] tables; `*` stands for any part of a file's name.
+    ///
+    /// The files of a pattern are read in the order of their names. A file that is missing is an error, a pattern
+    /// that fits no file is none. `harvestd sources import` writes such files.
+    INCLUDE: Vec<String> = "include" in [Scope::Top], v::TEXTS, default "[]",
+        example "[\"sources.d/*.toml\"]";
 
     /// What is logged: error, warn, info, debug or trace.
     ///
@@ -124,10 +137,16 @@ keys! {
     /// Whether HTTP/2 without encryption is spoken besides HTTP/1.1.
     HTTP2: bool = "http2" in [Scope::Daemon], v::FLAG, default "false";
 
-    /// The number of hosts that are harvested at the same time.
+    /// The number of hosts that are harvested at the same time, also by `harvestd harvest`.
     ///
-    /// Sources on the same host always take turns.
-    MAX_HOSTS: usize = "max_hosts" in [Scope::Daemon], v::some_count(), default "4";
+    /// Sources on the same host always take turns. A host that does not answer for ten seconds, or asked for
+    /// a pause, does not count.
+    MAX_HOSTS: usize = "max_hosts" in [Scope::Daemon], v::some_count(), default "64";
+
+    /// `/metrics` has series for each source up to this number of sources; 0 for none.
+    ///
+    /// With more sources it has only their sums and how many are in each state.
+    METRICS_PER_SOURCE: usize = "metrics_per_source" in [Scope::Daemon], v::count(), default "500";
 
     /// Ended passes are deleted after this number of days; 0 keeps them all.
     ///
@@ -305,8 +324,11 @@ keys! {
         unit "percent";
 
     /// The name: letters, digits, "-", "_" and ".". The store knows this table by it, so keep it.
-    NAME: String = "name" in [Scope::Source, Scope::Output, Scope::Export], v::NAME,
+    NAME: String = "name" in [Scope::Source, Scope::Group, Scope::Output, Scope::Export], v::NAME,
         example "\"doaj-articles\"", required true;
+
+    /// The group of sources that it belongs to: the name of a [[group]], whose values then hold for it.
+    GROUP: String = "group" in [Scope::Source], v::NAME, example "\"germany\"";
 
     /// The base URL, without verb and arguments.
     URL: Url = "url" in [Scope::Source], v::BASE_URL, example "\"https://doaj.org/oai.article\"",

@@ -9,6 +9,7 @@ use super::daemon::DaemonSettings;
 use super::effective::{self, EffectiveTable};
 use super::environment::{self, Environment};
 use super::file::{self, Tables};
+use super::include;
 use super::key::{Scope, nearest};
 use super::keys;
 use super::paths;
@@ -36,6 +37,12 @@ pub struct Config {
     pub log: Option<String>,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// `include`: the patterns of further files.
+    pub include: Vec<String>,
+    /// The metadata format of a source that names none.
+    pub default_prefix: String,
+    /// The names of the groups of sources.
+    pub groups: Vec<String>,
     /// The sources, in the order of the file; names are unique.
     pub sources: Vec<SourceSettings>,
     /// The options of catalogue documents, for commands and answers that belong to no output.
@@ -91,6 +98,16 @@ impl Config {
             findings,
         )
         .expect("nothing is no wrong configuration")
+    }
+
+    /// Whether the configuration reads the sources in this file.
+    pub fn includes(&self, file: &Path) -> bool {
+        let directory = self.file.as_deref().and_then(Path::parent);
+        self.file.as_deref() == Some(file)
+            || directory.is_some_and(|directory| {
+                let mut patterns = self.include.iter();
+                patterns.any(|pattern| include::names(directory, pattern, file))
+            })
     }
 
     /// The source of this name.
@@ -196,12 +213,13 @@ pub fn load(
             let mut text = String::new();
             file.read_to_string(&mut text)
                 .map_err(|error| unreadable(&path, error))?;
-            let Some(tables) = file::parse(&path, &text, &mut findings.problems) else {
+            let Some(mut tables) = file::parse(&path, &text, &mut findings.problems) else {
                 return Err(ConfigError::Invalid(findings.problems));
             };
             if open_to_all {
                 findings.warnings.extend(written_secrets(&tables));
             }
+            include(&path, &mut tables, &mut findings)?;
             (Some(path), tables)
         }
     };
@@ -230,6 +248,33 @@ fn unreadable(path: &Path, error: std::io::Error) -> ConfigError {
         path: path.to_owned(),
         error,
     }
+}
+
+/// Adds the tables of the files that `include` names.
+fn include(path: &Path, tables: &mut Tables, findings: &mut Findings) -> Result<(), ConfigError> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let top = tables.one(Scope::Top);
+    let patterns = top.entries.get(keys::INCLUDE.row.name);
+    // What is wrong with the value itself is found later.
+    let patterns = patterns.and_then(|entry| (keys::INCLUDE.read)(&entry.value).ok());
+    for pattern in patterns.unwrap_or_default() {
+        let files = include::files(directory, &pattern)
+            .map_err(|error| unreadable(&directory.join(&pattern), error))?;
+        for path in files {
+            let mut file = open(&path)?;
+            let mut text = String::new();
+            file.read_to_string(&mut text)
+                .map_err(|error| unreadable(&path, error))?;
+            let Some(included) = file::parse(&path, &text, &mut findings.problems) else {
+                return Err(ConfigError::Invalid(std::mem::take(&mut findings.problems)));
+            };
+            if secrets::readable_by_all(&file) {
+                findings.warnings.extend(written_secrets(&included));
+            }
+            tables.include(included, &mut findings.problems);
+        }
+    }
+    Ok(())
 }
 
 /// A warning for each secret that stands in a file which every user can read.
@@ -269,6 +314,9 @@ fn check(
     let contact = top.get(&keys::CONTACT);
     let log = top.get(&keys::LOG);
     let log_format = top.get(&keys::LOG_FORMAT);
+    let include = top.get(&keys::INCLUDE);
+    let default_prefix = builder.single(Scope::Defaults).get(&keys::METADATA_PREFIX);
+    let groups = tables.names(Scope::Group);
     let sources = builder.sources(contact.as_deref());
     let (dedup, enrich) = builder.dedup();
     let daemon = builder.daemon();
@@ -296,6 +344,9 @@ fn check(
         contact,
         log,
         log_format,
+        include,
+        default_prefix,
+        groups: groups.into_iter().map(str::to_owned).collect(),
         sources,
         documents,
         dedup,

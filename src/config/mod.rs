@@ -4,15 +4,17 @@
 //! environment variables, what `check-config` shows, the sample file and `docs/configuration.md`.
 //!
 //! A value is looked for in this order: command line, environment, the table itself, the table that it
-//! shares keys with (`[defaults]` for a source, `[vufind]` for documents), the default in the row.
+//! shares keys with (its group and `[defaults]` for a source, `[vufind]` for documents), the default in the row.
 
 mod build;
 mod daemon;
 mod direct;
 mod effective;
+pub mod endpoints;
 mod environment;
 mod file;
 mod generate;
+mod include;
 mod key;
 mod keys;
 mod load;
@@ -28,6 +30,7 @@ mod values;
 pub use daemon::DaemonSettings;
 pub use direct::source_from_url;
 pub use effective::{EffectiveKey, EffectiveTable, as_json as effective_json};
+pub use endpoints::{Endpoint, Endpoints};
 pub use environment::Environment;
 pub use generate::{reference, sample};
 pub use load::{Config, LogFormat, Overrides, Secrets, load};

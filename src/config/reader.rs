@@ -76,7 +76,10 @@ impl<'a> Reader<'a> {
     /// `path` as seen from where it was written: a file's directory, else the working directory.
     pub(crate) fn resolve(&self, origin: &Origin, path: &Path) -> PathBuf {
         match origin {
-            Origin::File { .. } => self.context.directory.join(path),
+            Origin::File { path: file, .. } => {
+                let directory = file.parent().unwrap_or(self.context.directory);
+                directory.join(path)
+            }
             Origin::Variable(_) | Origin::Program => path.to_owned(),
         }
     }

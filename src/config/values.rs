@@ -4,9 +4,10 @@
 //! are texts. Errors say what would be right, in words of our own: what a library says of a value is
 //! seldom meant for the person who wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -415,8 +416,22 @@ pub(crate) fn address(value: &Value) -> Result<SocketAddr, String> {
     })
 }
 
+/// The cron expressions that are kept. A file has a few, in thousands of sources.
+const MOST_CRONS: usize = 256;
+
 fn cron(value: &Value) -> Result<Option<Cron>, String> {
-    ticks(&text(value)?)
+    static READ: LazyLock<Mutex<HashMap<String, Option<Cron>>>> = LazyLock::new(Mutex::default);
+    let text = text(value)?;
+    // Each entry is complete by itself.
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = read.get(&text) {
+        return Ok(known.clone());
+    }
+    let cron = ticks(&text)?;
+    if read.len() < MOST_CRONS {
+        read.insert(text, cron.clone());
+    }
+    Ok(cron)
 }
 
 fn hours(value: &Value) -> Result<Hours, String> {
