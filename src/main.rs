@@ -9,7 +9,7 @@ use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
     audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
-    identify, logging, man, migrate, progress, push, quarantine, reconcile, rejected, show,
+    identify, import, logging, man, migrate, progress, push, quarantine, reconcile, rejected, show,
     sources, status, table::Screen, verify,
 };
 use harvestd::clock::Clock;
@@ -114,6 +114,10 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         }
         Command::Sources(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
+            if let Some(sources::Action::Import(args)) = &args.action {
+                let imported = import::run(args, &config, cli.global.json, &mut out);
+                return runtime()?.block_on(imported);
+            }
             let (screen, now_ms) = (Screen::of_stdout(&cli.global), Clock::System.now_ms());
             sources::run(args, &config, cli.global.json, now_ms, screen, &mut out)?;
         }

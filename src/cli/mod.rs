@@ -14,6 +14,7 @@ pub mod export;
 pub mod forget;
 pub mod harvest;
 pub mod identify;
+pub mod import;
 pub mod logging;
 pub mod man;
 pub mod migrate;

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
+use super::import;
 use super::state::{self, SourceState, SourceView};
 use super::status::instant;
 use super::table::{Cell, Column, Screen, fit};
@@ -18,7 +19,8 @@ use crate::store::{Reader, StoreError};
 Examples:
   harvestd sources                       all sources, problems first
   harvestd sources list --state failed   those whose last run failed
-  harvestd sources --json                the same for programs"
+  harvestd sources --json                the same for programs
+  harvestd sources import sites.tsv      add the endpoints of a list to the configuration"
 )]
 pub struct Args {
     /// What to do; list without it.
@@ -34,6 +36,8 @@ pub struct Args {
 pub enum Action {
     /// Show the sources and their states
     List(ListArgs),
+    /// Write the endpoints of a list as sources into a file of the configuration
+    Import(import::Args),
 }
 
 /// Arguments of `sources list`.
@@ -58,6 +62,8 @@ pub fn run(
 ) -> anyhow::Result<()> {
     match &args.action {
         Some(Action::List(list)) => show(list, config, as_json, now_ms, screen, out),
+        // It asks repositories, so that it has a run of its own.
+        Some(Action::Import(_)) => Ok(()),
         None => show(&args.list, config, as_json, now_ms, screen, out),
     }
 }

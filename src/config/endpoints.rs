@@ -248,19 +248,18 @@ fn xml_entries(text: &str) -> Result<Vec<(usize, Entry)>, String> {
         let event = reader.read_event();
         match event.map_err(|error| format!("not XML: {error}"))? {
             Event::Start(element) => {
-                if element.local_name().as_ref() == b"repository" {
+                if element.local_name().as_ref() == "repository" {
                     name = None;
                 }
                 column = column_of(&element);
                 content.clear();
             }
             Event::Text(text) => {
-                let text = text.decode().map_err(|error| error.to_string())?;
-                content.push_str(&text);
+                content.push_str(text.as_ref());
             }
             Event::GeneralRef(reference) => {
-                let name = reference.decode().map_err(|error| error.to_string())?;
-                if name == "amp" {
+                let reference: &str = reference.as_ref();
+                if reference == "amp" {
                     content.push('&');
                 }
             }
@@ -289,11 +288,11 @@ fn xml_entries(text: &str) -> Result<Vec<(usize, Entry)>, String> {
 /// The column that an element of re3data or of the Open Archives Initiative stands for.
 fn column_of(element: &BytesStart<'_>) -> Option<&'static str> {
     match element.local_name().as_ref() {
-        b"baseURL" => Some("url"),
-        b"repositoryName" => Some("name"),
-        b"api" => {
+        "baseURL" => Some("url"),
+        "repositoryName" => Some("name"),
+        "api" => {
             let kind = element.try_get_attribute("apiType").ok().flatten()?;
-            (kind.value.as_ref() == b"OAI-PMH").then_some("oaiurl")
+            (kind.value.as_ref() == "OAI-PMH").then_some("oaiurl")
         }
         _ => None,
     }
