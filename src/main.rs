@@ -9,8 +9,8 @@ use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
     audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
-    identify, import, logging, man, migrate, progress, push, quarantine, reconcile, rejected, show,
-    sources, status, table::Screen, verify,
+    identify, import, logging, man, migrate, progress, push, quarantine, reconcile, rejected,
+    report, show, sources, status, table::Screen, verify,
 };
 use harvestd::clock::Clock;
 use harvestd::config::{self, Config, Environment, Overrides, Secrets};
@@ -108,9 +108,20 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let (config, bars) = start(&cli.global, Secrets::Reported)?;
             return runtime()?.block_on(audit::run(args, &cli.global, &config, &bars, &mut out));
         }
-        Command::Status(_) => {
+        Command::Report(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
-            status::run(&config, cli.global.json, Clock::System.now_ms(), &mut out)?;
+            let (screen, now_ms) = (Screen::of_stdout(&cli.global), Clock::System.now_ms());
+            report::run(args, &config, cli.global.json, now_ms, screen, &mut out)?;
+        }
+        Command::Status(args) => {
+            let (config, _) = start(&cli.global, Secrets::Unread)?;
+            status::run(
+                args,
+                &config,
+                cli.global.json,
+                Clock::System.now_ms(),
+                &mut out,
+            )?;
         }
         Command::Sources(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;

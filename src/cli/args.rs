@@ -7,7 +7,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
     audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
-    identify, man, migrate, push, quarantine, reconcile, rejected, show, sources, status, verify,
+    identify, man, migrate, push, quarantine, reconcile, rejected, report, show, sources, status,
+    verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -173,6 +174,8 @@ pub enum Command {
     Quarantine(quarantine::Args),
     /// Show the state of the store, of each source and of each output
     Status(status::Args),
+    /// Show what each source brought in a period, and what is wrong with it
+    Report(report::Args),
     /// Show what a repository is: its name, formats, sets and peculiarities
     Identify(identify::Args),
     /// Write the records of the store to a file

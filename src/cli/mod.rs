@@ -23,6 +23,7 @@ pub mod push;
 pub mod quarantine;
 pub mod reconcile;
 pub mod rejected;
+pub mod report;
 pub mod show;
 mod signals;
 pub mod sources;

@@ -1,5 +1,6 @@
 //! `harvestd status`: shows the state of the store, of each source and of each output.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -13,17 +14,25 @@ use crate::harvest::gaps_in_words;
 use crate::oai::Granularity;
 use crate::output::OutputSettings;
 use crate::store::{
-    Export, Gap, HostPause, Job, JobState, Output, Pass, PassState, QuarantinedItem, Reader,
-    Source, StoreError, Traits, Warning, WarningKind, Window,
+    Export, Gap, Health, HostPause, Job, JobKind, JobState, Output, Pass, PassState,
+    QuarantinedItem, Reader, Source, StoreError, Traits, Warning, WarningKind, Window,
 };
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  harvestd status           a table
+  harvestd status           a table; with many sources only problems and sums
+  harvestd status --all     every source
   harvestd status --json    the same for programs")]
-pub struct Args {}
+pub struct Args {
+    /// Show every source, however many there are
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// With more sources than this, only those with problems are shown.
+const MOST_SOURCES: usize = 50;
 
 /// The number of passes of a source that the JSON form shows.
 const PASSES: u32 = 10;
@@ -47,16 +56,17 @@ struct State {
 /// # Errors
 /// If there is no store, or it cannot be read.
 pub fn run(
+    args: &Args,
     config: &Config,
     as_json: bool,
     now_ms: i64,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let reader = Reader::open(&config.store)?;
-    let states = states(&reader)?;
+    let mut states = states(&reader)?;
     let hosts = reader.host_pauses()?;
     let outputs = outputs(&reader, config)?;
-    let jobs = reader.jobs()?;
+    let mut jobs = reader.jobs()?;
     if as_json {
         let value = json!({
             "store": config.store,
@@ -79,7 +89,19 @@ pub fn run(
         )?;
         return Ok(());
     }
-    out.write_all(overview(&states).as_bytes())?;
+    if states.len() > MOST_SOURCES && !args.all {
+        out.write_all(sums(&states, &jobs).as_bytes())?;
+        jobs.retain(is_problem);
+        let failing: HashSet<&str> = jobs.iter().map(|job| job.key.name.as_str()).collect();
+        states.retain(|state| {
+            let is_well =
+                state.gaps.is_empty() && state.warnings.is_empty() && state.quarantined == 0;
+            !is_well || failing.contains(state.source.name.as_str())
+        });
+    }
+    if !states.is_empty() {
+        out.write_all(overview(&states).as_bytes())?;
+    }
     for state in &states {
         out.write_all(details(state, now_ms).as_bytes())?;
     }
@@ -88,6 +110,40 @@ pub fn run(
     out.write_all(jobs_as_text(&jobs).as_bytes())?;
     out.write_all(waiting(&hosts, now_ms).as_bytes())?;
     Ok(())
+}
+
+/// Whether the last run of a job failed, or it is under way.
+fn is_problem(job: &Job) -> bool {
+    job.failures > 0 || job.is_running()
+}
+
+/// The sums of all sources, in one line.
+fn sums(states: &[State], jobs: &[Job]) -> String {
+    let mut healths: BTreeMap<Health, usize> = BTreeMap::new();
+    let harvests: BTreeMap<&str, &Job> = jobs
+        .iter()
+        .filter(|job| job.key.kind == JobKind::Harvest)
+        .map(|job| (job.key.name.as_str(), job))
+        .collect();
+    let (mut live, mut deleted) = (0, 0);
+    for State { source, .. } in states {
+        let job = harvests.get(source.name.as_str());
+        *healths
+            .entry(job.map_or(Health::Unknown, |job| job.health()))
+            .or_default() += 1;
+        live += source.live_records;
+        deleted += source.deleted_records;
+    }
+    let healths: Vec<String> = healths
+        .into_iter()
+        .map(|(health, count)| format!("{count} {}", health.word()))
+        .collect();
+    format!(
+        "{} sources ({}): {live} live and {deleted} deleted records. Those with problems follow; --all shows \
+         every source.\n",
+        states.len(),
+        healths.join(", ")
+    )
 }
 
 fn states(reader: &Reader) -> Result<Vec<State>, StoreError> {

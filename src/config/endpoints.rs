@@ -303,12 +303,16 @@ fn table_entries(text: &str) -> Result<Vec<(usize, Entry)>, String> {
         .lines()
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
+    // A list of addresses has no line of column names.
+    if first.contains("://") {
+        let lines = (1..).zip(text.lines());
+        let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+        return Ok(lines.map(|(line, text)| (line, unnamed(text))).collect());
+    }
     let delimiter = [b'\t', b';', b',']
         .into_iter()
         .find(|delimiter| first.as_bytes().contains(delimiter))
-        // An address may have commas, so it counts only in a line of column names.
-        .filter(|delimiter| *delimiter == b'\t' || !first.contains("://"))
-        .unwrap_or(b'\t');
+        .unwrap_or(b',');
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .quoting(delimiter != b'\t')
@@ -323,48 +327,39 @@ fn table_entries(text: &str) -> Result<Vec<(usize, Entry)>, String> {
         let line = row.position().map_or(0, |position| position.line());
         let line = usize::try_from(line).unwrap_or(usize::MAX);
         let Some(columns) = &columns else {
-            let is_heading = row.iter().all(|name| !name.contains("://"));
             let names: Vec<String> = row.iter().map(plain).collect();
             let known = |name: &String| {
                 let name = name.as_str();
                 URLS.contains(&name) || JOURNAL_URLS.contains(&name)
             };
-            if is_heading && !names.iter().any(known) {
+            if !names.iter().any(known) {
                 let names = row.iter().collect::<Vec<_>>().join(", ");
                 return Err(format!(
                     "no column is called url, oai_url or \"OAI-PMH URL\"; there are: {names}"
                 ));
             }
-            columns = Some(if is_heading { names } else { Vec::new() });
-            if !is_heading {
-                entries.push((line, unnamed(&row)));
-            }
+            columns = Some(names);
             continue;
         };
         if row.iter().all(str::is_empty) || row[0].starts_with('#') {
             continue;
         }
-        let entry = match columns.is_empty() {
-            true => unnamed(&row),
-            false => {
-                let values = row.iter().map(str::to_owned);
-                let mut entry = Entry::new();
-                for (column, value) in columns.iter().cloned().zip(values) {
-                    entry.entry(column).or_insert(value);
-                }
-                entry
-            }
-        };
+        let mut entry = Entry::new();
+        for (column, value) in columns.iter().zip(row.iter()) {
+            entry
+                .entry(column.clone())
+                .or_insert_with(|| value.to_owned());
+        }
         entries.push((line, entry));
     }
     Ok(entries)
 }
 
 /// The entry of a line in a list without column names: the address, wherever it stands.
-fn unnamed(row: &csv::StringRecord) -> Entry {
-    let url = row.iter().find(|value| value.contains("://"));
-    let url = url.or(row.get(0)).unwrap_or_default();
-    Entry::from([("url".to_owned(), url.to_owned())])
+fn unnamed(line: &str) -> Entry {
+    let mut values = line.split('\t').map(str::trim);
+    let url = values.find(|value| value.contains("://"));
+    Entry::from([("url".to_owned(), url.unwrap_or(line).trim().to_owned())])
 }
 
 /// The longest name that is made, in characters.

@@ -1,7 +1,7 @@
 //! The state of all sources, outputs and exports at one moment: what the store has, and what the daemon is
 //! doing. Status page, metrics and API show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -294,16 +294,22 @@ pub(super) fn overview(store: &Path, registry: &StatusRegistry) -> Result<Overvi
         statuses: registry.jobs(),
     };
     let mut sources = reader.sources()?;
-    for settings in &config.sources {
-        // Configured, but never harvested.
-        if sources.iter().all(|source| source.name != settings.name) {
-            sources.push(Source::unknown(settings.name.clone()));
-        }
-    }
+    let known: HashSet<String> = sources.iter().map(|source| source.name.clone()).collect();
+    // Configured, but never harvested.
+    let new = config
+        .sources
+        .iter()
+        .filter(|settings| !known.contains(&settings.name));
+    sources.extend(new.map(|settings| Source::unknown(settings.name.clone())));
+    let names: HashSet<&str> = config
+        .sources
+        .iter()
+        .map(|settings| settings.name.as_str())
+        .collect();
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     let mut views = Vec::new();
     for source in sources {
-        let configured = config.sources.iter().any(|other| other.name == source.name);
+        let configured = names.contains(source.name.as_str());
         let pass = jobs.view(JobKind::Harvest, &source.name);
         let reconcile = jobs.view(JobKind::Reconcile, &source.name);
         let view = source_view(&reader, source, configured, pass, reconcile, now_ms)?;

@@ -366,7 +366,7 @@ fn list(connection: &Connection, query: &BoardQuery) -> rusqlite::Result<Listed>
 
 /// The first column of the harvest, and that of the reconcile, in a row of the list.
 const HARVEST_AT: usize = 13;
-const JOB_WIDTH: usize = 13;
+const JOB_WIDTH: usize = 15;
 
 fn board_row(row: &Row<'_>) -> rusqlite::Result<BoardRow> {
     let name: String = row.get("name")?;

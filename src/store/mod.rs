@@ -56,6 +56,7 @@ mod payload;
 mod quarantine;
 mod record_writer;
 mod records;
+mod report;
 mod rivals;
 mod schema;
 mod search;
@@ -95,6 +96,7 @@ pub use pack::{PackedStep, PassPacker};
 pub use passes::{Day, WindowCounts};
 pub use quarantine::QuarantinedItem;
 pub use records::{Deletion, OtherRecord, RecordState, RepairedRecord, StoredRecord};
+pub use report::PeriodTotals;
 pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use sources::{

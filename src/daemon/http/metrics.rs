@@ -12,7 +12,7 @@ use super::failure::ErrorBody;
 use super::listener::{Connections, Cut};
 use super::{Ctx, Failure};
 use crate::daemon::overview::{ExportView, JobView, OutputView, Overview, SourceView};
-use crate::store::{JobState, PassState};
+use crate::store::{Health, JobState, PassState};
 
 /// Get the metrics, in the text format of Prometheus
 #[utoipa::path(
@@ -29,7 +29,12 @@ pub(super) async fn get_metrics(State(context): State<Ctx>) -> Result<Response, 
     let mut text = Exposition::default();
     daemon(&mut text, &overview, context.shared.registry.requests());
     connections(&mut text, &context.connections);
-    sources(&mut text, &overview.sources);
+    source_totals(&mut text, &overview.sources);
+    // Thousands of sources would be tens of thousands of series.
+    let most = context.shared.registry.config().daemon.metrics_per_source;
+    if overview.sources.len() <= most {
+        sources(&mut text, &overview.sources);
+    }
     outputs(&mut text, &overview.outputs);
     exports(&mut text, &overview.exports);
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text.finish()).into_response())
@@ -253,6 +258,70 @@ const OF_SOURCES: &[Metric<SourceView>] = &[
         |source| Some(source.counters().own_time.as_secs_f64()),
     ),
 ];
+
+/// What does not grow with the number of sources.
+fn source_totals(text: &mut Exposition, sources: &[SourceView]) {
+    let configured = || sources.iter().filter(|source| source.configured);
+    let mut healths = text.family(
+        "harvestd_sources",
+        Gauge,
+        "Configured sources by how well their last harvests went.",
+    );
+    for health in Health::ALL {
+        let these = configured().filter(|source| source.pass.job.health() == health);
+        let number = count(these.count() as u64);
+        healths.sample(&[("health", health.word())], number);
+    }
+    let mut states = text.family(
+        "harvestd_source_jobs",
+        Gauge,
+        "Configured sources by what their harvests are doing.",
+    );
+    for state in JobState::ALL {
+        let these = configured().filter(|source| source.pass.job.state == state);
+        states.sample(&[("state", state.word())], count(these.count() as u64));
+    }
+    let mut records = text.family(
+        "harvestd_store_records",
+        Gauge,
+        "Records of all sources in the store.",
+    );
+    let sum = |of: fn(&SourceView) -> u64| count(sources.iter().map(of).sum());
+    records.sample(&[("kind", "live")], sum(|source| source.live_records));
+    records.sample(&[("kind", "deleted")], sum(|source| source.deleted_records));
+    let mut received = text.family(
+        "harvestd_store_received_total",
+        Counter,
+        "Records received from all sources, by their effect on the store.",
+    );
+    received.sample(&[("result", "new")], sum(|source| source.counters().new));
+    received.sample(
+        &[("result", "changed")],
+        sum(|source| source.counters().changed),
+    );
+    received.sample(
+        &[("result", "unchanged")],
+        sum(|source| source.counters().unchanged),
+    );
+    received.sample(
+        &[("result", "deleted")],
+        sum(|source| source.counters().deleted),
+    );
+    for (name, help, value) in [
+        (
+            "harvestd_store_quarantined_items",
+            "Items of all sources in quarantine.",
+            sum(|source| source.quarantined),
+        ),
+        (
+            "harvestd_store_gaps",
+            "Spans of datestamps of all sources that could not be read.",
+            sum(|source| source.gaps.len() as u64),
+        ),
+    ] {
+        text.single(name, Gauge, help, value);
+    }
+}
 
 fn sources(text: &mut Exposition, sources: &[SourceView]) {
     let mut states = text.family(
