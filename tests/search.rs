@@ -58,7 +58,7 @@ impl World {
             records,
             ..PageStep::default()
         };
-        let mut packer = PassPacker::new(Arc::clone(&self.store), "oai_doaj").unwrap();
+        let mut packer = PassPacker::new(Arc::clone(&self.store), source.id, "oai_doaj").unwrap();
         let packed = packer.pack(Step::Page(page)).unwrap();
         let mut writer = PassWriter::new(Arc::clone(&self.store), source.id, pass, proven);
         writer.apply(&[packed], NOW).unwrap();

@@ -76,7 +76,8 @@ pub fn writer(store: &Arc<Store>) -> (PassPacker, PassWriter, PageStep) {
         .begin_pass(source.id, PassKind::Full, false, true, &[whole], NOW_MS)
         .expect("the store is new");
     let window = store.pending_windows(pass).expect("a pass was begun")[0].id;
-    let packer = PassPacker::new(Arc::clone(store), "oai_doaj").expect("the store is new");
+    let packer =
+        PassPacker::new(Arc::clone(store), source.id, "oai_doaj").expect("the store is new");
     let writer = PassWriter::new(Arc::clone(store), source.id, pass, proven);
     let step = PageStep {
         window,
@@ -118,6 +119,17 @@ pub fn largest_resident_kib(program: &mut Child) -> u64 {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Processor time of the children that have ended and were waited for, in seconds.
+///
+/// Source: proc_pid_stat(5), fields 16 and 17, in hundredths of a second.
+pub fn children_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields = after_name.split_whitespace().skip(13).take(2);
+    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+    ticks as f64 / 100.0
 }
 
 fn high_water(status: &str) -> Option<u64> {

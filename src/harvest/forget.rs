@@ -75,7 +75,7 @@ fn delete_records(store: &Arc<Store>, source: &Source, clock: &Clock) -> Result<
     }
     let kind = PassKind::Identifiers;
     let pass = store.begin_pass(source.id, kind, false, true, &[], clock.now_ms())?;
-    let mut packer = PassPacker::new(Arc::clone(store), &source.metadata_prefix)?;
+    let mut packer = PassPacker::new(Arc::clone(store), source.id, &source.metadata_prefix)?;
     let mut writer = PassWriter::new(Arc::clone(store), source.id, pass, proven);
     let (mut deleted, mut after) = (0, 0);
     loop {

@@ -101,11 +101,20 @@ impl Batch<'_> {
         } = &mut *self.writer;
         listed.begin();
         // All steps of a pass have one format.
-        let prefix = self.steps.first().map_or("", |step| &step.metadata_prefix);
+        let Some(first) = self.steps.first() else {
+            return Ok(Vec::new());
+        };
         let recent_keys = store.take_recent_keys();
         let now_ms = self.now_ms;
-        let records =
-            RecordWriter::begin(transaction, *source, *pass, now_ms, prefix, recent_keys)?;
+        let records = RecordWriter::begin(
+            transaction,
+            *source,
+            *pass,
+            now_ms,
+            &first.metadata_prefix,
+            &first.compressor,
+            recent_keys,
+        )?;
         let mut writer = StepWriter {
             connection: transaction,
             source: *source,
@@ -115,11 +124,14 @@ impl Batch<'_> {
             listed,
             records,
         };
-        let applied = self
+        let applied: Vec<Applied> = self
             .steps
             .iter()
             .map(|step| writer.apply(step))
             .collect::<rusqlite::Result<_>>()?;
+        for (step, applied) in self.steps.iter().zip(&applied) {
+            step.forecast.learn(&applied.counts);
+        }
         store.keep_recent_keys(writer.records.finish()?);
         Ok(applied)
     }

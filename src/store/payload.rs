@@ -1,7 +1,7 @@
 //! Compression of metadata with a zstd dictionary for each format.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use zstd::bulk;
@@ -42,21 +42,60 @@ pub(super) struct Compressed {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Compresses the metadata of one format. Owned by one thread.
+/// Compresses the metadata of one format, and trains the dictionaries for it. Owned by the thread that packs.
+#[derive(Debug)]
 pub(super) struct Compressor {
-    inner: bulk::Compressor<'static>,
-    dictionary_id: i64,
+    shared: Arc<SharedCompressor>,
     /// The number of [`STAGES`] that are done.
     stage: usize,
     samples: Vec<u8>,
     sample_sizes: Vec<usize>,
 }
 
-impl std::fmt::Debug for Compressor {
+/// Compresses texts on any thread, with the newest dictionary.
+pub(super) struct SharedCompressor(Mutex<Inner>);
+
+struct Inner {
+    compressor: bulk::Compressor<'static>,
+    dictionary_id: i64,
+    /// The number of texts that were compressed.
+    texts: u64,
+}
+
+impl std::fmt::Debug for SharedCompressor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Compressor")
-            .field("dictionary_id", &self.dictionary_id)
+        let inner = self.lock();
+        f.debug_struct("SharedCompressor")
+            .field("dictionary_id", &inner.dictionary_id)
+            .field("texts", &inner.texts)
             .finish_non_exhaustive()
+    }
+}
+
+impl SharedCompressor {
+    /// Compresses one text.
+    pub(super) fn compress(&self, text: &[u8]) -> Compressed {
+        let mut inner = self.lock();
+        inner.texts += 1;
+        let bytes = inner
+            .compressor
+            .compress(text)
+            .expect("zstd compresses any bytes into a buffer of its own bound");
+        Compressed {
+            dictionary_id: inner.dictionary_id,
+            bytes,
+        }
+    }
+
+    /// The number of texts that were compressed.
+    #[cfg(test)]
+    pub(super) fn texts(&self) -> u64 {
+        self.lock().texts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Each text is compressed from the beginning, whatever was left of the one before.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,14 +106,22 @@ impl Compressor {
             newest_dictionary(connection, metadata_prefix)
         })?;
         let mut compressor = Self {
-            inner: zstd_compressor(&[]),
-            dictionary_id: 0,
+            shared: Arc::new(SharedCompressor(Mutex::new(Inner {
+                compressor: zstd_compressor(&[]),
+                dictionary_id: 0,
+                texts: 0,
+            }))),
             stage: 0,
             samples: Vec::new(),
             sample_sizes: Vec::new(),
         };
         compressor.use_dictionary(dictionary);
         Ok(compressor)
+    }
+
+    /// The part that other threads use too.
+    pub(super) fn shared(&self) -> &Arc<SharedCompressor> {
+        &self.shared
     }
 
     /// Collects samples from texts that are about to be compressed, and trains the dictionaries.
@@ -125,21 +172,11 @@ impl Compressor {
 
     fn use_dictionary(&mut self, dictionary: Option<Dictionary>) {
         if let Some(Dictionary { id, stage, bytes }) = dictionary {
-            self.inner = zstd_compressor(&bytes);
-            self.dictionary_id = id;
+            let compressor = zstd_compressor(&bytes);
+            let mut inner = self.shared.lock();
+            inner.compressor = compressor;
+            inner.dictionary_id = id;
             self.stage = stage;
-        }
-    }
-
-    /// Compresses one text.
-    pub(super) fn compress(&mut self, text: &[u8]) -> Compressed {
-        let bytes = self
-            .inner
-            .compress(text)
-            .expect("zstd compresses any bytes into a buffer of its own bound");
-        Compressed {
-            dictionary_id: self.dictionary_id,
-            bytes,
         }
     }
 }
@@ -297,20 +334,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).unwrap();
         let mut compressor = Compressor::new(&store, "oai_dc").unwrap();
+        let shared = Arc::clone(compressor.shared());
         let texts: Vec<String> = (0..300).map(article).collect();
-        let before = compressor.compress(texts[0].as_bytes());
+        let before = shared.compress(texts[0].as_bytes());
         compressor
             .learn(&store, "oai_dc", texts.iter().map(String::as_str))
             .unwrap();
-        let after = compressor.compress(texts[0].as_bytes());
+        let after = shared.compress(texts[0].as_bytes());
         assert_eq!(before.dictionary_id, 0);
         assert_ne!(after.dictionary_id, 0);
         assert!(after.bytes.len() < before.bytes.len());
         let again = Compressor::new(&store, "oai_dc").unwrap();
-        assert_eq!(again.dictionary_id, after.dictionary_id);
+        let text = again.shared().compress(texts[0].as_bytes());
+        assert_eq!(text.dictionary_id, after.dictionary_id);
 
         let mut decompressor = Decompressor::default();
-        for compressed in [before, after, compressor.compress(b"")] {
+        for compressed in [before, after, shared.compress(b"")] {
             let text = store
                 .read("test", |connection| {
                     decompressor.decompress(connection, compressed.dictionary_id, &compressed.bytes)

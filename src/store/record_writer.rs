@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::cluster::{self, ChangedRecord, Clusters, RecentKeys};
 use super::contradiction::{Choice, Shown, ShownBy, State, choose};
 use super::listed::Listed;
+use super::open::Cached;
 use super::pack::{Payload, content_hash_of};
-use super::payload::compress_alone;
+use super::payload::{SharedCompressor, compress_alone};
 use super::quarantine::Quarantine;
 use super::rivals::{Rival, RivalState, Rivals};
 use super::{Counts, PassId, PassKind, SourceId, Version};
@@ -24,6 +25,8 @@ pub(super) struct RecordWriter<'a> {
     pub(super) pass: PassId,
     now_ms: i64,
     metadata_prefix: &'a str,
+    /// Compresses the content that is stored and not compressed yet.
+    compressor: &'a SharedCompressor,
     /// The last version that was given out.
     version: Version,
     quarantine: Quarantine<'a>,
@@ -147,6 +150,7 @@ impl<'a> RecordWriter<'a> {
         pass: PassId,
         now_ms: i64,
         metadata_prefix: &'a str,
+        compressor: &'a SharedCompressor,
         recent_keys: Option<RecentKeys>,
     ) -> rusqlite::Result<Self> {
         let (lists_all, after_version) = kind_of_pass(transaction, pass)?;
@@ -156,6 +160,7 @@ impl<'a> RecordWriter<'a> {
             pass,
             now_ms,
             metadata_prefix,
+            compressor,
             version: Version::last(transaction)?,
             quarantine: Quarantine::new(transaction, source)?,
             rivals: Rivals::new(transaction, source)?,
@@ -261,7 +266,7 @@ impl<'a> RecordWriter<'a> {
         } else {
             Choice::Take
         };
-        let is_bare = payload.metadata.is_none() && !record.header.deleted;
+        let is_bare = !payload.has_metadata(record) && !record.header.deleted;
         let is_kept = is_bare
             && match choice {
                 Choice::Take | Choice::Replace | Choice::Revive => {
@@ -298,7 +303,8 @@ impl<'a> RecordWriter<'a> {
                 })?;
                 self.rivals.set_window(&rival, listed.window())?;
                 if !record.header.deleted {
-                    self.rivals.put_content(&rival, payload)?;
+                    let packed = payload.packed(record, self.compressor);
+                    self.rivals.put_content(&rival, &packed)?;
                 }
                 return self.clear_quarantine(&record.header, shown_by);
             }
@@ -416,10 +422,15 @@ impl<'a> RecordWriter<'a> {
     /// The hash that a state would have with these sets.
     fn hash_with(&self, new: &NewState<'_>, set_specs: &[String]) -> rusqlite::Result<[u8; 16]> {
         let deleted = new.record.header.deleted;
-        let metadata = self.text(new.payload.metadata.as_ref())?;
-        let extra = self.text(new.payload.extra.as_ref())?;
-        let (metadata, extra) = (metadata.as_deref(), extra.as_deref());
-        Ok(content_hash_of(deleted, set_specs, metadata, extra))
+        let hash = |metadata: &Option<String>, extra: &Option<String>| {
+            content_hash_of(deleted, set_specs, metadata.as_deref(), extra.as_deref())
+        };
+        let Some(packed) = new.payload.as_packed() else {
+            return Ok(hash(&new.record.metadata, &new.record.extra));
+        };
+        let metadata = self.text(packed.metadata.as_ref())?;
+        let extra = self.text(packed.extra.as_ref())?;
+        Ok(hash(&metadata, &extra))
     }
 
     /// Notes that the pass shows the stored state, with the datestamp of `new` if there is one.
@@ -434,12 +445,18 @@ impl<'a> RecordWriter<'a> {
             Some(new) => (new.datestamp, datestamp_text(&new.record.header.datestamp)),
             None => (known.datestamp, known.datestamp_text.as_deref()),
         };
-        self.connection
-            .prepare_cached(
-                "UPDATE record SET datestamp = ?2, datestamp_text = ?3, seen_pass = max(seen_pass, ?4),
-                    listed_in = ?5 WHERE id = ?1",
-            )?
-            .execute(params![known.id, datestamp, text, self.pass.0, listed_in,])?;
+        if listed_in != known.listed_in {
+            self.connection.run(
+                "UPDATE record SET listed_in = ?2 WHERE id = ?1",
+                params![known.id, listed_in],
+            )?;
+        }
+        // Apart, because SQLite would look up each `listed_in` that it writes.
+        self.connection.run(
+            "UPDATE record SET datestamp = ?2, datestamp_text = ?3,
+                seen_pass = max(seen_pass, ?4) WHERE id = ?1",
+            params![known.id, datestamp, text, self.pass.0],
+        )?;
         Ok(())
     }
 
@@ -772,8 +789,8 @@ impl<'a> RecordWriter<'a> {
     }
 
     fn insert_payload(&self, id: i64, record: &Record, payload: &Payload) -> rusqlite::Result<()> {
-        if payload.metadata.is_some() || payload.extra.is_some() {
-            let compressed = payload.metadata.as_ref().or(payload.extra.as_ref());
+        let packed = payload.packed(record, self.compressor);
+        if let Some(dictionary_id) = packed.dictionary_id() {
             self.connection
                 .prepare_cached(
                     "INSERT INTO payload (record_id, dictionary_id, metadata, extra)
@@ -781,9 +798,9 @@ impl<'a> RecordWriter<'a> {
                 )?
                 .execute(params![
                     id,
-                    compressed.map_or(0, |compressed| compressed.dictionary_id),
-                    payload.metadata.as_ref().map(|metadata| &*metadata.bytes),
-                    payload.extra.as_ref().map(|extra| &*extra.bytes),
+                    dictionary_id,
+                    packed.metadata.as_ref().map(|metadata| &*metadata.bytes),
+                    packed.extra.as_ref().map(|extra| &*extra.bytes),
                 ])?;
         }
         if let Some(raw) = &record.raw {

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::pack::Payload;
+use super::pack::Packed;
 use super::payload::Compressed;
 use super::{PassId, Reader, SourceId, Store, StoreError, WindowId};
 
@@ -190,8 +190,7 @@ impl<'a> Rivals<'a> {
     }
 
     /// Keeps the content of a rival that waits.
-    pub(super) fn put_content(&self, rival: &Rival, payload: &Payload) -> rusqlite::Result<()> {
-        let compressed = payload.metadata.as_ref().or(payload.extra.as_ref());
+    pub(super) fn put_content(&self, rival: &Rival, packed: &Packed) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
                 "UPDATE rival SET dictionary_id = ?4, metadata = ?5, extra = ?6
@@ -201,15 +200,15 @@ impl<'a> Rivals<'a> {
                 rival.record,
                 rival.set,
                 rival.hash,
-                compressed.map(|compressed| compressed.dictionary_id),
-                payload.metadata.as_ref().map(|metadata| &*metadata.bytes),
-                payload.extra.as_ref().map(|extra| &*extra.bytes),
+                packed.dictionary_id(),
+                packed.metadata.as_ref().map(|metadata| &*metadata.bytes),
+                packed.extra.as_ref().map(|extra| &*extra.bytes),
             ])?;
         Ok(())
     }
 
     /// The content of a rival that waits.
-    pub(super) fn content(&self, rival: &Rival) -> rusqlite::Result<Payload> {
+    pub(super) fn content(&self, rival: &Rival) -> rusqlite::Result<Packed> {
         self.connection
             .prepare_cached(
                 "SELECT coalesce(dictionary_id, 0), metadata, extra FROM rival
@@ -223,11 +222,9 @@ impl<'a> Rivals<'a> {
                         bytes,
                     })
                 };
-                Ok(Payload {
-                    hash: rival.hash,
+                Ok(Packed {
                     metadata: compressed(row.get(1)?),
                     extra: compressed(row.get(2)?),
-                    description: None,
                 })
             })
     }

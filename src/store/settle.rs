@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Counts;
 use super::contradiction::{Decision, Held, ShownBy, decide};
-use super::pack::{Payload, content_hash_of};
+use super::pack::{Packed, Payload, content_hash_of};
 use super::payload::{Compressed, Decompressor};
 use super::record_writer::{Known, NewState, RecordWriter, is_below_any};
 use super::rivals::{Rival, RivalState};
@@ -89,12 +89,13 @@ impl RecordWriter<'_> {
         } else if !self.has_listed_time_of(known, &rival.set)? {
             return self.rivals.doubt(rival);
         }
-        let payload = self.rivals.content(rival)?;
+        let packed = self.rivals.content(rival)?;
         let record = Record {
-            metadata: self.text(payload.metadata.as_ref())?,
-            extra: self.text(payload.extra.as_ref())?,
+            metadata: self.text(packed.metadata.as_ref())?,
+            extra: self.text(packed.extra.as_ref())?,
             ..self.header_of(known, rival)?
         };
+        let payload = Payload::of_packed(rival.hash, packed);
         self.take(known, rival, &record, &payload, counts)
     }
 
@@ -208,12 +209,8 @@ impl RecordWriter<'_> {
         rival: &Rival,
         counts: &mut Counts,
     ) -> rusqlite::Result<()> {
-        let payload = Payload {
-            hash: rival.hash,
-            metadata: None,
-            extra: None,
-            description: Some(None),
-        };
+        let mut payload = Payload::of_packed(rival.hash, Packed::default());
+        payload.description = Some(None);
         let record = self.header_of(known, rival)?;
         self.take(known, rival, &record, &payload, counts)
     }
@@ -335,12 +332,7 @@ impl RecordWriter<'_> {
         }
         let (metadata, extra) = self.content(known)?;
         let hash = content_hash_of(false, &set_specs, metadata.as_deref(), extra.as_deref());
-        let payload = Payload {
-            hash,
-            metadata: None,
-            extra: None,
-            description: None,
-        };
+        let payload = Payload::of_hash(hash);
         let record = Record {
             metadata,
             extra,

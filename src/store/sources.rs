@@ -468,6 +468,17 @@ impl Store {
             source_by_name(connection, name)
         })
     }
+
+    /// Whether the store has no record of a source, not even a deleted one.
+    pub(super) fn is_empty(&self, source: SourceId) -> Result<bool, StoreError> {
+        self.read("counting the records of a source", |connection| {
+            connection.one(
+                "SELECT live_records + deleted_records = 0 FROM source WHERE id = ?1",
+                [source.0],
+                |row| row.get(0),
+            )
+        })
+    }
 }
 
 impl Reader {

@@ -122,7 +122,7 @@ impl<'a, T: Transport> Run<'a, T> {
         let store = &self.context.store;
         Ok(Committer::start(
             &self.context.commit_mode,
-            PassPacker::new(Arc::clone(store), &source.metadata_prefix)?,
+            PassPacker::new(Arc::clone(store), source.id, &source.metadata_prefix)?,
             PassWriter::new(Arc::clone(store), source.id, pass, proven),
             self.context.clock.clone(),
             self.settings.name.clone(),

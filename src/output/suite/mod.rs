@@ -203,7 +203,7 @@ impl<S: Subject> Scene<S> {
             ending: Some(Ending::Complete),
             ..PageStep::default()
         };
-        let mut packer = PassPacker::new(Arc::clone(store), "oai_doaj").unwrap();
+        let mut packer = PassPacker::new(Arc::clone(store), source.id, "oai_doaj").unwrap();
         let packed = packer.pack(Step::Page(step)).unwrap();
         PassWriter::new(Arc::clone(store), source.id, pass, proven)
             .apply(&[packed], self.now_ms)
