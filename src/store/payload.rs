@@ -9,8 +9,8 @@ use zstd::bulk;
 use super::open::Cached;
 use super::{Store, StoreError};
 
-/// When to train a dictionary, and how large it may be. A first dictionary, from a page of 100 DOAJ
-/// articles, saves a quarter; the second, from ten pages, saves a third.
+/// When to train a dictionary, and how large it may be. The first one is trained on a page of 100 DOAJ
+/// articles, the second on ten pages. A larger one saves little more, and costs time with each text.
 const STAGES: [Stage; 2] = [
     Stage {
         sample_bytes: 256 << 10,
@@ -18,7 +18,7 @@ const STAGES: [Stage; 2] = [
     },
     Stage {
         sample_bytes: 3 << 20,
-        dictionary_bytes: 112 << 10,
+        dictionary_bytes: 32 << 10,
     },
 ];
 
@@ -33,7 +33,8 @@ struct Stage {
     dictionary_bytes: usize,
 }
 
-const LEVEL: i32 = 3;
+/// The level of zstd. The next ones take twice the time and save a sixth.
+const LEVEL: i32 = 1;
 
 /// A compressed text, and the dictionary that it needs (0 for none).
 #[derive(Debug, Clone, PartialEq, Eq)]
