@@ -35,13 +35,36 @@ pub(crate) fn decode<'b>(
         [0, b'<', ..] => return transcode(body, UTF_16BE, 0, limit),
         _ => {}
     }
-    if std::str::from_utf8(body).is_ok() {
-        return utf8(body, 0, charset, limit);
+    if let Ok(text) = std::str::from_utf8(body) {
+        return valid_utf8(body, text, Edits::default(), charset, limit);
     }
     match declared(body).or_else(|| charset.and_then(encoding)) {
         Some(encoding) if encoding != UTF_8 => transcode(body, encoding, 0, limit),
         _ => utf8(body, 0, None, limit),
     }
+}
+
+/// A body whose `text` after the byte order mark is UTF-8, whatever the answer claims.
+fn valid_utf8<'b>(
+    body: &'b [u8],
+    text: &'b str,
+    decoding: Edits,
+    charset: Option<&str>,
+    limit: usize,
+) -> Option<Source<'b>> {
+    let mut general = Tally::default();
+    let claim = declared(body).or_else(|| charset.and_then(encoding));
+    if claim.is_some_and(|encoding| encoding != UTF_8) && !text.is_ascii() {
+        general.add(RepairKind::Encoding, 1);
+    }
+    let source = Source {
+        body,
+        text: Cow::Borrowed(text),
+        decoding,
+        repairing: Edits::default(),
+        general,
+    };
+    (text.len() <= limit).then_some(source)
 }
 
 /// Decodes UTF-8 after the byte order mark. Bad bytes are repaired one by one.
@@ -55,23 +78,16 @@ fn utf8<'b>(
     if mark > 0 {
         decoding.push(0..mark, 0, None);
     }
-    let mut general = Tally::default();
-    let text = match std::str::from_utf8(&body[mark..]) {
-        Ok(text) => {
-            let claim = declared(body).or_else(|| charset.and_then(encoding));
-            if claim.is_some_and(|encoding| encoding != UTF_8) && !text.is_ascii() {
-                general.add(RepairKind::Encoding, 1);
-            }
-            Cow::Borrowed(text)
-        }
-        Err(_) => Cow::Owned(repair_utf8(body, mark, &mut decoding, limit)?),
-    };
+    if let Ok(text) = std::str::from_utf8(&body[mark..]) {
+        return valid_utf8(body, text, decoding, charset, limit);
+    }
+    let text = repair_utf8(body, mark, &mut decoding, limit)?;
     let source = Source {
         body,
-        text,
+        text: Cow::Owned(text),
         decoding,
         repairing: Edits::default(),
-        general,
+        general: Tally::default(),
     };
     (source.text.len() <= limit).then_some(source)
 }

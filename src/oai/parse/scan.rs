@@ -1,9 +1,11 @@
 //! Reads a document token by token, and checks that it is well-formed and its prefixes declared.
 //!
-//! quick-xml finds the tokens. It leaves these checks to its callers: names, attributes,
-//! references, nesting, one root, prefixes. Nothing is expanded.
+//! Tags, texts and references, which nearly all of a page consists of, are found here; quick-xml reads
+//! comments, sections, instructions and declarations, and says what is wrong with markup that does not
+//! end. It leaves these checks to its callers: names, attributes, references, nesting, one root,
+//! prefixes. Nothing is expanded.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2, memchr3, memchr3_iter, memmem};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -88,9 +90,6 @@ pub(super) struct Attribute<'t> {
 /// A cursor in a document.
 pub(super) struct Scanner<'t> {
     pub(super) text: &'t str,
-    reader: Reader<&'t [u8]>,
-    /// The offset at which the reader started.
-    base: usize,
     /// The end of the last token.
     pub(super) position: usize,
     open: Vec<Open<'t>>,
@@ -126,8 +125,6 @@ impl<'t> Scanner<'t> {
         };
         Ok(Self {
             text,
-            reader: reader(text),
-            base: 0,
             position: 0,
             open: Vec::new(),
             bindings,
@@ -160,53 +157,98 @@ impl<'t> Scanner<'t> {
         }
         loop {
             let start = self.position;
-            let event = match self.reader.read_event() {
-                Ok(event) => event,
-                Err(error) => return self.syntax(&error),
-            };
-            let end = self.base + self.reader.buffer_position() as usize;
-            self.position = end;
-            match event {
-                Event::Text(_) => {
-                    let text = &self.text[start..end];
-                    self.check_text(text, start)?;
-                    if !self.open.is_empty() {
-                        return Ok(Token::Text(text));
+            let rest = &self.text.as_bytes()[start..];
+            match rest {
+                [b'<', b'!' | b'?', ..] => {
+                    if let Some(token) = self.other(start)? {
+                        return Ok(token);
                     }
                 }
-                Event::Start(_) => {
-                    self.start_tag(&self.text[start + 1..end - 1], start)?;
-                    return Ok(Token::Start);
-                }
-                Event::End(_) => {
-                    self.end_tag(&self.text[start + 2..end - 1], start)?;
+                [b'<', b'/', ..] => {
+                    let Some(length) = find_tag_end(rest) else {
+                        return self.unclosed(start);
+                    };
+                    self.position = start + length + 1;
+                    self.end_tag(&self.text[start + 2..start + length], start)?;
                     return Ok(self.close());
                 }
-                Event::Empty(_) => {
-                    self.start_tag(&self.text[start + 1..end - 2], start)?;
-                    self.ending = true;
+                [b'<', ..] => {
+                    let Some(length) = find_tag_end(rest) else {
+                        return self.unclosed(start);
+                    };
+                    self.position = start + length + 1;
+                    let content = &self.text[start + 1..start + length];
+                    let empty = content.strip_suffix('/');
+                    self.start_tag(empty.unwrap_or(content), start)?;
+                    self.ending = empty.is_some();
                     return Ok(Token::Start);
                 }
-                Event::GeneralRef(_) => {
-                    let name = &self.text[start + 1..end - 1];
+                [b'&', after @ ..] => {
+                    let length = memchr3(b';', b'&', b'<', after);
+                    let Some(length) = length.filter(|length| after[*length] == b';') else {
+                        return self.unclosed(start);
+                    };
+                    self.position = start + length + 2;
+                    let name = &self.text[start + 1..start + 1 + length];
                     self.check_within(start)?;
                     return match resolve_reference(name) {
                         Some(c) => Ok(Token::Reference(c)),
                         None => fault(start, format!("undefined reference &{name};")),
                     };
                 }
-                Event::CData(_) => {
-                    self.check_within(start)?;
-                    return Ok(Token::CData(&self.text[start + 9..end - 3]));
+                [_, ..] => {
+                    let length = memchr2(b'<', b'&', rest).unwrap_or(rest.len());
+                    self.position = start + length;
+                    let text = &self.text[start..self.position];
+                    self.check_text(text, start)?;
+                    if !self.open.is_empty() {
+                        return Ok(Token::Text(text));
+                    }
                 }
-                Event::Comment(_) => {}
-                Event::PI(_) => check_instruction(&self.text[start + 2..end - 2], start)?,
-                Event::Decl(_) if start == 0 => {}
-                Event::Decl(_) => return fault(start, "XML declaration within the document"),
-                Event::DocType(_) => return fault(start, "document type declaration"),
-                Event::Eof if self.open.is_empty() && self.rooted => return Ok(Token::Eof),
-                Event::Eof => return Err(Fault::End),
+                [] if self.open.is_empty() && self.rooted => return Ok(Token::Eof),
+                [] => return Err(Fault::End),
             }
+        }
+    }
+
+    /// Reads the comment, section, instruction or declaration at `start`. `None` if there is no token
+    /// in it.
+    fn other(&mut self, start: usize) -> Result<Option<Token<'t>>, Fault> {
+        let mut reader = reader(&self.text[start..]);
+        let event = match reader.read_event() {
+            Ok(event) => event,
+            Err(error) => return self.syntax(&error, start, &reader),
+        };
+        let end = start + reader.buffer_position() as usize;
+        self.position = end;
+        match event {
+            Event::CData(_) => {
+                self.check_within(start)?;
+                Ok(Some(Token::CData(&self.text[start + 9..end - 3])))
+            }
+            Event::Comment(_) => Ok(None),
+            Event::PI(_) => {
+                check_instruction(&self.text[start + 2..end - 2], start)?;
+                Ok(None)
+            }
+            Event::Decl(_) if start == 0 => Ok(None),
+            Event::Decl(_) => fault(start, "XML declaration within the document"),
+            Event::DocType(_) => fault(start, "document type declaration"),
+            Event::Start(_)
+            | Event::End(_)
+            | Event::Empty(_)
+            | Event::Text(_)
+            | Event::GeneralRef(_)
+            | Event::Eof => fault(start, "markup that cannot be read"),
+        }
+    }
+
+    /// The fault in a tag or a reference at `start` that does not end.
+    fn unclosed<T>(&self, start: usize) -> Result<T, Fault> {
+        let mut reader = reader(&self.text[start..]);
+        match reader.read_event() {
+            Err(error) => self.syntax(&error, start, &reader),
+            Ok(_) => fault(start, "markup that does not end"),
         }
     }
 
@@ -226,9 +268,7 @@ impl<'t> Scanner<'t> {
         }
         self.open.truncate(level);
         self.ending = false;
-        self.base = position;
         self.position = position;
-        self.reader = reader(&self.text[position..]);
     }
 
     /// The namespace of an open element's name; empty for none.
@@ -455,8 +495,13 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn syntax<T>(&self, error: &quick_xml::Error) -> Result<T, Fault> {
-        let at = self.base + self.reader.error_position() as usize;
+    fn syntax<T>(
+        &self,
+        error: &quick_xml::Error,
+        start: usize,
+        reader: &Reader<&[u8]>,
+    ) -> Result<T, Fault> {
+        let at = start + reader.error_position() as usize;
         fault(at.min(self.text.len()), error.to_string())
     }
 }
@@ -469,6 +514,21 @@ fn reader(text: &str) -> Reader<&[u8]> {
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
     reader
+}
+
+/// The offset of the `>` that ends the tag at the beginning of `tag`. One within quotes does not.
+#[inline]
+fn find_tag_end(tag: &[u8]) -> Option<usize> {
+    let mut quote = None;
+    for at in memchr3_iter(b'>', b'"', b'\'', tag) {
+        match quote {
+            None if tag[at] == b'>' => return Some(at),
+            None => quote = Some(tag[at]),
+            Some(open) if open == tag[at] => quote = None,
+            Some(_) => {}
+        }
+    }
+    None
 }
 
 /// A fault at an offset of the text.
