@@ -149,6 +149,7 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
              ALTER TABLE output ADD COLUMN error_at INTEGER;
              ALTER TABLE export ADD COLUMN last_error TEXT;
              ALTER TABLE export ADD COLUMN error_at INTEGER;
+             DROP INDEX record_source_version;
              DROP INDEX record_identifier; DROP TABLE match_key;
              CREATE TABLE match_keys (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);
              CREATE TABLE identifiers (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);

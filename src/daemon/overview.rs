@@ -28,7 +28,7 @@ pub(super) const DAYS: i64 = 90;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Changes that an output has not confirmed are counted up to this number, since counting takes time.
-const MOST_BEHIND: u64 = 1_000_000;
+const MOST_BEHIND: u64 = 100_000;
 
 /// See the module. Times are milliseconds since 1970 on our clock.
 #[derive(Debug, Serialize)]
@@ -113,7 +113,7 @@ pub(super) struct OutputView {
     pub(super) known: Output,
     /// Its push, or the writing of its file.
     pub(super) job: JobView,
-    /// Changes that it has not confirmed; a million at most are counted.
+    /// Changes that it has not confirmed; 100,000 at most are counted.
     pub(super) behind: u64,
     /// The age of the oldest of these changes, in seconds; 0 without any.
     pub(super) behind_seconds: i64,

@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 15] = [
     RIVALS,
     DAYS,
     HEALTH,
+    SOURCE_VERSIONS,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -610,6 +611,11 @@ SELECT CASE pass.kind WHEN 'identifiers' THEN 'reconcile' ELSE 'harvest' END, so
     count(*) FILTER (WHERE state = 'complete'), count(*) FILTER (WHERE state = 'incomplete'),
     count(*) FILTER (WHERE state = 'open' AND note <> 'stopped')
 FROM pass JOIN source ON source.id = source_id GROUP BY 1, 2, 3;
+";
+
+const SOURCE_VERSIONS: &str = "
+-- The changes of one source, so that those of others cost its readers nothing.
+CREATE UNIQUE INDEX record_source_version ON record (source_id, version);
 ";
 
 /// Creates the tables of schema 9 in an empty file.

@@ -70,7 +70,7 @@ pub struct IndexState {
 
 impl IndexState {
     /// To count more would take time and tell nothing new.
-    pub const MOST_BEHIND: u64 = 1_000_000;
+    pub const MOST_BEHIND: u64 = 100_000;
 }
 
 /// A search.

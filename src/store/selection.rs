@@ -57,6 +57,12 @@ impl Selection {
         sources.is_none_or(|sources| sources.contains_key(&source))
     }
 
+    /// The named sources, if only their records matter; `None` if those of all sources do.
+    pub(super) fn sources_named(&self) -> Option<impl ExactSizeIterator<Item = SourceId>> {
+        let sources = self.sources.as_ref().filter(|_| !self.is_linked);
+        sources.map(|sources| sources.keys().copied())
+    }
+
     /// Whether the filter lets a record through, by its source and its sets.
     fn lets_through(&self, connection: &Connection, record: &Peer) -> rusqlite::Result<bool> {
         let Some(sources) = &self.sources else {

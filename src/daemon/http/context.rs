@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Failure;
 use super::listener::Connections;
@@ -16,6 +16,10 @@ use crate::store::{Reader, StoreError};
 
 /// Requests that read the store at the same time; others wait.
 const READERS: usize = 4;
+
+/// Requests that ask how everything is, the page and the metrics among them, at the same time. They wait
+/// for no others.
+const MONITORS: usize = 2;
 
 /// What the daemon gives to the HTTP server.
 pub(in crate::daemon) struct Shared {
@@ -35,6 +39,7 @@ pub(super) struct Context {
     pub(super) connections: Arc<Connections>,
     pub(super) places: Arc<Places>,
     readers: Arc<Semaphore>,
+    monitors: Arc<Semaphore>,
 }
 
 /// The context as handlers receive it.
@@ -48,6 +53,7 @@ impl Context {
             places: Arc::new(Places::new(connections.most())),
             connections,
             readers: Arc::new(Semaphore::new(READERS)),
+            monitors: Arc::new(Semaphore::new(MONITORS)),
         }
     }
 
@@ -57,14 +63,26 @@ impl Context {
         work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
         let path = self.shared.store.clone();
-        self.blocking(move || work(&Reader::open(&path)?)).await
+        let turn = turn(&self.readers).await?;
+        blocking(turn, move || work(&Reader::open(&path)?)).await
+    }
+
+    /// As [`Self::read`], for requests that ask whether the daemon works.
+    pub(super) async fn monitor<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let path = self.shared.store.clone();
+        let turn = turn(&self.monitors).await?;
+        blocking(turn, move || work(&Reader::open(&path)?)).await
     }
 
     /// The state of everything: what the store has and what the daemon does.
     pub(super) async fn overview(&self) -> Result<Overview, Failure> {
         let path = self.shared.store.clone();
         let registry = Arc::clone(&self.shared.registry);
-        self.blocking(move || overview(&path, &registry)).await
+        let turn = turn(&self.monitors).await?;
+        blocking(turn, move || overview(&path, &registry)).await
     }
 
     /// As [`Self::read`], for an answer that may be large. It takes no turn from other requests, since
@@ -82,23 +100,25 @@ impl Context {
         })
         .await
     }
+}
 
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let turn = Arc::clone(&self.readers)
-            .acquire_owned()
-            .await
-            .map_err(|error| Failure::internal(error.to_string()))?;
-        on_thread(move || {
-            let result = work();
-            // The thread goes on if the client goes away, and keeps its turn.
-            drop(turn);
-            Ok(result?)
-        })
-        .await
-    }
+/// Waits for a turn.
+async fn turn(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
+    let turn = Arc::clone(of).acquire_owned().await;
+    turn.map_err(|error| Failure::internal(error.to_string()))
+}
+
+async fn blocking<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    on_thread(move || {
+        let result = work();
+        // The thread goes on if the client goes away, and keeps its turn.
+        drop(turn);
+        Ok(result?)
+    })
+    .await
 }
 
 /// Runs `work` on a thread that may block.

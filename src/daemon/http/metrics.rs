@@ -172,7 +172,7 @@ fn daemon(text: &mut Exposition, overview: &Overview, requests: u64) {
         text.single(
             "harvestd_search_index_behind_changes",
             Gauge,
-            "Changes that the search index lacks, counted up to one million.",
+            "Changes that the search index lacks, counted up to 100,000.",
             count(index.behind),
         );
         text.single(
@@ -429,7 +429,7 @@ const OF_OUTPUTS: &[Metric<OutputView>] = &[
     (
         "harvestd_output_behind_changes",
         Gauge,
-        "Changes that the output has not confirmed, counted up to one million.",
+        "Changes that the output has not confirmed, counted up to 100,000.",
         |output| Some(count(output.behind)),
     ),
     (

@@ -171,10 +171,10 @@ impl JobSettings {
     }
 
     /// Whether the store has a change that an output or export lacks. `false` for the others.
-    pub(super) fn lacks_changes(&self, reader: &Reader) -> Result<bool, StoreError> {
+    pub(super) fn lacks_changes(&self, store: &Store, reader: &Reader) -> Result<bool, StoreError> {
         let filter = match self {
             Self::Harvest(_) | Self::Reconcile(..) => return Ok(false),
-            Self::Push(settings) => return has_changes(reader, settings),
+            Self::Push(settings) => return has_changes(store, reader, settings),
             Self::Export(settings) => {
                 let known = reader.export(&settings.name)?;
                 let known = known.filter(|known| settings.is_position_of(known));

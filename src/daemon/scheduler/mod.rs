@@ -481,7 +481,9 @@ impl Scheduler {
             JobSettings::Push(_) | JobSettings::Export(_) => {
                 // The store is asked only when something may have changed.
                 if scheduled.maybe_behind && !failed {
-                    scheduled.maybe_behind = scheduled.settings.lacks_changes(&self.reader)?;
+                    scheduled.maybe_behind = scheduled
+                        .settings
+                        .lacks_changes(&self.context.store, &self.reader)?;
                 }
                 situation.unfinished = scheduled.maybe_behind;
                 // An end in the future is of a clock that was set back since.
@@ -510,7 +512,9 @@ impl Scheduler {
         let by_tick = !situation.requested && situation.failures.is_none();
         let idle = by_tick
             && matches!(scheduled.settings, JobSettings::Push(_))
-            && !scheduled.settings.lacks_changes(&self.reader)?;
+            && !scheduled
+                .settings
+                .lacks_changes(&self.context.store, &self.reader)?;
         if idle {
             scheduled.idle_at = Some(self.registry.now_ms());
         }

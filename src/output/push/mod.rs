@@ -267,14 +267,36 @@ fn behind(store: &Store, settings: &OutputSettings, position: Version) -> Result
 }
 
 /// Whether a push would have something to send.
-pub(crate) fn has_changes(reader: &Reader, settings: &OutputSettings) -> Result<bool, StoreError> {
-    let filter = match reader.output(&settings.name)? {
-        Some(known) if settings.is_position_of(&known) => settings.filter(known.position),
+///
+/// If not, the position moves over the changes that do not concern the output once they are
+/// [`PASSED_OVER_AFTER_MS`] ahead of it: whoever counts from it later has less to look through.
+pub(crate) fn has_changes(
+    store: &Store,
+    reader: &Reader,
+    settings: &OutputSettings,
+) -> Result<bool, StoreError> {
+    let known = reader.output(&settings.name)?;
+    let Some(known) = known.filter(|known| settings.is_position_of(known)) else {
         // Everything is sent, for the first time or again.
-        _ => ChangeFilter::default(),
+        return Ok(reader.first_change(&ChangeFilter::default())?.is_some());
     };
-    Ok(reader.first_change(&filter)?.is_some())
+    // Read first, so that it is not after the changes that the filter has seen.
+    let newest = reader.last_version()?;
+    if reader
+        .first_change(&settings.filter(known.position))?
+        .is_some()
+    {
+        return Ok(true);
+    }
+    if newest.unix_ms() - known.position.unix_ms() > PASSED_OVER_AFTER_MS {
+        store.pass_over(&known, newest)?;
+    }
+    Ok(false)
 }
+
+/// How far the store is ahead of the position of an output that nothing concerns, by the clock of versions
+/// in milliseconds, before the position moves. Each move is a write.
+const PASSED_OVER_AFTER_MS: i64 = 60_000;
 
 /// Works on the store without blocking the caller's thread.
 pub(crate) async fn with_store<T: Send + 'static>(
@@ -526,8 +548,13 @@ fn read_all(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::harvest::proven;
+    use crate::oai::{Header, Record};
     use crate::output::OutputKind;
     use crate::output::solr::settings::SolrSettings;
+    use crate::store::{
+        NewWindow, PageStep, PassKind, PassPacker, PassWriter, SourceDefinition, Span, Step,
+    };
 
     pub(crate) fn settings() -> OutputSettings {
         let url = "http://localhost/solr/b".parse().expect("this is a URL");
@@ -550,6 +577,73 @@ pub(crate) mod tests {
             progress: Arc::new(|_| {}),
         };
         is_send(&push(&context, &settings, &PushOptions::default()));
+    }
+
+    /// Stores a record of the source a.
+    fn put_record(store: &Arc<Store>) {
+        let definition = SourceDefinition {
+            name: "a".to_owned(),
+            base_url: "https://a.example/oai".to_owned(),
+            metadata_prefix: "oai_dc".to_owned(),
+            sets: Vec::new(),
+            floor: None,
+        };
+        let (source, _) = store.register_source(&definition).unwrap();
+        let span = Span {
+            from: None,
+            until: None,
+        };
+        let whole = NewWindow {
+            set_spec: None,
+            span,
+        };
+        let pass = store
+            .begin_pass(source.id, PassKind::Full, false, true, &[whole], 1)
+            .unwrap();
+        let header = Header {
+            identifier: "oai:1".to_owned(),
+            datestamp: "2026-01-01T00:00:00Z".to_owned(),
+            set_specs: Vec::new(),
+            deleted: true,
+        };
+        let page = PageStep {
+            window: store.pending_windows(pass).unwrap()[0].id,
+            records: vec![Record::tombstone(header)],
+            ..PageStep::default()
+        };
+        let mut packer = PassPacker::new(Arc::clone(store), source.id, "oai_dc").unwrap();
+        let packed = packer.pack(Step::Page(page)).unwrap();
+        PassWriter::new(Arc::clone(store), source.id, pass, proven)
+            .apply(&[packed], 1_780_272_000_000)
+            .unwrap();
+    }
+
+    #[test]
+    fn a_position_moves_over_changes_that_concern_another_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("store.db")).unwrap());
+        put_record(&store);
+        let reader = store.reader().unwrap();
+        let newest = reader.last_version().unwrap();
+        let position = |name: &str| reader.output(name).unwrap().map(|output| output.position);
+
+        let own = settings();
+        register(&store, &own).unwrap();
+        assert!(has_changes(&store, &reader, &own).unwrap());
+        assert_eq!(position("v"), Some(Version(0)));
+
+        let mut other = settings();
+        other.name = "w".to_owned();
+        other.sources = vec!["nobody".to_owned()];
+        register(&store, &other).unwrap();
+        assert!(!has_changes(&store, &reader, &other).unwrap());
+        assert_eq!(position("w"), Some(newest));
+
+        // Another process has set the position meanwhile.
+        let known = reader.output("w").unwrap().unwrap();
+        store.set_position(known.id, Version(1)).unwrap();
+        store.pass_over(&known, newest).unwrap();
+        assert_eq!(position("w"), Some(Version(1)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 use super::position::Position;
+use crate::config::Config;
 use crate::daemon::http::arguments::{self, Number};
 use crate::daemon::http::failure::ErrorBody;
 use crate::daemon::http::listener::Client;
@@ -38,7 +39,7 @@ const DEFAULT_LIMIT: u64 = 1_000;
 const MAX_LIMIT: u64 = 10_000;
 
 /// A response ends after the record that reaches this size, because it is made in memory.
-const MAX_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 const MAX_WAIT: Duration = Duration::from_secs(120);
 
@@ -127,7 +128,7 @@ struct LastLine {
 /// Records come in the order of their last change, each in its current state. In JSONL every line is
 /// a record, except the last one: `{"next": POSITION, "more": BOOL}`. Other formats are one document.
 ///
-/// A response ends early rather than exceed 16 MiB. A record that the format cannot express is
+/// A response ends early rather than exceed 4 MiB. A record that the format cannot express is
 /// counted and omitted; documents for catalogues and MARC records that cannot be made are deleted.
 #[utoipa::path(
     get,
@@ -154,7 +155,7 @@ struct LastLine {
                 ("Harvestd-Failed" = u64, description = "Records that could not be written in this format."),
             )
         ),
-        (status = 400, description = "The arguments are wrong.", body = ErrorBody),
+        (status = 400, description = "The arguments are wrong, or no source has this name.", body = ErrorBody),
         (
             status = 409,
             description = "`per=cluster`, but the deduplication is not up to date.",
@@ -202,6 +203,7 @@ pub(in crate::daemon::http) async fn get_changes(
         let place = context.places.large(&client).await?;
         let (changes, place) = context
             .read_large(place, move |reader, place| {
+                require_sources(reader, &config, &wanted)?;
                 let (oldest, newest) = (reader.min_since()?, reader.last_version()?);
                 let reached = position.needs_tombstones_after();
                 let is_first = position.since == Version(0);
@@ -272,6 +274,19 @@ fn request(query: &str) -> Result<Request, Failure> {
         wait: Duration::from_secs(wait).min(MAX_WAIT),
         format,
     })
+}
+
+/// Refuses sources that are neither in the store nor in the configuration: a feed of a source whose name is
+/// misspelt would stay empty for ever.
+fn require_sources(reader: &Reader, config: &Config, filter: &ChangeFilter) -> Result<(), Failure> {
+    for name in filter.sources.iter().chain(filter.sets.keys()) {
+        if config.source(name).is_err() && reader.source(name)?.is_none() {
+            return Err(Failure::bad_request(format!(
+                "no source has the name {name:?}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The failure for a position from which the feed would omit deletions without a trace.

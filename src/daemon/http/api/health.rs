@@ -87,7 +87,7 @@ pub(in crate::daemon::http) async fn readyz(
     if let Some(problem) = context.shared.registry.trouble() {
         return Err(Failure::unavailable(problem));
     }
-    let last_version = context.read(|reader| reader.last_version()).await?;
+    let last_version = context.monitor(|reader| reader.last_version()).await?;
     Ok(Json(Readiness {
         status: ReadinessStatus::Ready,
         last_version: Version::from(last_version),

@@ -238,7 +238,8 @@ fn searchable(search: &SearchView) -> Markup {
             }
             (true, Some(IndexState { behind, .. })) => {
                 "Search by identifier, DOI or title words. The index lacks the newest "
-                @if behind >= IndexState::MOST_BEHIND { "million or more" } @else { (words::number(behind)) }
+                (words::number(behind))
+                @if behind >= IndexState::MOST_BEHIND { " or more" }
                 " changes."
             }
         }

@@ -27,7 +27,7 @@ pub(in crate::daemon::http) struct Output {
     position: Version,
     /// When it last confirmed a change.
     confirmed_at: Option<Timestamp>,
-    /// Changes of its sources that it has not confirmed, counted up to one million.
+    /// Changes of its sources that it has not confirmed, counted up to 100,000.
     #[schema(maximum = 1_000_000)]
     behind_changes: u64,
     /// The age of the oldest of these changes; 0 if there are none.

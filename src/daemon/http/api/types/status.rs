@@ -93,7 +93,7 @@ pub(in crate::daemon::http) struct Search {
 pub(in crate::daemon::http) struct SearchIndex {
     /// The index has every change up to this version.
     position: Version,
-    /// Changes that the index lacks, counted up to one million.
+    /// Changes that the index lacks, counted up to 100,000.
     #[schema(maximum = 1_000_000)]
     behind_changes: u64,
     /// Size of the file.
