@@ -120,6 +120,17 @@ pub enum StoreError {
         /// The error message of the system.
         reason: String,
     },
+    /// The store cannot be read, because nothing can be written beside it.
+    #[error(
+        "store {path}: cannot be read here ({reason}): reading a store that may be in use needs files \
+         beside it; make its folder writable, or read a copy that `harvestd backup` has written"
+    )]
+    UnwritableFolder {
+        /// The file.
+        path: PathBuf,
+        /// The error message of the system.
+        reason: String,
+    },
     /// SQLite finds the file damaged.
     #[error(
         "store {path}: damaged ({reason}); restore it from a copy, or move it away and harvest again"

@@ -1,19 +1,34 @@
 //! Opening, creating and checking the store file; write transactions and readers.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 
 use super::cluster::RecentKeys;
 use super::{StoreError, schema};
 use crate::files;
 
-/// How long a write waits for another process before it is [`StoreError::Locked`].
+/// How long SQLite waits for another process that writes.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a write waits for another process in all before it is [`StoreError::Locked`]. Nothing is lost
+/// by waiting, and the longest write of this program takes a few seconds.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The size of the write-ahead log from which on a writer waits for readers to end, so that the log begins
+/// again. Otherwise readers that follow each other closely let it grow without end.
+const LOG_LIMIT: u64 = 128 << 20;
+
+/// How long it waits for them.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A log that is larger is emptied when the store is closed, even if somebody has it open for reading.
+const SMALL_LOG: u64 = 1 << 20;
 
 /// Rows of 1 to 1.5 kB waste a fifth of a 4 KiB page and a twentieth of this one.
 const PAGE_BYTES: i64 = 8192;
@@ -36,6 +51,10 @@ pub struct Store {
     writer: Mutex<Connection>,
     /// The recent match keys after the last transaction, for the next one.
     recent_keys: Mutex<Option<RecentKeys>>,
+    /// [`LOG_LIMIT`], less in tests.
+    log_limit: u64,
+    /// The size of the write-ahead log up to which nothing is done about it now.
+    log_tolerated: AtomicU64,
 }
 
 /// Cached statements. To prepare a statement takes longer than to run it.
@@ -117,6 +136,8 @@ impl Store {
             path: path.to_owned(),
             writer: Mutex::new(connection),
             recent_keys: Mutex::default(),
+            log_limit: LOG_LIMIT,
+            log_tolerated: AtomicU64::new(0),
         })
     }
 
@@ -137,21 +158,20 @@ impl Store {
         doing: &str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.lock();
-        let done = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                if let Some(found) = newer_schema(&transaction)? {
-                    return Ok(Err(found));
-                }
-                let value = work(&transaction)?;
-                transaction.commit()?;
-                Ok(Ok(value))
-            });
+        let connection = self.lock();
+        let done = begin(&connection, &self.path).and_then(|transaction| {
+            if let Some(found) = newer_schema(&transaction)? {
+                return Ok(Err(found));
+            }
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(Ok(value))
+        });
         if done.is_err() {
             // They are from a transaction that was rolled back.
             drop(self.take_recent_keys());
         }
+        self.limit_log(&connection);
         match done {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(found)) => Err(StoreError::NewerSchema {
@@ -161,6 +181,36 @@ impl Store {
             }),
             Err(error) => Err(StoreError::from_sqlite(&self.path, doing, error)),
         }
+    }
+
+    /// Begins the write-ahead log again if it is past its limit. Waits a little for readers, since it can
+    /// begin again only when nobody reads from it.
+    fn limit_log(&self, connection: &Connection) {
+        let bytes = self.log_bytes();
+        let tolerated = self.log_tolerated.load(Ordering::Relaxed);
+        if bytes <= tolerated.max(self.log_limit) {
+            return;
+        }
+        // Whoever reads for long is not waited for at every write.
+        let later = bytes + self.log_limit / 2;
+        let tolerated = match checkpoint_within(connection, "RESTART", LOG_PATIENCE) {
+            Ok(true) => 0,
+            Ok(false) => later,
+            Err(error) => {
+                tracing::warn!(
+                    "store {}: copying the write-ahead log of {bytes} bytes into the store: {error}",
+                    self.path.display()
+                );
+                later
+            }
+        };
+        self.log_tolerated.store(tolerated, Ordering::Relaxed);
+    }
+
+    fn log_bytes(&self) -> u64 {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |log| log.len())
     }
 
     /// Runs `work` on the writer's connection without a transaction.
@@ -195,11 +245,67 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    /// SQLite empties the log when the last connection closes, but only if that one can write: with a
+    /// reader that is closed later, the log would stay.
+    fn drop(&mut self) {
+        if self.log_bytes() > SMALL_LOG
+            && let Err(error) = self.checkpoint()
+        {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// Begins a write transaction. Waits for other processes that write.
+fn begin<'a>(connection: &'a Connection, path: &Path) -> rusqlite::Result<Transaction<'a>> {
+    let until = Instant::now() + PATIENCE;
+    let mut is_told = false;
+    loop {
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+            Err(error) if is_busy(&error) && Instant::now() < until => {
+                if !is_told {
+                    tracing::warn!(
+                        "store {}: waiting for another process that writes",
+                        path.display()
+                    );
+                }
+                is_told = true;
+            }
+            begun => return begun,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+/// Runs a checkpoint that waits so long for readers and writers. Returns whether the log has been copied
+/// whole and nothing was in the way.
+pub(super) fn checkpoint_within(
+    connection: &Connection,
+    mode: &str,
+    patience: Duration,
+) -> rusqlite::Result<bool> {
+    connection.busy_timeout(patience)?;
+    let done = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let (busy, frames, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(!busy && frames == copied)
+    });
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    match done {
+        Err(error) if is_busy(&error) => Ok(false),
+        done => done,
+    }
+}
+
 impl Reader {
     /// Opens an existing store for reading.
     ///
     /// # Errors
-    /// `Missing` if there is no file; `NotAStore`, `OlderSchema` or `NewerSchema` if this program cannot
+    /// `Missing` if there is no file; `UnwritableFolder` if SQLite cannot create the files that it needs
+    /// beside it; `NotAStore`, `OlderSchema` or `NewerSchema` if this program cannot
     /// read it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
@@ -217,6 +323,9 @@ impl Reader {
                     Connection::open_with_flags(frozen(path), flags | OpenFlags::SQLITE_OPEN_URI)
                         .map_err(fail)?;
                 inspect(path, &connection)?
+            }
+            Err(StoreError::ReadOnly { path, reason }) => {
+                return Err(StoreError::UnwritableFolder { path, reason });
             }
             found => found?,
         };
@@ -374,6 +483,65 @@ mod tests {
         Store::open(&path).unwrap();
         Store::open(&path).unwrap();
         Reader::open(&path).unwrap();
+    }
+
+    /// Writes a mebibyte.
+    fn write_much(store: &Store) {
+        let written = store.write("a test", |transaction| {
+            transaction.execute_batch(
+                "CREATE TABLE IF NOT EXISTS filler (a);
+                 INSERT INTO filler VALUES (zeroblob(1000000));",
+            )
+        });
+        written.unwrap();
+    }
+
+    #[test]
+    fn a_log_past_its_limit_begins_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("store.db")).unwrap();
+        store.log_limit = 2 << 20;
+        let mebibytes = |store: &Store| store.log_bytes() >> 20;
+        for _ in 0..12 {
+            write_much(&store);
+        }
+        assert!(mebibytes(&store) < 4, "{}", mebibytes(&store));
+
+        // The state that somebody reads stays, and nobody waits for its reader again and again.
+        let reader = store.reader().unwrap();
+        let snapshot = reader.connection.unchecked_transaction().unwrap();
+        let count = || -> i64 {
+            let sql = "SELECT count(*) FROM filler";
+            snapshot.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(count(), 12);
+        for _ in 0..6 {
+            write_much(&store);
+        }
+        assert_eq!(count(), 12);
+        let grown = mebibytes(&store);
+        assert!(grown > 4, "{grown}");
+        drop(snapshot);
+        for _ in 0..12 {
+            write_much(&store);
+        }
+        assert!(mebibytes(&store) <= grown + 2, "{}", mebibytes(&store));
+    }
+
+    #[test]
+    fn a_closed_store_leaves_no_log_although_a_reader_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Store::open(&path).unwrap();
+        let reader = store.reader().unwrap();
+        for _ in 0..3 {
+            write_much(&store);
+        }
+        assert!(store.log_bytes() > 3_000_000);
+        drop(store);
+        let log = std::fs::metadata(folder.path().join("store.db-wal"));
+        assert_eq!(log.map_or(0, |log| log.len()), 0);
+        drop(reader);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::open::BUSY_TIMEOUT;
+use super::open::{BUSY_TIMEOUT, checkpoint_within};
 use super::pack::content_hash_of;
 use super::payload::Decompressor;
 use super::records;
@@ -248,18 +248,10 @@ impl Store {
     /// and only a log that is copied whole is then truncated.
     pub fn checkpoint(&self) -> Result<bool, StoreError> {
         self.read("copying the write-ahead log into the store", |connection| {
-            if !checkpoint(connection, "PASSIVE")? {
+            if !checkpoint_within(connection, "PASSIVE", BUSY_TIMEOUT)? {
                 return Ok(false);
             }
-            connection.busy_timeout(Duration::ZERO)?;
-            let truncated = checkpoint(connection, "TRUNCATE");
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            match truncated {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                    Ok(false)
-                }
-                truncated => truncated,
-            }
+            checkpoint_within(connection, "TRUNCATE", Duration::ZERO)
         })
     }
 
@@ -269,14 +261,6 @@ impl Store {
             connection.execute_batch("PRAGMA optimize")
         })
     }
-}
-
-/// Runs a checkpoint. Returns whether the log has been copied whole and nothing was in the way.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (busy, frames, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(!busy && frames == copied)
-    })
 }
 
 /// Deletes some tombstones, those of one source or of all, and updates the counts of their sources. See
