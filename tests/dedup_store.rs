@@ -128,7 +128,7 @@ fn put(store: &Arc<Store>, source: &str, records: Vec<Record>) {
         .unwrap();
     let window = store.pending_windows(pass).unwrap()[0].id;
     let prefix = &source.metadata_prefix;
-    let mut packer = PassPacker::new(Arc::clone(store), prefix).unwrap();
+    let mut packer = PassPacker::new(Arc::clone(store), source.id, prefix).unwrap();
     let mut writer = PassWriter::new(Arc::clone(store), source.id, pass, proven);
     let page = PageStep {
         window,
@@ -1058,6 +1058,122 @@ fn records_stored_during_a_rebuild_are_clustered_too() {
     assert_eq!((again.moved, world.clusters()), (0, before));
 }
 
+/// All rows that a rebuild makes.
+fn rebuilt_rows(store: &Store) -> Vec<String> {
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    let mut rows = Vec::new();
+    for sql in [
+        "SELECT 'd ' || record_id || ' ' || hex(packed) FROM description ORDER BY record_id",
+        "SELECT 'k ' || key || ' ' || record_id FROM match_key ORDER BY key, record_id",
+        "SELECT 'm ' || cluster_member.record_id || ' ' || cluster.record_id || ' ' || generation
+            || ' ' || rank
+         FROM cluster_member JOIN cluster ON cluster.id = cluster_id
+         ORDER BY cluster_member.record_id",
+    ] {
+        let mut statement = connection.prepare(sql).unwrap();
+        let found = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.extend(found.map(Result::unwrap));
+    }
+    rows
+}
+
+#[test]
+fn a_rebuild_of_current_clusters_holds_up_nobody() {
+    let (store, samples, _folder) = due(300);
+    store.rebuild_clusters(NOW, |_| ()).unwrap();
+    let reader = store.reader().unwrap();
+    // Another process, whose transactions begin only if this one's have ended.
+    let other = Arc::new(Store::open(store.path()).unwrap());
+    let second = |at: usize| {
+        let text = samples[at].metadata("oai_dc").unwrap();
+        live(&format!("second-{at}"), text)
+    };
+    let clusters = || reader.clusters(&ClusterFilter::default()).unwrap();
+    let assert_clustered = || {
+        let clusters = clusters();
+        let mut members = clusters.iter().flat_map(|cluster| &cluster.members);
+        for at in [5, 8, 9] {
+            let identifier = format!("second-{at}");
+            assert!(
+                members
+                    .clone()
+                    .any(|member| member.identifier == identifier)
+            );
+        }
+        assert!(members.all(|member| !member.deleted));
+    };
+    let mut steps = 0;
+    let rebuilt = store.rebuild_clusters(NOW, |_| {
+        steps += 1;
+        put(&other, "x-oai_dc", vec![second(5), second(8)]);
+        put(&store, "x-oai_dc", vec![second(9)]);
+        assert_clustered();
+    });
+    assert_eq!((rebuilt.unwrap().records, steps), (300, 1));
+    assert_clustered();
+    let kept = clusters();
+
+    // A rebuild from nothing gives the same.
+    store.set_clustering(&Clustering::default()).unwrap();
+    let state = store.set_clustering(&clustering(&["oai_dc"])).unwrap();
+    assert_eq!(state, ClusterState::Due);
+    assert_eq!(store.rebuild_clusters(NOW, |_| ()).unwrap().moved, 0);
+    assert_eq!(clusters(), kept);
+}
+
+#[test]
+fn a_rebuild_of_current_clusters_mends_what_is_damaged() {
+    let (store, samples, _folder) = due(300);
+    let again = |at: usize| {
+        live(
+            &format!("again-{at}"),
+            samples[at].metadata("oai_dc").unwrap(),
+        )
+    };
+    put(&store, "x-oai_dc", (0..40).map(again).collect());
+    store.rebuild_clusters(NOW, |_| ()).unwrap();
+    let before = rebuilt_rows(&store);
+    assert!(before.iter().any(|row| row.starts_with('k')));
+    let damages = [
+        (
+            "a description",
+            "UPDATE description SET packed = \
+            (SELECT packed FROM description WHERE record_id = 99) WHERE record_id IN (7, 305)",
+        ),
+        (
+            "no descriptions",
+            "DELETE FROM description WHERE record_id < 50",
+        ),
+        (
+            "keys",
+            "DELETE FROM match_key WHERE record_id BETWEEN 300 AND 320;
+            INSERT INTO match_key VALUES (77, 3), (1099511627775, 4)",
+        ),
+        (
+            "clusters",
+            "DELETE FROM cluster_member WHERE record_id IN (5, 6, 301)",
+        ),
+        (
+            "ranks",
+            "UPDATE cluster_member SET rank = 1 - rank WHERE cluster_id IN (1, 2)",
+        ),
+    ];
+    for (case, sql) in damages {
+        rusqlite::Connection::open(store.path())
+            .unwrap()
+            .execute_batch(sql)
+            .unwrap();
+        assert_ne!(rebuilt_rows(&store), before, "{case}");
+        store.rebuild_clusters(NOW, |_| ()).unwrap();
+        assert_eq!(rebuilt_rows(&store), before, "{case}");
+        assert_eq!(
+            store.rebuild_clusters(NOW, |_| ()).unwrap().moved,
+            0,
+            "{case}"
+        );
+    }
+}
+
 #[test]
 fn a_second_rebuild_stops_the_first() {
     let (store, ..) = due(100);
@@ -1199,6 +1315,14 @@ fn assert_as_rebuilt(changes: &[Vec<Change>]) {
         let rebuilt = world.store.rebuild_clusters(NOW, |_| ()).unwrap();
         assert_eq!(&world.clusters(), &incremental);
         assert_eq!(rebuilt.moved, 0);
+        // From nothing.
+        let settings = [Clustering::default(), clustering(&["oai_doaj"])];
+        for settings in settings {
+            world.store.set_clustering(&settings).unwrap();
+        }
+        let rebuilt = world.store.rebuild_clusters(NOW, |_| ()).unwrap();
+        assert_eq!(&world.clusters(), &incremental);
+        assert_eq!(rebuilt.moved, 0);
         assert_eq!(
             world.reader.clusters(&ClusterFilter::default()).unwrap(),
             named
@@ -1290,7 +1414,8 @@ fn version(path: &Path) -> i64 {
 fn remove_newest(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
-            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
+            "DROP INDEX record_source_version;
+             DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
              DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;

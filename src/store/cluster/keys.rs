@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 
 use super::describe::keys_of;
+use crate::dedup::keys::Key;
 use crate::dedup::packed;
 
 /// The number of recent records whose keys are moved to the table together.
@@ -114,6 +115,18 @@ impl<'a> KeyIndex<'a> {
         insert(self.connection, added.map(|key| (*key, record)))
     }
 
+    /// Makes the table have a key of a record, or not, as its description says. Keys of recent records are
+    /// not in the table.
+    pub(super) fn correct(&mut self, key: u64, record: i64, has_key: bool) -> rusqlite::Result<()> {
+        if has_key && record <= self.recent.after {
+            return insert(self.connection, [(key, record)]);
+        }
+        self.connection
+            .prepare_cached("DELETE FROM match_key WHERE key = ?1 AND record_id = ?2")?
+            .execute(params![key, record])?;
+        Ok(())
+    }
+
     /// Ends the transaction's use of the index, and returns the recent keys for the next one.
     pub(super) fn finish(mut self) -> rusqlite::Result<RecentKeys> {
         if !self.changed {
@@ -203,6 +216,76 @@ pub(super) fn for_each_shared(
         each(&holders);
     }
     Ok(())
+}
+
+/// A part of all keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeyRange {
+    first: u64,
+    /// The last key, inclusive.
+    last: u64,
+}
+
+impl KeyRange {
+    /// Ranges that cover all keys, so that those of one range can be sorted in memory.
+    pub(super) fn all(records: u64) -> Vec<Self> {
+        /// More than the average.
+        const KEYS_OF_RECORD: u64 = 8;
+        let parts = 1 + records * KEYS_OF_RECORD / BATCH as u64;
+        let width = (1 << Key::BITS) / parts;
+        (0..parts)
+            .map(|part| Self {
+                first: part * width,
+                last: match part + 1 == parts {
+                    true => u64::MAX >> 1,
+                    false => (part + 1) * width - 1,
+                },
+            })
+            .collect()
+    }
+}
+
+/// A record that has a key in the table and not in its description, or the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeyDifference {
+    pub(super) key: u64,
+    pub(super) record: i64,
+}
+
+/// The differences between the table and the descriptions, for the keys of one range.
+pub(super) fn differences(
+    connection: &Connection,
+    range: KeyRange,
+) -> rusqlite::Result<Vec<KeyDifference>> {
+    let indexed_to: i64 =
+        connection.query_row("SELECT indexed_to FROM dedup", [], |row| row.get(0))?;
+    let mut expected = Vec::new();
+    for_each_key(connection, 0, |key, record| {
+        if record <= indexed_to && (range.first..=range.last).contains(&key) {
+            expected.push((key, record));
+        }
+        Ok(())
+    })?;
+    expected.sort_unstable();
+    let mut expected = expected.into_iter().peekable();
+    let mut found = Vec::new();
+    let mut note = |(key, record)| found.push(KeyDifference { key, record });
+    let mut statement = connection.prepare_cached(
+        "SELECT key, record_id FROM match_key WHERE key >= ?1 AND key <= ?2
+         ORDER BY key, record_id",
+    )?;
+    let mut rows = statement.query(params![range.first, range.last])?;
+    while let Some(row) = rows.next()? {
+        let entry = (row.get(0)?, row.get(1)?);
+        while let Some(missing) = expected.next_if(|next| *next < entry) {
+            note(missing);
+        }
+        if expected.next_if_eq(&entry).is_none() {
+            note(entry);
+        }
+    }
+    expected.for_each(note);
+    Ok(found)
 }
 
 fn insert(

@@ -6,7 +6,7 @@
 //! - `graph`: links between records, by rules and by decisions
 //! - `update`: updating the clusters after records have changed
 //! - `naming`: members, names and ranks as rows
-//! - `rebuild`: the rebuild of all clusters
+//! - `rebuild`: the rebuild of all clusters; `renew`: of clusters that are up to date
 //! - `decide`: decisions of a person about pairs of records
 //! - `read`: reading clusters
 
@@ -18,6 +18,7 @@ mod links;
 mod naming;
 mod read;
 mod rebuild;
+mod renew;
 mod state;
 mod update;
 

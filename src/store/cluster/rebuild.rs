@@ -1,8 +1,8 @@
 //! The rebuild of all descriptions, keys and clusters from the stored records.
 //!
-//! If the clusters are not up to date, each step of the rebuild is a transaction of its own, and
-//! harvests can write between the steps. The records that they change are clustered at the end. If the
-//! clusters are up to date, readers may use them all the time, so the rebuild is one transaction.
+//! This is for clusters that are not up to date, and that nobody reads until the end; `renew` is for
+//! others. Each step is a transaction of its own, and harvests can write between the steps. The records
+//! that they change are clustered at the end.
 
 use std::collections::{BTreeSet, HashSet};
 use std::thread;
@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::describe::{PackedDescription, describe};
 use super::graph::Graph;
 use super::keys::{KeyBatch, KeyIndex, RecentKeys, for_each_shared};
+use super::renew::EMPTIED;
 use super::state::{ClusterState, Stored};
 use super::update::{ChangedRecord, Clusters, recluster, stamp_at};
 use crate::dedup::memory::{KEY_CAP, in_parallel};
@@ -24,13 +25,13 @@ use crate::store::{Store, StoreError, Version};
 const BATCH: usize = 4096;
 
 /// Records that are clustered together, with their links kept in memory.
-const CHUNK: usize = 2048;
+pub(super) const CHUNK: usize = 2048;
 
 /// The records with a decision.
-const DECIDED: &str = "SELECT a FROM decision UNION SELECT b FROM decision";
+pub(super) const DECIDED: &str = "SELECT a FROM decision UNION SELECT b FROM decision";
 
 /// The live records whose name another cluster keeps, and that are in no cluster.
-const RETURNED: &str = "SELECT record_id FROM cluster WHERE generation = 0
+pub(super) const RETURNED: &str = "SELECT record_id FROM cluster WHERE generation = 0
     AND EXISTS (SELECT 1 FROM description WHERE description.record_id = cluster.record_id)
     AND NOT EXISTS
         (SELECT 1 FROM cluster_member WHERE cluster_member.record_id = cluster.record_id)";
@@ -49,10 +50,9 @@ pub struct Rebuilt {
 impl Store {
     /// Rebuilds all descriptions, keys and clusters. Names of clusters and decisions stay.
     ///
-    /// If the clusters are not up to date, other processes can write between the steps, and an
-    /// interrupted rebuild leaves the clusters as outdated as before. If they are up to date, other
-    /// writers wait, readers see the old clusters until the end, and an interrupted rebuild changes
-    /// nothing.
+    /// Other processes can write between the steps. If the clusters are up to date, readers can go on to
+    /// use them, and an interrupted rebuild has renewed a part of them. If they are not, an interrupted
+    /// rebuild leaves them as outdated as before.
     ///
     /// Memory depends on the batches, not on the store, except for a few bytes for each record that
     /// shares a key. `progress` receives the number of records read so far.
@@ -63,13 +63,13 @@ impl Store {
     pub fn rebuild_clusters(
         &self,
         now_ms: i64,
-        progress: impl FnMut(u64),
+        mut progress: impl FnMut(u64),
     ) -> Result<Rebuilt, StoreError> {
         const DOING: &str = "rebuilding clusters";
-        if self.cluster_state()? == ClusterState::Current {
-            return self.write(DOING, |transaction| {
-                rebuild(|step| step(transaction), now_ms, progress)
-            });
+        if self.cluster_state()? == ClusterState::Current
+            && let Some(renewed) = self.renew_clusters(now_ms, &mut progress)?
+        {
+            return Ok(renewed);
         }
         // While clusters are not up to date, only another rebuild writes the token.
         let mut expected = None;
@@ -135,8 +135,9 @@ fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, Versions, i6
 }
 
 /// The metadata of a record as stored.
-struct Text {
-    record: i64,
+pub(super) struct Text {
+    pub(super) record: i64,
+    pub(super) version: i64,
     metadata_prefix: String,
     dictionary_id: i64,
     /// `None` if the record has no metadata.
@@ -207,13 +208,14 @@ fn store_descriptions(
     Ok(comparable.count() as u64)
 }
 
-fn read_batch(
+pub(super) fn read_batch(
     connection: &Connection,
     dictionaries: &mut Dictionaries,
     after: i64,
 ) -> rusqlite::Result<Vec<Text>> {
     let mut statement = connection.prepare_cached(
-        "SELECT record.id, source.metadata_prefix, payload.dictionary_id, payload.metadata
+        "SELECT record.id, source.metadata_prefix, payload.dictionary_id, payload.metadata,
+                record.version
          FROM record JOIN source ON source.id = record.source_id
          LEFT JOIN payload ON payload.record_id = record.id
          WHERE record.id > ?1 AND record.deleted = 0 ORDER BY record.id",
@@ -225,6 +227,7 @@ fn read_batch(
         dictionaries.load(connection, dictionary_id)?;
         batch.push(Text {
             record: row.get(0)?,
+            version: row.get(4)?,
             metadata_prefix: row.get(1)?,
             dictionary_id,
             compressed: row.get(3)?,
@@ -236,7 +239,7 @@ fn read_batch(
     Ok(batch)
 }
 
-fn describe_batch(
+pub(super) fn describe_batch(
     batch: &[Text],
     dictionaries: &Dictionaries,
 ) -> rusqlite::Result<Vec<(i64, PackedDescription)>> {
@@ -298,11 +301,7 @@ fn cluster_all<E>(
     };
     let mut seeds = Vec::new();
     run(&mut |connection| {
-        let emptied = numbers(
-            connection,
-            "SELECT DISTINCT cluster_id FROM cluster_member WHERE NOT EXISTS
-                (SELECT 1 FROM description WHERE description.record_id = cluster_member.record_id)",
-        )?;
+        let emptied = numbers(connection, EMPTIED)?;
         cluster(connection, &[], emptied)?;
         let mut found = numbers(connection, "SELECT record_id FROM cluster_member")?;
         found.extend(numbers(connection, DECIDED)?);
@@ -337,7 +336,7 @@ fn retain_older(
     Ok(())
 }
 
-fn numbers(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeSet<i64>> {
+pub(super) fn numbers(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeSet<i64>> {
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([], |row| row.get(0))?;
     rows.collect()
@@ -446,7 +445,7 @@ fn changed(
 }
 
 /// The records that share a key with another one; keys with too many holders do not count.
-fn sharing(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
+pub(super) fn sharing(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
     let mut found = BTreeSet::new();
     for_each_shared(connection, |holders| {
         if holders.len() <= KEY_CAP {

@@ -59,13 +59,24 @@ impl<'a> Clusters<'a> {
 
     /// Updates the clusters for changed records. Returns the records that are in another cluster or at
     /// another rank in it than before, without the changed ones: each needs a new version.
-    ///
-    /// The result is that of a rebuild. The records that a changed record was or is linked to are
-    /// clustered again. So are the holders of a key that is now held by too many records, or was.
     pub(in crate::store) fn update(
         &mut self,
         changed: Vec<ChangedRecord>,
     ) -> rusqlite::Result<BTreeSet<i64>> {
+        let (mut moved, changes) = self.update_all(changed)?;
+        moved.retain(|record| !changes.0.contains_key(record));
+        Ok(moved)
+    }
+
+    /// As [`Self::update`], with those changed records that are in another cluster or at another rank, and
+    /// with the changes of descriptions.
+    ///
+    /// The result is that of a rebuild. The records that a changed record was or is linked to are
+    /// clustered again. So are the holders of a key that is now held by too many records, or was.
+    pub(super) fn update_all(
+        &mut self,
+        changed: Vec<ChangedRecord>,
+    ) -> rusqlite::Result<(BTreeSet<i64>, Changes)> {
         let mut changes = Changes::default();
         for changed in changed {
             changes.add(changed);
@@ -104,10 +115,8 @@ impl<'a> Clusters<'a> {
             change.is_some_and(|change| change.old.is_none())
         };
         let moved = recluster(&mut graph, &self.sources, seeds, emptied, nameless)?.moved;
-        Ok(moved
-            .into_iter()
-            .filter(|record| !changes.0.contains_key(record))
-            .collect())
+        drop(graph);
+        Ok((moved, changes))
     }
 
     /// Reads the old descriptions of changed records and drops the changes that leave the description as
@@ -221,9 +230,9 @@ struct KeyChange {
     added: bool,
 }
 
-/// Changed records, by row.
+/// Changed descriptions, by row of the record.
 #[derive(Default)]
-struct Changes(BTreeMap<i64, Change>);
+pub(super) struct Changes(BTreeMap<i64, Change>);
 
 struct Change {
     known: bool,
