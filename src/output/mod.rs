@@ -5,6 +5,7 @@
 //! - `settings`: what an output gets and where it is; its type selects the implementor
 //! - `target`: the traits that an implementor has to provide
 //! - `solr`: the implementor for Solr
+//! - `client`, `answer`: requests to a server with several addresses, and what its answers mean
 //! - `push`: sends all changes since an output's position
 //! - `audit`: compares an index with the store
 //! - `swap`: puts a rebuilt index in the place of the live one
@@ -14,11 +15,13 @@
 //! Files: `export` writes them; `format`, `container` and `render` say how a record is written, with one
 //! module for each format. `vufind` makes catalogue documents, for files and for indices.
 
+mod answer;
 mod audit;
 pub mod bibtex;
 mod bits;
 mod catalogue;
 mod check;
+mod client;
 mod container;
 pub mod csl_json;
 pub mod csv;

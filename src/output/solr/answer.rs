@@ -1,50 +1,11 @@
 //! The meaning of Solr's answers: continue, wait, stop, or find the document at fault.
 
-use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::http::{LINE_CHARS, Redactor, excerpt, retry_after};
-
-/// An answer to any request.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Answer {
-    /// The HTTP status.
-    pub(crate) status: u16,
-    /// `Retry-After`, as written.
-    pub(crate) retry_after: Option<String>,
-    /// `Location`, as written.
-    pub(crate) location: Option<String>,
-    /// The body, as far as it was read.
-    pub(crate) body: Vec<u8>,
-}
-
-/// The meaning of an answer.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Meaning {
-    /// Done; with the body of the answer.
-    Done(Value),
-    /// A document of the request is at fault, or the request itself. Solr may have taken the documents
-    /// before it.
-    Refused(String),
-    /// The request is larger than the server takes.
-    TooLarge,
-    /// A later attempt may succeed.
-    Wait {
-        /// The failure.
-        why: String,
-        /// The pause that the server asks for, if any.
-        pause: Option<Duration>,
-    },
-    /// No attempt succeeds until somebody has changed something.
-    Stop {
-        /// The failure.
-        why: String,
-        /// What to change.
-        advice: &'static str,
-    },
-}
+use crate::http::{Redactor, retry_after};
+use crate::output::answer::{Answer, Meaning, line, plain, says_disk_is_full};
 
 /// A document that a tolerant index left out while it took the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +63,7 @@ pub(crate) fn judge(answer: &Answer, now: SystemTime, redactor: &Redactor) -> Me
         404 | 405 => stop(format!("HTTP {}: {message}", answer.status), ADDRESS),
         413 => Meaning::TooLarge,
         500 if names_any_document(&message) => Meaning::Refused(message),
-        500..=599 if is_about_the_disk(&message) => {
+        500..=599 if says_disk_is_full(&message) => {
             stop(format!("HTTP {}: {message}", answer.status), DISK)
         }
         408 | 425 | 429 | 500..=599 => Meaning::Wait {
@@ -162,20 +123,6 @@ fn names_any_document(message: &str) -> bool {
     message.contains("[doc=") || message.contains("Exception writing document id ")
 }
 
-fn is_about_the_disk(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    [
-        "no space left",
-        "read-only",
-        "read only",
-        "readonly",
-        "disk full",
-        "disk quota",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
-}
-
 /// Solr's message, or the text of the answer if another server gave it.
 fn message(answer: &Answer, parsed: Option<&Value>, redactor: &Redactor) -> String {
     let error = parsed.map(|parsed| &parsed["error"]);
@@ -196,55 +143,12 @@ fn message(answer: &Answer, parsed: Option<&Value>, redactor: &Redactor) -> Stri
     }
 }
 
-/// A text as one line without secrets. A long one keeps both ends: Solr names the document at one
-/// end and the field at the other.
-fn line(text: &str, redactor: &Redactor) -> String {
-    let line = excerpt(&redactor.text(&ends(text)), usize::MAX);
-    let count = line.chars().count();
-    if count <= LINE_CHARS {
-        return line;
-    }
-    let half = LINE_CHARS / 2 - 2;
-    let begin: String = line.chars().take(half).collect();
-    let end: String = line.chars().skip(count - half).collect();
-    format!("{begin} … {end}")
-}
-
-/// The beginning and the end of a text that is far longer than what is shown of it.
-fn ends(text: &str) -> Cow<'_, str> {
-    const SHOWN: usize = 32 << 10;
-    if text.len() <= 8 * SHOWN {
-        return Cow::Borrowed(text);
-    }
-    let begin = text
-        .char_indices()
-        .nth(SHOWN)
-        .map_or(text.len(), |(at, _)| at);
-    let end = text.char_indices().rev().nth(SHOWN).map_or(0, |(at, _)| at);
-    Cow::Owned(format!("{} … {}", &text[..begin], &text[end.max(begin)..]))
-}
-
-/// The text of an HTML page.
-fn plain(html: &str) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for c in html.chars() {
-        match c {
-            '<' => inside = true,
-            '>' if inside => {
-                inside = false;
-                text.push(' ');
-            }
-            _ if !inside => text.push(c),
-            _ => {}
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::http::LINE_CHARS;
 
     fn meaning(status: u16, body: &str) -> Meaning {
         let answer = Answer {

@@ -3,7 +3,7 @@
 //! - `settings`: where the index is, and what only this type of output is told
 //! - `documents`: how records become documents
 //! - `target`: sends batches of update commands
-//! - `client`: requests, and which of several addresses to ask
+//! - `client`: requests to an index
 //! - `answer`: what an answer of Solr means
 //! - `check`: whether the schema of an index fits the documents
 //! - `audit`: lists the documents of an index
