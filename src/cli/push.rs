@@ -47,10 +47,10 @@ pub struct Args {
     /// Send everything again
     #[arg(long, conflicts_with = "since")]
     pub all: bool,
-    /// Rebuild the index in this core or collection; the live index of the output does not change
-    #[arg(long, value_name = "URL", value_parser = core_url, conflicts_with = "since")]
+    /// Rebuild the index at this address, of a core, collection or index; the live one does not change
+    #[arg(long, value_name = "URL", value_parser = index_url, conflicts_with = "since")]
     pub target: Option<Url>,
-    /// When the target is complete, put it in the place of the live core or collection
+    /// When the target is complete, put it in the place of the live index
     #[arg(long, requires = "target")]
     pub swap: bool,
     /// Send rejected documents again
@@ -70,8 +70,8 @@ impl Args {
     }
 }
 
-/// The address of a core, without a slash at its end.
-fn core_url(text: &str) -> Result<Url, String> {
+/// The address of a core or index, without a slash at its end.
+fn index_url(text: &str) -> Result<Url, String> {
     let url: Url = text
         .trim_end_matches('/')
         .parse()
@@ -79,7 +79,9 @@ fn core_url(text: &str) -> Result<Url, String> {
     let fits = matches!(url.scheme(), "http" | "https") && url.query().is_none();
     match fits && url.password().is_none() {
         true => Ok(url),
-        false => Err("not the address of a core, such as http://localhost:8983/solr/next".into()),
+        false => Err(
+            "not the address of a core or index, such as http://localhost:8983/solr/next".into(),
+        ),
     }
 }
 
@@ -148,8 +150,7 @@ pub async fn run(
                     live[0].name
                 ),
                 Ok(Swapped::AliasMoved(old)) => tracing::info!(
-                    "output {}: its alias is that of {target} now; collection {old}, which was live, \
-                     is as it was",
+                    "output {}: its alias is that of {target} now; {old}, which was live, is as it was",
                     live[0].name
                 ),
                 Err(error @ SwapError::Unknown { .. }) => {
@@ -176,12 +177,12 @@ pub async fn run(
     Ok(Exit::after_runs(reports.iter().map(|report| &report.end)))
 }
 
-/// The one output that is to be built anew in another core.
+/// The one output that is to be built anew at another address.
 fn rebuild(outputs: &[OutputSettings], target: &Url) -> anyhow::Result<OutputSettings> {
     let usage = |message: String| Err(UsageError(message).into());
     match outputs {
         [output] if output.has_address(target) => usage(format!(
-            "{target} is the live core of output {}",
+            "{target} is the live index of output {}",
             output.name
         )),
         [output] => output

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use url::Url;
+
 use super::daemon::DaemonSettings;
 use super::file::{Table, Tables};
 use super::key::{Scope, nearest};
@@ -12,10 +14,12 @@ use super::secrets;
 use super::values::{self, Table as Lists};
 
 use crate::harvest::settings::SourceSettings;
-use crate::http::{ClientSettings, Limits, Secret, Timeouts};
+use crate::http::{ClientSettings, Credentials, Limits, Secret, Timeouts};
 use crate::oai::parse::PageLimits;
 use crate::output::enrich::Part;
 use crate::output::export::settings::{ExportSettings, check_path};
+use crate::output::opensearch::VERSION_FIELD;
+use crate::output::opensearch::settings::{DocumentKind, OpenSearchSettings};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::strings::WorkKeyRules;
 use crate::output::vufind::{DocumentOptions, LanguageMap, Options};
@@ -182,6 +186,10 @@ impl<'a> Builder<'a> {
         let mut reader = self.reader(vec![table]);
         let kind = match reader.get(&keys::OUTPUT_TYPE)? {
             OutputType::Solr => OutputKind::Solr(Box::new(solr_settings(&mut reader, documents)?)),
+            OutputType::OpenSearch => {
+                let settings = opensearch_settings(&mut reader, documents)?;
+                OutputKind::OpenSearch(Box::new(settings))
+            }
         };
         Some(OutputSettings {
             name: reader.get(&keys::NAME)?,
@@ -429,7 +437,83 @@ pub(crate) fn source(mut reader: Reader<'_>, contact: Option<&str>) -> Option<So
 
 /// What only an output of type `solr` has.
 fn solr_settings(reader: &mut Reader<'_>, documents: DocumentOptions) -> Option<SolrSettings> {
+    refuse_keys(
+        reader,
+        OutputType::Solr,
+        &[
+            "index",
+            "document",
+            "api_key",
+            "api_key_file",
+            "api_key_credential",
+        ],
+    );
     let credentials = secrets::credentials(reader, None);
+    let (urls, client) = index_client(reader, credentials)?;
+    Some(SolrSettings {
+        urls,
+        client,
+        commit_within: reader.get(&keys::COMMIT_WITHIN),
+        version_field: reader.get(&keys::VERSION_FIELD),
+        audit_filter: reader.get(&keys::AUDIT_FILTER),
+        compare_fields: reader.get(&keys::COMPARE_FIELDS),
+        documents,
+    })
+}
+
+/// What only an output of type `opensearch` has.
+fn opensearch_settings(
+    reader: &mut Reader<'_>,
+    documents: DocumentOptions,
+) -> Option<OpenSearchSettings> {
+    refuse_keys(
+        reader,
+        OutputType::OpenSearch,
+        &["commit_within", "version_field", "compare_fields"],
+    );
+    let api_key = secrets::secret(reader, &keys::OUTPUT_API_KEY);
+    let credentials = secrets::with_api_key(reader, api_key);
+    let client = index_client(reader, credentials);
+    let Some(index) = reader.get(&keys::INDEX) else {
+        if reader.entry("index").is_none() {
+            reader.problem(
+                "index",
+                "is missing; outputs of type \"opensearch\" need it",
+            );
+        }
+        return None;
+    };
+    let document = reader.get(&keys::DOCUMENT);
+    let has_version = |options: &Options| {
+        let mut names = options.extra_fields.iter().map(|(name, _)| name);
+        let mut renamed = options.rename_fields.iter().map(|(_, to)| to);
+        names.any(|name| name == VERSION_FIELD) || renamed.any(|name| name == VERSION_FIELD)
+    };
+    if document == DocumentKind::Vufind && documents.all().any(has_version) {
+        reader.problem(
+            "document",
+            format!(
+                "documents have the record's version in the field {VERSION_FIELD}; use another name"
+            ),
+        );
+    }
+    let (urls, client) = client?;
+    Some(OpenSearchSettings {
+        urls,
+        index,
+        is_beside: false,
+        client,
+        document,
+        audit_filter: reader.get(&keys::AUDIT_FILTER),
+        documents,
+    })
+}
+
+/// Where an index is, and how to connect to it.
+fn index_client(
+    reader: &mut Reader<'_>,
+    credentials: Credentials,
+) -> Option<(Vec<Url>, ClientSettings)> {
     let urls = reader.get(&keys::OUTPUT_URLS);
     reader.warn_of_unencrypted(urls.as_deref().unwrap_or_default());
     let urls = urls?;
@@ -444,15 +528,17 @@ fn solr_settings(reader: &mut Reader<'_>, documents: DocumentOptions) -> Option<
         proxy: reader.get(&keys::PROXY),
         ..ClientSettings::new(urls.first()?.clone())
     };
-    Some(SolrSettings {
-        urls,
-        client,
-        commit_within: reader.get(&keys::COMMIT_WITHIN),
-        version_field: reader.get(&keys::VERSION_FIELD),
-        audit_filter: reader.get(&keys::AUDIT_FILTER),
-        compare_fields: reader.get(&keys::COMPARE_FIELDS),
-        documents,
-    })
+    Some((urls, client))
+}
+
+/// Notes keys that outputs of this type do not have.
+fn refuse_keys(reader: &mut Reader<'_>, kind: OutputType, names: &[&str]) {
+    for name in names {
+        if reader.entry(name).is_some() {
+            let message = format!("outputs of type {:?} do not have this key", kind.name());
+            reader.problem(name, message);
+        }
+    }
 }
 
 /// The shortest token, in characters.

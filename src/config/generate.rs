@@ -434,6 +434,8 @@ mod tests {
         let explicit: Vec<&str> = sample
             .lines()
             .map(|line| match line.strip_prefix('#') {
+                // The output of the file is of another type.
+                Some(rest) if setting(rest) == Some("document") => line,
                 Some(rest) if !rest.starts_with('#') && setting(rest).is_some() => rest,
                 _ => line,
             })
@@ -464,6 +466,19 @@ mod tests {
                 _ => {}
             }
             let mut changed = lines.clone();
+            let output = lines.iter().position(|line| line.ends_with("[[output]]"));
+            let is_of_opensearch = match key {
+                "index" => true,
+                "api_key" | "api_key_file" | "api_key_credential" => Some(number) > output,
+                _ => false,
+            };
+            if is_of_opensearch {
+                let kind = lines.iter().position(|line| *line == "type = \"solr\"");
+                changed[kind.unwrap()] = "type = \"opensearch\"";
+                if key != "index" {
+                    valid.push_str("\nindex = \"i\"");
+                }
+            }
             changed[number] = &valid;
             if let Err(error) = load_text(&changed.join("\n")) {
                 panic!("{example}: {error}");

@@ -425,7 +425,7 @@ mod tests {
                 "secret for all",
                 Scope::Defaults,
                 "api_key_file",
-                "belongs in [[source]]",
+                "belongs in [[source]] or in [[output]]",
             ),
             (
                 "old name",

@@ -26,6 +26,7 @@ use crate::harvest::Assumption;
 use crate::http::Secret;
 use crate::oai::{Datestamp, Granularity};
 use crate::output::enrich::Part;
+use crate::output::opensearch::settings::DocumentKind;
 use crate::output::{Format, OutputType};
 use crate::schedule::Hours;
 use crate::store::Per;
@@ -415,12 +416,35 @@ keys! {
     /// Fields that are written under another name, such as { series = "container_title" }.
     RENAME_FIELDS: Pairs = "rename_fields" in DOCUMENTS, v::FIELD_NAMES, default "{}";
 
-    /// The type of the index: "solr", for VuFind's documents in a Solr core or collection.
+    /// The type of the index: "solr" or "opensearch".
+    ///
+    /// "solr" is for VuFind's documents in a Solr core or collection, "opensearch" for an index of OpenSearch
+    /// or Elasticsearch 8.
     OUTPUT_TYPE: OutputType = "type" in [Scope::Output], v::OUTPUT_TYPE, example "\"solr\"", required true;
 
-    /// Addresses of the core or collection. Of several, each is tried in turn.
+    /// Addresses of the core or collection, or of nodes of the cluster. Of several, each is tried in turn.
+    ///
+    /// The address of a node of OpenSearch has no index in it, such as "http://localhost:9200".
     OUTPUT_URLS: Vec<Url> = "urls" in [Scope::Output], v::CORE_URLS,
         example "[\"http://localhost:8983/solr/biblio\"]", required true;
+
+    /// The index, for type "opensearch": an alias of one index, or an index.
+    ///
+    /// If there is none, the first push creates an index with "-1" after this name, and this name as its
+    /// alias.
+    INDEX: String = "index" in [Scope::Output], v::INDEX, example "\"records\"";
+
+    /// What a document is, for type "opensearch": "resource" or "vufind".
+    ///
+    /// "resource" is the record's data and its resource, as in a line of the format jsonl. "vufind" is the
+    /// document that an output of type "solr" sends.
+    DOCUMENT: DocumentKind = "document" in [Scope::Output], v::DOCUMENT, default "\"resource\"";
+
+    /// An API key, sent as `Authorization: ApiKey`, for type "opensearch".
+    ///
+    /// It is the encoded form, which Elasticsearch gives beside id and key.
+    OUTPUT_API_KEY: Secret = "api_key" in [Scope::Output], v::SECRET, example "\"0123456789abcdef\"",
+        secrecy Secrecy::Secret;
 
     /// The file to write.
     ///
@@ -471,7 +495,7 @@ keys! {
     PARALLEL_REQUESTS: usize = "parallel_requests" in [Scope::Output], v::PARALLEL_REQUESTS,
         default "2";
 
-    /// How soon searches show a change; "none" leaves that to the index's own autoCommit.
+    /// How soon searches show a change, for type "solr"; "none" leaves that to the index's own autoCommit.
     COMMIT_WITHIN: Option<Duration> = "commit_within" in [Scope::Output], v::COMMIT_WITHIN,
         default "\"60s\"";
 
@@ -483,20 +507,20 @@ keys! {
     OUTPUT_TOTAL_TIMEOUT: Duration = "total_timeout" in [Scope::Output], v::TIMEOUT,
         default "\"5m\"";
 
-    /// A field that every document gets, with the version of the record in the store.
+    /// A field that every document gets, for type "solr", with the version of the record in the store.
     ///
     /// It must be a single-valued text field. `harvestd audit` then finds every document that is out of
     /// date. VuFind's schema takes any name that ends in _str.
     VERSION_FIELD: String = "version_field" in [Scope::Output], v::TEXT,
         example "\"harvestd_version_str\"";
 
-    /// Which documents of the index are ours, as a Solr query, for `harvestd audit`.
+    /// Which documents of the index are ours, as a query in Lucene's syntax, for `harvestd audit`.
     ///
     /// Without it: the documents whose ids begin with id_prefix or with what id_rewrites puts there.
     AUDIT_FILTER: String = "audit_filter" in [Scope::Output], v::TEXT,
         example "\"collection:DOAJ\"";
 
-    /// The stored fields that `harvestd audit` compares when there is no version_field.
+    /// The stored fields that `harvestd audit` compares when there is no version_field, for type "solr".
     ///
     /// A change in other fields is not noticed. Each field makes the audit slower.
     COMPARE_FIELDS: Vec<String> = "compare_fields" in [Scope::Output], v::TEXTS,

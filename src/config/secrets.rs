@@ -68,6 +68,31 @@ pub(crate) fn credentials(reader: &mut Reader<'_>, api_key: Option<Secret>) -> C
     }
 }
 
+/// The credentials of an output that can send an API key of its own as `Authorization: ApiKey`.
+pub(crate) fn with_api_key(reader: &mut Reader<'_>, api_key: Option<Secret>) -> Credentials {
+    let mut credentials = credentials(reader, None);
+    let Some(key) = reader.given(&keys::OUTPUT_API_KEY.row).into_iter().next() else {
+        return credentials;
+    };
+    let has_authorization =
+        |(name, _): &(String, Secret)| name.eq_ignore_ascii_case(header::AUTHORIZATION.as_str());
+    let has_other = reader.entry("user").is_some()
+        || !reader.given(&keys::BEARER.row).is_empty()
+        || credentials.headers.iter().any(has_authorization);
+    if has_other {
+        reader.problem(
+            &key,
+            "only one of api_key, user, bearer and a header Authorization can be sent",
+        );
+    } else if let Some(secret) = api_key {
+        let value = Secret::new(format!("ApiKey {}", secret.expose()));
+        credentials
+            .headers
+            .push((header::AUTHORIZATION.to_string(), value));
+    }
+    credentials
+}
+
 /// The one secret of three keys. The most specific table that gives one of the three wins.
 pub(crate) fn secret(reader: &mut Reader<'_>, key: &Key<Option<Secret>>) -> Option<Secret> {
     let given = reader.given(&key.row);

@@ -7,6 +7,7 @@ use super::*;
 use crate::harvest::settings::SourceSettings;
 use crate::http::{ClientSettings, Secret};
 use crate::oai::Granularity;
+use crate::output::opensearch::settings::{DocumentKind, OpenSearchSettings};
 use crate::output::solr::settings::SolrSettings;
 use crate::output::{OutputKind, OutputSettings};
 use crate::schedule::SourceSchedule;
@@ -568,6 +569,78 @@ fn a_source_is_found_by_name() {
 const OUTPUT: &str = "[[source]]\nname = 'a'\nurl = 'https://a.org/oai'\n[[output]]\nname = 'v'\n\
                       type = 'solr'\nurls = ['https://s.org/solr/biblio/']\n";
 
+fn solr(output: &OutputSettings) -> &SolrSettings {
+    match &output.kind {
+        OutputKind::Solr(solr) => solr,
+        other => panic!("not Solr: {other:?}"),
+    }
+}
+
+#[test]
+fn an_output_to_opensearch_has_its_keys() {
+    let case = Case::new();
+    case.write("key", "c2VjcmV0\n");
+    let text = "[[output]]\nname = 'o'\ntype = 'opensearch'\nurls = ['http://localhost:9200/', \
+                'http://127.0.0.1:9201']\nindex = 'records'\n";
+    let keys = "document = 'vufind'\naudit_filter = 'source:a'\napi_key_file = 'key'\nid_prefix = 'p.'\n\
+                total_timeout = '2s'\n";
+    let config = case.load(&format!("{text}{keys}"), &[]).unwrap();
+    let OutputKind::OpenSearch(index) = &config.outputs[0].kind else {
+        panic!("not OpenSearch: {config:?}");
+    };
+    let urls: Vec<&str> = index.urls.iter().map(url::Url::as_str).collect();
+    assert_eq!(urls, ["http://localhost:9200/", "http://127.0.0.1:9201/"]);
+    assert_eq!(index.index, "records");
+    assert_eq!(index.document, DocumentKind::Vufind);
+    assert_eq!(index.audit_filter.as_deref(), Some("source:a"));
+    assert_eq!(index.client.timeouts.total, Duration::from_secs(2));
+    assert_eq!(index.documents.default.id_prefix, "p.");
+    let (name, value) = &index.client.credentials.headers[0];
+    assert_eq!(
+        (name.as_str(), value.expose()),
+        ("authorization", "ApiKey c2VjcmV0")
+    );
+    let defaults = case.load(text, &[]).unwrap();
+    let url = "http://localhost:9200/".parse().unwrap();
+    let mut expected = OpenSearchSettings::new(url, "records");
+    expected
+        .urls
+        .push("http://127.0.0.1:9201/".parse().unwrap());
+    let expected = OutputKind::OpenSearch(Box::new(expected));
+    assert_eq!(defaults.outputs, [OutputSettings::new("o", expected)]);
+    let cases = [
+        (
+            "commit_within = '1s'",
+            "commit_within: outputs of type \"opensearch\" do not have this key",
+        ),
+        (
+            "user = 'u'\npassword = 'p'\napi_key = 'k'",
+            "api_key: only one of api_key, user, bearer",
+        ),
+        (
+            "document = 'marc'",
+            "document: \"marc\" is not a kind of document",
+        ),
+        (
+            "document = 'vufind'\nextra_fields = { version = '1' }",
+            "document: documents have the record's",
+        ),
+    ];
+    for (keys, expected) in cases {
+        let error = case.load(&format!("{text}{keys}\n"), &[]).unwrap_err();
+        assert!(error.to_string().contains(expected), "{keys}: {error}");
+    }
+    for (index, expected) in [
+        ("index = 'Records'", "must not have 'R'"),
+        ("index = '_all'", "must not begin with"),
+        ("", "index: is missing"),
+    ] {
+        let text = text.replace("index = 'records'", index);
+        let error = case.load(&text, &[]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{index}: {error}");
+    }
+}
+
 #[test]
 fn every_key_of_an_output_has_its_effect() {
     let case = Case::new();
@@ -584,7 +657,7 @@ fn every_key_of_an_output_has_its_effect() {
                 rename_fields = { series = 'container_title' }\n[dedup]\nenabled = true\n";
     let config = case.load(&format!("{OUTPUT}{keys}"), &[]).unwrap();
     let output = config.output("v").unwrap();
-    let OutputKind::Solr(solr) = &output.kind;
+    let solr = solr(output);
     let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     assert_eq!(solr.urls[0].as_str(), "https://s.org/solr/biblio");
     assert_eq!(output.sources, ["a"]);
@@ -645,7 +718,7 @@ fn the_environment_overrides_outputs() {
         ),
     ];
     let config = case.load(OUTPUT, &variables).unwrap();
-    let OutputKind::Solr(output) = &config.outputs[0].kind;
+    let output = solr(&config.outputs[0]);
     assert_eq!(output.documents.default.institution, "E");
     assert_eq!(output.documents.default.rename_fields.len(), 1);
     assert_eq!(output.urls.len(), 2);
@@ -668,7 +741,7 @@ fn faults_of_outputs_are_told() {
         (
             "other type",
             "[[output]]\nname = 'v'\ntype = 'mysql'\nurls = ['http://s/solr/b']\n",
-            "c.toml:3:8: output v: type: \"mysql\" is not a type of output; there is \"solr\"",
+            "c.toml:3:8: output v: type: \"mysql\" is not a type of output; there is \"solr\" or \"opensearch\"",
         ),
         (
             "handler",
@@ -787,8 +860,7 @@ fn the_most_specific_document_option_wins() {
             options.collection.as_deref().unwrap_or_default()
         )
     };
-    let OutputKind::Solr(v) = &config.outputs[0].kind;
-    let OutputKind::Solr(w) = &config.outputs[1].kind;
+    let [v, w] = [0, 1].map(|number| solr(&config.outputs[number]));
     let (v, w) = (&v.documents, &w.documents);
     let e = &config.exports[0].documents;
     let cases = [

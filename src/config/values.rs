@@ -24,6 +24,7 @@ use crate::harvest::Assumption;
 use crate::http::{ClientError, Secret, user_agent};
 use crate::oai::{Datestamp, Granularity};
 use crate::output::enrich::{self, Part};
+use crate::output::opensearch::settings::DocumentKind;
 use crate::output::{Format, OutputType};
 use crate::record::Kind as RecordKind;
 use crate::schedule::{Hours, ticks};
@@ -42,6 +43,7 @@ pub(crate) const COMMIT_WITHIN: Reading<Option<Duration>> = (Kind::Duration, com
 pub(crate) const CONTACT: Reading<String> = (Kind::Text, contact);
 pub(crate) const CORE_URLS: Reading<Vec<Url>> = (Kind::List, core_urls);
 pub(crate) const CRON: Reading<Option<Cron>> = (Kind::Cron, cron);
+pub(crate) const DOCUMENT: Reading<DocumentKind> = (Kind::Text, document_kind);
 pub(crate) const DURATION: Reading<Duration> = (Kind::Duration, duration);
 pub(crate) const FIELDS: Reading<Table> = (Kind::Table, lists);
 pub(crate) const FIELD_NAMES: Reading<Pairs> = (Kind::Table, field_names);
@@ -52,6 +54,7 @@ pub(crate) const GRANULARITY: Reading<Granularity> = (Kind::Text, granularity);
 pub(crate) const HEADERS: Reading<()> = (Kind::Table, headers);
 pub(crate) const HOST_NAMES: Reading<Vec<String>> = (Kind::List, host_names);
 pub(crate) const HOURS: Reading<Hours> = (Kind::Text, hours);
+pub(crate) const INDEX: Reading<String> = (Kind::Text, index_name);
 pub(crate) const LOG_FILTER: Reading<String> = (Kind::Text, filter);
 pub(crate) const LOG_FORMAT: Reading<LogFormat> = (Kind::Text, log_format);
 pub(crate) const LOWER_BOUND: Reading<Datestamp> = (Kind::Date, lower_bound);
@@ -590,7 +593,43 @@ fn output_type(value: &Value) -> Result<OutputType, String> {
     })
 }
 
-/// Addresses of a core, without the slash and the request handler after it.
+/// What a document of an index is.
+fn document_kind(value: &Value) -> Result<DocumentKind, String> {
+    let name = text(value)?;
+    let mut kinds = DocumentKind::ALL.into_iter();
+    kinds.find(|known| known.name() == name).ok_or_else(|| {
+        let known = DocumentKind::ALL.map(|known| format!("{:?}", known.name()));
+        format!(
+            "{name:?} is not a kind of document; there is {}",
+            known.join(" or ")
+        )
+    })
+}
+
+/// The name of an index, shorter than allowed by a number after it.
+///
+/// Source: `MetadataCreateIndexService.validateIndexOrAliasName` of OpenSearch and Elasticsearch.
+fn index_name(value: &Value) -> Result<String, String> {
+    const MOST_BYTES: usize = 240;
+    let name = text(value)?;
+    let is_refused = |c: char| c.is_uppercase() || "\\/*?\"<>| ,#:%".contains(c);
+    if let Some(c) = name.chars().find(|c| is_refused(*c)) {
+        return Err(format!(
+            "{name:?} is no name of an index; it must not have {c:?}"
+        ));
+    }
+    if name.starts_with(['-', '_', '+', '.']) {
+        return Err(format!(
+            "{name:?} is no name of an index; it must not begin with -, _, + or a full stop"
+        ));
+    }
+    if name.len() > MOST_BYTES {
+        return Err(format!("must not be longer than {MOST_BYTES} bytes"));
+    }
+    Ok(name)
+}
+
+/// Addresses of a core or a node, without the slash and the request handler after it.
 fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
     let texts = texts(value)?;
     if texts.is_empty() {
@@ -601,7 +640,7 @@ fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
         .map(|text| {
             let mut url = base_url(&Value::Text(text))?;
             if url.query().is_some() {
-                return Err("must be addresses of a core alone, without arguments".to_owned());
+                return Err("must be addresses alone, without arguments".to_owned());
             }
             let path = url.path().trim_end_matches('/').to_owned();
             if path.ends_with("/update") || path.ends_with("/select") {

@@ -4,7 +4,7 @@
 //!
 //! - `settings`: what an output gets and where it is; its type selects the implementor
 //! - `target`: the traits that an implementor has to provide
-//! - `solr`: the implementor for Solr
+//! - `solr`, `opensearch`: the implementors for Solr, and for OpenSearch and Elasticsearch
 //! - `client`, `answer`: requests to a server with several addresses, and what its answers mean
 //! - `push`: sends all changes since an output's position
 //! - `audit`: compares an index with the store
@@ -35,6 +35,7 @@ mod json;
 pub mod jsonl;
 pub mod marcxml;
 pub mod oai_dc;
+pub mod opensearch;
 pub mod push;
 pub mod render;
 pub mod ris;

@@ -138,16 +138,8 @@ impl Renderer<'_> {
         Ok(())
     }
 
-    /// What the record means, enriched from other records.
     fn resource(&self, record: &StoredRecord) -> Result<Resource, String> {
-        let metadata = record.metadata.as_deref().unwrap_or_default();
-        let mut resource =
-            crosswalk::resource_of(&record.metadata_prefix, metadata, record.header())
-                .map_err(|error| error.to_string())?;
-        if let Some(gains) = enrich::gained(&resource, &record.others, self.enrich) {
-            enrich::add(&mut resource, gains);
-        }
-        Ok(resource)
+        resource(record, self.enrich)
     }
 
     fn dublin_core<'m>(
@@ -179,6 +171,20 @@ impl Renderer<'_> {
             }
         }
     }
+}
+
+/// What a record means, enriched from the other records of its work.
+///
+/// # Errors
+/// Why its metadata cannot be read.
+pub(crate) fn resource(record: &StoredRecord, enrich: &[Part]) -> Result<Resource, String> {
+    let metadata = record.metadata.as_deref().unwrap_or_default();
+    let mut resource = crosswalk::resource_of(&record.metadata_prefix, metadata, record.header())
+        .map_err(|error| error.to_string())?;
+    if let Some(gains) = enrich::gained(&resource, &record.others, enrich) {
+        enrich::add(&mut resource, gains);
+    }
+    Ok(resource)
 }
 
 /// The data of a record beside its metadata.

@@ -1,5 +1,6 @@
 //! The settings of an output that is pushed to: which changes it gets, in which batches, and where it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use url::Url;
 
 use super::enrich::Part;
 use super::fingerprint;
+use super::opensearch::settings::OpenSearchSettings;
 use super::solr::settings::SolrSettings;
 use super::target::{Documents, OutputError, SwapError, SwapTarget, Target, Unsupported};
 use crate::schedule::Schedule;
@@ -54,16 +56,19 @@ pub struct OutputSettings {
 pub enum OutputType {
     /// An index in VuFind's schema.
     Solr,
+    /// An index of OpenSearch or Elasticsearch.
+    OpenSearch,
 }
 
 impl OutputType {
     /// All types.
-    pub const ALL: [Self; 1] = [Self::Solr];
+    pub const ALL: [Self; 2] = [Self::Solr, Self::OpenSearch];
 
     /// The configured name of the type.
     pub fn name(self) -> &'static str {
         match self {
             Self::Solr => "solr",
+            Self::OpenSearch => "opensearch",
         }
     }
 }
@@ -73,6 +78,8 @@ impl OutputType {
 pub enum OutputKind {
     /// Those of [`OutputType::Solr`].
     Solr(Box<SolrSettings>),
+    /// Those of [`OutputType::OpenSearch`].
+    OpenSearch(Box<OpenSearchSettings>),
 }
 
 impl OutputKind {
@@ -80,12 +87,14 @@ impl OutputKind {
     pub fn output_type(&self) -> OutputType {
         match self {
             Self::Solr(_) => OutputType::Solr,
+            Self::OpenSearch(_) => OutputType::OpenSearch,
         }
     }
 
     pub(crate) fn documents(&self) -> &dyn Documents {
         match self {
             Self::Solr(solr) => &**solr,
+            Self::OpenSearch(index) => &**index,
         }
     }
 }
@@ -117,6 +126,7 @@ impl OutputSettings {
     pub(crate) fn connect(&self, stop: Stop) -> Result<Box<dyn Target>, OutputError> {
         match &self.kind {
             OutputKind::Solr(solr) => Ok(Box::new(solr.connect(self, stop)?)),
+            OutputKind::OpenSearch(index) => Ok(Box::new(index.connect(self, stop)?)),
         }
     }
 
@@ -130,6 +140,9 @@ impl OutputSettings {
             is_rebuild: true,
             kind: match &self.kind {
                 OutputKind::Solr(solr) => OutputKind::Solr(Box::new(solr.at(address))),
+                OutputKind::OpenSearch(index) => {
+                    OutputKind::OpenSearch(Box::new(index.at(address)))
+                }
             },
             ..self.clone()
         })
@@ -146,6 +159,7 @@ impl OutputSettings {
     ) -> Result<Box<dyn SwapTarget>, SwapError> {
         match &self.kind {
             OutputKind::Solr(solr) => Ok(Box::new(solr.connect_swap(self, address, stop)?)),
+            OutputKind::OpenSearch(index) => Ok(Box::new(index.connect_swap(self, address, stop)?)),
         }
     }
 
@@ -156,18 +170,22 @@ impl OutputSettings {
 
     /// Whether this output has an address.
     pub fn has_address(&self, address: &Url) -> bool {
+        self.addresses().contains(address)
+    }
+
+    /// The addresses of the index.
+    fn addresses(&self) -> Cow<'_, [Url]> {
         match &self.kind {
-            OutputKind::Solr(solr) => solr.urls.contains(address),
+            OutputKind::Solr(solr) => Cow::Borrowed(&solr.urls),
+            OutputKind::OpenSearch(index) => Cow::Owned(index.addresses()),
         }
     }
 
     /// Whether both outputs write to one index.
     pub(crate) fn shares_index_with(&self, other: &Self) -> bool {
-        match (&self.kind, &other.kind) {
-            (OutputKind::Solr(one), OutputKind::Solr(other)) => {
-                one.urls.iter().any(|url| other.urls.contains(url))
-            }
-        }
+        let others = other.addresses();
+        let is_same_type = self.kind.output_type() == other.kind.output_type();
+        is_same_type && self.addresses().iter().any(|url| others.contains(url))
     }
 
     /// How records become documents of this output.
@@ -205,13 +223,10 @@ impl OutputSettings {
             enrich: Vec<String>,
             documents: String,
         }
-        let rebuild_at = self.is_rebuild.then(|| match &self.kind {
-            OutputKind::Solr(solr) => solr
-                .urls
-                .iter()
-                .map(Url::as_str)
-                .collect::<Vec<_>>()
-                .join(" "),
+        let rebuild_at = self.is_rebuild.then(|| {
+            let addresses = self.addresses();
+            let texts: Vec<&str> = addresses.iter().map(Url::as_str).collect();
+            texts.join(" ")
         });
         fingerprint::of(&Definition {
             kind: self.kind.output_type().name(),
@@ -251,7 +266,9 @@ mod tests {
     #[test]
     fn what_decides_about_documents_is_in_the_fingerprint() {
         let solr = |settings: &mut OutputSettings, change: fn(&mut SolrSettings)| {
-            let OutputKind::Solr(solr) = &mut settings.kind;
+            let OutputKind::Solr(solr) = &mut settings.kind else {
+                panic!("these are settings of Solr");
+            };
             change(solr);
         };
         type Case<'a> = (&'a str, bool, &'a dyn Fn(&mut OutputSettings));

@@ -84,6 +84,11 @@ pub(crate) struct Change {
     pub(crate) identifier: String,
     /// The record's version.
     pub(crate) version: Version,
+    /// The version of the change in the store that led to this one. It is after `version` where a document
+    /// goes back to a record of another source. A target that keeps the order of writes goes by it.
+    pub(crate) order: Version,
+    /// Whether the target's document is known to be wrong, whatever version it has.
+    pub(crate) is_repair: bool,
     /// Whether the document is added or deleted.
     pub(crate) command: Command,
     /// The command, as [`Documents`] wrote it.
@@ -128,6 +133,12 @@ pub(crate) struct Refusal {
 
 /// Takes batches of changes.
 pub(crate) trait Target: Send + Sync {
+    /// Tells the target that a push begins. Nothing was sent to it before if `is_first`, so a target that can
+    /// be created is created with the first batch.
+    fn begin(&self, is_first: bool) {
+        let _ = is_first;
+    }
+
     /// Sends a batch as one request and waits until the target has confirmed it. Repeats the request
     /// while the target is unavailable. A batch may arrive twice, and must then change nothing.
     ///

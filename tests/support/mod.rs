@@ -13,6 +13,7 @@ pub mod disk;
 pub mod fault;
 pub mod http;
 pub mod model;
+pub mod opensearch;
 pub mod program;
 pub mod repository;
 pub mod shared_data;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 
 pub use disk::SmallDisk;
 pub use fault::{Fault, When};
+pub use opensearch::FakeOpenSearch;
 pub use program::{Output, Program, harvestd};
 pub use repository::{NOW, Repository};
 pub use shared_data::shared_data;

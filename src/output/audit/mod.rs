@@ -460,10 +460,21 @@ impl Run<'_> {
     fn change(&self, id: &str, states: &[RecordState]) -> Result<Change, AuditError> {
         for state in states.iter().filter(|state| !state.deleted) {
             if let Some(record) = self.record(state)? {
-                return Ok(batch::change(&record, self.settings));
+                let change = batch::change(&record, self.settings);
+                return Ok(self.repair_of(change));
             }
         }
-        Ok(batch::deletion(id, self.settings))
+        let deletion = batch::deletion(id, self.output.position, self.settings);
+        Ok(self.repair_of(deletion))
+    }
+
+    /// The change as a repair: the document was looked up and is wrong, up to the output's position.
+    fn repair_of(&self, change: Change) -> Change {
+        Change {
+            order: change.order.max(self.output.position),
+            is_repair: true,
+            ..change
+        }
     }
 
     fn record(&self, state: &RecordState) -> Result<Option<StoredRecord>, StoreError> {

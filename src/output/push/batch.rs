@@ -74,7 +74,11 @@ pub(crate) fn settle(
             let living =
                 reader.find_in_other_source(&change.identifier, &change.source, &filter)?;
             if let Some(living) = living {
-                change = self::change(&living, settings);
+                let order = change.order.max(living.version);
+                change = Change {
+                    order,
+                    ..self::change(&living, settings)
+                };
             }
         }
         if let Some(earlier) = place.insert(change.id.clone(), kept.len()) {
@@ -93,8 +97,8 @@ pub(crate) fn change(record: &StoredRecord, settings: &OutputSettings) -> Change
     change
 }
 
-/// The deletion of a document that belongs to no record.
-pub(crate) fn deletion(id: &str, settings: &OutputSettings) -> Change {
+/// The deletion of a document that belongs to no record up to the version `order`.
+pub(crate) fn deletion(id: &str, order: Version, settings: &OutputSettings) -> Change {
     let mut body = Vec::new();
     settings.documents().push_delete(id, &mut body);
     Change {
@@ -102,6 +106,8 @@ pub(crate) fn deletion(id: &str, settings: &OutputSettings) -> Change {
         source: String::new(),
         identifier: String::new(),
         version: Version::default(),
+        order,
+        is_repair: false,
         command: Command::Delete,
         body: Bytes::from(body),
         fault: None,
@@ -131,6 +137,8 @@ fn push_change(record: &StoredRecord, settings: &OutputSettings, bodies: &mut Ve
         source: record.source.clone(),
         identifier: record.identifier.clone(),
         version: record.version,
+        order: record.version,
+        is_repair: false,
         command,
         body: Bytes::new(),
         fault,

@@ -87,7 +87,10 @@ mod tests {
     fn batch(upto: i64, ids: &[&str]) -> Batch {
         let settings = settings();
         Batch {
-            changes: ids.iter().map(|id| deletion(id, &settings)).collect(),
+            changes: ids
+                .iter()
+                .map(|id| deletion(id, Version(upto), &settings))
+                .collect(),
             records: 10,
             upto: Version(upto),
             ..Batch::default()

@@ -160,6 +160,7 @@ pub(super) async fn push_to(
     let begun = with_store(context, move |store| begin(store, &known, &options)).await?;
     let (end, progress) = match target {
         Ok(target) => {
+            target.begin(begun.output.position == Version::default());
             let run = Run {
                 context,
                 is_new: begun.output.position == Version::default() && !settings.sets.is_empty(),

@@ -5,6 +5,7 @@
 //! documents with the store.
 
 mod memory;
+mod opensearch;
 mod solr;
 
 use std::collections::BTreeMap;
@@ -33,32 +34,44 @@ macro_rules! suite {
 
             #[tokio::test]
             async fn documents_arrive_in_the_order_of_versions() {
-                order::<$subject>().await;
+                if <$subject>::is_available() {
+                    order::<$subject>().await;
+                }
             }
 
             #[tokio::test]
             async fn a_repeated_push_changes_nothing() {
-                replay::<$subject>().await;
+                if <$subject>::is_available() {
+                    replay::<$subject>().await;
+                }
             }
 
             #[tokio::test]
             async fn deleted_records_lose_their_documents() {
-                deletion::<$subject>().await;
+                if <$subject>::is_available() {
+                    deletion::<$subject>().await;
+                }
             }
 
             #[tokio::test]
             async fn a_push_continues_after_an_outage() {
-                outage::<$subject>().await;
+                if <$subject>::is_available() {
+                    outage::<$subject>().await;
+                }
             }
 
             #[tokio::test]
             async fn a_rejected_document_does_not_hold_up_the_others() {
-                rejection::<$subject>().await;
+                if <$subject>::is_available() {
+                    rejection::<$subject>().await;
+                }
             }
 
             #[tokio::test]
             async fn batches_in_flight_together_give_the_same_documents() {
-                parallel::<$subject>().await;
+                if <$subject>::is_available() {
+                    parallel::<$subject>().await;
+                }
             }
         }
     };
@@ -66,9 +79,17 @@ macro_rules! suite {
 
 suite!(in_memory, memory::Memory);
 suite!(scripted_solr, solr::ScriptedSolr);
+suite!(scripted_opensearch, opensearch::Scripted);
+suite!(real_opensearch, opensearch::RealOpenSearch);
+suite!(real_elasticsearch, opensearch::RealElasticsearch);
 
 /// A target under test.
 trait Subject: Send + Sync {
+    /// Whether this target can be tested here. One that cannot says so.
+    fn is_available() -> bool {
+        true
+    }
+
     /// An empty target.
     async fn start() -> Self;
 

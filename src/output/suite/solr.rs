@@ -37,7 +37,9 @@ impl Subject for ScriptedSolr {
 
     fn settings(&self) -> OutputSettings {
         let mut settings = settings();
-        let OutputKind::Solr(solr) = &mut settings.kind;
+        let OutputKind::Solr(solr) = &mut settings.kind else {
+            panic!("these are settings of Solr");
+        };
         **solr = solr.at(&self.0.url.parse().expect("it has a URL"));
         settings
     }

@@ -14,4 +14,5 @@ pub use document::{
     enriched_document,
 };
 pub use options::{DocumentOptions, LanguageMap, LanguageMapError, Options};
+pub(crate) use update::push_object;
 pub use update::{Command, Encoding, Frame, UpdateWriter};

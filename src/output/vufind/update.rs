@@ -83,7 +83,7 @@ impl Encoding {
 }
 
 /// Appends a document as JSON, as it serialises, without line breaks.
-fn push_object(document: &Document, out: &mut Vec<u8>) {
+pub(crate) fn push_object(document: &Document, out: &mut Vec<u8>) {
     let mut before = b'{';
     for field in document.fields() {
         out.push(before);
