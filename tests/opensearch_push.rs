@@ -442,6 +442,9 @@ async fn older_changes_replace_nothing_newer() {
                 write(id(1)),
                 foreign,
                 json!({"delete": {"_id": id(2)}}),
+                // Not newer than the store, although newer than the record.
+                json!({"index": {"_id": id(3), "version": newest, "version_type": "external_gte"}}),
+                json!({"id": id(3), "version": newest}),
             ],
         );
         let (output, said) = scene.push("--all").await;

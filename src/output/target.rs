@@ -133,10 +133,13 @@ pub(crate) struct Refusal {
 
 /// Takes batches of changes.
 pub(crate) trait Target: Send + Sync {
-    /// Tells the target that a push begins. Nothing was sent to it before if `is_first`, so a target that can
-    /// be created is created with the first batch.
-    fn begin(&self, is_first: bool) {
-        let _ = is_first;
+    /// Tells the target that a push begins.
+    ///
+    /// Nothing was sent to it before if `is_first`, so a target that can be created is created with the
+    /// first batch. `newest` is the newest version of the store: what the target has beyond it comes from
+    /// another store, or from a later state of this one.
+    fn begin(&self, is_first: bool, newest: Version) {
+        let _ = (is_first, newest);
     }
 
     /// Sends a batch as one request and waits until the target has confirmed it. Repeats the request

@@ -1,7 +1,7 @@
 //! Sends batches of bulk actions to an index.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures_util::future::BoxFuture;
 use reqwest::Method;
@@ -29,6 +29,8 @@ pub(crate) struct OpenSearchIndex {
     pub(super) settings: OpenSearchSettings,
     /// Whether a missing index is created.
     may_create: AtomicBool,
+    /// The newest version of the store when the push began.
+    newest: AtomicI64,
     /// Whether the configured name is an alias, once the index is known to be there.
     is_alias: OnceCell<bool>,
 }
@@ -50,14 +52,16 @@ impl OpenSearchSettings {
             client: Client::new(self, output, stop)?,
             settings: self.clone(),
             may_create: AtomicBool::new(false),
+            newest: AtomicI64::new(0),
             is_alias: OnceCell::new(),
         })
     }
 }
 
 impl Target for OpenSearchIndex {
-    fn begin(&self, is_first: bool) {
+    fn begin(&self, is_first: bool, newest: Version) {
         self.may_create.store(is_first, Ordering::Relaxed);
+        self.newest.store(newest.0, Ordering::Relaxed);
     }
 
     fn send<'a>(
@@ -148,8 +152,9 @@ impl OpenSearchIndex {
     /// Of changes that are older than what the index has, those that are to be written all the same,
     /// with the index's version.
     ///
-    /// A document with a newer version of its record is left alone. Any other higher version was not given
-    /// by a newer change: somebody has edited or deleted the document, or an audit has repaired it.
+    /// A document with a version that the store has not reached is left alone. Any other document is not
+    /// newer than the store, whatever version the index has: somebody has edited or deleted it, an audit has
+    /// repaired it, or it stands for another record or for a whole cluster.
     async fn overdue(
         &self,
         batch: &[Change],
@@ -167,6 +172,7 @@ impl OpenSearchIndex {
             .iter()
             .filter_map(|document| Some((document["_id"].as_str()?, document)))
             .collect();
+        let newest = self.newest.load(Ordering::Relaxed);
         let is_overdue = |open: &Open| {
             let change = &batch[open.position];
             match found.get(change.id.as_str()) {
@@ -175,7 +181,8 @@ impl OpenSearchIndex {
                 None => true,
                 Some(document) => {
                     let record = version_of(&document["_source"][VERSION_FIELD]);
-                    change.is_repair || record.is_none_or(|record| record <= change.order.0)
+                    change.is_repair
+                        || record.is_none_or(|record| record <= newest.max(change.order.0))
                 }
             }
         };

@@ -160,7 +160,7 @@ pub(super) async fn push_to(
     let begun = with_store(context, move |store| begin(store, &known, &options)).await?;
     let (end, progress) = match target {
         Ok(target) => {
-            target.begin(begun.output.position == Version::default());
+            target.begin(begun.output.position == Version::default(), begun.newest);
             let run = Run {
                 context,
                 is_new: begun.output.position == Version::default() && !settings.sets.is_empty(),
@@ -206,6 +206,8 @@ struct Begun {
     starts_over: bool,
     /// The number of changes that are to be sent.
     total: u64,
+    /// The newest version of the store.
+    newest: Version,
 }
 
 fn begin(
@@ -232,6 +234,7 @@ fn begin(
     Ok(Begun {
         _lock: lock,
         total: behind(store, settings, output.position)?,
+        newest: store.reader()?.last_version()?,
         output,
         starts_over,
     })
