@@ -9,6 +9,7 @@ pub mod completions;
 pub mod control;
 pub mod daemon;
 pub mod dedup;
+mod endings;
 pub mod exit;
 pub mod export;
 pub mod forget;

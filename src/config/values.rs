@@ -22,6 +22,7 @@ use super::value::Value;
 use crate::dedup::rules::Versions;
 use crate::harvest::Assumption;
 use crate::http::{ClientError, Secret, user_agent};
+use crate::oai::client::base_of_request;
 use crate::oai::{Datestamp, Granularity};
 use crate::output::enrich::{self, Part};
 use crate::output::opensearch::settings::DocumentKind;
@@ -328,7 +329,8 @@ pub(crate) fn assumptions(value: &Value) -> Result<Vec<Assumption>, String> {
 
 /// A base URL.
 ///
-/// The messages do not quote it: what is wrong with it may be that it holds a secret.
+/// The arguments of a request are cut off. The messages do not quote the URL: what is wrong with it may be that
+/// it holds a secret.
 pub(crate) fn base_url(value: &Value) -> Result<Url, String> {
     let url = url(value, &["http", "https"])?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -343,11 +345,9 @@ pub(crate) fn base_url(value: &Value) -> Result<Url, String> {
                 "must not hold an api_key; use the key api_key, which is never shown".into(),
             );
         }
-        if name == "verb" {
-            return Err("must be the base URL alone, without verb and what follows it".to_owned());
-        }
     }
-    Ok(url)
+    // Whoever copies the address of a request from a browser means the repository.
+    Ok(base_of_request(&url).unwrap_or(url))
 }
 
 /// The URL of a proxy; it may hold a user and password.
@@ -804,11 +804,6 @@ mod tests {
                 Some("must not hold an api_key; use the key api_key, which is never shown"),
             ),
             (
-                "whole request",
-                "https://x.org/?verb=Identify",
-                Some("must be the base URL alone, without verb and what follows it"),
-            ),
-            (
                 "fragment",
                 "https://x.org/#a",
                 Some("must not have a fragment (#...), which is never sent"),
@@ -817,6 +812,9 @@ mod tests {
         for (case, url, expected) in cases {
             assert_eq!(base_url(&written(url)).err().as_deref(), expected, "{case}");
         }
+        let request = written("https://x.org/oai?repo=1&verb=ListRecords&metadataPrefix=oai_dc");
+        let base = base_url(&request).unwrap();
+        assert_eq!(base.as_str(), "https://x.org/oai?repo=1");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::task::{self, JoinSet};
 
 use super::blocking::blocking;
 use super::context::Context;
+use super::first_contact::Unreached;
 use super::gaps::{due_gaps, gaps_in_words};
 use super::pass::{PassStart, read_pass};
 use super::place::{Place, has_room};
@@ -19,8 +20,12 @@ use super::requester::host;
 use super::run::{Halt, LIMIT_REACHED, Run};
 use super::settings::SourceSettings;
 use crate::end::End;
+use crate::http::ClientSettings;
 use crate::oai::client::{Client, Transport};
 use crate::store::{Counts, JobChange, JobKey, JobKind, PassKind, StoreError, Watermark};
+
+/// The longest wait for the first connection to a source that the store does not know.
+const FIRST_CONNECT: Duration = Duration::from_secs(8);
 
 /// The result of one run over one source.
 #[derive(Debug, Clone)]
@@ -37,6 +42,8 @@ pub struct Report {
     pub watermarks: Vec<Watermark>,
     /// How long the run took.
     pub elapsed: Duration,
+    /// Why the source cannot be harvested, if it has never been reached. Nothing is stored of it then.
+    pub unreached: Option<Unreached>,
 }
 
 impl Report {
@@ -49,6 +56,7 @@ impl Report {
             counts: Counts::default(),
             watermarks: Vec::new(),
             elapsed: Duration::ZERO,
+            unreached: None,
         }
     }
 }
@@ -156,7 +164,7 @@ async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOp
                 warn(error);
                 false
             });
-    let report = match Client::new(&source.client) {
+    let report = match Client::new(&client_settings(context, source)) {
         Ok(client) => harvest(context, &client, source, options).await,
         Err(error) => Report::without_work(source, End::Incomplete(error.to_string())),
     };
@@ -168,6 +176,15 @@ async fn harvest_one(context: &Context, source: &SourceSettings, options: &RunOp
         stored.unwrap_or_else(warn);
     }
     report
+}
+
+/// The settings of the client. The first connection to a source that the store does not know is given up early.
+fn client_settings(context: &Context, source: &SourceSettings) -> ClientSettings {
+    let mut settings = source.client.clone();
+    if matches!(context.store.source(&source.name), Ok(None)) {
+        settings.timeouts.connect = settings.timeouts.connect.min(FIRST_CONNECT);
+    }
+    settings
 }
 
 /// Harvests one source: goes on with an interrupted pass, and then reads what has changed since.
@@ -182,10 +199,14 @@ pub async fn harvest<T: Transport>(
         .progress
         .event(&settings.name, Event::Started { total: None });
     let mut run = Run::new(context, transport, settings, options.limit);
+    let mut unreached = None;
     let read = lock_and_read(&mut run, options).await;
     let (end, refused) = match read.map_err(|halt| run.hold(halt)) {
         Ok(()) => (End::Complete, false),
         Err(halt) => {
+            if let Halt::Unreached(why) = &halt {
+                unreached = Some(why.clone());
+            }
             let refused = halt.is_refusal();
             let end = halt.into_end(run.saved, context.clock.now_ms());
             (end, refused)
@@ -205,6 +226,7 @@ pub async fn harvest<T: Transport>(
         counts: run.counts,
         watermarks,
         elapsed: begun.elapsed(),
+        unreached,
     }
 }
 
@@ -213,7 +235,11 @@ async fn lock_and_read<T: Transport>(
     options: &RunOptions,
 ) -> Result<(), Halt> {
     let _lock = run.begin().await?;
-    read_passes(run, options.clone()).await
+    let read = read_passes(run, options.clone()).await;
+    if let Err(Halt::Unreached(_)) = &read {
+        blocking(|| run.context.store.remove_source(&run.settings.name))?;
+    }
+    read
 }
 
 /// Reads an interrupted pass to its end, and then the pass over what has changed since.

@@ -15,6 +15,7 @@
 //! - `list_identifiers`: a pass over identifiers alone
 //! - `requester`: one request, with its retries and pauses
 //! - `commit`: stores steps while the next page is fetched
+//! - `first_contact`: what answers at an address, if it is no repository
 //!
 //! Decisions, all pure:
 //!
@@ -34,6 +35,7 @@ mod blocking;
 mod commit;
 mod context;
 mod driver;
+mod first_contact;
 mod forget;
 mod gaps;
 mod learn;
@@ -58,6 +60,7 @@ pub use assume::Assumption;
 pub use commit::{CommitMode, Pool};
 pub use context::Context;
 pub use driver::{Report, harvest, harvest_all};
+pub use first_contact::Unreached;
 pub use forget::{Forgotten, forget};
 pub use gaps::gaps_in_words;
 pub use pace::Pace;

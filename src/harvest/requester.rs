@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::blocking::blocking;
 use super::commit::Times;
 use super::context::Context;
+use super::first_contact::{Instead, Unreached};
 use super::place;
 use super::progress::Event;
 use super::run::Growth;
@@ -99,6 +100,8 @@ pub(super) enum RequestError {
     },
     /// The run has brought more than a person has to confirm.
     Held(String),
+    /// The source has never given an OAI-PMH answer, and there is nothing that could give one.
+    Unreached(Unreached),
     /// The store failed.
     Store(StoreError),
 }
@@ -140,6 +143,9 @@ pub(super) struct Requester<'a, T> {
     turn: Turn,
     /// How much the answers of this run may still bring.
     pub(super) growth: Growth,
+    /// Whether the source has never given an OAI-PMH answer. Then there is no patience with an address at which
+    /// no repository is.
+    pub(super) first_contact: bool,
 }
 
 enum Next {
@@ -150,6 +156,8 @@ enum Next {
         body: Option<Vec<u8>>,
         at_least: Duration,
         answered: bool,
+        /// What answered in place of a repository, if that is plain.
+        instead: Option<Instead>,
     },
     /// Send it again when the server is ready; this is no failure.
     Later {
@@ -174,6 +182,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             paused_host: false,
             turn: Turn::default(),
             growth: Growth::unlimited(),
+            first_contact: false,
         }
     }
 
@@ -235,6 +244,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             };
             let (why, pause) = match next {
                 Next::Answered(fetched) => {
+                    self.first_contact = false;
                     let items = items(&fetched.response.content);
                     let counted = self.growth.add(items, cost.bytes);
                     counted.map_err(RequestError::Held)?;
@@ -249,9 +259,21 @@ impl<'a, T: Transport> Requester<'a, T> {
                     body,
                     at_least,
                     answered,
+                    instead,
                 } => {
                     failures += 1;
-                    if failures > retries {
+                    let instead = instead.filter(|_| self.first_contact);
+                    let is_identify = matches!(request, Request::Identify);
+                    if let Some(instead) = &instead
+                        && (!is_identify || instead.is_final())
+                    {
+                        return Err(RequestError::Unreached(Unreached::new(
+                            self.settings,
+                            instead,
+                        )));
+                    }
+                    // Lists may work without Identify.
+                    if failures > retries || instead.is_some() {
                         return Err(RequestError::Failed {
                             why,
                             body,
@@ -318,6 +340,8 @@ impl<'a, T: Transport> Requester<'a, T> {
     async fn read(&self, request: &Request, answer: Answer, cost: &mut Cost) -> Next {
         let Answer {
             body,
+            status,
+            content_type,
             charset,
             date,
             moved_to,
@@ -354,6 +378,7 @@ impl<'a, T: Transport> Requester<'a, T> {
                     body: None,
                     at_least: Duration::ZERO,
                     answered: true,
+                    instead: None,
                 };
             }
         };
@@ -379,6 +404,7 @@ impl<'a, T: Transport> Requester<'a, T> {
                         body: None,
                         at_least: Duration::ZERO,
                         answered: true,
+                        instead: None,
                     };
                 }
                 Next::Answered(Box::new(Fetched {
@@ -398,8 +424,10 @@ impl<'a, T: Transport> Requester<'a, T> {
                 at_least: Duration::ZERO,
                 body: None,
                 answered: true,
+                instead: None,
             },
             Err(error) => {
+                let instead = Instead::of_body(&error, status, content_type.as_deref());
                 body.truncate(MAX_RAW_BYTES);
                 body.shrink_to_fit();
                 Next::Retry {
@@ -407,6 +435,7 @@ impl<'a, T: Transport> Requester<'a, T> {
                     at_least: Duration::ZERO,
                     answered: !matches!(error, ParseError::Empty),
                     body: (!matches!(error, ParseError::Empty)).then_some(body),
+                    instead,
                 }
             }
         }
@@ -416,6 +445,7 @@ impl<'a, T: Transport> Requester<'a, T> {
     fn after_failure(&mut self, error: FetchError) -> Result<Next, RequestError> {
         let why = error.to_string();
         let answered = is_answer(&error);
+        let instead = Instead::of_failure(&error);
         match error {
             FetchError::Wait { retry_after, .. } => Ok(Next::Later {
                 why,
@@ -426,14 +456,26 @@ impl<'a, T: Transport> Requester<'a, T> {
                 body: None,
                 at_least: retry_after.unwrap_or_default(),
                 answered,
+                instead,
             }),
             FetchError::TooLarge { .. } | FetchError::Slow { .. } => Ok(Next::Retry {
                 why,
                 body: None,
                 at_least: Duration::ZERO,
                 answered,
+                instead: None,
             }),
             FetchError::Challenge { .. } => Err(self.end_for_pause(CHALLENGE_PAUSE, why, true)?),
+            // Without the retries of a list that may be there after all.
+            FetchError::Refused { .. } if self.first_contact && instead.is_some() => {
+                Ok(Next::Retry {
+                    why,
+                    body: None,
+                    at_least: Duration::ZERO,
+                    answered: true,
+                    instead,
+                })
+            }
             FetchError::Refused { status, .. } => Err(RequestError::Refused {
                 why,
                 status: Some(status),

@@ -462,6 +462,28 @@ impl Store {
         Ok(held)
     }
 
+    /// Whether no request to this source was ever answered, as far as the store knows.
+    pub fn was_never_reached(&self, source: &Source) -> Result<bool, StoreError> {
+        // A verb that fails is learnt from no answer.
+        let learnt = Traits {
+            failing_verbs: Vec::new(),
+            ..source.traits.clone()
+        };
+        let unknown = learnt == Traits::default()
+            && source.watermarks.is_empty()
+            && source.live_records + source.deleted_records == 0;
+        if !unknown {
+            return Ok(false);
+        }
+        self.read("looking for answers of a source", |connection| {
+            connection.one(
+                "SELECT NOT EXISTS (SELECT 1 FROM pass WHERE source_id = ?1 AND pages > 0)",
+                [source.id.0],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// The source called `name`.
     pub fn source(&self, name: &str) -> Result<Option<Source>, StoreError> {
         self.read("reading a source", |connection| {

@@ -467,6 +467,22 @@ impl World {
     }
 }
 
+/// There is no repository, and the run says what is there with all of `words`. Nothing is stored.
+#[track_caller]
+pub fn assert_unreached(world: &World, report: &Report, words: &[&str]) {
+    let Some(unreached) = &report.unreached else {
+        panic!("{:?} instead of unreached: {words:?}", report.end);
+    };
+    for word in words {
+        assert!(
+            unreached.why.contains(word),
+            "{word:?} is not in {:?}",
+            unreached.why
+        );
+    }
+    assert!(world.reader().sources().unwrap().is_empty());
+}
+
 /// The run did not reach its end, and says why with all of `words`.
 #[track_caller]
 pub fn assert_incomplete(report: &Report, words: &[&str]) {

@@ -100,14 +100,18 @@ async fn f04_protocol_of_another_version() {
     world.assert_incomplete(&world.run().await, &["OAI-PMH 1.1, not 2.0"]);
     let root = "<Identify xmlns='http://www.openarchives.org/OAI/1.1/OAI_Identify'/>";
     let world = World::of(six().always(When::Always, Fault::xml(root))).await;
-    world.assert_incomplete(&world.run().await, &["OAI/1.1", "not OAI-PMH 2.0"]);
+    assert_unreached(&world, &world.run().await, &["OAI/1.1", "not OAI-PMH 2.0"]);
 }
 
 #[tokio::test]
 async fn f05_static_repository() {
     let root = "<Repository xmlns='http://www.openarchives.org/OAI/2.0/static-repository'/>";
     let world = World::of(six().always(When::Always, Fault::xml(root))).await;
-    world.assert_incomplete(&world.run().await, &["\"Repository\"", "not OAI-PMH 2.0"]);
+    assert_unreached(
+        &world,
+        &world.run().await,
+        &["\"Repository\"", "not OAI-PMH 2.0"],
+    );
 }
 
 #[tokio::test]
@@ -164,22 +168,25 @@ async fn f08_requests_are_what_the_protocol_knows() {
 
 #[tokio::test]
 async fn f09_wrong_endpoint() {
-    for (fault, words) in [
-        (Fault::html(404), "check the source's url"),
-        (Fault::html(200), "HTML page"),
+    for (fault, status, [harvested, previewed]) in [
+        (Fault::html(404), 1, ["HTTP 404", "check the source's url"]),
+        (Fault::html(200), 1, ["a web page", "HTML page"]),
         (
             Fault::oai_error("cannotDisseminateFormat"),
-            "cannotDisseminateFormat",
+            3,
+            ["cannotDisseminateFormat"; 2],
         ),
     ] {
         let repository = six().always(When::Always, fault).start().await;
         let place = temp_store();
         let config = config(&place, &repository.base_url(), "");
-        for further in [None, Some("--dry-run")] {
+        for (further, status, words) in
+            [(None, status, harvested), (Some("--dry-run"), 3, previewed)]
+        {
             let store = place.argument();
             let mut arguments = vec!["harvest", "--config", &config, "--store", &store];
             arguments.extend(further);
-            let output = Program::new(&arguments).run().await.failure(3);
+            let output = Program::new(&arguments).run().await.failure(status);
             let all = output.stderr + &output.stdout;
             assert!(all.contains(words), "{all}");
         }

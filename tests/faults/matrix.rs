@@ -406,6 +406,7 @@ async fn outcome(row: Row) -> (String, usize) {
             assert_eq!(world.watermark(), None, "{}", row.name);
             format!("err, {} stored", world.stored().len())
         }
+        End::Failed(_) if report.unreached.is_some() => "unreached".to_owned(),
         End::Failed(why) => panic!("{}: {why}", row.name),
     };
     (outcome, world.repository.requests().len())

@@ -13,7 +13,7 @@ use indicatif::MultiProgress;
 
 use super::args::{Global, lower_bound, upper_bound};
 use super::exit::{Exit, UsageError};
-use super::{dedup, progress, signals};
+use super::{dedup, endings, progress, signals};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
 use crate::demo;
@@ -225,8 +225,19 @@ async fn harvest_and_report(
         out.write_all(summary::as_text(&reports).as_bytes())?;
         writeln!(out, "store: {}", config.store.display())?;
     }
-    for report in &reports {
+    for (report, source) in reports.iter().zip(sources) {
         warn(&report.source, &report.end);
+        let Some(unreached) = &report.unreached else {
+            continue;
+        };
+        if config.source(&source.name).is_err() {
+            // A mistyped address leaves nothing behind.
+            context.store.remove_source(&source.name)?;
+        }
+        if unreached.has_server {
+            let advice = endings::advice(&source.client).await;
+            tracing::warn!(source.id = %report.source, "{advice}");
+        }
     }
     match optimized {
         // The pass may have read none of the damaged pages.

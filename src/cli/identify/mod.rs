@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
 use crate::harvest::settings::SourceSettings;
 use crate::http::show_url;
-use crate::oai::client::{ARGUMENTS, Client};
+use crate::oai::client::{Client, base_of_request};
 use crate::store::{Reader, StoreError, Traits};
 
 /// Arguments of `identify`.
@@ -138,25 +138,10 @@ fn settings(args: &Args, config: &Config) -> anyhow::Result<(SourceSettings, boo
 /// A URL without the arguments of an OAI-PMH request, and whether it had any. A text that is no URL
 /// stays as it is; the caller reports it.
 fn without_request(text: &str) -> (String, bool) {
-    let Ok(mut url) = Url::parse(text) else {
-        return (text.to_owned(), false);
-    };
-    let is_request = url.query_pairs().any(|(name, _)| name == "verb");
-    if !is_request {
-        return (text.to_owned(), false);
+    match Url::parse(text).ok().as_ref().and_then(base_of_request) {
+        Some(base) => (base.to_string(), true),
+        None => (text.to_owned(), false),
     }
-    let kept: Vec<&str> = url
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|part| {
-            let name = part.split('=').next().unwrap_or_default();
-            !name.is_empty() && !ARGUMENTS.contains(&name)
-        })
-        .collect();
-    let kept = kept.join("&");
-    url.set_query((!kept.is_empty()).then_some(kept.as_str()));
-    (url.to_string(), true)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::end::End;
 use crate::harvest::commit::StoringStopped;
+use crate::harvest::first_contact::Unreached;
 use crate::harvest::requester::RequestError;
 use crate::store::StoreError;
 
@@ -69,6 +70,8 @@ pub(in crate::harvest) enum Halt {
     Held(String),
     /// The store failed.
     Store(StoreError),
+    /// The source was never reached, and no repository is at its address.
+    Unreached(Unreached),
     /// The storing thread has stopped; its own error says why.
     StoringStopped,
 }
@@ -99,6 +102,9 @@ impl Halt {
             )),
             Self::Held(why) => End::Incomplete(why),
             Self::GapsLeft(gaps) => End::GapsLeft(gaps),
+            Self::Unreached(Unreached { why, .. }) => {
+                End::Failed(format!("{why}; nothing was stored"))
+            }
             Self::Store(error) if error.is_transient() => End::Incomplete(error.to_string()),
             Self::Store(error @ StoreError::SourceLocked { .. }) => {
                 End::Incomplete(error.to_string())
@@ -131,7 +137,8 @@ impl Halt {
             | Self::Unfinished(why)
             | Self::Held(why)
             | Self::GapsLeft(why)
-            | Self::CannotListIdentifiers(why) => why.clone(),
+            | Self::CannotListIdentifiers(why)
+            | Self::Unreached(Unreached { why, .. }) => why.clone(),
             Self::Store(error) => error.to_string(),
             Self::StoringStopped => "storing stopped".to_owned(),
         }
@@ -166,6 +173,7 @@ impl From<RequestError> for Halt {
             RequestError::Refused { why, .. } => Self::Refused(why),
             RequestError::Failed { why, .. } => Self::Unavailable(why),
             RequestError::Held(why) => Self::Held(why),
+            RequestError::Unreached(unreached) => Self::Unreached(unreached),
             RequestError::Store(error) => Self::Store(error),
         }
     }

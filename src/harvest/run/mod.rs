@@ -95,6 +95,7 @@ impl<'a, T: Transport> Run<'a, T> {
         let known = source.live_records + source.deleted_records;
         let is_complete = store.last_whole_list(source.id)?.is_some();
         self.requester.growth = Growth::new(self.settings, known, is_complete);
+        self.requester.first_contact = blocking(|| store.was_never_reached(&source))?;
         self.repository.load(&source.traits);
         if let Some(change) = change {
             self.notes

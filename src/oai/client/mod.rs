@@ -35,6 +35,28 @@ pub(crate) const ARGUMENTS: &[&str] = &[
     "resumptionToken",
 ];
 
+/// The base URL of a whole request, such as one that was copied from a browser; `None` if `url` has no argument
+/// `verb` and so is no request. Other arguments stay, since they may choose the repository.
+pub(crate) fn base_of_request(url: &Url) -> Option<Url> {
+    if url.query_pairs().all(|(name, _)| name != "verb") {
+        return None;
+    }
+    let kept: Vec<&str> = url
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|part| {
+            let name = part.split('=').next().unwrap_or_default();
+            let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+            !name.is_empty() && !ARGUMENTS.contains(&&*name)
+        })
+        .collect();
+    let kept = kept.join("&");
+    let mut base = url.clone();
+    base.set_query((!kept.is_empty()).then_some(kept.as_str()));
+    Some(base)
+}
+
 /// Answers requests: a repository behind HTTP, or a simulated one.
 pub trait Transport: Send + Sync {
     /// Sends one request, once.

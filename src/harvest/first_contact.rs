@@ -1,0 +1,164 @@
+//! What answers at the address of a source that has never been reached, if it is no repository.
+
+use crate::harvest::settings::SourceSettings;
+use crate::http::{Fault, one_line, show_url};
+use crate::oai::error::FetchError;
+use crate::oai::parse::{LooksLike, ParseError};
+
+/// Why a source that has never given an OAI-PMH answer cannot be harvested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// The address and what came from there.
+    pub why: String,
+    /// Whether a web server answered, so that a repository may be at another path of it.
+    pub has_server: bool,
+}
+
+impl Unreached {
+    pub(super) fn new(settings: &SourceSettings, instead: &Instead) -> Self {
+        let url = show_url(&settings.client.url);
+        match instead {
+            Instead::Nothing(fault) => Self {
+                why: format!("{url} cannot be reached: {fault}; check the address"),
+                has_server: false,
+            },
+            Instead::Other(what) => Self {
+                why: format!("{url} is no OAI-PMH repository: it answers {what}"),
+                has_server: true,
+            },
+        }
+    }
+}
+
+/// What came instead of an OAI-PMH answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Instead {
+    /// No connection: the host has no address, or nothing listens there.
+    Nothing(String),
+    /// Something else, in words.
+    Other(String),
+}
+
+impl Instead {
+    /// Whether another request would bring the same.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Nothing(_))
+    }
+
+    /// What a body is that is no OAI-PMH answer. `None` for one that may be a damaged answer.
+    pub(super) fn of_body(
+        error: &ParseError,
+        status: u16,
+        content_type: Option<&str>,
+    ) -> Option<Self> {
+        let what = match error {
+            ParseError::NotXml { looks_like, .. } => match looks_like {
+                LooksLike::Html { title: Some(title) } => format!("a web page titled {title:?}"),
+                LooksLike::Html { title: None } => "a web page".to_owned(),
+                LooksLike::Json => "JSON".to_owned(),
+                LooksLike::Text => "plain text".to_owned(),
+                // It may be a compressed answer.
+                LooksLike::Binary => return None,
+            },
+            ParseError::NotOai { root, namespace } => other_xml(root, namespace.as_deref()),
+            _ => return None,
+        };
+        Some(Self::Other(head(status, content_type) + ": " + &what))
+    }
+
+    /// What a failed request says about the address. `None` for failures that may pass.
+    pub(super) fn of_failure(error: &FetchError) -> Option<Self> {
+        let exchange = error.exchange();
+        match error {
+            FetchError::Retry {
+                fault:
+                    fault @ (Fault::Name(_)
+                    | Fault::Connect(_)
+                    | Fault::Address(_)
+                    | Fault::Timeout {
+                        limit: "connect_timeout",
+                        ..
+                    }),
+                ..
+            } => Some(Self::Nothing(fault.to_string())),
+            FetchError::Refused { status, .. } if !is_about_the_client(*status) => {
+                let what = match (&exchange.title, &exchange.excerpt) {
+                    (Some(title), _) => format!(": a web page titled {title:?}"),
+                    (None, Some(excerpt)) => format!(": {excerpt:?}"),
+                    (None, None) => String::new(),
+                };
+                let head = head(*status, exchange.content_type.as_deref());
+                Some(Self::Other(head + &what))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a status says that somebody else may be answered: credentials, a block list, a legal reason.
+fn is_about_the_client(status: u16) -> bool {
+    matches!(status, 401 | 403 | 407 | 451)
+}
+
+fn head(status: u16, content_type: Option<&str>) -> String {
+    match content_type {
+        Some(content_type) => format!("HTTP {status}, {}", one_line(content_type)),
+        None => format!("HTTP {status}"),
+    }
+}
+
+fn other_xml(root: &str, namespace: Option<&str>) -> String {
+    let name = root.rsplit(':').next().unwrap_or(root).to_ascii_lowercase();
+    match name.as_str() {
+        "rss" | "feed" | "rdf" => "a feed".to_owned(),
+        "html" => "a web page".to_owned(),
+        "urlset" | "sitemapindex" => "a sitemap".to_owned(),
+        "explain" | "explainresponse" | "searchretrieveresponse" => "an SRU server".to_owned(),
+        _ => {
+            let of = namespace.map_or_else(String::new, |uri| format!(" of namespace {uri:?}"));
+            format!("XML with the root element {root:?}{of}, not OAI-PMH 2.0")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_documents_are_named() {
+        let not_oai = |root: &str| ParseError::NotOai {
+            root: root.to_owned(),
+            namespace: None,
+        };
+        let looks_like = |looks_like| ParseError::NotXml {
+            looks_like,
+            excerpt: String::new(),
+        };
+        let cases = [
+            (not_oai("rss"), Some("a feed")),
+            (not_oai("atom:feed"), Some("a feed")),
+            (not_oai("rdf:RDF"), Some("a feed")),
+            (not_oai("urlset"), Some("a sitemap")),
+            (not_oai("catalog"), Some("root element \"catalog\"")),
+            (looks_like(LooksLike::Json), Some("JSON")),
+            (
+                looks_like(LooksLike::Html {
+                    title: Some("Welcome".to_owned()),
+                }),
+                Some("a web page titled \"Welcome\""),
+            ),
+            (looks_like(LooksLike::Binary), None),
+            (ParseError::Truncated { at: 5 }, None),
+        ];
+        for (error, expected) in cases {
+            match (Instead::of_body(&error, 200, Some("text/x")), expected) {
+                (Some(Instead::Other(what)), Some(expected)) => {
+                    assert!(what.starts_with("HTTP 200, text/x: "), "{what}");
+                    assert!(what.contains(expected), "{what}");
+                }
+                (found, expected) => assert_eq!((found, expected), (None, None)),
+            }
+        }
+    }
+}
