@@ -9,7 +9,7 @@ use harvestd::cli::args::{Cli, Command, Global};
 use harvestd::cli::exit::Exit;
 use harvestd::cli::{
     audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
-    identify, import, logging, man, migrate, progress, push, quarantine, reconcile, rejected,
+    identify, import, init, logging, man, migrate, progress, push, quarantine, reconcile, rejected,
     report, show, sources, status, table::Screen, verify,
 };
 use harvestd::clock::Clock;
@@ -115,13 +115,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         }
         Command::Status(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
-            status::run(
-                args,
-                &config,
-                cli.global.json,
-                Clock::System.now_ms(),
-                &mut out,
-            )?;
+            let (screen, now_ms) = (Screen::of_stdout(&cli.global), Clock::System.now_ms());
+            status::run(args, &config, cli.global.json, now_ms, screen, &mut out)?;
         }
         Command::Sources(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;
@@ -152,6 +147,19 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Identify(args) => {
             let (config, _) = start(&cli.global, args.secrets())?;
             let exit = runtime()?.block_on(identify::run(args, &cli.global, &config, &mut out))?;
+            out.flush()?;
+            return Ok(exit);
+        }
+        Command::Init(args) => {
+            // A configuration that is there may be of no use, and is not needed.
+            let overrides = Overrides {
+                config: None,
+                ignore_usual_places: true,
+                ..cli.global.overrides()
+            };
+            let (_, bars) = start_with(&cli.global, &overrides, Secrets::Unread)?;
+            let work = init::run(args, &cli.global, &bars, &mut out);
+            let exit = runtime()?.block_on(work)?;
             out.flush()?;
             return Ok(exit);
         }

@@ -276,7 +276,7 @@ async fn traits_that_harvests_learnt_are_reported() {
     let output = run("identify", &["a", "--json"]).await.success();
     let value: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(value["learnt"]["list_size_lies"], json!(true));
-    let output = run("status", &[]).await.success();
+    let output = run("status", &["a"]).await.success();
     let line = "a: learnt: list_size_lies, dates by the second, oldest first, pages of 100";
     assert!(output.stdout.contains(line), "{}", output.stdout);
 }

@@ -310,7 +310,7 @@ async fn records_missing_in_the_store_are_fetched_by_identifier() {
     harvestd(&["reconcile", "--config", &config, "--store", &store])
         .await
         .success();
-    let status = harvestd(&["status", "--store", &store, "--config", &config])
+    let status = harvestd(&["status", "doaj", "--store", &store, "--config", &config])
         .await
         .success();
     assert!(

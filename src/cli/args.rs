@@ -7,8 +7,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
     audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
-    identify, man, migrate, push, quarantine, reconcile, rejected, report, show, sources, status,
-    verify,
+    identify, init, man, migrate, push, quarantine, reconcile, rejected, report, show, sources,
+    status, verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -16,6 +16,7 @@ use crate::oai::{Datestamp, Granularity};
 const AFTER_HELP: &str = "\
 Examples:
   harvestd harvest --demo                 try it, without network or configuration
+  harvestd init https://REPOSITORY/oai    write a configuration for a repository
   harvestd harvest                        harvest every configured source
   harvestd harvest https://doaj.org/oai.article --prefix oai_doaj
   harvestd status                         show records, watermarks and problems of each source
@@ -176,6 +177,8 @@ pub enum Command {
     Status(status::Args),
     /// Show what each source brought in a period, and what is wrong with it
     Report(report::Args),
+    /// Write a first configuration
+    Init(init::Args),
     /// Show what a repository is: its name, formats, sets and peculiarities
     Identify(identify::Args),
     /// Write the records of the store to a file

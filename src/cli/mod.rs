@@ -16,6 +16,7 @@ pub mod forget;
 pub mod harvest;
 pub mod identify;
 pub mod import;
+pub mod init;
 pub mod logging;
 pub mod man;
 pub mod migrate;

@@ -1,33 +1,41 @@
 //! `harvestd status`: shows the state of the store, of each source and of each output.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
-use super::table::{self, Align, printable};
+use super::exit::UsageError;
+use super::state::{self, SourceView};
+use super::table::{Cell, Column, Screen, Tone, fit, printable};
 use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::harvest::gaps_in_words;
 use crate::oai::Granularity;
 use crate::output::OutputSettings;
 use crate::store::{
-    Export, Gap, Health, HostPause, Job, JobKind, JobState, Output, Pass, PassState,
-    QuarantinedItem, Reader, Source, StoreError, Traits, Warning, WarningKind, Window,
+    Export, Gap, HostPause, Job, JobKind, JobOutcome, Output, Pass, PassState, QuarantinedItem,
+    Reader, Source, StoreError, Traits, Warning, WarningKind, Window,
 };
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Without a name: what needs attention, and a table of all sources, problems first. With names: all that is known of
+these sources.
+
 Examples:
-  harvestd status           a table; with many sources only problems and sums
-  harvestd status --all     every source
-  harvestd status --json    the same for programs")]
+  harvestd status                  sources, outputs and exports; of many sources only problems and sums
+  harvestd status --all            every source
+  harvestd status doaj-articles    one source in detail
+  harvestd status --json           everything, for programs")]
 pub struct Args {
+    /// Names of sources
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
     /// Show every source, however many there are
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sources")]
     pub all: bool,
 }
 
@@ -54,24 +62,43 @@ struct State {
 /// Writes the state of the store to `out`.
 ///
 /// # Errors
-/// If there is no store, or it cannot be read.
+/// If there is no store, it cannot be read, or it has no source of a given name.
 pub fn run(
     args: &Args,
     config: &Config,
     as_json: bool,
     now_ms: i64,
+    screen: Screen,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let reader = Reader::open(&config.store)?;
-    let mut states = states(&reader)?;
+    let mut views = state::sources(config, Some(&reader), now_ms)?;
+    for name in &args.sources {
+        if views.iter().all(|view| view.source.name != *name) {
+            let message = format!("there is no source {name:?}; harvestd sources shows all names");
+            return Err(UsageError(message).into());
+        }
+    }
+    if !args.sources.is_empty() {
+        views.retain(|view| args.sources.contains(&view.source.name));
+    }
     let hosts = reader.host_pauses()?;
-    let outputs = outputs(&reader, config)?;
-    let mut jobs = reader.jobs()?;
+    let jobs = reader.jobs()?;
     if as_json {
+        let mut sources = Vec::new();
+        // A source that was never harvested has nothing to tell.
+        for view in views.iter().filter(|view| view.source.id.0 != 0) {
+            let mut value = as_value(&state(&reader, &view.source)?);
+            value["state"] = json!(view.state);
+            value["why"] = json!(view.why);
+            sources.push(value);
+        }
+        sources.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+        let outputs = outputs(&reader, config)?;
         let value = json!({
             "store": config.store,
             "last_version": reader.last_version()?,
-            "sources": states.iter().map(as_value).collect::<Vec<_>>(),
+            "sources": sources,
             "outputs": outputs.iter().map(output_as_value).collect::<Vec<_>>(),
             "exports": reader.exports()?,
             "jobs": jobs,
@@ -81,7 +108,15 @@ pub fn run(
         writeln!(out, "{value}")?;
         return Ok(());
     }
-    if states.is_empty() {
+    if !args.sources.is_empty() {
+        for view in &views {
+            let text = details(&state(&reader, &view.source)?, view, now_ms, screen);
+            out.write_all(text.as_bytes())?;
+        }
+        out.write_all(overview(&views, &reader, screen)?.as_bytes())?;
+        return Ok(());
+    }
+    if views.is_empty() {
         writeln!(
             out,
             "store {} is empty: no source has been harvested",
@@ -89,82 +124,50 @@ pub fn run(
         )?;
         return Ok(());
     }
-    if states.len() > MOST_SOURCES && !args.all {
-        out.write_all(sums(&states, &jobs).as_bytes())?;
-        jobs.retain(is_problem);
-        let failing: HashSet<&str> = jobs.iter().map(|job| job.key.name.as_str()).collect();
-        states.retain(|state| {
-            let is_well =
-                state.gaps.is_empty() && state.warnings.is_empty() && state.quarantined == 0;
-            !is_well || failing.contains(state.source.name.as_str())
-        });
+    let mut parts = vec![
+        outputs_as_text(&outputs(&reader, config)?, config, &jobs, screen),
+        exports_as_text(&reader.exports()?, &jobs, screen),
+        waiting(&hosts, now_ms, screen),
+    ];
+    let mut notices = String::new();
+    let mut shown = Vec::new();
+    let shows_all = args.all || views.len() <= MOST_SOURCES;
+    let summed_up = sums(&views);
+    for view in views {
+        let notice = notices_of(&view, &reader, &jobs, screen)?;
+        let is_well = notice.is_empty() && !view.state.is_problem();
+        notices.push_str(&notice);
+        if shows_all || !is_well {
+            shown.push(view);
+        }
     }
-    if !states.is_empty() {
-        out.write_all(overview(&states).as_bytes())?;
+    parts.push(notices);
+    if !shows_all {
+        parts.push(screen.wrap(&summed_up, 2));
     }
-    for state in &states {
-        out.write_all(details(state, now_ms).as_bytes())?;
+    if !shown.is_empty() {
+        parts.push(overview(&shown, &reader, screen)?);
     }
-    out.write_all(outputs_as_text(&outputs).as_bytes())?;
-    out.write_all(exports_as_text(&reader.exports()?).as_bytes())?;
-    out.write_all(jobs_as_text(&jobs).as_bytes())?;
-    out.write_all(waiting(&hosts, now_ms).as_bytes())?;
+    parts.retain(|part| !part.is_empty());
+    out.write_all(parts.join("\n").as_bytes())?;
     Ok(())
 }
 
-/// Whether the last run of a job failed, or it is under way.
-fn is_problem(job: &Job) -> bool {
-    job.failures > 0 || job.is_running()
-}
-
-/// The sums of all sources, in one line.
-fn sums(states: &[State], jobs: &[Job]) -> String {
-    let mut healths: BTreeMap<Health, usize> = BTreeMap::new();
-    let harvests: BTreeMap<&str, &Job> = jobs
-        .iter()
-        .filter(|job| job.key.kind == JobKind::Harvest)
-        .map(|job| (job.key.name.as_str(), job))
-        .collect();
-    let (mut live, mut deleted) = (0, 0);
-    for State { source, .. } in states {
-        let job = harvests.get(source.name.as_str());
-        *healths
-            .entry(job.map_or(Health::Unknown, |job| job.health()))
-            .or_default() += 1;
-        live += source.live_records;
-        deleted += source.deleted_records;
-    }
-    let healths: Vec<String> = healths
-        .into_iter()
-        .map(|(health, count)| format!("{count} {}", health.word()))
-        .collect();
-    format!(
-        "{} sources ({}): {live} live and {deleted} deleted records. Those with problems follow; --all shows \
-         every source.\n",
-        states.len(),
-        healths.join(", ")
-    )
-}
-
-fn states(reader: &Reader) -> Result<Vec<State>, StoreError> {
-    let mut states = Vec::new();
-    for source in reader.sources()? {
-        let passes = reader.passes(source.id, PASSES)?;
-        let pending = match passes.first() {
-            Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
-            _ => Vec::new(),
-        };
-        states.push(State {
-            gaps: reader.gaps(&source)?,
-            warnings: reader.warnings(source.id)?,
-            quarantined: reader.count_quarantine(source.id)?,
-            quarantine: reader.quarantine(source.id, QUARANTINED)?,
-            passes,
-            pending,
-            source,
-        });
-    }
-    Ok(states)
+fn state(reader: &Reader, source: &Source) -> Result<State, StoreError> {
+    let passes = reader.passes(source.id, PASSES)?;
+    let pending = match passes.first() {
+        Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
+        _ => Vec::new(),
+    };
+    Ok(State {
+        gaps: reader.gaps(source)?,
+        warnings: reader.warnings(source.id)?,
+        quarantined: reader.count_quarantine(source.id)?,
+        quarantine: reader.quarantine(source.id, QUARANTINED)?,
+        passes,
+        pending,
+        source: source.clone(),
+    })
 }
 
 /// The state of one output, also before its first push.
@@ -200,112 +203,125 @@ fn outputs(reader: &Reader, config: &Config) -> Result<Vec<OutputState>, StoreEr
     Ok(states)
 }
 
-fn outputs_as_text(states: &[OutputState]) -> String {
+fn outputs_as_text(
+    states: &[OutputState],
+    config: &Config,
+    jobs: &[Job],
+    screen: Screen,
+) -> String {
     if states.is_empty() {
         return String::new();
     }
     let columns = [
-        ("output", Align::Left),
-        ("behind", Align::Right),
-        ("rejected", Align::Right),
-        ("added", Align::Right),
-        ("deleted", Align::Right),
-        ("confirmed", Align::Left),
+        Column::left("output").cut(),
+        Column::left("state"),
+        Column::right("behind"),
+        Column::right("rejected"),
+        Column::right("added").drop(2),
+        Column::right("deleted").drop(3),
+        Column::left("confirmed").drop(1),
     ];
-    let rows: Vec<Vec<String>> = states
+    let job_of = |output: &Output| of_kind(jobs, JobKind::Push, &output.name);
+    let rows: Vec<Vec<Cell>> = states
         .iter()
         .map(|state| {
             let output = &state.output;
+            let behind = state.behind.map(|behind| behind.to_string());
+            let confirmed = output.confirmed_at.map(instant);
             vec![
-                output.name.clone(),
-                state
-                    .behind
-                    .map_or_else(|| "?".to_owned(), |behind| behind.to_string()),
-                state.rejected.to_string(),
-                output.added.to_string(),
-                output.deleted.to_string(),
-                output
-                    .confirmed_at
-                    .map_or_else(|| "never".to_owned(), instant),
+                output.name.as_str().into(),
+                job_state(job_of(output)),
+                behind.unwrap_or_else(|| "?".to_owned()).into(),
+                state.rejected.to_string().into(),
+                output.added.to_string().into(),
+                output.deleted.to_string().into(),
+                confirmed.unwrap_or_else(|| "never".to_owned()).into(),
             ]
         })
         .collect();
-    let mut text = format!("\n{}", table::render(&columns, &rows));
+    let mut text = String::new();
     for OutputState { output, behind, .. } in states {
-        let mut line = |words: &str| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}: {}", output.name, printable(words));
-        };
-        if behind.is_none() {
-            line("is not configured any more");
+        if behind.is_none() && config.file.is_some() {
+            let words = format!("output {}: is not configured any more", output.name);
+            text.push_str(&screen.wrap(&words, 2));
         }
+        text.push_str(&failure(job_of(output), screen));
     }
+    text.push_str(&fit(&columns, &rows, screen));
     text
 }
 
-fn exports_as_text(exports: &[Export]) -> String {
+fn of_kind<'a>(jobs: &'a [Job], kind: JobKind, name: &str) -> Option<&'a Job> {
+    jobs.iter()
+        .find(|job| job.key.kind == kind && job.key.name == name)
+}
+
+/// The state of a push or an export in a word.
+fn job_state(job: Option<&Job>) -> Cell {
+    match job {
+        Some(job) if job.is_running() => Cell::new("running", Tone::Active),
+        Some(Job {
+            outcome: Some(outcome),
+            ..
+        }) => {
+            let tone = match outcome {
+                JobOutcome::Succeeded => Tone::Good,
+                JobOutcome::Failed => Tone::Bad,
+                JobOutcome::Interrupted => Tone::Doubtful,
+            };
+            Cell::new(outcome.word(), tone)
+        }
+        _ => "new".into(),
+    }
+}
+
+/// Why the last run of a job did not succeed; empty if it did.
+fn failure(job: Option<&Job>, screen: Screen) -> String {
+    let Some(job) = job.filter(|job| job.outcome != Some(JobOutcome::Succeeded)) else {
+        return String::new();
+    };
+    match &job.message {
+        Some(message) => screen.wrap(&format!("{}: {}", job.key, printable(message)), 2),
+        None => String::new(),
+    }
+}
+
+fn exports_as_text(exports: &[Export], jobs: &[Job], screen: Screen) -> String {
     if exports.is_empty() {
         return String::new();
     }
     let columns = [
-        ("export", Align::Left),
-        ("records", Align::Right),
-        ("deleted", Align::Right),
-        ("done", Align::Left),
-        ("newest file", Align::Left),
+        Column::left("export").cut(),
+        Column::left("state"),
+        Column::right("records"),
+        Column::right("deleted").drop(2),
+        Column::left("done").drop(1),
+        Column::left("newest file").cut(),
     ];
-    let rows: Vec<Vec<String>> = exports
+    let rows: Vec<Vec<Cell>> = exports
         .iter()
         .map(|export| {
             vec![
-                export.name.clone(),
-                export.records.to_string(),
-                export.deletions.to_string(),
-                export.done_at.map_or_else(|| "never".to_owned(), instant),
-                export.file.clone().unwrap_or_else(|| "none".to_owned()),
+                export.name.as_str().into(),
+                job_state(of_kind(jobs, JobKind::Export, &export.name)),
+                export.records.to_string().into(),
+                export.deletions.to_string().into(),
+                export
+                    .done_at
+                    .map_or_else(|| "never".to_owned(), instant)
+                    .into(),
+                export
+                    .file
+                    .clone()
+                    .unwrap_or_else(|| "none".to_owned())
+                    .into(),
             ]
         })
         .collect();
-    format!("\n{}", table::render(&columns, &rows))
-}
-
-/// The jobs, each with its plan and the result of its last run.
-fn jobs_as_text(jobs: &[Job]) -> String {
-    let shown = |job: &&Job| job.state != JobState::OnDemand || job.outcome.is_some();
-    let jobs: Vec<&Job> = jobs.iter().filter(shown).collect();
-    if jobs.is_empty() {
-        return String::new();
-    }
-    let columns = [
-        ("job", Align::Left),
-        ("state", Align::Left),
-        ("next run", Align::Left),
-        ("last run", Align::Left),
-    ];
-    let at = |at: Option<i64>| at.map_or_else(|| "none".to_owned(), instant);
-    let rows: Vec<Vec<String>> = jobs
-        .iter()
-        .map(|job| {
-            let last = match job.outcome {
-                Some(outcome) => format!("{} {}", at(job.ended_at), outcome.word()),
-                None => "none".to_owned(),
-            };
-            vec![
-                job.key.to_string(),
-                job.state.word().replace('_', " "),
-                at(job.next_at),
-                last,
-            ]
-        })
+    let failures: String = { exports.iter() }
+        .map(|export| failure(of_kind(jobs, JobKind::Export, &export.name), screen))
         .collect();
-    let mut text = format!("\n{}", table::render(&columns, &rows));
-    for job in jobs {
-        if let Some(message) = &job.message {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}: {}", job.key, printable(message));
-        }
-    }
-    text
+    failures + &fit(&columns, &rows, screen)
 }
 
 fn output_as_value(state: &OutputState) -> Value {
@@ -315,46 +331,114 @@ fn output_as_value(state: &OutputState) -> Value {
     value
 }
 
-fn overview(states: &[State]) -> String {
-    let columns = [
-        ("source", Align::Left),
-        ("live", Align::Right),
-        ("deleted", Align::Right),
-        ("quarantined", Align::Right),
-        ("watermark", Align::Left),
-        ("last pass", Align::Left),
-        ("next step", Align::Left),
-    ];
-    let rows: Vec<Vec<String>> = states
-        .iter()
-        .map(|state| {
-            let source = &state.source;
-            vec![
-                source.name.clone(),
-                source.live_records.to_string(),
-                source.deleted_records.to_string(),
-                state.quarantined.to_string(),
-                source.least_watermark().map_or_else(
-                    || "none".to_owned(),
-                    |watermark| watermark.datestamp.to_string(),
-                ),
-                state
-                    .passes
-                    .first()
-                    .map_or_else(|| "none".to_owned(), pass_in_words),
-                next_step(state),
-            ]
-        })
+/// The sums of all sources, in one sentence.
+fn sums(views: &[SourceView]) -> String {
+    let mut states: BTreeMap<state::SourceState, usize> = BTreeMap::new();
+    let (mut live, mut deleted) = (0, 0);
+    for view in views {
+        *states.entry(view.state).or_default() += 1;
+        live += view.source.live_records;
+        deleted += view.source.deleted_records;
+    }
+    let states: Vec<String> = states
+        .into_iter()
+        .map(|(state, count)| format!("{count} {}", state.word()))
         .collect();
-    table::render(&columns, &rows)
+    format!(
+        "{} sources ({}): {live} live and {deleted} deleted records. Those with problems follow; --all shows \
+         every source.",
+        views.len(),
+        states.join(", ")
+    )
 }
 
-fn pass_in_words(pass: &Pass) -> String {
+/// What a person should know of a source at a glance; empty if there is nothing.
+fn notices_of(
+    view: &SourceView,
+    reader: &Reader,
+    jobs: &[Job],
+    screen: Screen,
+) -> Result<String, StoreError> {
+    let source = &view.source;
+    let mut text = String::new();
+    let mut line = |words: &str, tone: Tone| {
+        let words = screen.wrap(&format!("{}: {}", source.name, printable(words)), 2);
+        for words in words.lines() {
+            text.push_str(&screen.paint(words, tone));
+            text.push('\n');
+        }
+    };
+    if let Some(why) = &view.why {
+        line(&format!("{}: {why}", view.state.word()), view.state.tone());
+    }
+    if let Some(seconds) = source.traits.delayed_seconds {
+        line(&delay(seconds), Tone::Plain);
+    }
+    if source.id.0 != 0 {
+        for warning in reader.warnings(source.id)? {
+            // It is the reason of the state already.
+            if view.why.as_deref() != Some(&*warning.message) {
+                line(&warning_in_words(&warning), Tone::Doubtful);
+            }
+        }
+    }
+    text.push_str(&failure(
+        of_kind(jobs, JobKind::Reconcile, &source.name),
+        screen,
+    ));
+    Ok(text)
+}
+
+fn delay(seconds: i64) -> String {
+    format!("delayed by {} by the repository", delay_in_words(seconds))
+}
+
+fn warning_in_words(warning: &Warning) -> String {
     format!(
-        "{} {}",
-        instant(pass.ended_at.unwrap_or(pass.started_at)),
-        pass.state.word()
+        "warning since {}: {}",
+        instant(warning.since_at),
+        warning.message
     )
+}
+
+fn overview(views: &[SourceView], reader: &Reader, screen: Screen) -> Result<String, StoreError> {
+    let columns = [
+        Column::left("source").cut(),
+        Column::left("state"),
+        Column::right("live"),
+        Column::right("deleted").drop(2),
+        Column::right("quarantined").drop(4),
+        Column::left("complete up to").drop(1),
+        Column::left("last run").drop(3),
+        Column::left("next run").drop(5),
+    ];
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for view in views {
+        let source = &view.source;
+        let quarantined = match source.id.0 {
+            0 => 0,
+            _ => reader.count_quarantine(source.id)?,
+        };
+        let complete = source
+            .least_watermark()
+            .map(|watermark| watermark.datestamp.to_string());
+        let job = view.job.as_ref();
+        rows.push(vec![
+            source.name.as_str().into(),
+            Cell::new(view.state.word(), view.state.tone()),
+            source.live_records.to_string().into(),
+            source.deleted_records.to_string().into(),
+            quarantined.to_string().into(),
+            complete.unwrap_or_else(|| "none".to_owned()).into(),
+            job.and_then(|job| job.ended_at)
+                .map_or_else(|| "never".to_owned(), instant)
+                .into(),
+            job.and_then(|job| job.next_at)
+                .map_or_else(|| "on request".to_owned(), instant)
+                .into(),
+        ]);
+    }
+    Ok(fit(&columns, &rows, screen))
 }
 
 fn next_step(state: &State) -> String {
@@ -376,17 +460,36 @@ fn next_step(state: &State) -> String {
     }
 }
 
-fn details(state: &State, now_ms: i64) -> String {
+/// All that is known of a source, one sentence a line.
+fn details(state: &State, view: &SourceView, now_ms: i64, screen: Screen) -> String {
     let mut text = String::new();
     let mut line = |words: &str| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}: {}", state.source.name, printable(words));
+        let words = format!("{}: {}", state.source.name, printable(words));
+        text.push_str(&screen.wrap(&words, 2));
     };
+    let source = &state.source;
+    line(&format!(
+        "{} in {}",
+        source.base_url, source.metadata_prefix
+    ));
+    if !source.sets.is_empty() {
+        line(&format!("sets: {}", source.sets.join(", ")));
+    }
+    if let Some(why) = &view.why {
+        line(&format!("{}: {why}", view.state.word()));
+    }
+    if let Some(job) = &view.job {
+        let reason = job
+            .reason
+            .as_deref()
+            .map_or_else(String::new, |why| format!(" ({why})"));
+        if let Some(at) = job.next_at {
+            line(&format!("next run: {}{reason}", instant(at)));
+        }
+    }
+    line(&format!("next step: {}", next_step(state)));
     if let Some(seconds) = state.source.traits.delayed_seconds {
-        line(&format!(
-            "delayed by {} by the repository",
-            delay_in_words(seconds)
-        ));
+        line(&delay(seconds));
     }
     if let Some(words) = gaps_in_words(&state.source, &state.gaps, now_ms) {
         line(&words);
@@ -437,11 +540,7 @@ fn details(state: &State, now_ms: i64) -> String {
         line(&format!("{records} live records cannot be converted"));
     }
     for warning in &state.warnings {
-        line(&format!(
-            "warning since {}: {}",
-            instant(warning.since_at),
-            warning.message
-        ));
+        line(&warning_in_words(warning));
     }
     for item in &state.quarantine {
         let name = item
@@ -526,19 +625,18 @@ fn span_in_words(window: &Window) -> String {
     }
 }
 
-fn waiting(hosts: &[HostPause], now_ms: i64) -> String {
-    let mut text = String::new();
-    for host in hosts.iter().filter(|host| host.left(now_ms).is_some()) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "host {}: not asked before {}: {}",
-            host.host,
-            instant(host.not_before_at),
-            printable(&host.reason)
-        );
-    }
-    text
+fn waiting(hosts: &[HostPause], now_ms: i64, screen: Screen) -> String {
+    { hosts.iter().filter(|host| host.left(now_ms).is_some()) }
+        .map(|host| {
+            let words = format!(
+                "host {}: not asked before {}: {}",
+                host.host,
+                instant(host.not_before_at),
+                printable(&host.reason)
+            );
+            screen.wrap(&words, 2)
+        })
+        .collect()
 }
 
 /// A duration in words, such as `36 hours`; in whole days from two days on.
@@ -644,14 +742,21 @@ mod tests {
             quarantined: 0,
             quarantine: Vec::new(),
         };
-        assert!(!details(&state, 0).contains("cannot be converted"));
+        let view = SourceView {
+            source: state.source.clone(),
+            state: state::SourceState::Complete,
+            why: None,
+            job: None,
+        };
+        let text = details(&state, &view, 0, Screen::PLAIN);
+        assert!(!text.contains("cannot be converted"));
         assert_eq!(as_value(&state)["unconvertible"], 0);
         state.warnings.push(Warning {
             kind: WarningKind::NoCrosswalk,
             message: "no crosswalk for it".to_owned(),
             since_at: 0,
         });
-        let text = details(&state, 0);
+        let text = details(&state, &view, 0, Screen::PLAIN);
         assert!(
             text.contains("s: 7 live records cannot be converted\n"),
             "{text}"

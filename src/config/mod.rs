@@ -34,5 +34,6 @@ pub use endpoints::{Endpoint, Endpoints};
 pub use environment::Environment;
 pub use generate::{reference, sample};
 pub use load::{Config, LogFormat, Overrides, Secrets, load};
+pub use paths::init_path;
 pub use problem::{ConfigError, Origin, Problem, Subject};
 pub(crate) use values::log_filter;

@@ -11,6 +11,8 @@
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
+use super::load::Overrides;
+use super::problem::ConfigError;
 
 const SYSTEM_CONFIG: &str = "/etc/harvestd/harvestd.toml";
 const SYSTEM_STORE: &str = "/var/lib/harvestd/harvestd.db";
@@ -23,6 +25,23 @@ pub(crate) fn config_candidates(environment: &Environment) -> Vec<PathBuf> {
     }
     candidates.push(PathBuf::from(SYSTEM_CONFIG));
     candidates
+}
+
+/// The file that a first configuration is written to: the one that is named, or the first of the usual places
+/// (for root, the last: that of the service).
+///
+/// # Errors
+/// If there is neither a name nor a home directory.
+pub fn init_path(overrides: &Overrides, environment: &Environment) -> Result<PathBuf, ConfigError> {
+    if let Some(path) = overrides.config.clone().or_else(|| environment.config()) {
+        return Ok(path);
+    }
+    let mut candidates = config_candidates(environment).into_iter();
+    let place = match rustix::process::geteuid().is_root() {
+        true => candidates.next_back(),
+        false => candidates.next(),
+    };
+    place.ok_or(ConfigError::NoStore)
 }
 
 /// The store's place when neither arguments nor configuration name one; `None` without a home

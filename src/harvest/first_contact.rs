@@ -1,7 +1,10 @@
 //! What answers at the address of a source that has never been reached, if it is no repository.
 
-use crate::harvest::settings::SourceSettings;
-use crate::http::{Fault, one_line, show_url};
+use super::requester::read_body;
+use super::settings::SourceSettings;
+use crate::http::{Fault, Redactor, one_line, show_url};
+use crate::oai::Request;
+use crate::oai::client::Transport;
 use crate::oai::error::FetchError;
 use crate::oai::parse::{LooksLike, ParseError};
 
@@ -28,6 +31,36 @@ impl Unreached {
             },
         }
     }
+}
+
+/// Asks a repository for its description and, if that fails, for its formats. Gives the reason if there is no
+/// repository; faults that may pass are no reason.
+pub async fn first_contact<T: Transport>(
+    transport: &T,
+    settings: &SourceSettings,
+) -> Option<Unreached> {
+    let formats = Request::ListMetadataFormats { identifier: None };
+    let mut found = None;
+    for request in [Request::Identify, formats] {
+        let instead = match transport.send(&request).await {
+            Err(error) => Instead::of_failure(&error),
+            Ok(answer) => {
+                let (charset, limits) = (answer.charset.as_deref(), settings.page_limits);
+                let redactor = Redactor::new(&settings.client);
+                let read = read_body(request.verb(), &answer.body, charset, limits, &redactor);
+                let content_type = answer.content_type.as_deref();
+                read.err()
+                    .and_then(|error| Instead::of_body(&error, answer.status, content_type))
+            }
+        };
+        let instead = instead?;
+        let is_final = instead.is_final();
+        found = Some(Unreached::new(settings, &instead));
+        if is_final {
+            break;
+        }
+    }
+    found
 }
 
 /// What came instead of an OAI-PMH answer.

@@ -60,7 +60,7 @@ pub use assume::Assumption;
 pub use commit::{CommitMode, Pool};
 pub use context::Context;
 pub use driver::{Report, harvest, harvest_all};
-pub use first_contact::Unreached;
+pub use first_contact::{Unreached, first_contact};
 pub use forget::{Forgotten, forget};
 pub use gaps::gaps_in_words;
 pub use pace::Pace;

@@ -13,6 +13,7 @@ use indicatif::MultiProgress;
 
 use super::args::{Global, lower_bound, upper_bound};
 use super::exit::{Exit, UsageError};
+use super::table::Screen;
 use super::{dedup, endings, progress, signals};
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
@@ -222,7 +223,8 @@ async fn harvest_and_report(
     if global.json {
         writeln!(out, "{}", summary::as_json(&reports))?;
     } else if !global.quiet {
-        out.write_all(summary::as_text(&reports).as_bytes())?;
+        let screen = Screen::of_stdout(global);
+        out.write_all(summary::as_text(&reports, screen).as_bytes())?;
         writeln!(out, "store: {}", config.store.display())?;
     }
     for (report, source) in reports.iter().zip(sources) {

@@ -2,47 +2,47 @@
 
 use serde_json::json;
 
-use crate::cli::table::{self, Align};
+use crate::cli::table::{Cell, Column, Screen, Tone, fit};
 use crate::harvest::Report;
 
 /// The summary as a table with a line for each source.
-pub(super) fn as_text(reports: &[Report]) -> String {
+pub(super) fn as_text(reports: &[Report], screen: Screen) -> String {
     let columns = [
-        ("source", Align::Left),
-        ("records", Align::Right),
-        ("new", Align::Right),
-        ("changed", Align::Right),
-        ("unchanged", Align::Right),
-        ("deleted", Align::Right),
-        ("quarantined", Align::Right),
-        ("seconds", Align::Right),
-        ("watermark", Align::Left),
-        ("state", Align::Left),
+        Column::left("source").cut(),
+        Column::left("state"),
+        Column::right("records"),
+        Column::right("new"),
+        Column::right("changed").drop(3),
+        Column::right("unchanged").drop(4),
+        Column::right("deleted").drop(2),
+        Column::right("quarantined").drop(5),
+        Column::right("seconds").drop(6),
+        Column::left("complete up to").drop(1),
     ];
-    let rows: Vec<Vec<String>> = reports
+    let rows: Vec<Vec<Cell>> = reports
         .iter()
         .map(|report| {
             let counts = &report.counts;
-            let least = report
-                .watermarks
-                .iter()
+            let least = { report.watermarks.iter() }
                 .map(|watermark| watermark.datestamp)
                 .min();
             vec![
-                report.source.clone(),
-                counts.records().to_string(),
-                counts.new.to_string(),
-                counts.changed.to_string(),
-                counts.unchanged.to_string(),
-                counts.deleted.to_string(),
-                counts.quarantined.to_string(),
-                format!("{:.1}", report.elapsed.as_secs_f64()),
-                least.map_or_else(|| "none".to_owned(), |least| least.to_string()),
-                report.end.word().to_owned(),
+                report.source.as_str().into(),
+                Cell::new(report.end.word(), Tone::of(&report.end)),
+                counts.records().to_string().into(),
+                counts.new.to_string().into(),
+                counts.changed.to_string().into(),
+                counts.unchanged.to_string().into(),
+                counts.deleted.to_string().into(),
+                counts.quarantined.to_string().into(),
+                format!("{:.1}", report.elapsed.as_secs_f64()).into(),
+                least
+                    .map_or_else(|| "none".to_owned(), |least| least.to_string())
+                    .into(),
             ]
         })
         .collect();
-    table::render(&columns, &rows)
+    fit(&columns, &rows, screen)
 }
 
 /// The summary as JSON.

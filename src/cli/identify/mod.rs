@@ -2,7 +2,7 @@
 
 mod findings;
 mod report;
-mod survey;
+pub(super) mod survey;
 
 use std::io::Write;
 

@@ -25,26 +25,26 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// The results of a survey.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Survey {
+pub(in crate::cli) struct Survey {
     /// Identify.
-    pub(super) identify: Answer<Identify>,
+    pub(in crate::cli) identify: Answer<Identify>,
     /// The announced formats.
-    pub(super) formats: Answer<Vec<MetadataFormat>>,
+    pub(in crate::cli) formats: Answer<Vec<MetadataFormat>>,
     /// The sets.
-    pub(super) sets: Answer<Sets>,
+    pub(in crate::cli) sets: Answer<Sets>,
     /// The first page of records.
-    pub(super) sample: Answer<Sample>,
+    pub(in crate::cli) sample: Answer<Sample>,
     /// The repository's clock minus ours, in seconds.
-    pub(super) skew_seconds: Option<i64>,
+    pub(in crate::cli) skew_seconds: Option<i64>,
     /// The new base URL if the repository has moved permanently.
-    pub(super) moved_to: Option<String>,
+    pub(in crate::cli) moved_to: Option<String>,
     /// The repairs, by verb.
-    pub(super) repairs: Vec<(Verb, Repair)>,
+    pub(in crate::cli) repairs: Vec<(Verb, Repair)>,
 }
 
 /// The result of one request. The default is a request that was not sent.
 #[derive(Debug, Clone)]
-pub(super) enum Answer<T> {
+pub(in crate::cli) enum Answer<T> {
     /// The answer.
     Given(T),
     /// An error of the protocol: code and message.
@@ -61,7 +61,7 @@ impl<T> Default for Answer<T> {
 
 impl<T> Answer<T> {
     /// The answer, if there is one.
-    pub(super) fn given(&self) -> Option<&T> {
+    pub(in crate::cli) fn given(&self) -> Option<&T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Refused(..) | Self::Failed(_) => None,
@@ -69,7 +69,7 @@ impl<T> Answer<T> {
     }
 
     /// Why there is no answer.
-    pub(super) fn why_not(&self) -> Option<String> {
+    pub(in crate::cli) fn why_not(&self) -> Option<String> {
         match self {
             Self::Given(_) => None,
             Self::Refused(code, message) if message.is_empty() => Some(code.clone()),
@@ -81,64 +81,64 @@ impl<T> Answer<T> {
 
 /// The sets, as far as they were read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sets {
+pub(in crate::cli) struct Sets {
     /// In the order of the list.
-    pub(super) sets: Vec<Set>,
+    pub(in crate::cli) sets: Vec<Set>,
     /// Whether the list was read to its end.
-    pub(super) complete: bool,
+    pub(in crate::cli) complete: bool,
     /// `completeListSize`.
-    pub(super) list_size: Option<u64>,
+    pub(in crate::cli) list_size: Option<u64>,
 }
 
 /// The first page of records.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sample {
+pub(in crate::cli) struct Sample {
     /// The requested format.
-    pub(super) prefix: String,
+    pub(in crate::cli) prefix: String,
     /// The number of records, with unreadable ones.
-    pub(super) records: usize,
+    pub(in crate::cli) records: usize,
     /// The number of unreadable records.
-    pub(super) bad: usize,
+    pub(in crate::cli) bad: usize,
     /// The number of tombstones.
-    pub(super) deleted: usize,
+    pub(in crate::cli) deleted: usize,
     /// The first record that is not deleted.
-    pub(super) first: Option<First>,
+    pub(in crate::cli) first: Option<First>,
     /// The resumption token.
-    pub(super) token: Option<String>,
+    pub(in crate::cli) token: Option<String>,
     /// `completeListSize`.
-    pub(super) list_size: Option<u64>,
+    pub(in crate::cli) list_size: Option<u64>,
     /// `cursor`.
-    pub(super) cursor: Option<u64>,
+    pub(in crate::cli) cursor: Option<u64>,
     /// The request as the repository understood it.
-    pub(super) echo: RequestEcho,
+    pub(in crate::cli) echo: RequestEcho,
     /// The repository's clock.
-    pub(super) response_date: Option<Datestamp>,
+    pub(in crate::cli) response_date: Option<Datestamp>,
     /// The oldest and the newest datestamp of the page.
-    pub(super) datestamps: Option<(Datestamp, Datestamp)>,
+    pub(in crate::cli) datestamps: Option<(Datestamp, Datestamp)>,
     /// The number of datestamps that are days.
-    pub(super) days: usize,
+    pub(in crate::cli) days: usize,
     /// The number of datestamps with a time.
-    pub(super) instants: usize,
+    pub(in crate::cli) instants: usize,
     /// The number of unreadable datestamps.
-    pub(super) undated: usize,
+    pub(in crate::cli) undated: usize,
 }
 
 /// A record in short.
 #[derive(Debug, Clone)]
-pub(super) struct First {
+pub(in crate::cli) struct First {
     /// Its identifier.
-    pub(super) identifier: String,
+    pub(in crate::cli) identifier: String,
     /// Its datestamp as written.
-    pub(super) datestamp: String,
+    pub(in crate::cli) datestamp: String,
     /// The kind and title of the described work, or why it is unreadable.
-    pub(super) resource: Result<(Kind, Option<String>), String>,
+    pub(in crate::cli) resource: Result<(Kind, Option<String>), String>,
     /// The namespace of its metadata.
-    pub(super) namespace: Option<String>,
+    pub(in crate::cli) namespace: Option<String>,
 }
 
 /// Surveys a repository, with the source's pause between the requests. `prefix` is the format of the
 /// records; `None` for the best one announced. `now_seconds` is our clock.
-pub(super) async fn survey<T: Transport>(
+pub(in crate::cli) async fn survey<T: Transport>(
     transport: &T,
     settings: &SourceSettings,
     prefix: Option<&str>,

@@ -119,6 +119,10 @@ impl Halt {
         matches!(
             self,
             Self::Refused(_)
+                | Self::Unreached(Unreached {
+                    has_server: true,
+                    ..
+                })
                 | Self::HostPaused {
                     challenges: true,
                     ..
