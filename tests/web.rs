@@ -416,7 +416,7 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
         ("q=FIN", "fine", "ill"),
         ("state=problems", "ill", "fine"),
         ("state=good&sort=name", "fine", "ill"),
-        ("q=&state=&sort=", "fine", "nothing"),
+        ("q=&sort=state", "fine", "nothing"),
     ] {
         let page = text(&daemon, &format!("/?{query}")).await;
         let table = page.split("<table class=\"cards\">").nth(1).unwrap();
@@ -431,7 +431,7 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
     }
     let page = text(&daemon, "/?q=%3Cscript%3E").await;
     assert!(page.contains("No source matches."), "{page}");
-    for query in ["page=0x", "sort=size", "state=ill", "refresh=5"] {
+    for query in ["page=0", "page=x", "sort=size", "state=", "refresh=5"] {
         let status = daemon.get(&format!("/?{query}")).await.status();
         assert_eq!(status, 400, "{query}");
     }

@@ -1,10 +1,10 @@
 //! The list of sources as pages show it: one row for each source with its state, filtered, sorted and cut
-//! into pages by SQLite. The number of statements does not depend on the number of sources.
+//! into pages by SQLite. One statement reads all sources; the rest depends on the size of a page alone.
 
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::days::day_of;
-use super::jobs::{COLUMNS as JOB_COLUMNS, Job, JobKind, from_row as job_from_row};
+use super::jobs::{Job, JobKey, JobKind, by_key as job_by_key};
 use super::quarantine::QuarantinedItem;
 use super::{Reader, StoreError, Version, WarningKind};
 use crate::oai::Datestamp;
@@ -81,12 +81,12 @@ impl BoardOrder {
     /// Neither names nor values of a caller go into it.
     fn sql(self) -> &'static str {
         match self {
-            Self::State => "board.state, board.name",
-            Self::Name => "board.name",
-            Self::Records => "coalesce(live_records, 0) DESC, board.name",
-            Self::Today => "today DESC, board.name",
-            Self::Behind => "watermark, board.name",
-            Self::Next => "board.next_at IS NULL, board.next_at, board.name",
+            Self::State => "state, name",
+            Self::Name => "name",
+            Self::Records => "coalesce(live_records, 0) DESC, name",
+            Self::Today => "today DESC, name",
+            Self::Behind => "watermark, name",
+            Self::Next => "next_at IS NULL, next_at, name",
         }
     }
 }
@@ -177,37 +177,36 @@ const PRESENT: &str = "CASE WHEN sets = '[]' OR traits ->> 'ignores_sets' IS 1 T
         ELSE set_spec IN (SELECT value FROM json_each(sets)) END";
 
 /// One row for each source, with what the filter and the orders need.
+///
+/// The index of names is given, because statistics of a store that had few sources once make SQLite scan them
+/// all for each of them.
 const BOARD: &str = "
-WITH configured (name) AS MATERIALIZED (SELECT value FROM json_each(:configured)),
-known (name) AS (SELECT name FROM configured UNION SELECT name FROM source),
-warned (source_id) AS MATERIALIZED
-    (SELECT DISTINCT source_id FROM warning WHERE kind IN (SELECT value FROM json_each(:problems))),
-gapped (source_id, gaps) AS MATERIALIZED (
-    SELECT source_id, count(*) FROM gap JOIN source ON source.id = source_id
-    WHERE {present} GROUP BY source_id),
-proven (source_id, datestamp) AS MATERIALIZED (
-    SELECT source_id, min(datestamp) FROM watermark JOIN source ON source.id = source_id
-    WHERE {present} GROUP BY source_id),
-board AS (
+WITH known (name, configured) AS (
+    SELECT value, 1 FROM json_each(:configured)
+    UNION ALL
+    SELECT name, 0 FROM source WHERE name NOT IN (SELECT value FROM json_each(:configured))),
+row AS MATERIALIZED (
     SELECT known.name, source.id, base_url, live_records, deleted_records, harvest.next_at,
-        proven.datestamp AS watermark,
-        coalesce(gaps, 0) AS gaps,
+        (SELECT min(datestamp) FROM watermark
+            WHERE watermark.source_id = source.id AND {present}) AS watermark,
+        (SELECT count(*) FROM gap WHERE gap.source_id = source.id AND {present}) AS gaps,
         coalesce(source_day.created, 0) AS new_today,
         coalesce(source_day.created + source_day.changed + source_day.deleted, 0) AS today,
-        CASE
-            WHEN known.name NOT IN (SELECT name FROM configured) THEN 5
-            WHEN harvest.paused_at IS NOT NULL THEN 4
-            WHEN harvest.outcome = 'failed' OR reconcile.outcome = 'failed' THEN 0
-            WHEN source.id IN (SELECT source_id FROM warned) OR gaps > 0 THEN 1
-            WHEN proven.datestamp IS NULL THEN 2
-            ELSE 3 END AS state
+        known.configured, harvest.paused_at,
+        coalesce(harvest.outcome = 'failed' OR reconcile.outcome = 'failed', 0) AS has_failed,
+        EXISTS (SELECT 1 FROM warning WHERE warning.source_id = source.id
+            AND kind IN (SELECT value FROM json_each(:problems))) AS is_warned
     FROM known
-    LEFT JOIN source ON source.name = known.name
-    LEFT JOIN gapped ON gapped.source_id = source.id
-    LEFT JOIN proven ON proven.source_id = source.id
+    LEFT JOIN source INDEXED BY sqlite_autoindex_source_1 ON source.name = known.name
     LEFT JOIN source_day ON source_day.source_id = source.id AND source_day.day = :today
     LEFT JOIN job AS harvest ON harvest.kind = 'harvest' AND harvest.name = known.name
-    LEFT JOIN job AS reconcile ON reconcile.kind = 'reconcile' AND reconcile.name = known.name)
+    LEFT JOIN job AS reconcile ON reconcile.kind = 'reconcile' AND reconcile.name = known.name),
+board AS (
+    SELECT name, id, base_url, live_records, deleted_records, next_at, watermark, gaps, new_today,
+        today,
+        CASE WHEN NOT configured THEN 5 WHEN paused_at IS NOT NULL THEN 4 WHEN has_failed THEN 0
+            WHEN is_warned OR gaps > 0 THEN 1 WHEN watermark IS NULL THEN 2 ELSE 3 END AS state
+    FROM row)
 ";
 
 /// Whether a row matches the filter.
@@ -303,110 +302,90 @@ impl Reader {
 
 fn list(connection: &Connection, query: &BoardQuery) -> rusqlite::Result<Listed> {
     let problems = serde_json::Value::from(WarningKind::PROBLEMS.map(WarningKind::word).to_vec());
-    let problems = problems.to_string();
-    let today = day_of(query.now_ms);
-    let text = query.text.to_lowercase();
     let rank = |state: &SourceState| SourceState::ALL.iter().position(|other| other == state);
     let states: Vec<usize> = query.states.iter().filter_map(rank).collect();
-    let states = serde_json::Value::from(states).to_string();
     let board = BOARD.replace("{present}", PRESENT);
-    let counts = connection
-        .prepare_cached(&format!(
-            "{board} SELECT state, count(*), count(*) FILTER (WHERE {MATCHES})
-             FROM board GROUP BY state ORDER BY state"
-        ))?
-        .query_map(
-            named_params! {
-                ":configured": query.configured, ":problems": problems, ":today": today,
-                ":text": text, ":states": states,
-            },
-            |row| Ok((state(row, 0)?, row.get::<_, u64>(1)?, row.get::<_, u64>(2)?)),
-        )?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let job_columns = |alias: &str| {
-        let columns = JOB_COLUMNS.split(',').map(str::trim);
-        let columns: Vec<String> = columns.map(|column| format!("{alias}.{column}")).collect();
-        columns.join(", ")
-    };
+    let order = query.order.sql();
+    // The counts and the rows are of one reading of all sources.
     let mut statement = connection.prepare_cached(&format!(
-        "{board} SELECT board.*,
-            (SELECT count(*) FROM quarantine WHERE source_id = board.id),
-            (SELECT json_group_array(json_array(kind, message, since_at)) FROM
-                (SELECT kind, message, since_at FROM warning WHERE source_id = board.id
-                    AND kind IN (SELECT value FROM json_each(:problems)) ORDER BY since_at, kind)),
-            {harvest}, {reconcile}
-         FROM (SELECT * FROM board WHERE {MATCHES} ORDER BY {order} LIMIT :limit OFFSET :offset)
-            AS board
-         LEFT JOIN job AS harvest ON harvest.kind = 'harvest' AND harvest.name = board.name
-         LEFT JOIN job AS reconcile ON reconcile.kind = 'reconcile' AND reconcile.name = board.name
-         ORDER BY {order}",
-        harvest = job_columns("harvest"),
-        reconcile = job_columns("reconcile"),
-        order = query.order.sql(),
+        "{board} SELECT state, count(*), count(*) FILTER (WHERE {MATCHES}),
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM board GROUP BY state
+         UNION ALL SELECT * FROM (
+            SELECT state, NULL, NULL, name, id, base_url, live_records, deleted_records, watermark, gaps,
+                new_today, today
+            FROM board WHERE {MATCHES} ORDER BY {order} LIMIT :limit OFFSET :offset)"
     ))?;
-    let rows = statement
-        .query_map(
-            named_params! {
-                ":configured": query.configured, ":problems": problems, ":today": today,
-                ":text": text, ":states": states, ":limit": query.limit,
-                ":offset": i64::try_from(query.offset).unwrap_or(i64::MAX),
-            },
-            board_row,
-        )?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(Listed {
-        rows,
-        matching: counts.iter().map(|(_, _, matching)| matching).sum(),
-        counts: counts
-            .iter()
-            .map(|(state, all, _)| (*state, *all))
-            .collect(),
+    let mut rows = statement.query(named_params! {
+        ":configured": query.configured,
+        ":problems": problems.to_string(),
+        ":today": day_of(query.now_ms),
+        ":text": query.text.to_lowercase(),
+        ":states": serde_json::Value::from(states).to_string(),
+        ":limit": query.limit,
+        ":offset": i64::try_from(query.offset).unwrap_or(i64::MAX),
+    })?;
+    let mut listed = Listed::default();
+    while let Some(row) = rows.next()? {
+        match row.get::<_, Option<u64>>(1)? {
+            Some(count) => {
+                listed.counts.push((state(row, 0)?, count));
+                listed.matching += row.get::<_, u64>(2)?;
+            }
+            None => listed.rows.push(board_row(connection, row)?),
+        }
+    }
+    listed.counts.sort_unstable_by_key(|(state, _)| *state);
+    Ok(listed)
+}
+
+fn board_row(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<BoardRow> {
+    let name: String = row.get(3)?;
+    let id: Option<i64> = row.get(4)?;
+    let count = |column: usize| -> rusqlite::Result<u64> {
+        Ok(row.get::<_, Option<u64>>(column)?.unwrap_or(0))
+    };
+    let job = |kind| {
+        let key = JobKey::new(kind, &name);
+        Ok::<_, rusqlite::Error>(job_by_key(connection, &key)?.unwrap_or_else(|| Job::unknown(key)))
+    };
+    let quarantined = connection
+        .prepare_cached("SELECT count(*) FROM quarantine WHERE source_id = ?1")?
+        .query_row([id], |row| row.get(0))?;
+    Ok(BoardRow {
+        state: state(row, 0)?,
+        base_url: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+        live_records: count(6)?,
+        deleted_records: count(7)?,
+        watermark: row.get::<_, Option<i64>>(8)?.map(Datestamp::from_unix),
+        gaps: count(9)?,
+        new_today: count(10)?,
+        today: count(11)?,
+        quarantined,
+        warnings: problems_of(connection, id)?,
+        harvest: job(JobKind::Harvest)?,
+        reconcile: job(JobKind::Reconcile)?,
+        name,
     })
 }
 
-/// The first column of the harvest, and that of the reconcile, in a row of the list.
-const HARVEST_AT: usize = 13;
-const JOB_WIDTH: usize = 15;
-
-fn board_row(row: &Row<'_>) -> rusqlite::Result<BoardRow> {
-    let name: String = row.get("name")?;
-    let warnings: String = row.get(12)?;
-    let warnings: Vec<(String, String, i64)> =
-        serde_json::from_str(&warnings).map_err(|error| unreadable(12, error.to_string()))?;
-    let count = |column: &str| -> rusqlite::Result<u64> {
-        Ok(row.get::<_, Option<u64>>(column)?.unwrap_or(0))
-    };
-    let job = |kind, first| {
-        let known: Option<String> = row.get(first)?;
-        match known {
-            Some(_) => job_from_row(row, first),
-            None => Ok(Job::unknown(super::JobKey::new(kind, &name))),
-        }
-    };
-    Ok(BoardRow {
-        state: state(row, 10)?,
-        base_url: row
-            .get::<_, Option<String>>("base_url")?
-            .unwrap_or_default(),
-        harvest: job(JobKind::Harvest, HARVEST_AT)?,
-        reconcile: job(JobKind::Reconcile, HARVEST_AT + JOB_WIDTH)?,
-        live_records: count("live_records")?,
-        deleted_records: count("deleted_records")?,
-        new_today: count("new_today")?,
-        today: count("today")?,
-        watermark: row
-            .get::<_, Option<i64>>("watermark")?
-            .map(Datestamp::from_unix),
-        gaps: row.get(7)?,
-        quarantined: row.get(11)?,
-        warnings: warnings
-            .into_iter()
-            .filter_map(|(kind, message, since)| {
-                Some((WarningKind::from_word(&kind)?, message, since))
-            })
-            .collect(),
-        name,
-    })
+/// The warnings of a source that are problems, the oldest first.
+fn problems_of(
+    connection: &Connection,
+    source: Option<i64>,
+) -> rusqlite::Result<Vec<(WarningKind, String, i64)>> {
+    let warnings = connection
+        .prepare_cached(
+            "SELECT kind, message, since_at FROM warning WHERE source_id = ?1
+             ORDER BY since_at, kind",
+        )?
+        .query_map([source], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<Vec<(String, String, i64)>>>()?;
+    let known = warnings.into_iter().filter_map(|(kind, message, since)| {
+        Some((WarningKind::from_word(&kind)?, message, since))
+    });
+    Ok(known
+        .filter(|(kind, ..)| WarningKind::PROBLEMS.contains(kind))
+        .collect())
 }
 
 fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<SourceState> {
@@ -421,7 +400,7 @@ fn unreadable(column: usize, why: String) -> rusqlite::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{JobChange, JobKey, JobOutcome, SourceDefinition, Store};
+    use crate::store::{JobChange, JobOutcome, SourceDefinition, Store};
 
     const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -636,6 +615,15 @@ mod tests {
                     )?;
                 }
                 connection.execute("INSERT INTO watermark SELECT id, '', id, 1 FROM source", [])
+            })
+            .unwrap();
+        // As after an analysis while the store had one source.
+        store
+            .write("testing", |connection| {
+                connection.execute_batch(
+                    "ANALYZE; DELETE FROM sqlite_stat1;
+                     INSERT INTO sqlite_stat1 VALUES ('source', 'sqlite_autoindex_source_1', '1 1')",
+                )
             })
             .unwrap();
         let query = BoardQuery {

@@ -408,7 +408,7 @@ impl Reader {
         let mut jobs: Vec<Job> = self.read("reading the jobs", |connection| {
             connection
                 .prepare_cached(&format!("SELECT {COLUMNS} FROM job ORDER BY kind, name"))?
-                .query_map([], |row| from_row(row, 0))?
+                .query_map([], from_row)?
                 .collect()
         })?;
         let daemon_runs = LazyCell::new(|| is_held(&self.path, DAEMON));
@@ -462,12 +462,12 @@ fn lock_of(key: &JobKey) -> String {
     }
 }
 
-fn by_key(connection: &Connection, key: &JobKey) -> rusqlite::Result<Option<Job>> {
+pub(super) fn by_key(connection: &Connection, key: &JobKey) -> rusqlite::Result<Option<Job>> {
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM job WHERE kind = ?1 AND name = ?2"
         ))?
-        .query_row([key.kind.word(), &key.name], |row| from_row(row, 0))
+        .query_row([key.kind.word(), &key.name], from_row)
         .optional()
 }
 
@@ -532,41 +532,39 @@ fn store_change(
     Ok(())
 }
 
-/// Reads a job whose columns begin with the column `first`.
-pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Job> {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Job> {
     let unknown = |column: usize, word: String| {
         let error = format!("{word:?} is no such word of this version");
-        let column = first + column;
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
     };
-    let kind: String = row.get(first)?;
-    let state: String = row.get(first + 2)?;
-    let runner: Option<String> = row.get(first + 6)?;
-    let outcome: Option<String> = row.get(first + 9)?;
+    let kind: String = row.get(0)?;
+    let state: String = row.get(2)?;
+    let runner: Option<String> = row.get(6)?;
+    let outcome: Option<String> = row.get(9)?;
     Ok(Job {
         key: JobKey {
             kind: JobKind::parse(&kind).ok_or_else(|| unknown(0, kind))?,
-            name: row.get(first + 1)?,
+            name: row.get(1)?,
         },
         state: JobState::parse(&state).ok_or_else(|| unknown(2, state))?,
-        reason: row.get(first + 3)?,
-        next_at: row.get(first + 4)?,
-        paused_at: row.get(first + 5)?,
+        reason: row.get(3)?,
+        next_at: row.get(4)?,
+        paused_at: row.get(5)?,
         runner: runner.map(|word| match word == Runner::Daemon.word() {
             true => Runner::Daemon,
             false => Runner::Command,
         }),
-        started_at: row.get(first + 7)?,
-        ended_at: row.get(first + 8)?,
+        started_at: row.get(7)?,
+        ended_at: row.get(8)?,
         outcome: match outcome {
             None => None,
             Some(word) => Some(JobOutcome::parse(&word).ok_or_else(|| unknown(9, word))?),
         },
-        message: row.get(first + 10)?,
-        failures: row.get(first + 11)?,
-        failing_since: row.get(first + 12)?,
-        refused: row.get(first + 13)?,
-        recent_failures: row.get::<_, u32>(first + 14)?.count_ones(),
+        message: row.get(10)?,
+        failures: row.get(11)?,
+        failing_since: row.get(12)?,
+        refused: row.get(13)?,
+        recent_failures: row.get::<_, u32>(14)?.count_ones(),
     })
 }
 

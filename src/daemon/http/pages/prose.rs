@@ -3,7 +3,7 @@
 use crate::dedup::text::{fold, unmark};
 
 /// What parts paragraphs in HTML and JATS.
-const ENDS: [&str; 9] = [
+const ENDS: [&str; 21] = [
     "</p>",
     "</P>",
     "</jats:p>",
@@ -13,6 +13,18 @@ const ENDS: [&str; 9] = [
     "<br/>",
     "<br />",
     "\n\n",
+    "<h1>",
+    "</h1>",
+    "<h2>",
+    "</h2>",
+    "<h3>",
+    "</h3>",
+    "<h4>",
+    "</h4>",
+    "<h5>",
+    "</h5>",
+    "<h6>",
+    "</h6>",
 ];
 
 /// The paragraphs of a text that may have markup or escaped markup. Tags are dropped and entities resolved.

@@ -107,7 +107,7 @@ pub(in crate::daemon::http) enum Sort {
 
 impl Sort {
     const ALL: [(Self, &'static str, &'static str); 6] = [
-        (Self::State, "", "problems first"),
+        (Self::State, "state", "problems first"),
         (Self::Name, "name", "name"),
         (Self::Records, "records", "most records"),
         (Self::Today, "today", "most changes today"),
@@ -115,7 +115,7 @@ impl Sort {
         (Self::Next, "next", "next run"),
     ];
 
-    /// The word for it in addresses; empty for the default.
+    /// The word for it in addresses.
     fn word(self) -> &'static str {
         let known = Self::ALL.into_iter().find(|(sort, ..)| *sort == self);
         known.map_or("", |(_, word, _)| word)
@@ -146,30 +146,14 @@ pub(in crate::daemon::http) struct StatusQuery {
     #[param(required = false)]
     q: String,
     /// Only sources in this state.
-    #[serde(default, deserialize_with = "empty_is_none")]
     #[param(inline, required = false)]
     state: Option<StateFilter>,
     /// The order of the sources.
-    #[serde(default, deserialize_with = "empty_is_none")]
     #[param(inline, required = false)]
     sort: Option<Sort>,
     /// The page of the list, from 1.
     #[param(value_type = usize, required = false, minimum = 1)]
     page: Option<Number>,
-}
-
-/// The choice "any" of a form sends an empty text.
-fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: serde::de::DeserializeOwned,
-{
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let value = serde::de::value::StringDeserializer::<D::Error>::new(text);
-    T::deserialize(value).map(Some)
 }
 
 /// Show the status page
@@ -192,6 +176,9 @@ pub(in crate::daemon::http) async fn status_page(
     if !REFRESH.contains(&refresh) {
         let message = format!("refresh={refresh} is outside of 10 to 86400 seconds");
         return Err(Failure::bad_request(message).into());
+    }
+    if query.page == Some(Number(0)) {
+        return Err(Failure::bad_request("page must be at least 1").into());
     }
     if query.q.len() > MAX_TEXT_BYTES {
         let message = format!("q is longer than {MAX_TEXT_BYTES} bytes");
@@ -347,7 +334,15 @@ impl StatusQuery {
         let arguments = [
             ("q", self.q.as_str()),
             ("state", state.map_or("", StateFilter::word)),
-            ("sort", sort.word()),
+            // The default needs no argument.
+            (
+                "sort",
+                if sort == Sort::default() {
+                    ""
+                } else {
+                    sort.word()
+                },
+            ),
             ("page", &page),
         ];
         with_arguments("/", &arguments)
