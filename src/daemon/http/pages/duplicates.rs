@@ -73,7 +73,7 @@ fn one(work: &RecentCluster, times: Times) -> Markup {
     let name = work.cluster.name.to_string();
     html! {
         section class="card" {
-            h3 { (words::counted(work.size, "record", "records")) ", changed " (times.ago(work.changed.unix_ms())) }
+            h2 { (words::counted(work.size, "record", "records")) ", changed " (times.ago(work.changed.unix_ms())) }
             ol {
                 @for member in &work.cluster.members {
                     li {
