@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use harvestd::store::{JobKind, JobOutcome, Reader};
 use support::daemon::{Daemon, eventually};
-use support::{Program, TempStore, temp_store};
+use support::{Program, TempStore, harvestd, temp_store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -243,4 +243,131 @@ async fn ill_hosts_take_no_places_of_healthy_ones() {
     .await;
     assert!(threads(daemon.process.id()) <= MOST_THREADS);
     assert_eq!(daemon.terminate().await.status, Some(0));
+}
+
+/// A stage of its own: `.ci/run many-sources`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn a_thousand_sources_of_which_a_tenth_is_ill() {
+    const SOURCES: usize = 1_000;
+    const ILL: usize = 100;
+    let hosts = Hosts::start(20).await;
+    for number in 0..ILL {
+        let health = [Health::Hangs, Health::Fails, Health::Limits][number % 3];
+        hosts.set(number * 10, health);
+    }
+    let store = temp_store();
+    let config = hosts.config(
+        &store,
+        SOURCES,
+        "[daemon]\nlisten = '127.0.0.1:0'\ngrace = '1s'",
+        "delay = '0s'",
+    );
+    let daemon = Daemon::start(&store, &config).await;
+    let reader = eventually("there is a store", async || {
+        Reader::open(&store.path()).ok()
+    })
+    .await;
+    let begun = Instant::now();
+    let mut most_threads = 0;
+    loop {
+        most_threads = most_threads.max(threads(daemon.process.id()));
+        let jobs = reader.jobs().unwrap();
+        let done = jobs
+            .iter()
+            .filter(|job| job.key.kind == JobKind::Harvest)
+            .filter(|job| job.outcome == Some(JobOutcome::Succeeded))
+            .count();
+        if done == SOURCES - ILL {
+            break;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(900),
+            "{done} are complete"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    println!(
+        "{} healthy sources in {:?}, {most_threads} threads",
+        SOURCES - ILL,
+        begun.elapsed()
+    );
+    assert!(most_threads <= MOST_THREADS, "{most_threads} threads");
+    let metrics = daemon.get("/metrics").await.text().await.unwrap();
+    assert!(
+        metrics.contains("harvestd_sources{health=\"healthy\"} 900"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("source=\"s1\""), "series for each source");
+    assert_eq!(daemon.terminate().await.status, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_list_is_harvested_and_reported() {
+    let hosts = Hosts::start(3).await;
+    hosts.set(3, Health::Fails);
+    let store = temp_store();
+    let config = store.dir().join("harvestd.toml");
+    let text = format!(
+        "store = '{}'\ninclude = ['sources.d/*.toml']\n[defaults]\ndelay = '0s'\nretries = 0\n",
+        store.argument()
+    );
+    std::fs::write(&config, text).unwrap();
+    let url = |number: usize| format!("http://{}:{}/oai", address(number), hosts.port);
+    let list = store.dir().join("list.csv");
+    let text = format!(
+        "Repository Name,OAI-PMH URL,Country\nFirst,{},de\nSecond,{}?verb=Identify,fr\nAgain,{}/,de\n\
+         Broken,ftp://x.example,de\nDown,{},fr\n",
+        url(1),
+        url(2),
+        url(1),
+        url(3)
+    );
+    std::fs::write(&list, text).unwrap();
+    let config = config.to_str().unwrap();
+    let import = [
+        "sources",
+        "import",
+        list.to_str().unwrap(),
+        "--config",
+        config,
+    ];
+    let import = [&import[..], &["--group-by", "country"]].concat();
+    let said = harvestd(&import).await.success().stdout;
+    assert!(said.contains("3 sources written to "), "{said}");
+    assert!(
+        said.contains("1 are twice in the list, 1 are skipped"),
+        "{said}"
+    );
+    assert!(!said.contains("does not include"), "{said}");
+    let written = std::fs::read_to_string(store.dir().join("sources.d/list.toml")).unwrap();
+    assert!(written.contains("[[group]]\nname = \"fr\""), "{written}");
+    // The same list once more adds nothing.
+    let said = harvestd(&import).await.success().stdout;
+    assert!(
+        said.starts_with("0 sources") || said.contains("\n0 sources written"),
+        "{said}"
+    );
+    assert!(said.contains("4 are configured already"), "{said}");
+
+    harvestd(&["harvest", "--config", config, "--quiet"])
+        .await
+        .failure(3);
+    let csv = harvestd(&["report", "--config", config, "--format", "csv"]).await;
+    let csv = csv.success().stdout;
+    let line = |name: &str| {
+        let line = csv.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("{name} in {csv}")).to_owned()
+    };
+    assert!(line("first,").contains(",healthy,3,1,0,3,0,0,0,"), "{csv}");
+    assert!(line("down,").contains(",flaky,0,"), "{csv}");
+    assert!(line("down,").contains("HTTP 500"), "{csv}");
+    let page = harvestd(&["report", "down", "--config", config, "--format", "html"]).await;
+    let page = page.success().stdout;
+    assert!(
+        page.contains("<h2>down</h2>") && page.contains("To do: "),
+        "{page}"
+    );
+    let unknown = ["report", "nobody", "--config", config];
+    harvestd(&unknown).await.failure(2);
 }
