@@ -4,7 +4,7 @@
 //! # Map
 //!
 //! ```text
-//! cli -> daemon -> harvest, output -> store, dedup -> oai, record -> http
+//! cli -> daemon -> harvest, output, provider -> store, dedup -> oai, record -> http
 //! ```
 //!
 //! - [`http`]: HTTP as a client: set-up, TLS, proxies, limits, redirects, redaction
@@ -14,6 +14,7 @@
 //! - [`harvest`]: what to ask next (pure) and the passes that ask it
 //! - [`dedup`]: which records describe one work
 //! - [`output`]: what leaves the store: files, catalogue documents, indices that follow it
+//! - [`provider`]: the store as an OAI-PMH repository
 //! - [`schedule`]: when something is due (pure)
 //! - [`daemon`]: the service: one scheduler, signals, HTTP
 //! - [`demo`]: the sample repository of `--demo`, which behaves as DOAJ does
@@ -47,6 +48,7 @@ pub mod harvest;
 pub mod http;
 pub mod oai;
 pub mod output;
+pub mod provider;
 pub mod record;
 pub mod schedule;
 pub mod stop;

@@ -1417,6 +1417,8 @@ fn remove_newest(connection: &rusqlite::Connection) {
             "DROP INDEX record_source_version;
              DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
              DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
+             DROP TABLE provider; DROP TABLE source_set_list;
+             ALTER TABLE record DROP COLUMN former_list_id;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;
              ALTER TABLE window DROP COLUMN failures;

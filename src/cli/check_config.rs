@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use crate::config::{Config, Origin, effective_json};
 use crate::output::check;
+use crate::provider;
 use crate::stop::stop_switch;
+use crate::store::Reader;
 
 /// Arguments of `check-config`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Prints every value in force as TOML, with the line or variable that it comes from; a value without a
-comment is a default. All errors are reported at once with their places, and the exit status is then 2.
+comment is a default. With [daemon.oai], the Identify that the provider would answer follows. All errors are reported at once with their places, and the exit status is then 2.
 Secrets are never shown. A secret that cannot be read is only a warning, since a systemd credential is
 there for the service alone.
 
@@ -43,6 +45,7 @@ pub fn run(config: &Config, json: bool, out: &mut dyn Write) -> anyhow::Result<(
         let mut object = effective_json(&config.effective);
         object.insert("config".to_owned(), json!(config.file));
         object.insert("store".to_owned(), json!(config.store));
+        object.insert("identify".to_owned(), json!(identify(config)));
         serde_json::to_writer_pretty(&mut *out, &object)?;
         writeln!(out)?;
     } else {
@@ -81,7 +84,26 @@ fn write_text(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
             "\n# there is no source; only base URLs can be harvested"
         )?;
     }
+    if let Some(identify) = identify(config) {
+        writeln!(out, "\n# the OAI-PMH provider answers Identify with:")?;
+        for line in identify.lines() {
+            writeln!(out, "#   {line}")?;
+        }
+    }
     Ok(())
+}
+
+/// The Identify element that the daemon would serve; `None` if the provider is off. The earliest datestamp
+/// is missing if the store cannot be read.
+fn identify(config: &Config) -> Option<String> {
+    let settings = config.daemon.oai.as_ref()?;
+    let listen = settings.listen.unwrap_or(config.daemon.listen);
+    let own = || format!("http://{listen}{}", settings.path);
+    let base_url = settings.base_url.clone().unwrap_or_else(own);
+    let state = Reader::open(&config.store).and_then(|reader| reader.serving_state());
+    let oldest = state.ok().and_then(|state| state.oldest);
+    let oldest = oldest.map(|version| version.unix_ms().div_euclid(1000));
+    Some(provider::identify(settings, &base_url, oldest))
 }
 
 /// Where a value was written; the file is named above.
@@ -222,6 +244,40 @@ mod tests {
         assert!(!text.contains("hush"));
         let toml = toml::de::DeTable::parse(&text);
         assert!(toml.is_ok(), "{:?} in\n{text}", toml.err());
+    }
+
+    #[test]
+    fn identify_is_shown_as_it_would_be_served() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c.toml");
+        let file = "contact = 'a@b.org'\n[daemon]\ntombstone_days = 30\n[daemon.oai]\n\
+                    enabled = true\nrepository_name = 'R & D'\nlisten = '127.0.0.1:8018'\n";
+        std::fs::write(&path, file).unwrap();
+        let overrides = Overrides {
+            config: Some(path),
+            store: Some("/store.db".into()),
+            ..Overrides::default()
+        };
+        let config = load(&overrides, &Environment::default(), Secrets::Reported).unwrap();
+        let mut out = Vec::new();
+        run(&config, false, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for line in [
+            "[daemon.oai]",
+            "#   <repositoryName>R &amp; D</repositoryName>",
+            "#   <baseURL>http://127.0.0.1:8018/oai</baseURL>",
+            "#   <adminEmail>a@b.org</adminEmail>",
+            "#   <deletedRecord>transient</deletedRecord>",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
+        }
+        let toml = toml::de::DeTable::parse(&text);
+        assert!(toml.is_ok(), "{:?} in\n{text}", toml.err());
+        let mut out = Vec::new();
+        run(&config, true, &mut out).unwrap();
+        let value: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["daemon"]["oai"]["page_size"], 200);
+        assert!(value["identify"].as_str().unwrap().contains("R &amp; D"));
     }
 
     #[test]

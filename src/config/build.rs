@@ -24,8 +24,9 @@ use crate::output::solr::settings::SolrSettings;
 use crate::output::vufind::strings::WorkKeyRules;
 use crate::output::vufind::{DocumentOptions, LanguageMap, Options};
 use crate::output::{OutputKind, OutputSettings, OutputType};
+use crate::provider::ProviderSettings;
 use crate::schedule::{Schedule, SourceSchedule};
-use crate::store::{Clustering, Per};
+use crate::store::{ChangeFilter, Clustering, Per};
 
 /// All tables of a configuration, and where faults go.
 pub(crate) struct Builder<'a> {
@@ -96,7 +97,12 @@ impl<'a> Builder<'a> {
     }
 
     /// The settings of the daemon.
-    pub(crate) fn daemon(&mut self) -> DaemonSettings {
+    pub(crate) fn daemon(
+        &mut self,
+        contact: Option<&str>,
+        clustering: &Clustering,
+    ) -> DaemonSettings {
+        let oai = self.oai(contact, clustering);
         let mut reader = self.single(Scope::Daemon);
         let webhook = secrets::secret(&mut reader, &keys::WEBHOOK);
         if let Some(url) = &webhook
@@ -130,8 +136,55 @@ impl<'a> Builder<'a> {
             webhook,
             min_free_bytes: reader.get(&keys::MIN_FREE_BYTES),
             behind_after: reader.get(&keys::BEHIND_AFTER),
+            oai,
             token: token(&mut reader),
         }
+    }
+
+    /// The settings of the OAI-PMH provider; `None` if it is off.
+    fn oai(&mut self, contact: Option<&str>, clustering: &Clustering) -> Option<ProviderSettings> {
+        let forgets_deletions = self.single(Scope::Daemon).get(&keys::TOMBSTONE_DAYS) > 0;
+        let table = self.tables.one(Scope::Oai);
+        if !self.reader(vec![table]).get(&keys::OAI_ENABLED) {
+            return None;
+        }
+        let selection = self.selection(table, clustering, &[]);
+        let filter = ChangeFilter {
+            sources: selection.sources,
+            sets: selection.sets,
+            per: selection.per,
+            ..ChangeFilter::default()
+        };
+        let daemon = self.single(Scope::Daemon).get(&keys::LISTEN);
+        let mut reader = self.single(Scope::Oai);
+        let mut admin_emails = reader.get(&keys::OAI_EMAIL);
+        if admin_emails.is_empty() {
+            let contact = contact.filter(|contact| values::is_mail_address(contact));
+            admin_emails.extend(contact.map(str::to_owned));
+        }
+        if admin_emails.is_empty() {
+            let message = "is missing: Identify must name a mail address, here or as contact at the \
+                           top of the file";
+            reader.problem("admin_email", message);
+        }
+        let listen = reader.get(&keys::OAI_LISTEN);
+        if listen.is_some_and(|listen| listen == daemon && listen.port() != 0) {
+            let message =
+                "is the address of the status page; leave this key out to serve both there";
+            reader.problem("listen", message);
+        }
+        Some(ProviderSettings {
+            listen,
+            path: reader.get(&keys::OAI_PATH),
+            repository_name: reader.get(&keys::OAI_NAME),
+            admin_emails,
+            base_url: reader.get(&keys::OAI_BASE_URL).map(String::from),
+            page_size: reader.get(&keys::OAI_PAGE_SIZE),
+            formats: reader.get(&keys::OAI_FORMATS),
+            filter,
+            identifier_namespace: reader.get(&keys::OAI_NAMESPACE),
+            forgets_deletions,
+        })
     }
 
     /// The options of catalogue documents for what belongs to no output.

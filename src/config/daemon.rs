@@ -9,6 +9,8 @@ use super::file::Tables;
 use super::load::Secrets;
 use super::reader::{Context, Findings};
 use crate::http::Secret;
+use crate::provider::ProviderSettings;
+use crate::store::Clustering;
 
 /// The checked keys of `[daemon]`. Its `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +45,8 @@ pub struct DaemonSettings {
     pub min_free_bytes: u64,
     /// `behind_after`: an output is behind when a change has waited for this long.
     pub behind_after: Duration,
+    /// `[daemon.oai]`: the store as a repository; `None` if it is not served.
+    pub oai: Option<ProviderSettings>,
     /// `token`: what requests need to run, pause or resume something; `None` refuses them all.
     pub token: Option<Secret>,
 }
@@ -61,6 +65,6 @@ impl Default for DaemonSettings {
             tables: &tables,
             findings: &mut findings,
         };
-        builder.daemon()
+        builder.daemon(None, &Clustering::default())
     }
 }

@@ -81,6 +81,11 @@ pub fn as_json(tables: &[EffectiveTable]) -> Map<String, Json> {
         match (table.scope, object.get_mut(name)) {
             (Scope::Top, _) => object.extend(keys),
             (_, Some(Json::Array(array))) => array.push(keys.into()),
+            (Scope::Oai, _) => {
+                if let Some(Json::Object(daemon)) = object.get_mut(Scope::Daemon.name()) {
+                    daemon.insert("oai".to_owned(), keys.into());
+                }
+            }
             _ => drop(object.insert(name.to_owned(), keys.into())),
         }
     }

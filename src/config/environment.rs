@@ -124,7 +124,7 @@ fn singles() -> impl Iterator<Item = (Scope, String, String)> {
         scope.names().map(move |key| {
             let name = match scope {
                 Scope::Top => key.to_ascii_uppercase(),
-                scope => format!("{}_{key}", scope.name()).to_ascii_uppercase(),
+                scope => format!("{}_{key}", variable_part(scope.name())).to_ascii_uppercase(),
             };
             (scope, name, key)
         })

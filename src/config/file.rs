@@ -211,7 +211,20 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
         };
         match value.get_ref() {
             DeValue::Table(keys) if !scope.is_array() => {
+                let (inner, keys): (Vec<_>, Vec<_>) = keys.iter().partition(|(key, value)| {
+                    let is_table = matches!(value.get_ref(), DeValue::Table(_));
+                    is_table && scope.inner(key.get_ref()).is_some()
+                });
+                for (key, value) in inner {
+                    let scope = scope.inner(key.get_ref()).expect("that is what it is");
+                    if let DeValue::Table(keys) = value.get_ref() {
+                        for table in tables.all_mut(scope) {
+                            *table = file.table(scope, value.span(), keys.iter(), problems);
+                        }
+                    }
+                }
                 for table in tables.all_mut(scope) {
+                    let keys = keys.iter().copied();
                     *table = file.table(scope, value.span(), keys, problems);
                 }
             }
@@ -219,7 +232,7 @@ pub(crate) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Opt
                 for part in array.iter() {
                     match part.get_ref() {
                         DeValue::Table(keys) => {
-                            let table = file.table(scope, part.span(), keys, problems);
+                            let table = file.table(scope, part.span(), keys.iter(), problems);
                             tables.0.push(table);
                         }
                         _ => problems.push(wrong(part.span())),

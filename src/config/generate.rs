@@ -18,7 +18,7 @@ struct Part {
     after: &'static str,
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part {
         scope: Scope::Top,
         about: "The whole program.",
@@ -91,6 +91,12 @@ const PARTS: [Part; 9] = [
             ("name", "\"changes\""),
             ("path", "\"/srv/harvestd/{time}.jsonl\""),
         ],
+        after: "",
+    },
+    Part {
+        scope: Scope::Oai,
+        about: "The store as an OAI-PMH repository, which the daemon serves.",
+        set: &[],
         after: "",
     },
 ];

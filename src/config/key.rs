@@ -123,6 +123,8 @@ pub(crate) enum Scope {
     Output,
     /// `[[export]]`.
     Export,
+    /// `[daemon.oai]`.
+    Oai,
 }
 
 /// The one secret of three keys: how the key at hand gives it.
@@ -138,7 +140,7 @@ pub(crate) enum Way {
 
 impl Scope {
     /// All of them, in the order of the sample file.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Top,
         Self::Dedup,
         Self::Daemon,
@@ -148,6 +150,7 @@ impl Scope {
         Self::Vufind,
         Self::Output,
         Self::Export,
+        Self::Oai,
     ];
 
     /// The name of its table; empty before the first table.
@@ -162,6 +165,7 @@ impl Scope {
             Self::Vufind => "vufind",
             Self::Output => "output",
             Self::Export => "export",
+            Self::Oai => "daemon.oai",
         }
     }
 
@@ -179,6 +183,12 @@ impl Scope {
             true => format!("[[{}]]", self.name()),
             false => format!("[{}]", self.name()),
         }
+    }
+
+    /// The table `name` within this one.
+    pub(crate) fn inner(self, name: &str) -> Option<Self> {
+        let full = format!("{}.{name}", self.name());
+        Self::of_table(&full)
     }
 
     /// The table of this name.

@@ -28,6 +28,7 @@ use crate::oai::{Datestamp, Granularity};
 use crate::output::enrich::Part;
 use crate::output::opensearch::settings::DocumentKind;
 use crate::output::{Format, OutputType};
+use crate::provider::ProviderFormat;
 use crate::schedule::Hours;
 use crate::store::Per;
 
@@ -50,7 +51,7 @@ const SCHEDULED: &[Scope] = &[
 const LOGINS: &[Scope] = &[Scope::Source, Scope::Output];
 
 /// Keys of everything that reads from the store.
-const READERS: &[Scope] = &[Scope::Output, Scope::Export];
+const READERS: &[Scope] = &[Scope::Output, Scope::Export, Scope::Oai];
 
 /// Options of catalogue documents.
 const DOCUMENTS: &[Scope] = &[Scope::Vufind, Scope::Output, Scope::Export, Scope::Source];
@@ -544,4 +545,52 @@ keys! {
     /// One run makes up for all that were missed.
     EXPORT_SCHEDULE: Option<Cron> = "schedule" in [Scope::Export], v::CRON,
         default "\"0 5 * * *\"";
+
+    /// Whether the daemon serves the store as an OAI-PMH repository.
+    ///
+    /// Everyone who can reach its address can then harvest what is served. docs/provider.md says how
+    /// harvesters see the store.
+    OAI_ENABLED: bool = "enabled" in [Scope::Oai], v::FLAG, default "false";
+
+    /// The path of the base URL.
+    OAI_PATH: String = "path" in [Scope::Oai], v::URL_PATH, default "\"/oai\"";
+
+    /// An address of its own, with nothing else there, so that the status page can stay private.
+    ///
+    /// Without this key it is the address of the status page.
+    OAI_LISTEN: SocketAddr = "listen" in [Scope::Oai], v::ADDRESS, example "\"0.0.0.0:8018\"";
+
+    /// The base URL that Identify names, if a reverse proxy passes requests on.
+    ///
+    /// Without this key it is the URL that a request was sent to.
+    OAI_BASE_URL: Url = "base_url" in [Scope::Oai], v::BASE_URL,
+        example "\"https://harvest.example.org/oai\"";
+
+    /// The name of the repository.
+    OAI_NAME: String = "repository_name" in [Scope::Oai], v::TEXT, default "\"harvestd\"";
+
+    /// The mail addresses of the people who run the repository.
+    ///
+    /// Without this key it is `contact`, if that is a mail address.
+    OAI_EMAIL: Vec<String> = "admin_email" in [Scope::Oai], v::MAIL_ADDRESSES, default "[]",
+        example "[\"library@example.org\"]";
+
+    /// The number of records on a page of a list, from 100 to 1,000.
+    ///
+    /// A page with large records ends sooner.
+    OAI_PAGE_SIZE: usize = "page_size" in [Scope::Oai], v::OAI_PAGE_SIZE, default "200";
+
+    /// The metadata formats: "oai_dc", which must be there, "marcxml", and "native".
+    ///
+    /// "native" is the metadata as it was received, under the metadata_prefix of its source.
+    OAI_FORMATS: Vec<ProviderFormat> = "formats" in [Scope::Oai], v::OAI_FORMATS,
+        default "[\"oai_dc\", \"marcxml\", \"native\"]";
+
+    /// The second part of identifiers that harvestd makes, as a domain name.
+    ///
+    /// Records keep their identifiers. Only if the store has the identifier from another source already,
+    /// a record gets a new one: "oai:NAMESPACE:SOURCE:IDENTIFIER". A later change of this key changes
+    /// these identifiers.
+    OAI_NAMESPACE: String = "identifier_namespace" in [Scope::Oai], v::DOMAIN,
+        default "\"harvestd.invalid\"", example "\"harvest.example.org\"";
 }

@@ -319,7 +319,7 @@ fn check(
     let groups = tables.names(Scope::Group);
     let sources = builder.sources(contact.as_deref());
     let (dedup, enrich) = builder.dedup();
-    let daemon = builder.daemon();
+    let daemon = builder.daemon(contact.as_deref(), &dedup);
     let documents = builder.documents();
     let outputs = builder.outputs(&dedup, &enrich);
     let exports = builder.exports(&dedup, &enrich);

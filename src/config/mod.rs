@@ -36,4 +36,6 @@ pub use generate::{reference, sample};
 pub use load::{Config, LogFormat, Overrides, Secrets, load};
 pub use paths::init_path;
 pub use problem::{ConfigError, Origin, Problem, Subject};
+#[cfg(test)]
+pub(crate) use values::PAGES;
 pub(crate) use values::log_filter;

@@ -27,6 +27,7 @@ use crate::oai::{Datestamp, Granularity};
 use crate::output::enrich::{self, Part};
 use crate::output::opensearch::settings::DocumentKind;
 use crate::output::{Format, OutputType};
+use crate::provider::ProviderFormat;
 use crate::record::Kind as RecordKind;
 use crate::schedule::{Hours, ticks};
 use crate::store::Per;
@@ -46,6 +47,7 @@ pub(crate) const CORE_URLS: Reading<Vec<Url>> = (Kind::List, core_urls);
 pub(crate) const CRON: Reading<Option<Cron>> = (Kind::Cron, cron);
 pub(crate) const DOCUMENT: Reading<DocumentKind> = (Kind::Text, document_kind);
 pub(crate) const DURATION: Reading<Duration> = (Kind::Duration, duration);
+pub(crate) const DOMAIN: Reading<String> = (Kind::Text, domain);
 pub(crate) const FIELDS: Reading<Table> = (Kind::Table, lists);
 pub(crate) const FIELD_NAMES: Reading<Pairs> = (Kind::Table, field_names);
 pub(crate) const FLAG: Reading<bool> = (Kind::Flag, flag);
@@ -59,7 +61,10 @@ pub(crate) const INDEX: Reading<String> = (Kind::Text, index_name);
 pub(crate) const LOG_FILTER: Reading<String> = (Kind::Text, filter);
 pub(crate) const LOG_FORMAT: Reading<LogFormat> = (Kind::Text, log_format);
 pub(crate) const LOWER_BOUND: Reading<Datestamp> = (Kind::Date, lower_bound);
+pub(crate) const MAIL_ADDRESSES: Reading<Vec<String>> = (Kind::List, mail_addresses);
 pub(crate) const NAME: Reading<String> = (Kind::Text, name);
+pub(crate) const OAI_FORMATS: Reading<Vec<ProviderFormat>> = (Kind::List, oai_formats);
+pub(crate) const OAI_PAGE_SIZE: Reading<usize> = (Kind::Number, oai_page_size);
 pub(crate) const OUTPUT_TYPE: Reading<OutputType> = (Kind::Text, output_type);
 pub(crate) const PAIRS: Reading<Pairs> = (Kind::Table, pairs);
 pub(crate) const PARALLEL_REQUESTS: Reading<usize> = (Kind::Number, parallel_requests);
@@ -81,6 +86,7 @@ pub(crate) const TIMEOUT: Reading<Duration> = (Kind::Duration, timeout);
 pub(crate) const TIME_ZONE: Reading<Tz> = (Kind::Text, time_zone);
 pub(crate) const VERSIONS: Reading<Versions> = (Kind::Text, versions);
 pub(crate) const UPPER_BOUND: Reading<Datestamp> = (Kind::Date, upper_bound);
+pub(crate) const URL_PATH: Reading<String> = (Kind::Text, url_path);
 pub(crate) const USER: Reading<String> = (Kind::Text, user);
 
 /// A whole number that fits `T`.
@@ -658,6 +664,100 @@ fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
 fn format_name(value: &Value) -> Result<Format, String> {
     let text = text(value)?;
     Format::from_name(&text).map_err(|names| format!("{text:?} is not a format; there is {names}"))
+}
+
+/// Mail addresses, as Identify can have them.
+///
+/// Source: emailType in OAI-PMH.xsd.
+fn mail_addresses(value: &Value) -> Result<Vec<String>, String> {
+    let addresses = texts(value)?;
+    match addresses.iter().find(|address| !is_mail_address(address)) {
+        Some(wrong) => Err(format!("{wrong:?} is not a mail address")),
+        None => Ok(addresses),
+    }
+}
+
+/// Whether a text is a mail address at a host with a dot in its name.
+pub(crate) fn is_mail_address(text: &str) -> bool {
+    let is_plain = text.is_ascii() && !text.contains(char::is_whitespace);
+    let host = text.split_once('@').filter(|(user, _)| !user.is_empty());
+    let host = host.and_then(|(_, host)| host.split_once('.'));
+    is_plain && host.is_some_and(|(name, rest)| !name.is_empty() && !rest.is_empty())
+}
+
+fn oai_formats(value: &Value) -> Result<Vec<ProviderFormat>, String> {
+    let names = ProviderFormat::ALL.map(ProviderFormat::name);
+    let formats: Vec<ProviderFormat> = texts(value)?
+        .iter()
+        .map(|text| {
+            let mut all = ProviderFormat::ALL.into_iter();
+            all.find(|format| format.name() == text)
+                .ok_or_else(|| format!("{text:?} is not a format; there is {}", names.join(", ")))
+        })
+        .collect::<Result<_, _>>()?;
+    match formats.contains(&ProviderFormat::OaiDc) {
+        true => Ok(formats),
+        false => Err("must have \"oai_dc\", which every repository must serve".to_owned()),
+    }
+}
+
+fn oai_page_size(value: &Value) -> Result<usize, String> {
+    match whole(value)? {
+        size @ 100..=1_000 => narrow(size),
+        size => Err(format!("{size} is not from 100 to 1000")),
+    }
+}
+
+/// The first parts of the paths of the status page and the API, which nothing else can have.
+pub(crate) const PAGES: [&str; 18] = [
+    "api",
+    "duplicates",
+    "export",
+    "healthz",
+    "icon-alarm.svg",
+    "icon.svg",
+    "metrics",
+    "output",
+    "outputs",
+    "page.js",
+    "quarantine",
+    "readyz",
+    "record",
+    "search",
+    "sign-in",
+    "sign-out",
+    "source",
+    "style.css",
+];
+
+/// An absolute path of a URL without anything that has to be escaped.
+fn url_path(value: &Value) -> Result<String, String> {
+    let path = text(value)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    let is_whole = path.len() > 1 && path.starts_with('/') && !path.ends_with('/');
+    if !is_whole || path.contains("//") || path.contains("/.") || !path.chars().all(is_plain) {
+        return Err(format!("{path:?} is not a path such as \"/oai\""));
+    }
+    let first = path[1..].split('/').next().unwrap_or_default();
+    match PAGES.contains(&first) {
+        true => Err(format!("{path:?} is a path of the status page")),
+        false => Ok(path),
+    }
+}
+
+/// A domain name, as the second part of an OAI identifier can be.
+///
+/// Source: Specification and XML schema for the OAI identifier format.
+fn domain(value: &Value) -> Result<String, String> {
+    let name = text(value)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    match starts && name.contains('.') && name.chars().all(is_plain) {
+        true => Ok(name),
+        false => Err(format!(
+            "{name:?} is not a domain name, such as \"harvest.example.org\""
+        )),
+    }
 }
 
 /// What one document is.

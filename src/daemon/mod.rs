@@ -8,6 +8,7 @@
 //! - `upkeep`: the daily work on the store
 //! - `digest`: the summary of the last day, in one line
 //! - `search`: keeps the search index up to date
+//! - `usage`: who harvests the OAI-PMH provider
 //! - `memory`: gives memory back while no job runs
 //! - `systemd`: messages to the service manager
 
@@ -21,6 +22,7 @@ mod search;
 mod status;
 mod systemd;
 mod upkeep;
+mod usage;
 
 use std::sync::Arc;
 
@@ -64,9 +66,15 @@ pub async fn run(
     let listen = config.daemon.listen;
     let listener = http::bind(listen).with_context(|| format!("listening on {listen}"))?;
     let address = listener.local_addr().context("asking for our address")?;
+    let oai = config.daemon.oai.clone();
+    let oai_listener = match oai.as_ref().and_then(|oai| oai.listen) {
+        Some(listen) => Some(http::bind(listen).with_context(|| format!("listening on {listen}"))?),
+        None => None,
+    };
     let store = Arc::new(Store::open(&config.store)?);
     let _lock = store.lock_daemon()?;
     let path = config.store.clone();
+    let config_connections = config.daemon.max_connections;
     let limits = http::Limits {
         connections: config.daemon.max_connections,
         http2: config.daemon.http2,
@@ -96,6 +104,27 @@ pub async fn run(
     helpers.spawn(alert::run(Arc::clone(&store), Arc::clone(&registry)));
     helpers.spawn(search::follow(path.clone(), Arc::clone(&registry)));
     helpers.spawn(systemd::feed_watchdog(Arc::clone(&registry), path.clone()));
+    let provider = oai.map(|oai| {
+        let connections = config_connections;
+        let provider = http::Provider::new(Arc::clone(&registry), path.clone(), connections);
+        (provider, oai.path)
+    });
+    let provider = match (provider, oai_listener) {
+        (Some((provider, oai_path)), Some(listener)) => {
+            let stop = stop.clone();
+            let address = listener.local_addr().context("asking for our address")?;
+            tracing::info!("OAI-PMH at http://{address}{oai_path}");
+            helpers.spawn(http::serve_provider(
+                listener,
+                limits.clone(),
+                provider,
+                oai_path,
+                stop,
+            ));
+            None
+        }
+        (provider, _) => provider,
+    };
     helpers.spawn(http::serve(
         listener,
         limits,
@@ -104,6 +133,7 @@ pub async fn run(
             store: path,
             commands: requests,
             stop: stop.clone(),
+            provider,
         },
     ));
     tracing::info!("ready; status at http://{address}/");

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::status::{JobProgress, JobStatus, PassCounters, Reload, StatusRegistry};
+use super::usage::Usage;
 use crate::harvest::gaps_in_words;
 use crate::oai::Datestamp;
 use crate::output::OutputSettings;
@@ -63,6 +64,9 @@ pub(super) struct Overview {
     pub(super) sources: Vec<SourceView>,
     /// The search index.
     pub(super) search: SearchView,
+    /// Who harvests the OAI-PMH provider; `None` if it is off.
+    #[serde(skip)]
+    pub(super) provider: Option<Usage>,
 }
 
 /// The search index.
@@ -339,6 +343,7 @@ pub(super) fn overview(store: &Path, registry: &StatusRegistry) -> Result<Overvi
             enabled: config.daemon.search,
             index: reader.search_index()?,
         },
+        provider: config.daemon.oai.as_ref().map(|_| registry.usage().usage()),
     })
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::usage::UsageCounter;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::end::End;
@@ -150,6 +151,8 @@ pub(super) struct StatusRegistry {
     stored: watch::Sender<u64>,
     /// Changes with each job that ends.
     ended: watch::Sender<u64>,
+    /// Who harvests the OAI-PMH provider.
+    usage: UsageCounter,
 }
 
 /// A value behind a lock is whole after every change, so a panic elsewhere leaves nothing half done.
@@ -171,6 +174,7 @@ impl StatusRegistry {
             requests: AtomicU64::new(0),
             stored: watch::Sender::new(0),
             ended: watch::Sender::new(0),
+            usage: UsageCounter::default(),
             clock,
         }
     }
@@ -178,6 +182,11 @@ impl StatusRegistry {
     /// Now, in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// Who harvests the OAI-PMH provider.
+    pub(super) fn usage(&self) -> &UsageCounter {
+        &self.usage
     }
 
     /// When the daemon started.

@@ -22,6 +22,16 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// All verbs.
+    pub const ALL: [Self; 6] = [
+        Self::Identify,
+        Self::ListMetadataFormats,
+        Self::ListSets,
+        Self::ListIdentifiers,
+        Self::ListRecords,
+        Self::GetRecord,
+    ];
+
     /// The verb's name, also that of the element that answers it.
     pub fn name(self) -> &'static str {
         match self {

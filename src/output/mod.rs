@@ -46,7 +46,7 @@ mod suite;
 mod swap;
 mod target;
 pub mod vufind;
-mod xml;
+pub(crate) mod xml;
 
 pub use audit::{AuditContext, AuditError, AuditReport, Finding, audit};
 pub use check::check;

@@ -12,7 +12,7 @@ impl Store {
             "counting the records that a list did not show",
             |connection| {
                 connection.query_row(
-                    "SELECT count(*) FROM record
+                    "SELECT count(*) FROM record NOT INDEXED
                  WHERE source_id = ?1 AND deleted = 0 AND seen_pass < ?2",
                     params![source.0, pass.0],
                     |row| row.get(0),
@@ -27,7 +27,7 @@ impl Store {
             .read("reading a record that a list showed", |connection| {
                 connection
                     .query_row(
-                        "SELECT identifier FROM record
+                        "SELECT identifier FROM record NOT INDEXED
                      WHERE source_id = ?1 AND deleted = 0 AND seen_pass >= ?2 LIMIT 1",
                         params![source.0, pass.0],
                         |row| row.get(0),
@@ -50,7 +50,7 @@ impl Store {
             |connection| {
                 connection
                     .prepare_cached(
-                        "SELECT id, identifier FROM record
+                        "SELECT id, identifier FROM record NOT INDEXED
                      WHERE source_id = ?1 AND deleted = 0 AND seen_pass < ?2 AND id > ?3
                      ORDER BY id LIMIT ?4",
                     )?

@@ -13,7 +13,7 @@
 //! - `quarantine`: items that could not become records
 //! - `payload`: compression of metadata
 //! - `records`: reading single records; `changes`: the change feed
-//! - `selection`: which records a reader gets
+//! - `selection`: which records a reader gets; `serving`: what the store shows as a repository
 //! - `cluster`: which records describe one work
 //! - `sources`: sources, watermarks, traits, warnings
 //! - `disappeared`: records that a full list did not show
@@ -61,6 +61,7 @@ mod rivals;
 mod schema;
 mod search;
 mod selection;
+mod serving;
 mod settle;
 mod sources;
 mod step;
@@ -99,6 +100,7 @@ pub use records::{Deletion, OtherRecord, RecordState, RepairedRecord, StoredReco
 pub use report::PeriodTotals;
 pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
+pub use serving::{Served, ServedRecord, ServedSource, ServingClock, ServingState};
 pub use sources::{
     Head, Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark,
 };

@@ -2,7 +2,7 @@
 //! or left as it is.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -14,6 +14,7 @@ use super::pack::{Payload, content_hash_of};
 use super::payload::{SharedCompressor, compress_alone};
 use super::quarantine::Quarantine;
 use super::rivals::{Rival, RivalState, Rivals};
+use super::serving::not_before_shown;
 use super::{Counts, PassId, PassKind, SourceId, Version};
 use crate::oai::response::BadItem;
 use crate::oai::{Datestamp, Header, Record};
@@ -24,6 +25,8 @@ pub(super) struct RecordWriter<'a> {
     pub(super) source: SourceId,
     pub(super) pass: PassId,
     now_ms: i64,
+    /// The time for versions, which is not before what responses have shown.
+    version_ms: i64,
     metadata_prefix: &'a str,
     /// Compresses the content that is stored and not compressed yet.
     compressor: &'a SharedCompressor,
@@ -37,6 +40,8 @@ pub(super) struct RecordWriter<'a> {
     after_version: i64,
     /// The numbers of the combinations of sets that this transaction has met.
     set_lists: HashMap<String, i64>,
+    /// Combinations of sets that the source is known to have.
+    noted_set_lists: HashSet<i64>,
     /// By how much the source's numbers of live and deleted records change.
     live: i64,
     deleted: i64,
@@ -159,6 +164,7 @@ impl<'a> RecordWriter<'a> {
             source,
             pass,
             now_ms,
+            version_ms: not_before_shown(transaction, now_ms)?,
             metadata_prefix,
             compressor,
             version: Version::last(transaction)?,
@@ -167,6 +173,7 @@ impl<'a> RecordWriter<'a> {
             lists_all,
             after_version,
             set_lists: HashMap::new(),
+            noted_set_lists: HashSet::new(),
             live: 0,
             deleted: 0,
             clusters: Clusters::begin(transaction, recent_keys)?,
@@ -194,7 +201,7 @@ impl<'a> RecordWriter<'a> {
     }
 
     pub(super) fn next_version(&mut self) -> i64 {
-        self.version = self.version.next(self.now_ms);
+        self.version = self.version.next(self.version_ms);
         self.version.0
     }
 
@@ -727,6 +734,7 @@ impl<'a> RecordWriter<'a> {
                 listed_in,
             ])?;
         let id = self.connection.last_insert_rowid();
+        self.note_set_list(set_list)?;
         self.insert_payload(id, new.record, new.payload)?;
         Ok(id)
     }
@@ -758,8 +766,49 @@ impl<'a> RecordWriter<'a> {
                 self.pass.0,
                 listed_in,
             ])?;
+        self.note_left_sets(known, set_list)?;
         self.delete_payload(known.id)?;
         self.insert_payload(known.id, new.record, new.payload)
+    }
+
+    /// Notes which sets a record has left, now that it has the combination `set_list`.
+    pub(super) fn note_left_sets(&mut self, known: &Known, set_list: i64) -> rusqlite::Result<()> {
+        if known.set_list == set_list {
+            return Ok(());
+        }
+        self.note_set_list(set_list)?;
+        let former: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT former_list_id FROM record WHERE id = ?1")?
+            .query_row([known.id], |row| row.get(0))?;
+        let mut left: BTreeSet<String> = self.set_specs(known.set_list)?.into_iter().collect();
+        if let Some(former) = former {
+            left.extend(self.set_specs(former)?);
+        }
+        for set in self.set_specs(set_list)? {
+            left.remove(&set);
+        }
+        let left: Vec<String> = left.into_iter().collect();
+        let left = match left.is_empty() {
+            true => None,
+            false => Some(self.set_list(&left)?),
+        };
+        if left != former {
+            self.connection
+                .prepare_cached("UPDATE record SET former_list_id = ?2 WHERE id = ?1")?
+                .execute(params![known.id, left])?;
+        }
+        Ok(())
+    }
+
+    /// Notes that records of the source have a combination of sets.
+    fn note_set_list(&mut self, set_list: i64) -> rusqlite::Result<()> {
+        if self.noted_set_lists.insert(set_list) {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO source_set_list VALUES (?1, ?2)")?
+                .execute(params![self.source.0, set_list])?;
+        }
+        Ok(())
     }
 
     /// The number of a combination of sets.

@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 16] = [
     DAYS,
     HEALTH,
     SOURCE_VERSIONS,
+    PROVIDER,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -618,6 +619,27 @@ const SOURCE_VERSIONS: &str = "
 CREATE UNIQUE INDEX record_source_version ON record (source_id, version);
 ";
 
+const PROVIDER: &str = "
+-- The sets that the record was in and is not in any more; NULL if there is none.
+ALTER TABLE record ADD COLUMN former_list_id INTEGER REFERENCES set_list;
+
+-- The combinations of sets that records of a source have or have had.
+CREATE TABLE source_set_list (
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    set_list_id INTEGER NOT NULL REFERENCES set_list,
+    PRIMARY KEY (source_id, set_list_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO source_set_list SELECT DISTINCT source_id, set_list_id FROM record;
+
+-- What resumption tokens are made with; one row.
+CREATE TABLE provider (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    store_id BLOB NOT NULL,           -- 16 random bytes
+    signing_key BLOB NOT NULL         -- 32 random bytes
+) STRICT;
+INSERT INTO provider VALUES (1, randomblob(16), randomblob(32));
+";
+
 /// Creates the tables of schema 9 in an empty file.
 #[cfg(test)]
 pub(super) fn create_schema_9(connection: &Connection) {
@@ -830,7 +852,7 @@ mod tests {
             [1]
         );
         let twice = connection.execute(
-            "INSERT INTO record SELECT 3, source_id, identifier, NULL, NULL, 1, 0, x'00', 50, 1, 1, NULL
+            "INSERT INTO record SELECT 3, source_id, identifier, NULL, NULL, 1, 0, x'00', 50, 1, 1, NULL, NULL
              FROM record WHERE id = 1",
             [],
         );

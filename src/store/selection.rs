@@ -146,7 +146,7 @@ impl Selection {
 /// Whether a set is `set` or below it.
 ///
 /// Source: OAI-PMH 2.0, 2.6: a setSpec is the path to a node, with colons.
-fn is_within(spec: &str, set: &str) -> bool {
+pub(super) fn is_within(spec: &str, set: &str) -> bool {
     let rest = spec.strip_prefix(set);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }

@@ -350,6 +350,7 @@ impl RecordWriter<'_> {
                 "UPDATE record SET set_list_id = ?2, content_hash = ?3, version = ?4 WHERE id = ?1",
             )?
             .execute(params![known.id, set_list, hash, version])?;
+        self.note_left_sets(known, set_list)?;
         self.note_changed(known.id, true, &record, &payload);
         counts.changed += 1;
         Ok(())

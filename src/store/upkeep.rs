@@ -14,7 +14,7 @@ use super::{Reader, SourceId, Store, StoreError, Version};
 const KEPT_PASSES: u32 = 10;
 
 /// The key of the newest version among deleted tombstones.
-const PRUNED_TO: &str = "forgotten_version";
+pub(super) const PRUNED_TO: &str = "forgotten_version";
 
 /// Tombstones that one transaction deletes, so that no pass waits for long.
 const PRUNED_TOGETHER: u32 = 5_000;
@@ -95,9 +95,11 @@ fn check_structure(connection: &Connection, faults: &mut Vec<String>) -> rusqlit
 fn check_counts(connection: &Connection, faults: &mut Vec<String>) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT source.name, live_records, deleted_records,
-                count(*) FILTER (WHERE record.deleted = 0),
-                count(*) FILTER (WHERE record.deleted <> 0)
-         FROM source LEFT JOIN record ON record.source_id = source.id GROUP BY source.id",
+                coalesce(found.live, 0), coalesce(found.deleted, 0)
+         FROM source LEFT JOIN (
+            SELECT source_id, sum(deleted = 0) AS live, sum(deleted <> 0) AS deleted
+            FROM record NOT INDEXED GROUP BY source_id
+         ) AS found ON found.source_id = source.id ORDER BY source.id",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::Failure;
 use super::listener::Connections;
 use super::places::{LargePlace, Places};
+use super::provider::Provider;
 use crate::daemon::overview::{Overview, overview};
 use crate::daemon::scheduler::Requested;
 use crate::daemon::status::StatusRegistry;
@@ -31,6 +32,8 @@ pub(in crate::daemon) struct Shared {
     pub(in crate::daemon) commands: mpsc::Sender<Requested>,
     /// Says when to stop.
     pub(in crate::daemon) stop: Stop,
+    /// The OAI-PMH provider and its path, if it is served on the same address.
+    pub(in crate::daemon) provider: Option<(Arc<Provider>, String)>,
 }
 
 /// What every handler works with.

@@ -25,8 +25,16 @@ pub(super) async fn check(State(context): State<Ctx>, request: Request, next: Ne
     let path = request.uri().path();
     let is_form = FORMS.iter().any(|form| path.starts_with(form));
     let config = context.shared.registry.config();
-    let own_site = is_for_us(&request, &config.daemon)
-        .and_then(|()| is_not_from_another_site(request.method(), request.headers()));
+    let is_for_us = is_for_us(&request, &config.daemon);
+    if is_for_provider(path, &config.daemon) {
+        // It changes nothing, whatever the method, and everyone may harvest.
+        return match is_for_us {
+            Ok(()) => next.run(request).await,
+            Err(failure) => failure.into_response(),
+        };
+    }
+    let own_site =
+        is_for_us.and_then(|()| is_not_from_another_site(request.method(), request.headers()));
     let permitted = match own_site {
         Ok(()) if !is_form && !is_safe(request.method()) => {
             check_token(bearer(request.headers()), token.as_ref()).await
@@ -37,6 +45,12 @@ pub(super) async fn check(State(context): State<Ctx>, request: Request, next: Ne
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
     }
+}
+
+/// Whether a path is that of the OAI-PMH provider on this address.
+fn is_for_provider(path: &str, daemon: &DaemonSettings) -> bool {
+    let provider = daemon.oai.as_ref().filter(|oai| oai.listen.is_none());
+    provider.is_some_and(|oai| oai.path == path)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

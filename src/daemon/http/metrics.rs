@@ -12,6 +12,7 @@ use super::failure::ErrorBody;
 use super::listener::{Connections, Cut};
 use super::{Ctx, Failure};
 use crate::daemon::overview::{ExportView, JobView, OutputView, Overview, SourceView};
+use crate::daemon::usage::Usage;
 use crate::store::{Health, JobState, PassState};
 
 /// Get the metrics, in the text format of Prometheus
@@ -37,6 +38,9 @@ pub(super) async fn get_metrics(State(context): State<Ctx>) -> Result<Response, 
     }
     outputs(&mut text, &overview.outputs);
     exports(&mut text, &overview.exports);
+    if let Some(usage) = &overview.provider {
+        provider(&mut text, usage);
+    }
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text.finish()).into_response())
 }
 
@@ -54,6 +58,62 @@ fn connections(text: &mut Exposition, connections: &Connections) {
     );
     for why in Cut::ALL {
         cut.sample(&[("reason", why.name())], count(connections.cut(why)));
+    }
+}
+
+fn provider(text: &mut Exposition, usage: &Usage) {
+    let mut requests = text.family(
+        "harvestd_oai_requests_total",
+        Counter,
+        "Requests to the OAI-PMH provider, by verb and result.",
+    );
+    for ((verb, outcome), number) in &usage.requests {
+        let labels = [("verb", verb.unwrap_or("none")), ("result", outcome.name())];
+        requests.sample(&labels, count(*number));
+    }
+    let mut items = text.family(
+        "harvestd_oai_items_total",
+        Counter,
+        "Records and headers that the OAI-PMH provider has sent, by verb.",
+    );
+    for (verb, number) in &usage.items {
+        items.sample(&[("verb", verb)], count(*number));
+    }
+    text.single(
+        "harvestd_oai_response_bytes_total",
+        Counter,
+        "Bytes of answers of the OAI-PMH provider, before compression.",
+        count(usage.bytes),
+    );
+    let others = ("other".to_owned(), &usage.others);
+    let clients = usage.clients.iter();
+    let clients = clients.map(|(address, client)| (address.to_string(), client));
+    let clients: Vec<_> = clients.chain([others]).collect();
+    let mut requests = text.family(
+        "harvestd_oai_client_requests_total",
+        Counter,
+        "Requests to the OAI-PMH provider, by client. Only the last hundred clients have a sample of their own.",
+    );
+    for (address, client) in &clients {
+        for (verb, number) in &client.verbs {
+            requests.sample(&[("client", address), ("verb", verb)], count(*number));
+        }
+    }
+    let mut items = text.family(
+        "harvestd_oai_client_items_total",
+        Counter,
+        "Records and headers that the OAI-PMH provider has sent, by client.",
+    );
+    for (address, client) in &clients {
+        items.sample(&[("client", address)], count(client.items));
+    }
+    let mut last = text.family(
+        "harvestd_oai_client_last_request_timestamp_seconds",
+        Gauge,
+        "When a client last asked the OAI-PMH provider.",
+    );
+    for (address, client) in clients.iter().filter(|(_, client)| client.last_ms > 0) {
+        last.sample(&[("client", address)], seconds(client.last_ms));
     }
 }
 

@@ -14,6 +14,7 @@
 //! - `api`: JSON and the change feed
 //! - `pages`: HTML
 //! - `metrics`, `exposition`: metrics, and their text format
+//! - `provider`: the OAI-PMH provider
 //! - `openapi`: the description of all routes
 
 mod api;
@@ -29,6 +30,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod places;
+mod provider;
 mod render;
 mod server;
 mod session;
@@ -38,4 +40,5 @@ use failure::Failure;
 
 pub(super) use context::Shared;
 pub(super) use listener::{Limits, bind};
+pub(super) use provider::{Provider, serve_provider};
 pub(super) use server::serve;

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::api::{changes, commands, health, records, search, status};
 use super::listener::{self, Connections, Limits};
-use super::{Context, Ctx, Shared, failure, guard, headers, metrics, openapi, pages};
+use super::{Context, Ctx, Shared, failure, guard, headers, metrics, openapi, pages, provider};
 
 /// Serves requests on `listener` until the daemon stops.
 pub(in crate::daemon) async fn serve(listener: TcpListener, limits: Limits, shared: Shared) {
@@ -20,8 +20,12 @@ pub(in crate::daemon) async fn serve(listener: TcpListener, limits: Limits, shar
 }
 
 fn router(shared: Shared, connections: Arc<Connections>) -> Router {
+    let provider = shared.provider.clone();
     let context = Arc::new(Context::new(shared, connections));
-    let (router, _document) = documented_routes().split_for_parts();
+    let (mut router, _document) = documented_routes().split_for_parts();
+    if let Some((provider, path)) = provider {
+        router = router.merge(provider::routes(provider, &path));
+    }
     router
         .fallback(failure::no_such_path)
         .method_not_allowed_fallback(failure::wrong_method)
@@ -75,4 +79,19 @@ pub(super) fn documented_routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(records::get_records))
         .routes(routes!(records::get_quarantined_bytes))
         .routes(routes!(changes::get_changes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PAGES;
+
+    #[test]
+    fn the_provider_can_have_no_path_of_a_page() {
+        let document = documented_routes().into_openapi();
+        for path in document.paths.paths.keys().filter(|path| *path != "/") {
+            let first = path.split('/').nth(1).unwrap_or_default();
+            assert!(PAGES.contains(&first), "{path}");
+        }
+    }
 }

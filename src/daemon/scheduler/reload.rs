@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{JobSettings, Queue, ScheduledJob, Scheduler};
-use crate::config::Config;
+use crate::config::{Config, DaemonSettings};
 use crate::daemon::systemd;
 use crate::schedule::Schedule;
 
@@ -56,6 +56,7 @@ impl Scheduler {
                 new.max_connections.to_string(),
             ),
             ("http2", old.http2.to_string(), new.http2.to_string()),
+            ("oai.listen or oai.path", oai_place(old), oai_place(new)),
         ];
         let (key, old, new) = changed.into_iter().find(|(_, old, new)| old != new)?;
         Some(format!(
@@ -99,6 +100,17 @@ impl Scheduler {
         self.registry.retain(|key| jobs.contains_key(key));
         self.registry.set_config(Arc::clone(&config));
         self.config = config;
+    }
+}
+
+/// Where the OAI-PMH provider is served.
+fn oai_place(daemon: &DaemonSettings) -> String {
+    match &daemon.oai {
+        None => "off".to_owned(),
+        Some(oai) => match oai.listen {
+            Some(listen) => format!("{listen}{}", oai.path),
+            None => oai.path.clone(),
+        },
     }
 }
 

@@ -15,6 +15,7 @@ use crate::dedup::description::Description;
 use crate::dedup::memory::KEY_CAP;
 use crate::dedup::packed;
 use crate::store::Version;
+use crate::store::serving::not_before_shown;
 
 /// A record whose content has changed.
 #[derive(Debug)]
@@ -381,6 +382,7 @@ pub(super) fn stamp_at(
     now_ms: i64,
 ) -> rusqlite::Result<u64> {
     let mut version = Version::last(connection)?;
+    let now_ms = not_before_shown(connection, now_ms)?;
     let count = stamp(connection, records, || {
         version = version.next(now_ms);
         version.0

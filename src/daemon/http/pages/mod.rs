@@ -4,7 +4,7 @@
 //! - `status`: the verdict, the outputs in short, and the list of sources
 //! - `source`: one source and its commands; `learnt`: what is known of its repository, in sentences
 //! - `pass`: one pass and its windows
-//! - `outputs`: all outputs and exports
+//! - `outputs`: all outputs and exports; `provider`: who harvests the OAI-PMH provider
 //! - `output`: one output and the documents that it rejected
 //! - `export`: one scheduled export
 //! - `search`: the records that a search found
@@ -39,6 +39,7 @@ mod output;
 mod outputs;
 mod pass;
 mod prose;
+mod provider;
 mod quarantine;
 mod record;
 mod search;

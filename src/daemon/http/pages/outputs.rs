@@ -8,11 +8,12 @@ use super::components::{address, cards, job_badge};
 use super::failure::{PageResponses, PageResult};
 use super::frame::{Nav, Page, respond};
 use super::status::Deliveries;
-use super::strip;
 use super::visitor::{Times, Visitor};
 use super::words;
+use super::{provider, strip};
 use crate::daemon::http::Ctx;
 use crate::daemon::overview::{ExportView, OutputView};
+use crate::daemon::usage::Usage;
 use crate::store::RunDay;
 
 /// Show all outputs and exports
@@ -23,12 +24,14 @@ pub(in crate::daemon::http) async fn outputs_page(
 ) -> PageResult {
     let visitor = Visitor::of(&context, &headers);
     let registry = std::sync::Arc::clone(&context.shared.registry);
+    let is_served = registry.config().daemon.oai.is_some();
+    let usage = is_served.then(|| registry.usage().usage());
     let read = context.read(move |reader| Deliveries::read(reader, &registry));
-    let page = page(&read.await?, &visitor);
+    let page = page(&read.await?, usage.as_ref(), &visitor);
     Ok(respond(StatusCode::OK, page))
 }
 
-fn page(deliveries: &Deliveries, visitor: &Visitor) -> Markup {
+fn page(deliveries: &Deliveries, usage: Option<&Usage>, visitor: &Visitor) -> Markup {
     let times = visitor.times;
     let content = html! {
         h1 { "Outputs" }
@@ -41,6 +44,7 @@ fn page(deliveries: &Deliveries, visitor: &Visitor) -> Markup {
             }
             @if !deliveries.outputs.is_empty() { (outputs(deliveries, times)) }
             @if !deliveries.exports.is_empty() { (exports(deliveries, times)) }
+            @if let Some(usage) = usage { (provider::usage(usage, times)) }
         }
         h2 { "Change feed" }
         p { "Programs follow the changes at " a href="/api" { code { "/api/v1/changes" } } "." }

@@ -6,11 +6,13 @@
 //! - `source`: sources
 //! - `pass`: passes and their windows
 //! - `output`: outputs and exports
+//! - `provider`: the OAI-PMH provider
 //! - `status`: the whole daemon
 
 mod job;
 mod output;
 mod pass;
+mod provider;
 mod source;
 mod status;
 mod time;

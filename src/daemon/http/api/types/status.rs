@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::list;
 use super::output::{Export, Output};
+use super::provider::Provider;
 use super::source::Source;
 use super::time::{Timestamp, Version};
 use crate::daemon::overview::{Overview, SearchView};
@@ -41,6 +42,8 @@ pub(in crate::daemon::http) struct Status {
     outputs: Vec<Output>,
     exports: Vec<Export>,
     search: Search,
+    /// The use of the OAI-PMH provider; null if it is off.
+    provider: Option<Provider>,
 }
 
 /// A reload of the configuration.
@@ -118,6 +121,7 @@ impl From<Overview> for Status {
             outputs: list(overview.outputs),
             exports: list(overview.exports),
             search: overview.search.into(),
+            provider: overview.provider.map(Provider::from),
         }
     }
 }
