@@ -337,10 +337,13 @@ mod tests {
         })
     }
 
+    /// Counts, and the headline, the notes and the tone that they give.
+    type Case<'a> = (&'a [(SourceState, u64)], &'a str, &'a str, Tone);
+
     #[test]
     fn the_headline_says_whether_something_is_wrong() {
         use SourceState::{Failing, Good, Incomplete, New, Paused, Removed};
-        let cases: [(&[(SourceState, u64)], &str, &str, Tone); 9] = [
+        let cases: [Case<'_>; 9] = [
             (&[], "No sources yet", "", Tone::Info),
             (&[(Good, 1)], "The source is up to date", "", Tone::Good),
             (
