@@ -14,7 +14,7 @@ my $response = $harvester->ListRecords(
         my $record = shift;
         my $text = 'deleted';
         unless ($record->is_deleted) {
-            my ($title) = $record->metadata->dom->getElementsByTagNameNS('http://purl.org/dc/elements/1.1/', 'title');
+            my ($title) = $record->metadata->dom->findnodes('.//*[local-name() = "title"]');
             $text = $title->textContent;
         }
         print $record->identifier, "\t", $text, "\n";
