@@ -63,7 +63,7 @@ impl PassWriter {
             return Ok(Vec::new());
         };
         let store = Arc::clone(&first.writer.store);
-        let applied = store.write("storing a page", |transaction| {
+        let applied = store.write_patiently("storing a page", |transaction| {
             batches
                 .iter_mut()
                 .map(|batch| batch.apply(&store, transaction))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
@@ -13,12 +13,15 @@ use super::cluster::RecentKeys;
 use super::{StoreError, schema};
 use crate::files;
 
-/// How long SQLite waits for another process that writes.
+/// How long a write waits for another process before it is [`StoreError::Locked`].
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a write waits for another process in all before it is [`StoreError::Locked`]. Nothing is lost
-/// by waiting, and the longest write of this program takes a few seconds.
+/// The same for the pages of harvests, for confirmations of outputs and for rebuilds. Nothing is lost by
+/// waiting, and the longest write of this program takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long a patient writer leaves the connection to others of its process.
+const TURN: Duration = Duration::from_millis(100);
 
 /// The size of the write-ahead log from which on a writer waits for readers to end, so that the log begins
 /// again. Otherwise readers that follow each other closely let it grow without end.
@@ -152,14 +155,74 @@ impl Store {
     }
 
     /// Runs `work` in one write transaction: all of it is stored, or nothing. Fails without a change if a
-    /// newer program has migrated the store meanwhile.
+    /// newer program has migrated the store meanwhile, or if another process writes for too long.
     pub(super) fn write<T>(
         &self,
         doing: &str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let connection = self.lock();
-        let done = begin(&connection, &self.path).and_then(|transaction| {
+        self.run(&connection, begin(&connection), doing, work)
+    }
+
+    /// As [`Self::write`], and waits for minutes for another process. For work that nobody waits for, and
+    /// that would have to be done again.
+    pub(super) fn write_patiently<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let until = Instant::now() + PATIENCE;
+        let mut is_told = false;
+        loop {
+            let connection = self.lock();
+            let begun = begin(&connection);
+            let waits = begun.as_ref().is_err_and(is_busy) && Instant::now() < until;
+            if !waits {
+                return self.run(&connection, begun, doing, work);
+            }
+            if !is_told {
+                let path = self.path.display();
+                tracing::warn!("store {path}: {doing}: waiting for another process that writes");
+            }
+            is_told = true;
+            // Writers of this process that are less patient get a turn.
+            drop(begun);
+            drop(connection);
+            std::thread::sleep(TURN);
+        }
+    }
+
+    /// As [`Self::write`], but gives `None` instead of waiting for any other writer.
+    pub(super) fn write_if_free<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let connection = match self.writer.try_lock() {
+            Ok(connection) => connection,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let fail = |error| StoreError::from_sqlite(&self.path, doing, error);
+        connection.busy_timeout(Duration::ZERO).map_err(fail)?;
+        let begun = begin(&connection);
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+        if begun.as_ref().is_err_and(is_busy) {
+            return Ok(None);
+        }
+        self.run(&connection, begun, doing, work).map(Some)
+    }
+
+    /// Runs `work` in a transaction, if it has begun.
+    fn run<T>(
+        &self,
+        connection: &Connection,
+        begun: rusqlite::Result<Transaction<'_>>,
+        doing: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let done = begun.and_then(|transaction| {
             if let Some(found) = newer_schema(&transaction)? {
                 return Ok(Err(found));
             }
@@ -171,7 +234,7 @@ impl Store {
             // They are from a transaction that was rolled back.
             drop(self.take_recent_keys());
         }
-        self.limit_log(&connection);
+        self.limit_log(connection);
         match done {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(found)) => Err(StoreError::NewerSchema {
@@ -257,24 +320,9 @@ impl Drop for Store {
     }
 }
 
-/// Begins a write transaction. Waits for other processes that write.
-fn begin<'a>(connection: &'a Connection, path: &Path) -> rusqlite::Result<Transaction<'a>> {
-    let until = Instant::now() + PATIENCE;
-    let mut is_told = false;
-    loop {
-        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
-            Err(error) if is_busy(&error) && Instant::now() < until => {
-                if !is_told {
-                    tracing::warn!(
-                        "store {}: waiting for another process that writes",
-                        path.display()
-                    );
-                }
-                is_told = true;
-            }
-            begun => return begun,
-        }
-    }
+/// Begins a write transaction.
+fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
@@ -494,6 +542,32 @@ mod tests {
             )
         });
         written.unwrap();
+    }
+
+    #[test]
+    fn another_process_that_writes_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        // The patience of SQLite itself.
+        store.lock().busy_timeout(Duration::from_millis(1)).unwrap();
+        let other = Connection::open(store.path()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let count = |transaction: &Transaction<'_>| {
+            transaction.query_row("SELECT count(*) FROM source", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        };
+        let refused = store.write("a test", count).unwrap_err();
+        assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+        assert_eq!(store.write_if_free("a test", count).unwrap(), None);
+        std::thread::scope(|scope| {
+            let patient = scope.spawn(|| store.write_patiently("a test", count));
+            std::thread::sleep(3 * TURN);
+            assert!(!patient.is_finished());
+            other.execute_batch("COMMIT").unwrap();
+            assert_eq!(patient.join().unwrap().unwrap(), 0);
+        });
+        assert_eq!(store.write_if_free("a test", count).unwrap(), Some(0));
     }
 
     #[test]

@@ -136,21 +136,22 @@ impl Store {
     }
 
     /// Moves an output's position over changes that do not concern it, unless the position is another one
-    /// than `output` says by now.
+    /// than `output` says by now. Waits for no other writer: then the position stays for now.
     pub fn pass_over(&self, output: &Output, upto: Version) -> Result<(), StoreError> {
-        self.write("moving a position", |transaction| {
+        self.write_if_free("moving a position", |transaction| {
             transaction.execute(
                 "UPDATE output SET position = ?4
                  WHERE id = ?1 AND definition = ?2 AND position = ?3 AND position < ?4",
                 params![output.id.0, output.definition, output.position.0, upto.0],
             )?;
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 
     /// Stores what an output has confirmed, all of it or nothing. The position never goes back.
     pub fn confirm(&self, output: OutputId, delivery: &Delivery) -> Result<(), StoreError> {
-        self.write("storing what an output has confirmed", |transaction| {
+        self.write_patiently("storing what an output has confirmed", |transaction| {
             transaction
                 .prepare_cached(
                     "UPDATE output SET position = max(position, coalesce(?2, position)),

@@ -74,7 +74,7 @@ impl Store {
         // While clusters are not up to date, only another rebuild writes the token.
         let mut expected = None;
         let steps = |step: Step<'_>| {
-            let done = self.write(DOING, |transaction| {
+            let done = self.write_patiently(DOING, |transaction| {
                 let token = Stored::read(transaction)?.recent_token;
                 if expected.is_some_and(|expected| expected != token) {
                     return Ok(false);

@@ -47,7 +47,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection, &mut Clusters<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        self.write(DOING, |transaction| {
+        self.write_patiently(DOING, |transaction| {
             let Some(mut clusters) = Clusters::begin(transaction, self.take_recent_keys())? else {
                 return Ok(None);
             };
