@@ -1,5 +1,6 @@
 //! One request and its reply, as an error message shows them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use reqwest::header::CONTENT_TYPE;
@@ -66,13 +67,16 @@ impl fmt::Display for Exchange {
     }
 }
 
-/// The title of an HTML page, on one line.
+/// The title of an HTML page, on one line. Character references become what they mean, unless one of
+/// them has no meaning.
 pub(crate) fn html_title(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let start = lower.find("<title")?;
     let start = start + lower[start..].find('>')? + 1;
     let end = start + lower[start..].find('<')?;
-    Some(one_line(&text[start..end])).filter(|title| !title.is_empty())
+    let written = &text[start..end];
+    let title = quick_xml::escape::unescape(written).unwrap_or(Cow::Borrowed(written));
+    Some(one_line(&title)).filter(|title| !title.is_empty())
 }
 
 #[cfg(test)]
@@ -96,6 +100,18 @@ mod tests {
                 b"<HTML><Title lang=en>\n 503\n Busy </Title>",
                 Some("503 Busy"),
                 Some("<HTML><Title lang=en> 503 Busy </Title>"),
+            ),
+            (
+                "references",
+                b"<title>it&#39;s &eacute;l&egrave;ve</title>",
+                Some("it's \u{e9}l\u{e8}ve"),
+                Some("<title>it&#39;s &eacute;l&egrave;ve</title>"),
+            ),
+            (
+                "no reference",
+                b"<title>A&B; C</title>",
+                Some("A&B; C"),
+                Some("<title>A&B; C</title>"),
             ),
             ("title without end", b"<title>x", None, Some("<title>x")),
             ("bytes", b"\xff\xfe<", None, Some("\u{fffd}\u{fffd}<")),

@@ -291,7 +291,7 @@ pub struct Unsupported {
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// The target does not answer, or cannot work now. A later attempt may succeed.
-    #[error("{address}: {why}, after {tries} tries")]
+    #[error("{address}: {why}{}", after_tries(*tries))]
     Unavailable {
         /// The address that was asked last.
         address: String,
@@ -324,6 +324,14 @@ pub enum OutputError {
     /// No client can be made from the settings.
     #[error(transparent)]
     Settings(#[from] ClientError),
+}
+
+/// What one try alone leaves unsaid.
+fn after_tries(tries: u32) -> String {
+    match tries {
+        0 | 1 => String::new(),
+        tries => format!(", after {tries} tries"),
+    }
 }
 
 /// Why two indices were not swapped.

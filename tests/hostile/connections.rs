@@ -156,7 +156,7 @@ async fn readers_that_do_not_read_take_no_memory() {
         held.push(send(address, LARGE).await);
     }
     works(&daemon).await;
-    // Who reads gets all of it, once the daemon has given up those who do not.
+    // Who reads gets a whole answer, once the daemon has given up those who do not.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = daemon.address("/api/v1/changes?format=xml");
     let text = eventually("the changes come", async || {
@@ -166,7 +166,7 @@ async fn readers_that_do_not_read_take_no_memory() {
         is_there.then_some(text)
     })
     .await;
-    assert!(text.len() > 16_000_000, "{}", text.len());
+    assert!(text.len() > 4 << 20, "{}", text.len());
     assert!(text.ends_with("</records>\n"));
     works(&daemon).await;
     let grown = memory_mib(&daemon, Memory::Most).saturating_sub(before);
