@@ -783,13 +783,15 @@ async fn the_documented_consumers_follow_the_store() {
             consumer.wait().unwrap();
         };
         let consumer = start();
-        let has = async |count: usize| {
+        // A file that is being written again does not count for a moment.
+        let has = async |count: usize, is_right: fn(&BTreeMap<String, Value>) -> bool| {
             eventually("the consumer has it", async || {
-                (copies(&folder).len() == count).then_some(())
+                let copies = copies(&folder);
+                (copies.len() == count && is_right(&copies)).then_some(())
             })
             .await;
         };
-        has(30).await;
+        has(30, |_| true).await;
         end(consumer);
         let gone = Datestamp::from_unix(NOW - 10);
         repository.with_model(|model| model.delete("oai:x:7", gone));
@@ -799,8 +801,7 @@ async fn the_documented_consumers_follow_the_store() {
         })
         .await;
         let consumer = start();
-        has(29).await;
-        assert!(!copies(&folder).contains_key("oai:x:7"));
+        has(29, |copies| !copies.contains_key("oai:x:7")).await;
         // It waits now, and gets the next change.
         repository.with_model(|model| {
             model.insert(Item {
@@ -808,9 +809,11 @@ async fn the_documented_consumers_follow_the_store() {
                 ..item("oai:x:new", "New", "")
             })
         });
-        has(30).await;
-        let title = &copies(&folder)["oai:x:new"]["article"]["title"];
-        assert_eq!(title, "New");
+        has(30, |copies| {
+            let new = copies.get("oai:x:new");
+            new.is_some_and(|new| new["article"]["title"] == "New")
+        })
+        .await;
         end(consumer);
         daemon.terminate().await;
     }
