@@ -36,7 +36,7 @@ pub struct Args {
     /// configuration]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub into: Option<PathBuf>,
-    /// The metadata format of endpoints for which the list names none [default: that of [defaults], or oai_dc]
+    /// The metadata format of endpoints for which the list names none [default: the one under `defaults`, or oai_dc]
     #[arg(long, value_name = "PREFIX")]
     pub prefix: Option<String>,
     /// The group of all sources
