@@ -677,9 +677,9 @@ async fn what_cannot_be_swapped_stays() {
     }
 }
 
-/// An index that has vanished is not silently replaced by one with the newest changes alone.
+/// An index that has disappeared is not silently replaced by one with the newest changes alone.
 #[tokio::test]
-async fn an_index_that_has_vanished_stops_the_push() {
+async fn an_index_that_has_disappeared_stops_the_push() {
     for (case, server) in servers().await {
         let scene = Scene::with(3).await;
         scene.configure(&server, "");
@@ -693,7 +693,7 @@ async fn an_index_that_has_vanished_stops_the_push() {
         output.failure(1);
         let why = said["why"].as_str().unwrap();
         assert!(
-            why.contains("vanished") && why.contains("--all"),
+            why.contains("disappeared") && why.contains("--all"),
             "{case}: {why}"
         );
         assert!(scene.documents(&server).is_empty(), "{case}");

@@ -151,7 +151,7 @@ const Z: f64 = 1.96;
 /// nothing was judged are left out; `None` if nothing was judged at all.
 ///
 /// Each rule counts by its number of matches in the store (stratified sampling). The interval is that
-/// of Agresti and Coull for each rule, which does not vanish when all judged matches are right, with the
+/// of Agresti and Coull for each rule. It has a width even if all judged matches are right. It includes the
 /// correction for samples that are a large part of the whole.
 pub fn estimate(rules: &[Judged]) -> Option<Estimate> {
     #[expect(

@@ -11,7 +11,7 @@ use crate::oai::parse::{LooksLike, ParseError};
 /// Why a source that has never given an OAI-PMH answer cannot be harvested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
-    /// The address and what came from there.
+    /// The address, and what it answered.
     pub why: String,
     /// Whether a web server answered, so that a repository may be at another path of it.
     pub has_server: bool,

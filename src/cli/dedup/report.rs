@@ -265,7 +265,6 @@ fn fields(reader: &Reader, member: &Member) -> Result<[String; FIELDS.len()], St
     let flat = resource.as_ref().map(Flat::from);
     let text =
         |value: fn(&Flat<'_>) -> Option<String>| flat.as_ref().and_then(value).unwrap_or_default();
-    let owned = |value: Option<&str>| value.map(str::to_owned);
     Ok([
         member.source.clone(),
         member.identifier.clone(),
@@ -275,15 +274,15 @@ fn fields(reader: &Reader, member: &Member) -> Result<[String; FIELDS.len()], St
             let names = flat.authors.iter().map(|author| author.name);
             Some(names.collect::<Vec<_>>().join("; "))
         }),
-        owned(flat.as_ref().and_then(|flat| flat.journal)).unwrap_or_default(),
+        text(|flat| flat.journal.map(str::to_owned)),
         text(|flat| flat.published.map(|date| date.chars().take(4).collect())),
-        owned(flat.as_ref().and_then(|flat| flat.volume)).unwrap_or_default(),
-        owned(flat.as_ref().and_then(|flat| flat.issue)).unwrap_or_default(),
+        text(|flat| flat.volume.map(str::to_owned)),
+        text(|flat| flat.issue.map(str::to_owned)),
         text(|flat| {
             let ends = [flat.start_page, flat.end_page];
             Some(ends.into_iter().flatten().collect::<Vec<_>>().join("-"))
         }),
-        owned(flat.as_ref().and_then(|flat| flat.doi)).unwrap_or_default(),
+        text(|flat| flat.doi.map(str::to_owned)),
         text(|flat| {
             let first = [flat.issn, flat.eissn];
             let issns = first.into_iter().flatten();

@@ -117,7 +117,7 @@ impl Client {
 
     /// Sends bulk actions to an index; gives the address that answered, too.
     ///
-    /// With `is_alias`, the cluster refuses actions if the alias has vanished, instead of creating an
+    /// With `is_alias`, the cluster refuses actions if the alias has disappeared, instead of creating an
     /// index without our mapping.
     pub(crate) async fn bulk(
         &self,

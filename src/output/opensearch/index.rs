@@ -80,7 +80,7 @@ pub(crate) async fn ready(
         }
         Name::Free if !may_create => {
             return Err(unusable(
-                "the index has vanished".to_owned(),
+                "the index has disappeared".to_owned(),
                 "push with --all: it creates the index and fills it".to_owned(),
             ));
         }
