@@ -164,14 +164,17 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             return Ok(exit);
         }
         Command::Dedup(args) => {
-            let (config, _) = start(&cli.global, Secrets::Unread)?;
-            dedup::run(
-                args,
-                &config,
-                cli.global.json,
-                Clock::System.now_ms(),
-                &mut out,
-            )?;
+            let mut overrides = cli.global.overrides();
+            if args.action.is_filter() {
+                // A filter gives the same on every machine, whatever is configured there, and opens no store.
+                overrides.ignore_usual_places = true;
+                overrides.store.get_or_insert_default();
+            }
+            let (config, _) = start_with(&cli.global, &overrides, Secrets::Unread)?;
+            let (json, now_ms) = (cli.global.json, Clock::System.now_ms());
+            let exit = dedup::run(args, &config, json, now_ms, &mut out)?;
+            out.flush()?;
+            return Ok(exit);
         }
         Command::Daemon(args) => {
             let (config, _) = start(&cli.global, args.secrets())?;

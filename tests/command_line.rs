@@ -143,6 +143,7 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
             "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
              DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              DROP TABLE provider; DROP TABLE source_set_list;
+             DROP TABLE imported; DROP TABLE origin; DROP TABLE unclustered;
              ALTER TABLE record DROP COLUMN former_list_id;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;

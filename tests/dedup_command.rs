@@ -1,5 +1,6 @@
 //! `harvestd dedup` as a user runs it, over a harvest of the demo repository.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -268,4 +269,168 @@ fn a_sample_of_matches_is_drawn_judged_and_corrected() {
         &["dedup", "split", a, b, "--why", "judged as two works"],
     );
     assert_eq!(pairs(&["--sample", "1000"]).len() as u64, matches - 1);
+}
+
+/// Runs a filter over lines.
+fn filtered(folder: &Path, action: &str, lines: &str) -> Vec<Value> {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .env_clear()
+        .current_dir(folder)
+        .args(["dedup", action])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let lines = lines.to_owned();
+    let writing = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{action}: {stderr}");
+    let out = String::from_utf8(output.stdout).unwrap();
+    out.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The clusters of lines with cluster, source and identifier.
+fn members_by_cluster(rows: &[Value]) -> BTreeSet<BTreeSet<String>> {
+    let mut clusters: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        let text = |key: &str| row[key].as_str().unwrap();
+        let members = clusters.entry(text("cluster")).or_default();
+        members.insert(format!("{}/{}", text("source"), text("identifier")));
+    }
+    clusters.into_values().collect()
+}
+
+#[test]
+fn the_filters_find_the_clusters_of_the_store_and_they_can_be_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    enable(folder);
+    let harvest = harvestd(folder, &["harvest", "--demo", "--limit", "3000"]);
+    assert_eq!(harvest.status.code(), Some(3));
+
+    // What an engine does between the filters, with maps instead of tables.
+    let keyed = filtered(folder, "keys", &text(folder, &["export"]));
+    let mut blocks: BTreeMap<String, String> = BTreeMap::new();
+    for record in &keyed {
+        for key in record["keys"].as_array().unwrap() {
+            let key = key.as_str().unwrap();
+            let line = serde_json::json!({ "key": key, "record": record["record"],
+                "description": record["description"] });
+            *blocks.entry(key.to_owned()).or_default() += &format!("{line}\n");
+        }
+    }
+    let blocks: String = blocks.into_values().collect();
+    let pairs = filtered(folder, "match", &blocks);
+    let mut component: BTreeMap<String, String> = BTreeMap::new();
+    for record in &keyed {
+        let record = record["record"].as_str().unwrap().to_owned();
+        component.insert(record.clone(), record);
+    }
+    for pair in &pairs {
+        let of = |key: &str| component[pair[key].as_str().unwrap()].clone();
+        let (a, b) = (of("a"), of("b"));
+        let moved = component.values_mut().filter(|name| **name == b);
+        moved.for_each(|name| name.clone_from(&a));
+    }
+    let mut parts: BTreeMap<String, String> = BTreeMap::new();
+    for item in keyed.iter().chain(&pairs) {
+        let record = item["record"].as_str().or(item["a"].as_str()).unwrap();
+        let name = &component[record];
+        let mut line = item.clone();
+        line["component"] = name.as_str().into();
+        *parts.entry(name.clone()).or_default() += &format!("{line}\n");
+    }
+    let parts: String = parts.into_values().collect();
+    let rows = filtered(folder, "cluster", &parts);
+
+    let listed = || -> BTreeSet<BTreeSet<String>> {
+        let lines = text(folder, &["dedup", "list", "--json"]);
+        let clusters = lines.lines().map(|line| {
+            let cluster: Value = serde_json::from_str(line).unwrap();
+            let members = cluster["members"].as_array().unwrap().iter();
+            let name = |member: &Value| {
+                let text = |key: &str| member[key].as_str().unwrap();
+                format!("{}/{}", text("source"), text("identifier"))
+            };
+            members.map(name).collect()
+        });
+        clusters.collect()
+    };
+    let found = listed();
+    assert!(found.len() > 5);
+    assert_eq!(members_by_cluster(&rows), found);
+
+    // They change nothing. Other ones do, and are explained and forgotten.
+    let path = folder.join("clusters.jsonl");
+    let file = path.to_str().unwrap();
+    let lines = |rows: &[Value]| -> String { rows.iter().map(|row| format!("{row}\n")).collect() };
+    std::fs::write(&path, lines(&rows)).unwrap();
+    let told = json(folder, &["dedup", "import", file, "--origin", "spark"]);
+    assert_eq!(
+        (&told["records"], &told["moved"]),
+        (&rows.len().into(), &0.into()),
+        "{told}"
+    );
+    let stats = json(folder, &["dedup", "stats"]);
+    assert_eq!(stats["origins"][0]["records"], rows.len());
+    let ids = |row: &Value| row["identifier"].as_str().unwrap().to_owned();
+    let (a, b) = (ids(&rows[0]), ids(&rows[1]));
+    let apart = format!(
+        "cluster,source,identifier\n1,demo,{a}\n2,demo,{b}\n2,demo,oai:nowhere.example:1\n"
+    );
+    std::fs::write(&path, apart).unwrap();
+    let told = text(folder, &["dedup", "import", file, "--origin", "spark"]);
+    assert!(
+        told.starts_with("2 clusters of 2 records imported, 1 records are not"),
+        "{told}"
+    );
+    let told = text(folder, &["dedup", "explain", &a, &b]);
+    assert!(
+        told.contains("imported: two works by the clusters of spark"),
+        "{told}"
+    );
+    assert!(
+        told.contains("cannot be together (imported clusters)"),
+        "{told}"
+    );
+    assert_eq!(text(folder, &["dedup", "list", "--origin", "nobody"]), "");
+    text(
+        folder,
+        &["dedup", "import", "--forget", "--origin", "spark"],
+    );
+    assert_eq!(listed(), found);
+
+    // A file with a faulty line is not imported at all.
+    for (faulty, told) in [
+        (
+            format!("cluster,source,identifier\n1,demo,{a}\n2,demo,{a}\n"),
+            "is there twice",
+        ),
+        (
+            format!("cluster,source\n1,{a}\n"),
+            "missing field `identifier`",
+        ),
+        (
+            "{\"cluster\":\"1\",\"source\":\"demo\",\"identifier\":\"x\"}\n{}\n".to_owned(),
+            "line 2",
+        ),
+        (
+            "{\"cluster\":\"1\",\"source\":\"demo\",\"identifier\":\"x\"}\n".to_owned(),
+            "none of the 1 records",
+        ),
+    ] {
+        std::fs::write(&path, faulty).unwrap();
+        let refused = harvestd(folder, &["dedup", "import", file, "--origin", "spark"]);
+        let stderr = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+    }
+    assert_eq!(listed(), found);
 }

@@ -122,6 +122,7 @@ impl Engine {
             &records,
             &edges,
             &links.collect::<Vec<_>>(),
+            &[],
             Versions::Together,
         );
         for cluster in partition.clusters {

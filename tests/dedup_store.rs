@@ -17,9 +17,9 @@ use harvestd::output::{Format, Rendered, Renderer};
 use harvestd::record::Kind;
 use harvestd::record::crosswalk;
 use harvestd::store::{
-    ChangeFilter, ClusterFilter, ClusterState, Clustering, Deletion, Judgement, NewWindow,
-    PageStep, PassKind, PassPacker, PassWriter, Per, Reader, RecordId, SourceDefinition, Span,
-    Step, Store, StoreError, StoredRecord, Version,
+    ChangeFilter, ClusterFilter, ClusterState, Clustering, Deletion, Imported, Judgement,
+    NewWindow, PageStep, PassKind, PassPacker, PassWriter, Per, Reader, RecordId, SourceDefinition,
+    Span, Step, Store, StoreError, StoredRecord, Version,
 };
 use proptest::prelude::*;
 
@@ -483,6 +483,101 @@ fn decisions_override_rules_and_stay() {
             ("the same", Judgement::Join)
         ]
     );
+}
+
+#[test]
+fn imported_clusters_override_rules_and_people_override_them() {
+    let world = World::new(&[]);
+    let titles = [
+        (TITLE, "10.1000/182"),
+        (TITLE, "10.1000/182"),
+        ("Quite another thing on the soil of rivers", "10.1000/999"),
+    ];
+    let records = titles.iter().zip(["a", "b", "z"]);
+    let records = records.map(|((title, doi), id)| live(id, dc(title, doi, "")));
+    world.put("oai_dc", records.collect());
+    let [a, b, z] = ["a", "b", "z"].map(|id| world.id("oai_dc", id));
+    let (_, position) = world.changes(None, Per::Cluster);
+    let import = |clusters: &[Vec<RecordId>]| {
+        let imported = world.store.import_clusters("spark", clusters, NOW);
+        imported.unwrap()
+    };
+    let named = |clusters: &[&[&str]]| -> BTreeSet<BTreeSet<(String, String)>> {
+        let clusters = clusters.iter().map(|members| {
+            let members = members.iter();
+            members
+                .map(|id| ("oai_dc".to_owned(), (*id).to_owned()))
+                .collect()
+        });
+        clusters.collect()
+    };
+
+    // What the rules found already moves nothing.
+    let same = import(&[vec![a, b]]);
+    assert_eq!((same.changed, same.moved), (2, 0));
+    let other = import(&[vec![a, z], vec![b]]);
+    assert_eq!((other.changed, other.moved), (2, 3));
+    assert_eq!(world.clusters(), named(&[&["a", "z"]]));
+    let (changed, _) = world.changes(Some(position), Per::Cluster);
+    let wanted = ["+oai_dc/a", "+oai_dc/b", "-oai_dc/z"];
+    assert_eq!(changed, BTreeSet::from(wanted.map(str::to_owned)));
+    let imported = world.reader.imported_clusters(z).unwrap();
+    assert_eq!(
+        (imported[0].origin.as_str(), imported[0].at),
+        ("spark", NOW)
+    );
+    assert_eq!(
+        imported[0].joins(&world.reader.imported_clusters(b).unwrap()),
+        Some(false)
+    );
+
+    // Later harvests and a rebuild do not change it.
+    world.put(
+        "oai_dc",
+        vec![live(
+            "z",
+            dc("Something else again, and more of it", "", ""),
+        )],
+    );
+    world.store.rebuild_clusters(NOW, |_| ()).unwrap();
+    assert_eq!(world.clusters(), named(&[&["a", "z"]]));
+
+    let judge = |pair, judgement| {
+        world
+            .store
+            .judge(&[pair], judgement, "me", "", NOW)
+            .unwrap()
+    };
+    judge((a, z), Judgement::Split);
+    assert_eq!(world.clusters(), named(&[]));
+    judge((a, z), Judgement::Join);
+    judge((a, b), Judgement::Join);
+    assert_eq!(world.clusters(), named(&[&["a", "b", "z"]]));
+
+    // Without the origin, the rules and the decisions are left.
+    judge((a, z), Judgement::Split);
+    let forgotten = import(&[]);
+    assert_eq!(forgotten.changed, 3);
+    assert_eq!(world.clusters(), named(&[&["a", "b"]]));
+    assert!(world.reader.origins().unwrap().is_empty());
+}
+
+#[test]
+fn clusters_imported_while_a_rebuild_is_due_come_with_it() {
+    let (store, samples, folder) = due(40);
+    let reader = store.reader().unwrap();
+    let ids: Vec<RecordId> = samples[..3]
+        .iter()
+        .map(|sample| reader.members(&sample.identifier).unwrap()[0].record)
+        .collect();
+    let imported = store.import_clusters("spark", &[ids.clone()], NOW).unwrap();
+    assert_eq!((imported.changed, imported.moved), (3, 0));
+    store.rebuild_clusters(NOW, |_| ()).unwrap();
+    let cluster = reader.cluster_of(ids[0]).unwrap().unwrap();
+    for id in &ids {
+        assert!(cluster.members.iter().any(|member| member.record == *id));
+    }
+    drop(folder);
 }
 
 #[test]
@@ -1227,6 +1322,8 @@ enum Change {
     Put(usize, usize),
     Remove(usize),
     Judge(usize, usize, bool),
+    /// Clusters of one of two origins: records, and the cluster of each. Those without a cluster are left out.
+    Import(bool, Vec<Option<u8>>),
 }
 
 fn a_change(records: usize, samples: usize) -> impl Strategy<Value = Change> {
@@ -1236,6 +1333,8 @@ fn a_change(records: usize, samples: usize) -> impl Strategy<Value = Change> {
         1 => (0..records, 0..records, any::<bool>())
             .prop_filter("two records", |(a, b, _)| a != b)
             .prop_map(|(a, b, must)| Change::Judge(a, b, must)),
+        1 => (any::<bool>(), prop::collection::vec(prop::option::of(0..3_u8), records))
+            .prop_map(|(origin, clusters)| Change::Import(origin, clusters)),
     ]
 }
 
@@ -1309,6 +1408,23 @@ fn assert_as_rebuilt(changes: &[Vec<Change>]) {
                     .judge(&[(id(*a), id(*b))], judgement, "me", "", NOW)
                     .unwrap();
             }
+        }
+        for change in page {
+            let Change::Import(origin, clusters) = change else {
+                continue;
+            };
+            let mut members: BTreeMap<u8, Vec<RecordId>> = BTreeMap::new();
+            for (record, cluster) in clusters.iter().enumerate() {
+                if let (Some(cluster), true) = (cluster, known.contains(&record)) {
+                    let id = world.id(source(record), &record.to_string());
+                    members.entry(*cluster).or_default().push(id);
+                }
+            }
+            let members: Vec<Vec<RecordId>> = members.into_values().collect();
+            let origin = if *origin { "one" } else { "other" };
+            world.store.import_clusters(origin, &members, NOW).unwrap();
+            let again = world.store.import_clusters(origin, &members, NOW);
+            assert_eq!(again.unwrap(), Imported::default());
         }
         follow(&world, &mut documents, &mut position);
         let incremental = world.clusters();
@@ -1419,6 +1535,7 @@ fn remove_newest(connection: &rusqlite::Connection) {
              DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
              DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              DROP TABLE provider; DROP TABLE source_set_list;
+             DROP TABLE imported; DROP TABLE origin; DROP TABLE unclustered;
              ALTER TABLE record DROP COLUMN former_list_id;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;

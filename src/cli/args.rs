@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn command_lines_are_understood_or_refused() {
-        let cases: [(&str, &str, Option<ErrorKind>); 37] = [
+        let cases: [(&str, &str, Option<ErrorKind>); 39] = [
             ("all sources", "harvest", None),
             (
                 "options after the command",
@@ -340,6 +340,12 @@ mod tests {
                 Some(ErrorKind::MissingRequiredArgument),
             ),
             ("dedup list", "dedup list --min-size 3 --json", None),
+            ("dedup match", "dedup match --versions apart", None),
+            (
+                "dedup match of other versions",
+                "dedup match --versions both",
+                Some(ErrorKind::ValueValidation),
+            ),
             ("push", "push a b --retry-rejected --since 5", None),
             (
                 "push all and since",

@@ -3,13 +3,16 @@
 //! # Algorithm
 //!
 //! The input is the records in canonical order (by source and identifier), the pairs that a rule
-//! called the same, and the stored decisions of people.
+//! called the same, the stored decisions of people, and the clusters that other programs found.
 //!
 //! 1. Must-link decisions are applied in canonical order. A decision that would bring two
 //!    cannot-linked records together is skipped.
-//! 2. The pairs are put in order: the stronger rule first, then by the two records' places.
-//! 3. Each pair joins the clusters of its two records, unless the union would hold a pair that is
-//!    cannot-linked, a pair that a rule calls [`Verdict::Different`], or too many members. Pairs
+//! 2. The records that another program found to be one work are joined in canonical order, one
+//!    program after the other. Those that would bring two cannot-linked records together are skipped.
+//! 3. The pairs are put in order: the stronger rule first, then by the two records' places.
+//! 4. Each pair joins the clusters of its two records, unless the union would hold a pair that is
+//!    cannot-linked, a pair in two clusters of another program, a pair that a rule calls
+//!    [`Verdict::Different`], or too many members. Pairs
 //!    within one of the two clusters are not looked at again. Two ISSNs are no conflict here if a
 //!    member of the union has both: they are the print and the electronic edition of one journal.
 //!
@@ -18,8 +21,8 @@
 //! - The result depends on the set of records, pairs and decisions alone, not on their order of
 //!   arrival: every step walks a sorted list.
 //! - No cluster holds a cannot-linked pair. No cluster holds a pair that the rules call different,
-//!   unless must-links brought the two together.
-//! - A connected component (records linked by pairs or must-links) is clustered without regard to
+//!   unless must-links or another program brought the two together.
+//! - A connected component (records linked by pairs, must-links or other programs) is clustered without regard to
 //!   any other record. So after a change it is enough to find the components that the changed
 //!   record belonged to and belongs to now ([`component`]) and to cluster their members again; the
 //!   result is that of a rebuild. The one thing that reaches further is a key that grows past the
@@ -62,6 +65,18 @@ pub struct Link {
     pub must: bool,
 }
 
+/// The cluster of a record in the result of another program. It wins over every rule, and decisions of
+/// people win over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Assigned {
+    /// The number of the program's result.
+    pub origin: i64,
+    /// The number of the cluster in it.
+    pub cluster: i64,
+    /// The record.
+    pub record: u32,
+}
+
 /// A matching pair that was not joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
@@ -83,16 +98,21 @@ pub struct Partition {
 
 /// Clusters records; the module documentation describes the algorithm.
 ///
-/// `records` is in canonical order; `edges` and `links` refer to places in it, in any order, also
-/// repeatedly. Pairs out of range are ignored.
+/// `records` is in canonical order; `edges`, `links` and `assigned` refer to places in it, in any order,
+/// also repeatedly. What is out of range is ignored.
 pub fn partition(
     records: &[&Description],
     edges: &[Edge],
     links: &[Link],
+    assigned: &[Assigned],
     versions: Versions,
 ) -> Partition {
     let count = records.len() as u32;
     let mut clusters = Clusters::new(records, links, versions);
+    let mut assigned: Vec<Assigned> = assigned.to_vec();
+    assigned.retain(|one| one.record < count);
+    assigned.sort_unstable();
+    clusters.assign(&assigned);
     let must: BTreeSet<(u32, u32)> = links
         .iter()
         .filter(|link| link.must)
@@ -101,6 +121,19 @@ pub fn partition(
     for (a, b) in must.into_iter().filter(|(_, b)| *b < count) {
         if clusters.cannot_link_between(a, b).is_none() {
             clusters.unite(a, b);
+        }
+    }
+    for found in assigned.chunk_by(|a, b| (a.origin, a.cluster) == (b.origin, b.cluster)) {
+        for (at, one) in found.iter().enumerate().skip(1) {
+            // With the first one that a decision does not keep it apart from.
+            let mut before = found[..at].iter();
+            let free = |other: &&Assigned| {
+                let pair = clusters.cannot_link_between(other.record, one.record);
+                pair.is_none()
+            };
+            if let Some(other) = before.find(free) {
+                clusters.unite(other.record, one.record);
+            }
         }
     }
     let mut edges: Vec<Edge> = edges
@@ -139,6 +172,8 @@ struct Clusters<'a> {
     records: &'a [&'a Description],
     versions: Versions,
     cannot: HashSet<(u32, u32)>,
+    /// By record, its clusters in the results of other programs: origin and cluster.
+    assigned: HashMap<u32, Vec<(i64, i64)>>,
     /// For each record, the record that represents its cluster (union-find).
     root: Vec<u32>,
     /// Members of clusters of two or more, by root.
@@ -157,9 +192,29 @@ impl<'a> Clusters<'a> {
             records,
             versions,
             cannot,
+            assigned: HashMap::new(),
             root,
             members: HashMap::new(),
         }
+    }
+
+    fn assign(&mut self, assigned: &[Assigned]) {
+        for one in assigned {
+            let of = self.assigned.entry(one.record).or_default();
+            of.push((one.origin, one.cluster));
+        }
+    }
+
+    /// Whether another program has put two records into two clusters.
+    fn assigned_apart(&self, x: u32, y: u32) -> bool {
+        let (Some(of_x), Some(of_y)) = (self.assigned.get(&x), self.assigned.get(&y)) else {
+            return false;
+        };
+        let differs = |(origin, cluster): &(i64, i64)| {
+            let mut others = of_y.iter();
+            others.any(|other| other.0 == *origin && other.1 != *cluster)
+        };
+        of_x.iter().any(differs)
     }
 
     fn root(&self, record: u32) -> u32 {
@@ -188,6 +243,13 @@ impl<'a> Clusters<'a> {
     fn obstacle(&self, a: u32, b: u32) -> Option<(u32, u32)> {
         if let Some(pair) = self.cannot_link_between(a, b) {
             return Some(pair);
+        }
+        if !self.assigned.is_empty() {
+            let mut across = self.across(a, b).into_iter();
+            let apart = across.find(|(x, y)| self.assigned_apart(*x, *y));
+            if apart.is_some() {
+                return apart;
+            }
         }
         let union = [self.members(a), self.members(b)].concat();
         if union.len() > MAX_MEMBERS {
@@ -297,6 +359,14 @@ mod tests {
 
     /// Clusters records by all their pairs, written as `0 1 | 2`.
     fn clusters(records: &[Description], links: &[Link]) -> (String, Vec<Refusal>) {
+        clusters_assigned(records, links, &[])
+    }
+
+    fn clusters_assigned(
+        records: &[Description],
+        links: &[Link],
+        assigned: &[Assigned],
+    ) -> (String, Vec<Refusal>) {
         let count = records.len() as u32;
         let mut edges = Vec::new();
         for (a, b) in (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))) {
@@ -318,7 +388,7 @@ mod tests {
         }
         edges.reverse();
         let records: Vec<&Description> = records.iter().collect();
-        let partition = partition(&records, &edges, links, Versions::Together);
+        let partition = partition(&records, &edges, links, assigned, Versions::Together);
         let text = |cluster: &Vec<u32>| {
             cluster
                 .iter()
@@ -396,6 +466,58 @@ mod tests {
     }
 
     #[test]
+    fn clusters_of_other_programs_win_over_rules_and_people_over_both() {
+        let of = |origin, clusters: &[(u32, i64)]| -> Vec<Assigned> {
+            let assigned = clusters.iter().map(|(record, cluster)| Assigned {
+                origin,
+                cluster: *cluster,
+                record: *record,
+            });
+            assigned.collect()
+        };
+        let several = [of(1, &[(0, 5), (1, 5)]), of(2, &[(1, 7), (2, 7)])].concat();
+        for (case, links, assigned, want) in [
+            ("nothing said", vec![], vec![], "0 1 | 2"),
+            ("apart", vec![], of(1, &[(0, 5), (1, 6)]), "0 | 1 2"),
+            (
+                "what differs together",
+                vec![],
+                of(1, &[(0, 5), (2, 5)]),
+                "0 1 2",
+            ),
+            (
+                "all apart",
+                vec![],
+                of(1, &[(0, 5), (1, 6), (2, 7)]),
+                "0 | 1 | 2",
+            ),
+            ("several programs", vec![], several, "0 1 2"),
+            (
+                "two programs do not agree",
+                vec![],
+                [of(1, &[(0, 5), (1, 6)]), of(2, &[(0, 5), (1, 5)])].concat(),
+                "0 1 | 2",
+            ),
+            (
+                "a person joins what a program parts",
+                vec![must(0, 1)],
+                of(1, &[(0, 5), (1, 6), (2, 6)]),
+                "0 1 2",
+            ),
+            (
+                "a person splits what a program joins",
+                vec![cannot(0, 1)],
+                of(1, &[(0, 5), (1, 5), (2, 5)]),
+                "0 2 | 1",
+            ),
+            ("out of range", vec![], of(1, &[(0, 5), (9, 5)]), "0 1 | 2"),
+        ] {
+            let found = clusters_assigned(&chain(), &links, &assigned).0;
+            assert_eq!(found, want, "{case}");
+        }
+    }
+
+    #[test]
     fn the_stronger_rule_goes_first() {
         let records: Vec<Description> = [
             format!("{TITLE}; year=2001; volume=3; pages=7; venue=Heart"),
@@ -418,6 +540,7 @@ mod tests {
         let partition = partition(
             &records.iter().collect::<Vec<_>>(),
             &edges,
+            &[],
             &[],
             Versions::Together,
         );

@@ -1,5 +1,7 @@
 //! Match keys: records that share one are compared.
 
+use std::fmt;
+
 use super::description::{Description, Form};
 
 /// One match key.
@@ -62,6 +64,13 @@ impl Key {
             .split_first_chunk()
             .expect("a hash has 32 bytes");
         (kind, Key(u64::from_be_bytes(*first) >> (64 - Self::BITS)))
+    }
+}
+
+impl fmt::Display for Key {
+    /// Ten hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:010x}", self.0)
     }
 }
 

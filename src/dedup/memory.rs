@@ -96,7 +96,7 @@ pub fn cluster_all_capped(records: &[Description], links: &[Link], cap: usize) -
         decided.collect::<Vec<Edge>>()
     });
     let records: Vec<&Description> = records.iter().collect();
-    partition(&records, &edges.concat(), links, Versions::default())
+    partition(&records, &edges.concat(), links, &[], Versions::default())
 }
 
 /// The edge between two records, if a rule calls them the same.

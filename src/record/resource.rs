@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{doi, language};
@@ -13,7 +13,8 @@ use super::{doi, language};
 ///
 /// Texts are as delivered, with markup and odd values kept; only white space at their ends and
 /// blank values are left out. Empty lists and `None` mean that the metadata does not say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Resource {
     /// What it is.
     #[serde(rename = "type")]
@@ -87,7 +88,7 @@ pub struct Resource {
 }
 
 /// What a resource is. The names are those of the JSONL export.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// An article in a journal, newspaper or magazine.
     #[serde(rename = "article")]
@@ -138,7 +139,8 @@ pub enum Kind {
 }
 
 /// A title.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Title {
     /// The title, without the subtitle if that is told apart.
     pub text: String,
@@ -151,7 +153,8 @@ pub struct Title {
 }
 
 /// A person or a body, and what they did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Agent {
     /// The name as written; `Family, Given` if the source has the parts. Blank where the source's is.
     pub name: String,
@@ -181,7 +184,7 @@ pub struct Agent {
 }
 
 /// What an agent did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Wrote, made or composed it.
@@ -201,7 +204,8 @@ pub enum Role {
 }
 
 /// A date.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Date {
     /// What happened then.
     pub kind: DateKind,
@@ -210,7 +214,7 @@ pub struct Date {
 }
 
 /// What happened at a date.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DateKind {
     /// It was published; of a thesis, the degree was awarded; of pictures and papers, they were made.
@@ -233,7 +237,8 @@ pub enum DateKind {
 }
 
 /// What a resource is a part of.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Host {
     /// The host's title.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -271,7 +276,8 @@ pub struct Host {
 }
 
 /// A series.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Series {
     /// The series' title.
     pub title: String,
@@ -281,7 +287,7 @@ pub struct Series {
 }
 
 /// An identifier of the resource itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identifier {
     /// The scheme.
     pub kind: IdentifierKind,
@@ -290,7 +296,7 @@ pub struct Identifier {
 }
 
 /// The scheme of an identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentifierKind {
     /// A DOI.
@@ -318,7 +324,8 @@ pub enum IdentifierKind {
 }
 
 /// A link.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Link {
     /// The URL as written.
     pub url: String,
@@ -330,7 +337,7 @@ pub struct Link {
 }
 
 /// What a link leads to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkPurpose {
     /// The full text, or the thing itself.
@@ -347,7 +354,8 @@ pub enum LinkPurpose {
 }
 
 /// Another work.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Related {
     /// How the resource is related to it, in the source's word (`isPartOf`, `IsSupplementTo`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -357,7 +365,8 @@ pub struct Related {
 }
 
 /// A language.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Language {
     /// As written by the source.
     pub text: String,
@@ -370,7 +379,8 @@ pub struct Language {
 }
 
 /// A subject heading or a keyword.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Subject {
     /// The scheme, such as `LCC`; a free keyword has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -386,7 +396,8 @@ pub struct Subject {
 }
 
 /// A text that may name its language.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Text {
     /// The text.
     pub text: String,
@@ -396,7 +407,8 @@ pub struct Text {
 }
 
 /// A licence or a statement of rights.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rights {
     /// Its name or text.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -407,7 +419,8 @@ pub struct Rights {
 }
 
 /// A publisher.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Publisher {
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -421,7 +434,8 @@ pub struct Publisher {
 }
 
 /// The degree that a thesis was written for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Degree {
     /// The degree's name, such as `Ph.D.`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -77,7 +77,8 @@ pub use changes::{ChangeFilter, Per};
 pub use clock::{Version, pause_left};
 pub use cluster::{
     Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering, Decision,
-    Judgement, Member, Rebuilt, RecentCluster, RecordId,
+    Imported, ImportedCluster, Judgement, Member, Origin, Rebuilt, RecentCluster, RecordId,
+    describe_metadata,
 };
 pub use days::{RunDay, day_of};
 pub use error::StoreError;

@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 17] = [
     HEALTH,
     SOURCE_VERSIONS,
     PROVIDER,
+    IMPORTED,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -612,6 +613,29 @@ SELECT CASE pass.kind WHEN 'identifiers' THEN 'reconcile' ELSE 'harvest' END, so
     count(*) FILTER (WHERE state = 'complete'), count(*) FILTER (WHERE state = 'incomplete'),
     count(*) FILTER (WHERE state = 'open' AND note <> 'stopped')
 FROM pass JOIN source ON source.id = source_id GROUP BY 1, 2, 3;
+";
+
+const IMPORTED: &str = "
+-- Programs whose clusters were imported.
+CREATE TABLE origin (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    imported_at INTEGER NOT NULL
+) STRICT;
+
+-- Imported clusters. They override every rule, and decisions of a person override them.
+CREATE TABLE imported (
+    record_id INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
+    origin_id INTEGER NOT NULL REFERENCES origin ON DELETE CASCADE,
+    cluster INTEGER NOT NULL,         -- one number for each cluster of the origin
+    PRIMARY KEY (record_id, origin_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX imported_cluster ON imported (origin_id, cluster);
+
+-- Records whose imported clusters have changed, and that are not clustered again yet.
+CREATE TABLE unclustered (
+    record_id INTEGER PRIMARY KEY REFERENCES record ON DELETE CASCADE
+) STRICT;
 ";
 
 const SOURCE_VERSIONS: &str = "

@@ -13,7 +13,7 @@ use crate::cli::table::printable;
 use crate::dedup::description::Description;
 use crate::dedup::explain::{Explanation, explain};
 use crate::dedup::rules::Verdict;
-use crate::store::{Cluster, Decision, Judgement, Member, Reader};
+use crate::store::{Cluster, Decision, ImportedCluster, Judgement, Member, Reader};
 
 /// Writes the cluster of a record, or of a name of a cluster, and why each member is in it.
 pub(super) fn one(
@@ -77,8 +77,10 @@ fn clusters(reader: &Reader, text: &str) -> anyhow::Result<Vec<Cluster>> {
 struct Told<'a> {
     cluster: &'a Cluster,
     preference: String,
-    /// Of each member the strongest reason to be with another one; `None` where people joined it.
+    /// Of each member the strongest reason to be with another one; `None` where people or an import joined it.
     reasons: Vec<(&'a Member, Option<(&'a Member, Explanation)>)>,
+    /// Of each member its imported clusters.
+    imported: Vec<(&'a Member, Vec<ImportedCluster>)>,
     decisions: Vec<Decision>,
 }
 
@@ -86,11 +88,13 @@ impl<'a> Told<'a> {
     fn read(reader: &Reader, cluster: &'a Cluster) -> anyhow::Result<Self> {
         let mut described = Vec::new();
         let mut decisions: Vec<Decision> = Vec::new();
+        let mut imported = Vec::new();
         for member in &cluster.members {
             described.push((
                 member,
                 reader.description(member.record)?.unwrap_or_default(),
             ));
+            imported.push((member, reader.imported_clusters(member.record)?));
             let new = reader.decisions(member.record)?;
             for new in new {
                 // Each stands with both of its records.
@@ -113,6 +117,7 @@ impl<'a> Told<'a> {
             cluster,
             preference: preference(&described, &reader.preferred_sources()?),
             reasons,
+            imported,
             decisions,
         })
     }
@@ -134,15 +139,32 @@ impl<'a> Told<'a> {
                         writeln!(out, "  {line}")?;
                     }
                 }
-                None => writeln!(out, "  by decision")?,
+                None => match self.origin_of(member) {
+                    Some((origin, other)) => {
+                        writeln!(out, "  with {}", name(other))?;
+                        writeln!(out, "  by the clusters of {}", printable(origin))?;
+                    }
+                    None => writeln!(out, "  by decision")?,
+                },
             }
         }
         write_decisions(&self.decisions, out)
     }
 
+    /// The origin that has a member and another one in one cluster, and this other one.
+    fn origin_of(&self, member: &Member) -> Option<(&str, &Member)> {
+        let (_, own) = self.imported.iter().find(|(other, _)| *other == member)?;
+        let others = || self.imported.iter().filter(|(other, _)| *other != member);
+        own.iter().find_map(|cluster| {
+            let joined = others().find(|(_, theirs)| cluster.joins(theirs) == Some(true));
+            joined.map(|(other, _)| (cluster.origin.as_str(), *other))
+        })
+    }
+
     fn as_value(&self) -> Value {
         let reasons = self.reasons.iter().map(|(member, reason)| {
             json!({
+                "origin": self.origin_of(member).map(|(origin, _)| origin),
                 "record": name(member),
                 "with": reason.as_ref().map(|(other, _)| name(other)),
                 "reason": reason.as_ref().map(|(_, explanation)| as_value(explanation)),
@@ -218,6 +240,7 @@ pub(super) fn pair(
     let explanation = explain(&described(&a)?, &described(&b)?, reader.versions()?);
     let mut decisions = reader.decisions(a.record)?;
     decisions.retain(|decision| [decision.a.record, decision.b.record].contains(&b.record));
+    let imported = imported(reader, &a, &b)?;
     let together = together(reader, &a, &b)?;
     if as_json {
         let value = json!({
@@ -226,6 +249,11 @@ pub(super) fn pair(
             "rules": as_value(&explanation),
             "unread": unread,
             "decisions": decisions,
+            "imported": imported.iter().map(|(by, joins)| json!({
+                "origin": by.origin,
+                "at": time(by.at),
+                "joins": joins,
+            })).collect::<Vec<_>>(),
             "one_cluster": together.is_none(),
             "apart_because": together.as_ref().map(Apart::to_string),
         });
@@ -240,11 +268,35 @@ pub(super) fn pair(
         )?;
     }
     write_decisions(&decisions, out)?;
+    for (by, joins) in &imported {
+        let works = if *joins { "one work" } else { "two works" };
+        let origin = printable(&by.origin);
+        writeln!(
+            out,
+            "imported: {works} by the clusters of {origin} at {}",
+            time(by.at)
+        )?;
+    }
     match together {
         None => writeln!(out, "they are in one cluster")?,
         Some(apart) => writeln!(out, "they are in two clusters: {apart}")?,
     }
     Ok(())
+}
+
+/// What imported clusters say about two records: of each origin that has both, whether they are one work.
+fn imported(
+    reader: &Reader,
+    a: &Member,
+    b: &Member,
+) -> anyhow::Result<Vec<(ImportedCluster, bool)>> {
+    let of_b = reader.imported_clusters(b.record)?;
+    let of_a = reader.imported_clusters(a.record)?.into_iter();
+    let both = of_a.filter_map(|cluster| {
+        let joins = cluster.joins(&of_b)?;
+        Some((cluster, joins))
+    });
+    Ok(both.collect())
 }
 
 /// The reason why two records are in different clusters.
@@ -300,6 +352,9 @@ fn together(reader: &Reader, a: &Member, b: &Member) -> anyhow::Result<Option<Ap
             if split.contains(&pair) {
                 return Ok(Some(Apart::Veto(name(x), name(y), "a decision")));
             }
+            if imported(reader, x, y)?.iter().any(|(_, joins)| !joins) {
+                return Ok(Some(Apart::Veto(name(x), name(y), "imported clusters")));
+            }
             let decision = explain(one, other, versions).decision;
             match decision.verdict() {
                 Verdict::Different => {
@@ -319,10 +374,7 @@ fn write_decisions(decisions: &[Decision], out: &mut impl Write) -> anyhow::Resu
             Judgement::Join => "joined",
             Judgement::Split => "split",
         };
-        let at = DateTime::from_timestamp_millis(decision.at).map_or_else(
-            || "?".to_owned(),
-            |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        );
+        let at = time(decision.at);
         writeln!(
             out,
             "decision: {} and {} {verb} by {} at {at}: {}",
@@ -333,6 +385,14 @@ fn write_decisions(decisions: &[Decision], out: &mut impl Write) -> anyhow::Resu
         )?;
     }
     Ok(())
+}
+
+/// A time in milliseconds since 1970, for people.
+fn time(at: i64) -> String {
+    DateTime::from_timestamp_millis(at).map_or_else(
+        || "?".to_owned(),
+        |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }
 
 fn as_value(explanation: &Explanation) -> Value {

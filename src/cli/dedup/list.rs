@@ -11,18 +11,11 @@ use crate::store::{ClusterFilter, ClusterState, Reader};
 /// Writes the clusters of two records or more: as JSON one per line, else with the members below.
 pub(super) fn clusters(
     reader: &Reader,
-    source: Option<&str>,
-    min_size: u32,
-    limit: Option<u32>,
+    filter: &ClusterFilter,
     as_json: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let filter = ClusterFilter {
-        source: source.map(str::to_owned),
-        min_size,
-        limit,
-    };
-    for cluster in reader.clusters(&filter)? {
+    for cluster in reader.clusters(filter)? {
         if as_json {
             let members = cluster
                 .members
@@ -67,10 +60,14 @@ pub(super) fn stats(reader: &Reader, as_json: bool, out: &mut impl Write) -> any
         ("names that lead to another", stats.redirects),
         ("decisions", stats.decisions),
     ];
-    let rows: Vec<Vec<String>> = numbers
+    let mut rows: Vec<Vec<String>> = numbers
         .iter()
         .map(|(what, number)| vec![(*what).to_owned(), number.to_string()])
         .collect();
+    for origin in &stats.origins {
+        let what = format!("clusters imported from {}", printable(&origin.name));
+        rows.push(vec![what, origin.clusters.to_string()]);
+    }
     let columns = [("deduplication", Align::Left), (state, Align::Right)];
     out.write_all(table::render(&columns, &rows).as_bytes())?;
     Ok(())

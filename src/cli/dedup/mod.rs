@@ -2,19 +2,24 @@
 
 mod explain;
 mod find;
+mod import;
 mod list;
 mod report;
+mod stream;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{ArgGroup, Subcommand};
 
-use super::exit::UsageError;
+use super::exit::{Exit, UsageError};
 use crate::config::Config;
+use crate::dedup::rules::Versions;
 use crate::dedup::score::{self, Truth};
-use crate::store::{ClusterState, Clustering, Judgement, Reader, RecordId, Store, StoreError};
+use crate::store::{
+    ClusterFilter, ClusterState, Clustering, Judgement, Reader, RecordId, Store, StoreError,
+};
 
 /// Arguments of `dedup`.
 #[derive(Debug, clap::Args)]
@@ -45,6 +50,9 @@ pub enum Action {
         /// Only those with a record of this source
         #[arg(long, value_name = "SOURCE")]
         source: Option<String>,
+        /// Only those with a record that this origin of imported clusters names
+        #[arg(long, value_name = "ORIGIN")]
+        origin: Option<String>,
         /// Only those with at least N records
         #[arg(long, value_name = "N", default_value_t = 2)]
         min_size: u32,
@@ -88,6 +96,33 @@ pub enum Action {
               conflicts_with_all = ["sample", "rule", "source", "seed", "out"])]
         judged: Option<PathBuf>,
     },
+    /// Take the clusters that another program found as decisions of a named origin
+    Import(import::ImportArgs),
+    /// Write the match keys and the description of each record; a filter of JSON lines
+    ///
+    /// Reads lines of harvestd export --format jsonl, or objects with source, identifier, metadata_prefix and
+    /// metadata. Writes record (SOURCE/IDENTIFIER), keys and description. Opens no store.
+    Keys,
+    /// Compare the records of each key, and write the pairs that match; a filter of JSON lines
+    ///
+    /// Reads objects with key, record and description. Lines with one key stand next to each other; more than 64 of
+    /// them give no pairs, as in a store. Writes a, b, rule and rank; the strongest rule has the lowest rank.
+    /// Opens no store.
+    Match {
+        /// What a preprint and the published article are: one work (together) or two (apart)
+        #[arg(long, value_name = "HOW", default_value = "together", value_parser = versions)]
+        versions: Versions,
+    },
+    /// Make clusters of the pairs that match; a filter of JSON lines
+    ///
+    /// Reads, for each connected component, its records as objects with component, record and description, and its
+    /// pairs with component, a, b and rank. Lines of one component stand next to each other. Writes the members of
+    /// clusters of two records or more, with cluster, source and identifier. Opens no store.
+    Cluster {
+        /// What a preprint and the published article are: one work (together) or two (apart)
+        #[arg(long, value_name = "HOW", default_value = "together", value_parser = versions)]
+        versions: Versions,
+    },
     /// Measure the rules on a labelled set of records
     #[command(group = ArgGroup::new("truth").required(true))]
     Score {
@@ -108,6 +143,21 @@ pub enum Action {
         #[arg(long, value_name = "N", default_value_t = 10)]
         worst: usize,
     },
+}
+
+impl Action {
+    /// Whether it is a filter of lines, which needs neither a configuration nor a store.
+    pub fn is_filter(&self) -> bool {
+        matches!(self, Self::Keys | Self::Match { .. } | Self::Cluster { .. })
+    }
+}
+
+fn versions(text: &str) -> Result<Versions, String> {
+    match text {
+        "together" => Ok(Versions::Together),
+        "apart" => Ok(Versions::Apart),
+        _ => Err("together or apart expected".to_owned()),
+    }
 }
 
 /// The reason of a decision, and its author.
@@ -133,6 +183,8 @@ const REBUILD_AT_ONCE: u64 = 250_000;
 /// If the store cannot be written.
 pub fn prepare(store: &Store, wanted: &Clustering, now_ms: i64) -> Result<(), StoreError> {
     if store.set_clustering(wanted)? != ClusterState::Due {
+        // An import may have been interrupted.
+        store.finish_imports(now_ms)?;
         return Ok(());
     }
     let sources = store.reader()?.sources()?;
@@ -157,7 +209,7 @@ pub fn prepare(store: &Store, wanted: &Clustering, now_ms: i64) -> Result<(), St
 }
 
 /// Runs the subcommand and writes the result to `out`; with `json` as JSON, except the report of
-/// `score`.
+/// `score`. Filters read standard input, and always write JSON.
 ///
 /// # Errors
 /// If there is no store, if a record is not in it, or if clusters are needed and out of date.
@@ -167,8 +219,28 @@ pub fn run(
     json: bool,
     now_ms: i64,
     out: &mut impl Write,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Exit> {
     match &args.action {
+        Action::Keys => stream::run(stream::Keys::default(), io::stdin().lock(), out),
+        Action::Match { versions } => {
+            stream::run(stream::Blocks::new(*versions), io::stdin().lock(), out)
+        }
+        Action::Cluster { versions } => {
+            stream::run(stream::Components::new(*versions), io::stdin().lock(), out)
+        }
+        action => with_store(action, config, json, now_ms, out).map(|()| Exit::Done),
+    }
+}
+
+fn with_store(
+    action: &Action,
+    config: &Config,
+    json: bool,
+    now_ms: i64,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match action {
+        Action::Keys | Action::Match { .. } | Action::Cluster { .. } => Ok(()),
         Action::Explain { records } => {
             let reader = Reader::open(&config.store)?;
             match records.as_slice() {
@@ -180,11 +252,18 @@ pub fn run(
         }
         Action::List {
             source,
+            origin,
             min_size,
             limit,
         } => {
             let reader = Reader::open(&config.store)?;
-            list::clusters(&reader, source.as_deref(), *min_size, *limit, json, out)
+            let filter = ClusterFilter {
+                source: source.clone(),
+                origin: origin.clone(),
+                min_size: *min_size,
+                limit: *limit,
+            };
+            list::clusters(&reader, &filter, json, out)
         }
         Action::Split { records, reason } => {
             let reader = Reader::open(&config.store)?;
@@ -198,6 +277,7 @@ pub fn run(
             report_not_joined(config, records, &found, out)
         }
         Action::Rebuild => rebuild(config, json, now_ms, out),
+        Action::Import(args) => import::run(args, config, json, now_ms, out),
         Action::Report {
             judged: Some(path), ..
         } => report::judged(path, json, out),

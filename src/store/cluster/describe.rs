@@ -50,6 +50,11 @@ pub(super) fn describe(metadata_prefix: &str, metadata: Option<&str>) -> PackedD
 pub(super) static EMPTY: LazyLock<Vec<u8>> =
     LazyLock::new(|| packed::pack(&Description::default()));
 
+/// The description that a store makes of metadata as received; `None` if no crosswalk reads it.
+pub fn describe_metadata(metadata_prefix: &str, metadata: &str) -> Option<Description> {
+    description(metadata_prefix, Some(metadata))
+}
+
 /// The description of metadata; `None` if no crosswalk reads it.
 pub(super) fn description(metadata_prefix: &str, metadata: Option<&str>) -> Option<Description> {
     let metadata = metadata.filter(|metadata| metadata.len() <= MOST_BYTES)?;

@@ -27,6 +27,7 @@ pub(super) struct Graph<'a, 'i> {
     connection: &'a Connection,
     index: &'i KeyIndex<'a>,
     has_decisions: bool,
+    has_imports: bool,
     versions: Versions,
     descriptions: HashMap<i64, Option<Arc<Description>>>,
     /// Holders by key; `None` for a key with too many holders to mean anything.
@@ -42,10 +43,14 @@ impl<'a, 'i> Graph<'a, 'i> {
         let has_decisions = connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM decision)")?
             .query_row([], |row| row.get(0))?;
+        let has_imports = connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM imported)")?
+            .query_row([], |row| row.get(0))?;
         Ok(Self {
             connection,
             index,
             has_decisions,
+            has_imports,
             versions: Stored::read(connection)?.versions,
             descriptions: HashMap::new(),
             holders: HashMap::new(),
@@ -63,9 +68,9 @@ impl<'a, 'i> Graph<'a, 'i> {
         self.versions
     }
 
-    /// Whether the store has any decision.
+    /// Whether the store has any decision of a person, or any imported cluster.
     pub(super) fn has_decisions(&self) -> bool {
-        self.has_decisions
+        self.has_decisions || self.has_imports
     }
 
     /// Sets the holders of a key, sorted: all of them, or more than [`KEY_CAP`].
@@ -112,7 +117,7 @@ impl<'a, 'i> Graph<'a, 'i> {
         Ok(found)
     }
 
-    /// The records of [`Graph::same`], and those that a decision joins with this one.
+    /// The records of [`Graph::same`], and those that a decision or an imported cluster joins with this one.
     pub(super) fn neighbours(&mut self, record: i64) -> rusqlite::Result<Vec<i64>> {
         let mut found: Vec<i64> = self.same(record)?.iter().map(|same| same.record).collect();
         if self.has_decisions && self.description(record)?.is_some() {
@@ -122,7 +127,38 @@ impl<'a, 'i> Graph<'a, 'i> {
                 }
             }
         }
+        if self.has_imports && self.description(record)?.is_some() {
+            for other in self.imported_with(record)? {
+                if self.description(other)?.is_some() {
+                    found.push(other);
+                }
+            }
+        }
         Ok(found)
+    }
+
+    /// The imported clusters of a record, as numbers of origin and cluster.
+    pub(super) fn imported(&self, record: i64) -> rusqlite::Result<Vec<(i64, i64)>> {
+        if !self.has_imports {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare_cached("SELECT origin_id, cluster FROM imported WHERE record_id = ?1")?
+            .query_map([record], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    }
+
+    /// The other records of its imported clusters.
+    fn imported_with(&self, record: i64) -> rusqlite::Result<Vec<i64>> {
+        self.connection
+            .prepare_cached(
+                "SELECT other.record_id FROM imported AS own
+                 JOIN imported AS other
+                     ON other.origin_id = own.origin_id AND other.cluster = own.cluster
+                 WHERE own.record_id = ?1 AND other.record_id <> ?1",
+            )?
+            .query_map([record], |row| row.get(0))?
+            .collect()
     }
 
     /// The decisions about a record.

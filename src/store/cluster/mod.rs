@@ -8,11 +8,13 @@
 //! - `naming`: members, names and ranks as rows
 //! - `rebuild`: the rebuild of all clusters; `renew`: of clusters that are up to date
 //! - `decide`: decisions of a person about pairs of records
+//! - `imports`: clusters that another program found
 //! - `read`: reading clusters
 
 mod decide;
 mod describe;
 mod graph;
+mod imports;
 mod keys;
 mod links;
 mod naming;
@@ -23,6 +25,8 @@ mod state;
 mod update;
 
 pub use decide::{Decision, Judgement};
+pub use describe::describe_metadata;
+pub use imports::{Imported, ImportedCluster, Origin};
 pub use read::{
     Cluster, ClusterFilter, ClusterName, ClusterStats, Member, RecentCluster, RecordId,
 };

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::describe;
+use super::imports::Origin;
 use super::state::{ClusterState, Stored};
 use crate::dedup::description::Description;
 use crate::dedup::rules::Versions;
@@ -83,6 +84,8 @@ pub struct RecentCluster {
 pub struct ClusterFilter {
     /// Only clusters with a record of this source.
     pub source: Option<String>,
+    /// Only clusters with a record that this origin of imported clusters names.
+    pub origin: Option<String>,
     /// The smallest size; less than 2 means 2.
     pub min_size: u32,
     /// The largest number of clusters.
@@ -110,6 +113,8 @@ pub struct ClusterStats {
     pub redirects: u64,
     /// Decisions.
     pub decisions: u64,
+    /// The origins of imported clusters.
+    pub origins: Vec<Origin>,
 }
 
 impl Reader {
@@ -181,11 +186,16 @@ impl Reader {
                         JOIN record ON record.id = cluster_member.record_id
                         JOIN source ON source.id = record.source_id
                         WHERE cluster_id = cluster.id AND source.name = ?2))
+                   AND (?4 IS NULL OR EXISTS (
+                        SELECT 1 FROM cluster_member
+                        JOIN imported ON imported.record_id = cluster_member.record_id
+                        JOIN origin ON origin.id = imported.origin_id
+                        WHERE cluster_id = cluster.id AND origin.name = ?4))
                  ORDER BY cluster.id LIMIT ?3",
             )?;
             let limit = filter.limit.map_or(-1, i64::from);
             let rows = statement.query_map(
-                params![filter.min_size.max(2), filter.source, limit],
+                params![filter.min_size.max(2), filter.source, limit, filter.origin],
                 |row| row.get(0),
             )?;
             rows.map(|row| cluster(connection, row?)).collect()
@@ -233,6 +243,7 @@ impl Reader {
 
     /// Counts clusters, even if they are not up to date.
     pub fn cluster_stats(&self) -> Result<ClusterStats, StoreError> {
+        let origins = self.origins()?;
         self.read("counting clusters", |connection| {
             let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
             let (live, described) = connection.query_row(
@@ -259,6 +270,7 @@ impl Reader {
                 across_sources,
                 redirects: number("SELECT count(*) FROM cluster_redirect")?,
                 decisions: number("SELECT count(*) FROM decision")?,
+                origins,
             })
         })
     }

@@ -30,6 +30,9 @@ pub(super) const CHUNK: usize = 2048;
 /// The records with a decision.
 pub(super) const DECIDED: &str = "SELECT a FROM decision UNION SELECT b FROM decision";
 
+/// The records with an imported cluster.
+pub(super) const IMPORTED: &str = "SELECT record_id FROM imported";
+
 /// The live records whose name another cluster keeps, and that are in no cluster.
 pub(super) const RETURNED: &str = "SELECT record_id FROM cluster WHERE generation = 0
     AND EXISTS (SELECT 1 FROM description WHERE description.record_id = cluster.record_id)
@@ -69,7 +72,7 @@ impl Store {
         if self.cluster_state()? == ClusterState::Current
             && let Some(renewed) = self.renew_clusters(now_ms, &mut progress)?
         {
-            return Ok(renewed);
+            return self.with_imports(renewed, now_ms);
         }
         // While clusters are not up to date, only another rebuild writes the token.
         let mut expected = None;
@@ -90,7 +93,14 @@ impl Store {
                 }),
             }
         };
-        rebuild(steps, now_ms, progress)
+        let rebuilt = rebuild(steps, now_ms, progress)?;
+        self.with_imports(rebuilt, now_ms)
+    }
+
+    /// Clusters again what imports have changed meanwhile.
+    fn with_imports(&self, rebuilt: Rebuilt, now_ms: i64) -> Result<Rebuilt, StoreError> {
+        let moved = rebuilt.moved + self.finish_imports(now_ms)?;
+        Ok(Rebuilt { moved, ..rebuilt })
     }
 }
 
@@ -116,10 +126,11 @@ fn rebuild<E>(
     Ok(rebuilt)
 }
 
-/// Deletes descriptions and keys. Returns the preferred sources, what versions of a work are, and the
+/// Deletes descriptions, keys and the list of what to cluster again. Returns the preferred sources, what versions of a work are, and the
 /// newest version of a record.
 fn clear(connection: &Connection) -> rusqlite::Result<(Vec<String>, Versions, i64)> {
-    for table in ["description", "match_key"] {
+    // All imported clusters are taken into account below; those of an import meanwhile come to the list again.
+    for table in ["description", "match_key", "unclustered"] {
         connection.execute(&format!("DELETE FROM {table}"), [])?;
     }
     connection.execute(
@@ -305,6 +316,7 @@ fn cluster_all<E>(
         cluster(connection, &[], emptied)?;
         let mut found = numbers(connection, "SELECT record_id FROM cluster_member")?;
         found.extend(numbers(connection, DECIDED)?);
+        found.extend(numbers(connection, IMPORTED)?);
         found.extend(numbers(connection, RETURNED)?);
         found.extend(sharing(connection)?);
         seeds = Vec::from_iter(found);

@@ -12,7 +12,7 @@ use super::describe::keys_of;
 use super::graph::{self, Graph};
 use super::keys::{self, KeyDifference, KeyRange};
 use super::rebuild::{
-    CHUNK, DECIDED, RETURNED, Rebuilt, Text, describe_batch, numbers, read_batch, sharing,
+    CHUNK, DECIDED, IMPORTED, RETURNED, Rebuilt, Text, describe_batch, numbers, read_batch, sharing,
 };
 use super::update::{ChangedRecord, Clusters, recluster, stamp_at};
 use crate::dedup::packed;
@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// Runs one step on clusters that are up to date. `None` if they are not.
-    fn on_current<T>(
+    pub(super) fn on_current<T>(
         &self,
         work: impl FnOnce(&Connection, &mut Clusters<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
@@ -155,6 +155,7 @@ impl Renewal<'_> {
         let seeds = self.reader.read(DOING, |connection| {
             let mut seeds = numbers(connection, "SELECT record_id FROM cluster_member")?;
             seeds.extend(numbers(connection, DECIDED)?);
+            seeds.extend(numbers(connection, IMPORTED)?);
             seeds.extend(numbers(connection, RETURNED)?);
             seeds.extend(sharing(connection)?);
             // Their keys are not in the table.

@@ -10,7 +10,7 @@ use super::graph::{self, Graph};
 use super::keys::{KeyIndex, RecentKeys};
 use super::naming::{self, Before};
 use super::state::{ClusterState, Stored};
-use crate::dedup::cluster::{Edge, Link, component, partition};
+use crate::dedup::cluster::{Assigned, Edge, Link, component, partition};
 use crate::dedup::description::Description;
 use crate::dedup::memory::KEY_CAP;
 use crate::dedup::packed;
@@ -335,7 +335,7 @@ fn group(
         .zip(0..)
         .collect();
     let mut descriptions = Vec::with_capacity(records.len());
-    let (mut edges, mut links) = (Vec::new(), Vec::new());
+    let (mut edges, mut links, mut assigned) = (Vec::new(), Vec::new(), Vec::new());
     for (member, a) in records.iter().zip(0..) {
         descriptions.push(graph.description(member.record)?.unwrap_or_default());
         for same in graph.same(member.record)?.iter() {
@@ -346,6 +346,13 @@ fn group(
                     b,
                 });
             }
+        }
+        for (origin, cluster) in graph.imported(member.record)? {
+            assigned.push(Assigned {
+                origin,
+                cluster,
+                record: a,
+            });
         }
         for tie in graph.decisions(member.record)? {
             if let Some(&b) = places.get(&tie.other).filter(|b| a < **b) {
@@ -358,7 +365,7 @@ fn group(
         }
     }
     let descriptions: Vec<&Description> = descriptions.iter().map(Arc::as_ref).collect();
-    Ok(partition(&descriptions, &edges, &links, graph.versions()).clusters)
+    Ok(partition(&descriptions, &edges, &links, &assigned, graph.versions()).clusters)
 }
 
 /// Gives each record a new version from `next`. Returns the number of records.
