@@ -3,7 +3,8 @@
 //! `cargo bench --bench provider [-- RECORDS]` stores RECORDS (1,000,000) articles of about 1,500 bytes of
 //! `oai_doaj`, starts the daemon, and reads everything as `oai_dc` with one connection. It prints records
 //! and megabytes a second, the daemon's largest resident memory, and how long pages take: the middle, the
-//! 99th percentile and the slowest, of all pages and of the first and last tenth.
+//! 99th percentile and the slowest, of all pages and of the first and last tenth. Each 5,000th record is in a
+//! set of its own, whose list is read too.
 
 mod common;
 
@@ -21,11 +22,16 @@ fn main() {
     let records: usize = number.next_back().unwrap_or(1_000_000);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("store.db");
-    common::fill(&path, records, RECORD_BYTES);
+    common::fill_with(&path, records, RECORD_BYTES, |number, record| {
+        if number % 5_000 == 0 {
+            record.header.set_specs.push("rare".to_owned());
+        }
+    });
     let (mut daemon, address) = start(folder.path());
     for prefix in ["oai_doaj", "oai_dc"] {
         read_all(&address, prefix, records);
     }
+    read_rare_set(&address);
     let stopped = Command::new("kill").arg(daemon.id().to_string()).status();
     assert!(
         stopped.is_ok_and(|status| status.success()),
@@ -110,6 +116,22 @@ fn read_all(address: &str, prefix: &str, records: usize) {
             at(0.99),
             at(1.0)
         );
+    }
+}
+
+/// Reads the list of the small set some times. The first time, the daemon looks through the whole source.
+fn read_rare_set(address: &str) {
+    let stream = TcpStream::connect(address).expect("the daemon listens");
+    let mut reader = BufReader::new(stream);
+    for what in ["first", "second", "third"] {
+        let begun = Instant::now();
+        let body = get(
+            &mut reader,
+            "verb=ListIdentifiers&metadataPrefix=oai_dc&set=bench:rare",
+        );
+        let found = memchr::memmem::find_iter(&body, b"<header>").count();
+        let took = begun.elapsed().as_secs_f64() * 1e3;
+        println!("small set, {what} page: {found} headers in {took:.1} ms");
     }
 }
 

@@ -140,10 +140,12 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
+            "DROP INDEX record_source_version;
+             DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
              DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              DROP TABLE provider; DROP TABLE source_set_list;
              DROP TABLE imported; DROP TABLE origin; DROP TABLE unclustered;
+             DROP TABLE set_name; DROP TABLE harvester;
              ALTER TABLE record DROP COLUMN former_list_id;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;
@@ -152,7 +154,6 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
              ALTER TABLE output ADD COLUMN error_at INTEGER;
              ALTER TABLE export ADD COLUMN last_error TEXT;
              ALTER TABLE export ADD COLUMN error_at INTEGER;
-             DROP INDEX record_source_version;
              DROP INDEX record_identifier; DROP TABLE match_key;
              CREATE TABLE match_keys (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);
              CREATE TABLE identifiers (part INTEGER PRIMARY KEY, entries BLOB NOT NULL);

@@ -1536,6 +1536,7 @@ fn remove_newest(connection: &rusqlite::Connection) {
              DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              DROP TABLE provider; DROP TABLE source_set_list;
              DROP TABLE imported; DROP TABLE origin; DROP TABLE unclustered;
+             DROP TABLE set_name; DROP TABLE harvester;
              ALTER TABLE record DROP COLUMN former_list_id;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;

@@ -27,12 +27,29 @@ const PAGE: usize = 1000;
 /// A store with the first `records` articles of the sample, of `bytes` each, as one pass would leave
 /// it.
 pub fn fill(path: &Path, records: usize, bytes: usize) {
+    fill_with(path, records, bytes, |_, _| {});
+}
+
+/// As [`fill`]; `alter` changes each record before it is stored, and gets its number too.
+pub fn fill_with(
+    path: &Path,
+    records: usize,
+    bytes: usize,
+    mut alter: impl FnMut(usize, &mut Record),
+) {
     let store = Arc::new(Store::open(path).expect("a store can be made"));
     let (mut packer, mut writer, step) = writer(&store);
-    let mut samples = articles(records, 1, Size::Bytes(bytes)).enumerate();
+    let mut samples =
+        articles(records, 1, Size::Bytes(bytes))
+            .enumerate()
+            .map(|(number, sample)| {
+                let mut record = record((number, sample));
+                alter(number, &mut record);
+                record
+            });
     let mut order = PageOrder::First { bound: None };
     loop {
-        let page: Vec<Record> = samples.by_ref().take(PAGE).map(record).collect();
+        let page: Vec<Record> = samples.by_ref().take(PAGE).collect();
         let ending = (page.len() < PAGE).then_some(Ending::Complete);
         let last = ending.is_some();
         let step = PageStep {

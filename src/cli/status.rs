@@ -15,8 +15,8 @@ use crate::harvest::gaps_in_words;
 use crate::oai::Granularity;
 use crate::output::OutputSettings;
 use crate::store::{
-    Export, Gap, HostPause, Job, JobKind, JobOutcome, Output, Pass, PassState, QuarantinedItem,
-    Reader, Source, StoreError, Traits, Warning, WarningKind, Window,
+    Export, Gap, Harvester, HostPause, Job, JobKind, JobOutcome, Output, Pass, PassState,
+    QuarantinedItem, Reader, Source, StoreError, Traits, Warning, WarningKind, Window,
 };
 
 /// Arguments of `status`.
@@ -104,6 +104,7 @@ pub fn run(
             "jobs": jobs,
             "conditions": reader.conditions()?,
             "hosts": hosts,
+            "provider": provider_as_value(&reader.harvesters()?, config),
         });
         writeln!(out, "{value}")?;
         return Ok(());
@@ -127,6 +128,7 @@ pub fn run(
     let mut parts = vec![
         outputs_as_text(&outputs(&reader, config)?, config, &jobs, screen),
         exports_as_text(&reader.exports()?, &jobs, screen),
+        harvesters_as_text(&reader.harvesters()?, screen),
         waiting(&hosts, now_ms, screen),
     ];
     let mut notices = String::new();
@@ -322,6 +324,82 @@ fn exports_as_text(exports: &[Export], jobs: &[Job], screen: Screen) -> String {
         .map(|export| failure(of_kind(jobs, JobKind::Export, &export.name), screen))
         .collect();
     failures + &fit(&columns, &rows, screen)
+}
+
+/// The clients of the OAI-PMH provider in the table; the JSON form has all.
+const MOST_HARVESTERS: usize = 10;
+
+/// Who harvests the OAI-PMH provider.
+fn harvesters_as_text(harvesters: &[Harvester], screen: Screen) -> String {
+    if harvesters.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        Column::left("harvester").cut(),
+        Column::right("requests"),
+        Column::right("errors").drop(2),
+        Column::right("records"),
+        Column::left("last list").drop(3).cut(),
+        Column::left("last request").drop(1),
+    ];
+    let rows: Vec<Vec<Cell>> = { harvesters.iter().take(MOST_HARVESTERS) }
+        .map(|harvester| {
+            let name = match harvester.client.as_str() {
+                "" => "others",
+                client => client,
+            };
+            vec![
+                name.into(),
+                harvester.requests.to_string().into(),
+                harvester.errors.to_string().into(),
+                harvester.items.to_string().into(),
+                last_list(harvester).into(),
+                instant(harvester.last_ms).into(),
+            ]
+        })
+        .collect();
+    let mut text = fit(&columns, &rows, screen);
+    if harvesters.len() > rows.len() {
+        let words = format!(
+            "{} of {} harvesters; --json has all",
+            rows.len(),
+            harvesters.len()
+        );
+        text.push_str(&screen.wrap(&words, 2));
+    }
+    text
+}
+
+/// How far a client has read its last list, in words.
+fn last_list(harvester: &Harvester) -> String {
+    let Some(page) = &harvester.last_page else {
+        return "none".to_owned();
+    };
+    let (verb, items) = (&page.verb, page.items);
+    match (&page.token, page.total) {
+        (None, _) => format!("{verb}: complete, {items}"),
+        (Some(_), Some(total)) => format!("{verb}: {items} of {total}"),
+        (Some(_), None) => format!("{verb}: {items} so far"),
+    }
+}
+
+fn provider_as_value(harvesters: &[Harvester], config: &Config) -> Value {
+    let clients: Vec<Value> = harvesters
+        .iter()
+        .map(|harvester| {
+            json!({
+                "client": harvester.client,
+                "requests": harvester.requests,
+                "errors": harvester.errors,
+                "items": harvester.items,
+                "verbs": harvester.verbs,
+                "first_at": instant(harvester.first_ms),
+                "last_at": instant(harvester.last_ms),
+                "last_page": harvester.last_page,
+            })
+        })
+        .collect();
+    json!({ "enabled": config.daemon.oai.is_some(), "clients": clients })
 }
 
 fn output_as_value(state: &OutputState) -> Value {

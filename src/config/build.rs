@@ -484,6 +484,8 @@ pub(crate) fn source(mut reader: Reader<'_>, contact: Option<&str>) -> Option<So
             pass,
             reconcile_max_percent: reader.get(&keys::RECONCILE_MAX_PERCENT),
         },
+        // The tables of the daemon decide.
+        reads_set_names: false,
         known_as: None,
     })
 }

@@ -317,9 +317,14 @@ fn check(
     let include = top.get(&keys::INCLUDE);
     let default_prefix = builder.single(Scope::Defaults).get(&keys::METADATA_PREFIX);
     let groups = tables.names(Scope::Group);
-    let sources = builder.sources(contact.as_deref());
+    let mut sources = builder.sources(contact.as_deref());
     let (dedup, enrich) = builder.dedup();
     let daemon = builder.daemon(contact.as_deref(), &dedup);
+    if let Some(oai) = &daemon.oai {
+        for source in &mut sources {
+            source.reads_set_names = oai.filter.shows(&source.name);
+        }
+    }
     let documents = builder.documents();
     let outputs = builder.outputs(&dedup, &enrich);
     let exports = builder.exports(&dedup, &enrich);

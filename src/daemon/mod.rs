@@ -104,6 +104,13 @@ pub async fn run(
     helpers.spawn(alert::run(Arc::clone(&store), Arc::clone(&registry)));
     helpers.spawn(search::follow(path.clone(), Arc::clone(&registry)));
     helpers.spawn(systemd::feed_watchdog(Arc::clone(&registry), path.clone()));
+    if oai.is_some() {
+        registry.usage().load(store.reader()?.harvesters()?);
+        helpers.spawn(usage::save_always(
+            Arc::clone(&store),
+            Arc::clone(&registry),
+        ));
+    }
     let provider = oai.map(|oai| {
         let connections = config_connections;
         let provider = http::Provider::new(Arc::clone(&registry), path.clone(), connections);
@@ -145,7 +152,11 @@ pub async fn run(
         tracing::warn!("ending the ticker: {error}");
     }
     helpers.shutdown().await;
-    if let Err(error) = store.optimize().and_then(|()| store.checkpoint()) {
+    let saved = registry.usage().save(&store, registry.now_ms());
+    if let Err(error) = saved
+        .and_then(|()| store.optimize())
+        .and_then(|()| store.checkpoint())
+    {
         tracing::warn!("{error}");
     }
     tracing::info!("stopped");

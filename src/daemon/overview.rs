@@ -152,6 +152,9 @@ pub(super) struct SourceView {
     pub(super) metadata_prefix: String,
     /// The sets; empty for all.
     pub(super) sets: Vec<String>,
+    /// What the repository calls these sets, as far as that is known.
+    #[serde(skip)]
+    pub(super) set_names: Vec<Option<String>>,
     /// Live records.
     pub(super) live_records: u64,
     /// Tombstones.
@@ -362,7 +365,11 @@ fn source_view(
     };
     let watermark = source.least_watermark().map(|least| least.datestamp);
     let gaps = reader.gaps(&source)?;
+    let set_names = { source.sets.iter() }
+        .map(|set| reader.set_name(source.id, set))
+        .collect::<Result<_, _>>()?;
     Ok(SourceView {
+        set_names,
         configured,
         pass,
         reconcile,

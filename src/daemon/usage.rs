@@ -1,11 +1,22 @@
-//! Who harvests the OAI-PMH provider, and what they got since the daemon started.
+//! Who harvests the OAI-PMH provider, and what they got.
+//!
+//! Clients are stored, so that `harvestd status` shows them, and a restart of the daemon forgets nobody.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::status::StatusRegistry;
 use crate::oai::request::Verb;
-use crate::provider::{Answer, ErrorCode, ListPage};
+use crate::provider::{Answer, ErrorCode};
+use crate::store::{HarvestedPage, Harvester, Store, StoreError};
+
+/// How often the clients are stored.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+/// A client that was away for longer is not told apart any more. Addresses are data of people.
+const FORGET_MS: i64 = 90 * 24 * 3600 * 1000;
 
 /// Clients that are told apart. Of more, the one that was away for longest is counted among the others.
 const MAX_CLIENTS: usize = 100;
@@ -13,16 +24,17 @@ const MAX_CLIENTS: usize = 100;
 /// What the provider has answered.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Usage {
-    /// Requests by verb and result; the verb is `None` if the request had no right one.
+    /// Requests since the daemon started, by verb and result; the verb is `None` if the request had no right
+    /// one.
     pub(super) requests: BTreeMap<(Option<&'static str>, Outcome), u64>,
-    /// Records and headers, by verb.
+    /// Records and headers since the daemon started, by verb.
     pub(super) items: BTreeMap<&'static str, u64>,
-    /// Bytes of answers, before compression.
+    /// Bytes of answers since the daemon started, before compression.
     pub(super) bytes: u64,
-    /// The clients, the last one first.
-    pub(super) clients: Vec<(IpAddr, ClientUsage)>,
+    /// The clients, the last one first, each since its first request.
+    pub(super) clients: Vec<Harvester>,
     /// Clients that are not told apart any more.
-    pub(super) others: ClientUsage,
+    pub(super) others: Harvester,
 }
 
 impl Usage {
@@ -61,23 +73,6 @@ impl Outcome {
     }
 }
 
-/// What one client got.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ClientUsage {
-    /// Requests.
-    pub(super) requests: u64,
-    /// Requests that were answered with an error, an empty list included.
-    pub(super) errors: u64,
-    /// Records and headers.
-    pub(super) items: u64,
-    /// Requests by verb.
-    pub(super) verbs: BTreeMap<&'static str, u64>,
-    /// When the last request came, in milliseconds since 1970.
-    pub(super) last_ms: i64,
-    /// The last page of a list.
-    pub(super) last_page: Option<(Verb, ListPage)>,
-}
-
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct UsageCounter(Mutex<Counters>);
@@ -85,14 +80,20 @@ pub(super) struct UsageCounter(Mutex<Counters>);
 #[derive(Debug, Default)]
 struct Counters {
     sums: Usage,
-    clients: HashMap<IpAddr, ClientUsage>,
+    clients: HashMap<String, Harvester>,
+    /// Whether something is not stored yet.
+    is_new: bool,
 }
 
 impl UsageCounter {
-    /// Counts a request of a client; `None` for a request without an answer of the protocol.
-    pub(super) fn count(&self, client: IpAddr, now_ms: i64, answer: Option<&Answer>) {
+    /// Counts a request of a client; `None` for a request without an answer of the protocol. `bytes` is the
+    /// size of the answer before compression.
+    pub(super) fn count(&self, client: IpAddr, now_ms: i64, answer: Option<(&Answer, usize)>) {
         let mut counters = self.lock();
-        let Counters { sums, clients } = &mut *counters;
+        counters.is_new = true;
+        let Counters { sums, clients, .. } = &mut *counters;
+        let bytes = answer.map_or(0, |(_, bytes)| bytes as u64);
+        let answer = answer.map(|(answer, _)| answer);
         let verb = answer.and_then(|answer| answer.verb);
         let outcome = match answer.map(|answer| answer.error) {
             None => Outcome::Unavailable,
@@ -103,23 +104,35 @@ impl UsageCounter {
             .requests
             .entry((verb.map(Verb::name), outcome))
             .or_default() += 1;
-        sums.bytes += answer.map_or(0, |answer| answer.body.len() as u64);
+        sums.bytes += bytes;
+        let client = client.to_string();
         if !clients.contains_key(&client) && clients.len() >= MAX_CLIENTS {
-            let oldest = clients.iter().min_by_key(|(_, usage)| usage.last_ms);
-            if let Some(oldest) = oldest.map(|(address, _)| *address)
+            let oldest = clients.values().min_by_key(|usage| usage.last_ms);
+            if let Some(oldest) = oldest.map(|oldest| oldest.client.clone())
                 && let Some(usage) = clients.remove(&oldest)
             {
-                sums.others.add(usage);
+                add(&mut sums.others, usage);
             }
         }
-        let usage = clients.entry(client).or_default();
+        let usage = clients
+            .entry(client)
+            .or_insert_with_key(|client| Harvester {
+                client: client.clone(),
+                first_ms: now_ms,
+                ..Harvester::default()
+            });
         usage.requests += 1;
         usage.errors += u64::from(outcome != Outcome::Answered);
         usage.last_ms = now_ms;
         if let Some(verb) = verb {
-            *usage.verbs.entry(verb.name()).or_default() += 1;
-            if let Some(page) = answer.and_then(|answer| answer.page) {
-                usage.last_page = Some((verb, page));
+            *usage.verbs.entry(verb.name().to_owned()).or_default() += 1;
+            if let Some(page) = answer.and_then(|answer| answer.page.as_ref()) {
+                usage.last_page = Some(HarvestedPage {
+                    verb: verb.name().to_owned(),
+                    items: page.cursor + page.items,
+                    total: page.total,
+                    token: page.token.clone(),
+                });
                 if verb != Verb::ListSets {
                     usage.items += page.items;
                     *sums.items.entry(verb.name()).or_default() += page.items;
@@ -135,14 +148,43 @@ impl UsageCounter {
     pub(super) fn usage(&self) -> Usage {
         let counters = self.lock();
         let mut usage = counters.sums.clone();
-        let clients = counters.clients.iter();
-        usage.clients = clients
-            .map(|(address, client)| (*address, client.clone()))
-            .collect();
+        usage.clients = counters.clients.values().cloned().collect();
         usage
             .clients
-            .sort_by_key(|(address, client)| (std::cmp::Reverse(client.last_ms), *address));
+            .sort_by(|a, b| (b.last_ms, &a.client).cmp(&(a.last_ms, &b.client)));
         usage
+    }
+
+    /// Takes over the clients of the last run.
+    pub(super) fn load(&self, known: Vec<Harvester>) {
+        let mut counters = self.lock();
+        for harvester in known {
+            if harvester.client.is_empty() {
+                counters.sums.others = harvester;
+            } else {
+                counters.clients.insert(harvester.client.clone(), harvester);
+            }
+        }
+    }
+
+    /// Stores the clients if one has asked since the last time.
+    pub(super) fn save(&self, store: &Store, now_ms: i64) -> Result<(), StoreError> {
+        let all = {
+            let mut counters = self.lock();
+            if !std::mem::take(&mut counters.is_new) {
+                return Ok(());
+            }
+            let Counters { sums, clients, .. } = &mut *counters;
+            let away = clients.extract_if(|_, usage| usage.last_ms < now_ms - FORGET_MS);
+            for (_, usage) in away {
+                add(&mut sums.others, usage);
+            }
+            let others = (sums.others.requests > 0).then(|| sums.others.clone());
+            clients.values().cloned().chain(others).collect::<Vec<_>>()
+        };
+        store
+            .put_harvesters(&all)
+            .inspect_err(|_| self.lock().is_new = true)
     }
 
     fn lock(&self) -> MutexGuard<'_, Counters> {
@@ -150,28 +192,45 @@ impl UsageCounter {
     }
 }
 
-impl ClientUsage {
-    fn add(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.errors += other.errors;
-        self.items += other.items;
-        for (verb, requests) in other.verbs {
-            *self.verbs.entry(verb).or_default() += requests;
+/// Stores the clients from time to time. Ends only with its task.
+pub(super) async fn save_always(store: Arc<Store>, registry: Arc<StatusRegistry>) {
+    loop {
+        tokio::time::sleep(SAVE_EVERY).await;
+        let (store, registry) = (Arc::clone(&store), Arc::clone(&registry));
+        let save = move || registry.usage().save(&store, registry.now_ms());
+        match tokio::task::spawn_blocking(save).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("{error}"),
+            Err(error) => tracing::error!("storing who harvests: {error}"),
         }
-        if other.last_ms >= self.last_ms {
-            self.last_ms = other.last_ms;
-            self.last_page = other.last_page;
-        }
+    }
+}
+
+/// Adds a client to those that are not told apart.
+fn add(others: &mut Harvester, other: Harvester) {
+    if others.requests == 0 || other.first_ms < others.first_ms {
+        others.first_ms = other.first_ms;
+    }
+    others.requests += other.requests;
+    others.errors += other.errors;
+    others.items += other.items;
+    for (verb, requests) in other.verbs {
+        *others.verbs.entry(verb).or_default() += requests;
+    }
+    if other.last_ms >= others.last_ms {
+        others.last_ms = other.last_ms;
+        others.last_page = other.last_page;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::ListPage;
 
     fn answer(error: Option<ErrorCode>, items: u64) -> Answer {
         Answer {
-            body: vec![0; 10],
+            body: Vec::new(),
             verb: Some(Verb::ListRecords),
             error,
             page: error.is_none().then_some(ListPage {
@@ -186,18 +245,22 @@ mod tests {
         let counter = UsageCounter::default();
         let client = |number: u8| IpAddr::from([10, 0, 0, number]);
         for number in 0..=100 {
-            counter.count(client(number), i64::from(number), Some(&answer(None, 5)));
+            counter.count(
+                client(number),
+                i64::from(number),
+                Some((&answer(None, 5), 10)),
+            );
         }
         counter.count(
             client(100),
             200,
-            Some(&answer(Some(ErrorCode::NoRecordsMatch), 0)),
+            Some((&answer(Some(ErrorCode::NoRecordsMatch), 0), 10)),
         );
         counter.count(client(100), 201, None);
         let usage = counter.usage();
         assert_eq!(usage.clients.len(), MAX_CLIENTS);
-        assert_eq!(usage.clients[0].0, client(100));
-        let last = &usage.clients[0].1;
+        let last = &usage.clients[0];
+        assert_eq!(last.client, "10.0.0.100");
         assert_eq!((last.requests, last.errors, last.items), (3, 2, 5));
         assert_eq!(
             (usage.others.requests, usage.others.items),
@@ -215,5 +278,39 @@ mod tests {
             results,
             [("unavailable", 1), ("ok", 101), ("noRecordsMatch", 1)]
         );
+    }
+
+    #[test]
+    fn the_next_daemon_goes_on_counting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let first = UsageCounter::default();
+        let client = |number: u8| IpAddr::from([10, 0, 0, number]);
+        first.count(client(1), 100, Some((&answer(None, 5), 10)));
+        first.count(client(2), 200, Some((&answer(None, 7), 10)));
+        first.save(&store, 300).unwrap();
+        let next = UsageCounter::default();
+        next.load(store.reader().unwrap().harvesters().unwrap());
+        next.count(client(1), FORGET_MS + 150, None);
+        // The other one was away for too long.
+        next.save(&store, FORGET_MS + 250).unwrap();
+        let known = store.reader().unwrap().harvesters().unwrap();
+        let told: Vec<_> = known
+            .iter()
+            .map(|one| {
+                (
+                    one.client.as_str(),
+                    one.requests,
+                    one.errors,
+                    one.items,
+                    one.first_ms,
+                )
+            })
+            .collect();
+        assert_eq!(told, [("10.0.0.1", 2, 1, 5, 100), ("", 1, 0, 7, 200)]);
+        // Nothing is written without need.
+        store.put_harvesters(&[]).unwrap();
+        next.save(&store, FORGET_MS + 250).unwrap();
+        assert!(store.reader().unwrap().harvesters().unwrap().is_empty());
     }
 }

@@ -18,6 +18,7 @@ use super::plan::{Plan, RunOptions, plan};
 use super::progress::Event;
 use super::requester::host;
 use super::run::{Halt, LIMIT_REACHED, Run};
+use super::set_names::read_set_names;
 use super::settings::SourceSettings;
 use crate::end::End;
 use crate::http::ClientSettings;
@@ -236,8 +237,12 @@ async fn lock_and_read<T: Transport>(
 ) -> Result<(), Halt> {
     let _lock = run.begin().await?;
     let read = read_passes(run, options.clone()).await;
-    if let Err(Halt::Unreached(_)) = &read {
-        blocking(|| run.context.store.remove_source(&run.settings.name))?;
+    match &read {
+        Err(Halt::Unreached(_)) => {
+            blocking(|| run.context.store.remove_source(&run.settings.name))?;
+        }
+        Ok(()) | Err(Halt::GapsLeft(_)) => read_set_names(run).await?,
+        Err(_) => {}
     }
     read
 }

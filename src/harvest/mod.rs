@@ -12,6 +12,7 @@
 //! - `plan`: the next pass over a source (pure)
 //! - `run`: what one run over a source knows and may still do
 //! - `pass`: reads the windows of a pass, recovers those that fail, and finishes the pass
+//! - `set_names`: what the repository calls its sets
 //! - `list_identifiers`: a pass over identifiers alone
 //! - `requester`: one request, with its retries and pauses
 //! - `commit`: stores steps while the next page is fetched
@@ -52,6 +53,7 @@ mod request_form;
 mod requester;
 mod resume;
 mod run;
+mod set_names;
 pub mod settings;
 mod span;
 mod watermark;

@@ -48,6 +48,8 @@ pub struct SourceSettings {
     pub assume: Vec<Assumption>,
     /// When the daemon harvests it and looks for records that disappeared.
     pub schedule: SourceSchedule,
+    /// Whether the names of the repository's sets are read: the OAI-PMH provider shows them.
+    pub reads_set_names: bool,
     /// The URL that the store keeps in place of the real one. Only the demo repository needs it, since
     /// its port differs in each run.
     pub known_as: Option<String>,
@@ -75,6 +77,7 @@ impl SourceSettings {
             granularity: None,
             assume: Vec::new(),
             schedule: SourceSchedule::default(),
+            reads_set_names: false,
             known_as: None,
         }
     }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::arguments::{self, Pairs, Request, Selection, Start};
 use super::error::{ErrorCode, OaiError};
 use super::formats::{self, Writing};
+use super::page::{Page, Room};
 use super::settings::ProviderSettings;
 use super::token::Token;
 use super::{sets, xml};
@@ -12,7 +13,8 @@ use crate::oai::Datestamp;
 use crate::oai::request::Verb;
 use crate::output::xml::push_element;
 use crate::store::{
-    Reader, Served, ServedRecord, ServedSource, ServingState, StoreError, StoredRecord, Version,
+    Reader, Served, ServedRecord, ServedSource, ServingState, SetMap, StoreError, StoredRecord,
+    Version, with_ancestors,
 };
 
 /// A page of records ends when it has so many bytes, also if it has fewer records than it could have.
@@ -31,6 +33,8 @@ pub struct Repository<'a> {
     pub settings: &'a ProviderSettings,
     /// The URL that requests are sent to.
     pub base_url: &'a str,
+    /// Where records of sets are. One map serves all requests.
+    pub set_map: &'a SetMap,
 }
 
 /// An answer.
@@ -47,7 +51,7 @@ pub struct Answer {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListPage {
     /// Records, headers or sets on it.
     pub items: u64,
@@ -57,6 +61,8 @@ pub struct ListPage {
     pub total: Option<u64>,
     /// Whether it is the last page.
     pub is_last: bool,
+    /// The resumption token on it; `None` on the last page.
+    pub token: Option<String>,
 }
 
 /// Why there is no answer, or which error is one.
@@ -206,14 +212,18 @@ impl Repository<'_> {
         let mut all: Vec<(String, String)> = Vec::new();
         for source in reader.served_sources(&self.settings.filter)? {
             let name = &source.name;
-            all.push((sets::set_spec(name, None), name.clone()));
+            let own_name = source.repository_name.as_ref().unwrap_or(name);
+            all.push((sets::set_spec(name, None), own_name.clone()));
             let specs = reader.sets_of(name)?;
+            let known = reader.set_names(name)?;
             let limit = self.settings.filter.sets.get(name);
-            for spec in specs.iter().flat_map(|spec| sets::with_ancestors(spec)) {
+            for spec in specs.iter().flat_map(|spec| with_ancestors(spec)) {
                 let is_shown =
                     limit.is_none_or(|sets| sets.iter().any(|set| is_related(spec, set)));
                 if is_shown {
-                    all.push((sets::set_spec(name, Some(spec)), format!("{name}: {spec}")));
+                    let title = known.get(spec).cloned();
+                    let title = title.unwrap_or_else(|| format!("{name}: {spec}"));
+                    all.push((sets::set_spec(name, Some(spec)), title));
                 }
             }
         }
@@ -229,7 +239,7 @@ impl Repository<'_> {
             let message = "the repository has no sets yet";
             return Err(match token {
                 Some(_) => OaiError::new(ErrorCode::BadResumptionToken, "the list has ended"),
-                None => OaiError::new(ErrorCode::NoRecordsMatch, message),
+                None => OaiError::new(ErrorCode::NoSetHierarchy, message),
             }
             .into());
         };
@@ -253,9 +263,10 @@ impl Repository<'_> {
             settings,
             last_set: Some(last.clone()),
         });
+        let next = next.map(|next| next.write(state));
         if next.is_some() || token.is_some() {
-            let text = next.map(|next| next.write(state)).unwrap_or_default();
-            xml::push_token(out, &text, cursor, Some(total));
+            let text = next.as_deref().unwrap_or_default();
+            xml::push_token(out, text, cursor, Some(total));
         }
         out.extend_from_slice(b"</ListSets>");
         Ok(ListPage {
@@ -263,6 +274,7 @@ impl Repository<'_> {
             cursor,
             total: Some(total),
             is_last,
+            token: next,
         })
     }
 
@@ -346,6 +358,7 @@ impl Repository<'_> {
             source,
             set: set.as_deref(),
             metadata_prefix: (!is_written).then_some(prefix.as_str()),
+            set_map: Some(self.set_map),
         };
         let total = match is_continued {
             true => place.total,
@@ -362,7 +375,6 @@ impl Repository<'_> {
         let mut page = ListPage {
             cursor: place.cursor,
             total,
-            is_last: true,
             ..ListPage::default()
         };
         let element = if whole {
@@ -371,32 +383,30 @@ impl Repository<'_> {
             "ListIdentifiers"
         };
         out.extend_from_slice(format!("<{element}>\n").as_bytes());
-        let begin = out.len();
-        let mut last = place.after;
-        let walk = |span, page: &mut ListPage, last: &mut Version, out: &mut Vec<u8>| {
-            reader.served(served, span, content, |item| {
-                let version = item.record.version;
-                let is_full = page.items >= self.settings.page_size as u64
-                    || out.len() - begin >= MAX_PAGE_BYTES;
-                if is_full && version > *last {
-                    page.is_last = false;
-                    return ControlFlow::Break(());
-                }
-                if let Some(writing) = writing(&item.record) {
-                    self.push_item(&item, writing, place.set.as_deref(), &sources, whole, out);
-                    page.items += 1;
-                    *last = version;
-                }
-                ControlFlow::Continue(())
-            })
+        let write = |item: &ServedRecord, writing: Writing, out: &mut Vec<u8>| {
+            self.push_item(item, writing, place.set.as_deref(), &sources, whole, out);
         };
-        walk((place.after, place.upto), &mut page, &mut last, out)?;
-        if is_continued && page.items == 0 {
+        let room = Room {
+            items: self.settings.page_size,
+            bytes: MAX_PAGE_BYTES,
+        };
+        let mut filling = Page::new(room, place.after, &write, content, out);
+        let mut walk = |span| {
+            reader.served(served, span, content, |item| match writing(&item.record) {
+                Some(writing) => filling.add(item, writing),
+                None => ControlFlow::Continue(()),
+            })?;
+            filling.flush();
+            Ok::<_, StoreError>((filling.items, filling.last, !filling.has_more))
+        };
+        let (mut items, mut last, mut is_last) = walk((place.after, place.upto))?;
+        if is_continued && items == 0 {
             // All records of the rest have changed since the token was given, and a page must not be
             // empty. They are in the next list too.
-            walk((place.upto, state.newest), &mut page, &mut last, out)?;
-            page.is_last = true;
+            (items, last, _) = walk((place.upto, state.newest))?;
+            is_last = true;
         }
+        (page.items, page.is_last) = (items as u64, is_last);
         if page.items == 0 {
             return Err(nothing().into());
         }
@@ -407,11 +417,9 @@ impl Repository<'_> {
                 total,
                 ..place.clone()
             };
-            let text = match page.is_last {
-                true => String::new(),
-                false => next.write(state),
-            };
-            xml::push_token(out, &text, place.cursor, total);
+            page.token = (!page.is_last).then(|| next.write(state));
+            let text = page.token.as_deref().unwrap_or_default();
+            xml::push_token(out, text, place.cursor, total);
         }
         out.extend_from_slice(format!("</{element}>").as_bytes());
         Ok(page)

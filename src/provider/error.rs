@@ -19,6 +19,8 @@ pub enum ErrorCode {
     NoRecordsMatch,
     /// The item has no formats.
     NoMetadataFormats,
+    /// There are no sets.
+    NoSetHierarchy,
 }
 
 impl ErrorCode {
@@ -32,6 +34,7 @@ impl ErrorCode {
             Self::IdDoesNotExist => "idDoesNotExist",
             Self::NoRecordsMatch => "noRecordsMatch",
             Self::NoMetadataFormats => "noMetadataFormats",
+            Self::NoSetHierarchy => "noSetHierarchy",
         }
     }
 

@@ -6,6 +6,7 @@
 //! - `token`: resumption tokens, which carry the state of a list
 //! - `sets`: sources and their sets as sets of the repository
 //! - `formats`: the metadata formats, and records in them
+//! - `page`: filling a page of a list
 //! - `xml`: writing the elements of an answer
 //! - `answer`: from a request to an answer
 //!
@@ -17,6 +18,7 @@ mod answer;
 mod arguments;
 mod error;
 mod formats;
+mod page;
 mod sets;
 mod settings;
 mod token;

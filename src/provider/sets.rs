@@ -65,12 +65,6 @@ fn decode(part: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A setSpec and the setSpecs above it, the highest first.
-pub(super) fn with_ancestors(spec: &str) -> impl Iterator<Item = &str> {
-    let ends = spec.match_indices(':').map(|(at, _)| at);
-    ends.chain([spec.len()]).map(|end| &spec[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -101,12 +95,6 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn ancestors_come_first() {
-        let all: Vec<&str> = with_ancestors("a:b:c").collect();
-        assert_eq!(all, ["a", "a:b", "a:b:c"]);
     }
 
     proptest! {

@@ -46,6 +46,13 @@ impl ChangeFilter {
         !(self.sources.is_empty() && self.sets.is_empty())
     }
 
+    /// Whether a reader gets records of this source.
+    pub fn shows(&self, source: &str) -> bool {
+        !self.is_limited()
+            || self.sources.iter().any(|named| named == source)
+            || self.sets.contains_key(source)
+    }
+
     /// Whether an identifier means the same record in these two sources.
     pub(super) fn is_one_id_space(&self, a: &str, b: &str) -> bool {
         self.id_spaces.get(a) == self.id_spaces.get(b)

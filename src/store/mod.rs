@@ -13,12 +13,14 @@
 //! - `quarantine`: items that could not become records
 //! - `payload`: compression of metadata
 //! - `records`: reading single records; `changes`: the change feed
-//! - `selection`: which records a reader gets; `serving`: what the store shows as a repository
+//! - `selection`: which records a reader gets; `serving`: what the store shows as a repository;
+//!   `set_map`: where records of a set are
 //! - `cluster`: which records describe one work
 //! - `sources`: sources, watermarks, traits, warnings
+//! - `set_names`: what repositories call their sets
 //! - `disappeared`: records that a full list did not show
 //! - `forget`: removing what is known of a source
-//! - `hosts`: pauses of hosts
+//! - `hosts`: pauses of hosts; `harvesters`: who harvests the OAI-PMH provider
 //! - `days`: what each day brought to sources and jobs; `board`: the list of sources for pages
 //! - `jobs`: the plan and the last run of each pass, reconcile, push and export
 //! - `outputs`: positions of outputs, and rejected documents
@@ -42,6 +44,7 @@ mod error;
 mod exports;
 mod forget;
 mod gaps;
+mod harvesters;
 mod hosts;
 mod jobs;
 mod ledger;
@@ -62,6 +65,8 @@ mod schema;
 mod search;
 mod selection;
 mod serving;
+mod set_map;
+mod set_names;
 mod settle;
 mod sources;
 mod step;
@@ -84,6 +89,7 @@ pub use days::{RunDay, day_of};
 pub use error::StoreError;
 pub use exports::{Export, ExportRun};
 pub use forget::Removed;
+pub use harvesters::{HarvestedPage, Harvester};
 pub use hosts::HostPause;
 pub use jobs::{Health, Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Runner};
 pub use ledger::{
@@ -102,6 +108,7 @@ pub use report::PeriodTotals;
 pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use serving::{Served, ServedRecord, ServedSource, ServingClock, ServingState};
+pub use set_map::{SetMap, with_ancestors};
 pub use sources::{
     Head, Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark,
 };

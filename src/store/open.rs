@@ -1,5 +1,6 @@
 //! Opening, creating and checking the store file; write transactions and readers.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -10,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 
 use super::cluster::RecentKeys;
+use super::payload::Decompressor;
 use super::{StoreError, schema};
 use crate::files;
 
@@ -94,6 +96,8 @@ impl Cached for Connection {
 pub struct Reader {
     pub(super) path: PathBuf,
     pub(super) connection: Connection,
+    /// Kept between lists: a dictionary takes time to prepare.
+    pub(super) decompressor: RefCell<Decompressor>,
 }
 
 impl Store {
@@ -393,6 +397,7 @@ impl Reader {
         Ok(Self {
             path: path.to_owned(),
             connection,
+            decompressor: RefCell::default(),
         })
     }
 

@@ -247,6 +247,13 @@ pub(super) struct Decompressor {
     by_dictionary: HashMap<i64, bulk::Decompressor<'static>>,
 }
 
+impl std::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let dictionaries = self.by_dictionary.keys().collect::<Vec<_>>();
+        f.debug_tuple("Decompressor").field(&dictionaries).finish()
+    }
+}
+
 impl Decompressor {
     /// The text of `bytes`.
     pub(super) fn decompress(

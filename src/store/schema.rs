@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -29,6 +29,7 @@ const MIGRATIONS: [&str; 18] = [
     SOURCE_VERSIONS,
     PROVIDER,
     IMPORTED,
+    SERVED,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -662,6 +663,32 @@ CREATE TABLE provider (
     signing_key BLOB NOT NULL         -- 32 random bytes
 ) STRICT;
 INSERT INTO provider VALUES (1, randomblob(16), randomblob(32));
+";
+
+const SERVED: &str = "
+-- What repositories call their sets.
+CREATE TABLE set_name (
+    source_id INTEGER NOT NULL REFERENCES source ON DELETE CASCADE,
+    set_spec TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (source_id, set_spec)
+) STRICT, WITHOUT ROWID;
+
+-- Who harvests the OAI-PMH provider.
+CREATE TABLE harvester (
+    client TEXT PRIMARY KEY,          -- an address or its network; '' for all that are not told apart
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    items INTEGER NOT NULL,
+    verbs TEXT NOT NULL,              -- JSON object: requests by verb
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    last_page TEXT                    -- JSON; the last page of a list
+) STRICT, WITHOUT ROWID;
+
+-- Lists of sets read this index alone.
+DROP INDEX record_source_version;
+CREATE INDEX record_source_version ON record (source_id, version, set_list_id, former_list_id);
 ";
 
 /// Creates the tables of schema 9 in an empty file.

@@ -1,19 +1,19 @@
 //! What the store shows as an OAI-PMH repository: records by version, for a source, a set or everything.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Statement, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 
 use super::open::{Cached, open_for_writing};
 use super::payload::Decompressor;
 use super::records::{COLUMNS, JOINS, from_row, withhold};
 use super::selection::is_within;
 use super::upkeep::PRUNED_TO;
-use super::{ChangeFilter, Per, Reader, StoreError, StoredRecord, Version};
+use super::{ChangeFilter, Per, Reader, SetMap, SourceId, StoreError, StoredRecord, Version};
 
 /// The last second that a response has named as its time, by its key in `meta`.
 const SHOWN_SECOND: &str = "shown_second";
@@ -63,6 +63,8 @@ pub struct Served<'a> {
     pub set: Option<&'a str>,
     /// Only sources with this metadata format.
     pub metadata_prefix: Option<&'a str>,
+    /// Where records of sets are; without it, all records of the sources are looked at.
+    pub set_map: Option<&'a SetMap>,
 }
 
 /// A source as the repository shows it.
@@ -74,6 +76,8 @@ pub struct ServedSource {
     pub base_url: String,
     /// The metadata format.
     pub metadata_prefix: String,
+    /// What its repository calls itself.
+    pub repository_name: Option<String>,
 }
 
 /// A record of the repository.
@@ -213,24 +217,33 @@ impl<'a> Standings<'a> {
 impl Served<'_> {
     /// Whether the repository shows records of a source at all.
     fn has(&self, name: &str, metadata_prefix: &str) -> bool {
-        shows(self.filter, name)
+        self.filter.shows(name)
             && self.source.is_none_or(|source| source == name)
             && self
                 .metadata_prefix
                 .is_none_or(|prefix| prefix == metadata_prefix)
     }
 
+    /// The parts of a span of versions in which records of a source can belong to the list.
+    fn spans(
+        &self,
+        connection: &Connection,
+        source: SourceId,
+        name: &str,
+        (after, upto): (Version, Version),
+    ) -> rusqlite::Result<Vec<(i64, i64)>> {
+        let asked = self.set.map(|set| vec![set.to_owned()]);
+        let sets = asked.as_ref().or_else(|| self.filter.sets.get(name));
+        match self.set_map.zip(sets) {
+            Some((map, sets)) => map.spans(connection, source, sets, (after.0, upto.0)),
+            None => Ok(vec![(after.0, upto.0)]),
+        }
+    }
+
     /// Whether every record of the sources belongs to the list.
     fn has_whole_sources(&self) -> bool {
         self.filter.sets.is_empty() && self.set.is_none()
     }
-}
-
-/// Whether a repository with this filter shows records of a source.
-fn shows(filter: &ChangeFilter, name: &str) -> bool {
-    !filter.is_limited()
-        || filter.sources.iter().any(|source| source == name)
-        || filter.sets.contains_key(name)
 }
 
 impl Reader {
@@ -282,13 +295,13 @@ impl Reader {
         if served.filter.per == Per::Cluster {
             return self.served_works(served, (after, upto), each);
         }
-        self.read("listing records", |connection| {
+        let mut decompressor = self.decompressor.take();
+        let read = self.read("listing records", |connection| {
             let (sources, all) = chosen(connection, &served)?;
             if sources.is_empty() {
                 return Ok(());
             }
             let mut standings = Standings::new(served);
-            let mut decompressor = Decompressor::default();
             let (columns, joins) = match content {
                 true => (COLUMNS, JOINS),
                 false => (BARE_COLUMNS, BARE_JOINS),
@@ -326,8 +339,16 @@ impl Reader {
             let mut whole = connection.prepare_cached(&format!(
                 "SELECT {columns}, {is_second} FROM record {joins} WHERE record.id = ?1"
             ))?;
-            let ids: Vec<i64> = sources.iter().map(|(id, _)| *id).collect();
-            by_version(connection, &ids, (after, upto), |key| {
+            let mut entries = Vec::with_capacity(sources.len());
+            for (id, name) in &sources {
+                let spans = served.spans(connection, SourceId(*id), name, (after, upto))?;
+                entries.push(Entries {
+                    source: *id,
+                    spans: spans.into(),
+                    batch: VecDeque::new(),
+                });
+            }
+            by_version(connection, entries, |key| {
                 let name = names[&key.source];
                 let standing = standings.of(connection, name, key.set_list, key.former)?;
                 if standing == Standing::Never {
@@ -344,7 +365,9 @@ impl Reader {
                 }
                 Ok(each(record))
             })
-        })
+        });
+        self.decompressor.replace(decompressor);
+        read
     }
 
     /// [`Self::served`] with [`Per::Cluster`], from the change feed.
@@ -354,21 +377,41 @@ impl Reader {
         span: (Version, Version),
         mut each: impl FnMut(ServedRecord) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let mut standings = Standings::new(served);
-        let mut failed = None;
-        self.changes_between(served.filter, span, |record| {
-            if !served.has(&record.source, &record.metadata_prefix) {
-                return ControlFlow::Continue(());
-            }
-            match stand(&self.connection, &mut standings, record) {
-                Ok(Some(record)) => each(record),
-                Ok(None) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
+        // A change of a record elsewhere can be one of an item.
+        let is_own = !served.filter.is_linked();
+        let spans = match served.source.filter(|_| is_own && served.set.is_some()) {
+            Some(name) => self.read("looking for records of a set", |connection| {
+                let (sources, _) = chosen(connection, &served)?;
+                match sources.iter().find(|(_, own)| own == name) {
+                    Some((id, name)) => served.spans(connection, SourceId(*id), name, span),
+                    None => Ok(Vec::new()),
                 }
+            })?,
+            None => vec![(span.0.0, span.1.0)],
+        };
+        let mut standings = Standings::new(served);
+        let (mut failed, mut has_ended) = (None, false);
+        for (after, upto) in spans {
+            let span = (Version(after), Version(upto));
+            self.changes_between(served.filter, span, |record| {
+                if !served.has(&record.source, &record.metadata_prefix) {
+                    return ControlFlow::Continue(());
+                }
+                let flow = match stand(&self.connection, &mut standings, record) {
+                    Ok(Some(record)) => each(record),
+                    Ok(None) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        failed = Some(error);
+                        ControlFlow::Break(())
+                    }
+                };
+                has_ended |= flow.is_break();
+                flow
+            })?;
+            if has_ended {
+                break;
             }
-        })?;
+        }
         match failed {
             Some(error) => Err(StoreError::from_sqlite(
                 &self.path,
@@ -390,6 +433,7 @@ impl Reader {
             source: None,
             set: None,
             metadata_prefix: None,
+            set_map: None,
         };
         let records = self.find_items(identifier, filter)?;
         self.read("reading a record", |connection| {
@@ -428,16 +472,18 @@ impl Reader {
     pub fn served_sources(&self, filter: &ChangeFilter) -> Result<Vec<ServedSource>, StoreError> {
         self.read("reading sources", |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT name, base_url, metadata_prefix FROM source ORDER BY name",
+                "SELECT name, base_url, metadata_prefix, traits ->> 'repository_name' FROM source
+                 ORDER BY name",
             )?;
             let mut rows = statement.query([])?;
             let mut sources = Vec::new();
             while let Some(row) = rows.next()? {
-                if shows(filter, row.get_ref(0)?.as_str()?) {
+                if filter.shows(row.get_ref(0)?.as_str()?) {
                     sources.push(ServedSource {
                         name: row.get(0)?,
                         base_url: row.get(1)?,
                         metadata_prefix: row.get(2)?,
+                        repository_name: row.get(3)?,
                     });
                 }
             }
@@ -551,39 +597,60 @@ impl IndexEntry {
     }
 }
 
-/// Calls `each` with the records of these sources by version. Reads one index for each source, side by side.
-fn by_version(
-    connection: &Connection,
-    sources: &[i64],
-    (after, upto): (Version, Version),
-    mut each: impl FnMut(IndexEntry) -> rusqlite::Result<ControlFlow<()>>,
-) -> rusqlite::Result<()> {
-    let mut statements: Vec<Statement<'_>> = sources
-        .iter()
-        .map(|_| {
-            connection.prepare(
+/// How many entries of an index are read together.
+const BATCH: usize = 256;
+
+/// The records of a source by version, as its index has them.
+struct Entries {
+    source: i64,
+    /// The spans that are not read yet.
+    spans: VecDeque<(i64, i64)>,
+    /// Entries that are read.
+    batch: VecDeque<IndexEntry>,
+}
+
+impl Entries {
+    fn next(&mut self, connection: &Connection) -> rusqlite::Result<Option<IndexEntry>> {
+        while self.batch.is_empty()
+            && let Some((after, upto)) = self.spans.front_mut()
+        {
+            let mut statement = connection.prepare_cached(
                 "SELECT version, id, source_id, set_list_id, former_list_id
                  FROM record INDEXED BY record_source_version
-                 WHERE source_id = ?1 AND version > ?2 AND version <= ?3 ORDER BY version",
-            )
-        })
-        .collect::<rusqlite::Result<_>>()?;
-    let mut lists = Vec::with_capacity(sources.len());
-    for (statement, source) in statements.iter_mut().zip(sources) {
-        lists.push(statement.query(params![source, after.0, upto.0])?);
+                 WHERE source_id = ?1 AND version > ?2 AND version <= ?3
+                 ORDER BY version LIMIT ?4",
+            )?;
+            let mut rows = statement.query(params![self.source, *after, *upto, BATCH as i64])?;
+            while let Some(row) = rows.next()? {
+                self.batch.push_back(IndexEntry::from_row(row)?);
+            }
+            match self.batch.back() {
+                Some(last) if self.batch.len() == BATCH => *after = last.version,
+                _ => drop(self.spans.pop_front()),
+            }
+        }
+        Ok(self.batch.pop_front())
     }
+}
+
+/// Calls `each` with the records of these sources by version. Reads the index of each source, side by side.
+fn by_version(
+    connection: &Connection,
+    mut sources: Vec<Entries>,
+    mut each: impl FnMut(IndexEntry) -> rusqlite::Result<ControlFlow<()>>,
+) -> rusqlite::Result<()> {
     let mut heads = BinaryHeap::new();
-    for (number, rows) in lists.iter_mut().enumerate() {
-        if let Some(row) = rows.next()? {
-            heads.push(Reverse((IndexEntry::from_row(row)?, number)));
+    for (number, source) in sources.iter_mut().enumerate() {
+        if let Some(entry) = source.next(connection)? {
+            heads.push(Reverse((entry, number)));
         }
     }
     while let Some(Reverse((entry, number))) = heads.pop() {
         if each(entry)?.is_break() {
             break;
         }
-        if let Some(row) = lists[number].next()? {
-            heads.push(Reverse((IndexEntry::from_row(row)?, number)));
+        if let Some(entry) = sources[number].next(connection)? {
+            heads.push(Reverse((entry, number)));
         }
     }
     Ok(())

@@ -228,6 +228,9 @@ pub struct Traits {
     /// The repository's clock minus ours in the last response, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
+    /// When the names of the sets are to be read again, in milliseconds since 1970 on our clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_names_due_at: Option<i64>,
 }
 
 fn is_false(value: &bool) -> bool {

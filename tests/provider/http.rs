@@ -103,6 +103,10 @@ async fn the_daemon_answers_get_and_post() {
     assert_eq!(client["address"], "127.0.0.1");
     assert_eq!(client["last_page"]["total"], 250);
     assert_eq!(client["items"], 300);
+    assert_eq!(client["last_page"]["items"], 100);
+    let token = client["last_page"]["token"].as_str().unwrap().to_owned();
+    let bytes = status["provider"]["bytes"].as_u64().unwrap();
+    assert!(bytes > 2 * plain.len() as u64, "{bytes}");
     let page = daemon.get("/outputs").await.text().await.unwrap();
     assert!(page.contains("OAI-PMH provider"), "{page}");
     let metrics = daemon.get("/metrics").await.text().await.unwrap();
@@ -111,12 +115,48 @@ async fn the_daemon_answers_get_and_post() {
         "harvestd_oai_requests_total{verb=\"none\",result=\"badArgument\"} 1",
         "harvestd_oai_items_total{verb=\"ListRecords\"} 200",
         "harvestd_oai_client_items_total{client=\"127.0.0.1\"} 300",
+        "harvestd_oai_client_errors_total{client=\"127.0.0.1\"} 1",
+        "harvestd_oai_client_list_items{client=\"127.0.0.1\",verb=\"ListRecords\"} 100",
     ] {
         assert!(
             metrics.lines().any(|known| known == line),
             "{line} in {metrics}"
         );
     }
+    // The names of the sets have come at the end of the run.
+    let sets = eventually("the names of the sets", async || {
+        let text = daemon.get("/oai?verb=ListSets").await.text().await.unwrap();
+        text.contains("<setName>LCC:").then_some(text)
+    })
+    .await;
+    assert!(sets.contains("<setSpec>a:TENDO"), "{sets}");
+    daemon.terminate().await;
+
+    // The clients are known after the daemon has ended, and to the next one.
+    let file = config.display().to_string();
+    let status = harvestd(&["status", "--config", &file])
+        .await
+        .success()
+        .stdout;
+    assert!(status.contains("127.0.0.1"), "{status}");
+    let status = harvestd(&["status", "--json", "--config", &file]).await;
+    let status: serde_json::Value = serde_json::from_str(&status.success().stdout).unwrap();
+    let client = &status["provider"]["clients"][0];
+    assert_eq!(client["client"], "127.0.0.1");
+    assert_eq!(
+        (&client["items"], &client["errors"]),
+        (&300.into(), &1.into())
+    );
+    assert_eq!(status["provider"]["enabled"], true);
+    let daemon = Daemon::start(&store, &config).await;
+    let next = format!("/oai?verb=ListRecords&resumptionToken={token}");
+    assert_eq!(daemon.get(&next).await.status(), StatusCode::OK);
+    let status = daemon.json("/api/v1/status").await;
+    let client = &status["provider"]["clients"][0];
+    assert_eq!(
+        client["items"], 400,
+        "the token has survived, and the count too"
+    );
     daemon.terminate().await;
 }
 
@@ -162,6 +202,32 @@ async fn an_address_of_its_own_has_nothing_else() {
     }
     let private = daemon.get("/public/oai?verb=Identify").await;
     assert_eq!(private.status(), StatusCode::NOT_FOUND);
+    daemon.terminate().await;
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_an_answer_of_http() {
+    let repository = Repository::with_records(10).start().await;
+    let store = temp_store();
+    let sources = [
+        source("a", &repository.base_url(), "0 3 * * *", ""),
+        OAI.to_owned(),
+    ];
+    let config = write_config(&store, "", &sources);
+    let daemon = Daemon::start(&store, &config).await;
+    daemon.complete("a").await;
+    let (path, away) = (store.argument(), store.dir().join("away"));
+    std::fs::rename(&path, &away).unwrap();
+    let response = daemon.get("/oai?verb=Identify").await;
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "10");
+    let text = response.text().await.unwrap();
+    assert!(!text.contains(&path) && !text.contains('<'), "{text}");
+    let response = daemon.get("/oai?verb=Identify").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let status = daemon.json("/api/v1/status").await;
+    assert_eq!(status["provider"]["clients"][0]["errors"], 1);
     daemon.terminate().await;
 }
 

@@ -12,11 +12,11 @@ use super::world::{BEGIN, World, gone, live};
 
 /// A harvester that keeps the last header of each identifier, by the rules of the protocol.
 #[derive(Default)]
-struct Harvester {
+pub(super) struct Harvester {
     set: Option<String>,
     /// The responseDate of the first page of the last list.
     from: Option<Datestamp>,
-    headers: BTreeMap<String, Header>,
+    pub(super) headers: BTreeMap<String, Header>,
     /// Headers received.
     received: usize,
 }
@@ -26,15 +26,20 @@ fn read(body: &[u8]) -> Response {
 }
 
 impl Harvester {
-    fn of_set(set: &str) -> Self {
+    pub(super) fn of_set(set: &str) -> Self {
         Self {
             set: Some(set.to_owned()),
             ..Self::default()
         }
     }
 
+    /// The set that it asks for.
+    pub(super) fn set(&self) -> &str {
+        self.set.as_deref().unwrap_or_default()
+    }
+
     /// Lists what has changed. `between` runs between two pages.
-    fn harvest(&mut self, world: &World, second: i64, mut between: impl FnMut()) {
+    pub(super) fn harvest(&mut self, world: &World, second: i64, mut between: impl FnMut()) {
         let mut arguments = "verb=ListIdentifiers&metadataPrefix=oai_dc".to_owned();
         if let Some(set) = &self.set {
             arguments.push_str(&format!("&set={set}"));
@@ -70,7 +75,7 @@ impl Harvester {
         self.from = first;
     }
 
-    fn live(&self) -> Vec<&str> {
+    pub(super) fn live(&self) -> Vec<&str> {
         let live = self.headers.values().filter(|header| !header.deleted);
         live.map(|header| header.identifier.as_str()).collect()
     }
@@ -177,6 +182,45 @@ fn who_leaves_a_set_is_deleted_in_it() {
 }
 
 #[test]
+fn a_small_set_of_a_large_source_comes_whole() {
+    let world = World::new();
+    let sets_of = |number: usize| match number {
+        3 | 499 | 500 | 1_203 => vec!["small:part", "large"],
+        number if number % 3 == 0 => vec!["third", "large"],
+        _ => vec!["large"],
+    };
+    let put = |second, numbers: &[usize], title: &str| {
+        let records = numbers
+            .iter()
+            .map(|number| live(&format!("oai:a:{number:05}"), &sets_of(*number), title));
+        world.put("a", second, records.collect());
+    };
+    for page in 0..3 {
+        let numbers: Vec<usize> = (page * 500..(page + 1) * 500).collect();
+        put(BEGIN + page as i64, &numbers, "First");
+    }
+    let mut sets =
+        ["a:small", "a:small:part", "a:third", "a:large", "a:none"].map(Harvester::of_set);
+    let mut look = |second: i64, expected: [usize; 5]| {
+        for (harvester, expected) in sets.iter_mut().zip(expected) {
+            harvester.received = 0;
+            harvester.harvest(&world, second, || {});
+            assert_eq!(harvester.received, expected, "{:?}", harvester.set);
+        }
+    };
+    look(BEGIN + 10, [4, 4, 498, 1_500, 0]);
+    // Twenty records are new at the end, and the map of the sets has grown.
+    put(BEGIN + 20, &(0..20).collect::<Vec<_>>(), "Second");
+    look(BEGIN + 30, [1, 1, 6, 20, 0]);
+    let mut again = Harvester::of_set("a:small");
+    again.harvest(&world, BEGIN + 40, || {});
+    assert_eq!(
+        again.live(),
+        ["oai:a:00003", "oai:a:00499", "oai:a:00500", "oai:a:01203"]
+    );
+}
+
+#[test]
 fn deletions_reach_every_harvester() {
     let world = World::new();
     world.put("a", BEGIN, page(0, 300, "T"));
@@ -233,6 +277,35 @@ fn limits_of_the_settings_hold_for_every_verb() {
     world.put("a", BEGIN + 5, vec![live("oai:a:1", &["y"], "T")]);
     harvester.harvest(&world, BEGIN + 6, || {});
     assert_eq!(harvester.live(), ["oai:b:1"]);
+}
+
+#[test]
+fn sets_have_the_names_that_their_repository_gave() {
+    let world = World::new();
+    world.put("a", BEGIN, vec![live("oai:a:1", &["x:y", "z"], "T")]);
+    let source = world.store.source("a").unwrap().unwrap();
+    let name = |spec: &str, name: &str| (spec.to_owned(), name.to_owned());
+    let names = [
+        name("x", "Theses & more"),
+        name("x:y", "Law"),
+        name("w", "No record has it"),
+    ];
+    world.store.put_set_names(source.id, &names).unwrap();
+    let mut traits = source.traits;
+    let named = |text: &str, spec: &str, name: &str| {
+        let set = format!("<setSpec>{spec}</setSpec><setName>{name}</setName>");
+        assert!(text.contains(&set), "{set} in {text}");
+    };
+    let text = String::from_utf8(world.answer("verb=ListSets").body).unwrap();
+    named(&text, "a", "a");
+    named(&text, "a:x", "Theses &amp; more");
+    named(&text, "a:x:y", "Law");
+    named(&text, "a:z", "a: z");
+    assert_eq!(text.matches("<set>").count(), 4, "{text}");
+    traits.repository_name = Some("University of A".to_owned());
+    world.store.set_traits(source.id, &traits).unwrap();
+    let text = String::from_utf8(world.answer("verb=ListSets").body).unwrap();
+    named(&text, "a", "University of A");
 }
 
 #[test]

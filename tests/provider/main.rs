@@ -8,4 +8,12 @@ mod http;
 mod lists;
 mod schema;
 mod tour;
+mod works;
 mod world;
+
+/// The seeds of a test with random changes: so many, or those of `PROVIDER_SEEDS` and `PROVIDER_FIRST`.
+fn seeds(number: u64) -> std::ops::Range<u64> {
+    let value = |name: &str| std::env::var(name).ok()?.parse().ok();
+    let first: u64 = value("PROVIDER_FIRST").unwrap_or(0);
+    first..first + value("PROVIDER_SEEDS").unwrap_or(number)
+}

@@ -103,6 +103,48 @@ fn every_answer_is_valid() {
     for (arguments, error) in [
         ("", ErrorCode::BadVerb),
         ("verb=Nothing", ErrorCode::BadVerb),
+        ("junk", ErrorCode::BadVerb),
+        (
+            "verb=GetRecord&metadataPrefix=oai_dc",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=GetRecord&identifier=oai:a.example:0/1",
+            ErrorCode::BadArgument,
+        ),
+        ("verb=ListIdentifiers&until=junk", ErrorCode::BadArgument),
+        (
+            "verb=ListIdentifiers&resumptionToken=junk&until=2000-02-05",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=ListRecords&metadataPrefix=oai_dc&resumptionToken=junk&until=1990-01-10",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=ListRecords&metadataPrefix=oai_dc&from=junk",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=ListRecords&metadataPrefix=oai_dc&from=2026-02-05&until=2026-02-06T05:35:00Z",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=ListRecords&metadataPrefix=oai_dc&from=2026-02-06&until=2026-02-05",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=ListRecords&metadataPrefix=oai_dc&metadataPrefix=oai_dc",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=ListMetadataFormats&metadataPrefix=oai_dc",
+            ErrorCode::BadArgument,
+        ),
+        (
+            "verb=GetRecord&metadataPrefix=oai_dc&identifier=invalid%22id",
+            ErrorCode::IdDoesNotExist,
+        ),
         ("verb=Identify&verb=Identify", ErrorCode::BadVerb),
         ("verb=Identify&a=%3Cb%3E", ErrorCode::BadArgument),
         (
@@ -186,7 +228,7 @@ fn an_empty_store_is_a_repository_too() {
     for (arguments, error) in [
         ("verb=Identify", None),
         ("verb=ListMetadataFormats", None),
-        ("verb=ListSets", Some(ErrorCode::NoRecordsMatch)),
+        ("verb=ListSets", Some(ErrorCode::NoSetHierarchy)),
         (
             "verb=ListRecords&metadataPrefix=oai_dc",
             Some(ErrorCode::NoRecordsMatch),

@@ -1,5 +1,6 @@
 //! A store whose records a test writes itself, served as a repository.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use harvestd::harvest::proven;
@@ -8,7 +9,7 @@ use harvestd::oai::response::Header;
 use harvestd::provider::{Answer, ProviderFormat, ProviderSettings, Repository};
 use harvestd::store::{
     ChangeFilter, NewWindow, PageStep, PassKind, PassPacker, PassWriter, Reader, ServingClock,
-    SourceDefinition, Span, Step, Store,
+    SetMap, SourceDefinition, Span, Step, Store,
 };
 
 /// 2026-06-01T00:00:00Z.
@@ -19,6 +20,7 @@ pub(crate) struct World {
     pub(crate) reader: Reader,
     pub(crate) clock: ServingClock,
     pub(crate) settings: ProviderSettings,
+    pub(crate) set_map: SetMap,
     _folder: tempfile::TempDir,
 }
 
@@ -32,6 +34,7 @@ impl World {
             clock: ServingClock::open(&path).unwrap(),
             store,
             settings: settings(),
+            set_map: short_stretches(),
             _folder: folder,
         }
     }
@@ -41,6 +44,7 @@ impl World {
         let path = self.store.path().to_owned();
         self.store = Arc::new(Store::open(&path).unwrap());
         self.reader = Reader::open(&path).unwrap();
+        self.set_map = short_stretches();
         self.clock = ServingClock::open(&path).unwrap();
     }
 
@@ -80,20 +84,29 @@ impl World {
         writer.apply(&[packed], now_ms).unwrap();
     }
 
+    pub(crate) fn repository(&self) -> Repository<'_> {
+        Repository {
+            settings: &self.settings,
+            base_url: "https://harvest.example/oai",
+            set_map: &self.set_map,
+        }
+    }
+
     /// The answer to a request, as the daemon makes it at a second.
     pub(crate) fn answer_at(&self, second: i64, arguments: &str) -> Answer {
         self.clock.advance(second).unwrap();
-        let repository = Repository {
-            settings: &self.settings,
-            base_url: "https://harvest.example/oai",
-        };
-        repository.answer(&self.reader, arguments).unwrap()
+        self.repository().answer(&self.reader, arguments).unwrap()
     }
 
     /// The same at the time of the newest change.
     pub(crate) fn answer(&self, arguments: &str) -> Answer {
         self.answer_at(0, arguments)
     }
+}
+
+/// A map of sets that skips parts of small stores too.
+fn short_stretches() -> SetMap {
+    SetMap::with_stretches(NonZeroUsize::new(7).unwrap())
 }
 
 pub(crate) fn settings() -> ProviderSettings {

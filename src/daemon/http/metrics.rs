@@ -85,9 +85,9 @@ fn provider(text: &mut Exposition, usage: &Usage) {
         "Bytes of answers of the OAI-PMH provider, before compression.",
         count(usage.bytes),
     );
-    let others = ("other".to_owned(), &usage.others);
+    let others = ("other", &usage.others);
     let clients = usage.clients.iter();
-    let clients = clients.map(|(address, client)| (address.to_string(), client));
+    let clients = clients.map(|client| (client.client.as_str(), client));
     let clients: Vec<_> = clients.chain([others]).collect();
     let mut requests = text.family(
         "harvestd_oai_client_requests_total",
@@ -106,6 +106,27 @@ fn provider(text: &mut Exposition, usage: &Usage) {
     );
     for (address, client) in &clients {
         items.sample(&[("client", address)], count(client.items));
+    }
+    let mut errors = text.family(
+        "harvestd_oai_client_errors_total",
+        Counter,
+        "Requests to the OAI-PMH provider that were answered with an error or not answered, by client.",
+    );
+    for (address, client) in &clients {
+        errors.sample(&[("client", address)], count(client.errors));
+    }
+    let mut position = text.family(
+        "harvestd_oai_client_list_items",
+        Gauge,
+        "How many items of its last list a client has read.",
+    );
+    for (address, client) in &clients {
+        if let Some(page) = &client.last_page {
+            position.sample(
+                &[("client", address), ("verb", &page.verb)],
+                count(page.items),
+            );
+        }
     }
     let mut last = text.family(
         "harvestd_oai_client_last_request_timestamp_seconds",

@@ -21,7 +21,7 @@ use super::places::{LargePlace, Places};
 use crate::daemon::status::StatusRegistry;
 use crate::provider::{Answer, ProviderSettings, Repository};
 use crate::stop::Stop;
-use crate::store::{Reader, ServingClock, StoreError};
+use crate::store::{Reader, ServingClock, SetMap, StoreError};
 
 /// Connections to the store that are kept between requests.
 const READERS: usize = 4;
@@ -39,6 +39,7 @@ pub(in crate::daemon) struct Provider {
     places: Arc<Places>,
     readers: Mutex<Vec<Reader>>,
     clock: Mutex<ShownClock>,
+    set_map: SetMap,
 }
 
 /// The store's clock, and the second that it was moved to last.
@@ -61,6 +62,7 @@ impl Provider {
             places: Arc::new(Places::new(connections)),
             readers: Mutex::default(),
             clock: Mutex::default(),
+            set_map: SetMap::default(),
         })
     }
 
@@ -77,7 +79,12 @@ impl Provider {
             Some(reader) => reader,
             None => Reader::open(&self.store)?,
         };
-        let answer = Repository { settings, base_url }.answer(&reader, arguments)?;
+        let repository = Repository {
+            settings,
+            base_url,
+            set_map: &self.set_map,
+        };
+        let answer = repository.answer(&reader, arguments)?;
         let mut readers = self.lock_readers();
         if readers.len() < READERS {
             readers.push(reader);
@@ -181,27 +188,37 @@ async fn respond(
         }
         Err(_) => None,
     };
-    let answer = made.as_ref().map(|(answer, ..)| answer);
+    let answer = made.as_ref().map(|made| (&made.answer, made.bytes));
     registry.usage().count(address, registry.now_ms(), answer);
-    let Some((_, body, is_compressed)) = made else {
+    let Some(made) = made else {
         let message = "the repository is busy; come again in some seconds";
         let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, message);
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         return response;
     };
-    let mut response = Response::new(body);
+    let mut response = Response::new(made.body);
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("text/xml; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if is_compressed {
+    if made.is_compressed {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
 }
 
-/// An answer, its body, and whether that is compressed; `None` if the store cannot be read.
+/// An answer that is ready to be sent.
+struct Made {
+    /// The answer, without its document.
+    answer: Answer,
+    /// The size of the document, before compression.
+    bytes: usize,
+    body: Body,
+    is_compressed: bool,
+}
+
+/// Makes an answer; `None` if the store cannot be read.
 fn make(
     provider: &Provider,
     place: LargePlace,
@@ -209,18 +226,24 @@ fn make(
     base_url: &str,
     arguments: &str,
     accepts_gzip: bool,
-) -> Option<(Answer, Body, bool)> {
+) -> Option<Made> {
     match provider.answer(settings, base_url, arguments) {
         Ok(mut answer) => {
             let mut bytes = std::mem::take(&mut answer.body);
-            let is_compressed = accepts_gzip && bytes.len() >= SMALL_BYTES;
+            let whole = bytes.len();
+            let is_compressed = accepts_gzip && whole >= SMALL_BYTES;
             if is_compressed {
                 let mut encoder =
                     GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
                 encoder.write_all(&bytes).ok()?;
                 bytes = encoder.finish().ok()?;
             }
-            Some((answer, place.body(bytes), is_compressed))
+            Some(Made {
+                answer,
+                bytes: whole,
+                body: place.body(bytes),
+                is_compressed,
+            })
         }
         Err(error) => {
             tracing::warn!("answering an OAI-PMH request: {error}");

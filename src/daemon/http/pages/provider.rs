@@ -5,7 +5,8 @@ use maud::{Markup, html};
 use super::components::cards;
 use super::visitor::Times;
 use super::words;
-use crate::daemon::usage::{ClientUsage, Usage};
+use crate::daemon::usage::Usage;
+use crate::store::Harvester;
 
 /// Clients in the table; the API gives more.
 const CLIENTS: usize = 10;
@@ -15,16 +16,17 @@ pub(super) fn usage(usage: &Usage, times: Times) -> Markup {
     let head = html! {
         th scope="col" { "Harvester" } th scope="col" class="number" { "Requests" }
         th scope="col" class="number" { "Errors" } th scope="col" class="number" { "Records" }
-        th scope="col" { "Last list" } th scope="col" { "Last request" }
+        th scope="col" { "Last list" } th scope="col" { "First request" } th scope="col" { "Last request" }
     };
     let rows = html! {
-        @for (address, client) in usage.clients.iter().take(CLIENTS) {
+        @for client in usage.clients.iter().take(CLIENTS) {
             tr {
-                td class="name" { (address) }
+                td class="name" { (client.client) }
                 td class="number" data-label="Requests" { (words::number(client.requests)) }
                 td class="number" data-label="Errors" { (words::number(client.errors)) }
                 td class="number" data-label="Records" { (words::number(client.items)) }
                 td class="text" data-label="Last list" { (last_list(client)) }
+                td data-label="First request" { (times.ago(client.first_ms)) }
                 td data-label="Last request" { (times.ago(client.last_ms)) }
             }
         }
@@ -45,40 +47,36 @@ pub(super) fn usage(usage: &Usage, times: Times) -> Markup {
 }
 
 /// How far a client has read its last list, in words.
-fn last_list(client: &ClientUsage) -> String {
-    let Some((verb, page)) = client.last_page else {
+fn last_list(client: &Harvester) -> String {
+    let Some(page) = &client.last_page else {
         return "none".to_owned();
     };
-    let done = words::number(page.cursor + page.items);
-    match (page.is_last, page.total) {
-        (true, _) => format!("{verb}: complete, {done}"),
-        (false, Some(total)) => format!("{verb}: {done} of {}", words::number(total)),
-        (false, None) => format!("{verb}: {done} so far"),
+    let (verb, done) = (&page.verb, words::number(page.items));
+    match (&page.token, page.total) {
+        (None, _) => format!("{verb}: complete, {done}"),
+        (Some(_), Some(total)) => format!("{verb}: {done} of {}", words::number(total)),
+        (Some(_), None) => format!("{verb}: {done} so far"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oai::request::Verb;
-    use crate::provider::ListPage;
+    use crate::store::HarvestedPage;
 
     #[test]
     fn a_list_is_described() {
-        let page = |total, is_last| ClientUsage {
-            last_page: Some((
-                Verb::ListRecords,
-                ListPage {
-                    items: 200,
-                    cursor: 1_000,
-                    total,
-                    is_last,
-                },
-            )),
-            ..ClientUsage::default()
+        let page = |total, is_last: bool| Harvester {
+            last_page: Some(HarvestedPage {
+                verb: "ListRecords".to_owned(),
+                items: 1_200,
+                total,
+                token: (!is_last).then(|| "t".to_owned()),
+            }),
+            ..Harvester::default()
         };
         for (client, expected) in [
-            (ClientUsage::default(), "none"),
+            (Harvester::default(), "none"),
             (page(None, false), "ListRecords: 1\u{202f}200 so far"),
             (
                 page(Some(5_000), false),

@@ -334,6 +334,16 @@ fn page(details: &SourceDetails, visitor: &Visitor, result: Option<&CommandResul
     page.with(&content)
 }
 
+/// The sets, with what the repository calls them.
+fn sets(source: &SourceView) -> String {
+    let names = source.set_names.iter().chain(std::iter::repeat(&None));
+    let sets = source.sets.iter().zip(names).map(|(set, name)| match name {
+        Some(name) => format!("{set} ({name})"),
+        None => set.clone(),
+    });
+    sets.collect::<Vec<_>>().join(", ")
+}
+
 /// What the repository is, and what was learnt of it.
 fn repository(source: &SourceView, times: Times) -> Markup {
     let sentences = learnt::sentences(&source.traits);
@@ -348,7 +358,7 @@ fn repository(source: &SourceView, times: Times) -> Markup {
                 }
                 dt { "Format" } dd { code { (source.metadata_prefix) } }
             }
-            @if !source.sets.is_empty() { dt { "Sets" } dd { (source.sets.join(", ")) } }
+            @if !source.sets.is_empty() { dt { "Sets" } dd { (sets(source)) } }
             @if source.configured && source.reconcile.job.state != JobState::OnDemand {
                 dt { "Reconcile" } dd { (words::job(&source.reconcile, times)) }
             }

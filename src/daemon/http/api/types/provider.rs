@@ -6,9 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::time::Timestamp;
-use crate::daemon::usage::{ClientUsage, Usage};
+use crate::daemon::usage::Usage;
+use crate::store::Harvester;
 
-/// The use of the OAI-PMH provider since the daemon started.
+/// The use of the OAI-PMH provider. The sums are since the daemon started, those of a client since its first
+/// request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::daemon::http) struct Provider {
     /// Requests.
@@ -36,7 +38,9 @@ pub(in crate::daemon::http) struct ProviderClient {
     /// Records and headers in answers.
     items: u64,
     /// Requests by verb.
-    verbs: BTreeMap<&'static str, u64>,
+    verbs: BTreeMap<String, u64>,
+    /// The first request.
+    first_at: Timestamp,
     /// The last request.
     last_at: Timestamp,
     /// The last page of a list; null if there was none.
@@ -47,13 +51,15 @@ pub(in crate::daemon::http) struct ProviderClient {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::daemon::http) struct ProviderPage {
     #[schema(example = "ListRecords")]
-    verb: &'static str,
+    verb: String,
     /// Items of the list up to the end of the page.
     items: u64,
     /// Items of the list; null if that is not known.
     total: Option<u64>,
     /// Whether it is the last page.
     is_last: bool,
+    /// The resumption token on the page; null on the last page.
+    token: Option<String>,
 }
 
 impl From<Usage> for Provider {
@@ -68,19 +74,21 @@ impl From<Usage> for Provider {
     }
 }
 
-fn client((address, usage): (std::net::IpAddr, ClientUsage)) -> ProviderClient {
+fn client(usage: Harvester) -> ProviderClient {
     ProviderClient {
-        address: address.to_string(),
+        address: usage.client,
         requests: usage.requests,
         errors: usage.errors,
         items: usage.items,
         verbs: usage.verbs,
+        first_at: Timestamp::from_ms(usage.first_ms),
         last_at: Timestamp::from_ms(usage.last_ms),
-        last_page: usage.last_page.map(|(verb, page)| ProviderPage {
-            verb: verb.name(),
-            items: page.cursor + page.items,
+        last_page: usage.last_page.map(|page| ProviderPage {
+            verb: page.verb,
+            items: page.items,
             total: page.total,
-            is_last: page.is_last,
+            is_last: page.token.is_none(),
+            token: page.token,
         }),
     }
 }
