@@ -1,9 +1,7 @@
-//! `per = "cluster"`: an item is a work. A follower ends with what an export of works says, whatever becomes of
-//! the clusters.
+//! `per = "cluster"`: an item is a work, and what becomes of it when its records join, split and go.
 
 use std::collections::BTreeMap;
 
-use fastrand::Rng;
 use harvestd::oai::Record;
 use harvestd::provider::ErrorCode;
 use harvestd::store::{ClusterState, Clustering, Per, StoreError};
@@ -12,7 +10,7 @@ use super::lists::Harvester;
 use super::support::harvestd;
 use super::world::{BEGIN, World, gone, of};
 
-fn clustering(order: &[&str]) -> Clustering {
+pub(super) fn clustering(order: &[&str]) -> Clustering {
     Clustering {
         enabled: true,
         sources: order.iter().map(|name| (*name).to_owned()).collect(),
@@ -21,7 +19,7 @@ fn clustering(order: &[&str]) -> Clustering {
 }
 
 /// A store in which records with one DOI are one work, those of the source `a` first.
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::new();
     let state = world
         .store
@@ -33,7 +31,7 @@ fn world() -> World {
 }
 
 /// A record that describes a work.
-fn copy(identifier: &str, sets: &[&str], work: usize, state: usize) -> Record {
+pub(super) fn copy(identifier: &str, sets: &[&str], work: usize, state: usize) -> Record {
     let metadata = format!(
         "<oai_dc:dc xmlns:oai_dc=\"http://www.openarchives.org/OAI/2.0/oai_dc/\" \
          xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\
@@ -46,7 +44,7 @@ fn copy(identifier: &str, sets: &[&str], work: usize, state: usize) -> Record {
 }
 
 /// What the export of works says: identifiers, and whether each is deleted.
-async fn exported(world: &World) -> BTreeMap<String, bool> {
+pub(super) async fn exported(world: &World) -> BTreeMap<String, bool> {
     let store = world.store.path().display().to_string();
     let arguments = [
         "export", "--store", &store, "--format", "jsonl", "--per", "cluster",
@@ -60,7 +58,7 @@ async fn exported(world: &World) -> BTreeMap<String, bool> {
     lines.collect()
 }
 
-fn shown(harvester: &Harvester) -> BTreeMap<String, bool> {
+pub(super) fn shown(harvester: &Harvester) -> BTreeMap<String, bool> {
     let headers = harvester.headers.iter();
     headers
         .map(|(identifier, header)| (identifier.clone(), header.deleted))
@@ -142,93 +140,6 @@ fn clusters_that_are_not_up_to_date_are_not_served() {
     );
     let identify = repository.answer(&world.reader, "verb=Identify").unwrap();
     assert_eq!(identify.error, None);
-}
-
-/// Records come, change their work and their sets, and are deleted; the order of the sources changes and the
-/// clusters are built again.
-async fn follow(seed: u64) {
-    let mut world = world();
-    world.settings.page_size = 20;
-    let world = world;
-    let mut rng = Rng::with_seed(seed);
-    let (mut second, mut states) = (BEGIN, 0);
-    let mut all = Harvester::default();
-    let sets = ["a", "b", "b:x", "a:y"];
-    let mut of_sets: Vec<Harvester> = sets.map(Harvester::of_set).into();
-    let change = |rng: &mut Rng, second: i64, states: &mut usize| {
-        let source = ["a", "b", "c"][rng.usize(0..3)];
-        let mut page: Vec<Record> = Vec::new();
-        for _ in 0..rng.usize(1..12) {
-            let identifier = format!("oai:{source}:{:02}", rng.usize(0..40));
-            if page
-                .iter()
-                .any(|other| other.header.identifier == identifier)
-            {
-                continue;
-            }
-            *states += 1;
-            let sets: &[&str] = [&["x"][..], &["y"], &["x", "y:z"], &[]][rng.usize(0..4)];
-            page.push(match rng.u8(0..7) {
-                0 => gone(&identifier),
-                _ => copy(&identifier, sets, rng.usize(0..25), *states),
-            });
-        }
-        world.put(source, second, page);
-    };
-    for _ in 0..40 {
-        second += rng.i64(0..1_000);
-        for _ in 0..rng.usize(1..4) {
-            change(&mut rng, second, &mut states);
-        }
-        if rng.u8(0..12) == 0 {
-            let order: &[&str] = [&["a", "b"][..], &["b", "a"], &["c"]][rng.usize(0..3)];
-            if world.store.set_clustering(&clustering(order)).unwrap() == ClusterState::Due {
-                let now_ms = second * 1000;
-                world.store.rebuild_clusters(now_ms, |_| {}).unwrap();
-            }
-        }
-        let mut number = 0;
-        let is_busy = rng.bool();
-        all.harvest(&world, second, || {
-            number += 1;
-            if is_busy && number < 3 {
-                change(&mut rng, second, &mut states);
-            }
-        });
-        for harvester in &mut of_sets {
-            if rng.bool() {
-                harvester.harvest(&world, second, || {});
-            }
-        }
-    }
-    all.harvest(&world, second, || {});
-    let exported = exported(&world).await;
-    assert!(exported.len() > 80, "{}", exported.len());
-    let deleted = exported.values().filter(|deleted| **deleted).count();
-    assert!(deleted > 20 && deleted + 10 < exported.len(), "{deleted}");
-    assert_eq!(shown(&all), exported, "seed {seed}");
-    for harvester in &mut of_sets {
-        harvester.harvest(&world, second, || {});
-        let set = harvester.set().to_owned();
-        let is_in = |header: &harvestd::oai::response::Header| {
-            let specs = header.set_specs.iter();
-            let mut specs = specs.map(String::as_str);
-            specs.any(|spec| spec == set || spec.starts_with(&format!("{set}:")))
-        };
-        let live = all.headers.values().filter(|header| !header.deleted);
-        let expected: Vec<&str> = live
-            .filter(|header| is_in(header))
-            .map(|header| header.identifier.as_str())
-            .collect();
-        assert_eq!(harvester.live(), expected, "seed {seed}, set {set}");
-    }
-}
-
-#[tokio::test]
-async fn a_follower_of_works_ends_with_what_an_export_says() {
-    for seed in super::seeds(6) {
-        follow(seed).await;
-    }
 }
 
 #[test]
