@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -93,6 +93,18 @@ fn is_of_store(store: &Path, path: &Path) -> bool {
     let rest = rest.strip_prefix(b".search").unwrap_or(rest);
     matches!(rest, b"" | b"-wal" | b"-shm" | b"-journal")
         || (rest.starts_with(b".") && rest.ends_with(b".lock"))
+}
+
+/// The files beside the store that have the name of a lock file for one source, one output or the daemon, as
+/// earlier programs had. Those of a store whose name begins as that of this one are left out.
+pub(crate) fn old_locks(store: &Path) -> Vec<PathBuf> {
+    let is_old = |path: &PathBuf| {
+        let of_other = path.with_extension("");
+        path.extension().is_some_and(|end| end == "lock") && of_other != store && !of_other.exists()
+    };
+    let store = &place(store);
+    let paths = beside_store(store).into_iter();
+    paths.filter(is_old).collect()
 }
 
 /// The files that are beside the store now.
@@ -298,27 +310,40 @@ pub(crate) fn remove_leftovers(target: &Path) {
     }
 }
 
-/// Opens or creates a file beside the store, which has to belong to the owner of its folder.
+/// Opens or creates a file beside the store for writing. It has to belong to the owner of its folder.
 ///
 /// # Errors
 /// It cannot be opened, is a link, or root cannot give it to that owner.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).truncate(false).write(true);
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits();
-    std::os::unix::fs::OpenOptionsExt::custom_flags(
-        &mut options,
-        i32::try_from(flags).unwrap_or_default(),
-    );
-    let file = match options.open(path) {
-        // Whoever created it, it can be locked.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            options.create(false).write(false).read(true).open(path)?
-        }
-        opened => opened?,
-    };
+    let file = open_without_links(&mut options, path)?;
     give_to_owner(&file, path)?;
     Ok(file)
+}
+
+/// As [`open_own`]. A new file gets the permissions of `model`, whatever the umask, so that whoever can write the
+/// store can write it as well.
+///
+/// # Errors
+/// As [`open_own`].
+pub(crate) fn open_own_like(path: &Path, model: &Path) -> io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = match open_without_links(options.create_new(true).write(true), path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return open_own(path),
+        created => created?,
+    };
+    let mode = model.metadata()?.permissions().mode();
+    file.set_permissions(Permissions::from_mode(mode & 0o666))?;
+    give_to_owner(&file, path)?;
+    Ok(file)
+}
+
+/// Opens a file that is no link.
+fn open_without_links(options: &mut std::fs::OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits();
+    options.custom_flags(i32::try_from(flags).unwrap_or_default());
+    options.open(path)
 }
 
 /// Creates a file beside the store, if root does it: what SQLite creates belongs to root then.
@@ -385,6 +410,7 @@ mod tests {
             ("harvest.db-wal", true),
             ("harvest.db-shm", true),
             ("harvest.db-journal", true),
+            ("harvest.db.lock", true),
             ("harvest.db.the daemon.lock", true),
             ("harvest.db.output x.lock", true),
             ("harvest.db.search", true),

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::copy::copy;
 use super::open::{Found, configure, inspect, open_for_writing};
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, lock, schema};
 use crate::files;
 
 /// A finished migration.
@@ -84,6 +84,7 @@ impl Store {
         drop(reading);
         schema::migrate(&transaction, from).map_err(fail)?;
         transaction.commit().map_err(fail)?;
+        lock::remove_old_files(path);
         tracing::info!("store {}: migrated to schema {to}", path.display());
         Ok(Some(Migration {
             from,

@@ -33,6 +33,7 @@
 mod alerts;
 mod apply;
 mod board;
+mod byte_lock;
 mod changes;
 mod clock;
 mod cluster;
