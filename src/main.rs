@@ -118,15 +118,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let (screen, now_ms) = (Screen::of_stdout(&cli.global), Clock::System.now_ms());
             status::run(args, &config, cli.global.json, now_ms, screen, &mut out)?;
         }
-        Command::Sources(args) => {
-            let (config, _) = start(&cli.global, Secrets::Unread)?;
-            if let Some(sources::Action::Import(args)) = &args.action {
-                let imported = import::run(args, &config, cli.global.json, &mut out);
-                return runtime()?.block_on(imported);
-            }
-            let (screen, now_ms) = (Screen::of_stdout(&cli.global), Clock::System.now_ms());
-            sources::run(args, &config, cli.global.json, now_ms, screen, &mut out)?;
-        }
+        Command::Sources(args) => return sources(args, &cli.global, &mut out),
         Command::Pause(args) => control(control::Action::Pause, args, &cli.global, &mut out)?,
         Command::Resume(args) => control(control::Action::Resume, args, &cli.global, &mut out)?,
         Command::Run(args) => control(control::Action::Run, args, &cli.global, &mut out)?,
@@ -227,6 +219,33 @@ fn control(
     // Only the token of the daemon is needed, and what is missing is told then.
     let (config, _) = start(global, Secrets::Reported)?;
     runtime()?.block_on(control::run(action, args, &config, global.json, out))
+}
+
+/// Runs `harvestd sources`, whose actions are those of other commands too.
+fn sources(args: &sources::Args, global: &Global, out: &mut impl Write) -> anyhow::Result<Exit> {
+    use sources::Action;
+    let json = global.json;
+    let (screen, now_ms) = (Screen::of_stdout(global), Clock::System.now_ms());
+    let config = || start(global, Secrets::Unread).map(|(config, _)| config);
+    match &args.action {
+        None => sources::list(&args.list, &config()?, json, now_ms, screen, out)?,
+        Some(Action::List(list)) => sources::list(list, &config()?, json, now_ms, screen, out)?,
+        Some(Action::Show(args)) => {
+            let args = status::Args {
+                sources: args.sources.clone(),
+                all: false,
+            };
+            status::run(&args, &config()?, json, now_ms, screen, out)?;
+        }
+        Some(Action::Enable(args)) => control(control::Action::Resume, args, global, out)?,
+        Some(Action::Disable(args)) => control(control::Action::Pause, args, global, out)?,
+        Some(Action::Forget(args)) => forget::run(args, &config()?, json, out)?,
+        Some(Action::Import(args)) => {
+            return runtime()?.block_on(import::run(args, &config()?, json, out));
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Done)
 }
 
 /// Each host that is harvested takes a connection, and the usual limit of open files is for programs of the

@@ -198,6 +198,20 @@ async fn pause_resume_and_run_go_through_the_service() {
     assert_eq!(state().await, "waiting");
     command(&["pause", "a"]).await.success();
     assert_eq!(state().await, "paused");
+    // The same by other names.
+    command(&["sources", "enable", "a"]).await.success();
+    assert_eq!(state().await, "waiting");
+    command(&["sources", "disable", "a"]).await.success();
+    assert_eq!(state().await, "paused");
+    let shown = command(&["sources", "show", "a"]).await.success().stdout;
+    assert_eq!(shown, command(&["status", "a"]).await.success().stdout);
+    command(&["sources", "show"]).await.failure(2);
+    let refused = command(&["sources", "forget", "a"]).await.failure(2);
+    assert!(
+        refused.stderr.contains("20 live records"),
+        "{}",
+        refused.stderr
+    );
     let passes = daemon.source("a").await["passes"].as_array().unwrap().len();
     command(&["run", "a"]).await.success();
     eventually("a pass is added", async || {

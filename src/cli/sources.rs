@@ -1,13 +1,13 @@
-//! `harvestd sources`: the sources of the configuration and of the store.
+//! `harvestd sources`: the sources of the configuration and of the store, and all that can be done with one.
 
 use std::io::Write;
 
 use serde_json::json;
 
-use super::import;
 use super::state::{self, SourceState, SourceView};
 use super::status::instant;
 use super::table::{Cell, Column, Screen, fit};
+use super::{control, forget, import};
 use crate::config::Config;
 use crate::store::{Reader, StoreError};
 
@@ -20,7 +20,9 @@ Examples:
   harvestd sources                       all sources, problems first
   harvestd sources list --state failed   those whose last run failed
   harvestd sources --json                the same for programs
-  harvestd sources import sites.tsv      add the endpoints of a list to the configuration"
+  harvestd sources import sites.tsv      add the endpoints of a list to the configuration
+  harvestd sources show a-library        all that is known of a source, as harvestd status a-library
+  harvestd sources disable a-library     begin no run of it, as harvestd pause a-library"
 )]
 pub struct Args {
     /// What to do; list without it.
@@ -36,8 +38,24 @@ pub struct Args {
 pub enum Action {
     /// Show the sources and their states
     List(ListArgs),
+    /// Show all that is known of sources; the same as harvestd status SOURCE
+    Show(ShowArgs),
+    /// Begin runs of paused sources again; the same as harvestd resume
+    Enable(control::Args),
+    /// Begin no run of sources until they are enabled; the same as harvestd pause
+    Disable(control::Args),
+    /// Remove a source from the store; the same as harvestd forget
+    Forget(forget::Args),
     /// Write the endpoints of a list as sources into a file of the configuration
     Import(import::Args),
+}
+
+/// Arguments of `sources show`.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// Names of sources
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<String>,
 }
 
 /// Arguments of `sources list`.
@@ -48,27 +66,11 @@ pub struct ListArgs {
     pub state: Vec<SourceState>,
 }
 
-/// Runs the action and writes its result to `out`.
+/// Lists the sources.
 ///
 /// # Errors
 /// If the store cannot be read. A missing store is none: then no source was harvested yet.
-pub fn run(
-    args: &Args,
-    config: &Config,
-    as_json: bool,
-    now_ms: i64,
-    screen: Screen,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    match &args.action {
-        Some(Action::List(list)) => show(list, config, as_json, now_ms, screen, out),
-        // It asks repositories, so that it has a run of its own.
-        Some(Action::Import(_)) => Ok(()),
-        None => show(&args.list, config, as_json, now_ms, screen, out),
-    }
-}
-
-fn show(
+pub fn list(
     args: &ListArgs,
     config: &Config,
     as_json: bool,
