@@ -596,9 +596,8 @@ async fn a_store_in_use_can_be_backed_up_and_verified() {
 
 /// The number of passes of the only source; `None` while one runs or is due.
 async fn passes_at_rest(address: &str) -> Option<usize> {
-    let answer = reqwest::get(format!("http://{address}/api/v1/sources")).await;
-    let answer: Value = serde_json::from_str(&answer.ok()?.text().await.ok()?).ok()?;
-    let source = &answer["sources"][0];
+    let answer = reqwest::get(format!("http://{address}/api/v1/sources/a")).await;
+    let source: Value = serde_json::from_str(&answer.ok()?.text().await.ok()?).ok()?;
     let passes = source["passes"].as_array()?;
     let at_rest = passes.iter().all(|pass| pass["state"] == "complete");
     (source["pass"]["state"] == "waiting" && at_rest).then_some(passes.len())

@@ -1,6 +1,6 @@
 //! The state of a source in one word, and the sentence behind it: the same for every command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
@@ -93,6 +93,17 @@ pub fn sources(
     reader: Option<&Reader>,
     now_ms: i64,
 ) -> Result<Vec<SourceView>, StoreError> {
+    match reader {
+        Some(reader) => reader.snapshot(|reader| read_sources(config, Some(reader), now_ms)),
+        None => read_sources(config, None, now_ms),
+    }
+}
+
+fn read_sources(
+    config: &Config,
+    reader: Option<&Reader>,
+    now_ms: i64,
+) -> Result<Vec<SourceView>, StoreError> {
     let mut stored: BTreeMap<String, Source> = BTreeMap::new();
     let mut jobs: BTreeMap<JobKey, Job> = BTreeMap::new();
     if let Some(reader) = reader {
@@ -103,9 +114,9 @@ pub fn sources(
             jobs.insert(job.key.clone(), job);
         }
     }
-    let mut configured = Vec::new();
+    let mut configured = HashSet::new();
     for settings in &config.sources {
-        configured.push(settings.name.clone());
+        configured.insert(settings.name.as_str());
         stored.entry(settings.name.clone()).or_insert_with(|| {
             let definition = definition(settings);
             Source {
@@ -120,7 +131,7 @@ pub fn sources(
     for source in stored.into_values() {
         let job = jobs.remove(&JobKey::new(JobKind::Harvest, &source.name));
         // Without a file, every source comes from a command line.
-        let gone = config.file.is_some() && !configured.contains(&source.name);
+        let gone = config.file.is_some() && !configured.contains(source.name.as_str());
         let (state, why) = state(reader, &source, job.as_ref(), gone, now_ms)?;
         views.push(SourceView {
             source,

@@ -72,7 +72,19 @@ pub fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let reader = Reader::open(&config.store)?;
-    let mut views = state::sources(config, Some(&reader), now_ms)?;
+    reader.snapshot(|reader| show(args, config, as_json, now_ms, screen, reader, out))
+}
+
+fn show(
+    args: &Args,
+    config: &Config,
+    as_json: bool,
+    now_ms: i64,
+    screen: Screen,
+    reader: &Reader,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let mut views = state::sources(config, Some(reader), now_ms)?;
     for name in &args.sources {
         if views.iter().all(|view| view.source.name != *name) {
             let message = format!("there is no source {name:?}; harvestd sources shows all names");
@@ -88,13 +100,13 @@ pub fn run(
         let mut sources = Vec::new();
         // A source that was never harvested has nothing to tell.
         for view in views.iter().filter(|view| view.source.id.0 != 0) {
-            let mut value = as_value(&state(&reader, &view.source)?);
+            let mut value = as_value(&state(reader, &view.source)?);
             value["state"] = json!(view.state);
             value["why"] = json!(view.why);
             sources.push(value);
         }
         sources.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
-        let outputs = outputs(&reader, config)?;
+        let outputs = outputs(reader, config)?;
         let value = json!({
             "store": config.store,
             "last_version": reader.last_version()?,
@@ -111,10 +123,10 @@ pub fn run(
     }
     if !args.sources.is_empty() {
         for view in &views {
-            let text = details(&state(&reader, &view.source)?, view, now_ms, screen);
+            let text = details(&state(reader, &view.source)?, view, now_ms, screen);
             out.write_all(text.as_bytes())?;
         }
-        out.write_all(overview(&views, &reader, screen)?.as_bytes())?;
+        out.write_all(overview(&views, reader, screen)?.as_bytes())?;
         return Ok(());
     }
     if views.is_empty() {
@@ -126,7 +138,7 @@ pub fn run(
         return Ok(());
     }
     let mut parts = vec![
-        outputs_as_text(&outputs(&reader, config)?, config, &jobs, screen),
+        outputs_as_text(&outputs(reader, config)?, config, &jobs, screen),
         exports_as_text(&reader.exports()?, &jobs, screen),
         harvesters_as_text(&reader.harvesters()?, screen),
         waiting(&hosts, now_ms, screen),
@@ -136,7 +148,7 @@ pub fn run(
     let shows_all = args.all || views.len() <= MOST_SOURCES;
     let summed_up = sums(&views);
     for view in views {
-        let notice = notices_of(&view, &reader, &jobs, screen)?;
+        let notice = notices_of(&view, reader, &jobs, screen)?;
         let is_well = notice.is_empty() && !view.state.is_problem();
         notices.push_str(&notice);
         if shows_all || !is_well {
@@ -148,7 +160,7 @@ pub fn run(
         parts.push(screen.wrap(&summed_up, 2));
     }
     if !shown.is_empty() {
-        parts.push(overview(&shown, &reader, screen)?);
+        parts.push(overview(&shown, reader, screen)?);
     }
     parts.retain(|part| !part.is_empty());
     out.write_all(parts.join("\n").as_bytes())?;
@@ -253,9 +265,11 @@ fn outputs_as_text(
     text
 }
 
+/// The job of this kind and name among those of a store, which are sorted by both.
 fn of_kind<'a>(jobs: &'a [Job], kind: JobKind, name: &str) -> Option<&'a Job> {
-    jobs.iter()
-        .find(|job| job.key.kind == kind && job.key.name == name)
+    let wanted = (kind.word(), name);
+    let at = jobs.binary_search_by(|job| (job.key.kind.word(), job.key.name.as_str()).cmp(&wanted));
+    at.ok().map(|at| &jobs[at])
 }
 
 /// The state of a push or an export in a word.

@@ -1,7 +1,8 @@
 //! The state of all sources, outputs and exports at one moment: what the store has, and what the daemon is
 //! doing. Status page, metrics and API show it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::ops::Bound;
 use std::path::Path;
 
 use serde::Serialize;
@@ -13,8 +14,8 @@ use crate::oai::Datestamp;
 use crate::output::OutputSettings;
 use crate::store::{
     Condition, Day, Export, Gap, HostPause, IndexState, Job, JobKey, JobKind, Output, Pass,
-    PassState, QuarantinedItem, Reader, Source, StoreError, Traits, Version, Warning, Watermark,
-    Window,
+    PassState, QuarantinedItem, Reader, Source, SourceTotals, StoreError, Traits, Version, Warning,
+    Watermark, Window,
 };
 
 /// Passes of a source that are shown.
@@ -22,6 +23,15 @@ const PASSES: u32 = 30;
 
 /// Quarantined items of a source that are shown.
 const QUARANTINED: u32 = 20;
+
+/// How much is read of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Its history too.
+    Whole,
+    /// Its present state and its last pass, as for a list of sources.
+    Row,
+}
 
 /// Days of a source that are shown.
 pub(super) const DAYS: i64 = 90;
@@ -31,7 +41,7 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Changes that an output has not confirmed are counted up to this number, since counting takes time.
 const MOST_BEHIND: u64 = 100_000;
 
-/// See the module. Times are milliseconds since 1970 on our clock.
+/// What there is once, and the outputs and exports. Times are milliseconds since 1970 on our clock.
 #[derive(Debug, Serialize)]
 pub(super) struct Overview {
     /// The program's version.
@@ -60,13 +70,33 @@ pub(super) struct Overview {
     pub(super) outputs: Vec<OutputView>,
     /// The scheduled exports, by name.
     pub(super) exports: Vec<ExportView>,
-    /// The sources, by name.
-    pub(super) sources: Vec<SourceView>,
     /// The search index.
     pub(super) search: SearchView,
     /// Who harvests the OAI-PMH provider; `None` if it is off.
     #[serde(skip)]
     pub(super) provider: Option<Usage>,
+}
+
+/// Some sources, by name.
+#[derive(Debug)]
+pub(super) struct SourcePage {
+    /// The sources, with their last passes and without older history.
+    pub(super) sources: Vec<SourceView>,
+    /// Whether there are sources after the last one.
+    pub(super) has_more: bool,
+}
+
+/// What all sources have together.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    /// The sources of configuration and store.
+    pub(super) sources: usize,
+    /// What the store has of them.
+    pub(super) stored: SourceTotals,
+    /// The harvests of the configured sources.
+    pub(super) harvests: Vec<Job>,
+    /// What passes and reconciles have done since the daemon started.
+    pub(super) counters: PassCounters,
 }
 
 /// The search index.
@@ -89,24 +119,6 @@ pub(super) struct JobView {
     /// What the daemon has done for it since it started.
     #[serde(skip)]
     pub(super) status: JobStatus,
-}
-
-/// The jobs that the store and the daemon know.
-struct Jobs {
-    rows: BTreeMap<JobKey, Job>,
-    statuses: BTreeMap<JobKey, JobStatus>,
-}
-
-impl Jobs {
-    fn view(&mut self, kind: JobKind, name: &str) -> JobView {
-        let key = JobKey::new(kind, name);
-        let mut status = self.statuses.remove(&key).unwrap_or_default();
-        JobView {
-            job: self.rows.remove(&key).unwrap_or_else(|| Job::unknown(key)),
-            progress: status.progress.take(),
-            status,
-        }
-    }
 }
 
 /// One configured output.
@@ -183,6 +195,9 @@ pub(super) struct SourceView {
     pub(super) quarantined: u64,
     /// The newest of them.
     pub(super) quarantine: Vec<QuarantinedItem>,
+    /// When the last complete pass ended.
+    #[serde(skip)]
+    pub(super) last_complete_pass_at: Option<i64>,
 }
 
 impl SourceView {
@@ -226,6 +241,74 @@ pub(super) fn one_source(
 ) -> Result<Option<SourceView>, StoreError> {
     let config = registry.config();
     let configured = config.sources.iter().any(|source| source.name == name);
+    reader.snapshot(|reader| named_source(reader, registry, name, configured, Extent::Whole))
+}
+
+/// At most `limit` sources of configuration and store by name, those after the name `after`.
+pub(super) fn sources(
+    reader: &Reader,
+    registry: &StatusRegistry,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<SourcePage, StoreError> {
+    let config = registry.config();
+    let configured = config.sources.iter().map(|source| source.name.as_str());
+    let configured: HashSet<&str> = configured.collect();
+    reader.snapshot(|reader| {
+        let mut names = reader.source_names()?;
+        names.extend(configured.iter().map(|name| (*name).to_owned()));
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut names = names.range::<str, _>((after, Bound::Unbounded));
+        let mut sources = Vec::new();
+        for name in names.by_ref().take(limit) {
+            let configured = configured.contains(name.as_str());
+            let source = named_source(reader, registry, name, configured, Extent::Row)?;
+            sources.extend(source);
+        }
+        Ok(SourcePage {
+            sources,
+            has_more: names.next().is_some(),
+        })
+    })
+}
+
+/// What all sources have together.
+pub(super) fn totals(reader: &Reader, registry: &StatusRegistry) -> Result<Totals, StoreError> {
+    let config = registry.config();
+    let mut counters = PassCounters::default();
+    for (key, status) in registry.jobs() {
+        if matches!(key.kind, JobKind::Harvest | JobKind::Reconcile) {
+            counters += status.counters;
+        }
+    }
+    reader.snapshot(|reader| {
+        let mut names = reader.source_names()?;
+        let rows = reader.jobs()?.into_iter();
+        let rows = rows.filter(|job| job.key.kind == JobKind::Harvest);
+        let mut rows: HashMap<String, Job> = rows.map(|job| (job.key.name.clone(), job)).collect();
+        let harvest = |name: &str| {
+            let unknown = || Job::unknown(JobKey::new(JobKind::Harvest, name));
+            rows.remove(name).unwrap_or_else(unknown)
+        };
+        let configured = || config.sources.iter().map(|source| source.name.as_str());
+        let harvests = configured().map(harvest).collect();
+        names.extend(configured().map(str::to_owned));
+        Ok(Totals {
+            sources: names.len(),
+            stored: reader.source_totals()?,
+            harvests,
+            counters,
+        })
+    })
+}
+
+fn named_source(
+    reader: &Reader,
+    registry: &StatusRegistry,
+    name: &str,
+    configured: bool,
+    extent: Extent,
+) -> Result<Option<SourceView>, StoreError> {
     let source = match reader.source(name)? {
         Some(source) => source,
         None if configured => Source::unknown(name.to_owned()),
@@ -234,7 +317,7 @@ pub(super) fn one_source(
     let pass = JobView::read(reader, registry, JobKind::Harvest, name)?;
     let reconcile = JobView::read(reader, registry, JobKind::Reconcile, name)?;
     let now_ms = registry.now_ms();
-    source_view(reader, source, configured, pass, reconcile, now_ms).map(Some)
+    source_view(reader, source, configured, pass, reconcile, now_ms, extent).map(Some)
 }
 
 /// The configured outputs by name, or only the one of this name.
@@ -291,62 +374,36 @@ pub(super) fn bytes_on_disk(store: &Path) -> u64 {
 }
 
 /// Reads the store and the registry.
-pub(super) fn overview(store: &Path, registry: &StatusRegistry) -> Result<Overview, StoreError> {
-    let reader = Reader::open(store)?;
-    let now_ms = registry.now_ms();
-    let config = registry.config();
-    let rows = reader.jobs()?.into_iter();
-    let mut jobs = Jobs {
-        rows: rows.map(|job| (job.key.clone(), job)).collect(),
-        statuses: registry.jobs(),
-    };
-    let mut sources = reader.sources()?;
-    let known: HashSet<String> = sources.iter().map(|source| source.name.clone()).collect();
-    // Configured, but never harvested.
-    let new = config
-        .sources
-        .iter()
-        .filter(|settings| !known.contains(&settings.name));
-    sources.extend(new.map(|settings| Source::unknown(settings.name.clone())));
-    let names: HashSet<&str> = config
-        .sources
-        .iter()
-        .map(|settings| settings.name.as_str())
-        .collect();
-    sources.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut views = Vec::new();
-    for source in sources {
-        let configured = names.contains(source.name.as_str());
-        let pass = jobs.view(JobKind::Harvest, &source.name);
-        let reconcile = jobs.view(JobKind::Reconcile, &source.name);
-        let view = source_view(&reader, source, configured, pass, reconcile, now_ms)?;
-        views.push(view);
-    }
-    let outputs = outputs(&reader, registry, None)?;
-    let exports = exports(&reader, registry, None)?;
+pub(super) fn overview(
+    reader: &Reader,
+    registry: &StatusRegistry,
+    store: &Path,
+) -> Result<Overview, StoreError> {
+    let (config, now_ms) = (registry.config(), registry.now_ms());
     let mut log = store.as_os_str().to_owned();
     log.push("-wal");
     let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    Ok(Overview {
-        version: env!("CARGO_PKG_VERSION"),
-        now_ms,
-        started_ms: registry.started_ms(),
-        last_version: reader.last_version()?,
-        store_bytes: bytes(store),
-        log_bytes: bytes(Path::new(&log)),
-        reload: registry.reload(),
-        trouble: registry.trouble(),
-        hosts: reader.host_pauses()?,
-        conditions: reader.conditions()?,
-        pending_alerts: reader.count_alerts()?,
-        outputs,
-        exports,
-        sources: views,
-        search: SearchView {
-            enabled: config.daemon.search,
-            index: reader.search_index()?,
-        },
-        provider: config.daemon.oai.as_ref().map(|_| registry.usage().usage()),
+    reader.snapshot(|reader| {
+        Ok(Overview {
+            version: env!("CARGO_PKG_VERSION"),
+            now_ms,
+            started_ms: registry.started_ms(),
+            last_version: reader.last_version()?,
+            store_bytes: bytes(store),
+            log_bytes: bytes(Path::new(&log)),
+            reload: registry.reload(),
+            trouble: registry.trouble(),
+            hosts: reader.host_pauses()?,
+            conditions: reader.conditions()?,
+            pending_alerts: reader.count_alerts()?,
+            outputs: outputs(reader, registry, None)?,
+            exports: exports(reader, registry, None)?,
+            search: SearchView {
+                enabled: config.daemon.search,
+                index: reader.search_index()?,
+            },
+            provider: config.daemon.oai.as_ref().map(|_| registry.usage().usage()),
+        })
     })
 }
 
@@ -357,8 +414,10 @@ fn source_view(
     pass: JobView,
     reconcile: JobView,
     now_ms: i64,
+    extent: Extent,
 ) -> Result<SourceView, StoreError> {
-    let passes = reader.passes(source.id, PASSES)?;
+    let is_whole = extent == Extent::Whole;
+    let passes = reader.passes(source.id, if is_whole { PASSES } else { 1 })?;
     let pending_windows = match passes.first() {
         Some(pass) if pass.state == PassState::Open => reader.pending_windows(pass.id)?,
         _ => Vec::new(),
@@ -379,10 +438,17 @@ fn source_view(
         gaps_in_words: gaps_in_words(&source, &gaps, now_ms),
         gaps,
         passes,
-        days: reader.days(source.id, now_ms - (DAYS - 1) * DAY_MS)?,
+        days: match extent {
+            Extent::Whole => reader.days(source.id, now_ms - (DAYS - 1) * DAY_MS)?,
+            Extent::Row => Vec::new(),
+        },
         warnings: reader.warnings(source.id)?,
         quarantined: reader.count_quarantine(source.id)?,
-        quarantine: reader.quarantine(source.id, QUARANTINED)?,
+        quarantine: match extent {
+            Extent::Whole => reader.quarantine(source.id, QUARANTINED)?,
+            Extent::Row => Vec::new(),
+        },
+        last_complete_pass_at: reader.last_complete_pass_at(source.id)?,
         name: source.name,
         base_url: source.base_url,
         metadata_prefix: source.metadata_prefix,

@@ -172,8 +172,9 @@ pub struct NewRecord {
 /// The number of quarantined items of one source.
 pub type QuarantineGroup = (String, u64);
 
-/// Whether a watermark or a gap belongs to a list that passes read at present.
-const PRESENT: &str = "CASE WHEN sets = '[]' OR traits ->> 'ignores_sets' IS 1 THEN set_spec = ''
+/// Whether a watermark or a gap, joined to its source, belongs to a list that passes read at present.
+pub(super) const PRESENT: &str =
+    "CASE WHEN sets = '[]' OR traits ->> 'ignores_sets' IS 1 THEN set_spec = ''
         ELSE set_spec IN (SELECT value FROM json_each(sets)) END";
 
 /// One row for each source, with what the filter and the orders need.

@@ -111,7 +111,7 @@ pub use selection::set_of_source;
 pub use serving::{Served, ServedRecord, ServedSource, ServingClock, ServingState};
 pub use set_map::{SetMap, with_ancestors};
 pub use sources::{
-    Head, Source, SourceDefinition, SourceId, Traits, Warning, WarningKind, Watermark,
+    Head, Source, SourceDefinition, SourceId, SourceTotals, Traits, Warning, WarningKind, Watermark,
 };
 pub use step::{Applied, Cost, Counts, PageOrder, PageStep, Step};
 pub use upkeep::Verified;

@@ -401,16 +401,37 @@ impl Reader {
         })
     }
 
-    /// Runs `work` in one snapshot.
+    /// Runs `work`, all of whose readings see the store at one moment. They cost less than one by one.
+    ///
+    /// # Errors
+    /// As `work`, or the store cannot be read.
+    pub fn snapshot<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if !self.connection.is_autocommit() {
+            return work(self);
+        }
+        let begun = self.connection.unchecked_transaction();
+        let _snapshot = begun
+            .map_err(|error| StoreError::from_sqlite(&self.path, "beginning to read", error))?;
+        work(self)
+    }
+
+    /// Runs `work` in one snapshot, that of [`Self::snapshot`] if there is one.
     pub(super) fn read<T>(
         &self,
         doing: &str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        self.connection
-            .unchecked_transaction()
-            .and_then(|snapshot| work(&snapshot))
-            .map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+        let read = match self.connection.is_autocommit() {
+            true => self
+                .connection
+                .unchecked_transaction()
+                .and_then(|snapshot| work(&snapshot)),
+            false => work(&self.connection),
+        };
+        read.map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
     }
 }
 
@@ -573,6 +594,23 @@ mod tests {
             assert_eq!(patient.join().unwrap().unwrap(), 0);
         });
         assert_eq!(store.write_if_free("a test", count).unwrap(), Some(0));
+    }
+
+    #[test]
+    fn a_snapshot_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let reader = store.reader().unwrap();
+        let value = || reader.meta_value("a").unwrap();
+        let read = reader.snapshot(|_| {
+            assert_eq!(value(), None);
+            store.set_meta_value("a", Some(1)).unwrap();
+            assert_eq!(value(), None);
+            reader.snapshot(|reader| reader.source("none"))
+        });
+        assert_eq!(read.unwrap(), None);
+        drop(reader.snapshot(|_| Err::<(), _>(StoreError::Missing { path: "a".into() })));
+        assert_eq!(value(), Some(1));
     }
 
     #[test]

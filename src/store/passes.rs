@@ -230,6 +230,21 @@ impl Reader {
         })
     }
 
+    /// When the last complete pass over a source ended, in milliseconds since 1970 on our clock. `None` if the
+    /// store has no such pass, or not any more.
+    pub fn last_complete_pass_at(&self, source: SourceId) -> Result<Option<i64>, StoreError> {
+        self.read("looking for the last complete pass", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT ended_at FROM pass WHERE source_id = ?1 AND state = 'complete'
+                     ORDER BY id DESC LIMIT 1",
+                )?
+                .query_row([source.0], |row| row.get(0))
+                .optional()
+                .map(Option::flatten)
+        })
+    }
+
     /// The windows of a pass that are still to be read.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
         self.read("reading the ledger", |connection| {

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::open::Cached;
 use super::payload::{Decompressor, compress_alone};
 use super::{PassId, Reader, SourceId, Store, StoreError};
 use crate::oai::response::BadItem;
@@ -81,7 +82,7 @@ impl Reader {
     /// The number of items of a source in quarantine.
     pub fn count_quarantine(&self, source: SourceId) -> Result<u64, StoreError> {
         self.read("counting the quarantine", |connection| {
-            connection.query_row(
+            connection.one(
                 "SELECT count(*) FROM quarantine WHERE source_id = ?1",
                 [source.0],
                 |row| row.get(0),

@@ -1,10 +1,11 @@
 //! Sources: their definitions, watermarks, learned traits and warnings.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
+use super::board::PRESENT;
 use super::ledger::words;
 use super::open::Cached;
 use super::{Reader, Store, StoreError, Version};
@@ -76,6 +77,19 @@ pub struct Source {
     pub deleted_records: u64,
     /// What was learned about the repository.
     pub traits: Traits,
+}
+
+/// What all sources of a store have together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceTotals {
+    /// Live records.
+    pub live_records: u64,
+    /// Tombstones.
+    pub deleted_records: u64,
+    /// Spans of present lists that could not be read.
+    pub gaps: u64,
+    /// Quarantined items.
+    pub quarantined: u64,
 }
 
 impl Source {
@@ -525,6 +539,40 @@ impl Reader {
                 .iter()
                 .filter_map(|name| source_by_name(connection, name).transpose())
                 .collect()
+        })
+    }
+
+    /// The names of all sources, in their order.
+    pub fn source_names(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.read("reading the names of the sources", |connection| {
+            connection
+                .prepare_cached("SELECT name FROM source")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// What all sources have together.
+    pub fn source_totals(&self) -> Result<SourceTotals, StoreError> {
+        self.read("adding up the sources", |connection| {
+            let gaps = format!(
+                "SELECT count(*) FROM gap JOIN source ON source.id = gap.source_id WHERE {PRESENT}"
+            );
+            let gaps = connection.one(&gaps, [], |row| row.get(0))?;
+            let quarantined =
+                connection.one("SELECT count(*) FROM quarantine", [], |row| row.get(0))?;
+            connection.one(
+                "SELECT coalesce(sum(live_records), 0), coalesce(sum(deleted_records), 0) FROM source",
+                [],
+                |row| {
+                    Ok(SourceTotals {
+                        live_records: row.get(0)?,
+                        deleted_records: row.get(1)?,
+                        gaps,
+                        quarantined,
+                    })
+                },
+            )
         })
     }
 

@@ -1,6 +1,6 @@
 //! What every handler works with: the store, the state of the daemon, and limits on their use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -9,7 +9,6 @@ use super::Failure;
 use super::listener::Connections;
 use super::places::{LargePlace, Places};
 use super::provider::Provider;
-use crate::daemon::overview::{Overview, overview};
 use crate::daemon::scheduler::Requested;
 use crate::daemon::status::StatusRegistry;
 use crate::stop::Stop;
@@ -80,12 +79,15 @@ impl Context {
         blocking(turn, move || work(&Reader::open(&path)?)).await
     }
 
-    /// The state of everything: what the store has and what the daemon does.
-    pub(super) async fn overview(&self) -> Result<Overview, Failure> {
-        let path = self.shared.store.clone();
+    /// As [`Self::monitor`], for what is made of the state of the daemon too.
+    pub(super) async fn state<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader, &StatusRegistry, &Path) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
         let registry = Arc::clone(&self.shared.registry);
-        let turn = turn(&self.monitors).await?;
-        blocking(turn, move || overview(&path, &registry)).await
+        let path = self.shared.store.clone();
+        self.monitor(move |reader| work(reader, &registry, &path))
+            .await
     }
 
     /// As [`Self::read`], for an answer that may be large. It takes no turn from other requests, since

@@ -11,9 +11,11 @@ use super::exposition::{Exposition, MEDIA_TYPE};
 use super::failure::ErrorBody;
 use super::listener::{Connections, Cut};
 use super::{Ctx, Failure};
-use crate::daemon::overview::{ExportView, JobView, OutputView, Overview, SourceView};
+use crate::daemon::overview::{
+    self, ExportView, JobView, OutputView, Overview, SourceView, Totals,
+};
 use crate::daemon::usage::Usage;
-use crate::store::{Health, JobState, PassState};
+use crate::store::{Health, JobState};
 
 /// Get the metrics, in the text format of Prometheus
 #[utoipa::path(
@@ -26,15 +28,23 @@ use crate::store::{Health, JobState, PassState};
     )
 )]
 pub(super) async fn get_metrics(State(context): State<Ctx>) -> Result<Response, Failure> {
-    let overview = context.overview().await?;
+    let most = context.shared.registry.config().daemon.metrics_per_source;
+    let read = context.state(move |reader, registry, store| {
+        let totals = overview::totals(reader, registry)?;
+        // Thousands of sources would be tens of thousands of series.
+        let each = match totals.sources <= most {
+            true => overview::sources(reader, registry, None, most)?.sources,
+            false => Vec::new(),
+        };
+        Ok((overview::overview(reader, registry, store)?, totals, each))
+    });
+    let (overview, totals, each) = read.await?;
     let mut text = Exposition::default();
     daemon(&mut text, &overview, context.shared.registry.requests());
     connections(&mut text, &context.connections);
-    source_totals(&mut text, &overview.sources);
-    // Thousands of sources would be tens of thousands of series.
-    let most = context.shared.registry.config().daemon.metrics_per_source;
-    if overview.sources.len() <= most {
-        sources(&mut text, &overview.sources);
+    source_totals(&mut text, &totals);
+    if totals.sources <= most {
+        sources(&mut text, &each);
     }
     outputs(&mut text, &overview.outputs);
     exports(&mut text, &overview.exports);
@@ -314,11 +324,7 @@ const OF_SOURCES: &[Metric<SourceView>] = &[
         "harvestd_source_last_complete_pass_timestamp_seconds",
         Gauge,
         "When the last complete pass ended.",
-        |source| {
-            let mut passes = source.passes.iter();
-            let complete = passes.find(|pass| pass.state == PassState::Complete)?;
-            complete.ended_at.map(seconds)
-        },
+        |source| source.last_complete_pass_at.map(seconds),
     ),
     (
         "harvestd_pages_total",
@@ -341,15 +347,15 @@ const OF_SOURCES: &[Metric<SourceView>] = &[
 ];
 
 /// What does not grow with the number of sources.
-fn source_totals(text: &mut Exposition, sources: &[SourceView]) {
-    let configured = || sources.iter().filter(|source| source.configured);
+fn source_totals(text: &mut Exposition, totals: &Totals) {
+    let harvests = || totals.harvests.iter();
     let mut healths = text.family(
         "harvestd_sources",
         Gauge,
         "Configured sources by how well their last harvests went.",
     );
     for health in Health::ALL {
-        let these = configured().filter(|source| source.pass.job.health() == health);
+        let these = harvests().filter(|job| job.health() == health);
         let number = count(these.count() as u64);
         healths.sample(&[("health", health.word())], number);
     }
@@ -359,48 +365,44 @@ fn source_totals(text: &mut Exposition, sources: &[SourceView]) {
         "Configured sources by what their harvests are doing.",
     );
     for state in JobState::ALL {
-        let these = configured().filter(|source| source.pass.job.state == state);
+        let these = harvests().filter(|job| job.state == state);
         states.sample(&[("state", state.word())], count(these.count() as u64));
     }
+    let stored = &totals.stored;
     let mut records = text.family(
         "harvestd_store_records",
         Gauge,
         "Records of all sources in the store.",
     );
-    let sum = |of: fn(&SourceView) -> u64| count(sources.iter().map(of).sum());
-    records.sample(&[("kind", "live")], sum(|source| source.live_records));
-    records.sample(&[("kind", "deleted")], sum(|source| source.deleted_records));
+    records.sample(&[("kind", "live")], count(stored.live_records));
+    records.sample(&[("kind", "deleted")], count(stored.deleted_records));
+    let counters = &totals.counters;
     let mut received = text.family(
         "harvestd_store_received_total",
         Counter,
         "Records received from all sources, by their effect on the store.",
     );
-    received.sample(&[("result", "new")], sum(|source| source.counters().new));
-    received.sample(
-        &[("result", "changed")],
-        sum(|source| source.counters().changed),
-    );
-    received.sample(
-        &[("result", "unchanged")],
-        sum(|source| source.counters().unchanged),
-    );
-    received.sample(
-        &[("result", "deleted")],
-        sum(|source| source.counters().deleted),
-    );
+    for (result, number) in [
+        ("new", counters.new),
+        ("changed", counters.changed),
+        ("unchanged", counters.unchanged),
+        ("deleted", counters.deleted),
+    ] {
+        received.sample(&[("result", result)], count(number));
+    }
     for (name, help, value) in [
         (
             "harvestd_store_quarantined_items",
             "Items of all sources in quarantine.",
-            sum(|source| source.quarantined),
+            stored.quarantined,
         ),
         (
             "harvestd_store_gaps",
             "Spans of datestamps of all sources that could not be read.",
-            sum(|source| source.gaps.len() as u64),
+            stored.gaps,
         ),
     ] {
-        text.single(name, Gauge, help, value);
+        text.single(name, Gauge, help, count(value));
     }
 }
 

@@ -1,11 +1,21 @@
 //! The status of the daemon: sources, passes, outputs, exports.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::types::{Output, OutputDetails, Outputs, PassDetails, Source, Sources, Status};
+use crate::daemon::http::arguments::{self, Number};
 use crate::daemon::http::failure::ErrorBody;
 use crate::daemon::http::{Ctx, Failure, lookup};
+use crate::daemon::overview;
+
+/// Sources in one response, unless the request says otherwise.
+const SOURCES: usize = 100;
+
+/// The most sources in one response.
+const MOST_SOURCES: usize = 1_000;
 
 /// Get the status of the daemon and of everything it works on
 #[utoipa::path(
@@ -20,26 +30,55 @@ use crate::daemon::http::{Ctx, Failure, lookup};
 pub(in crate::daemon::http) async fn get_status(
     State(context): State<Ctx>,
 ) -> Result<Json<Status>, Failure> {
-    Ok(Json(context.overview().await?.into()))
+    let read = context.state(|reader, registry, store| {
+        let page = overview::sources(reader, registry, None, SOURCES)?;
+        Ok((overview::overview(reader, registry, store)?, page))
+    });
+    let (overview, page) = read.await?;
+    Ok(Json(Status::new(overview, page)))
 }
 
-/// List the sources
+/// Which sources to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::daemon::http) struct SourcesQuery {
+    /// Only sources whose names come after this one: the `next` of the response before.
+    #[param(required = false)]
+    after: Option<String>,
+    /// The most sources to return: 100 by default, 1000 at most.
+    #[param(value_type = usize, required = false, minimum = 1, default = json!(100))]
+    limit: Option<Number>,
+}
+
+/// List the sources, by name
 #[utoipa::path(
     get,
     path = "/api/v1/sources",
     tag = "Status",
+    params(SourcesQuery),
     responses(
         (status = 200, description = "The sources.", body = Sources),
+        (status = 400, description = "An argument is wrong.", body = ErrorBody),
         (status = 503, description = "The store cannot be read now.", body = ErrorBody),
     )
 )]
 pub(in crate::daemon::http) async fn list_sources(
     State(context): State<Ctx>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<Sources>, Failure> {
-    let sources = context.overview().await?.sources.into_iter();
-    Ok(Json(Sources {
-        sources: sources.map(Source::from).collect(),
-    }))
+    let query: SourcesQuery = arguments::read(&query.unwrap_or_default())?;
+    let limit = query.limit.map_or(SOURCES as u64, |limit| limit.0);
+    if limit == 0 {
+        return Err(Failure::bad_request("limit must be at least 1"));
+    }
+    let limit = usize::try_from(limit)
+        .unwrap_or(MOST_SOURCES)
+        .min(MOST_SOURCES);
+    let read = context.state(move |reader, registry, _| {
+        overview::sources(reader, registry, query.after.as_deref(), limit)
+    });
+    Ok(Json(read.await?.into()))
 }
 
 /// Get one source
@@ -97,7 +136,8 @@ pub(in crate::daemon::http) async fn get_pass(
 pub(in crate::daemon::http) async fn list_outputs(
     State(context): State<Ctx>,
 ) -> Result<Json<Outputs>, Failure> {
-    let outputs = context.overview().await?.outputs.into_iter();
+    let outputs = context.state(|reader, registry, _| overview::outputs(reader, registry, None));
+    let outputs = outputs.await?.into_iter();
     Ok(Json(Outputs {
         outputs: outputs.map(Output::from).collect(),
     }))

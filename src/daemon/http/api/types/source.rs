@@ -7,14 +7,16 @@ use super::job::Job;
 use super::list;
 use super::pass::{Pass, Window};
 use super::time::{Date, Datestamp, Timestamp, Version};
-use crate::daemon::overview::SourceView;
+use crate::daemon::overview::{SourcePage, SourceView};
 use crate::store;
 
-/// All sources.
+/// Sources, by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::daemon::http) struct Sources {
-    /// The sources, by name.
-    pub(in crate::daemon::http) sources: Vec<Source>,
+    /// The sources, without their history: each has its last pass, and neither days nor items in quarantine.
+    pub(super) sources: Vec<Source>,
+    /// The name to give as `after` for the sources that follow; null if there are no more.
+    pub(super) next: Option<String>,
 }
 
 /// One source: a repository, a metadata format, and maybe sets.
@@ -146,6 +148,16 @@ pub(in crate::daemon::http) struct QuarantinedItem {
     reason: String,
     first_seen_at: Timestamp,
     last_seen_at: Timestamp,
+}
+
+impl From<SourcePage> for Sources {
+    fn from(page: SourcePage) -> Self {
+        let last = page.sources.last().filter(|_| page.has_more);
+        Self {
+            next: last.map(|last| last.name.clone()),
+            sources: list(page.sources),
+        }
+    }
 }
 
 impl From<SourceView> for Source {

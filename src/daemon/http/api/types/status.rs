@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 use super::list;
 use super::output::{Export, Output};
 use super::provider::Provider;
-use super::source::Source;
+use super::source::{Source, Sources};
 use super::time::{Timestamp, Version};
-use crate::daemon::overview::{Overview, SearchView};
+use crate::daemon::overview::{Overview, SearchView, SourcePage};
 use crate::daemon::status;
 use crate::store;
 
@@ -38,7 +38,10 @@ pub(in crate::daemon::http) struct Status {
     conditions: Vec<Condition>,
     /// Alerts that are not delivered yet.
     pending_alerts: u64,
+    /// The first 100 sources, as `/api/v1/sources` gives them.
     sources: Vec<Source>,
+    /// The name to give to `/api/v1/sources` as `after` for more sources; null if there are no more.
+    next_source: Option<String>,
     outputs: Vec<Output>,
     exports: Vec<Export>,
     search: Search,
@@ -103,8 +106,10 @@ pub(in crate::daemon::http) struct SearchIndex {
     bytes: u64,
 }
 
-impl From<Overview> for Status {
-    fn from(overview: Overview) -> Self {
+impl Status {
+    /// The status with the first sources.
+    pub(in crate::daemon::http) fn new(overview: Overview, page: SourcePage) -> Self {
+        let sources = Sources::from(page);
         Self {
             version: overview.version,
             now: Timestamp::from_ms(overview.now_ms),
@@ -117,7 +122,8 @@ impl From<Overview> for Status {
             host_pauses: list(overview.hosts),
             conditions: list(overview.conditions),
             pending_alerts: overview.pending_alerts,
-            sources: list(overview.sources),
+            sources: sources.sources,
+            next_source: sources.next,
             outputs: list(overview.outputs),
             exports: list(overview.exports),
             search: overview.search.into(),
