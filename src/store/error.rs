@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::ClusterState;
+use crate::files;
 
 /// An error of the store. The operation that returns it has written nothing.
 #[derive(Debug, thiserror::Error)]
@@ -113,23 +114,33 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file or its folder cannot be written.
-    #[error("store {path}: cannot be written ({reason}); nothing was changed")]
+    #[error(
+        "store {path}: cannot be written ({reason}); nothing was changed{}",
+        after_semicolon(advice)
+    )]
     ReadOnly {
         /// The file.
         path: PathBuf,
         /// The error message of the system.
         reason: String,
+        /// Who can write it, if that is another user.
+        advice: Option<String>,
     },
     /// The store cannot be read, because nothing can be written beside it.
     #[error(
-        "store {path}: cannot be read here ({reason}): reading a store that may be in use needs files \
-         beside it; make its folder writable, or read a copy that `harvestd backup` has written"
+        "store {path}: cannot be read here ({reason}); {}",
+        advice.as_deref().unwrap_or(
+            "reading a store that may be in use needs files beside it; make its folder writable, or read \
+             a copy that `harvestd backup` has written"
+        )
     )]
     UnwritableFolder {
         /// The file.
         path: PathBuf,
         /// The error message of the system.
         reason: String,
+        /// Who can write there, if that is another user.
+        advice: Option<String>,
     },
     /// SQLite finds the file damaged.
     #[error(
@@ -183,9 +194,14 @@ impl StoreError {
         Some(match self {
             Self::Locked { path } => Self::Locked { path: path.clone() },
             Self::Full { path } => Self::Full { path: path.clone() },
-            Self::ReadOnly { path, reason } => Self::ReadOnly {
+            Self::ReadOnly {
+                path,
+                reason,
+                advice,
+            } => Self::ReadOnly {
                 path: path.clone(),
                 reason: reason.clone(),
+                advice: advice.clone(),
             },
             Self::Damaged { path, reason } => Self::Damaged {
                 path: path.clone(),
@@ -215,6 +231,7 @@ impl StoreError {
             ErrorCode::DiskFull => Self::Full { path },
             ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
                 Self::ReadOnly {
+                    advice: files::advice(&path),
                     path,
                     reason: error.to_string(),
                 }
@@ -243,6 +260,7 @@ impl StoreError {
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path },
             ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly {
+                advice: files::advice(&path),
                 path,
                 reason: format!("{doing}: {error}"),
             },
@@ -254,6 +272,12 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::Full { .. })
     }
+}
+
+fn after_semicolon(advice: &Option<String>) -> String {
+    advice
+        .as_ref()
+        .map_or_else(String::new, |advice| format!("; {advice}"))
 }
 
 fn no_space_left(error: &rusqlite::Error) -> bool {

@@ -1,10 +1,14 @@
 //! Forgetting a source: what is known of it, and then the source itself.
 
-use rusqlite::params;
+use std::path::Path;
+use std::time::Duration;
 
-use super::open::Cached;
+use rusqlite::{ErrorCode, OpenFlags, params};
+
+use super::open::{Cached, open_for_writing};
 use super::upkeep::delete_tombstones;
 use super::{SourceId, Store, StoreError, Version};
+use crate::files;
 
 /// What is left of a source after [`Store::remove_source`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,40 @@ impl Store {
             transaction.run("UPDATE source SET traits = '{}' WHERE id = ?1", [source.0])?;
             Ok(())
         })
+    }
+
+    /// Removes the file at `path` and the files beside it, if it knows nothing of any source, output or export.
+    /// Returns whether it did.
+    /// A store that another process has open stays.
+    ///
+    /// # Errors
+    /// `Io` if a file cannot be removed.
+    pub fn discard_empty(path: &Path) -> Result<bool, StoreError> {
+        let connection = open_for_writing(path, OpenFlags::empty())?;
+        // Whoever opens the store from now on waits.
+        let is_empty = || -> rusqlite::Result<bool> {
+            connection.busy_timeout(Duration::ZERO)?;
+            connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            connection.execute_batch("BEGIN EXCLUSIVE")?;
+            connection.query_row(
+                "SELECT NOT EXISTS (SELECT 1 FROM source) AND NOT EXISTS (SELECT 1 FROM job)
+                    AND NOT EXISTS (SELECT 1 FROM output) AND NOT EXISTS (SELECT 1 FROM export)",
+                [],
+                |row| row.get(0),
+            )
+        };
+        match is_empty() {
+            Ok(false) => return Ok(false),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(StoreError::from_sqlite(path, "looking for sources", error)),
+            Ok(true) => {}
+        }
+        files::remove_store(path).map_err(|error| {
+            StoreError::from_io(path, "removing the empty store".to_owned(), error)
+        })?;
+        Ok(true)
     }
 
     /// Removes the source called `name` and its tombstones, unless it has live records or an output has not

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::copy::copy;
-use super::open::{Found, configure, inspect, open_for_writing};
+use super::open::{Found, configure, inspect, open_for_writing, require};
 use super::{Store, StoreError, lock, schema};
-use crate::files;
 
 /// A finished migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +40,7 @@ impl Store {
     /// `Missing` if there is no file, `NoRoomToMigrate` if the disk has too little space, `NotAStore`,
     /// `NewerSchema`. The store is unchanged after an error.
     pub fn migrate(path: &Path) -> Result<Option<Migration>, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing {
-                path: path.to_owned(),
-            });
-        }
+        require(path)?;
         let fail = |error| StoreError::from_sqlite(path, "migrating", error);
         let mut connection = open_for_writing(path, OpenFlags::empty())?;
         if older_schema(path, &connection)?.is_none() {
@@ -78,9 +73,6 @@ impl Store {
         // A second connection copies, because a transaction cannot contain VACUUM INTO.
         let reading = open_for_writing(path, OpenFlags::empty())?;
         copy(&reading, path, &copy_path)?;
-        files::prepare_own(&copy_path).map_err(|error| {
-            StoreError::from_io(path, "giving the copy to its owner".to_owned(), error)
-        })?;
         drop(reading);
         schema::migrate(&transaction, from).map_err(fail)?;
         transaction.commit().map_err(fail)?;

@@ -111,13 +111,13 @@ impl Store {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            std::fs::create_dir_all(folder).map_err(|error| {
+            files::create_folders(folder).map_err(|error| {
                 let doing = format!("creating the folder {}", folder.display());
                 StoreError::from_io(path, doing, error)
             })?;
         }
         files::resolve(path)
-            .and_then(|real| files::prepare_own(&real))
+            .and_then(|real| files::prepare_own(&real, &real))
             .map_err(|error| StoreError::from_io(path, "creating the file".to_owned(), error))?;
         let mut connection = open_for_writing(path, OpenFlags::SQLITE_OPEN_CREATE)?;
         let fail = |error| StoreError::from_sqlite(path, "preparing the file", error);
@@ -360,11 +360,7 @@ impl Reader {
     /// beside it; `NotAStore`, `OlderSchema` or `NewerSchema` if this program cannot
     /// read it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing {
-                path: path.to_owned(),
-            });
-        }
+        require(path)?;
         let fail = |error| StoreError::from_sqlite(path, "opening", error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
@@ -376,8 +372,16 @@ impl Reader {
                         .map_err(fail)?;
                 inspect(path, &connection)?
             }
-            Err(StoreError::ReadOnly { path, reason }) => {
-                return Err(StoreError::UnwritableFolder { path, reason });
+            Err(StoreError::ReadOnly {
+                path,
+                reason,
+                advice,
+            }) => {
+                return Err(StoreError::UnwritableFolder {
+                    path,
+                    reason,
+                    advice,
+                });
             }
             found => found?,
         };
@@ -432,6 +436,24 @@ impl Reader {
             false => work(&self.connection),
         };
         read.map_err(|error| StoreError::from_sqlite(&self.path, doing, error))
+    }
+}
+
+/// Refuses a path without a file.
+///
+/// # Errors
+/// `Missing` if there is no file, `UnwritableFolder` if its folder is closed to this user.
+pub(super) fn require(path: &Path) -> Result<(), StoreError> {
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::Missing {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(StoreError::UnwritableFolder {
+            path: path.to_owned(),
+            reason: error.to_string(),
+            advice: files::advice(path),
+        }),
     }
 }
 

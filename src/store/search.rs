@@ -121,22 +121,22 @@ impl SearchIndex {
     /// by a new one, since everything in it comes from the store.
     pub fn open(store: &Path) -> Result<Self, StoreError> {
         let path = path_of(store);
-        match Self::prepare(&path) {
+        match Self::prepare(&path, store) {
             Err(StoreError::Damaged { .. } | StoreError::NotAStore { .. }) => {
                 remove(&path)?;
-                Self::prepare(&path)
+                Self::prepare(&path, store)
             }
             opened => opened,
         }
     }
 
-    fn prepare(path: &Path) -> Result<Self, StoreError> {
+    fn prepare(path: &Path, store: &Path) -> Result<Self, StoreError> {
         let fail = |error| StoreError::from_sqlite(path, "preparing the search index", error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         files::resolve(path)
-            .and_then(|real| files::prepare_own(&real))
+            .and_then(|real| files::prepare_own(&real, store))
             .map_err(|error| {
                 StoreError::from_io(path, "creating the search index".to_owned(), error)
             })?;

@@ -65,7 +65,7 @@ impl<W: Write> Target<W> {
     pub(super) fn appending(path: &Path, protected: &Protected) -> anyhow::Result<(Self, bool)> {
         let path = &permitted(path, protected)?;
         let open = || {
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            let file = files::append_to(path)?;
             let empty = file.metadata()?.len() == 0;
             io::Result::Ok((file, empty))
         };

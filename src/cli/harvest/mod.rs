@@ -208,6 +208,7 @@ async fn harvest_and_report(
     bars: &MultiProgress,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
+    let is_new = !config.store.exists();
     let context = open_context(config, bars)?;
     if args.confirm {
         for source in sources {
@@ -220,23 +221,30 @@ async fn harvest_and_report(
     let jobs = args.jobs.unwrap_or(most_hosts);
     let reports = harvest_all(&context, sources, options, jobs).await;
     let optimized = context.store.optimize();
+    // A mistyped address leaves nothing behind.
+    for (report, source) in reports.iter().zip(sources) {
+        if report.unreached.is_some() && config.source(&source.name).is_err() {
+            context.store.remove_source(&source.name)?;
+        }
+    }
+    drop(context);
+    let is_stored = !(is_new && Store::discard_empty(&config.store)?);
     if global.json {
         writeln!(out, "{}", summary::as_json(&reports))?;
     } else if !global.quiet {
         let screen = Screen::of_stdout(global);
         out.write_all(summary::as_text(&reports, screen).as_bytes())?;
-        writeln!(out, "store: {}", config.store.display())?;
+        if is_stored {
+            writeln!(out, "store: {}", config.store.display())?;
+        }
     }
     for (report, source) in reports.iter().zip(sources) {
         warn(&report.source, &report.end);
-        let Some(unreached) = &report.unreached else {
-            continue;
-        };
-        if config.source(&source.name).is_err() {
-            // A mistyped address leaves nothing behind.
-            context.store.remove_source(&source.name)?;
-        }
-        if unreached.has_server {
+        if report
+            .unreached
+            .as_ref()
+            .is_some_and(|unreached| unreached.has_server)
+        {
             let advice = endings::advice(&source.client).await;
             tracing::warn!(source.id = %report.source, "{advice}");
         }

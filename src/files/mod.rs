@@ -3,16 +3,21 @@
 //!
 //! The owner of a folder may be somebody else than the one who runs the program: root runs a command by
 //! hand beside a service with its own user, or a folder is open to all. So links of other users are not
-//! followed, and what root creates beside the store belongs to the owner of the folder.
+//! followed, and what root creates belongs to the owner of the file that it replaces, or else of the folder.
+
+mod owner;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use tempfile::NamedTempFile;
+
+use owner::Owner;
+pub(crate) use owner::{advice, create_folders};
 
 /// The end of the name of a file that is being written.
 const PART: &str = ".part";
@@ -116,6 +121,21 @@ fn beside_store(store: &Path) -> Vec<PathBuf> {
     paths.filter(|path| is_of_store(store, path)).collect()
 }
 
+/// Removes a store and the files that the program keeps beside it.
+///
+/// # Errors
+/// One of them cannot be removed.
+pub(crate) fn remove_store(store: &Path) -> io::Result<()> {
+    let real = resolve(store)?;
+    for path in beside_store(&real) {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The folder of a file.
 fn folder(path: &Path) -> &Path {
     match path.parent() {
@@ -205,7 +225,8 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Begins a file that will be at `target`, or beside it under another name.
     ///
-    /// It has the permissions of the file that is there, or else those of `model`, whatever the umask.
+    /// It has the permissions of the file that is there, or else those of `model`, whatever the umask. If
+    /// root creates it, it has the owner of that file too, or else of the folder.
     ///
     /// # Errors
     /// It cannot be created.
@@ -235,6 +256,7 @@ impl NewFile {
             // Another process may take it for a leftover before it is locked.
             file.as_file().lock()?;
             if file.as_file().metadata()?.nlink() > 0 {
+                Owner::of_place(target)?.take(file.as_file(), target)?;
                 let permissions = Permissions::from_mode(permissions);
                 file.as_file().set_permissions(permissions)?;
                 return Ok(Self { file });
@@ -310,32 +332,34 @@ pub(crate) fn remove_leftovers(target: &Path) {
     }
 }
 
-/// Opens or creates a file beside the store for writing. It has to belong to the owner of its folder.
+/// Opens or creates a file beside the store at `store` for writing. It has to belong to the owner of the store.
 ///
 /// # Errors
 /// It cannot be opened, is a link, or root cannot give it to that owner.
-pub(crate) fn open_own(path: &Path) -> io::Result<File> {
+pub(crate) fn open_own(path: &Path, store: &Path) -> io::Result<File> {
+    let owner = Owner::of_place(store)?;
     let mut options = std::fs::OpenOptions::new();
     options.create(true).truncate(false).write(true);
     let file = open_without_links(&mut options, path)?;
-    give_to_owner(&file, path)?;
+    owner.take(&file, path)?;
     Ok(file)
 }
 
-/// As [`open_own`]. A new file gets the permissions of `model`, whatever the umask, so that whoever can write the
+/// As [`open_own`]. A new file gets the permissions of the store, whatever the umask, so that whoever can write the
 /// store can write it as well.
 ///
 /// # Errors
 /// As [`open_own`].
-pub(crate) fn open_own_like(path: &Path, model: &Path) -> io::Result<File> {
+pub(crate) fn open_own_like(path: &Path, store: &Path) -> io::Result<File> {
+    let owner = Owner::of_place(store)?;
     let mut options = std::fs::OpenOptions::new();
     let file = match open_without_links(options.create_new(true).write(true), path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return open_own(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return open_own(path, store),
         created => created?,
     };
-    let mode = model.metadata()?.permissions().mode();
+    let mode = store.metadata()?.permissions().mode();
     file.set_permissions(Permissions::from_mode(mode & 0o666))?;
-    give_to_owner(&file, path)?;
+    owner.take(&file, path)?;
     Ok(file)
 }
 
@@ -350,31 +374,25 @@ fn open_without_links(options: &mut std::fs::OpenOptions, path: &Path) -> io::Re
 ///
 /// # Errors
 /// As [`open_own`]; nothing is written then.
-pub(crate) fn prepare_own(path: &Path) -> io::Result<()> {
-    if rustix::process::geteuid().is_root() {
-        open_own(path)?;
+pub(crate) fn prepare_own(path: &Path, store: &Path) -> io::Result<()> {
+    if owner::is_root() {
+        open_own(path, store)?;
     }
     Ok(())
 }
 
-/// Gives a file that root has created to the owner of its folder, so that the service of that user can use
-/// it. Other users cannot give files away, and need not.
-fn give_to_owner(file: &File, path: &Path) -> io::Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let owner = folder(path).metadata()?;
-    let is_of_root = file.metadata()?.uid() == 0;
-    if !is_of_root || owner.uid() == 0 {
-        return Ok(());
-    }
-    fchown(file, Some(owner.uid()), Some(owner.gid())).map_err(|error| {
-        let message = format!(
-            "giving {} to the owner of its folder: {error}; run the command as that user",
-            path.display()
-        );
-        io::Error::new(error.kind(), message)
-    })
+/// Opens a file to write at its end. If root creates it, it belongs to the owner of its folder.
+///
+/// # Errors
+/// It cannot be opened, or not be given to that owner.
+pub(crate) fn append_to(path: &Path) -> io::Result<File> {
+    let owner = Owner::of_place(path)?;
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)?;
+    owner.take(&file, path)?;
+    Ok(file)
 }
 
 #[cfg(test)]
