@@ -146,6 +146,7 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
              DROP TABLE provider; DROP TABLE source_set_list;
              DROP TABLE imported; DROP TABLE origin; DROP TABLE unclustered;
              DROP TABLE set_name; DROP TABLE harvester;
+             DROP TABLE review_pair; DROP TABLE review_rule; DROP TABLE review_cluster; DROP TABLE review;
              ALTER TABLE record DROP COLUMN former_list_id;
              ALTER TABLE record DROP COLUMN listed_in;
              ALTER TABLE pass DROP COLUMN after_version;

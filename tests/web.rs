@@ -921,3 +921,97 @@ async fn each_path_accepts_only_its_methods() {
     assert!(nothing.text().await.unwrap().starts_with("{\"error\""));
     daemon.terminate().await;
 }
+
+#[tokio::test]
+async fn matches_are_judged_on_a_page_and_the_answers_stay() {
+    let store = temp_store();
+    let config = write_config(
+        &store,
+        "token = 'let-me-in-please'\n[dedup]\nenabled = true",
+        &[source("demo", "http://127.0.0.1:9/oai", "never", "")],
+    );
+    let path = config.to_str().unwrap();
+    // A pass that stops at its limit is incomplete.
+    harvestd(&[
+        "harvest",
+        "--demo",
+        "--limit",
+        "1500",
+        "-q",
+        "--config",
+        path,
+        "--store",
+        &store.argument(),
+    ])
+    .await
+    .failure(3);
+    let daemon = Daemon::start(&store, &config).await;
+    let page = text(&daemon, "/duplicates").await;
+    assert!(page.contains("href=\"/duplicates/review\""), "{page}");
+    assert!(!page.contains("The largest works"), "{page}");
+    let page = text(&daemon, "/duplicates/review").await;
+    assert!(page.contains("Sign in"), "{page}");
+    let send = async |form: &str| {
+        let form = format!("{form}&token=let-me-in-please");
+        let response = post(&daemon, "/duplicates/review", &form, &[]).await;
+        let to = response.headers().get("location").cloned();
+        let to = to.map(|to| to.to_str().unwrap().to_owned());
+        (response.status().as_u16(), to.unwrap_or_default())
+    };
+    let without = post(&daemon, "/duplicates/review", "action=draw", &[]).await;
+    assert_eq!(without.status(), 401);
+    assert_eq!(send("action=draw&size=11").await.0, 400);
+    assert_eq!(send("action=join").await.0, 400);
+    assert_eq!(send("action=join&pair=1").await.0, 404);
+    assert_eq!(
+        send("action=draw").await,
+        (303, "/duplicates/review?done=draw".to_owned())
+    );
+    let drawn = eventually("a sample", async || {
+        let page = text(&daemon, "/duplicates/review").await;
+        page.contains("id=\"pair-").then_some(page)
+    })
+    .await;
+    assert!(drawn.contains("nothing is judged yet"), "{drawn}");
+    assert!(
+        text(&daemon, "/duplicates")
+            .await
+            .contains("The largest works")
+    );
+    let first = |page: &str| -> u64 {
+        let (_, rest) = page.split_once("id=\"pair-").unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    let wrong = first(&drawn);
+    let (status, to) = send(&format!("action=split&pair={wrong}&rule=")).await;
+    assert_eq!(
+        (status, to.as_str()),
+        (303, "/duplicates/review?done=split")
+    );
+    let next = text(&daemon, &to).await;
+    assert!(next.contains("Stored: they are two works."), "{next}");
+    assert_ne!(first(&next), wrong);
+    let (status, _) = send(&format!("action=join&pair={}", first(&next))).await;
+    assert_eq!(status, 303);
+
+    let shown = text(&daemon, &format!("/duplicates/review?pair={wrong}")).await;
+    assert!(shown.contains("Two works"), "{shown}");
+    let judged = text(&daemon, "/duplicates/review?judged=true").await;
+    assert_eq!(judged.matches("id=\"pair-").count(), 2, "{judged}");
+    assert!(judged.contains("95 % sure"), "{judged}");
+
+    // The pair that was parted is in no cluster any more; the other answer is kept.
+    assert_eq!(send("action=draw&size=30").await.0, 303);
+    let again = eventually("the sample once more", async || {
+        let page = text(&daemon, "/duplicates/review?judged=true").await;
+        (page.matches("id=\"pair-").count() == 1).then_some(page)
+    })
+    .await;
+    assert!(again.contains("100.00 %"), "{again}");
+    let stats = harvestd(&["dedup", "stats", "--json", "--config", path])
+        .await
+        .success();
+    let stats: Value = serde_json::from_str(&stats.stdout).unwrap();
+    assert_eq!(stats["decisions"], 2, "{stats}");
+    daemon.terminate().await;
+}

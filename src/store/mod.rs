@@ -82,8 +82,9 @@ pub use board::{
 pub use changes::{ChangeFilter, Per};
 pub use clock::{Version, pause_left};
 pub use cluster::{
-    Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering, Decision,
-    Imported, ImportedCluster, Judgement, Member, Origin, Rebuilt, RecentCluster, RecordId,
+    COMPARED_FIELDS, Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering,
+    Compared, Decision, Imported, ImportedCluster, Judgement, Member, Origin, Pair, PairFilter,
+    Rebuilt, RecentCluster, RecordId, Review, ReviewPair, ReviewedRule, Sample, SampleFilter,
     describe_metadata,
 };
 pub use days::{RunDay, day_of};

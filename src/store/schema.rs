@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -30,6 +30,7 @@ const MIGRATIONS: [&str; 19] = [
     PROVIDER,
     IMPORTED,
     SERVED,
+    REVIEW,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -689,6 +690,41 @@ CREATE TABLE harvester (
 -- Lists of sets read this index alone.
 DROP INDEX record_source_version;
 CREATE INDEX record_source_version ON record (source_id, version, set_list_id, former_list_id);
+";
+
+const REVIEW: &str = "
+-- The last report on duplicates: one row, or none.
+CREATE TABLE review (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    drawn_at INTEGER NOT NULL,
+    clusters INTEGER NOT NULL,        -- of two records or more
+    clustered INTEGER NOT NULL,       -- records in them
+    across_sources INTEGER NOT NULL   -- clusters with records of several sources
+) STRICT;
+
+-- Its largest clusters, by their preferred records.
+CREATE TABLE review_cluster (
+    record_id INTEGER PRIMARY KEY REFERENCES record ON DELETE CASCADE,
+    size INTEGER NOT NULL
+) STRICT;
+
+-- The matches of each rule that joins records. The lower the rank, the stronger the rule.
+CREATE TABLE review_rule (
+    rank INTEGER PRIMARY KEY,
+    rule TEXT NOT NULL,
+    links INTEGER NOT NULL
+) STRICT;
+
+-- A sample of these matches.
+CREATE TABLE review_pair (
+    id INTEGER PRIMARY KEY,
+    rank INTEGER NOT NULL REFERENCES review_rule,
+    a INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
+    b INTEGER NOT NULL REFERENCES record ON DELETE CASCADE,
+    is_right INTEGER,                 -- NULL until a person has judged it
+    UNIQUE (a, b)
+) STRICT;
+CREATE INDEX review_pair_b ON review_pair (b);
 ";
 
 /// Creates the tables of schema 9 in an empty file.

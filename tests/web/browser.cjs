@@ -28,6 +28,7 @@ async function pages () {
     outputs: ['/outputs', 200],
     'quarantine-list': ['/quarantine', 200],
     duplicates: ['/duplicates', 200],
+    review: ['/duplicates/review', 200],
     api: ['/api', 200],
     'sign-in': ['/sign-in?next=/source/demo', 200],
     'search-empty': ['/search', 200],
@@ -41,7 +42,19 @@ async function pages () {
   }
 }
 
+// The sample of matches that the page of duplicates and the page to judge them show.
+async function drawsASample () {
+  const body = new URLSearchParams({ action: 'draw', token: 'let-me-in-please' })
+  await fetch(`${base}/duplicates/review`, { method: 'POST', body, redirect: 'manual' })
+  for (const end = Date.now() + 60_000; Date.now() < end;) {
+    const page = await (await fetch(`${base}/duplicates/review`)).text()
+    if (page.includes('id="pair-')) return
+  }
+  throw new Error('no sample of matches is drawn')
+}
+
 async function main () {
+  await drawsASample()
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage']

@@ -9,14 +9,11 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::exit::UsageError;
 use crate::cli::table::{self, Align, printable};
-use crate::dedup::evidence::{Estimate, Judged, Sampler, Stratum, estimate};
+use crate::dedup::evidence::{Estimate, Judged, Stratum, estimate};
 use crate::dedup::rules::Verdict;
 use crate::dedup::table::RULES;
-use crate::dedup::text::fold;
 use crate::output::csv::for_spreadsheets;
-use crate::record::crosswalk;
-use crate::record::flat::Flat;
-use crate::store::{Member, Reader, StoreError};
+use crate::store::{COMPARED_FIELDS, Compared, Pair, Reader, SampleFilter, StoreError};
 
 /// What to draw.
 #[derive(Debug, clap::Args)]
@@ -38,35 +35,8 @@ pub struct SampleArgs {
     pub out: Option<PathBuf>,
 }
 
-/// The columns that each of the two records has.
-const FIELDS: [&str; 13] = [
-    "source",
-    "identifier",
-    "kind",
-    "title",
-    "authors",
-    "journal",
-    "year",
-    "volume",
-    "issue",
-    "pages",
-    "doi",
-    "issn",
-    "url",
-];
-
-/// Of a record, these tell where it is, and differ always.
-const NOT_COMPARED: [&str; 3] = ["source", "identifier", "url"];
-
 /// The columns before those of the records.
 const HEAD: [&str; 6] = ["same", "rule", "why", "matches", "cluster", "differs"];
-
-/// Two records that a rule has matched.
-struct Pair {
-    cluster: String,
-    a: Member,
-    b: Member,
-}
 
 /// Writes a sample of matches by rule, the weakest rule first: as CSV with an empty column `same`, or as
 /// one JSON object per line.
@@ -119,49 +89,21 @@ fn check_rule(name: &str) -> Result<(), UsageError> {
 }
 
 fn draw(reader: &Reader, args: &SampleArgs) -> Result<Vec<Stratum<Pair>>, StoreError> {
-    let mut sampler = Sampler::new(args.sample);
-    reader.visit_links(|cluster, links| -> Result<(), StoreError> {
-        for link in links {
-            let (a, b) = (&cluster.members[link.a], &cluster.members[link.b]);
-            let of_rule = |name: &String| *name == link.decision.rule.name;
-            let of_source = |name: &String| [&a.source, &b.source].contains(&name);
-            if args.rule.as_ref().is_none_or(of_rule) && args.source.as_ref().is_none_or(of_source)
-            {
-                sampler.add(link.decision, key(args.seed, a, b), || Pair {
-                    cluster: cluster.name.to_string(),
-                    a: a.clone(),
-                    b: b.clone(),
-                });
-            }
-        }
-        Ok(())
-    })?;
-    Ok(sampler.finish())
-}
-
-/// A number by chance for a pair, the same each time.
-fn key(seed: u64, a: &Member, b: &Member) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&seed.to_le_bytes());
-    for member in [a, b] {
-        for text in [&member.source, &member.identifier] {
-            hasher.update(text.as_bytes());
-            hasher.update(&[0]);
-        }
-    }
-    let mut key = [0; 16];
-    key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    key
+    let filter = SampleFilter {
+        size: args.sample,
+        rule: args.rule.clone(),
+        source: args.source.clone(),
+        seed: args.seed,
+    };
+    let sample = reader.draw_sample(&filter, || false)?;
+    Ok(sample.unwrap_or_default().strata)
 }
 
 /// A pair of the sample as it is written.
 struct Row<'a> {
     stratum: &'a Stratum<Pair>,
     pair: &'a Pair,
-    a: [String; FIELDS.len()],
-    b: [String; FIELDS.len()],
-    /// The names of the fields whose values differ.
-    differs: Vec<&'static str>,
+    sides: Compared,
 }
 
 impl<'a> Row<'a> {
@@ -170,14 +112,10 @@ impl<'a> Row<'a> {
         stratum: &'a Stratum<Pair>,
         pair: &'a Pair,
     ) -> Result<Self, StoreError> {
-        let (a, b) = (fields(reader, &pair.a)?, fields(reader, &pair.b)?);
-        let differs = differing(&a, &b);
         Ok(Self {
             stratum,
             pair,
-            a,
-            b,
-            differs,
+            sides: reader.compared(&pair.a, &pair.b)?,
         })
     }
 
@@ -189,9 +127,9 @@ impl<'a> Row<'a> {
             rule.why.to_owned(),
             self.stratum.links.to_string(),
             self.pair.cluster.clone(),
-            self.differs.join(", "),
+            self.sides.differs.join(", "),
         ];
-        let sides = self.a.iter().zip(&self.b);
+        let sides = self.sides.a.iter().zip(&self.sides.b);
         let sides = sides.flat_map(|(a, b)| [a.clone(), b.clone()]);
         head.into_iter()
             .chain(sides)
@@ -201,7 +139,7 @@ impl<'a> Row<'a> {
     fn as_value(&self) -> Value {
         let rule = self.stratum.decision.rule;
         let side = |values: &[String]| -> Value {
-            let named = FIELDS.iter().zip(values);
+            let named = COMPARED_FIELDS.iter().zip(values);
             named
                 .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
                 .collect::<Map<_, _>>()
@@ -212,15 +150,15 @@ impl<'a> Row<'a> {
             "why": rule.why,
             "matches": self.stratum.links,
             "cluster": self.pair.cluster,
-            "differs": self.differs,
-            "a": side(&self.a),
-            "b": side(&self.b),
+            "differs": self.sides.differs,
+            "a": side(&self.sides.a),
+            "b": side(&self.sides.b),
         })
     }
 }
 
 fn heading() -> impl Iterator<Item = String> {
-    let sides = FIELDS
+    let sides = COMPARED_FIELDS
         .iter()
         .flat_map(|name| [format!("{name}_a"), format!("{name}_b")]);
     HEAD.iter().map(|name| (*name).to_owned()).chain(sides)
@@ -252,60 +190,6 @@ fn write_sample(
     }
     rows.flush()?;
     Ok(())
-}
-
-/// The values of [`FIELDS`], for people.
-fn fields(reader: &Reader, member: &Member) -> Result<[String; FIELDS.len()], StoreError> {
-    let mut found = reader.find(&member.identifier)?.into_iter();
-    let record = found.find(|record| record.source == member.source);
-    let resource = record.and_then(|record| {
-        let metadata = record.metadata.as_deref()?;
-        crosswalk::resource_of(&record.metadata_prefix, metadata, record.header()).ok()
-    });
-    let flat = resource.as_ref().map(Flat::from);
-    let text =
-        |value: fn(&Flat<'_>) -> Option<String>| flat.as_ref().and_then(value).unwrap_or_default();
-    Ok([
-        member.source.clone(),
-        member.identifier.clone(),
-        text(|flat| Some(flat.kind.to_owned())),
-        text(|flat| flat.title.as_deref().map(str::to_owned)),
-        text(|flat| {
-            let names = flat.authors.iter().map(|author| author.name);
-            Some(names.collect::<Vec<_>>().join("; "))
-        }),
-        text(|flat| flat.journal.map(str::to_owned)),
-        text(|flat| flat.published.map(|date| date.chars().take(4).collect())),
-        text(|flat| flat.volume.map(str::to_owned)),
-        text(|flat| flat.issue.map(str::to_owned)),
-        text(|flat| {
-            let ends = [flat.start_page, flat.end_page];
-            Some(ends.into_iter().flatten().collect::<Vec<_>>().join("-"))
-        }),
-        text(|flat| flat.doi.map(str::to_owned)),
-        text(|flat| {
-            let first = [flat.issn, flat.eissn];
-            let issns = first.into_iter().flatten();
-            let others = flat.other_issns.iter().map(String::as_str);
-            Some(issns.chain(others).collect::<Vec<_>>().join(" "))
-        }),
-        text(|flat| {
-            let first = flat.links.first().map(|link| link.url);
-            flat.fulltext_url.or(first).map(str::to_owned)
-        }),
-    ])
-}
-
-/// The fields of which both records have a value, and not the same one.
-fn differing(a: &[String], b: &[String]) -> Vec<&'static str> {
-    let values = FIELDS.iter().zip(a.iter().zip(b));
-    values
-        .filter(|(name, (a, b))| {
-            let are_known = !a.is_empty() && !b.is_empty();
-            !NOT_COMPARED.contains(name) && are_known && fold(a) != fold(b)
-        })
-        .map(|(name, _)| *name)
-        .collect()
 }
 
 /// Reads a judged sample, and writes how many matches are right by rule, an estimate for the whole store,

@@ -12,7 +12,7 @@ use super::provider::Provider;
 use crate::daemon::scheduler::Requested;
 use crate::daemon::status::StatusRegistry;
 use crate::stop::Stop;
-use crate::store::{Reader, StoreError};
+use crate::store::{Reader, Store, StoreError};
 
 /// Requests that read the store at the same time; others wait.
 const READERS: usize = 4;
@@ -42,6 +42,8 @@ pub(super) struct Context {
     pub(super) places: Arc<Places>,
     readers: Arc<Semaphore>,
     monitors: Arc<Semaphore>,
+    /// For the one who draws a sample of matches: it reads all clusters.
+    pub(super) drawing: Arc<Semaphore>,
 }
 
 /// The context as handlers receive it.
@@ -56,6 +58,7 @@ impl Context {
             connections,
             readers: Arc::new(Semaphore::new(READERS)),
             monitors: Arc::new(Semaphore::new(MONITORS)),
+            drawing: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -67,6 +70,16 @@ impl Context {
         let path = self.shared.store.clone();
         let turn = turn(&self.readers).await?;
         blocking(turn, move || work(&Reader::open(&path)?)).await
+    }
+
+    /// Runs `work` with a connection of its own that writes to the store, on a thread that may block.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let path = self.shared.store.clone();
+        let turn = turn(&self.readers).await?;
+        blocking(turn, move || work(&Store::open(&path)?)).await
     }
 
     /// As [`Self::read`], for requests that ask whether the daemon works.

@@ -16,7 +16,14 @@ use crate::config::DaemonSettings;
 use crate::http::Secret;
 
 /// Pages with forms. Their handlers check the token or the cookie of a session. Only these take the cookie.
-const FORMS: [&str; 5] = ["/source/", "/output/", "/export/", "/sign-in", "/sign-out"];
+const FORMS: [&str; 6] = [
+    "/source/",
+    "/output/",
+    "/export/",
+    "/duplicates/review",
+    "/sign-in",
+    "/sign-out",
+];
 
 /// Counts the request, and refuses it if it may not do what it asks for.
 pub(super) async fn check(State(context): State<Ctx>, request: Request, next: Next) -> Response {

@@ -48,6 +48,7 @@ pub(super) fn documented_routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(pages::outputs_page))
         .routes(routes!(pages::quarantine_list_page))
         .routes(routes!(pages::duplicates_page))
+        .routes(routes!(pages::review_page, pages::send_review_form))
         .routes(routes!(pages::api_page))
         .routes(routes!(pages::sign_in_page, pages::sign_in))
         .routes(routes!(pages::sign_out))

@@ -10,6 +10,8 @@
 //! - `decide`: decisions of a person about pairs of records
 //! - `imports`: clusters that another program found
 //! - `read`: reading clusters
+//! - `links`: the matches that hold clusters together; `sample`: samples of them
+//! - `review`: a sample that people judge, kept in the store
 
 mod decide;
 mod describe;
@@ -21,6 +23,8 @@ mod naming;
 mod read;
 mod rebuild;
 mod renew;
+mod review;
+mod sample;
 mod state;
 mod update;
 
@@ -31,6 +35,8 @@ pub use read::{
     Cluster, ClusterFilter, ClusterName, ClusterStats, Member, RecentCluster, RecordId,
 };
 pub use rebuild::Rebuilt;
+pub use review::{PairFilter, Review, ReviewPair, ReviewedRule};
+pub use sample::{COMPARED_FIELDS, Compared, Pair, Sample, SampleFilter};
 pub use state::{ClusterState, Clustering};
 
 pub(super) use describe::{PackedDescription, describe_record};

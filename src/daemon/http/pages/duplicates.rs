@@ -1,4 +1,5 @@
-//! The page of works that several records describe: those whose records have changed lately.
+//! The page of works that several records describe: those that changed lately, the largest ones, and their
+//! number.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -11,7 +12,7 @@ use super::visitor::{Times, Visitor};
 use super::words;
 use crate::daemon::http::Ctx;
 use crate::daemon::http::render::{MAX_FIELD_BYTES, shorten};
-use crate::store::{ClusterState, RecentCluster};
+use crate::store::{ClusterState, RecentCluster, Review};
 
 /// Works on the page.
 const WORKS: usize = 50;
@@ -32,13 +33,19 @@ pub(in crate::daemon::http) async fn duplicates_page(
             ClusterState::Current => reader.recent_clusters(WORKS, MEMBERS)?,
             ClusterState::Off | ClusterState::Due => Vec::new(),
         };
-        Ok((state, recent))
+        Ok((state, recent, reader.review()?))
     });
-    let (state, recent) = read.await?;
-    Ok(respond(StatusCode::OK, page(state, &recent, &visitor)))
+    let (state, recent, review) = read.await?;
+    let page = page(state, &recent, review.as_ref(), &visitor);
+    Ok(respond(StatusCode::OK, page))
 }
 
-fn page(state: ClusterState, recent: &[RecentCluster], visitor: &Visitor) -> Markup {
+fn page(
+    state: ClusterState,
+    recent: &[RecentCluster],
+    review: Option<&Review>,
+    visitor: &Visitor,
+) -> Markup {
     let content = html! {
         h1 { "Duplicates" }
         @match state {
@@ -54,13 +61,20 @@ fn page(state: ClusterState, recent: &[RecentCluster], visitor: &Visitor) -> Mar
                     code { "harvestd dedup rebuild" } "."
                 }
             }
-            ClusterState::Current if recent.is_empty() => {
-                p { "None of the newest changes belongs to a work with several records." }
-            }
             ClusterState::Current => {
-                p class="hint" {
-                    "The works with several records among the newest changes, the newest first. The first record "
-                    "of each is the preferred one. " code { "harvestd dedup report" } " counts them all."
+                p {
+                    a href=(super::review::ADDRESS) { "Judge matches" }
+                    " to learn how many of them are right."
+                }
+                @if let Some(review) = review { (figures(review, visitor.times)) }
+                h2 { "Changed lately" }
+                @if recent.is_empty() {
+                    p { "None of the newest changes belongs to a work with several records." }
+                } @else {
+                    p class="hint" {
+                        "The works with several records among the newest changes, the newest first. The first "
+                        "record of each is the preferred one."
+                    }
                 }
                 @for work in recent { (one(work, visitor.times)) }
             }
@@ -69,11 +83,44 @@ fn page(state: ClusterState, recent: &[RecentCluster], visitor: &Visitor) -> Mar
     Page::of("Duplicates", Nav::Duplicates, visitor).with(&content)
 }
 
+/// What the last report has counted, and the largest clusters.
+fn figures(review: &Review, times: Times) -> Markup {
+    let facts = [
+        ("Works of several records", review.clusters),
+        ("Records in them", review.clustered),
+        ("Works of several sources", review.across_sources),
+    ];
+    html! {
+        dl class="facts" {
+            @for (what, count) in facts {
+                div {
+                    dt { (what) }
+                    dd { (words::number(count)) small { "counted " (times.ago(review.drawn_at)) } }
+                }
+            }
+        }
+        @if !review.largest.is_empty() {
+            h2 { "The largest works" }
+            ol {
+                @for (preferred, size) in &review.largest {
+                    li {
+                        a href=(record_address(&preferred.source, &preferred.identifier)) {
+                            (shorten(&preferred.identifier, MAX_FIELD_BYTES))
+                        }
+                        " · " (words::counted(*size, "record", "records"))
+                        " · " a href=(address("source", &preferred.source)) { (preferred.source) }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn one(work: &RecentCluster, times: Times) -> Markup {
     let name = work.cluster.name.to_string();
     html! {
         section class="card" {
-            h2 { (words::counted(work.size, "record", "records")) ", changed " (times.ago(work.changed.unix_ms())) }
+            h3 { (words::counted(work.size, "record", "records")) ", changed " (times.ago(work.changed.unix_ms())) }
             ol {
                 @for member in &work.cluster.members {
                     li {

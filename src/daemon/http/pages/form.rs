@@ -129,18 +129,7 @@ pub(super) async fn send_form<Action: FormPage>(
         .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
     let Sent { action, token } = arguments::read::<Sent<Action>>(text)?;
     let visitor = Visitor::of(context, headers);
-    let permitted = match (&token, visitor.access) {
-        (None, Access::SignedIn) => Ok(()),
-        (None, Access::SignedOut) => Err(Failure::new(
-            StatusCode::UNAUTHORIZED,
-            "you are not signed in, or the session is over",
-        )),
-        _ => {
-            let expected = context.shared.registry.token();
-            guard::check_token(token.as_deref(), expected.as_ref()).await
-        }
-    };
-    let result = match permitted {
+    let result = match permit(context, &visitor, token.as_deref()).await {
         Ok(()) => send(context, action.command(name)).await,
         Err(failure) => Err(failure),
     };
@@ -155,6 +144,25 @@ pub(super) async fn send_form<Action: FormPage>(
         draw::<Action>(context, name, &visitor, failure.status, Some(refused)).await?;
     failure.add_challenge(&mut response);
     Ok(response)
+}
+
+/// Refuses a form without the right token or session.
+pub(super) async fn permit(
+    context: &Context,
+    visitor: &Visitor,
+    token: Option<&str>,
+) -> Result<(), Failure> {
+    match (token, visitor.access) {
+        (None, Access::SignedIn) => Ok(()),
+        (None, Access::SignedOut) => Err(Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "you are not signed in, or the session is over",
+        )),
+        _ => {
+            let expected = context.shared.registry.token();
+            guard::check_token(token, expected.as_ref()).await
+        }
+    }
 }
 
 async fn draw<Action: FormPage>(

@@ -10,7 +10,7 @@
 //! - `search`: the records that a search found
 //! - `record`: one record in every format; `prose`: abstracts without markup; `highlight`: XML in colours
 //! - `quarantine`: the items that could not be stored as records
-//! - `duplicates`: the works that have several records
+//! - `duplicates`: the works that have several records; `review`: judging a sample of their matches
 //! - `api`: where programs find what
 //! - `sign_in`: signing in and out
 //! - `form`: the forms that send commands
@@ -42,6 +42,7 @@ mod prose;
 mod provider;
 mod quarantine;
 mod record;
+mod review;
 mod search;
 mod sign_in;
 mod source;
@@ -61,6 +62,7 @@ pub(super) use outputs::*;
 pub(super) use pass::*;
 pub(super) use quarantine::*;
 pub(super) use record::*;
+pub(super) use review::*;
 pub(super) use search::*;
 pub(super) use sign_in::*;
 pub(super) use source::*;
