@@ -196,7 +196,7 @@ async fn an_address_without_a_repository_is_reported() {
     assert!(
         output
             .stdout
-            .contains("the server does not answer as an OAI-PMH repository"),
+            .contains("is no OAI-PMH repository: it answers HTTP 200, text/html: a web page titled \"Welcome\""),
         "{}",
         output.stdout
     );

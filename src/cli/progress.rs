@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use console::{Term, truncate_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::{debug, info, warn};
 
@@ -11,6 +12,9 @@ use super::table::printable;
 use super::tally::{Tally, short};
 use crate::end::End;
 use crate::harvest::progress::{Event, Progress};
+
+/// The most characters of a name beside its bar.
+const MOST_NAME: usize = 24;
 
 /// How often the log says how far a run is.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -82,12 +86,20 @@ impl Bars {
     }
 
     fn row(&self, source: &str) -> Row<ProgressBar> {
-        let bar = self
-            .bars
-            .add(ProgressBar::no_length().with_prefix(source.to_owned()));
-        bar.set_style(style("{prefix} {spinner} {msg}"));
+        let prefix = truncate_str(source, MOST_NAME, "…").into_owned();
+        let bar = self.bars.add(ProgressBar::no_length().with_prefix(prefix));
+        bar.set_style(style("{prefix} {spinner} {wide_msg}"));
         bar.enable_steady_tick(Duration::from_millis(250));
         Row::new(bar)
+    }
+}
+
+/// The width of a bar on a screen of so many columns. What it says needs the rest.
+fn bar_width(columns: u16) -> u16 {
+    match columns {
+        ..80 => 6,
+        80..120 => 10,
+        _ => 20,
     }
 }
 
@@ -129,7 +141,7 @@ impl Progress for Bars {
             }
             Event::Ended(ending) => {
                 let line = ended(&ending, &row.line());
-                row.shown.set_style(style("{prefix} {msg}"));
+                row.shown.set_style(style("{prefix} {wide_msg}"));
                 row.shown.finish_with_message(line);
                 rows.remove(source);
             }
@@ -140,12 +152,14 @@ impl Progress for Bars {
 fn redraw(row: &Row<ProgressBar>) {
     if let Some(total) = row.tally.total() {
         if row.shown.length().is_none() {
-            row.shown.set_style(style("{prefix} [{bar:20}] {msg}"));
+            let bar = bar_width(Term::stderr().size().1);
+            row.shown
+                .set_style(style(&format!("{{prefix}} [{{bar:{bar}}}] {{wide_msg}}")));
         }
         row.shown.set_length(total);
     } else if row.shown.length().is_some() {
         row.shown.unset_length();
-        row.shown.set_style(style("{prefix} {spinner} {msg}"));
+        row.shown.set_style(style("{prefix} {spinner} {wide_msg}"));
     }
     row.shown.set_position(row.tally.records());
     row.shown.set_message(row.line());
@@ -313,7 +327,7 @@ mod tests {
         drawn(Event::Started { total: Some(40) });
         let shown = drawn(page(20));
         assert!(
-            shown.starts_with("a [==========>         ] 20 of 40 records"),
+            shown.starts_with("a [==") && shown.contains("] 20 of 40 records"),
             "{shown}"
         );
         let shown = drawn(page(21));

@@ -11,7 +11,7 @@ use url::Url;
 use super::args::Global;
 use super::exit::{Exit, UsageError};
 use super::signals;
-use super::table::{self, Align};
+use super::table::{Cell, Column, Screen, Tone, fit};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::end::End;
@@ -172,7 +172,7 @@ pub async fn run(
         let reports: Vec<Value> = reports.iter().map(as_value).collect();
         writeln!(out, "{}", json!({ "outputs": reports }))?;
     } else if !global.quiet {
-        out.write_all(as_text(&reports).as_bytes())?;
+        out.write_all(as_text(&reports, Screen::of_stdout(global)).as_bytes())?;
     }
     Ok(Exit::after_runs(reports.iter().map(|report| &report.end)))
 }
@@ -324,56 +324,56 @@ fn dry_run(
         let numbers = [adds, deletes, faults].map(|number| number.to_string());
         let [adds, deletes, faults] = numbers;
         rows.push(vec![
-            output.name.clone(),
-            adds,
-            deletes,
-            faults,
-            position.to_string(),
+            Cell::from(output.name.clone()),
+            adds.into(),
+            deletes.into(),
+            faults.into(),
+            position.to_string().into(),
         ]);
     }
     if global.json {
         writeln!(out, "{}", json!({ "outputs": values }))?;
     } else {
         let columns = [
-            ("output", Align::Left),
-            ("to add", Align::Right),
-            ("to delete", Align::Right),
-            ("without document", Align::Right),
-            ("from version", Align::Right),
+            Column::left("output").cut(),
+            Column::right("to add"),
+            Column::right("to delete"),
+            Column::right("without document"),
+            Column::right("from version").drop(1),
         ];
-        out.write_all(table::render(&columns, &rows).as_bytes())?;
+        out.write_all(fit(&columns, &rows, Screen::of_stdout(global)).as_bytes())?;
     }
     Ok(Exit::Done)
 }
 
-fn as_text(reports: &[PushReport]) -> String {
+fn as_text(reports: &[PushReport], screen: Screen) -> String {
     let columns = [
-        ("output", Align::Left),
-        ("added", Align::Right),
-        ("deleted", Align::Right),
-        ("rejected", Align::Right),
-        ("behind", Align::Right),
-        ("seconds", Align::Right),
-        ("position", Align::Right),
-        ("state", Align::Left),
+        Column::left("output").cut(),
+        Column::right("added"),
+        Column::right("deleted"),
+        Column::right("rejected"),
+        Column::right("behind"),
+        Column::right("seconds").drop(1),
+        Column::right("position").drop(2),
+        Column::left("state"),
     ];
-    let rows: Vec<Vec<String>> = reports
+    let rows: Vec<Vec<Cell>> = reports
         .iter()
         .map(|report| {
             let progress = &report.progress;
             vec![
-                report.output.clone(),
-                progress.added.to_string(),
-                progress.deleted.to_string(),
-                progress.rejected.to_string(),
-                report.behind.to_string(),
-                format!("{:.1}", report.elapsed.as_secs_f64()),
-                report.position.to_string(),
-                report.end.word().to_owned(),
+                Cell::from(report.output.clone()),
+                progress.added.to_string().into(),
+                progress.deleted.to_string().into(),
+                progress.rejected.to_string().into(),
+                report.behind.to_string().into(),
+                format!("{:.1}", report.elapsed.as_secs_f64()).into(),
+                report.position.to_string().into(),
+                Cell::new(report.end.word(), Tone::of(&report.end)),
             ]
         })
         .collect();
-    table::render(&columns, &rows)
+    fit(&columns, &rows, screen)
 }
 
 fn as_value(report: &PushReport) -> Value {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::Global;
 use super::exit::{Exit, UsageError};
 use super::harvest::{open_context, warn};
-use super::table::{self, Align};
+use super::table::{Cell, Column, Screen, Tone, fit};
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
 use crate::harvest::{DeletionPolicy, ReconcileReport, reconcile};
@@ -94,7 +94,7 @@ pub async fn run(
         let values: Vec<_> = outcomes.iter().map(as_value).collect();
         writeln!(out, "{}", json!({ "sources": values }))?;
     } else if !global.quiet {
-        out.write_all(summary(&outcomes).as_bytes())?;
+        out.write_all(summary(&outcomes, Screen::of_stdout(global)).as_bytes())?;
     }
     Ok(Exit::after_runs(
         outcomes.iter().map(|outcome| &outcome.end),
@@ -114,35 +114,36 @@ fn chosen(args: &Args, config: &Config) -> anyhow::Result<Vec<SourceSettings>> {
         .collect()
 }
 
-fn summary(outcomes: &[ReconcileReport]) -> String {
+fn summary(outcomes: &[ReconcileReport], screen: Screen) -> String {
     let columns = [
-        ("source", Align::Left),
-        ("listed", Align::Right),
-        ("not listed", Align::Right),
-        ("found", Align::Right),
-        ("deleted", Align::Right),
-        ("unclear", Align::Right),
-        ("state", Align::Left),
+        Column::left("source").cut(),
+        Column::right("listed"),
+        Column::right("not listed"),
+        Column::right("found").drop(2),
+        Column::right("deleted"),
+        Column::right("unclear").drop(1),
+        Column::left("state"),
     ];
-    let rows: Vec<Vec<String>> = outcomes
+    let rows: Vec<Vec<Cell>> = outcomes
         .iter()
         .map(|outcome| {
             vec![
-                outcome.source.clone(),
+                Cell::from(outcome.source.clone()),
                 outcome
                     .counts
                     .records()
                     .saturating_sub(outcome.found + outcome.deleted)
-                    .to_string(),
-                outcome.not_listed.to_string(),
-                outcome.found.to_string(),
-                outcome.deleted.to_string(),
-                outcome.unclear.to_string(),
-                outcome.end.word().to_owned(),
+                    .to_string()
+                    .into(),
+                outcome.not_listed.to_string().into(),
+                outcome.found.to_string().into(),
+                outcome.deleted.to_string().into(),
+                outcome.unclear.to_string().into(),
+                Cell::new(outcome.end.word(), Tone::of(&outcome.end)),
             ]
         })
         .collect();
-    table::render(&columns, &rows)
+    fit(&columns, &rows, screen)
 }
 
 fn as_value(outcome: &ReconcileReport) -> serde_json::Value {

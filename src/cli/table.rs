@@ -63,8 +63,9 @@ impl Screen {
     pub fn wrap(self, text: &str, indent: usize) -> String {
         let width = self.width();
         let mut lines = String::new();
-        let mut line = String::new();
-        for word in text.split(' ') {
+        let (lead, rest) = text.split_at(text.len() - text.trim_start_matches(' ').len());
+        let mut line = lead.to_owned();
+        for word in rest.split(' ') {
             let joined = measure_text_width(&line) + 1 + measure_text_width(word);
             if !line.trim_start().is_empty() && joined > width {
                 lines.push_str(line.trim_end());
@@ -72,7 +73,7 @@ impl Screen {
                 line = " ".repeat(indent);
                 line.push_str(word);
             } else {
-                if !line.is_empty() {
+                if !line.trim_start().is_empty() {
                     line.push(' ');
                 }
                 line.push_str(word);
@@ -428,5 +429,8 @@ mod tests {
         assert!(wrapped.lines().all(|line| line.len() <= 40), "{wrapped}");
         assert_eq!(wrapped.lines().nth(1).map(|line| &line[..2]), Some("  "));
         assert_eq!(Screen::PLAIN.wrap(text, 2), format!("{text}\n"));
+        let indented = screen.wrap(&format!("  - {text}"), 4);
+        assert!(indented.starts_with("  - doaj"), "{indented}");
+        assert!(indented.lines().all(|line| line.len() <= 40), "{indented}");
     }
 }

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use serde_json::json;
 
+use crate::cli::endings;
 use crate::cli::exit::Exit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::harvest::settings::SourceSettings;
-use crate::harvest::{Preview, RunOptions, preview};
+use crate::harvest::{Preview, RunOptions, first_contact, preview};
 use crate::oai::client::Client;
 use crate::store::{Gap, Reader, Source, StoreError};
 
@@ -40,7 +41,21 @@ pub(super) async fn run(
             Ok(preview) => out.write_all(preview_as_text(source, &preview).as_bytes())?,
             Err(why) => {
                 failed = true;
-                tracing::error!(source.id = %source.name, "nothing to list: {why}");
+                let unreached = match known {
+                    None => first_contact(&client, source).await,
+                    // Patience belongs to sources that have worked before.
+                    Some(_) => None,
+                };
+                match unreached {
+                    Some(unreached) => {
+                        tracing::error!(source.id = %source.name, "{}", unreached.why);
+                        if unreached.has_server {
+                            let advice = endings::advice(&source.client).await;
+                            tracing::warn!(source.id = %source.name, "{advice}");
+                        }
+                    }
+                    None => tracing::error!(source.id = %source.name, "nothing to list: {why}"),
+                }
             }
         }
     }

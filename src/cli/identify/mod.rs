@@ -12,11 +12,14 @@ use url::Url;
 
 use self::survey::{Survey, survey};
 use super::args::Global;
+use super::endings;
 use super::exit::Exit;
 use super::harvest::is_url;
 use super::status::{traits_as_value, traits_in_words};
+use super::table::Screen;
 use crate::clock::Clock;
 use crate::config::{Config, Secrets, source_from_url};
+use crate::harvest::first_contact;
 use crate::harvest::settings::SourceSettings;
 use crate::http::show_url;
 use crate::oai::client::{Client, base_of_request};
@@ -85,17 +88,27 @@ pub async fn run(
             ),
         );
     }
+    if exit(&survey) == Exit::Failed
+        && let Some(unreached) = first_contact(&client, &settings).await
+    {
+        // What came instead says more than what is missing.
+        findings = vec![unreached.why];
+        if unreached.has_server {
+            findings.push(endings::advice(&settings.client).await);
+        }
+    }
     let learnt = learnt(args, config)?;
     if global.json {
         let mut found = report::as_json(&show_url(url), &survey, &findings);
         found["learnt"] = json!(learnt.as_ref().map(traits_as_value));
         writeln!(out, "{found}")?;
     } else {
-        let mut text = report::as_text(&show_url(url), &survey, &findings);
+        let screen = Screen::of_stdout(global);
+        let mut text = report::as_text(&show_url(url), &survey, &findings, screen);
         if let Some(traits) = &learnt {
             report::push_learnt(&traits_in_words(traits), &mut text);
         }
-        out.write_all(text.as_bytes())?;
+        out.write_all(report::wrapped(&text, screen).as_bytes())?;
     }
     Ok(exit(&survey))
 }

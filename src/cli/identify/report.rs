@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::findings::token_form;
 use super::survey::{Answer, Sample, Sets, Survey};
-use crate::cli::table::{self, Align, printable};
+use crate::cli::table::{Cell, Column, Screen, fit, printable};
 use crate::oai::Granularity;
 use crate::oai::response::{Identify, MetadataFormat};
 
@@ -14,7 +14,7 @@ use crate::oai::response::{Identify, MetadataFormat};
 const SHOWN_SETS: usize = 20;
 
 /// The report as text: one part for each request, then the findings.
-pub(super) fn as_text(url: &str, survey: &Survey, findings: &[String]) -> String {
+pub(super) fn as_text(url: &str, survey: &Survey, findings: &[String], screen: Screen) -> String {
     let mut text = format!("{}\n", printable(url));
     match &survey.identify {
         Answer::Given(identify) => identity(identify, &mut text),
@@ -22,11 +22,11 @@ pub(super) fn as_text(url: &str, survey: &Survey, findings: &[String]) -> String
     }
     text.push_str("\nformats\n");
     match &survey.formats {
-        Answer::Given(formats) => push_indented(&format_table(formats), &mut text),
+        Answer::Given(formats) => push_indented(&format_table(formats, inner(screen)), &mut text),
         other => unanswered("ListMetadataFormats", other.why_not(), &mut text),
     }
     match &survey.sets {
-        Answer::Given(sets) => push_sets(sets, &mut text),
+        Answer::Given(sets) => push_sets(sets, screen, &mut text),
         Answer::Refused(code, _) if code == "noSetHierarchy" => text.push_str("\nno sets\n"),
         other => {
             text.push_str("\nsets\n");
@@ -101,19 +101,41 @@ fn granularity_name(granularity: Granularity) -> &'static str {
     }
 }
 
-fn format_table(formats: &[MetadataFormat]) -> String {
-    let columns = [("prefix", Align::Left), ("namespace", Align::Left)];
-    let rows: Vec<Vec<String>> = formats
+fn format_table(formats: &[MetadataFormat], screen: Screen) -> String {
+    let columns = [Column::left("prefix"), Column::left("namespace").cut()];
+    let rows: Vec<Vec<Cell>> = formats
         .iter()
         .map(|format| {
             let namespace = format.metadata_namespace.clone();
             vec![
-                format.metadata_prefix.clone(),
-                namespace.unwrap_or_default(),
+                format.metadata_prefix.clone().into(),
+                namespace.unwrap_or_default().into(),
             ]
         })
         .collect();
-    table::render(&columns, &rows)
+    fit(&columns, &rows, screen)
+}
+
+/// The screen without the two blanks before each line.
+fn inner(screen: Screen) -> Screen {
+    Screen {
+        width: screen.width.map(|width| width.saturating_sub(2)),
+        ..screen
+    }
+}
+
+/// The report in lines that fit the screen.
+pub(super) fn wrapped(text: &str, screen: Screen) -> String {
+    let lines = text.lines().map(|line| {
+        let indent = match () {
+            () if line.starts_with("  - ") => 4,
+            // Values stand behind their names.
+            () if line.starts_with("  ") => 16,
+            () => 2,
+        };
+        screen.wrap(line, indent)
+    });
+    lines.collect()
 }
 
 fn push_indented(lines: &str, text: &mut String) {
@@ -122,7 +144,7 @@ fn push_indented(lines: &str, text: &mut String) {
     }
 }
 
-fn push_sets(sets: &Sets, text: &mut String) {
+fn push_sets(sets: &Sets, screen: Screen, text: &mut String) {
     let count = sets.sets.len();
     let whole = match (sets.complete, sets.list_size) {
         (true, _) => count.to_string(),
@@ -135,20 +157,20 @@ fn push_sets(sets: &Sets, text: &mut String) {
         String::new()
     };
     let _ = writeln!(text, "\nsets: {whole}{shown}");
-    let columns = [("spec", Align::Left), ("name", Align::Left)];
-    let rows: Vec<Vec<String>> = sets
+    let columns = [Column::left("spec").cut(), Column::left("name").cut()];
+    let rows: Vec<Vec<Cell>> = sets
         .sets
         .iter()
         .take(SHOWN_SETS)
         .map(|set| {
             vec![
-                set.set_spec.clone(),
-                set.set_name.clone().unwrap_or_default(),
+                set.set_spec.clone().into(),
+                set.set_name.clone().unwrap_or_default().into(),
             ]
         })
         .collect();
     if !rows.is_empty() {
-        push_indented(&table::render(&columns, &rows), text);
+        push_indented(&fit(&columns, &rows, inner(screen)), text);
     }
 }
 
