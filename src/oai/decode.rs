@@ -35,7 +35,7 @@ pub(crate) fn decode<'b>(
         [0, b'<', ..] => return transcode(body, UTF_16BE, 0, limit),
         _ => {}
     }
-    if let Ok(text) = std::str::from_utf8(body) {
+    if let Ok(text) = simdutf8::basic::from_utf8(body) {
         return valid_utf8(body, text, Edits::default(), charset, limit);
     }
     match declared(body).or_else(|| charset.and_then(encoding)) {
@@ -78,7 +78,7 @@ fn utf8<'b>(
     if mark > 0 {
         decoding.push(0..mark, 0, None);
     }
-    if let Ok(text) = std::str::from_utf8(&body[mark..]) {
+    if let Ok(text) = simdutf8::basic::from_utf8(&body[mark..]) {
         return valid_utf8(body, text, decoding, charset, limit);
     }
     let text = repair_utf8(body, mark, &mut decoding, limit)?;

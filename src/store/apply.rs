@@ -150,6 +150,7 @@ struct StepWriter<'a> {
 
 impl StepWriter<'_> {
     fn apply(&mut self, packed: &PackedStep) -> rusqlite::Result<Applied> {
+        self.records.write_seen()?;
         match &packed.step {
             Step::Page(page) => self.page(page, &packed.payloads),
             Step::Reconcile { found, gone, cost } => {
@@ -250,6 +251,7 @@ impl StepWriter<'_> {
             }
             self.listed.note(identifier);
         }
+        self.records.write_seen()?;
         for identifier in &page.gone {
             self.records.quarantine().clear(identifier)?;
         }

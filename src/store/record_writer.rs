@@ -49,6 +49,20 @@ pub(super) struct RecordWriter<'a> {
     clusters: Option<Clusters<'a>>,
     /// Records with new content that are not clustered yet.
     changed: Vec<ChangedRecord>,
+    /// Unchanged records that the pass has seen, which is not written yet.
+    seen: Vec<i64>,
+}
+
+/// The statement that reads [`Known`] records.
+macro_rules! select_known {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, identifier, datestamp, datestamp_text, deleted, content_hash, set_list_id,
+                listed_in, seen_pass, iif(version = created_version, version, NULL)
+             FROM record WHERE ",
+            $condition
+        )
+    };
 }
 
 /// The stored state of a record that arrives again.
@@ -68,9 +82,6 @@ pub(super) struct Known {
 }
 
 impl Known {
-    const COLUMNS: &str = "id, identifier, datestamp, datestamp_text, deleted, content_hash,
-        set_list_id, listed_in, seen_pass, iif(version = created_version, version, NULL)";
-
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
@@ -178,12 +189,14 @@ impl<'a> RecordWriter<'a> {
             deleted: 0,
             clusters: Clusters::begin(transaction, recent_keys)?,
             changed: Vec::new(),
+            seen: Vec::new(),
         })
     }
 
     /// Clusters the last records and stores what the transaction counted. Returns the recent match
     /// keys for the next transaction.
     pub(super) fn finish(mut self) -> rusqlite::Result<Option<RecentKeys>> {
+        self.write_seen()?;
         self.update_clusters()?;
         self.version.keep_as_last(self.connection)?;
         self.connection
@@ -231,7 +244,10 @@ impl<'a> RecordWriter<'a> {
         }
         let identifier = &record.header.identifier;
         let mut new = NewState::new(record, payload);
-        let Some(known) = self.known(identifier)? else {
+        if listed.may_have(identifier) {
+            self.write_seen()?;
+        }
+        let Some(known) = self.stored(identifier)? else {
             let version = self.next_version();
             let listed_in = self.list_in(None, record.header.deleted, shown_by)?;
             let id = self.insert(&new, version, listed_in)?;
@@ -458,12 +474,31 @@ impl<'a> RecordWriter<'a> {
                 params![known.id, listed_in],
             )?;
         }
+        if known.seen_pass < self.pass.0 {
+            self.seen.push(known.id);
+        }
         // Apart, because SQLite would look up each `listed_in` that it writes.
-        self.connection.run(
-            "UPDATE record SET datestamp = ?2, datestamp_text = ?3,
-                seen_pass = max(seen_pass, ?4) WHERE id = ?1",
-            params![known.id, datestamp, text, self.pass.0],
-        )?;
+        if datestamp != known.datestamp || text != known.datestamp_text.as_deref() {
+            self.connection.run(
+                "UPDATE record SET datestamp = ?2, datestamp_text = ?3 WHERE id = ?1",
+                params![known.id, datestamp, text],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes which unchanged records the pass has seen. A list mostly shows records in the order in which they
+    /// were stored, so that one statement writes many.
+    pub(super) fn write_seen(&mut self) -> rusqlite::Result<()> {
+        self.seen.sort_unstable();
+        self.seen.dedup();
+        for run in self.seen.chunk_by(|one, next| one + 1 == *next) {
+            self.connection.run(
+                "UPDATE record SET seen_pass = ?3 WHERE id BETWEEN ?1 AND ?2",
+                params![run[0], run[run.len() - 1], self.pass.0],
+            )?;
+        }
+        self.seen.clear();
         Ok(())
     }
 
@@ -679,23 +714,24 @@ impl<'a> RecordWriter<'a> {
         }
     }
 
-    pub(super) fn known(&self, identifier: &str) -> rusqlite::Result<Option<Known>> {
+    /// The record with this identifier, as it is after all that the transaction has done.
+    pub(super) fn known(&mut self, identifier: &str) -> rusqlite::Result<Option<Known>> {
+        self.write_seen()?;
+        self.stored(identifier)
+    }
+
+    /// As [`Self::known`]; what is not written yet about the record is left out.
+    fn stored(&self, identifier: &str) -> rusqlite::Result<Option<Known>> {
         self.connection
-            .prepare_cached(&format!(
-                "SELECT {} FROM record WHERE identifier = ?1 AND source_id = ?2",
-                Known::COLUMNS
-            ))?
+            .prepare_cached(select_known!("identifier = ?1 AND source_id = ?2"))?
             .query_row(params![identifier, self.source.0], Known::from_row)
             .optional()
     }
 
-    pub(super) fn known_by_id(&self, id: i64) -> rusqlite::Result<Known> {
+    pub(super) fn known_by_id(&mut self, id: i64) -> rusqlite::Result<Known> {
+        self.write_seen()?;
         self.connection
-            .prepare_cached(&format!(
-                "SELECT {} FROM record WHERE id = ?1",
-                Known::COLUMNS
-            ))?
-            .query_row([id], Known::from_row)
+            .one(select_known!("id = ?1"), [id], Known::from_row)
     }
 
     fn has_metadata(&self, id: i64) -> rusqlite::Result<bool> {

@@ -165,6 +165,10 @@ impl<'t> Scanner<'t> {
                     }
                 }
                 [b'<', b'/', ..] => {
+                    if let Some(length) = self.end_of_top(rest) {
+                        self.position = start + length;
+                        return Ok(self.close());
+                    }
                     let Some(length) = find_tag_end(rest) else {
                         return self.unclosed(start);
                     };
@@ -173,7 +177,8 @@ impl<'t> Scanner<'t> {
                     return Ok(self.close());
                 }
                 [b'<', ..] => {
-                    let Some(length) = find_tag_end(rest) else {
+                    let Some(length) = find_plain_tag_end(rest).or_else(|| find_tag_end(rest))
+                    else {
                         return self.unclosed(start);
                     };
                     self.position = start + length + 1;
@@ -324,6 +329,15 @@ impl<'t> Scanner<'t> {
             return fault(start, "element with the prefix \"xmlns\"");
         }
         self.use_prefix(name.prefix(), start)
+    }
+
+    /// The length of the end tag at the beginning of `rest`, if it ends the innermost element and is as short as
+    /// it can be. Nearly all are.
+    #[inline]
+    fn end_of_top(&self, rest: &[u8]) -> Option<usize> {
+        let name = self.open.last()?.name.text.as_bytes();
+        let after = rest.get(2..)?.strip_prefix(name)?;
+        (after.first() == Some(&b'>')).then_some(name.len() + 3)
     }
 
     fn end_tag(&mut self, content: &str, start: usize) -> Result<(), Fault> {
@@ -514,6 +528,17 @@ fn reader(text: &str) -> Reader<&[u8]> {
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
     reader
+}
+
+/// The same as [`find_tag_end`] for a start tag that has nothing but a name.
+#[inline]
+fn find_plain_tag_end(tag: &[u8]) -> Option<usize> {
+    let end = 1 + tag[1..].iter().position(|byte| !is_name(*byte))?;
+    match tag[end..] {
+        [b'>', ..] => Some(end),
+        [b'/', b'>', ..] => Some(end + 1),
+        _ => None,
+    }
 }
 
 /// The offset of the `>` that ends the tag at the beginning of `tag`. One within quotes does not.
