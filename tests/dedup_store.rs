@@ -570,7 +570,9 @@ fn clusters_imported_while_a_rebuild_is_due_come_with_it() {
         .iter()
         .map(|sample| reader.members(&sample.identifier).unwrap()[0].record)
         .collect();
-    let imported = store.import_clusters("spark", &[ids.clone()], NOW).unwrap();
+    let imported = store
+        .import_clusters("spark", std::slice::from_ref(&ids), NOW)
+        .unwrap();
     assert_eq!((imported.changed, imported.moved), (3, 0));
     store.rebuild_clusters(NOW, |_| ()).unwrap();
     let cluster = reader.cluster_of(ids[0]).unwrap().unwrap();

@@ -336,6 +336,13 @@ fn together(reader: &Reader, a: &Member, b: &Member) -> anyhow::Result<Option<Ap
         describe.push(reader.description(member.record)?.unwrap_or_default());
     }
     let (there, here) = (describe.split_off(left.members.len()), describe);
+    let clusters = |members: &[Member]| -> anyhow::Result<Vec<Vec<ImportedCluster>>> {
+        let of = members
+            .iter()
+            .map(|member| reader.imported_clusters(member.record));
+        Ok(of.collect::<Result<_, _>>()?)
+    };
+    let (imported_left, imported_right) = (clusters(&left.members)?, clusters(&right.members)?);
     let mut split = BTreeSet::new();
     for member in &left.members {
         for decision in reader.decisions(member.record)? {
@@ -346,13 +353,16 @@ fn together(reader: &Reader, a: &Member, b: &Member) -> anyhow::Result<Option<Ap
     }
     let versions = reader.versions()?;
     let mut same = false;
-    for (x, one) in left.members.iter().zip(&here) {
-        for (y, other) in right.members.iter().zip(&there) {
+    for ((x, one), of_x) in left.members.iter().zip(&here).zip(&imported_left) {
+        for ((y, other), of_y) in right.members.iter().zip(&there).zip(&imported_right) {
             let pair = (x.record.min(y.record), x.record.max(y.record));
             if split.contains(&pair) {
                 return Ok(Some(Apart::Veto(name(x), name(y), "a decision")));
             }
-            if imported(reader, x, y)?.iter().any(|(_, joins)| !joins) {
+            if of_x
+                .iter()
+                .any(|cluster| cluster.joins(of_y) == Some(false))
+            {
                 return Ok(Some(Apart::Veto(name(x), name(y), "imported clusters")));
             }
             let decision = explain(one, other, versions).decision;
