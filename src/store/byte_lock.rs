@@ -28,7 +28,7 @@ pub(super) fn try_lock(file: &File, byte: i64) -> io::Result<bool> {
 pub(super) fn is_locked(file: &File, byte: i64) -> io::Result<bool> {
     let mut lock = exclusive(byte);
     fcntl(file, libc::F_OFD_GETLK, &mut lock)?;
-    Ok(libc::c_int::from(lock.l_type) != libc::F_UNLCK as libc::c_int)
+    Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
 fn is_conflict(error: &io::Error) -> bool {
