@@ -62,8 +62,8 @@ async fn harvest_status_page_api_and_metrics_agree() {
         .await
         .success()
         .stdout;
-    let table = text.lines().filter(|line| line.starts_with("demo "));
-    let row: Vec<&str> = table.last().unwrap().split_whitespace().collect();
+    let mut table = text.lines().filter(|line| line.starts_with("demo "));
+    let row: Vec<&str> = table.next_back().unwrap().split_whitespace().collect();
     assert!(row.contains(&live.to_string().as_str()), "{text}");
 
     let daemon = Daemon::start(&store, &config).await;
