@@ -273,7 +273,14 @@ pub(super) async fn read_passes<T: Transport>(
                 } else {
                     PassStart::Interrupted
                 };
-                read_pass(run, &source, &pass, start).await?;
+                match read_pass(run, &source, &pass, start).await {
+                    // The pass has ended without the end of a list. The next one reads that.
+                    Err(Halt::Unfinished(why)) if store.open_pass(source.id)?.is_none() => {
+                        run.notes.note(&why);
+                        run.budget.window_was_recovered();
+                    }
+                    read => read?,
+                }
                 // The pass may be old, so the changes since are read as well, but not everything
                 // once more.
                 options.full = false;

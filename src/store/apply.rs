@@ -196,6 +196,10 @@ impl StepWriter<'_> {
                 has_failed,
             } => {
                 let window = passes::window(self.connection, *window)?;
+                if *has_failed {
+                    // The parts are read from their beginnings.
+                    self.records.rivals.forget_reading(window.id)?;
+                }
                 self.set_state(window.id, WindowState::Split, Some(note))?;
                 let origin = Origin::SplitOf {
                     failures: window.failures + u32::from(*has_failed),
@@ -397,8 +401,11 @@ impl StepWriter<'_> {
             }
             self.set_state(window.id, WindowState::Unread, window.note.as_ref())?;
         }
-        for set in passes::sets(self.connection, self.pass)? {
-            if !unread.contains(&set) {
+        let sets = passes::sets(self.connection, self.pass)?;
+        // If the repository ignores sets, one list of everything has replaced the lists of the sets.
+        let is_replaced = |set: &Option<String>| set.is_some() && sets.contains(&None);
+        for set in &sets {
+            if !unread.contains(set) && !is_replaced(set) {
                 applied.watermarks.extend(self.take_proof(set.as_deref())?);
             }
         }

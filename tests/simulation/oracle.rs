@@ -9,6 +9,7 @@ use harvestd::oai::{Datestamp, Granularity};
 use harvestd::store::{ChangeFilter, Deletion, Reader, Source, Version};
 
 use crate::repository::{Current, Repository, State};
+use crate::wire::Site;
 
 /// A record as the store had it after the last run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -424,6 +425,36 @@ pub(crate) fn check_equal(
         excused.disappeared += 1;
     }
     Ok(excused)
+}
+
+/// While faults last: everything that can be read is in the store after the next run.
+pub(crate) fn check_readable(site: &mut Site, name: &str, reader: &Reader) -> Result<(), String> {
+    let sources = reader.sources().map_err(|error| error.to_string())?;
+    let source = sources.iter().find(|source| source.name == name);
+    // Faults that pass may have looked like a rule of the repository. A warning says so.
+    if source.is_some_and(|source| source.traits.ignores_dates || source.traits.rejects_until) {
+        return Ok(());
+    }
+    let records = stored(reader, name)?;
+    let now = Datestamp::from_unix(site.repository.now);
+    let visible = site.repository.model.visible(now);
+    let repository = &site.repository;
+    for item in visible {
+        if !repository.listed(&item, None)
+            || repository.has_left(&item.identifier)
+            || !site.is_readable(&item)
+        {
+            continue;
+        }
+        let expected = repository.state(&item);
+        let found = records.get(&item.identifier);
+        demand!(
+            found.is_some_and(|found| found.state == expected),
+            "while faults last, {} can be read as {expected:?} and is stored as {found:?}",
+            item.identifier
+        );
+    }
+    Ok(())
 }
 
 /// The records of a source, in words, by their versions.

@@ -491,6 +491,13 @@ impl Repository {
         history.is_some_and(|states| states.contains(state))
     }
 
+    /// Whether lists ever contradicted themselves. Of what they showed then, something may still be in doubt.
+    pub(crate) fn has_contradicted(&self) -> bool {
+        self.second_history
+            .values()
+            .any(|states| !states.is_empty())
+    }
+
     /// Whether a record has left a set, of which only the list of that set tells.
     pub(crate) fn has_left(&self, identifier: &str) -> bool {
         let mut second_states = self.second_states.iter();

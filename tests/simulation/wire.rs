@@ -16,7 +16,7 @@ use harvestd::oai::{Datestamp, Granularity, Request};
 use tokio::sync::Notify;
 
 use crate::faults::{self, Fault};
-use crate::model::{CompleteListSize, Tokens};
+use crate::model::{CompleteListSize, Item, Tokens};
 use crate::repository::{Listing, Repository, WorldSize};
 
 /// A run that asks more often than this goes round and round. The longest that do not read 400 items
@@ -137,13 +137,52 @@ impl Site {
         }
     }
 
-    /// From here on everything works, and nothing changes.
-    pub(crate) fn heal(&mut self) {
+    /// From here on nothing changes, and only the faults that last are left.
+    pub(crate) fn calm(&mut self) {
         self.fault_rate = 0;
         self.change_rate = 0;
         self.jump_rate = 0;
         self.outage = None;
+        self.cut = None;
         self.dead_tokens.clear();
+    }
+
+    /// Whether some records cannot be read. Where empty lists fail as well, nothing tells an empty part of a
+    /// list from a poisoned one, and a run that cuts both has no end.
+    pub(crate) fn has_lasting_faults(&self) -> bool {
+        !self.poison.is_empty() && !self.empty_lists_fail
+    }
+
+    /// Whether a record can be read: its list can be cut, by dates or by names, so that no page shows it
+    /// together with a poisoned one. The shortest lists are of two units, as some repositories leave the
+    /// last one out.
+    pub(crate) fn is_readable(&self, item: &Item) -> bool {
+        let behaviour = &self.repository.model.behaviour;
+        let is_poisoned = |name: &String| self.poison.contains(name);
+        if is_poisoned(&item.identifier) {
+            return false;
+        }
+        if self.poison.is_empty()
+            || (!self.poison_hides_identifiers && behaviour.list_identifiers_resumes)
+        {
+            return true;
+        }
+        let unit = match behaviour.granularity {
+            Granularity::Day => 86_400,
+            Granularity::Second => 1,
+        };
+        let number = |item: &Item| item.datestamp.unix().div_euclid(unit);
+        let mut others = self.repository.current.values();
+        !behaviour.ignores_from
+            && !others.any(|other| {
+                is_poisoned(&other.item.identifier)
+                    && number(&other.item).abs_diff(number(item)) <= 1
+            })
+    }
+
+    /// From here on everything works, and nothing changes.
+    pub(crate) fn heal(&mut self) {
+        self.calm();
         self.forgets_set = false;
         self.poison.clear();
         self.empty_lists_fail = false;

@@ -60,9 +60,16 @@ impl<T: Transport> PassRun<'_, '_, T> {
             "{} windows could not be read, one of them: {why}",
             failed.len()
         );
-        let no_list_was_answered = !self.lists_gaps() && self.answered_lists.is_empty();
-        if self.lists_identifiers() || no_list_was_answered {
+        if self.lists_identifiers() {
             return Err(Halt::Unfinished(message));
+        }
+        if !self.lists_gaps() {
+            if self.answered_lists.is_empty() {
+                self.try_newer_records().await?;
+            }
+            if self.answered_lists.is_empty() {
+                return Err(Halt::Unfinished(message));
+            }
         }
         let mut unanswered = Vec::new();
         for window in self.run.context.store.pending_windows(self.pass.id)? {

@@ -4,6 +4,8 @@
 //! Some repositories answer a span without records by HTTP 500, 204 or an unknown error. Others fail at
 //! every `from` or `until`. Both look like a broken record, and neither gets better by smaller windows.
 
+use std::collections::BTreeMap;
+
 use super::{PassRun, WindowOutcome};
 use crate::harvest::request_form;
 use crate::harvest::run::Halt;
@@ -53,7 +55,36 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
     }
 
-    /// Asks for other spans than that of `window`, at most five times.
+    /// Asks each failing list for what is newer than its pending windows, and for the whole list if that
+    /// brings nothing: at most two requests a list.
+    ///
+    /// An interrupted pass may have no windows left but those that fail. Without these requests it looks as
+    /// if the repository fails, the pass is resumed for ever, and nothing newer is read.
+    pub(super) async fn try_newer_records(&mut self) -> Result<(), Halt> {
+        let mut newest: BTreeMap<Option<String>, Window> = BTreeMap::new();
+        for window in self.run.context.store.pending_windows(self.pass.id)? {
+            let is_newer = newest
+                .get(&window.set_spec)
+                .is_none_or(|known| last_datestamp(&window) > last_datestamp(known));
+            if is_newer {
+                newest.insert(window.set_spec.clone(), window);
+            }
+        }
+        for window in newest.into_values() {
+            let newer = last_datestamp(&window).map(|from| Span {
+                from: Some(from),
+                until: None,
+            });
+            for span in newer.into_iter().chain([Span::default()]) {
+                if self.first_page_of_span(&window, span).await?.is_some() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for other spans than that of `window`, at most ten times.
     async fn probe(&mut self, window: &Window) -> Result<Finding, Halt> {
         let span = window.span;
         let is_dated = span.from.is_some() || span.until.is_some();
@@ -73,8 +104,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     until: self.run.clocks.last_answer,
                     ..span
                 };
-                // Both lists are the same, but for `until`.
-                if now.until.is_some() && self.first_page_of_span(window, now).await?.is_none() {
+                if now.until.is_some() && self.fails_beside(window, now, open).await? {
                     return Ok(Finding::RejectsUntil);
                 }
             }
@@ -91,20 +121,49 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 return Ok(Finding::Longer(known));
             }
         }
-        if span.from.is_some() {
-            let undated = Span::default();
-            if self.first_page_of_span(window, undated).await?.is_some() {
-                let all = Span {
-                    from: Some(self.earliest()),
-                    until: None,
+        if let Some(from) = span.from
+            && let Some(list) = self.first_page_of_span(window, Span::default()).await?
+        {
+            let all = Span {
+                from: Some(self.earliest()),
+                until: None,
+            };
+            if self.fails_beside(window, all, Span::default()).await? {
+                return Ok(Finding::RejectsFrom);
+            }
+            let newest_first = self.run.repository.traits.newest_first == Some(true);
+            let newest = newest_in(&list, newest_first);
+            if let Some(newest) = newest.filter(|newest| *newest < from) {
+                let known = Span {
+                    from: Some(newest),
+                    ..span
                 };
-                // Both lists are the same, but for `from`.
-                if self.first_page_of_span(window, all).await?.is_none() {
-                    return Ok(Finding::RejectsFrom);
+                if let Some(list) = self.first_page_of_span(window, known).await?
+                    && self.is_short(&list)
+                {
+                    return Ok(Finding::Longer(known));
                 }
             }
         }
         Ok(Finding::Broken)
+    }
+
+    /// Whether the list of one span fails, while that of another works, which is the same list with one date
+    /// less. The other one has just been answered. Both are asked for once more, so that a fault that passes
+    /// is not taken for a rule of the repository.
+    async fn fails_beside(
+        &mut self,
+        window: &Window,
+        failing: Span,
+        working: Span,
+    ) -> Result<bool, Halt> {
+        for span in [failing, working, failing] {
+            let is_answered = self.first_page_of_span(window, span).await?.is_some();
+            if is_answered != (span == working) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The datestamp with which the repository's lists begin.
@@ -143,4 +202,22 @@ impl<T: Transport> PassRun<'_, '_, T> {
             _ => Ok(None),
         }
     }
+}
+
+/// The newest datestamp of a list, if its first page shows it: it is the only page, or begins with the
+/// newest records, as all lists of the repository do if `newest_first`.
+fn newest_in(list: &List<Record>, newest_first: bool) -> Option<Datestamp> {
+    let instants = || {
+        list.items
+            .iter()
+            .filter_map(|record| record.header.instant())
+    };
+    let newest = instants().max()?;
+    let first_is_newest = instants().next() == Some(newest) && instants().last() < Some(newest);
+    (list.token.is_none() || newest_first || first_is_newest).then_some(newest)
+}
+
+/// The last datestamp that a window names.
+fn last_datestamp(window: &Window) -> Option<Datestamp> {
+    window.span.until.or(window.span.from)
 }

@@ -1,8 +1,8 @@
 //! What happens to a window that fails: it is read again, with other dates, split, or read record by
 //! record. A window for which nothing of that helps fails.
 
-use super::window_identifiers::WindowIdentifiers;
-use super::{PassRun, WindowOutcome};
+use super::window_identifiers::{IdentifierCount, WindowIdentifiers};
+use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::request_form;
 use crate::harvest::requester::RequestError;
 use crate::harvest::run::{Halt, SingleRecord};
@@ -92,10 +92,14 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.check_that_it_answers(&why).await?
         };
         let is_dated = window.span.from.is_some() || window.span.until.is_some();
-        // Smaller windows and gaps fail too often for that.
-        let is_whole = window.failures == 0 && !self.lists_gaps() && !self.lists_identifiers();
+        // Smaller windows fail too often for that, and so do gaps. An interrupted pass may have no others left,
+        // so its first failure counts.
+        let is_first_failure = self.start != PassStart::New && self.asked_again.is_empty();
+        let is_whole = (window.failures == 0 || is_first_failure)
+            && !self.lists_gaps()
+            && !self.lists_identifiers();
         if at_first_page && is_dated && is_whole {
-            if self.asked_again.insert(window.id) {
+            if self.asked_again.insert(window.id) && window.failures == 0 {
                 // The answer that was just seen counts for the next failure as well.
                 self.has_answered = true;
                 self.run.notes.trouble(&why, "asking once more");
@@ -119,10 +123,16 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 self.run.budget.failures_in_a_row()
             )));
         }
-        if !self.lists_identifiers()
-            && let Some(page) = self.read_few_records(&window, &why).await?
-        {
-            return self.end_recovered(page).await;
+        if !self.lists_identifiers() {
+            match self.read_few_records(&window, &why).await? {
+                RecordByRecord::Read(page) => return self.end_recovered(*page).await,
+                RecordByRecord::OtherDates => return self.read_without_dates(&window).await,
+                RecordByRecord::Failed(_) => {}
+            }
+        }
+        if self.run.repository.traits.granularity.is_none() {
+            // Otherwise windows end at a day.
+            self.run.identify(self.source).await?;
         }
         if let Some(into) = now.and_then(|now| self.smaller_windows(&window, now)) {
             self.run.notes.trouble(&why, "reading smaller windows");
@@ -161,36 +171,41 @@ impl<T: Transport> PassRun<'_, '_, T> {
     }
 
     /// Reads a window record by record if it has few records: that takes fewer requests than smaller
-    /// windows. `None` if they are not few, or cannot be read so.
+    /// windows.
     async fn read_few_records(
         &mut self,
         window: &Window,
         why: &str,
-    ) -> Result<Option<PageStep>, Halt> {
-        if self.identifiers_fail || !self.has_few_identifiers(window).await? {
-            return Ok(None);
+    ) -> Result<RecordByRecord, Halt> {
+        let not_few = || RecordByRecord::Failed("not tried".to_owned());
+        if self.identifiers_fail {
+            return Ok(not_few());
+        }
+        match self.count_identifiers(window).await? {
+            IdentifierCount::Few => {}
+            IdentifierCount::OtherDates => return Ok(RecordByRecord::OtherDates),
+            IdentifierCount::ManyOrUnknown => return Ok(not_few()),
         }
         let read = self.read_record_by_record(window, why).await?;
-        if let RecordByRecord::Read(page) = read {
+        if let RecordByRecord::Read(page) = &read {
             let is_whole = matches!(page.ending, Some(Ending::Complete));
             // Where no record can be had alone, smaller lists may still show some.
             if is_whole && (page.bad.is_empty() || !page.records.is_empty()) {
-                return Ok(Some(*page));
+                return Ok(read);
             }
         }
         self.identifiers_fail = true;
-        Ok(None)
+        Ok(not_few())
     }
 
     /// The repository's clock, from an answer that shows that not every request fails.
     async fn check_that_it_answers(&mut self, why: &str) -> Result<Option<Datestamp>, Halt> {
         let run = &mut *self.run;
         // Where Identify never works, its failure shows nothing. A page shows as much.
-        if request_form::is_failing(&run.repository.traits, Verb::Identify) {
-            return match run.clocks.last_page {
-                Some(clock) => Ok(Some(clock)),
-                None => Err(Halt::Unavailable(why.to_owned())),
-            };
+        if request_form::is_failing(&run.repository.traits, Verb::Identify)
+            && let Some(clock) = run.clocks.last_page
+        {
+            return Ok(Some(clock));
         }
         match run.requester.ask(&Request::Identify, 0).await {
             Ok(answer) => {

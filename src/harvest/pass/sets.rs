@@ -4,7 +4,7 @@ use super::{PassRun, WindowOutcome};
 use crate::harvest::commit::Times;
 use crate::harvest::reading::{names, names_only_others};
 use crate::harvest::request_form;
-use crate::harvest::requester::{Fetched, RequestError};
+use crate::harvest::requester::Fetched;
 use crate::harvest::run::Halt;
 use crate::harvest::span;
 use crate::oai::client::Transport;
@@ -73,69 +73,85 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let traits = &self.run.repository.traits;
         let unit = span::unit_seconds(request_form::granularity(traits));
         let at = stranger.instant().filter(|_| !traits.ignores_dates);
-        let span = at.map_or(window.span, |at| Span {
+        let at = at.map(|at| Span {
             from: Some(at),
             until: Some(at.plus_seconds(unit)),
         });
-        let of_set = self.first_page(span, Some(set)).await?;
-        let shows_others = |list: &List<Record>| {
-            let mut records = list.items.iter();
-            records.any(|record| names_only_others(&record.header, set))
-        };
-        let ignores = if shows_others(&of_set) {
-            true
-        } else {
-            let whole = self.first_page(span, None).await?;
-            if is_same(&of_set, &whole) {
-                if at.is_some() && whole.token.is_none() {
-                    return Err(cannot_tell());
-                }
-                self.note_other_sets(window, OtherSets::Unclear)?;
-                return Ok(OtherSets::Unclear);
+        let mut meaning = OtherSets::Unclear;
+        for span in at.into_iter().chain([window.span]) {
+            meaning = self.compare_with_whole(span, set).await?;
+            if meaning != OtherSets::Unclear {
+                break;
             }
-            // The lists differ, or the repository changed between the two answers.
-            let again = self.first_page(span, Some(set)).await?;
-            let ignores = shows_others(&again);
-            if !ignores && !is_same(&of_set, &again) {
-                self.note_other_sets(window, OtherSets::Unclear)?;
-                return Ok(OtherSets::Unclear);
-            }
-            ignores
-        };
+        }
+        if meaning == OtherSets::Unclear {
+            self.note_other_sets(window, meaning)?;
+            return Ok(meaning);
+        }
+        let ignores = meaning == OtherSets::Ignored;
         self.run.repository.traits.ignores_sets = Some(ignores);
         self.save_traits()?;
         if ignores {
             self.run
                 .warn(self.source, WarningKind::IgnoresSets, Some(IGNORES_SETS))?;
-            return Ok(OtherSets::Ignored);
         }
-        Ok(OtherSets::Forgotten)
+        Ok(meaning)
     }
 
-    /// The first page of a list; empty if nothing matches, twice.
-    async fn first_page(&mut self, span: Span, set: Option<&str>) -> Result<List<Record>, Halt> {
+    /// Compares the first page of the list of a set with that of the list of everything.
+    async fn compare_with_whole(&mut self, span: Span, set: &str) -> Result<OtherSets, Halt> {
+        let Some(of_set) = self.first_page(span, Some(set)).await? else {
+            return Ok(OtherSets::Unclear);
+        };
+        let shows_others = |list: &List<Record>| {
+            let mut records = list.items.iter();
+            records.any(|record| names_only_others(&record.header, set))
+        };
+        if shows_others(&of_set) {
+            return Ok(OtherSets::Ignored);
+        }
+        let Some(whole) = self.first_page(span, None).await? else {
+            return Ok(OtherSets::Unclear);
+        };
+        if is_same(&of_set, &whole) {
+            return Ok(OtherSets::Unclear);
+        }
+        // The lists differ, or the repository changed between the two answers.
+        let Some(again) = self.first_page(span, Some(set)).await? else {
+            return Ok(OtherSets::Unclear);
+        };
+        Ok(if shows_others(&again) {
+            OtherSets::Ignored
+        } else if is_same(&of_set, &again) {
+            OtherSets::Forgotten
+        } else {
+            OtherSets::Unclear
+        })
+    }
+
+    /// The first page of a list; empty if nothing matches, twice. `None` if it cannot be read.
+    async fn first_page(
+        &mut self,
+        span: Span,
+        set: Option<&str>,
+    ) -> Result<Option<List<Record>>, Halt> {
         let run = &mut *self.run;
         let prefix = &run.settings.metadata_prefix;
         let traits = &run.repository.traits;
         let request = Request::ListRecords(request_form::first(prefix, set, span, traits));
         for _ in 0..2 {
-            let content = match run.requester.ask(&request, 1).await {
-                Ok(fetched) => fetched.response.content,
-                Err(RequestError::Failed { .. }) => return Err(cannot_tell()),
-                Err(error) => return Err(error.into()),
-            };
-            match content {
-                Content::Records(list) => return Ok(list),
-                Content::Errors(errors) if says_none(&errors) => {}
-                _ => return Err(cannot_tell()),
+            match run.requester.content(&request, 1).await? {
+                Some(Content::Records(list)) => return Ok(Some(list)),
+                Some(Content::Errors(errors)) if says_none(&errors) => {}
+                _ => return Ok(None),
             }
         }
-        Ok(List {
+        Ok(Some(List {
             items: Vec::new(),
             bad: Vec::new(),
             token: None,
             paging: Paging::default(),
-        })
+        }))
     }
 
     /// Warns that later pages of a set's list show records of other sets.
@@ -195,14 +211,6 @@ pub(super) enum OtherSets {
     Forgotten,
     /// One or the other.
     Unclear,
-}
-
-fn cannot_tell() -> Halt {
-    Halt::Unfinished(
-        "a list shows records of other sets than asked for, and the repository did not show whether \
-         it ignores sets"
-            .to_owned(),
-    )
 }
 
 fn says_none(errors: &[OaiError]) -> bool {

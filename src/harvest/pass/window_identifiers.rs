@@ -14,7 +14,7 @@ use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::{List, Paging};
 use crate::oai::{Content, Datestamp, Header, Request};
-use crate::store::Window;
+use crate::store::{Traits, Window};
 
 /// A window of more records is not read record by record.
 const MAX_IDENTIFIERS: usize = 3_000;
@@ -24,6 +24,16 @@ const FEW_IDENTIFIERS: usize = 20;
 
 /// A list of identifiers with more pages goes in circles.
 const MAX_PAGES: u32 = 300;
+
+/// What one request shows of the number of a window's identifiers.
+pub(super) enum IdentifierCount {
+    /// At most 20.
+    Few,
+    /// More, or the list cannot be read.
+    ManyOrUnknown,
+    /// Most headers have other dates than were asked for.
+    OtherDates,
+}
 
 /// The answer to a request for the identifiers of a window.
 pub(super) enum WindowIdentifiers {
@@ -55,13 +65,16 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(has_more)
     }
 
-    /// Whether a window has few identifiers, by one request. A list that fails is not asked for again.
-    pub(super) async fn has_few_identifiers(&mut self, window: &Window) -> Result<bool, Halt> {
+    /// Counts the identifiers of a window by one request. A list that fails is not asked for again.
+    pub(super) async fn count_identifiers(
+        &mut self,
+        window: &Window,
+    ) -> Result<IdentifierCount, Halt> {
         let run = &mut *self.run;
         let traits = &run.repository.traits;
         let verb = Verb::ListIdentifiers;
         if request_form::is_failing(traits, verb) {
-            return Ok(false);
+            return Ok(IdentifierCount::ManyOrUnknown);
         }
         let prefix = &run.settings.metadata_prefix;
         let set = window.set_spec.as_deref();
@@ -69,9 +82,17 @@ impl<T: Transport> PassRun<'_, '_, T> {
             Request::ListIdentifiers(request_form::first(prefix, set, window.span, traits));
         let Some(Content::Identifiers(list)) = run.requester.content(&request, 0).await? else {
             self.identifiers_fail = true;
-            return Ok(false);
+            return Ok(IdentifierCount::ManyOrUnknown);
         };
-        Ok(list.token.is_none() && list.items.len() <= FEW_IDENTIFIERS)
+        if have_other_dates(&list.items, window, &run.repository.traits) {
+            return Ok(IdentifierCount::OtherDates);
+        }
+        let is_few = list.token.is_none() && list.items.len() <= FEW_IDENTIFIERS;
+        Ok(if is_few {
+            IdentifierCount::Few
+        } else {
+            IdentifierCount::ManyOrUnknown
+        })
     }
 
     /// Lists identifiers, each once. If an identifier came twice, the list may have moved while it was
@@ -148,13 +169,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     if let Some(bad) = list.bad.first() {
                         return failed(format!("ListIdentifiers: {}", bad.reason));
                     }
-                    // Where the first record of each list breaks its page, no list of records shows
-                    // that dates are ignored.
-                    let texts = list.items.iter().map(|header| header.datestamp.as_str());
-                    if !traits.ignores_dates
-                        && window.part
-                        && span::are_outside(texts, window.span, granularity, true)
-                    {
+                    if have_other_dates(&list.items, window, traits) {
                         return Ok(WindowIdentifiers::OtherDates);
                     }
                     if headers.is_empty() {
@@ -202,6 +217,14 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
         failed(format!("more than {MAX_PAGES} pages of identifiers"))
     }
+}
+
+/// Whether headers have other dates than the part of a list that was asked for. Where the first record of
+/// each list breaks its page, no list of records shows that dates are ignored.
+fn have_other_dates(headers: &[Header], window: &Window, traits: &Traits) -> bool {
+    let texts = headers.iter().map(|header| header.datestamp.as_str());
+    let granularity = request_form::granularity(traits);
+    !traits.ignores_dates && window.part && span::are_outside(texts, window.span, granularity, true)
 }
 
 /// A list of records as a list of their headers.

@@ -49,11 +49,11 @@ impl Reading {
             ))
         } else if self.tokens.may_lack_a_page() && !self.is_counted() {
             let note = format!("{in_words}, and a page may have been lost");
-            if reading > MAX_READINGS {
-                Ending::Failed(note)
-            } else {
-                Ending::Suspicious(note)
+            if reading >= MAX_READINGS {
+                // A page that fails each time is passed over by such tokens. Smaller windows keep to it.
+                return Verdict::Fail(note);
             }
+            Ending::Suspicious(note)
         } else if let Some(size) = size.filter(|size| self.items < *size) {
             let counted = match end {
                 // Lists that are cut off all have the same number of items.
@@ -129,7 +129,7 @@ impl Reading {
     pub(in crate::harvest) fn end_of_bare_list(&self, page: PageStep, rules: &Rules) -> PageStep {
         match self.end(page, ListEnd::Token(&Paging::default()), rules) {
             Verdict::End(page) => page,
-            other => unreachable!("a list without a size is not split by it: {other:?}"),
+            other => unreachable!("a list of one page has no size and lacks no page: {other:?}"),
         }
     }
 
