@@ -9,6 +9,7 @@ mod lists;
 mod schema;
 mod tour;
 mod works;
+mod works_follow;
 mod world;
 
 /// The seeds of a test with random changes: so many, or those of `PROVIDER_SEEDS` and `PROVIDER_FIRST`.
