@@ -10,7 +10,7 @@ use harvestd::cli::exit::Exit;
 use harvestd::cli::{
     audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
     identify, import, init, logging, man, migrate, progress, push, quarantine, reconcile, rejected,
-    report, show, sources, status, table::Screen, verify,
+    report, restore, show, sources, status, table::Screen, verify,
 };
 use harvestd::clock::Clock;
 use harvestd::config::{self, Config, Environment, Overrides, Secrets};
@@ -171,6 +171,11 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Daemon(args) => {
             let (config, _) = start(&cli.global, args.secrets())?;
             return runtime()?.block_on(daemon::run(args, &cli.global, config));
+        }
+        Command::Restore(args) => {
+            let (config, bars) = start(&cli.global, Secrets::Reported)?;
+            let restored = restore::run(args, cli.global.json, &config, &bars, &mut out);
+            return runtime()?.block_on(restored);
         }
         Command::Backup(args) => {
             let (config, _) = start(&cli.global, Secrets::Unread)?;

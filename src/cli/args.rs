@@ -7,8 +7,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::{
     audit, backup, check_config, completions, control, daemon, dedup, export, forget, harvest,
-    identify, init, man, migrate, push, quarantine, reconcile, rejected, report, show, sources,
-    status, verify,
+    identify, init, man, migrate, push, quarantine, reconcile, rejected, report, restore, show,
+    sources, status, verify,
 };
 use crate::config::{LogFormat, Overrides};
 use crate::oai::{Datestamp, Granularity};
@@ -189,6 +189,8 @@ pub enum Command {
     Dedup(dedup::Args),
     /// Write a copy of the store while it is in use
     Backup(backup::Args),
+    /// Make a store from a table that an output has written
+    Restore(restore::Args),
     /// Check that the store is undamaged
     Verify(verify::Args),
     /// Bring the store of an older harvestd to the schema of this one

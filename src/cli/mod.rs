@@ -26,6 +26,7 @@ pub mod quarantine;
 pub mod reconcile;
 pub mod rejected;
 pub mod report;
+pub mod restore;
 pub mod show;
 mod signals;
 pub mod sources;

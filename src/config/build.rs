@@ -16,6 +16,9 @@ use super::values::{self, Table as Lists};
 use crate::harvest::settings::SourceSettings;
 use crate::http::{ClientSettings, Credentials, Limits, Secret, Timeouts};
 use crate::oai::parse::PageLimits;
+use crate::output::delta::settings::DeltaSettings;
+#[cfg(not(feature = "delta"))]
+use crate::output::delta::settings::NOT_BUILT;
 use crate::output::enrich::Part;
 use crate::output::export::settings::{ExportSettings, check_path};
 use crate::output::opensearch::VERSION_FIELD;
@@ -242,6 +245,14 @@ impl<'a> Builder<'a> {
             OutputType::OpenSearch => {
                 let settings = opensearch_settings(&mut reader, documents)?;
                 OutputKind::OpenSearch(Box::new(settings))
+            }
+            OutputType::Delta => {
+                if selection.per == Per::Cluster {
+                    let message = "must be \"record\" for outputs of type \"delta\", which have the \
+                                   cluster of every record";
+                    reader.problem("per", message);
+                }
+                OutputKind::Delta(Box::new(delta_settings(&mut reader)?))
             }
         };
         Some(OutputSettings {
@@ -503,6 +514,7 @@ fn solr_settings(reader: &mut Reader<'_>, documents: DocumentOptions) -> Option<
             "api_key_credential",
         ],
     );
+    refuse_keys(reader, OutputType::Solr, &TABLE_KEYS);
     let credentials = secrets::credentials(reader, None);
     let (urls, client) = index_client(reader, credentials)?;
     Some(SolrSettings {
@@ -526,6 +538,7 @@ fn opensearch_settings(
         OutputType::OpenSearch,
         &["commit_within", "version_field", "compare_fields"],
     );
+    refuse_keys(reader, OutputType::OpenSearch, &TABLE_KEYS);
     let api_key = secrets::secret(reader, &keys::OUTPUT_API_KEY);
     let credentials = secrets::with_api_key(reader, api_key);
     let client = index_client(reader, credentials);
@@ -564,12 +577,93 @@ fn opensearch_settings(
     })
 }
 
+/// Keys that only outputs of type `delta` have.
+const TABLE_KEYS: [&str; 8] = [
+    "url",
+    "endpoint",
+    "region",
+    "virtual_hosted",
+    "access_key_id",
+    "secret_access_key",
+    "secret_access_key_file",
+    "secret_access_key_credential",
+];
+
+/// What only an output of type `delta` has.
+fn delta_settings(reader: &mut Reader<'_>) -> Option<DeltaSettings> {
+    refuse_keys(
+        reader,
+        OutputType::Delta,
+        &[
+            "urls",
+            "index",
+            "document",
+            "api_key",
+            "api_key_file",
+            "api_key_credential",
+            "user",
+            "password",
+            "password_file",
+            "password_credential",
+            "bearer",
+            "bearer_file",
+            "bearer_credential",
+            "headers",
+            "commit_within",
+            "version_field",
+            "audit_filter",
+            "compare_fields",
+            "parallel_requests",
+        ],
+    );
+    #[cfg(not(feature = "delta"))]
+    reader.problem("type", NOT_BUILT);
+    let secret_access_key = secrets::secret(reader, &keys::SECRET_ACCESS_KEY);
+    let endpoint = reader.get(&keys::ENDPOINT);
+    reader.warn_of_unencrypted(endpoint.as_slice());
+    let url = reader.get(&keys::TABLE_URL);
+    if reader.entry("url").is_none() {
+        reader.problem("url", "is missing; outputs of type \"delta\" need it");
+    }
+    let url = url?;
+    let client = ClientSettings {
+        timeouts: Timeouts {
+            connect: reader.get(&keys::OUTPUT_CONNECT_TIMEOUT),
+            total: reader.get(&keys::OUTPUT_TOTAL_TIMEOUT),
+            ..Timeouts::default()
+        },
+        ca_file: reader.path(&keys::CA_FILE),
+        proxy: reader.get(&keys::PROXY),
+        ..ClientSettings::new(endpoint.clone().unwrap_or_else(|| url.clone()))
+    };
+    let settings = DeltaSettings {
+        url,
+        endpoint,
+        region: reader.get(&keys::REGION),
+        virtual_hosted: reader.get(&keys::VIRTUAL_HOSTED),
+        access_key_id: reader.get(&keys::ACCESS_KEY_ID),
+        secret_access_key,
+        client,
+    };
+    if settings.url.scheme() == "file" {
+        for name in &TABLE_KEYS[1..] {
+            if reader.entry(name).is_some() {
+                reader.problem(name, "is for object storage; a folder needs no such key");
+            }
+        }
+    }
+    Some(settings)
+}
+
 /// Where an index is, and how to connect to it.
 fn index_client(
     reader: &mut Reader<'_>,
     credentials: Credentials,
 ) -> Option<(Vec<Url>, ClientSettings)> {
     let urls = reader.get(&keys::OUTPUT_URLS);
+    if reader.entry("urls").is_none() {
+        reader.problem("urls", "is missing");
+    }
     reader.warn_of_unencrypted(urls.as_deref().unwrap_or_default());
     let urls = urls?;
     let client = ClientSettings {

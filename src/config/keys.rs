@@ -417,17 +417,45 @@ keys! {
     /// Fields that are written under another name, such as { series = "container_title" }.
     RENAME_FIELDS: Pairs = "rename_fields" in DOCUMENTS, v::FIELD_NAMES, default "{}";
 
-    /// The type of the index: "solr" or "opensearch".
+    /// The type of the output: "solr", "opensearch" or "delta".
     ///
     /// "solr" is for VuFind's documents in a Solr core or collection, "opensearch" for an index of OpenSearch
-    /// or Elasticsearch 8.
+    /// or Elasticsearch 8, "delta" for a Delta Lake table in a folder or on object storage.
     OUTPUT_TYPE: OutputType = "type" in [Scope::Output], v::OUTPUT_TYPE, example "\"solr\"", required true;
 
     /// Addresses of the core or collection, or of nodes of the cluster. Of several, each is tried in turn.
     ///
-    /// The address of a node of OpenSearch has no index in it, such as "http://localhost:9200".
+    /// Types "solr" and "opensearch" need them. The address of a node of OpenSearch has no index in it, such as "http://localhost:9200".
     OUTPUT_URLS: Vec<Url> = "urls" in [Scope::Output], v::CORE_URLS,
-        example "[\"http://localhost:8983/solr/biblio\"]", required true;
+        example "[\"http://localhost:8983/solr/biblio\"]";
+
+    /// The folder of the table, for type "delta".
+    ///
+    /// It begins with file://, s3://, az://, abfss:// or gs://. The first push creates the table.
+    TABLE_URL: Url = "url" in [Scope::Output], v::TABLE_URL,
+        example "\"s3://library/records\"";
+
+    /// The address of the storage, for type "delta", if it is not the one of the cloud itself.
+    ///
+    /// Such as "http://localhost:9000" for MinIO.
+    ENDPOINT: Url = "endpoint" in [Scope::Output], v::HTTP_URL, example "\"https://s3.example.org\"";
+
+    /// The region of the bucket, for type "delta".
+    REGION: String = "region" in [Scope::Output], v::TEXT, example "\"eu-central-1\"";
+
+    /// Whether the endpoint has the bucket in its host name, for type "delta". If not, the bucket is in the path.
+    VIRTUAL_HOSTED: bool = "virtual_hosted" in [Scope::Output], v::FLAG, default "false";
+
+    /// The id of the access key, for type "delta"; with az:// the name of the storage account.
+    ///
+    /// Without it, credentials come from the environment (AWS_ACCESS_KEY_ID and so on), or from the machine
+    /// in the cloud.
+    ACCESS_KEY_ID: String = "access_key_id" in [Scope::Output], v::TEXT, example "\"harvestd\"";
+
+    /// The secret access key, for type "delta"; with az:// the account key, with gs:// the service account as
+    /// JSON.
+    SECRET_ACCESS_KEY: Secret = "secret_access_key" in [Scope::Output], v::SECRET,
+        example "\"0123456789abcdef\"", secrecy Secrecy::Secret;
 
     /// The index, for type "opensearch": an alias of one index, or an index.
     ///

@@ -39,3 +39,4 @@ pub use problem::{ConfigError, Origin, Problem, Subject};
 #[cfg(test)]
 pub(crate) use values::PAGES;
 pub(crate) use values::log_filter;
+pub use values::read_table_url;

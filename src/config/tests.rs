@@ -741,7 +741,7 @@ fn faults_of_outputs_are_told() {
         (
             "other type",
             "[[output]]\nname = 'v'\ntype = 'mysql'\nurls = ['http://s/solr/b']\n",
-            "c.toml:3:8: output v: type: \"mysql\" is not a type of output; there is \"solr\" or \"opensearch\"",
+            "c.toml:3:8: output v: type: \"mysql\" is not a type of output; there is \"solr\", \"opensearch\", \"delta\"",
         ),
         (
             "handler",

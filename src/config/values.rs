@@ -24,6 +24,7 @@ use crate::harvest::Assumption;
 use crate::http::{ClientError, Secret, user_agent};
 use crate::oai::client::base_of_request;
 use crate::oai::{Datestamp, Granularity};
+use crate::output::delta::settings::SCHEMES;
 use crate::output::enrich::{self, Part};
 use crate::output::opensearch::settings::DocumentKind;
 use crate::output::{Format, OutputType};
@@ -57,6 +58,7 @@ pub(crate) const GRANULARITY: Reading<Granularity> = (Kind::Text, granularity);
 pub(crate) const HEADERS: Reading<()> = (Kind::Table, headers);
 pub(crate) const HOST_NAMES: Reading<Vec<String>> = (Kind::List, host_names);
 pub(crate) const HOURS: Reading<Hours> = (Kind::Text, hours);
+pub(crate) const HTTP_URL: Reading<Url> = (Kind::Url, http_url);
 pub(crate) const INDEX: Reading<String> = (Kind::Text, index_name);
 pub(crate) const LOG_FILTER: Reading<String> = (Kind::Text, filter);
 pub(crate) const LOG_FORMAT: Reading<LogFormat> = (Kind::Text, log_format);
@@ -79,6 +81,7 @@ pub(crate) const SECRET: Reading<Secret> = (Kind::Text, secret);
 pub(crate) const SETS: Reading<Table> = (Kind::Table, sets);
 pub(crate) const SIZE: Reading<u64> = (Kind::Size, size);
 pub(crate) const SOME_SIZE: Reading<u64> = (Kind::Size, some_size);
+pub(crate) const TABLE_URL: Reading<Url> = (Kind::Url, table_url);
 pub(crate) const TEXT: Reading<String> = (Kind::Text, text);
 pub(crate) const TEXTS: Reading<Vec<String>> = (Kind::List, texts);
 pub(crate) const TEXT_OR_EMPTY: Reading<String> = (Kind::Text, text_or_empty);
@@ -361,6 +364,10 @@ pub(crate) fn proxy_url(value: &Value) -> Result<Url, String> {
     url(value, &["http", "https", "socks5", "socks5h"])
 }
 
+fn http_url(value: &Value) -> Result<Url, String> {
+    url(value, &["http", "https"])
+}
+
 fn url(value: &Value, schemes: &[&str]) -> Result<Url, String> {
     let url = Url::parse(&text(value)?).map_err(|_| {
         let starts: Vec<String> = schemes
@@ -594,7 +601,7 @@ fn output_type(value: &Value) -> Result<OutputType, String> {
         let known = OutputType::ALL.map(|known| format!("{:?}", known.name()));
         format!(
             "{name:?} is not a type of output; there is {}",
-            known.join(" or ")
+            known.join(", ")
         )
     })
 }
@@ -658,6 +665,36 @@ fn core_urls(value: &Value) -> Result<Vec<Url>, String> {
             Ok(url)
         })
         .collect()
+}
+
+/// The folder of a table.
+fn table_url(value: &Value) -> Result<Url, String> {
+    read_table_url(&text(value)?)
+}
+
+/// The folder of a table, in a folder or on object storage.
+///
+/// # Errors
+/// Why it is not one.
+pub fn read_table_url(text: &str) -> Result<Url, String> {
+    let starts = SCHEMES.map(|scheme| format!("{scheme}://")).join(" or ");
+    let url = Url::parse(text).map_err(|_| format!("is not a URL; it must begin with {starts}"))?;
+    if !SCHEMES.contains(&url.scheme()) || !text.contains("://") {
+        return Err(format!("must begin with {starts}"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must have no user and password; there are keys of their own".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must be the folder alone, without arguments".to_owned());
+    }
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+    match (url.scheme(), has_host) {
+        ("file", true) => Err("must have three slashes, as in file:///srv/records".to_owned()),
+        ("file", false) if url.path() == "/" => Err("must name a folder".to_owned()),
+        ("file", false) | (_, true) => Ok(url),
+        (_, false) => Err("has no bucket or container".to_owned()),
+    }
 }
 
 /// The format of this name, as the command line has it.

@@ -48,6 +48,8 @@ pub(crate) use redact::show_url;
 pub use redirect::redirect_target;
 pub use secret::Secret;
 pub use settings::{ClientSettings, Credentials, Limits, Timeouts};
+#[cfg(feature = "delta")]
+pub(crate) use setup::storage_client;
 pub(crate) use setup::user_agent;
 pub use turn::Turn;
 

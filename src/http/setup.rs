@@ -156,7 +156,7 @@ pub(crate) fn http_client(
     );
     let agent = HeaderValue::from_str(user_agent).map_err(|error| setup(error.to_string()))?;
     headers.insert(USER_AGENT, agent);
-    let mut builder = reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .default_headers(headers)
         .connect_timeout(settings.timeouts.connect)
         .redirect(redirect::Policy::none())
@@ -167,6 +167,29 @@ pub(crate) fn http_client(
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_max_headers(MAX_HEADERS)
         .dns_resolver(network.clone());
+    build(builder, settings)
+}
+
+/// A client for object storage: verified TLS, the proxy of the settings alone, no redirects. Bodies stay as they
+/// come.
+#[cfg(feature = "delta")]
+pub(crate) fn storage_client(settings: &ClientSettings) -> Result<reqwest::Client, ClientError> {
+    install_crypto();
+    let builder = reqwest::Client::builder()
+        .user_agent(user_agent(None)?)
+        .connect_timeout(settings.timeouts.connect)
+        .timeout(settings.timeouts.total)
+        .redirect(redirect::Policy::none())
+        .referer(false);
+    build(builder, settings)
+}
+
+/// Builds a client with the proxy of the settings, and with TLS that trusts the system and the settings.
+fn build(
+    mut builder: reqwest::ClientBuilder,
+    settings: &ClientSettings,
+) -> Result<reqwest::Client, ClientError> {
+    let setup = |reason: String| ClientError::Setup { reason };
     builder = match &settings.proxy {
         Some(proxy) => builder.proxy(make_proxy(proxy)?),
         None => builder.no_proxy(),

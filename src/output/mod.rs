@@ -1,10 +1,11 @@
-//! Outputs: indices that are pushed to, and files.
+//! Outputs: indices and tables that are pushed to, and files.
 //!
 //! Outputs that are pushed to:
 //!
 //! - `settings`: what an output gets and where it is; its type selects the implementor
 //! - `target`: the traits that an implementor has to provide
-//! - `solr`, `opensearch`: the implementors for Solr, and for OpenSearch and Elasticsearch
+//! - `solr`, `opensearch`, `delta`: the implementors for Solr, for OpenSearch and Elasticsearch, and for a
+//!   Delta Lake table
 //! - `client`, `answer`: requests to a server with several addresses, and what its answers mean
 //! - `push`: sends all changes since an output's position
 //! - `audit`: compares an index with the store
@@ -26,6 +27,7 @@ mod container;
 pub mod csl_json;
 pub mod csv;
 mod date;
+pub mod delta;
 pub mod enrich;
 pub mod export;
 mod fingerprint;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 use url::Url;
 
+use super::delta::settings::DeltaSettings;
 use super::enrich::Part;
 use super::fingerprint;
+use super::jsonl::SCHEMA_VERSION;
 use super::opensearch::settings::OpenSearchSettings;
 use super::solr::settings::SolrSettings;
-use super::target::{Documents, OutputError, SwapError, SwapTarget, Target, Unsupported};
+use super::target::{Connection, Documents, OutputError, SwapError, SwapTarget, Unsupported};
 use crate::schedule::Schedule;
 use crate::stop::Stop;
 use crate::store::{ChangeFilter, Output, Per, Version};
@@ -58,17 +60,20 @@ pub enum OutputType {
     Solr,
     /// An index of OpenSearch or Elasticsearch.
     OpenSearch,
+    /// A Delta Lake table.
+    Delta,
 }
 
 impl OutputType {
     /// All types.
-    pub const ALL: [Self; 2] = [Self::Solr, Self::OpenSearch];
+    pub const ALL: [Self; 3] = [Self::Solr, Self::OpenSearch, Self::Delta];
 
     /// The configured name of the type.
     pub fn name(self) -> &'static str {
         match self {
             Self::Solr => "solr",
             Self::OpenSearch => "opensearch",
+            Self::Delta => "delta",
         }
     }
 }
@@ -80,6 +85,8 @@ pub enum OutputKind {
     Solr(Box<SolrSettings>),
     /// Those of [`OutputType::OpenSearch`].
     OpenSearch(Box<OpenSearchSettings>),
+    /// Those of [`OutputType::Delta`].
+    Delta(Box<DeltaSettings>),
 }
 
 impl OutputKind {
@@ -88,13 +95,16 @@ impl OutputKind {
         match self {
             Self::Solr(_) => OutputType::Solr,
             Self::OpenSearch(_) => OutputType::OpenSearch,
+            Self::Delta(_) => OutputType::Delta,
         }
     }
 
-    pub(crate) fn documents(&self) -> &dyn Documents {
+    /// How records become documents; `None` for a table, whose rows are the changes themselves.
+    pub(crate) fn documents(&self) -> Option<&dyn Documents> {
         match self {
-            Self::Solr(solr) => &**solr,
-            Self::OpenSearch(index) => &**index,
+            Self::Solr(solr) => Some(&**solr),
+            Self::OpenSearch(index) => Some(&**index),
+            Self::Delta(_) => None,
         }
     }
 }
@@ -123,10 +133,26 @@ impl OutputSettings {
     ///
     /// # Errors
     /// [`OutputError::Settings`].
-    pub(crate) fn connect(&self, stop: Stop) -> Result<Box<dyn Target>, OutputError> {
-        match &self.kind {
-            OutputKind::Solr(solr) => Ok(Box::new(solr.connect(self, stop)?)),
-            OutputKind::OpenSearch(index) => Ok(Box::new(index.connect(self, stop)?)),
+    pub(crate) fn connect(&self, stop: Stop) -> Result<Connection, OutputError> {
+        Ok(match &self.kind {
+            OutputKind::Solr(solr) => Connection::Index(Box::new(solr.connect(self, stop)?)),
+            OutputKind::OpenSearch(index) => {
+                Connection::Index(Box::new(index.connect(self, stop)?))
+            }
+            OutputKind::Delta(table) => {
+                let (table, output) = (table.clone(), self.clone());
+                Connection::Table(Box::new(move || table.connect(&output, stop)))
+            }
+        })
+    }
+
+    /// Why a table has no `operation`.
+    pub(crate) fn table_has_no(&self, operation: &'static str) -> Unsupported {
+        Unsupported {
+            kind: self.kind.output_type().name(),
+            operation,
+            reason: "a table keeps every change, and commits changes and position together; \
+                     `harvestd push --all` appends everything again",
         }
     }
 
@@ -143,6 +169,7 @@ impl OutputSettings {
                 OutputKind::OpenSearch(index) => {
                     OutputKind::OpenSearch(Box::new(index.at(address)))
                 }
+                OutputKind::Delta(_) => return Err(self.table_has_no("rebuild")),
             },
             ..self.clone()
         })
@@ -160,6 +187,7 @@ impl OutputSettings {
         match &self.kind {
             OutputKind::Solr(solr) => Ok(Box::new(solr.connect_swap(self, address, stop)?)),
             OutputKind::OpenSearch(index) => Ok(Box::new(index.connect_swap(self, address, stop)?)),
+            OutputKind::Delta(_) => Err(self.table_has_no("swap").into()),
         }
     }
 
@@ -173,11 +201,12 @@ impl OutputSettings {
         self.addresses().contains(address)
     }
 
-    /// The addresses of the index.
+    /// The addresses of the index or table.
     fn addresses(&self) -> Cow<'_, [Url]> {
         match &self.kind {
             OutputKind::Solr(solr) => Cow::Borrowed(&solr.urls),
             OutputKind::OpenSearch(index) => Cow::Owned(index.addresses()),
+            OutputKind::Delta(table) => Cow::Owned(vec![table.url.clone()]),
         }
     }
 
@@ -188,9 +217,10 @@ impl OutputSettings {
         is_same_type && self.addresses().iter().any(|url| others.contains(url))
     }
 
-    /// How records become documents of this output.
+    /// How records become documents of this output, which is an index.
     pub(crate) fn documents(&self) -> &dyn Documents {
-        self.kind.documents()
+        let documents = self.kind.documents();
+        documents.expect("whoever asks for documents is connected to an index")
     }
 
     /// The changes after `since` that concern this output; `None` for the whole store.
@@ -203,7 +233,11 @@ impl OutputSettings {
             with_others: !self.enrich.is_empty(),
             // The push looks for namesakes itself, batch by batch.
             by_identifier: false,
-            id_spaces: self.documents().id_spaces(),
+            id_spaces: self
+                .kind
+                .documents()
+                .map(Documents::id_spaces)
+                .unwrap_or_default(),
         }
     }
 
@@ -235,7 +269,10 @@ impl OutputSettings {
             sets: &self.sets,
             per: self.per,
             enrich: self.enrich.iter().map(Part::name).collect(),
-            documents: self.documents().definition(),
+            documents: match self.kind.documents() {
+                Some(documents) => documents.definition(),
+                None => SCHEMA_VERSION.to_string(),
+            },
         })
     }
 

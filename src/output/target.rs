@@ -6,8 +6,12 @@
 //! - [`SwapTarget`]: puts a rebuilt index in the place of the live one
 //!
 //! An output that cannot be audited, rebuilt or swapped returns [`Unsupported`].
+//!
+//! A table has no documents that a later change replaces: it keeps every change. Such an output implements
+//! [`TableTarget`] alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -240,6 +244,95 @@ pub(crate) enum AuditProblem {
     #[error("{0}")]
     Settings(String),
 }
+
+/// A change as a table gets it.
+#[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "delta"),
+    expect(dead_code, reason = "only tables read it")
+)]
+pub(crate) struct TableRow {
+    /// The record after the change.
+    pub(crate) record: StoredRecord,
+    /// The name of its cluster; `None` if it is deleted, or without deduplication.
+    pub(crate) cluster_id: Option<String>,
+    /// Whether it is the preferred record of its cluster.
+    pub(crate) is_canonical: bool,
+    /// Its match keys, each as ten hexadecimal digits; none if it is deleted.
+    pub(crate) match_keys: Vec<String>,
+    /// The state of its source when the push began; `None` if the output gets only some of the
+    /// source's records.
+    pub(crate) source_state: Option<Arc<SourceState>>,
+}
+
+/// How far a source was harvested when a push began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "delta"),
+    expect(dead_code, reason = "only tables read it")
+)]
+pub(crate) struct SourceState {
+    /// The output's name: its note says which versions the table has.
+    pub(crate) output: String,
+    /// The least of its watermarks, as `YYYY-MM-DDThh:mm:ssZ`.
+    pub(crate) watermark: Option<String>,
+    /// A table that has all changes up to this version has all that the watermarks prove.
+    pub(crate) complete_at: Version,
+    /// Its definition and watermarks, as JSON.
+    pub(crate) state: String,
+}
+
+/// A table that changes are appended to. What was appended becomes visible with a commit, all at once.
+///
+/// All methods wait for the storage and block their thread. Requests are repeated while the storage is
+/// unavailable.
+pub(crate) trait TableTarget: Send {
+    /// Tells the table that the store with this id pushes, at a time in milliseconds since 1970. Returns the
+    /// version up to which the table has all changes that the store has sent under the output's name, as
+    /// its last commit says. `None` if there is no such commit, or no table. Creates no table.
+    ///
+    /// # Errors
+    /// [`OutputError`] if the table cannot be read, or is not one of ours.
+    fn begin(&mut self, store_id: &[u8; 16], at_ms: i64) -> Result<Option<Version>, OutputError>;
+
+    /// Writes rows where no reader sees them yet. Creates the table if there is none.
+    ///
+    /// # Errors
+    /// [`OutputError`] if they cannot be written. Everything since the last commit is lost then.
+    fn append(&mut self, rows: &[TableRow]) -> Result<(), OutputError>;
+
+    /// Whether a commit has as much as it should have.
+    fn is_full(&self) -> bool;
+
+    /// Makes everything appended visible, with the note that the table now has all changes up to `upto`.
+    /// After it, [`TableTarget::begin`] returns `upto`, which can also be less than before: then the
+    /// changes after it are sent again.
+    ///
+    /// # Errors
+    /// [`OutputError`] if the commit failed. After [`OutputError::Unavailable`] it may have succeeded.
+    fn commit(&mut self, upto: Version) -> Result<(), OutputError>;
+
+    /// Asks whether the table can take rows: one line for each problem.
+    ///
+    /// # Errors
+    /// [`OutputError`] if the storage cannot be asked.
+    fn check(&mut self) -> Result<Vec<String>, OutputError>;
+}
+
+/// A connected output.
+pub(crate) enum Connection {
+    /// An index of documents.
+    Index(Box<dyn Target>),
+    /// A table of changes, which is connected where blocking is allowed.
+    Table(ConnectTable),
+}
+
+/// Connects to a table. No request is sent yet.
+///
+/// Fails with [`OutputError::Unusable`] in a build without such tables, and if the settings do not fit the
+/// storage. The table is to be used and dropped on a thread that may block.
+pub(crate) type ConnectTable =
+    Box<dyn FnOnce() -> Result<Box<dyn TableTarget>, OutputError> + Send>;
 
 /// Puts a rebuilt index in the place of the live one.
 pub(crate) trait SwapTarget: Send + Sync {

@@ -17,6 +17,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The store has records, and the operation fills an empty one.
+    #[error(
+        "store {path}: it has records already; left as it is, restore into a new file (--store)"
+    )]
+    NotEmpty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not a store.
     #[error("store {path}: not a harvestd store ({found}); left as it is")]
     NotAStore {

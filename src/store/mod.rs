@@ -19,7 +19,7 @@
 //! - `sources`: sources, watermarks, traits, warnings
 //! - `set_names`: what repositories call their sets
 //! - `disappeared`: records that a full list did not show
-//! - `forget`: removing what is known of a source
+//! - `forget`: removing what is known of a source; `restore`: filling an empty store from a copy
 //! - `hosts`: pauses of hosts; `harvesters`: who harvests the OAI-PMH provider
 //! - `days`: what each day brought to sources and jobs; `board`: the list of sources for pages
 //! - `jobs`: the plan and the last run of each pass, reconcile, push and export
@@ -61,6 +61,7 @@ mod quarantine;
 mod record_writer;
 mod records;
 mod report;
+mod restore;
 mod rivals;
 mod schema;
 mod search;
@@ -81,11 +82,12 @@ pub use board::{
 };
 pub use changes::{ChangeFilter, Per};
 pub use clock::{Version, pause_left};
+pub(crate) use cluster::match_keys;
 pub use cluster::{
     COMPARED_FIELDS, Cluster, ClusterFilter, ClusterName, ClusterState, ClusterStats, Clustering,
     Compared, Decision, Imported, ImportedCluster, Judgement, Member, Origin, Pair, PairFilter,
     Rebuilt, RecentCluster, RecordId, Review, ReviewPair, ReviewedRule, Sample, SampleFilter,
-    describe_metadata,
+    Standing, describe_metadata,
 };
 pub use days::{RunDay, day_of};
 pub use error::StoreError;
@@ -107,6 +109,7 @@ pub use passes::{Day, WindowCounts};
 pub use quarantine::QuarantinedItem;
 pub use records::{Deletion, OtherRecord, RecordState, RepairedRecord, StoredRecord};
 pub use report::PeriodTotals;
+pub use restore::{RestoredRecord, RestoredSource, Restoring};
 pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use serving::{Served, ServedRecord, ServedSource, ServingClock, ServingState};

@@ -946,6 +946,6 @@ fn kind_of_pass(connection: &Connection, pass: PassId) -> rusqlite::Result<(bool
 }
 
 /// The datestamp as written; `None` if it is written in the canonical form, which its instant gives.
-fn datestamp_text(text: &str) -> Option<&str> {
+pub(super) fn datestamp_text(text: &str) -> Option<&str> {
     Datestamp::canonical(text).is_none().then_some(text)
 }

@@ -645,7 +645,11 @@ fn host_and_path(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest)
 }
 
-fn put_traits(connection: &Connection, source: SourceId, traits: &Traits) -> rusqlite::Result<()> {
+pub(super) fn put_traits(
+    connection: &Connection,
+    source: SourceId,
+    traits: &Traits,
+) -> rusqlite::Result<()> {
     let text = serde_json::to_string(traits).expect("traits are plain values");
     connection.run(
         "UPDATE source SET traits = ?2 WHERE id = ?1",

@@ -22,8 +22,8 @@ use super::push::confirm::delivery;
 use super::push::deliver::{DeliverError, Delivered, Streak, deliver};
 use super::push::doubt::{Probes, find_probes};
 use super::target::{
-    AuditProblem, AuditTarget, Change, ComparedBy, DocumentState, IdPrefixes, OutputError, Target,
-    Unsupported,
+    AuditProblem, AuditTarget, Change, ComparedBy, Connection, DocumentState, IdPrefixes,
+    OutputError, Target, Unsupported,
 };
 use super::vufind::Command;
 use crate::clock::Clock;
@@ -154,7 +154,10 @@ pub async fn audit(
     repair: bool,
 ) -> Result<AuditReport, AuditError> {
     let started = Instant::now();
-    let target = settings.connect(context.stop.clone())?;
+    let target = match settings.connect(context.stop.clone())? {
+        Connection::Index(target) => target,
+        Connection::Table(_) => return Err(settings.table_has_no("audit").into()),
+    };
     let index = target.auditable()?;
     let _lock = context.store.lock_output(&settings.name)?;
     let reader = context.store.reader()?;

@@ -7,6 +7,7 @@
 //! - `in_flight`: batches that are sent, whose results arrive in any order
 //! - `confirm`: the results, stored with the position
 //! - `preview`: what a push would send
+//! - `table`: pushes to a table, which keeps every change
 
 pub(crate) mod batch;
 pub(crate) mod confirm;
@@ -14,6 +15,7 @@ pub(crate) mod deliver;
 pub(crate) mod doubt;
 mod in_flight;
 mod preview;
+mod table;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use self::doubt::{LATER_PROBES, Probes, find_probes};
 use self::in_flight::{BatchResult, InFlight, SentBatch};
 pub use self::preview::{PushPreview, preview};
 use super::OutputSettings;
-use super::target::{Change, OutputError, Target};
+use super::target::{Change, Connection, OutputError, Target};
 use crate::clock::Clock;
 use crate::end::End;
 use crate::stop::Stop;
@@ -143,11 +145,24 @@ pub async fn push(
     settings: &OutputSettings,
     options: &PushOptions,
 ) -> Result<PushReport, StoreError> {
-    let target = settings.connect(context.stop.clone());
-    push_to(context, settings, options, target).await
+    match settings.connect(context.stop.clone()) {
+        Ok(Connection::Table(connect)) => table::push(context, settings, options, connect).await,
+        Ok(Connection::Index(target)) => push_to(context, settings, options, Ok(target)).await,
+        Err(error) => push_to(context, settings, options, Err(error)).await,
+    }
 }
 
-/// Pushes to a target that is connected already, if it could be.
+/// Pushes to a table that is connected in another way than the settings say.
+#[cfg(all(test, feature = "delta"))]
+pub(super) async fn push_to_table(
+    context: &PushContext,
+    settings: &OutputSettings,
+    connect: super::target::ConnectTable,
+) -> Result<PushReport, StoreError> {
+    table::push(context, settings, &PushOptions::default(), connect).await
+}
+
+/// Pushes to an index that is connected already, if it could be.
 pub(super) async fn push_to(
     context: &PushContext,
     settings: &OutputSettings,

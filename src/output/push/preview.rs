@@ -1,5 +1,7 @@
 //! What a push would send.
 
+use std::ops::ControlFlow;
+
 use super::{PushOptions, batch};
 use crate::output::OutputSettings;
 use crate::store::{Reader, StoreError, Version};
@@ -34,6 +36,17 @@ pub fn preview(
         position,
         ..PushPreview::default()
     };
+    if settings.kind.documents().is_none() {
+        // A table gets every change as it is.
+        reader.changes_with_tombstones(&settings.filter(position), |record| {
+            match record.deletion {
+                None => preview.adds += 1,
+                Some(_) => preview.deletes += 1,
+            }
+            ControlFlow::Continue(())
+        })?;
+        return Ok(preview);
+    }
     loop {
         let batch = batch::read(reader, settings, position)?;
         for change in &batch.changes {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::OutputSettings;
 use super::push::{PushContext, PushOptions, PushReport, push_to};
-use super::target::Target;
+use super::target::{Connection, Target};
 use crate::clock::Clock;
 use crate::end::End;
 use crate::harvest::proven;
@@ -98,8 +98,11 @@ trait Subject: Send + Sync {
 
     /// Connects to the target.
     fn connect(&self, settings: &OutputSettings, stop: Stop) -> Box<dyn Target> {
-        let connected = settings.connect(stop);
-        connected.expect("a client can be made from the settings of a test")
+        match settings.connect(stop) {
+            Ok(Connection::Index(target)) => target,
+            Ok(Connection::Table(_)) => panic!("this suite is about indices"),
+            Err(error) => panic!("a client can be made from the settings of a test: {error}"),
+        }
     }
 
     /// The titles of the target's documents by their ids.

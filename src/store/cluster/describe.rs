@@ -62,6 +62,12 @@ pub(super) fn description(metadata_prefix: &str, metadata: Option<&str>) -> Opti
     Some(Description::from_resource(&resource))
 }
 
+/// The match keys of a record with this metadata, sorted; none if no crosswalk reads it.
+pub(crate) fn match_keys(metadata_prefix: &str, metadata: Option<&str>) -> Vec<u64> {
+    let description = description(metadata_prefix, metadata);
+    description.map_or_else(Vec::new, |description| keys_of(&description).to_vec())
+}
+
 /// The keys of a description, sorted.
 pub(super) fn keys_of(description: &Description) -> Arc<[u64]> {
     keys(description).into_iter().map(|Key(key)| key).collect()

@@ -32,13 +32,14 @@ pub use decide::{Decision, Judgement};
 pub use describe::describe_metadata;
 pub use imports::{Imported, ImportedCluster, Origin};
 pub use read::{
-    Cluster, ClusterFilter, ClusterName, ClusterStats, Member, RecentCluster, RecordId,
+    Cluster, ClusterFilter, ClusterName, ClusterStats, Member, RecentCluster, RecordId, Standing,
 };
 pub use rebuild::Rebuilt;
 pub use review::{PairFilter, Review, ReviewPair, ReviewedRule};
 pub use sample::{COMPARED_FIELDS, Compared, Pair, Sample, SampleFilter};
 pub use state::{ClusterState, Clustering};
 
+pub(crate) use describe::match_keys;
 pub(super) use describe::{PackedDescription, describe_record};
 pub(super) use keys::{RecentKeys, index_all};
 pub(super) use read::{Peer, metadata_of, peers_of, require_current};

@@ -65,6 +65,15 @@ pub struct Cluster {
     pub members: Vec<Member>,
 }
 
+/// Where a record stands among the records of its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The name of its cluster.
+    pub cluster: ClusterName,
+    /// Whether it is the preferred record.
+    pub is_preferred: bool,
+}
+
 /// The changes among which recent clusters are looked for.
 const LOOKED_AT: u32 = 5_000;
 
@@ -275,6 +284,18 @@ impl Reader {
         })
     }
 
+    /// The standings of live records, in the order of `records`. All are `None` if the
+    /// clusters are not up to date.
+    pub fn standings(&self, records: &[RecordId]) -> Result<Vec<Option<Standing>>, StoreError> {
+        self.read("reading clusters", |connection| {
+            if Stored::read(connection)?.state != ClusterState::Current {
+                return Ok(vec![None; records.len()]);
+            }
+            let standings = records.iter().map(|record| standing(connection, record.0));
+            standings.map(|standing| standing.map(Some)).collect()
+        })
+    }
+
     /// The description of a record; `None` if it is deleted or no crosswalk reads it. It is made from the
     /// metadata, so a store without clusters has it too.
     pub fn description(&self, record: RecordId) -> Result<Option<Description>, StoreError> {
@@ -452,6 +473,29 @@ pub(super) fn cluster(connection: &Connection, row: i64) -> rusqlite::Result<Clu
         members: rows
             .map(|record| member(connection, record?))
             .collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+fn standing(connection: &Connection, record: i64) -> rusqlite::Result<Standing> {
+    let named = connection
+        .prepare_cached(
+            "SELECT cluster.record_id, cluster.generation, cluster_member.rank
+             FROM cluster_member JOIN cluster ON cluster.id = cluster_member.cluster_id
+             WHERE cluster_member.record_id = ?1",
+        )?
+        .query_row([record], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let (named_after, generation, rank) = named.unwrap_or((record, 0, 0));
+    let named_after = member(connection, named_after)?;
+    Ok(Standing {
+        cluster: ClusterName {
+            source: named_after.source,
+            identifier: named_after.identifier,
+            generation,
+        },
+        is_preferred: rank == 0,
     })
 }
 

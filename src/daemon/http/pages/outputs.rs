@@ -38,7 +38,7 @@ fn page(deliveries: &Deliveries, usage: Option<&Usage>, visitor: &Visitor) -> Ma
         div id="live" {
             @if deliveries.outputs.is_empty() && deliveries.exports.is_empty() {
                 p {
-                    "Nothing leaves the store yet. Add an " code { "[[output]]" } " for Solr or OpenSearch, or an "
+                    "Nothing leaves the store yet. Add an " code { "[[output]]" } " for Solr, OpenSearch or a Delta Lake table, or an "
                     code { "[[export]]" } " for files."
                 }
             }
