@@ -107,6 +107,14 @@ impl Run<'_> {
         if output.position != position {
             self.store.set_position(output.id, position)?;
         }
+        let forgotten = reader.min_since()?;
+        if position > Version::default() && position < forgotten {
+            tracing::warn!(
+                output = self.settings.name,
+                "tombstones up to version {forgotten} were pruned, and this output has only been sent \
+                 those up to {position}: its table may show deleted records as live"
+            );
+        }
         // Read before the changes: what the watermarks prove is then among them.
         let sources = reader.sources()?;
         let newest = reader.last_version()?;
