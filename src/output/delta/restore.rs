@@ -19,7 +19,7 @@ use crate::oai::{Datestamp, Header, Record};
 use crate::output::target::OutputError;
 use crate::stop::Stop;
 use crate::store::{
-    Deletion, RestoredRecord, RestoredSource, Restoring, SourceDefinition, Store, Traits, Version,
+    Deletion, RestoredRecord, RestoredSource, Restoring, SourceDefinition, Store, Version,
     Watermark,
 };
 
@@ -50,8 +50,10 @@ const RECORDS: [&str; 10] = [
 #[derive(Debug, Default)]
 struct Found {
     metadata_prefix: String,
-    /// The newest state whose changes the table has all; the version up to which they reach.
-    state: Option<(i64, String)>,
+    /// Its newest state, with the version up to which the changes reach that it speaks of.
+    newest: Option<(i64, String)>,
+    /// The newest state whose changes the table has all.
+    complete: Option<(i64, String)>,
 }
 
 /// See [`super::restore`].
@@ -169,47 +171,54 @@ fn list(stores: &BTreeMap<String, BTreeMap<String, Found>>) -> String {
     text
 }
 
-/// The definition of a source, and what it is proven to have, from its newest complete state.
+/// The definition of a source, from its newest state or else the configuration, and what it is proven to have,
+/// from its newest complete state.
 fn parse(
     name: &str,
     found: &Found,
     options: &RestoreOptions,
 ) -> (Option<SourceDefinition>, Option<RestoredSource>) {
-    let configured = || options.configured.iter().find(|known| known.name == name);
-    let state = found.state.as_ref();
-    let Some(state) = state.and_then(|(_, state)| serde_json::from_str::<Value>(state).ok()) else {
-        let definition = configured().map(|known| SourceDefinition {
-            metadata_prefix: found.metadata_prefix.clone(),
-            ..known.clone()
-        });
-        return (definition, None);
+    let read = |state: &Option<(i64, String)>| -> Option<Value> {
+        serde_json::from_str(&state.as_ref()?.1).ok()
     };
     let date = |value: &Value| Some(Datestamp::parse(value.as_str()?)?.0);
-    let texts = |value: &Value| -> Vec<String> {
-        let items = value.as_array().into_iter().flatten();
-        let items = items.filter_map(Value::as_str);
-        items.map(str::to_owned).collect()
+    let definition = match read(&found.newest) {
+        Some(state) => {
+            let sets = state["sets"].as_array().into_iter().flatten();
+            let sets = sets.filter_map(Value::as_str);
+            Some(SourceDefinition {
+                name: name.to_owned(),
+                base_url: state["base_url"].as_str().unwrap_or_default().to_owned(),
+                metadata_prefix: found.metadata_prefix.clone(),
+                sets: sets.map(str::to_owned).collect(),
+                floor: date(&state["floor"]),
+            })
+        }
+        None => {
+            let mut configured = options.configured.iter();
+            configured
+                .find(|known| known.name == name)
+                .map(|known| SourceDefinition {
+                    metadata_prefix: found.metadata_prefix.clone(),
+                    ..known.clone()
+                })
+        }
     };
-    let definition = SourceDefinition {
-        name: name.to_owned(),
-        base_url: state["base_url"].as_str().unwrap_or_default().to_owned(),
-        metadata_prefix: found.metadata_prefix.clone(),
-        sets: texts(&state["sets"]),
-        floor: date(&state["floor"]),
-    };
-    let watermarks = state["watermarks"].as_array().into_iter().flatten();
-    let watermarks = watermarks.filter_map(|watermark| {
-        Some(Watermark {
-            set_spec: watermark["set_spec"].as_str().map(str::to_owned),
-            datestamp: date(&watermark["datestamp"])?,
-            version: Version(watermark["version"].as_i64()?),
-        })
+    let restored = read(&found.complete).map(|state| {
+        let watermarks = state["watermarks"].as_array().into_iter().flatten();
+        let watermarks = watermarks.filter_map(|watermark| {
+            Some(Watermark {
+                set_spec: watermark["set_spec"].as_str().map(str::to_owned),
+                datestamp: date(&watermark["datestamp"])?,
+                version: Version(watermark["version"].as_i64()?),
+            })
+        });
+        RestoredSource {
+            watermarks: watermarks.collect(),
+            traits: serde_json::from_value(state["traits"].clone()).unwrap_or_default(),
+        }
     });
-    let restored = RestoredSource {
-        watermarks: watermarks.collect(),
-        traits: serde_json::from_value::<Traits>(state["traits"].clone()).unwrap_or_default(),
-    };
-    (Some(definition), Some(restored))
+    (definition, restored)
 }
 
 /// What a table has.
@@ -217,6 +226,12 @@ struct Contents {
     stores: BTreeMap<String, BTreeMap<String, Found>>,
     /// The newest note of each store.
     notes: HashMap<String, i64>,
+}
+
+fn keep_newer(known: &mut Option<(i64, String)>, (version, state): (i64, &str)) {
+    if known.as_ref().is_none_or(|(known, _)| *known < version) {
+        *known = Some((version, state.to_owned()));
+    }
 }
 
 struct Reading<'a> {
@@ -273,12 +288,10 @@ impl Reading<'_> {
                     }
                 };
                 let at_version = complete.value(at);
-                let is_newer = found
-                    .state
-                    .as_ref()
-                    .is_none_or(|(known, _)| *known < at_version);
-                if is_newer && note.is_some_and(|note| at_version <= note) {
-                    found.state = Some((at_version, texts.value(at).to_owned()));
+                let state = (at_version, texts.value(at));
+                keep_newer(&mut found.newest, state);
+                if note.is_some_and(|note| at_version <= note) {
+                    keep_newer(&mut found.complete, state);
                 }
             }
             Ok(())
