@@ -441,7 +441,7 @@ mod tests {
             .lines()
             .map(|line| match line.strip_prefix('#') {
                 // The output of the file is of another type.
-                Some(rest) if setting(rest) == Some("document") => line,
+                Some(rest) if matches!(setting(rest), Some("document" | "virtual_hosted")) => line,
                 Some(rest) if !rest.starts_with('#') && setting(rest).is_some() => rest,
                 _ => line,
             })
@@ -484,6 +484,23 @@ mod tests {
                 if key != "index" {
                     valid.push_str("\nindex = \"i\"");
                 }
+            }
+            let is_of_table = matches!(
+                key,
+                "endpoint"
+                    | "region"
+                    | "access_key_id"
+                    | "secret_access_key"
+                    | "secret_access_key_file"
+                    | "secret_access_key_credential"
+            ) || (key == "url" && Some(number) > output);
+            if is_of_table {
+                let place = |start: &str| lines.iter().position(|line| line.starts_with(start));
+                changed[place("type = \"solr\"").unwrap()] = "type = \"delta\"";
+                changed[place("urls = ").unwrap()] = match key {
+                    "url" => "",
+                    _ => "url = \"s3://library/records\"",
+                };
             }
             changed[number] = &valid;
             if let Err(error) = load_text(&changed.join("\n")) {

@@ -236,7 +236,7 @@ fn faults_are_told_exactly() {
         (
             "key of another table",
             "[[export]]\nname = 'e'\npath = 'e.jsonl'\nurl = 'https://a.org/'\nrenames = {}\n",
-            "c.toml:4:1: export e: url: belongs in [[source]]\n\
+            "c.toml:4:1: export e: url: belongs in [[source]] or in [[output]]\n\
              c.toml:5:1: export e: renames: is now called rename_fields",
         ),
         (

@@ -171,6 +171,12 @@ impl Table {
     }
 
     fn create(&self) -> KernelResult<()> {
+        // The kernel finds a folder only if it is there.
+        if self.storage.url.scheme() == "file"
+            && let Ok(folder) = self.storage.url.to_file_path()
+        {
+            std::fs::create_dir_all(folder).map_err(KernelError::IOError)?;
+        }
         let engine = self.storage.engine();
         let indexed = columns::WITH_STATISTICS.to_string();
         // A conflict means that another writer has created the table.
