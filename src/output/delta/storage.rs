@@ -9,7 +9,7 @@ use delta_kernel::object_store::client::{HttpClient, HttpConnector};
 use delta_kernel::object_store::local::LocalFileSystem;
 use delta_kernel::object_store::path::Path;
 use delta_kernel::object_store::{
-    self, ClientOptions, DynObjectStore, ObjectStoreScheme, RetryConfig,
+    self, BackoffConfig, ClientOptions, DynObjectStore, ObjectStoreScheme, RetryConfig,
 };
 use delta_kernel::object_store::{aws, azure, gcp};
 use delta_kernel::{Engine, KernelError};
@@ -24,6 +24,9 @@ use crate::output::target::OutputError;
 
 /// Threads that wait for the storage.
 const THREADS: usize = 2;
+
+/// The longest pause between two attempts of a request, unless the settings have a longer first one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Files that are read at the same time, and the rows that are read of one at once.
 const READ_AHEAD: NonZero<usize> = NonZero::new(2).expect("two is not zero");
@@ -54,9 +57,13 @@ impl Storage {
             advice: "correct this output's settings".to_owned(),
         };
         let retries = RetryConfig {
+            backoff: BackoffConfig {
+                init_backoff: pause,
+                max_backoff: LONGEST_PAUSE.max(pause),
+                base: 2.0,
+            },
             max_retries: retries as usize,
             retry_timeout: Duration::from_secs(300),
-            ..RetryConfig::default()
         };
         let objects = objects(settings, &url, retries)
             .map_err(|error| unusable(one_line(&error.to_string())))?;

@@ -77,7 +77,7 @@ impl Table {
         stop: Stop,
     ) -> Result<Self, OutputError> {
         Ok(Self {
-            storage: Storage::connect(settings, output.retries)?,
+            storage: Storage::connect(settings, (output.retries, output.retry_pause))?,
             output: output.name.clone(),
             retries: output.retries,
             stop,
