@@ -231,10 +231,14 @@ impl Table {
                     self.output
                 )));
             }
-            let mut transaction = Arc::clone(&snapshot)
-                .update_table(UpdateTableOperation::Write, ENGINE, true)
-                .with_blind_append()
-                .with_transaction_id(writer.application.clone(), upto)
+            let has_files = !files.is_empty();
+            let mut builder = Arc::clone(&snapshot)
+                .update_table(UpdateTableOperation::Write, ENGINE, has_files)
+                .with_transaction_id(writer.application.clone(), upto);
+            if has_files {
+                builder = builder.with_blind_append();
+            }
+            let mut transaction = builder
                 .build(engine, Box::new(FileSystemCommitter::new()))
                 .map_err(|error| fault(&error))?;
             for file in files {
