@@ -46,7 +46,10 @@ impl Storage {
     ///
     /// # Errors
     /// [`OutputError::Unusable`] if the settings do not fit the storage.
-    pub(super) fn connect(settings: &DeltaSettings, retries: u32) -> Result<Self, OutputError> {
+    pub(super) fn connect(
+        settings: &DeltaSettings,
+        (retries, pause): (u32, Duration),
+    ) -> Result<Self, OutputError> {
         let mut url = settings.url.clone();
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
