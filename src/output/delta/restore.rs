@@ -343,8 +343,7 @@ impl Reading<'_> {
             .with_predicate(predicate)
             .build()?;
         let rows = scan.execute(self.table.shared_engine())?;
-        let rows: Vec<_> = vec![rows];
-        Ok(rows.into_iter().flatten().map(|rows| {
+        Ok(rows.map(|rows| {
             let rows = ArrowEngineData::try_from_engine_data(rows?)?;
             Ok((*rows).into())
         }))
