@@ -35,6 +35,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
     /// Reads one window after the other until none is left.
     pub(super) async fn read_windows(&mut self) -> Result<(), Halt> {
         let mut failed: HashMap<WindowId, String> = HashMap::new();
+        let mut last_set = None;
         loop {
             let pending = self.run.context.store.pending_windows(self.pass.id)?;
             let Some(window) = pending
@@ -44,6 +45,11 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 break;
             };
             let id = window.id;
+            if last_set.replace(window.set_spec.clone()) != Some(window.set_spec.clone())
+                && !self.lists_gaps()
+            {
+                self.run.budget.begin_list();
+            }
             let outcome = match self.read_window(window).await {
                 // Another list has just been read, so that this gap makes the repository fail.
                 Err(Halt::Unavailable(why) | Halt::Refused(why)) if self.lists_gaps() => {

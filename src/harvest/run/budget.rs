@@ -152,6 +152,14 @@ impl Budget {
         self.failures_in_a_row = 0;
     }
 
+    /// The list of another set is read. If the repository answers lists at all, this one is tried as hard as
+    /// the one before.
+    pub(in crate::harvest) fn begin_list(&mut self) {
+        if self.some_list_was_answered {
+            self.failures_in_a_row = 0;
+        }
+    }
+
     /// A window was read record by record.
     pub(in crate::harvest) fn window_was_recovered(&mut self) {
         self.failures_in_a_row = 0;
@@ -226,6 +234,19 @@ mod tests {
             assert!(budget.take_failure());
         }
         assert!(!budget.take_failure());
+    }
+
+    #[test]
+    fn another_list_gets_its_own_failures_if_some_list_works() {
+        let mut budget = Budget::new(None);
+        for _ in 0..MAX_FAILURES_AT_FIRST {
+            budget.take_failure();
+        }
+        budget.begin_list();
+        assert!(!budget.take_failure(), "no list works");
+        budget.list_was_answered();
+        budget.begin_list();
+        assert_eq!(budget.failures_in_a_row(), 0);
     }
 
     #[test]
