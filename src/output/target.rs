@@ -267,10 +267,6 @@ pub(crate) struct TableRow {
 
 /// How far a source was harvested when a push began.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "delta"),
-    expect(dead_code, reason = "only tables read it")
-)]
 pub(crate) struct SourceState {
     /// The output's name: its note says which versions the table has.
     pub(crate) output: String,
