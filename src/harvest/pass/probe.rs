@@ -213,7 +213,8 @@ fn newest_in(list: &List<Record>, newest_first: bool) -> Option<Datestamp> {
             .filter_map(|record| record.header.instant())
     };
     let newest = instants().max()?;
-    let first_is_newest = instants().next() == Some(newest) && instants().last() < Some(newest);
+    let first_is_newest =
+        instants().next() == Some(newest) && instants().next_back() < Some(newest);
     (list.token.is_none() || newest_first || first_is_newest).then_some(newest)
 }
 
