@@ -169,8 +169,8 @@ async fn f08_requests_are_what_the_protocol_knows() {
 #[tokio::test]
 async fn f09_wrong_endpoint() {
     for (fault, status, [harvested, previewed]) in [
-        (Fault::html(404), 1, ["HTTP 404", "check the source's url"]),
-        (Fault::html(200), 1, ["a web page", "HTML page"]),
+        (Fault::html(404), 1, ["HTTP 404", "base URLs often end in"]),
+        (Fault::html(200), 1, ["a web page"; 2]),
         (
             Fault::oai_error("cannotDisseminateFormat"),
             3,
