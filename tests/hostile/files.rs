@@ -53,14 +53,14 @@ async fn the_store_and_what_belongs_to_it_are_not_written_over() {
     let config = harvested(&store, exports).await;
     let at = |name: &str| store.dir().join(name);
     std::fs::hard_link(store.path(), at("hard")).unwrap();
-    std::fs::hard_link(at("harvest.db.a.lock"), at("hard-lock")).unwrap();
+    std::fs::hard_link(at("harvest.db.lock"), at("hard-lock")).unwrap();
     symlink(store.path(), at("soft")).unwrap();
     let before = std::fs::read(store.path()).unwrap();
     for name in [
         "harvest.db",
         "harvest.db-wal",
         "harvest.db-shm",
-        "harvest.db.a.lock",
+        "harvest.db.lock",
         "harvest.db.search",
         "harvestd.toml",
         "all.jsonl",
@@ -178,7 +178,7 @@ async fn a_link_of_another_user_is_not_followed() {
     }
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "of root");
     // A lock in a folder of the service can be a link, too.
-    let lock = store.dir().join("harvest.db.a.lock");
+    let lock = store.dir().join("harvest.db.lock");
     std::fs::remove_file(&lock).unwrap();
     symlink(&victim, &lock).unwrap();
     let output = run(&config, &["harvest"]).await;
