@@ -28,6 +28,13 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     })
 }
 
+/// Reads the fields of a form from the body of a request.
+pub(super) fn read_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
+    read(text)
+}
+
 /// A whole number from 0 on. Numbers above 2^64 are read as the largest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Number(pub(super) u64);

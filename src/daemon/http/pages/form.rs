@@ -125,9 +125,7 @@ pub(super) async fn send_form<Action: FormPage>(
     name: &str,
     body: &Bytes,
 ) -> PageResult {
-    let text = std::str::from_utf8(body)
-        .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
-    let Sent { action, token } = arguments::read::<Sent<Action>>(text)?;
+    let Sent { action, token } = arguments::read_form::<Sent<Action>>(body)?;
     let visitor = Visitor::of(context, headers);
     let result = match permit(context, &visitor, token.as_deref()).await {
         Ok(()) => send(context, action.command(name)).await,

@@ -135,9 +135,7 @@ pub(in crate::daemon::http) async fn send_review_form(
     headers: HeaderMap,
     body: Bytes,
 ) -> PageResult {
-    let text = std::str::from_utf8(&body)
-        .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
-    let form: ReviewForm = arguments::read(text)?;
+    let form: ReviewForm = arguments::read_form(&body)?;
     let visitor = Visitor::of(&context, &headers);
     let done = match permit(&context, &visitor, form.token.as_deref()).await {
         Ok(()) => carry_out(&context, &form).await,

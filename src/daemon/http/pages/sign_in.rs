@@ -68,9 +68,7 @@ pub(in crate::daemon::http) async fn sign_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> PageResult {
-    let text = std::str::from_utf8(&body)
-        .map_err(|_| Failure::bad_request("the form is not encoded as UTF-8"))?;
-    let SignIn { token, next } = arguments::read(text)?;
+    let SignIn { token, next } = arguments::read_form(&body)?;
     let registry = &context.shared.registry;
     let expected = registry.token();
     if let Err(failure) = guard::check_token(Some(&token), expected.as_ref()).await {
