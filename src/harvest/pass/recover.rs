@@ -123,12 +123,10 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 self.run.budget.failures_in_a_row()
             )));
         }
-        if !self.lists_identifiers() {
-            match self.read_few_records(&window, &why).await? {
-                RecordByRecord::Read(page) => return self.end_recovered(*page).await,
-                RecordByRecord::OtherDates => return self.read_without_dates(&window).await,
-                RecordByRecord::Failed(_) => {}
-            }
+        if !self.lists_identifiers()
+            && let Some(outcome) = self.read_few_records(&window, &why).await?
+        {
+            return Ok(outcome);
         }
         if self.run.repository.traits.granularity.is_none() {
             // Otherwise windows end at a day.
@@ -171,31 +169,31 @@ impl<T: Transport> PassRun<'_, '_, T> {
     }
 
     /// Reads a window record by record if it has few records: that takes fewer requests than smaller
-    /// windows.
+    /// windows. `None` if they are not few, or cannot be read so.
     async fn read_few_records(
         &mut self,
         window: &Window,
         why: &str,
-    ) -> Result<RecordByRecord, Halt> {
-        let not_few = || RecordByRecord::Failed("not tried".to_owned());
+    ) -> Result<Option<WindowOutcome>, Halt> {
         if self.identifiers_fail {
-            return Ok(not_few());
+            return Ok(None);
         }
         match self.count_identifiers(window).await? {
             IdentifierCount::Few => {}
-            IdentifierCount::OtherDates => return Ok(RecordByRecord::OtherDates),
-            IdentifierCount::ManyOrUnknown => return Ok(not_few()),
+            IdentifierCount::OtherDates => {
+                return self.read_without_dates(window).await.map(Some);
+            }
+            IdentifierCount::ManyOrUnknown => return Ok(None),
         }
-        let read = self.read_record_by_record(window, why).await?;
-        if let RecordByRecord::Read(page) = &read {
+        if let RecordByRecord::Read(page) = self.read_record_by_record(window, why).await? {
             let is_whole = matches!(page.ending, Some(Ending::Complete));
             // Where no record can be had alone, smaller lists may still show some.
             if is_whole && (page.bad.is_empty() || !page.records.is_empty()) {
-                return Ok(read);
+                return self.end_recovered(*page).await.map(Some);
             }
         }
         self.identifiers_fail = true;
-        Ok(not_few())
+        Ok(None)
     }
 
     /// The repository's clock, from an answer that shows that not every request fails.

@@ -45,9 +45,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 break;
             };
             let id = window.id;
-            if last_set.replace(window.set_spec.clone()) != Some(window.set_spec.clone())
-                && !self.lists_gaps()
-            {
+            if !self.lists_gaps() && last_set.as_ref() != Some(&window.set_spec) {
+                last_set = Some(window.set_spec.clone());
                 self.run.budget.begin_list();
             }
             let outcome = match self.read_window(window).await {
