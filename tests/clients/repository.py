@@ -6,24 +6,16 @@ Prints its port. Until the file PAGES exists, all records are live. Then a tenth
 changed.
 """
 
-import http.server
 import os
+import pathlib
 import sys
-import urllib.parse
 from xml.sax.saxutils import escape
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
+from oai_server import serve
 
 RECORDS = 5_000
 PAGE = 500
-HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?><OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">'
-    "<responseDate>2026-06-02T00:00:00Z</responseDate><request>http://localhost/</request>"
-)
-IDENTIFY = (
-    "<Identify><repositoryName>R</repositoryName><baseURL>http://localhost/</baseURL>"
-    "<protocolVersion>2.0</protocolVersion><adminEmail>a@b.org</adminEmail>"
-    "<earliestDatestamp>2026-01-01T00:00:00Z</earliestDatestamp><deletedRecord>persistent</deletedRecord>"
-    "<granularity>YYYY-MM-DDThh:mm:ssZ</granularity></Identify>"
-)
 
 
 def record(number, is_later):
@@ -45,29 +37,9 @@ def record(number, is_later):
     )
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        arguments = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
-        if arguments.get("verb") == "Identify":
-            body = IDENTIFY
-        else:
-            begin = int(arguments.get("resumptionToken", "0"))
-            is_later = os.path.exists(sys.argv[1])
-            records = "".join(record(number, is_later) for number in range(begin, begin + PAGE))
-            end = begin + PAGE
-            token = str(end) if end < RECORDS else ""
-            body = f"<ListRecords>{records}<resumptionToken>{token}</resumptionToken></ListRecords>"
-        body = f"{HEAD}{body}</OAI-PMH>".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+def records(_, numbers):
+    is_later = os.path.exists(sys.argv[1])
+    return (record(number, is_later) for number in numbers)
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+serve(RECORDS, PAGE, records)

@@ -4,30 +4,21 @@
 
 Prints its port. The repositories are /a to /d. The file STATE has a number, 0 at first. With each higher number some
 records change and some are deleted; those of the number before come back. Else the records are the same each time.
-What they hold is as odd as that
-of real repositories: other spellings, missing fields, works of one title in other volumes, titles that each issue
-has.
+What they hold is as odd as that of real repositories: other spellings, missing fields, works of one title in other
+volumes, titles that each issue has.
 """
 
-import http.server
+import pathlib
 import random
 import sys
-import urllib.parse
 from xml.sax.saxutils import escape
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
+from oai_server import serve
 
 RECORDS = int(sys.argv[1]) if len(sys.argv) > 1 else 25_000
 STATE = sys.argv[2] if len(sys.argv) > 2 else None
 PAGE = 1_000
-HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?><OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">'
-    "<responseDate>2026-06-02T00:00:00Z</responseDate><request>http://localhost/</request>"
-)
-IDENTIFY = (
-    "<Identify><repositoryName>R</repositoryName><baseURL>http://localhost/</baseURL>"
-    "<protocolVersion>2.0</protocolVersion><adminEmail>a@b.org</adminEmail>"
-    "<earliestDatestamp>2026-01-01T00:00:00Z</earliestDatestamp><deletedRecord>persistent</deletedRecord>"
-    "<granularity>YYYY-MM-DDThh:mm:ssZ</granularity></Identify>"
-)
 WHAT = (
     "effect distribution ecology structure evolution dynamics diversity growth migration physiology behaviour history "
     "decline recovery genetics chemistry toxicity restoration seasonality breeding"
@@ -126,7 +117,7 @@ def record(source, number, work_number, now):
     if now > 0 and number % 37 == now % 37:
         return f'<record><header status="deleted">{identifier}</header></record>'
     chance = random.Random(f"{source} {number}")
-    changed = now - (now - number) % 20
+    changed = now - (now - number) % 4
     dc = "".join(f"<dc:{name}>{escape(value)}</dc:{name}>" for name, value in elements(work(work_number), chance))
     if changed > 0:
         dc += f"<dc:description>Revised at {changed}</dc:description>"
@@ -147,31 +138,9 @@ def works_of(source):
 WORKS = {source: works_of(source) for source in "abcd"}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        url = urllib.parse.urlsplit(self.path)
-        source = url.path.strip("/")
-        arguments = dict(urllib.parse.parse_qsl(url.query))
-        if arguments.get("verb") == "Identify":
-            body = IDENTIFY
-        else:
-            begin = int(arguments.get("resumptionToken", "0"))
-            end = min(begin + PAGE, RECORDS)
-            now = state()
-            records = "".join(record(source, number, WORKS[source][number], now) for number in range(begin, end))
-            token = str(end) if end < RECORDS else ""
-            body = f"<ListRecords>{records}<resumptionToken>{token}</resumptionToken></ListRecords>"
-        body = f"{HEAD}{body}</OAI-PMH>".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+def records(source, numbers):
+    now = state()
+    return (record(source, number, WORKS[source][number], now) for number in numbers)
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+serve(RECORDS, PAGE, records)
