@@ -70,7 +70,7 @@ const PREPRINTS: [&str; 17] = [
 
 /// The DOI in a text that may have it percent-encoded, as resolver addresses do, or with two
 /// slashes.
-pub(super) fn read(raw: &str) -> Option<Box<str>> {
+pub(crate) fn read(raw: &str) -> Option<Box<str>> {
     let decoded = percent_decode_str(raw).decode_utf8_lossy();
     let found = doi::normalise(&decoded)?;
     match found.split_once('/') {

@@ -668,6 +668,14 @@ impl Resource {
             .map(|link| link.url.as_str())
     }
 
+    /// The first link to the full text, else to a page about it.
+    pub fn reading_url(&self) -> Option<&str> {
+        let mut links = self.links.iter();
+        let landing = links.find(|link| link.purpose == LinkPurpose::Landing);
+        self.fulltext_url()
+            .or(landing.map(|link| link.url.as_str()))
+    }
+
     /// Adds a name of a publisher, unless it is known.
     pub fn add_publisher(&mut self, name: String) {
         let mut known = self.publishers.iter();

@@ -1,7 +1,9 @@
 //! Samples of the matches that hold clusters together, and matched records side by side for people.
 
 use crate::dedup::evidence::{Sampler, Stratum};
+use crate::dedup::place::{self, Issn};
 use crate::dedup::text::fold;
+use crate::dedup::{doi, name};
 use crate::record::crosswalk;
 use crate::record::flat::Flat;
 use crate::store::{Member, Reader, StoreError};
@@ -77,6 +79,14 @@ pub struct Compared {
     pub b: [String; COMPARED_FIELDS.len()],
     /// The names of the fields of which both have a value, and not the same one.
     pub differs: Vec<&'static str>,
+}
+
+impl Compared {
+    /// The values of one of [`COMPARED_FIELDS`]; empty for other names.
+    pub fn values(&self, field: &str) -> (&str, &str) {
+        let at = COMPARED_FIELDS.iter().position(|name| *name == field);
+        at.map_or(("", ""), |at| (&self.a[at], &self.b[at]))
+    }
 }
 
 /// What ends the reading of all clusters.
@@ -217,10 +227,14 @@ fn fields(reader: &Reader, member: &Member) -> Result<[String; COMPARED_FIELDS.l
             let others = flat.other_issns.iter().map(String::as_str);
             Some(issns.chain(others).collect::<Vec<_>>().join(" "))
         }),
-        text(|flat| {
-            let first = flat.links.first().map(|link| link.url);
-            flat.fulltext_url.or(first).map(str::to_owned)
-        }),
+        resource
+            .as_ref()
+            .and_then(|resource| {
+                let first = || resource.links.first().map(|link| link.url.as_str());
+                resource.reading_url().or_else(first)
+            })
+            .unwrap_or_default()
+            .to_owned(),
     ])
 }
 
@@ -230,8 +244,72 @@ fn differing(a: &[String], b: &[String]) -> Vec<&'static str> {
     values
         .filter(|(name, (a, b))| {
             let are_known = !a.is_empty() && !b.is_empty();
-            !NOT_COMPARED.contains(name) && are_known && fold(a) != fold(b)
+            let is_same = || normalised(name, a) == normalised(name, b);
+            !NOT_COMPARED.contains(name) && are_known && !is_same()
         })
         .map(|(name, _)| *name)
         .collect()
+}
+
+/// A value of a field as the rules compare it, so that `10.1000/182` and `https://doi.org/10.1000/182` are one.
+fn normalised(field: &str, value: &str) -> String {
+    let read = match field {
+        "doi" => doi::read(value).map(String::from),
+        "issn" => {
+            let mut issns: Vec<Issn> = value.split(' ').filter_map(Issn::read).collect();
+            issns.sort_unstable();
+            issns.dedup();
+            (!issns.is_empty()).then(|| format!("{issns:?}"))
+        }
+        "authors" => {
+            let names: Vec<_> = value.split("; ").filter_map(name::read).collect();
+            (!names.is_empty()).then(|| format!("{names:?}"))
+        }
+        "volume" => place::volume(value).map(String::from),
+        "issue" => place::issue(value).map(String::from),
+        "pages" => place::pages(value).map(|pages| format!("{pages:?}")),
+        _ => None,
+    };
+    read.unwrap_or_else(|| fold(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_spellings_of_a_value_do_not_differ() {
+        for (field, a, b, differ) in [
+            ("doi", "10.1000/182", "https://doi.org/10.1000/182", false),
+            ("doi", "doi:10.1000/ABC", "10.1000/abc", false),
+            ("doi", "10.1000/182", "10.1000/183", true),
+            ("doi", "none", "None", false),
+            ("issn", "0300-8428 1435-1803", "14351803 0300-8428", false),
+            ("issn", "0300-8428", "1435-1803", true),
+            (
+                "authors",
+                "Wei Li; Smith, Jane",
+                "Li, Wei; Jane Smith",
+                false,
+            ),
+            ("authors", "Li, Wei", "Li, Na", true),
+            ("volume", "Vol 92", "092", false),
+            ("issue", "SUPPL. 01", "S1", false),
+            ("pages", "139-54", "139–154", false),
+            ("pages", "139-54", "139-155", true),
+            ("title", "The Heart!", "the heart", false),
+            ("title", "The heart", "The hearts", true),
+            ("year", "2001", "2002", true),
+            ("year", "2001", "", false),
+        ] {
+            let side = |value: &str| -> [String; COMPARED_FIELDS.len()] {
+                COMPARED_FIELDS.map(|name| match name == field {
+                    true => value.to_owned(),
+                    false => String::new(),
+                })
+            };
+            let found = differing(&side(a), &side(b));
+            assert_eq!(found.contains(&field), differ, "{field}: {a} / {b}");
+        }
+    }
 }
