@@ -241,6 +241,32 @@ fn an_article_in_three_formats_is_one_work_and_its_journal_another() {
 }
 
 #[test]
+fn records_with_one_full_text_link_are_explained_with_the_link() {
+    let world = World::new(&[]);
+    let longer = format!("{TITLE}: a study in four countries");
+    let link = |url: &str| format!("<dc:identifier>{url}</dc:identifier>");
+    let (one, other) = (
+        link("https://www.example.org/article/view/2/"),
+        link("http://example.org/article/view/2#abstract"),
+    );
+    world.put("oai_dc", vec![live("a", dc(TITLE, "a-1", &one))]);
+    world.put("x-oai_dc", vec![live("b", dc(&longer, "b-1", &other))]);
+    assert_eq!(world.clusters().len(), 1);
+
+    let path = world.store.path().to_owned();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_harvestd"))
+        .args(["dedup", "explain", "a", "b", "--store"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("same by full-text-link: "), "{told}");
+    let shown = "full-text link: same: \"https://www.example.org/article/view/2/\" / \
+                 \"http://example.org/article/view/2#abstract\"";
+    assert!(told.contains(shown), "{told}");
+}
+
+#[test]
 fn one_work_in_two_sources_is_one_cluster() {
     let world = World::new(&["oai_doaj"]);
     let samples = samples(300);

@@ -88,6 +88,8 @@ pub struct Comparison<'a> {
     /// `Near` if one is the beginning of the other: some are cut off. DOIs of copies are never in
     /// conflict.
     pub doi: Agreement,
+    /// Address of the full text; never in conflict, since a work may be at several places.
+    pub address: Agreement,
     /// Title of the journal: `Same`, `Near` if one abbreviates the other; never in conflict.
     pub venue: Agreement,
     /// How the forms fit one work.
@@ -160,6 +162,10 @@ impl<'a> Comparison<'a> {
             issn: overlap(&a.issns, &b.issns),
             isbn: overlap(&a.isbns, &b.isbns),
             doi: doi::compare(&a.dois, &b.dois),
+            address: match a.address.is_some() && a.address == b.address {
+                true => Same,
+                false => Missing,
+            },
             venue: venues(&a.venue, &b.venue),
             fit: a.form.with(b.form),
             versions,

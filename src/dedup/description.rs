@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    address::Address,
     doi,
     name::{self, Name},
     notice::{self, Notice},
@@ -70,6 +71,9 @@ pub struct Description {
     /// Normalised DOIs, at most [`doi::DOIS`]; those of copies come last.
     #[serde(rename = "d", skip_serializing_if = "Vec::is_empty")]
     pub dois: Vec<Box<str>>,
+    /// Where the full text is, or a page about it.
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
 }
 
 /// What a record describes, as far as it decides which records can be one.
@@ -194,6 +198,8 @@ pub(super) struct Raw<'a> {
     pub(super) isbns: Vec<&'a str>,
     /// Texts that may be a DOI.
     pub(super) dois: Vec<&'a str>,
+    /// The address of the full text, as written.
+    pub(super) address: &'a str,
 }
 
 impl Description {
@@ -236,12 +242,7 @@ impl Description {
                 .start_page
                 .as_deref()
                 .and_then(|start| place::pages_of(start, host.end_page.as_deref())),
-            issns: host
-                .issn
-                .iter()
-                .chain(&host.eissn)
-                .map(String::as_str)
-                .collect(),
+            issns: host.issns().map(String::as_str).collect(),
             isbns: resource.identifiers_of(IdentifierKind::Isbn).collect(),
             dois: match own.any(|text| doi::read(text).is_some()) {
                 true => texts.collect(),
@@ -251,6 +252,7 @@ impl Description {
                     .take(1)
                     .collect(),
             },
+            address: resource.reading_url().unwrap_or_default(),
         })
     }
 
@@ -316,6 +318,7 @@ impl Description {
                     .collect(),
             ),
             dois: doi::read_all(raw.dois),
+            address: Address::read(raw.address).filter(|_| !raw.journal),
         };
         if raw.journal {
             description.form = Form::Journal;

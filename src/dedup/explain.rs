@@ -17,6 +17,9 @@ pub struct Explanation {
     pub fields: Vec<Compared>,
 }
 
+/// The name of the address of the full text among the fields. Its values are hashes.
+pub const ADDRESS: &str = "full-text link";
+
 /// One field of both records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
@@ -66,6 +69,7 @@ fn compared(field: Field, c: &Comparison<'_>) -> Compared {
         Field::Issn => ("issn", c.issn),
         Field::Isbn => ("isbn", c.isbn),
         Field::Doi => ("doi", c.doi),
+        Field::Address => (ADDRESS, c.address),
     };
     let result = match field {
         Field::Title if c.title > 0.0 => format!("{:.0} % alike", c.title * 100.0),
@@ -135,6 +139,10 @@ fn value(field: Field, record: &Description) -> String {
         Field::Issn => list(&record.issns),
         Field::Isbn => list(&record.isbns),
         Field::Doi => list(&record.dois),
+        Field::Address => record
+            .address
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
     }
 }
 

@@ -31,6 +31,8 @@ pub enum KeyKind {
     TitleTail = 6,
     /// A journal's ISSN.
     Journal = 7,
+    /// The address of the full text.
+    Address = 8,
 }
 
 /// Title bytes that make a key, blanks not counted.
@@ -74,7 +76,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// The keys of a record, about five, sorted, without repetitions.
+/// The keys of a record, about six, sorted, without repetitions.
 ///
 /// Nearly every pair that a rule calls the same shares one of them; those are missed whose titles
 /// differ both in their first and in their last words while the places are missing.
@@ -105,6 +107,11 @@ fn by_kind(record: &Description) -> Vec<(KeyKind, Key)> {
             title_keys(record, title, &mut keys);
         }
         place_keys(record, &mut keys);
+        keys.extend(
+            record
+                .address
+                .map(|address| Key::new(KeyKind::Address, &[&address.to_string()])),
+        );
     }
     keys
 }
@@ -217,6 +224,12 @@ mod tests {
                 "author=Li; year=2001; pages=7",
                 "author=Li; year=2001; pages=7-8",
                 vec![KeyKind::AuthorPage],
+            ),
+            (
+                "full text",
+                "title=On hearts; url=https://www.example.org/heart/2/",
+                "title=On the hearts of mice; url=http://example.org/heart/2#page=3",
+                vec![KeyKind::Address],
             ),
             (
                 "short title alone",

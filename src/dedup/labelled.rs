@@ -43,6 +43,8 @@ pub struct Record {
     pub issn: Vec<String>,
     /// ISBNs.
     pub isbn: Vec<String>,
+    /// The address of the full text.
+    pub url: Option<String>,
 }
 
 /// Why a labelled set cannot be read.
@@ -96,6 +98,7 @@ impl Record {
             issns: self.issn.iter().map(String::as_str).collect(),
             isbns: self.isbn.iter().map(String::as_str).collect(),
             dois: vec![text(&self.doi)],
+            address: text(&self.url),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Deduplication: finds the records that describe one work.
 //!
 //! - `description`: the normalised fields of a record; `packed` stores them in few bytes
-//! - `text`, `title`, `notice`, `number`, `name`, `place`, `doi`: normalise one kind of field each
+//! - `text`, `title`, `notice`, `number`, `name`, `place`, `doi`, `address`: normalise one kind of field each
 //! - `language`: tells a translated title from another one
 //! - `keys`: match keys; records that share one are candidates
 //! - `compare`: compares two descriptions field by field
@@ -14,6 +14,7 @@
 //!
 //! Only [`score`] does I/O: it reads labelled sets. Nothing reads a clock.
 
+pub mod address;
 pub mod cluster;
 pub mod compare;
 pub mod description;
@@ -39,7 +40,7 @@ pub mod title;
 
 /// The version of descriptions, keys and rules. It goes up with every change of them; clusters and
 /// keys that were stored under another version have to be rebuilt.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -5,6 +5,7 @@
 //! of this layout is a change of [`VERSION`](super::VERSION).
 
 use super::{
+    address::Address,
     description::{Description, Form},
     name::Name,
     notice::Notice,
@@ -80,6 +81,11 @@ pub fn pack(record: &Description) -> Vec<u8> {
     for doi in &record.dois {
         text(&mut out, doi);
     }
+    // A missing address is 0.
+    number(
+        &mut out,
+        record.address.map_or(0, |address| address.number() + 1),
+    );
     out
 }
 
@@ -116,6 +122,10 @@ pub fn unpack(bytes: &[u8]) -> Option<Description> {
         issns: rest.list(|rest| Some(Issn::from_number(u32::try_from(rest.number()?).ok()?)))?,
         isbns: rest.list(Rest::number)?,
         dois: rest.list(Rest::text)?,
+        address: match rest.number()? {
+            0 => None,
+            more => Some(Address::from_number(more - 1)),
+        },
     };
     rest.0.is_empty().then_some(record)
 }
@@ -210,7 +220,8 @@ mod tests {
     fn packed_descriptions_are_restored() {
         let full = "title=Erratum: The heart of the matter, part 2; author=Li, Wei; \
                     author=van der Berg, J; venue=Heart; year=2001; volume=3; issue=4; \
-                    pages=139-54; doi=10.1000/182; issn=0300-8428; isbn=0-306-40615-2";
+                    pages=139-54; doi=10.1000/182; issn=0300-8428; isbn=0-306-40615-2; \
+                    url=https://example.org/heart/2";
         for (case, text) in [
             ("nothing", ""),
             ("all fields", full),

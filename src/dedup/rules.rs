@@ -54,6 +54,7 @@ pub enum Field {
     Issn,
     Isbn,
     Doi,
+    Address,
 }
 
 /// One row of the table.

@@ -289,6 +289,33 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "full-text-link",
+        verdict: Same,
+        why: "one address of the full text, and one title: nearly the same or one within the other, \
+              with common authors and not other years; or one of 40 letters and one year, if a \
+              record names no authors; or one of three words, all authors and one year: the \
+              address may be that of the whole issue",
+        fields: &[
+            F::Address,
+            F::Title,
+            F::Authors,
+            F::Year,
+            F::Volume,
+            F::FirstPage,
+        ],
+        holds: |c| {
+            let same_or_missing = |field: Agreement| field.same() || field == Agreement::Missing;
+            let one_title = !c.short && (c.contained || (nearly_equal(c) && worded_alike(c)));
+            let signed = || one_title && c.authors.same() && same_or_missing(c.year);
+            // What appears in each issue is signed by nobody, or by the same person.
+            let named = || !c.a.authors.is_empty() || !c.b.authors.is_empty();
+            let placed = || c.volume.same() || c.page.same();
+            let long = || c.long_title() && c.year.same() && (named() || placed());
+            let short = || c.plain_title() && c.all_authors && c.year.same();
+            c.address.same() && (signed() || long() || short())
+        },
+    },
+    Rule {
         name: "title-alike-and-range",
         verdict: Same,
         why: "titles that agree, one volume, first and last page, and one year or journal; one \
@@ -604,6 +631,12 @@ mod tests {
             ("title-author-journal",
                 [with(T, "author=Li; year=2001; issn=0300-8428"), with(NEAR, "author=Li; year=2002; issn=0300-8428")],
                 "no-rule", [with(T, "author=Li; issn=0300-8428"), with(NEAR, "author=Li; year=2002; issn=0300-8428")]),
+            ("full-text-link",
+                ["title=The heart of the matter in small mammals: a field study; author=Li; url=http://a.org/1.pdf".into(),
+                 with(T, "author=Li; year=2001; url=https://www.a.org/1.pdf#page=2")],
+                "no-rule",
+                // What each issue has, at the address of the journal.
+                [with(LONG, "year=2001; url=http://a.org/issues"), with(LONG, "year=2001; url=http://a.org/issues")]),
             ("title-alike-and-range",
                 [with(T, "author=Li; author=Wu; year=2001; volume=3; pages=7-19"),
                  with(ALIKE, "author=Li; author=Wu; year=2001; volume=3; pages=7-19")],

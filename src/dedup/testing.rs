@@ -26,6 +26,7 @@ pub(crate) fn record(text: &str) -> Description {
             "doi" => record.doi = Some(value),
             "issn" => record.issn.push(value),
             "isbn" => record.isbn.push(value),
+            "url" => record.url = Some(value),
             other => panic!("no field {other}"),
         }
     }

@@ -11,7 +11,7 @@ use super::find::{self, name};
 use crate::cli::exit::UsageError;
 use crate::cli::table::printable;
 use crate::dedup::description::Description;
-use crate::dedup::explain::{Explanation, explain};
+use crate::dedup::explain::{ADDRESS, Explanation, explain};
 use crate::dedup::rules::Verdict;
 use crate::store::{Cluster, Decision, ImportedCluster, Judgement, Member, Reader};
 
@@ -111,6 +111,12 @@ impl<'a> Told<'a> {
                 .map(|(other, there)| (*other, explain(description, there, versions)))
                 .filter(|(_, explanation)| explanation.decision.verdict() == Verdict::Same)
                 .min_by_key(|(_, explanation)| explanation.decision.rank);
+            let strongest = match strongest {
+                Some((other, explanation)) => {
+                    Some((other, with_addresses(reader, member, other, explanation)?))
+                }
+                None => None,
+            };
             reasons.push((*member, strongest));
         }
         Ok(Self {
@@ -180,6 +186,22 @@ impl<'a> Told<'a> {
     }
 }
 
+/// The explanation with addresses as written, where the rules have hashes.
+fn with_addresses(
+    reader: &Reader,
+    a: &Member,
+    b: &Member,
+    mut explanation: Explanation,
+) -> anyhow::Result<Explanation> {
+    let mut fields = explanation.fields.iter_mut();
+    if let Some(address) = fields.find(|field| field.field == ADDRESS) {
+        let compared = reader.compared(a, b)?;
+        let (of_a, of_b) = compared.values("url");
+        (address.a, address.b) = (of_a.to_owned(), of_b.to_owned());
+    }
+    Ok(explanation)
+}
+
 /// Explains why the first member is the canonical record.
 fn preference(members: &[(&Member, Description)], order: &[String]) -> String {
     let [(first, description), others @ ..] = members else {
@@ -238,6 +260,7 @@ pub(super) fn pair(
         }))
     };
     let explanation = explain(&described(&a)?, &described(&b)?, reader.versions()?);
+    let explanation = with_addresses(reader, &a, &b, explanation)?;
     let mut decisions = reader.decisions(a.record)?;
     decisions.retain(|decision| [decision.a.record, decision.b.record].contains(&b.record));
     let imported = imported(reader, &a, &b)?;
