@@ -37,6 +37,7 @@ mod json;
 pub mod jsonl;
 pub mod marcxml;
 pub mod oai_dc;
+mod oai_dc_schema;
 pub mod opensearch;
 pub mod push;
 pub mod render;

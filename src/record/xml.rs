@@ -63,23 +63,6 @@ impl Element<'_> {
     }
 }
 
-impl Element<'_> {
-    /// Whether the name has this prefix.
-    pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
-        let name = self.start.name();
-        name.prefix().is_some_and(|own| own.into_inner() == prefix)
-    }
-
-    /// The names of attributes with their prefixes, declarations of namespaces left out.
-    pub(crate) fn attribute_names(&self) -> Vec<String> {
-        let names = self.start.attributes().flatten();
-        let names = names.map(|attribute| attribute.key.into_inner().to_owned());
-        names
-            .filter(|name| name != "xmlns" && !name.starts_with("xmlns:"))
-            .collect()
-    }
-}
-
 /// Resolves the references of an attribute's value; one that cannot be resolved stays as it is.
 fn attribute_text(raw: &str) -> String {
     quick_xml::escape::unescape(raw).map_or_else(|_| raw.to_owned(), Cow::into_owned)

@@ -4,6 +4,7 @@
 mod support;
 
 mod chain;
+mod dublin_core;
 mod http;
 mod lists;
 mod schema;
