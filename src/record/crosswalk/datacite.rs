@@ -9,9 +9,9 @@ use crate::record::resource::{
 };
 use crate::record::tree::{self, Node};
 
+use super::kinds::kind_of_words;
 use super::values::{
-    add_language, identify, is_placeholder, is_url, isbn, kind_of_words, link_by_identifier,
-    only_year, orcid,
+    add_language, identify, is_placeholder, is_url, isbn, link_by_identifier, only_year, orcid,
 };
 use super::{CrosswalkError, checks};
 

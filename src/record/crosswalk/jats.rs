@@ -10,8 +10,9 @@ use crate::record::resource::{
 };
 use crate::record::tree::{self, Node};
 
+use super::kinds::kind_of_words;
 use super::relators::by_term;
-use super::values::{add_language, identify, is_url, kind_of_words, link_by_identifier, orcid};
+use super::values::{add_language, identify, is_url, link_by_identifier, orcid};
 use super::{CrosswalkError, checks};
 
 /// Reads the front of an article. Its body, references and sub-articles are left out.

@@ -7,6 +7,7 @@ pub mod dublin_core;
 #[cfg(test)]
 mod format_samples;
 pub mod jats;
+mod kinds;
 pub mod marc21;
 pub mod mods;
 pub mod oai_doaj;
@@ -14,6 +15,7 @@ pub mod openaire;
 mod relators;
 pub mod uketd_dc;
 mod values;
+mod words;
 
 use thiserror::Error;
 

@@ -6,10 +6,11 @@ use crate::record::resource::{
 };
 use crate::record::tree::{self, Node};
 
+use super::kinds::kind_of_words;
 use super::relators::{by_code, by_term, relator_code};
 use super::values::{
-    add_language, identify, is_url, isbn, kind_of, kind_of_words, known, link_by_identifier, orcid,
-    pages, without_isbd,
+    add_language, identify, is_url, isbn, kind_of, known, link_by_identifier, orcid, pages,
+    without_isbd,
 };
 use super::{CrosswalkError, checks};
 
@@ -57,7 +58,10 @@ fn types(root: &Node<'_>, resource: &mut Resource) {
     let mut by_genre = None;
     for node in root.all("genre") {
         let Some(text) = node.text() else { continue };
-        by_genre = by_genre.or_else(|| kind_of_words(&text));
+        // A newsletter is mostly one issue or a part of it; the issuance tells a serial.
+        if !text.eq_ignore_ascii_case("newsletter") {
+            by_genre = by_genre.or_else(|| kind_of_words(&text));
+        }
         if !resource.stated_types.contains(&text) {
             resource.stated_types.push(text);
         }

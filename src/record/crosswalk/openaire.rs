@@ -9,9 +9,8 @@ use crate::record::tree::{self, Node};
 use super::datacite::{
     add_issn, agent, contributor_role, date_kind, funding, own_identifier, subject, titles,
 };
-use super::values::{
-    add_language, is_placeholder, is_url, isbn, kind_of_words, link_by_identifier, pages,
-};
+use super::kinds::{kind_of_coar, kind_of_words};
+use super::values::{add_language, is_placeholder, is_url, isbn, link_by_identifier, pages};
 use super::{CrosswalkError, checks};
 
 /// Reads one resource of OpenAIRE's literature guidelines.
@@ -38,9 +37,10 @@ pub fn resource(metadata: &str) -> Result<Resource, CrosswalkError> {
     }
     for contributor in nested(root, "contributors", "contributor") {
         let role = contributor_role(contributor.attribute("contributorType").as_deref());
-        resource
-            .agents
-            .extend(agent(contributor, "contributorName", role));
+        // OpenEdition has `creatorName` here too.
+        let named = ["contributorName", "creatorName"].into_iter();
+        let found = named.filter_map(|name| agent(contributor, name, role.clone()));
+        resource.agents.extend(found.take(1));
     }
     for name in root.all("publisher").filter_map(Node::text) {
         if !is_placeholder(&name) {
@@ -123,38 +123,6 @@ fn address(node: &Node<'_>) -> Option<String> {
     ["uri", "rightsURI", "resource"]
         .iter()
         .find_map(|name| node.attribute(name))
-}
-
-/// The kind that a concept of COAR's vocabulary means.
-///
-/// Source: COAR Controlled Vocabulary for Resource Types 3.1.
-fn kind_of_coar(uri: &str) -> Option<Kind> {
-    let concept = uri.trim_end_matches('/').rsplit('/').next()?;
-    Some(match concept {
-        // Article, journal article, data paper, research, review, software paper, letter,
-        // editorial, book review, newspaper article.
-        "c_6501" | "c_beb9" | "c_2df8fbb1" | "c_dcae04bc" | "c_7bab" | "c_545b" | "c_b239"
-        | "c_ba08" | "c_998f" | "c_3e5a" => Kind::Article,
-        "c_2f33" => Kind::Book,
-        "c_3248" => Kind::Chapter,
-        "c_46ec" | "c_7a1f" | "c_bdcc" | "c_db06" => Kind::Thesis,
-        // Conference output, paper, poster, proceedings, presentation.
-        "c_c94f" | "c_5794" | "c_6670" | "c_f744" | "c_18co" | "c_18cp" | "R60J-J5BD" => {
-            Kind::ConferencePaper
-        }
-        // Report, technical report, research report, working paper and their kin.
-        "c_93fc" | "c_18gh" | "c_18ws" | "c_8042" | "c_18op" | "c_186u" | "c_18wq" | "c_18ww"
-        | "c_18hj" | "c_ba1f" => Kind::Report,
-        "c_816b" => Kind::Preprint,
-        "c_ddb1" => Kind::Dataset,
-        "c_c513" | "c_ecc8" => Kind::Image,
-        "c_18cc" => Kind::Audio,
-        "c_12ce" | "c_8a7e" => Kind::Video,
-        "c_12cd" => Kind::Map,
-        "c_5ce6" => Kind::Software,
-        "c_0640" | "c_2fe3" | "c_2cd9" => Kind::Journal,
-        _ => return None,
-    })
 }
 
 /// The date of issue; `Accepted` and `Available` beside it are those of the access.
@@ -248,10 +216,10 @@ fn related(root: &Node<'_>, resource: &mut Resource) {
         );
         let host_relation = matches!(relation.as_deref(), Some("IsPartOf" | "IsPublishedIn"));
         match scheme.as_str() {
-            "ISSN" | "EISSN" | "LISSN" if host_relation && part => {
+            "ISSN" | "EISSN" | "LISSN" | "PISSN" if host_relation && part => {
                 add_issn(resource, &scheme, text);
             }
-            "ISBN" if host_relation && part && isbn(&text).is_some() => {
+            "ISBN" | "PISBN" if host_relation && part && isbn(&text).is_some() => {
                 if !resource.host.isbns.contains(&text) {
                     resource.host.isbns.push(text);
                 }
@@ -301,4 +269,55 @@ fn texts(root: &Node<'_>, resource: &mut Resource) {
         resource.stated_types.extend(version.text());
     }
     funding(root, resource);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::resource::IdentifierKind;
+
+    /// Elements as OpenEdition documents them for its repository.
+    #[test]
+    fn reads_what_openedition_writes() {
+        let read = resource(
+            "<oaire:resource xmlns:oaire='http://namespace.openaire.eu/schema/oaire/' \
+             xmlns:datacite='http://datacite.org/schema/kernel-4' xmlns:dc='http://purl.org/dc/elements/1.1/'>\
+             <datacite:titles><datacite:title>Qu’est-ce que le travail quand on n’a pas d’emploi ?</datacite:title>\
+             <datacite:title titleType='Subtitle'>Le travail non salarié</datacite:title>\
+             <datacite:title titleType='TranslatedTitle' xml:lang='en'>What’s work when you’re unemployed ?\
+             </datacite:title></datacite:titles>\
+             <datacite:contributors><datacite:contributor contributorType='Other'>\
+             <datacite:creatorName nameType='Personal'>Mannoni, Olivier</datacite:creatorName>\
+             <datacite:givenName>Olivier</datacite:givenName><datacite:familyName>Mannoni</datacite:familyName>\
+             </datacite:contributor></datacite:contributors>\
+             <datacite:alternateIdentifiers>\
+             <datacite:alternateIdentifier alternateIdentifierType='DOI'>10.4000/remi.5530</datacite:alternateIdentifier>\
+             <datacite:alternateIdentifier alternateIdentifierType='PISBN'>978-3-86395-122-1</datacite:alternateIdentifier>\
+             </datacite:alternateIdentifiers><datacite:relatedIdentifiers>\
+             <datacite:relatedIdentifier relatedIdentifierType='EISSN' relationType='IsPartOf'>1960-601X\
+             </datacite:relatedIdentifier>\
+             <datacite:relatedIdentifier relatedIdentifierType='PISSN' relationType='IsPartOf'>1627-4873\
+             </datacite:relatedIdentifier>\
+             <datacite:relatedIdentifier relatedIdentifierType='PISBN' relationType='IsPartOf'>978-2-7535-0687-9\
+             </datacite:relatedIdentifier></datacite:relatedIdentifiers>\
+             <datacite:dates><datacite:date dateType='Available'>2027-01-01</datacite:date>\
+             <datacite:date dateType='Issued'>2023</datacite:date>\
+             <datacite:date dateType='Updated'>2023-11-28</datacite:date></datacite:dates>\
+             <oaire:resourceType resourceTypeGeneral='literature' uri='http://purl.org/coar/resource_type/c_efa0'>\
+             review</oaire:resourceType></oaire:resource>",
+        )
+        .unwrap();
+        assert_eq!(read.kind, Kind::Article);
+        assert_eq!(read.titles.len(), 2, "{:?}", read.titles);
+        let contributors: Vec<_> = read.contributors().map(|agent| &*agent.name).collect();
+        assert_eq!(contributors, ["Mannoni, Olivier"]);
+        assert_eq!(read.doi(), Some("10.4000/remi.5530"));
+        assert_eq!(read.year(), Some("2023"));
+        assert_eq!(read.host.issn.as_deref(), Some("1627-4873"));
+        assert_eq!(read.host.eissn.as_deref(), Some("1960-601X"));
+        assert_eq!(read.host.isbns, ["978-2-7535-0687-9"]);
+        assert_eq!(read.related, []);
+        let isbns: Vec<&str> = read.identifiers_of(IdentifierKind::Isbn).collect();
+        assert_eq!(isbns, ["978-3-86395-122-1"]);
+    }
 }

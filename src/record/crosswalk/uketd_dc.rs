@@ -8,9 +8,8 @@ use crate::record::resource::{
 };
 use crate::record::tree::{self, Node};
 
-use super::values::{
-    add_language, identify, inverted, is_url, kind_of, kind_of_words, link_by_identifier, orcid,
-};
+use super::kinds::kind_of_words;
+use super::values::{add_language, identify, inverted, is_url, kind_of, link_by_identifier, orcid};
 use super::{CrosswalkError, checks};
 
 /// Reads one thesis, or whatever else a repository writes in this format.

@@ -1,6 +1,6 @@
 //! Values that several formats write alike: identifiers by scheme, languages, names, pages.
 
-use crate::record::resource::{IdentifierKind, Kind, Language, Link, LinkPurpose, Resource};
+use crate::record::resource::{IdentifierKind, Language, Link, LinkPurpose, Resource};
 use crate::record::{doi, isbn, language};
 
 /// Adds an identifier of the resource, of the scheme that the source names.
@@ -33,7 +33,7 @@ pub(super) fn kind_of(scheme: Option<&str>, text: &str) -> IdentifierKind {
         "urn" | "nbn" | "urn:nbn" | "urnnbn" if text.to_ascii_lowercase().contains("urn:") => {
             IdentifierKind::Urn
         }
-        "isbn" => IdentifierKind::Isbn,
+        "isbn" | "pisbn" | "eisbn" => IdentifierKind::Isbn,
         "ark" => IdentifierKind::Ark,
         "pmid" | "pubmed" => IdentifierKind::Pmid,
         "pmcid" | "pmc" | "pubmedcentral" => IdentifierKind::Pmcid,
@@ -176,78 +176,6 @@ pub(super) fn is_placeholder(text: &str) -> bool {
             | "-"
             | "undefined"
     )
-}
-
-/// The kind that a plain word for a type tells, such as `Journal article` or `doctoralThesis`.
-pub(super) fn kind_of_words(text: &str) -> Option<Kind> {
-    let bare: String = text
-        .rsplit(['/', '#'])
-        .next()
-        .unwrap_or(text)
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    Some(match bare.as_str() {
-        "article"
-        | "journalarticle"
-        | "researcharticle"
-        | "reviewarticle"
-        | "newspaperarticle"
-        | "magazinearticle"
-        | "articlejournal"
-        | "articleinajournal"
-        | "bookreview"
-        | "editorial"
-        | "letter"
-        | "articles"
-        | "datapaper"
-        | "contributiontojournal" => Kind::Article,
-        "book" | "monograph" | "books" | "ebook" => Kind::Book,
-        "bookchapter" | "bookpart" | "booksection" | "chapter" | "incollection" | "inbook" => {
-            Kind::Chapter
-        }
-        "thesis"
-        | "theses"
-        | "dissertation"
-        | "doctoralthesis"
-        | "masterthesis"
-        | "mastersthesis"
-        | "bachelorthesis"
-        | "phdthesis"
-        | "doctoraldissertation"
-        | "thesisordissertation"
-        | "electronicthesisordissertation"
-        | "academictheses"
-        | "habilitation" => Kind::Thesis,
-        "conferencepaper"
-        | "conferenceproceedings"
-        | "conferenceproceeding"
-        | "conferenceobject"
-        | "conferenceitem"
-        | "conferenceposter"
-        | "conferencepresentation"
-        | "poster"
-        | "conferencecontribution"
-        | "proceedings"
-        | "inproceedings"
-        | "conferencepublication"
-        | "conferencepaperinproceedings" => Kind::ConferencePaper,
-        "report" | "technicalreport" | "workingpaper" | "researchreport" | "discussionpaper"
-        | "projectreport" | "reports" | "projectdeliverable" => Kind::Report,
-        "preprint" => Kind::Preprint,
-        "dataset" | "datasets" | "researchdata" | "data" => Kind::Dataset,
-        "image" | "stillimage" | "photograph" | "photographs" | "photo" | "drawing"
-        | "painting" | "figure" | "picture" | "postcard" => Kind::Image,
-        "sound" | "audio" | "soundrecording" | "audiorecording" | "musicalsound" => Kind::Audio,
-        "video" | "movingimage" | "film" | "movie" | "videorecording" | "motionpicture" => {
-            Kind::Video
-        }
-        "map" | "maps" | "cartographic" | "atlas" => Kind::Map,
-        "software" | "computerprogram" | "sourcecode" | "softwarepackage" => Kind::Software,
-        "journal" | "periodical" | "newspaper" | "magazine" | "serial" => Kind::Journal,
-        _ => return None,
-    })
 }
 
 /// Without the punctuation of ISBD at its end: blank, slash, colon, semicolon, equals sign, comma.

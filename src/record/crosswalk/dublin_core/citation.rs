@@ -53,6 +53,8 @@ const VOLUME_WORDS: &[&str] = &[
     "jahrgang",
     "jg",
     "jaarg",
+    "jaargang",
+    "diel",
     "tome",
     "tomo",
     "tom",
@@ -151,7 +153,8 @@ const PAGE_WORDS: &[&str] = &[
 
 const NUMBER: &str = r"[A-Za-z]{0,3}\d{1,5}[A-Za-z]{0,2}(?:\s?[-‐‑–—/&+]\s?[A-Za-z]{0,2}\d{1,5}[A-Za-z]?|\.\d{1,4}){0,3}|[IVXLC]{1,7}\b(?:\s?[-–/]\s?[IVXLC]{1,7}\b)?";
 
-const ISSUE_TEXT: &str = r"(?i:suppl?(?:ement)?\.?\s*\d*|especial|special(?: issue)?)";
+const ISSUE_TEXT: &str =
+    r"(?i:sup(?:pl?|l)(?:ement(?:o|um)?)?\.?\s*\d*|especial|special(?: issue)?)";
 
 const PAGE: &str = r"(?:[A-Za-z]{0,12}[.\-]?\d{1,9}[A-Za-z]{0,2}|[ivxlc]{1,7}\b)";
 
@@ -230,6 +233,11 @@ static COLON: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
+/// `12:3 (2017)` before pages with a word.
+static COLON_AND_YEAR: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"[\s,](\d{1,4})\s?:\s?(\d{1,3}(?:[-–/]\d{1,3})?)\s*\(((?:1[5-9]|20)\d\d)\)")
+});
+
 /// `BMJ, 344. e921`, `J. Chem. Phys. 123, 064507 (2005)`.
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
@@ -266,6 +274,12 @@ static NOISE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// `Title. - 2017. - Т. 12`, as GOST 7.1 wants.
+static DASHES: LazyLock<Regex> = LazyLock::new(|| pattern(r"\.\s[-–—]\s"));
+
+static ISSN_FIRST: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\s*(?:e-?|p-?)?ISSN:?\s*\d{4}-?\d{3}[\dX]\s*[;,.]\s*"));
+
 static SEGMENT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
         r"^\s*(?:pp?\.?\s*)?({PAGE})(?:\s*[-‐‑–—]+\s*({PAGE}))?\s*\.?$"
@@ -294,6 +308,8 @@ pub(super) fn read(text: &str, own: &Own<'_>) -> Option<Citation> {
         return None;
     }
     let text = NOISE.replace_all(text, "");
+    let text = DASHES.replace_all(&text, ". ");
+    let text = ISSN_FIRST.replace(&text, "");
     let (text, cited, year_before) = after_own_title(&text, own);
     let cut = END.find(text).map_or(text, |end| &text[..end.start()]);
     // A DOI within the text may begin it.
@@ -447,7 +463,8 @@ fn ojs(text: &str) -> Option<Citation> {
         None => parts[at]
             .split_once(": ")
             .map_or(parts[at], |(place, rest)| {
-                if VOLUME.is_match(rest) {
+                // `Cilt: 12 Sayı: 3`.
+                if VOLUME.is_match(rest) || !place.contains(|c: char| c.is_ascii_digit()) {
                     parts[at]
                 } else {
                     place
@@ -628,7 +645,15 @@ fn grammar(text: &str, own: &Own<'_>, cited: bool) -> Option<Citation> {
                 let inner = found[2].trim();
                 is_year(inner) || is_issue(inner)
             });
-            if let Some(found) = found.filter(|found| !is_year(&found[1])) {
+            if let Some(found) = COLON_AND_YEAR
+                .captures(text)
+                .filter(|found| pages_by_word(&text[range(found).1..]).is_some())
+            {
+                (start, end) = range(&found);
+                citation.volume = Some(found[1].to_owned());
+                citation.issue = Some(found[2].to_owned());
+                citation.year = Some(found[3].to_owned());
+            } else if let Some(found) = found.filter(|found| !is_year(&found[1])) {
                 start = range(&found).0;
                 citation.volume = Some(found[1].to_owned());
                 let inner = found[2].trim();
@@ -729,6 +754,10 @@ static NUMBER_BEFORE_ISSUE: LazyLock<Regex> = LazyLock::new(|| {
 static YEAR_AT_END: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"[\s,.;:(]+((?:1[5-9]|20)\d\d)(?:\s*[-–/]\s*\d{1,4})?[\s,.;:)]*$"));
 
+static YEAR_WORD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)[\s,;.]+(?:año|ano|anno|année|jahr|god|год|рік|rok|yıl|έτος)\.?$")
+});
+
 fn last_year_at_end(text: &str) -> Option<String> {
     YEAR_AT_END.captures(text).map(|found| found[1].to_owned())
 }
@@ -736,7 +765,12 @@ fn last_year_at_end(text: &str) -> Option<String> {
 /// Without a year and all that follows it at the end, as `, 2013, Seria 5` has.
 fn without_year_at_end(text: &str) -> &str {
     match YEAR_AT_END.find(text) {
-        Some(found) => &text[..found.start()],
+        Some(found) => {
+            let rest = &text[..found.start()];
+            YEAR_WORD
+                .find(rest)
+                .map_or(rest, |word| &rest[..word.start()])
+        }
         None => match YEAR_AND_MORE.find(text) {
             Some(found) => &text[..found.start()],
             None => text,
@@ -930,6 +964,38 @@ mod tests {
                 "Zeitschrift|4|1|5|9|2010",
             ),
             ("Zeitschrift; Jg. 4 H. 1 (2010)", "Zeitschrift|4|1|||2010"),
+            (
+                "Dergi; Cilt: 12 Sayı: 3 (2017); 45-60",
+                "Dergi|12|3|45|60|2017",
+            ),
+            (
+                "Časopis; Diel 12 Číslo 3 (2017); 45-60",
+                "Časopis|12|3|45|60|2017",
+            ),
+            (
+                "Revista; Vol. 12 No. Supl. 1 (2017); 45-60",
+                "Revista|12|Supl.1|45|60|2017",
+            ),
+            (
+                "Revista, año 2017, vol. 12, núm. 3, p. 45-60",
+                "Revista|12|3|45|60|2017",
+            ),
+            (
+                "Журнал. - 2017. - Т. 12. - № 3. - С. 45-60",
+                "Журнал|12|3|45|60|2017",
+            ),
+            (
+                "Tijdschrift, jaargang 12, nr. 3 (2017), p. 45-60",
+                "Tijdschrift|12|3|45|60|2017",
+            ),
+            (
+                "Acta Botanica 12:3 (2017), pp. 45-60",
+                "Acta Botanica|12|3|45|60|2017",
+            ),
+            (
+                "ISSN 2036-654X; Acta; Vol. 12 No. 3 (2017); 45-60",
+                "Acta|12|3|45|60|2017",
+            ),
             (
                 "Tidsskrift; Årg. 12 Nr. 3 (2009); 3-14",
                 "Tidsskrift|12|3|3|14|2009",

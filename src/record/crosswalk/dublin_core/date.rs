@@ -58,6 +58,7 @@ fn read(statement: &Statement) -> Option<Reading> {
         Some((kind, text)) => (Some(kind), text.to_owned()),
         None => (qualified, line),
     };
+    let text = compact(&text).unwrap_or(text);
     let year = year(&text)?.to_owned();
     Some(Reading {
         timestamp: is_timestamp(&text),
@@ -65,6 +66,19 @@ fn read(statement: &Statement) -> Option<Reading> {
         year,
         kind,
     })
+}
+
+/// `2015-01-31` for `20150131`, which readers of years do not take for a date; `None` for other texts.
+fn compact(text: &str) -> Option<String> {
+    let digits = text.trim();
+    if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (year, month, day) = (&digits[..4], &digits[4..6], &digits[6..]);
+    let is_date = ("1000".."2200").contains(&year)
+        && ("01"..="12").contains(&month)
+        && ("01"..="31").contains(&day);
+    is_date.then(|| format!("{year}-{month}-{day}"))
 }
 
 /// The date of publication among those that are not qualified: of the plain ones, or of those with
@@ -284,7 +298,7 @@ mod tests {
             ("zeros", &["0000-00-00"], None, None),
             ("words", &["in press"], None, None),
             ("part of a year", &["2005", "20"], None, Some("2005")),
-            ("run together", &["20150131"], None, Some("20150131")),
+            ("run together", &["20150131"], None, Some("2015-01-31")),
             ("day first", &["12-20-2007"], None, Some("12-20-2007")),
             (
                 "range",

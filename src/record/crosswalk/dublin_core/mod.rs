@@ -18,12 +18,11 @@ mod statements;
 mod subject;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use serde_json::Value;
 
 use self::statements::{Document, Statement};
-use super::{CrosswalkError, checks};
+use super::{CrosswalkError, checks, words};
 use crate::record::resource::{
     Degree, IdentifierKind, Kind, LinkPurpose, Publisher, Resource, Role, Series, Text, Title,
 };
