@@ -20,6 +20,7 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     tag(out, "TY", reference_type(resource.kind));
     tag(out, "ID", item.identifier);
     tag(out, "AN", item.identifier);
+    let kind = resource.kind;
     let mut titles = resource.titles.iter();
     if let Some(title) = titles.next() {
         tag(out, "TI", &title.full());
@@ -28,13 +29,12 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
         tag(out, "TT", &title.full());
     }
     for agent in &resource.agents {
-        let name = match agent.role {
-            Role::Author => "AU",
-            Role::Editor => "A2",
-            Role::Translator => "A4",
-            _ => "A3",
-        };
-        tag(out, name, &agent.name);
+        match &agent.role {
+            Role::Author => tag(out, "AU", &agent.name),
+            Role::Editor => tag(out, "A2", &agent.name),
+            Role::Translator => tag(out, "A4", &agent.name),
+            role => note(out, role_name(role), &agent.name),
+        }
     }
     for affiliation in affiliations(resource) {
         tag(out, "AD", affiliation);
@@ -55,13 +55,13 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
         _ => maybe(out, "T2", host.title.as_deref()),
     }
     for series in &resource.series {
-        tag(out, "T3", &series.title);
+        field(out, kind, "T3", "Series", Some(&series.title));
     }
-    maybe(out, "VL", host.volume.as_deref());
-    maybe(out, "IS", host.issue.as_deref());
-    maybe(out, "SP", host.start_page.as_deref());
-    maybe(out, "EP", host.end_page.as_deref());
-    maybe(out, "ET", resource.edition.as_deref());
+    field(out, kind, "VL", "Volume", host.volume.as_deref());
+    field(out, kind, "IS", "Issue", host.issue.as_deref());
+    field(out, kind, "SP", "First page", host.start_page.as_deref());
+    field(out, kind, "EP", "Last page", host.end_page.as_deref());
+    field(out, kind, "ET", "Edition", resource.edition.as_deref());
     maybe(out, "PY", resource.year());
     maybe(out, "DA", date(resource).as_deref());
     let degree = &resource.degree;
@@ -77,11 +77,11 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
             degree.grantor.as_deref().or(resource.publisher()),
         );
     } else {
-        maybe(out, "PB", resource.publisher());
+        field(out, kind, "PB", "Publisher", resource.publisher());
     }
     let mut places = resource.publishers.iter();
     let place = places.find_map(|publisher| publisher.place.as_deref());
-    maybe(out, "CY", place);
+    field(out, kind, "CY", "Place", place);
     maybe(
         out,
         "M1",
@@ -93,7 +93,7 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     }
     links(resource, out);
     for language in &resource.languages {
-        tag(out, "LA", language.code_or_text());
+        field(out, kind, "LA", "Language", Some(language.code_or_text()));
     }
     for keyword in resource.keywords().chain(resource.headings()) {
         tag(out, "KW", &keyword.term);
@@ -101,16 +101,76 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     for text in &resource.abstracts {
         tag(out, "AB", &text.text);
     }
-    for note in &resource.notes {
-        tag(out, "N1", note);
+    for text in &resource.notes {
+        tag(out, "N1", text);
     }
     for rights in &resource.rights {
         for text in rights.text.iter().chain(&rights.url) {
-            tag(out, "C1", text);
+            note(out, "Rights", text);
         }
     }
     tag(out, "DB", item.source);
     out.push_str("ER  - \r\n\r\n");
+}
+
+/// Whether a type of reference has a field. Reference managers take the tags of other fields for something
+/// else: `SN` of a report is its number, `C1` of a paper the place of the conference, `LA` of a program its
+/// programming language.
+///
+/// Source: the types and tags of Zotero and EndNote.
+fn has_field(kind: Kind, tag: &str) -> bool {
+    let journal = matches!(kind, Kind::Article | Kind::Journal | Kind::Other);
+    let book = matches!(kind, Kind::Book | Kind::Chapter);
+    let recording = matches!(kind, Kind::Audio | Kind::Video);
+    let paper = kind == Kind::ConferencePaper;
+    match tag {
+        "T3" => book || paper || kind == Kind::Audio,
+        "VL" => journal || book || paper || recording,
+        "IS" => journal,
+        "SP" | "EP" => {
+            journal || book || paper || matches!(kind, Kind::Report | Kind::Thesis | Kind::Preprint)
+        }
+        "ET" => book || matches!(kind, Kind::Map | Kind::Software),
+        "PB" => !journal && !matches!(kind, Kind::Image | Kind::Preprint),
+        "CY" => {
+            book || recording
+                || matches!(
+                    kind,
+                    Kind::Thesis | Kind::Report | Kind::Preprint | Kind::Map | Kind::Software
+                )
+        }
+        "SN" => journal || book || paper || recording || matches!(kind, Kind::Map | Kind::Software),
+        "LA" => kind != Kind::Software,
+        _ => true,
+    }
+}
+
+/// Writes a field, or a note if the type of reference has no such field.
+fn field(out: &mut String, kind: Kind, name: &str, label: &str, value: Option<&str>) {
+    match value {
+        Some(value) if has_field(kind, name) => tag(out, name, value),
+        Some(value) => note(out, label, value),
+        None => {}
+    }
+}
+
+/// Writes a note that says what its value is.
+fn note(out: &mut String, label: &str, value: &str) {
+    if !value.trim().is_empty() {
+        tag(out, "N1", &format!("{label}: {value}"));
+    }
+}
+
+/// The word for a part in the work that has no tag.
+fn role_name(role: &Role) -> &str {
+    match role {
+        Role::Author => "Author",
+        Role::Editor => "Editor",
+        Role::Translator => "Translator",
+        Role::Advisor => "Advisor",
+        Role::Contributor => "Contributor",
+        Role::Other(word) => word,
+    }
 }
 
 fn reference_type(kind: Kind) -> &'static str {
@@ -137,10 +197,14 @@ fn reference_type(kind: Kind) -> &'static str {
 fn numbers(resource: &Resource, out: &mut String) {
     let own = resource.identifiers_of(IdentifierKind::Isbn);
     for text in own.chain(resource.host.isbns.iter().map(String::as_str)) {
-        tag(out, "SN", isbn::normalise(text).as_deref().unwrap_or(text));
+        let isbn = isbn::normalise(text);
+        let text = isbn.as_deref().unwrap_or(text);
+        field(out, resource.kind, "SN", "ISBN", Some(text));
     }
     for text in resource.host.issns() {
-        tag(out, "SN", issn::normalise(text).as_deref().unwrap_or(text));
+        let issn = issn::normalise(text);
+        let text = issn.as_deref().unwrap_or(text);
+        field(out, resource.kind, "SN", "ISSN", Some(text));
     }
 }
 
@@ -238,7 +302,7 @@ mod tests {
         assert_eq!(
             written.replace("\r\n", "\n"),
             "TY  - JOUR\nID  - oai:x:1\nAN  - oai:x:1\nTI  - T\nAU  - A\nAD  - U\nJO  - J\nT2  - J\nVL  - 10\n\
-             IS  - 1\nSP  - 3\nEP  - 5\nPY  - 2015\nDA  - 2015/03//\nPB  - P\nSN  - 1932-6203\n\
+             IS  - 1\nSP  - 3\nEP  - 5\nPY  - 2015\nDA  - 2015/03//\nN1  - Publisher: P\nSN  - 1932-6203\n\
              DO  - 10.1/x\nUR  - http://x.y\nLA  - eng\nKW  - k\nAB  - One two\nDB  - doaj\n\
              ER  - \n\n"
         );
@@ -294,13 +358,14 @@ mod tests {
         };
         assert_eq!(
             written(&resource),
-            "TY  - CHAP\nID  - 1\nAN  - 1\nTI  - T\nAU  - A\nA2  - E\nA3  - C\nT2  - B\nSP  - 3\n\
+            "TY  - CHAP\nID  - 1\nAN  - 1\nTI  - T\nAU  - A\nA2  - E\nN1  - Contributor: C\nT2  - B\nSP  - 3\n\
              SN  - 9783161484100\nDO  - 10.1/x\nUR  - https://doi.org/10.1/x\nDB  - s\nER  - \n\n"
         );
         resource.kind = Kind::Thesis;
         let thesis = written(&resource);
         assert!(thesis.starts_with("TY  - THES\n"), "{thesis}");
         assert!(thesis.contains("M3  - Ph.D.\nPB  - U\n"), "{thesis}");
+        assert!(thesis.contains("N1  - ISBN: 9783161484100\n"), "{thesis}");
     }
 
     #[test]
