@@ -20,6 +20,7 @@ pub fn push_entry(item: Item<'_>, resource: &Resource, out: &mut String) {
     let kind = entry_type(resource);
     // Writing to a `String` cannot fail.
     let _ = write!(out, "@{kind}{{{},", key(item));
+    let begin = out.len();
     let title = resource.titles.first().map(|title| title.full());
     field(out, "title", title.as_deref());
     names(out, "author", resource.authors());
@@ -103,6 +104,10 @@ pub fn push_entry(item: Item<'_>, resource: &Resource, out: &mut String) {
         "abstract",
         abstracts.next().map(|text| text.text.as_str()),
     );
+    if out.len() == begin {
+        // An entry without fields is none for many readers.
+        field(out, "note", Some(item.identifier));
+    }
     out.push_str("\n}\n\n");
 }
 
@@ -310,6 +315,8 @@ mod tests {
         let written = entry(&thesis);
         assert!(written.starts_with("@phdthesis{"), "{written}");
         assert!(written.contains("type = {Thesis}"), "{written}");
+        let nothing = entry(&Resource::default());
+        assert!(nothing.contains("\n  note = {oai:x:1"), "{nothing}");
         for (kind, beginning) in [
             (Kind::Book, "@book{"),
             (Kind::Chapter, "@incollection{"),

@@ -33,7 +33,7 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
             Role::Author => tag(out, "AU", &agent.name),
             Role::Editor => tag(out, "A2", &agent.name),
             Role::Translator => tag(out, "A4", &agent.name),
-            role => note(out, role_name(role), &agent.name),
+            role => note(out, &format!("{}:", role_name(role)), &agent.name),
         }
     }
     for affiliation in affiliations(resource) {
@@ -55,12 +55,12 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
         _ => maybe(out, "T2", host.title.as_deref()),
     }
     for series in &resource.series {
-        field(out, kind, "T3", "Series", Some(&series.title));
+        field(out, kind, "T3", "Series:", Some(&series.title));
     }
-    field(out, kind, "VL", "Volume", host.volume.as_deref());
-    field(out, kind, "IS", "Issue", host.issue.as_deref());
-    field(out, kind, "SP", "First page", host.start_page.as_deref());
-    field(out, kind, "EP", "Last page", host.end_page.as_deref());
+    field(out, kind, "VL", "Volume:", host.volume.as_deref());
+    field(out, kind, "IS", "Issue:", host.issue.as_deref());
+    field(out, kind, "SP", "First page:", host.start_page.as_deref());
+    field(out, kind, "EP", "Last page:", host.end_page.as_deref());
     field(out, kind, "ET", "Edition", resource.edition.as_deref());
     maybe(out, "PY", resource.year());
     maybe(out, "DA", date(resource).as_deref());
@@ -77,11 +77,11 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
             degree.grantor.as_deref().or(resource.publisher()),
         );
     } else {
-        field(out, kind, "PB", "Publisher", resource.publisher());
+        field(out, kind, "PB", "Publisher:", resource.publisher());
     }
     let mut places = resource.publishers.iter();
     let place = places.find_map(|publisher| publisher.place.as_deref());
-    field(out, kind, "CY", "Place", place);
+    field(out, kind, "CY", "Place:", place);
     maybe(
         out,
         "M1",
@@ -93,7 +93,7 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     }
     links(resource, out);
     for language in &resource.languages {
-        field(out, kind, "LA", "Language", Some(language.code_or_text()));
+        field(out, kind, "LA", "Language:", Some(language.code_or_text()));
     }
     for keyword in resource.keywords().chain(resource.headings()) {
         tag(out, "KW", &keyword.term);
@@ -106,7 +106,7 @@ pub fn push_reference(item: Item<'_>, resource: &Resource, out: &mut String) {
     }
     for rights in &resource.rights {
         for text in rights.text.iter().chain(&rights.url) {
-            note(out, "Rights", text);
+            note(out, "Rights:", text);
         }
     }
     tag(out, "DB", item.source);
@@ -130,7 +130,7 @@ fn has_field(kind: Kind, tag: &str) -> bool {
         "SP" | "EP" => {
             journal || book || paper || matches!(kind, Kind::Report | Kind::Thesis | Kind::Preprint)
         }
-        "ET" => book || matches!(kind, Kind::Map | Kind::Software),
+        "ET" => book || kind == Kind::Map,
         "PB" => !journal && !matches!(kind, Kind::Image | Kind::Preprint),
         "CY" => {
             book || recording
@@ -154,10 +154,11 @@ fn field(out: &mut String, kind: Kind, name: &str, label: &str, value: Option<&s
     }
 }
 
-/// Writes a note that says what its value is.
+/// Writes a note that says what its value is. Zotero reads `ISBN: …` and `Edition: …` in notes as fields,
+/// so these labels have no colon.
 fn note(out: &mut String, label: &str, value: &str) {
     if !value.trim().is_empty() {
-        tag(out, "N1", &format!("{label}: {value}"));
+        tag(out, "N1", &format!("{label} {value}"));
     }
 }
 
@@ -365,7 +366,7 @@ mod tests {
         let thesis = written(&resource);
         assert!(thesis.starts_with("TY  - THES\n"), "{thesis}");
         assert!(thesis.contains("M3  - Ph.D.\nPB  - U\n"), "{thesis}");
-        assert!(thesis.contains("N1  - ISBN: 9783161484100\n"), "{thesis}");
+        assert!(thesis.contains("N1  - ISBN 9783161484100\n"), "{thesis}");
     }
 
     #[test]
