@@ -59,13 +59,15 @@ fn check(document: &str) -> Option<()> {
                     bound == ResolveResult::Bound(Namespace(uri))
                         && names.contains(&local.into_inner())
                 };
-                let (is_known, is_allowed): (bool, fn(&str, &str, &str) -> bool) = match depth {
-                    1 if !has_root => (element(OAI_DC, &["dc"]), of_root),
-                    2 => (element(DC, &ELEMENTS), of_element),
-                    _ => return None,
+                let sound = match depth {
+                    1 if !has_root => {
+                        element(OAI_DC, &["dc"]) && attributes(start, &reader, of_root)?
+                    }
+                    2 => element(DC, &ELEMENTS) && attributes(start, &reader, of_element)?,
+                    _ => false,
                 };
                 has_root = true;
-                is_known && attributes(start, &reader, is_allowed)?
+                sound
             }
             Event::End(_) => {
                 depth -= 1;
@@ -86,7 +88,12 @@ fn check(document: &str) -> Option<()> {
 
 /// An attribute of the root, by namespace, name and value: the places of schemas.
 fn of_root(uri: &str, name: &str, value: &str) -> bool {
-    uri == XSI && name == "schemaLocation" && value.split_ascii_whitespace().count() % 2 == 0
+    uri == XSI && name == "schemaLocation" && has_pairs(value)
+}
+
+/// Whether a text is a list of namespaces, each with the place of its schema.
+fn has_pairs(text: &str) -> bool {
+    text.split_ascii_whitespace().count().is_multiple_of(2)
 }
 
 /// An attribute of an element: its language.
