@@ -141,7 +141,7 @@ fn migrate_brings_an_older_store_to_the_newest_schema() {
         .unwrap()
         .execute_batch(
             "DROP INDEX record_source_version;
-             DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE rival;
+             DROP TABLE IF EXISTS job; DROP TABLE gap; DROP TABLE head; DROP TABLE other_state;
              DROP TABLE source_day; DROP TABLE job_day; DROP INDEX pass_start;
              DROP TABLE provider; DROP TABLE source_set_list;
              DROP TABLE imported; DROP TABLE origin; DROP TABLE unclustered;

@@ -198,7 +198,7 @@ impl StepWriter<'_> {
                 let window = passes::window(self.connection, *window)?;
                 if *has_failed {
                     // The parts are read from their beginnings.
-                    self.records.rivals.forget_reading(window.id)?;
+                    self.records.others.forget_reading(window.id)?;
                 }
                 self.set_state(window.id, WindowState::Split, Some(note))?;
                 let origin = Origin::SplitOf {
@@ -208,7 +208,7 @@ impl StepWriter<'_> {
                 Ok(Applied::default())
             }
             Step::Restart { window, note } => {
-                self.records.rivals.forget_reading(*window)?;
+                self.records.others.forget_reading(*window)?;
                 self.connection
                     .prepare_cached(
                         "UPDATE window SET state = 'open', token = NULL, note = ?2 WHERE id = ?1",
@@ -238,7 +238,7 @@ impl StepWriter<'_> {
         let is_first = matches!(page.order, PageOrder::First { .. });
         self.listed.page(page.window, is_first);
         if is_first {
-            self.records.rivals.forget_reading(page.window)?;
+            self.records.others.forget_reading(page.window)?;
         }
         let set = self.set_of(page.window)?;
         for (record, payload) in page.records.iter().zip(payloads) {
@@ -426,7 +426,7 @@ impl StepWriter<'_> {
             params![self.pass.0, self.now_ms],
         )?;
         if self.records.lists_all && self.is_complete()? {
-            self.records.rivals.forget_unseen(self.pass)?;
+            self.records.others.forget_unseen(self.pass)?;
         }
         self.records
             .quarantine()

@@ -31,7 +31,14 @@ impl Store {
     /// items and its jobs. An open pass is abandoned.
     pub fn clear_source(&self, source: SourceId, now_ms: i64) -> Result<(), StoreError> {
         self.write("forgetting a source", |transaction| {
-            for table in ["watermark", "head", "gap", "warning", "quarantine", "rival"] {
+            for table in [
+                "watermark",
+                "head",
+                "gap",
+                "warning",
+                "quarantine",
+                "other_state",
+            ] {
                 let delete = format!("DELETE FROM {table} WHERE source_id = ?1");
                 transaction.execute(&delete, [source.0])?;
             }

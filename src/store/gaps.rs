@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::ledger::gap_pause_ms;
 use super::open::Cached;
+use super::window::gap_pause_ms;
 use super::{Gap, Reader, Source, SourceId, Span, Store, StoreError, Window, WindowState};
 use crate::oai::Datestamp;
 

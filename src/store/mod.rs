@@ -4,11 +4,11 @@
 //! - `schema`: tables and migrations; `migrate`: migrating an older store
 //! - `copy`: copies of the file
 //! - `clock`: versions, and the rest of a pause
-//! - `ledger`: passes and windows as types; `passes`: as rows
+//! - `window`: passes and windows as types; `passes`: as rows
 //! - `step`: the steps of a pass as types
 //! - `pack`: preparing steps outside of transactions; `apply`: storing them in one
 //! - `record_writer`: storing the records of a step; `listed`: the items of the present reading
-//! - `contradiction`: which of two listed states is stored; `rivals`: the other states as rows;
+//! - `contradiction`: which of two listed states is stored; `other_states`: the other states as rows;
 //!   `settle`: deciding about them
 //! - `quarantine`: items that could not become records
 //! - `payload`: compression of metadata
@@ -21,7 +21,7 @@
 //! - `disappeared`: records that a full list did not show
 //! - `forget`: removing what is known of a source; `restore`: filling an empty store from a copy
 //! - `hosts`: pauses of hosts; `harvesters`: who harvests the OAI-PMH provider
-//! - `days`: what each day brought to sources and jobs; `board`: the list of sources for pages
+//! - `days`: what each day brought to sources and jobs; `source_list`: the list of sources for pages
 //! - `jobs`: the plan and the last run of each pass, reconcile, push and export
 //! - `outputs`: positions of outputs, and rejected documents
 //! - `exports`: scheduled exports
@@ -32,7 +32,6 @@
 
 mod alerts;
 mod apply;
-mod board;
 mod byte_lock;
 mod changes;
 mod clock;
@@ -48,11 +47,11 @@ mod gaps;
 mod harvesters;
 mod hosts;
 mod jobs;
-mod ledger;
 mod listed;
 mod lock;
 mod migrate;
 mod open;
+mod other_states;
 mod outputs;
 mod pack;
 mod passes;
@@ -62,7 +61,6 @@ mod record_writer;
 mod records;
 mod report;
 mod restore;
-mod rivals;
 mod schema;
 mod search;
 mod selection;
@@ -70,16 +68,14 @@ mod serving;
 mod set_map;
 mod set_names;
 mod settle;
+mod source_list;
 mod sources;
 mod step;
 mod upkeep;
+mod window;
 
 pub use alerts::{Condition, PendingAlert};
 pub use apply::{Batch, PassWriter};
-pub use board::{
-    BoardOrder, BoardQuery, BoardRow, Listed as BoardList, NewRecord, QuarantineGroup, SourceState,
-    StateCounts,
-};
 pub use changes::{ChangeFilter, Per};
 pub use clock::{Version, pause_left};
 pub(crate) use cluster::match_keys;
@@ -96,10 +92,6 @@ pub use forget::Removed;
 pub use harvesters::{HarvestedPage, Harvester};
 pub use hosts::HostPause;
 pub use jobs::{Health, Job, JobChange, JobKey, JobKind, JobOutcome, JobPlan, JobState, Runner};
-pub use ledger::{
-    Ending, Gap, ListState, NewWindow, Pass, PassId, PassKind, PassState, Place, ProofRule, Proven,
-    Span, Window, WindowId, WindowState,
-};
 pub use lock::{DaemonLock, OutputLock, SourceLock};
 pub use migrate::Migration;
 pub use open::{Reader, Store};
@@ -114,8 +106,16 @@ pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use serving::{Served, ServedRecord, ServedSource, ServingClock, ServingState};
 pub use set_map::{SetMap, with_ancestors};
+pub use source_list::{
+    Listed as SourceList, NewRecord, QuarantineGroup, SourceListOrder, SourceListQuery, SourceRow,
+    SourceState, StateCounts,
+};
 pub use sources::{
     Head, Source, SourceDefinition, SourceId, SourceTotals, Traits, Warning, WarningKind, Watermark,
 };
 pub use step::{Applied, Cost, Counts, PageOrder, PageStep, Step};
 pub use upkeep::Verified;
+pub use window::{
+    Ending, Gap, ListState, NewWindow, Pass, PassId, PassKind, PassState, Place, ProofRule, Proven,
+    Span, Window, WindowId, WindowState,
+};

@@ -132,7 +132,7 @@ impl Store {
     /// The windows of a pass that are still to be read, in reading order: a started window first, then by
     /// set, the oldest first. Parts of failed windows come last, the newest of them first.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
-        self.read("reading the ledger", |connection| {
+        self.read("reading the windows of a pass", |connection| {
             pending_windows(connection, pass)
         })
     }
@@ -247,7 +247,7 @@ impl Reader {
 
     /// The windows of a pass that are still to be read.
     pub fn pending_windows(&self, pass: PassId) -> Result<Vec<Window>, StoreError> {
-        self.read("reading the ledger", |connection| {
+        self.read("reading the windows of a pass", |connection| {
             pending_windows(connection, pass)
         })
     }
@@ -321,7 +321,7 @@ impl Reader {
         pass: PassId,
         limit: u32,
     ) -> Result<(Vec<Window>, WindowCounts), StoreError> {
-        self.read("reading the ledger", |connection| {
+        self.read("reading the windows of a pass", |connection| {
             let windows = connection
                 .prepare_cached(&format!(
                     "SELECT {WINDOW_COLUMNS} FROM window WHERE pass_id = ?1

@@ -10,10 +10,10 @@ use super::cluster::{self, ChangedRecord, Clusters, RecentKeys};
 use super::contradiction::{Choice, Shown, ShownBy, State, choose};
 use super::listed::Listed;
 use super::open::Cached;
+use super::other_states::{OtherState, OtherStates, Standing};
 use super::pack::{Payload, content_hash_of};
 use super::payload::{SharedCompressor, compress_alone};
 use super::quarantine::Quarantine;
-use super::rivals::{Rival, RivalState, Rivals};
 use super::serving::not_before_shown;
 use super::{Counts, PassId, PassKind, SourceId, Version};
 use crate::oai::response::BadItem;
@@ -33,7 +33,7 @@ pub(super) struct RecordWriter<'a> {
     /// The last version that was given out.
     version: Version,
     quarantine: Quarantine<'a>,
-    pub(super) rivals: Rivals<'a>,
+    pub(super) others: OtherStates<'a>,
     /// Whether the pass lists everything.
     pub(super) lists_all: bool,
     /// The last version before the pass.
@@ -112,9 +112,9 @@ impl Known {
         }
     }
 
-    /// The stored state as a rival of the state that takes its place.
-    pub(super) fn as_rival(&self, set: &str, state: RivalState) -> Rival {
-        Rival {
+    /// The stored state as it is kept when a new state takes its place.
+    pub(super) fn as_other(&self, set: &str, standing: Standing) -> OtherState {
+        OtherState {
             record: self.id,
             set: set.to_owned(),
             hash: self.hash,
@@ -122,7 +122,7 @@ impl Known {
             datestamp_text: self.datestamp_text.clone(),
             set_list: self.set_list,
             deleted: self.is_deleted(),
-            state,
+            standing,
             own: false,
             listed_live: false,
             seen_pass: self.seen_pass,
@@ -180,7 +180,7 @@ impl<'a> RecordWriter<'a> {
             compressor,
             version: Version::last(transaction)?,
             quarantine: Quarantine::new(transaction, source)?,
-            rivals: Rivals::new(transaction, source)?,
+            others: OtherStates::new(transaction, source)?,
             lists_all,
             after_version,
             set_lists: HashMap::new(),
@@ -267,8 +267,8 @@ impl<'a> RecordWriter<'a> {
             true => Shown::ThisPass,
             false => Shown::Before,
         };
-        let rivals = self.rivals.of(known.id)?;
-        self.take_up_sets(&mut new, &known, &rivals, shown, shown_by)?;
+        let others = self.others.of(known.id)?;
+        self.take_up_sets(&mut new, &known, &others, shown, shown_by)?;
         if new.hash == known.hash {
             counts.unchanged += 1;
             // Of states with the same content, the newest datestamp of the pass stays.
@@ -279,10 +279,10 @@ impl<'a> RecordWriter<'a> {
             return self.clear_quarantine(&record.header, shown_by);
         }
         if shown_by.is_list
-            && let Some(rival) = rivals.iter().find(|rival| new.is(rival, shown_by))
+            && let Some(other) = others.iter().find(|other| new.is(other, shown_by))
         {
             counts.unchanged += 1;
-            return self.rivals.see(rival, self.pass);
+            return self.others.see(other, self.pass);
         }
         let choice = if shown_by.is_list {
             choose(known.state(), new.state(), shown)
@@ -303,31 +303,31 @@ impl<'a> RecordWriter<'a> {
         match choice {
             Choice::Take => {}
             Choice::Replace => {
-                self.rivals
-                    .put(&known.as_rival(shown_by.set, RivalState::Refused))?;
+                self.others
+                    .put(&known.as_other(shown_by.set, Standing::Refused))?;
             }
             Choice::Revive => self.doubt_stored_tombstone(&known, shown_by)?,
             Choice::Keep | Choice::Doubt => {
                 let state = match choice {
-                    Choice::Doubt => RivalState::Doubted,
-                    _ => RivalState::Refused,
+                    Choice::Doubt => Standing::Doubted,
+                    _ => Standing::Refused,
                 };
-                let rival = self.rival(&known, &new, shown_by, state)?;
-                self.rivals.put(&rival)?;
+                let other = self.other_state(&known, &new, shown_by, state)?;
+                self.others.put(&other)?;
                 counts.unchanged += 1;
                 return Ok(());
             }
             Choice::Hold => {
                 let own = shown == Shown::ThisReading;
-                let rival = self.rival(&known, &new, shown_by, RivalState::Held)?;
-                self.rivals.put(&Rival {
+                let other = self.other_state(&known, &new, shown_by, Standing::Held)?;
+                self.others.put(&OtherState {
                     own,
-                    ..rival.clone()
+                    ..other.clone()
                 })?;
-                self.rivals.set_window(&rival, listed.window())?;
+                self.others.set_window(&other, listed.window())?;
                 if !record.header.deleted {
                     let packed = payload.packed(record, self.compressor);
-                    self.rivals.put_content(&rival, &packed)?;
+                    self.others.put_content(&other, &packed)?;
                 }
                 return self.clear_quarantine(&record.header, shown_by);
             }
@@ -389,7 +389,7 @@ impl<'a> RecordWriter<'a> {
         &mut self,
         new: &mut NewState<'_>,
         known: &Known,
-        rivals: &[Rival],
+        others: &[OtherState],
         shown: Shown,
         shown_by: ShownBy<'_>,
     ) -> rusqlite::Result<()> {
@@ -397,14 +397,14 @@ impl<'a> RecordWriter<'a> {
             return Ok(());
         }
         let is_own =
-            |rival: &&Rival| shown_by.is_list && rival.deleted && rival.set == shown_by.set;
-        for rival in rivals.iter().filter(is_own) {
-            self.rivals.set_own(rival)?;
+            |other: &&OtherState| shown_by.is_list && other.deleted && other.set == shown_by.set;
+        for other in others.iter().filter(is_own) {
+            self.others.set_own(other)?;
         }
-        let left: Vec<&str> = rivals
+        let left: Vec<&str> = others
             .iter()
-            .filter(|rival| rival.means_left() && rival.set != shown_by.set)
-            .map(|rival| rival.set.as_str())
+            .filter(|other| other.means_left() && other.set != shown_by.set)
+            .map(|other| other.set.as_str())
             .collect();
         if new.set_specs.iter().any(|spec| is_below_any(spec, &left)) {
             let mut stay = new.set_specs.to_vec();
@@ -502,16 +502,16 @@ impl<'a> RecordWriter<'a> {
         Ok(())
     }
 
-    /// A listed state as a rival of the stored one.
-    fn rival(
+    /// A listed state of a record whose stored state is another.
+    fn other_state(
         &mut self,
         known: &Known,
         new: &NewState<'_>,
         shown_by: ShownBy<'_>,
-        state: RivalState,
-    ) -> rusqlite::Result<Rival> {
+        standing: Standing,
+    ) -> rusqlite::Result<OtherState> {
         let header = &new.record.header;
-        Ok(Rival {
+        Ok(OtherState {
             record: known.id,
             set: shown_by.set.to_owned(),
             hash: new.hash,
@@ -519,7 +519,7 @@ impl<'a> RecordWriter<'a> {
             datestamp_text: datestamp_text(&header.datestamp).map(str::to_owned),
             set_list: self.set_list(&new.set_specs)?,
             deleted: header.deleted,
-            state,
+            standing,
             own: false,
             listed_live: false,
             seen_pass: self.pass.0,
@@ -538,12 +538,12 @@ impl<'a> RecordWriter<'a> {
         }
         for set in lists {
             let own = set == shown_by.set;
-            let rival = known.as_rival(&set, RivalState::Doubted);
+            let other = known.as_other(&set, Standing::Doubted);
             let listed_live = true;
-            self.rivals.put(&Rival {
+            self.others.put(&OtherState {
                 own,
                 listed_live,
-                ..rival
+                ..other
             })?;
         }
         Ok(())
@@ -909,19 +909,19 @@ impl<'a> RecordWriter<'a> {
 }
 
 impl NewState<'_> {
-    /// Whether a list has shown this state before, as a rival. A tombstone is the same only in the list
+    /// Whether a list has shown this state before, and it was not stored. A tombstone is the same only in the list
     /// of the same set.
-    fn is(&self, rival: &Rival, shown_by: ShownBy<'_>) -> bool {
-        rival.hash == self.hash
-            && rival.datestamp == self.datestamp
-            && (!rival.deleted || rival.set == shown_by.set)
+    fn is(&self, other: &OtherState, shown_by: ShownBy<'_>) -> bool {
+        other.hash == self.hash
+            && other.datestamp == self.datestamp
+            && (!other.deleted || other.set == shown_by.set)
     }
 }
 
-impl Rival {
+impl OtherState {
     /// Whether it means that the record has left the set of the list.
     pub(super) fn means_left(&self) -> bool {
-        let is_decided = self.state == RivalState::Refused;
+        let is_decided = self.standing == Standing::Refused;
         self.deleted && is_decided && !self.own && !self.set.is_empty()
     }
 }

@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6876_7374;
 /// The newest schema that this program knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     INITIAL,
     CLUSTERS,
     OUTPUTS,
@@ -23,7 +23,7 @@ const MIGRATIONS: [&str; 20] = [
     PLAIN_INDICES,
     JOBS,
     GAPS,
-    RIVALS,
+    OTHER_STATES,
     DAYS,
     HEALTH,
     SOURCE_VERSIONS,
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 20] = [
     IMPORTED,
     SERVED,
     REVIEW,
+    NAMES,
 ];
 
 /// The schema from which on identifiers are unique by an index, and match keys have a plain index.
@@ -548,7 +549,7 @@ ALTER TABLE window ADD COLUMN failures INTEGER NOT NULL DEFAULT 0; -- failed win
 UPDATE job SET kind = 'harvest' WHERE kind = 'pass';
 ";
 
-const RIVALS: &str = "
+const OTHER_STATES: &str = "
 ALTER TABLE pass ADD COLUMN after_version INTEGER NOT NULL DEFAULT 0; -- the last version before it
 
 -- The configured sets whose lists show the record as it is stored, live or deleted; NULL if the source
@@ -728,6 +729,12 @@ CREATE INDEX review_pair_b ON review_pair (b);
 ";
 
 /// Creates the tables of schema 9 in an empty file.
+const NAMES: &str = "
+ALTER TABLE rival RENAME TO other_state;
+DROP INDEX rival_state;
+CREATE INDEX other_state_standing ON other_state (source_id, state);
+";
+
 #[cfg(test)]
 pub(super) fn create_schema_9(connection: &Connection) {
     for migration in &MIGRATIONS[..9] {

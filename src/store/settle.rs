@@ -5,10 +5,10 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Counts;
 use super::contradiction::{Decision, Held, ShownBy, decide};
+use super::other_states::{OtherState, Standing};
 use super::pack::{Packed, Payload, content_hash_of};
 use super::payload::{Compressed, Decompressor};
 use super::record_writer::{Known, NewState, RecordWriter, is_below_any};
-use super::rivals::{Rival, RivalState};
 use crate::oai::{Datestamp, Header, Record};
 
 impl RecordWriter<'_> {
@@ -19,46 +19,46 @@ impl RecordWriter<'_> {
         is_complete: bool,
         counts: &mut Counts,
     ) -> rusqlite::Result<()> {
-        let waiting = self.rivals.waiting()?;
+        let waiting = self.others.waiting()?;
         let has_lied = !waiting.is_empty() && self.has_listed_false_tombstones()?;
-        for rival in waiting {
-            let known = self.known_by_id(rival.record)?;
-            if !rival.deleted {
-                self.decide_older(&known, &rival, counts)?;
+        for other in waiting {
+            let known = self.known_by_id(other.record)?;
+            if !other.deleted {
+                self.decide_older(&known, &other, counts)?;
                 continue;
             }
             if known.is_deleted() {
                 // Another list had a tombstone of it, which is stored.
-                self.refuse(&known, &rival)?;
+                self.refuse(&known, &other)?;
                 continue;
             }
             let is_whole = is_complete && self.lists_all;
-            if is_whole && rival.state == RivalState::Doubted && rival.seen_pass < self.pass.0 {
+            if is_whole && other.standing == Standing::Doubted && other.seen_pass < self.pass.0 {
                 // It is listed no more, so that there is nothing to believe.
-                self.rivals.remove(&rival)?;
+                self.others.remove(&other)?;
                 continue;
             }
             let held = Held {
-                is_listed_live: self.is_listed_live(&known, &rival)?,
-                is_in_other_set: self.is_in_other_set(&known, &rival)?,
-                doubted: has_lied || rival.state == RivalState::Doubted,
-                is_unfinished: !is_complete && self.rivals.is_of_unfinished_list(&rival)?,
+                is_listed_live: self.is_listed_live(&known, &other)?,
+                is_in_other_set: self.is_in_other_set(&known, &other)?,
+                doubted: has_lied || other.standing == Standing::Doubted,
+                is_unfinished: !is_complete && self.others.is_of_unfinished_list(&other)?,
                 is_whole,
             };
             if held.is_listed_live {
-                self.rivals.set_listed_live(&rival)?;
+                self.others.set_listed_live(&other)?;
             }
             match decide(held) {
-                Decision::Believe => self.believe(&known, &rival, counts)?,
-                Decision::Ask => self.rivals.doubt(&rival)?,
+                Decision::Believe => self.believe(&known, &other, counts)?,
+                Decision::Ask => self.others.doubt(&other)?,
             }
         }
-        for rival in self.rivals.alone(self.pass)? {
-            let known = self.known_by_id(rival.record)?;
-            if known.is_deleted() && rival.deleted {
+        for other in self.others.alone(self.pass)? {
+            let known = self.known_by_id(other.record)?;
+            if known.is_deleted() && other.deleted {
                 self.see(&known)?;
             } else {
-                self.rivals.doubt(&rival)?;
+                self.others.doubt(&other)?;
             }
         }
         Ok(())
@@ -71,32 +71,32 @@ impl RecordWriter<'_> {
     fn decide_older(
         &mut self,
         known: &Known,
-        rival: &Rival,
+        other: &OtherState,
         counts: &mut Counts,
     ) -> rusqlite::Result<()> {
-        if known.seen_pass >= rival.seen_pass {
+        if known.seen_pass >= other.seen_pass {
             if !known.is_deleted() {
-                return self.refuse(known, rival);
+                return self.refuse(known, other);
             }
             if !self.is_new(known) {
-                return self.rivals.doubt(rival);
+                return self.others.doubt(other);
             }
             let shown_by = ShownBy {
                 is_list: true,
-                set: &rival.set,
+                set: &other.set,
             };
             self.doubt_stored_tombstone(known, shown_by)?;
-        } else if !self.has_listed_time_of(known, &rival.set)? {
-            return self.rivals.doubt(rival);
+        } else if !self.has_listed_time_of(known, &other.set)? {
+            return self.others.doubt(other);
         }
-        let packed = self.rivals.content(rival)?;
+        let packed = self.others.content(other)?;
         let record = Record {
             metadata: self.text(packed.metadata.as_ref())?,
             extra: self.text(packed.extra.as_ref())?,
-            ..self.header_of(known, rival)?
+            ..self.header_of(known, other)?
         };
-        let payload = Payload::of_packed(rival.hash, packed);
-        self.take(known, rival, &record, &payload, counts)
+        let payload = Payload::of_packed(other.hash, packed);
+        self.take(known, other, &record, &payload, counts)
     }
 
     /// Whether the pass has read a list of this set, as far as it includes the datestamp of the stored state.
@@ -132,14 +132,14 @@ impl RecordWriter<'_> {
         }
         let found = &dated;
         let doubted = self.doubted(&known)?;
-        let tombstone = doubted.iter().find(|rival| rival.deleted);
+        let tombstone = doubted.iter().find(|other| other.deleted);
         match (tombstone, known.is_deleted(), found.header.deleted) {
             (_, true, true) => self.see(&known)?,
             (Some(tombstone), false, true) => {
                 if known.seen_pass >= self.pass.0 {
                     // The list shows it live and will do so again.
-                    let live = known.as_rival("", RivalState::Refused);
-                    self.rivals.put(&live)?;
+                    let live = known.as_other("", Standing::Refused);
+                    self.others.put(&live)?;
                 }
                 // The list's own header, so that the list shows the same again; unless that is older.
                 if found.header.instant().map(Datestamp::unix) > tombstone.datestamp {
@@ -148,10 +148,10 @@ impl RecordWriter<'_> {
                     self.believe(&known, tombstone, counts)?;
                 }
             }
-            (Some(_), false, false) if doubted.iter().all(|rival| rival.deleted) => {
+            (Some(_), false, false) if doubted.iter().all(|other| other.deleted) => {
                 self.see(&known)?;
-                for rival in &doubted {
-                    self.rivals.refuse(rival)?;
+                for other in &doubted {
+                    self.others.refuse(other)?;
                 }
                 let found_at = found.header.instant().map(Datestamp::unix);
                 if known.seen_pass < self.pass.0 && found_at > known.datestamp {
@@ -163,8 +163,8 @@ impl RecordWriter<'_> {
             _ => self.store(found, payload, ShownBy::BY_NAME, &nothing, counts)?,
         }
         let known = self.known_by_id(known.id)?;
-        for rival in self.doubted(&known)? {
-            self.refuse(&known, &rival)?;
+        for other in self.doubted(&known)? {
+            self.refuse(&known, &other)?;
         }
         Ok(())
     }
@@ -180,25 +180,25 @@ impl RecordWriter<'_> {
             return Ok(());
         };
         let doubted = self.doubted(&known)?;
-        let tombstone = doubted.iter().find(|rival| rival.deleted);
-        match tombstone.filter(|_| !doubted.iter().any(|rival| rival.listed_live)) {
+        let tombstone = doubted.iter().find(|other| other.deleted);
+        match tombstone.filter(|_| !doubted.iter().any(|other| other.listed_live)) {
             Some(tombstone) if !known.is_deleted() => self.believe(&known, tombstone, counts),
             _ => Ok(()),
         }
     }
 
-    fn doubted(&self, known: &Known) -> rusqlite::Result<Vec<Rival>> {
-        let mut rivals = self.rivals.of(known.id)?;
-        rivals.retain(|rival| rival.state == RivalState::Doubted);
-        Ok(rivals)
+    fn doubted(&self, known: &Known) -> rusqlite::Result<Vec<OtherState>> {
+        let mut others = self.others.of(known.id)?;
+        others.retain(|other| other.standing == Standing::Doubted);
+        Ok(others)
     }
 
-    /// Notes that a rival has lost, or forgets it if it is the stored state itself.
-    fn refuse(&self, known: &Known, rival: &Rival) -> rusqlite::Result<()> {
-        if rival.hash == known.hash {
-            self.rivals.remove(rival)
+    /// Notes that another state has lost, or forgets it if it is the stored state itself.
+    fn refuse(&self, known: &Known, other: &OtherState) -> rusqlite::Result<()> {
+        if other.hash == known.hash {
+            self.others.remove(other)
         } else {
-            self.rivals.refuse(rival)
+            self.others.refuse(other)
         }
     }
 
@@ -206,44 +206,44 @@ impl RecordWriter<'_> {
     fn believe(
         &mut self,
         known: &Known,
-        rival: &Rival,
+        other: &OtherState,
         counts: &mut Counts,
     ) -> rusqlite::Result<()> {
-        let mut payload = Payload::of_packed(rival.hash, Packed::default());
+        let mut payload = Payload::of_packed(other.hash, Packed::default());
         payload.description = Some(None);
-        let record = self.header_of(known, rival)?;
-        self.take(known, rival, &record, &payload, counts)
+        let record = self.header_of(known, other)?;
+        self.take(known, other, &record, &payload, counts)
     }
 
-    /// A rival as a record without content.
-    fn header_of(&self, known: &Known, rival: &Rival) -> rusqlite::Result<Record> {
-        let instant = rival.datestamp.map(Datestamp::from_unix);
-        let text = rival.datestamp_text.clone();
+    /// Another state as a record without content.
+    fn header_of(&self, known: &Known, other: &OtherState) -> rusqlite::Result<Record> {
+        let instant = other.datestamp.map(Datestamp::from_unix);
+        let text = other.datestamp_text.clone();
         Ok(Record::tombstone(Header {
             identifier: known.identifier.clone(),
             datestamp: text
                 .or_else(|| instant.map(|instant| instant.to_string()))
                 .unwrap_or_default(),
-            set_specs: self.set_specs(rival.set_list)?,
-            deleted: rival.deleted,
+            set_specs: self.set_specs(other.set_list)?,
+            deleted: other.deleted,
         }))
     }
 
-    /// Puts a rival in the place of the stored state.
+    /// Puts another state in the place of the stored state.
     fn take(
         &mut self,
         known: &Known,
-        rival: &Rival,
+        other: &OtherState,
         record: &Record,
         payload: &Payload,
         counts: &mut Counts,
     ) -> rusqlite::Result<()> {
         let shown_by = ShownBy {
             is_list: false,
-            set: &rival.set,
+            set: &other.set,
         };
         self.replace(known, &NewState::new(record, payload), shown_by, counts)?;
-        self.rivals.remove(rival)
+        self.others.remove(other)
     }
 
     /// Notes that this pass has shown a record, in whichever state.
@@ -255,11 +255,11 @@ impl RecordWriter<'_> {
     }
 
     /// Whether the pass that showed a tombstone, or a later one, showed the record live, in any version.
-    fn is_listed_live(&self, known: &Known, tombstone: &Rival) -> rusqlite::Result<bool> {
-        let rivals = self.rivals.of(known.id)?;
-        let mut versions = rivals.iter().filter(|rival| !rival.deleted);
+    fn is_listed_live(&self, known: &Known, tombstone: &OtherState) -> rusqlite::Result<bool> {
+        let others = self.others.of(known.id)?;
+        let mut versions = others.iter().filter(|other| !other.deleted);
         Ok(known.seen_pass >= tombstone.seen_pass
-            || versions.any(|rival| rival.seen_pass >= tombstone.seen_pass))
+            || versions.any(|other| other.seen_pass >= tombstone.seen_pass))
     }
 
     /// Whether the source has listed records as deleted that live.
@@ -273,22 +273,22 @@ impl RecordWriter<'_> {
 
     /// Whether another configured set has the record, as far as is known: its list shows it live, and
     /// has no tombstone of it.
-    fn is_in_other_set(&self, known: &Known, rival: &Rival) -> rusqlite::Result<bool> {
+    fn is_in_other_set(&self, known: &Known, other: &OtherState) -> rusqlite::Result<bool> {
         let others: Vec<String> = self
             .connection
             .prepare_cached(
                 "SELECT value FROM source, json_each(source.sets)
                  WHERE source.id = ?1 AND ?2 <> '' AND value <> ?2",
             )?
-            .query_map(params![self.source.0, rival.set], |row| row.get(0))?
+            .query_map(params![self.source.0, other.set], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         if others.is_empty() {
             return Ok(false);
         }
-        let deleted: Vec<Rival> = self.rivals.of(known.id)?;
+        let deleted: Vec<OtherState> = self.others.of(known.id)?;
         let is_deleted_in = |set: &String| {
-            let mut rivals = deleted.iter();
-            rivals.any(|rival| rival.deleted && !rival.own && rival.set == *set)
+            let mut others = deleted.iter();
+            others.any(|other| other.deleted && !other.own && other.set == *set)
         };
         let mut others = others.into_iter().filter(|set| !is_deleted_in(set));
         Ok(match known.listed_in {
@@ -303,11 +303,11 @@ impl RecordWriter<'_> {
 
     /// Takes a live record out of the sets whose lists call it deleted.
     fn leave_sets(&mut self, known: &Known, counts: &mut Counts) -> rusqlite::Result<()> {
-        let rivals = self.rivals.of(known.id)?;
-        let left: Vec<&str> = rivals
+        let others = self.others.of(known.id)?;
+        let left: Vec<&str> = others
             .iter()
-            .filter(|rival| rival.means_left())
-            .map(|rival| rival.set.as_str())
+            .filter(|other| other.means_left())
+            .map(|other| other.set.as_str())
             .collect();
         if left.is_empty() {
             return Ok(());

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::board::PRESENT;
-use super::ledger::words;
 use super::open::Cached;
+use super::source_list::PRESENT;
+use super::window::words;
 use super::{Reader, Store, StoreError, Version};
 use crate::oai::{Datestamp, Granularity};
 

@@ -3,7 +3,7 @@
 //! | entry | not tested here |
 //! |---|---|
 //! | C18, certificates | the scripted repository speaks no TLS; the client's own tests have an authority that is trusted only when named, and there is no switch that turns verification off |
-//! | C21, "gone" after days | one run says what failed and keeps the ledger; slow probes over days belong to a schedule, which `harvest` alone does not have |
+//! | C21, "gone" after days | one run says what failed and keeps its windows; slow probes over days belong to a schedule, which `harvest` alone does not have |
 
 use std::io::Write;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! Stores the steps of passes in order, while their next pages are fetched.
 //!
 //! - `pool`: the threads that all passes of a process share: some compress, one writes
-//! - `lane`: the steps of one pass on their way through the pool
+//! - `pass_queue`: the steps of one pass on their way through the pool
 //!
 //! In inline mode no other thread is used.
 
-mod lane;
+mod pass_queue;
 mod pool;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 pub use self::pool::Pool;
 
-use self::lane::{Lane, Message};
+use self::pass_queue::{Message, PassQueue};
 use super::blocking::blocking;
 use super::progress::{self, Event, Progress};
 use crate::clock::Clock;
@@ -70,7 +70,10 @@ pub(super) struct StoringStopped;
 pub(super) struct Committer(Kind);
 
 enum Kind {
-    Background { pool: Pool, lane: Arc<Lane> },
+    Background {
+        pool: Pool,
+        pass_queue: Arc<PassQueue>,
+    },
     Inline(Box<Mutex<Inline>>),
 }
 
@@ -118,7 +121,7 @@ impl Committer {
         Self(match mode {
             CommitMode::Background(pool) => Kind::Background {
                 pool: pool.clone(),
-                lane: Arc::new(Lane::new(packer, writing)),
+                pass_queue: Arc::new(PassQueue::new(packer, writing)),
             },
             CommitMode::Inline => Kind::Inline(Box::new(Mutex::new(Inline {
                 packer,
@@ -134,14 +137,14 @@ impl Committer {
     /// This step or an earlier one could not be stored.
     pub(super) async fn send(&self, step: Step, times: Times) -> Result<(), StoringStopped> {
         match &self.0 {
-            Kind::Background { pool, lane } => {
+            Kind::Background { pool, pass_queue } => {
                 let kib = u32::try_from(step.bytes() >> 10).unwrap_or(u32::MAX);
-                let room = pool.room(lane, kib).await.ok_or(StoringStopped)?;
-                if lane.has_stopped() {
+                let room = pool.room(pass_queue, kib).await.ok_or(StoringStopped)?;
+                if pass_queue.has_stopped() {
                     return Err(StoringStopped);
                 }
                 let step = Box::new(step);
-                pool.pack(lane, Message::Step { step, times, room });
+                pool.pack(pass_queue, Message::Step { step, times, room });
                 if kib > LARGE_KIB {
                     self.flush().await?;
                 }
@@ -166,9 +169,9 @@ impl Committer {
     /// A step could not be stored.
     pub(super) async fn flush(&self) -> Result<Totals, StoringStopped> {
         match &self.0 {
-            Kind::Background { pool, lane } => {
+            Kind::Background { pool, pass_queue } => {
                 let (answer, answered) = oneshot::channel();
-                pool.pack(lane, Message::Flush(answer));
+                pool.pack(pass_queue, Message::Flush(answer));
                 answered.await.map_err(|_| StoringStopped)
             }
             Kind::Inline(all) => {
@@ -187,10 +190,10 @@ impl Committer {
     /// The first failure of the store; no step after it was stored.
     pub(super) async fn finish(self) -> Result<Totals, StoreError> {
         match &self.0 {
-            Kind::Background { lane, .. } => {
-                // The lane knows why it has stopped.
+            Kind::Background { pass_queue, .. } => {
+                // The queue of the pass knows why it has stopped.
                 let _ = self.flush().await;
-                lane.end()
+                pass_queue.end()
             }
             Kind::Inline(_) => {
                 let Kind::Inline(all) = self.0 else {

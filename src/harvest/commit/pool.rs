@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::lane::{Failure, Lane, Message, Room, caught};
+use super::pass_queue::{Failure, Message, PassQueue, Room, caught};
 use super::{Times, Totals, lock};
 use crate::store::{Batch, PackedStep, PassWriter, Step};
 
@@ -35,13 +35,13 @@ pub struct Pool(Arc<Shared>);
 struct Shared {
     /// One permit for each KiB that may be in memory.
     memory: Arc<Semaphore>,
-    /// Lanes with steps to pack.
-    lanes: Mutex<Queue<Arc<Lane>>>,
+    /// Passes with steps to pack.
+    pass_queues: Mutex<Queue<Arc<PassQueue>>>,
     /// Steps to write.
     packed: Mutex<Queue<Packed>>,
 }
 
-type Packed = (Arc<Lane>, Message<PackedStep>);
+type Packed = (Arc<PassQueue>, Message<PackedStep>);
 
 /// Work that waits, and the threads that do it.
 struct Queue<T> {
@@ -80,7 +80,7 @@ impl Default for Pool {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Shared {
             memory: Arc::new(Semaphore::new(MOST_KIB as usize)),
-            lanes: Queue::new(cores.min(MOST_PACKING)),
+            pass_queues: Queue::new(cores.min(MOST_PACKING)),
             packed: Queue::new(1),
         }))
     }
@@ -94,9 +94,9 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     /// Waits for the room of a step with this many KiB of records.
-    pub(super) async fn room(&self, lane: &Lane, kib: u32) -> Option<Room> {
+    pub(super) async fn room(&self, pass_queue: &PassQueue, kib: u32) -> Option<Room> {
         // The semaphores are never closed. The place comes first: whoever has memory waits for nothing else.
-        let place = Arc::clone(&lane.places).acquire_owned().await.ok()?;
+        let place = Arc::clone(&pass_queue.places).acquire_owned().await.ok()?;
         let memory = Arc::clone(&self.0.memory).acquire_many_owned(kib.min(MOST_KIB));
         Some(Room {
             _place: place,
@@ -105,33 +105,33 @@ impl Pool {
         })
     }
 
-    /// Packs a step of a lane, and writes it.
-    pub(super) fn pack(&self, lane: &Arc<Lane>, message: Message<Step>) {
-        if lane.push(message) {
-            self.0.queue(Arc::clone(lane));
+    /// Packs a step of a pass, and writes it.
+    pub(super) fn pack(&self, pass_queue: &Arc<PassQueue>, message: Message<Step>) {
+        if pass_queue.push(message) {
+            self.0.queue(Arc::clone(pass_queue));
         }
     }
 }
 
 impl Shared {
-    fn queue(self: &Arc<Self>, lane: Arc<Lane>) {
-        if lock(&self.lanes).push(lane) {
+    fn queue(self: &Arc<Self>, pass_queue: Arc<PassQueue>) {
+        if lock(&self.pass_queues).push(pass_queue) {
             let shared = Arc::clone(self);
             spawn_blocking(move || shared.pack_all());
         }
     }
 
     fn pack_all(self: &Arc<Self>) {
-        while let Some(lane) = { lock(&self.lanes).pop() } {
-            if let Some(message) = lane.pack_next()
-                && lock(&self.packed).push((Arc::clone(&lane), message))
+        while let Some(pass_queue) = { lock(&self.pass_queues).pop() } {
+            if let Some(message) = pass_queue.pack_next()
+                && lock(&self.packed).push((Arc::clone(&pass_queue), message))
             {
                 let shared = Arc::clone(self);
                 spawn_blocking(move || shared.write_all());
             }
-            if lane.is_waiting() {
+            if pass_queue.is_waiting() {
                 // At the end of the queue, since other passes wait as well.
-                self.queue(lane);
+                self.queue(pass_queue);
             }
         }
     }
@@ -169,9 +169,9 @@ impl Shared {
     }
 }
 
-/// The steps of one lane within a transaction.
+/// The steps of one pass within a transaction.
 struct Group {
-    lane: Arc<Lane>,
+    pass_queue: Arc<PassQueue>,
     steps: Vec<PackedStep>,
     times: Vec<Times>,
     rooms: Vec<Room>,
@@ -181,16 +181,16 @@ struct Group {
 }
 
 impl Group {
-    /// The messages by their lanes, each in its order.
+    /// The messages by their passes, each in its order.
     fn all_of(messages: Vec<Packed>) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
-        for (lane, message) in messages {
+        for (pass_queue, message) in messages {
             let known = groups
                 .iter()
-                .position(|group| Arc::ptr_eq(&group.lane, &lane));
+                .position(|group| Arc::ptr_eq(&group.pass_queue, &pass_queue));
             let at = known.unwrap_or_else(|| {
                 groups.push(Self {
-                    lane,
+                    pass_queue,
                     steps: Vec::new(),
                     times: Vec::new(),
                     rooms: Vec::new(),
@@ -202,7 +202,7 @@ impl Group {
             let group = &mut groups[at];
             match message {
                 // Nothing is stored after a step that failed.
-                Message::Step { .. } if group.lane.has_failed() => {}
+                Message::Step { .. } if group.pass_queue.has_failed() => {}
                 Message::Step { step, times, room } => {
                     group.steps.push(*step);
                     group.times.push(times);
@@ -220,14 +220,14 @@ impl Group {
     fn end(self) {
         drop((self.steps, self.rooms));
         if let Some(failure) = self.failure {
-            self.lane.fail(failure);
+            self.pass_queue.fail(failure);
         }
-        if self.lane.has_failed() {
+        if self.pass_queue.has_failed() {
             return;
         }
         for answer in self.flushes {
             // The run may have been stopped meanwhile.
-            let _ = answer.send(lock(&self.lane.writing).totals.clone());
+            let _ = answer.send(lock(&self.pass_queue.writing).totals.clone());
         }
     }
 }
@@ -243,7 +243,7 @@ fn store_together(groups: &[Group]) {
     let stored = caught(|| {
         let mut writing: Vec<_> = groups
             .iter()
-            .map(|group| lock(&group.lane.writing))
+            .map(|group| lock(&group.pass_queue.writing))
             .collect();
         let mut batches: Vec<Batch<'_>> = writing
             .iter_mut()
@@ -265,16 +265,18 @@ fn store_together(groups: &[Group]) {
     match stored {
         Ok(applied) => {
             for (group, applied) in with_steps.zip(applied) {
-                lock(&group.lane.writing).stored(applied, &group.times, each);
+                lock(&group.pass_queue.writing).stored(applied, &group.times, each);
             }
         }
         Err(Failure::Store(error)) if error.for_all_writers().is_some() => {
             for group in with_steps {
                 let again = error.for_all_writers().map(Failure::Store);
-                again.into_iter().for_each(|again| group.lane.fail(again));
+                again
+                    .into_iter()
+                    .for_each(|again| group.pass_queue.fail(again));
             }
         }
-        Err(failure) if groups.len() == 1 => groups[0].lane.fail(failure),
+        Err(failure) if groups.len() == 1 => groups[0].pass_queue.fail(failure),
         Err(_) => {
             for group in groups.chunks(1) {
                 store_together(group);

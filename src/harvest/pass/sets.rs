@@ -51,16 +51,16 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(ignores)
     }
 
-    /// What it means that a later page of a set's list shows a record of other sets, `stranger`, although
+    /// What it means that a later page of a set's list shows a record of other sets although
     /// the first page had none, perhaps by chance.
     ///
-    /// The list of the set at the stranger's datestamp tells. If its first page shows records of other
-    /// sets, the repository ignores sets. If it stays the same and differs from the list of everything,
+    /// The list of the set at the datestamp of `other`, the first such record, tells. If its first page shows
+    /// records of other sets, the repository ignores sets. If it stays the same and differs from the list of everything,
     /// later pages forget the set.
     pub(super) async fn meaning_of_other_sets(
         &mut self,
         window: &Window,
-        stranger: &Header,
+        other: &Header,
     ) -> Result<OtherSets, Halt> {
         match self.run.repository.traits.ignores_sets {
             Some(true) => return Ok(OtherSets::Ignored),
@@ -72,7 +72,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         };
         let traits = &self.run.repository.traits;
         let unit = span::unit_seconds(request_form::granularity(traits));
-        let at = stranger.instant().filter(|_| !traits.ignores_dates);
+        let at = other.instant().filter(|_| !traits.ignores_dates);
         let at = at.map(|at| Span {
             from: Some(at),
             until: Some(at.plus_seconds(unit)),

@@ -183,7 +183,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                         });
                     }
                     headers.extend(list.items);
-                    let is_lost = tokens.page(list.token.as_ref(), fetched.cost.requests > 1);
+                    let is_lost = tokens.add_page(list.token.as_ref(), fetched.cost.requests > 1);
                     let ends_short = list.token.is_none()
                         && list.paging.complete_list_size != Some(headers.len() as u64);
                     if is_lost || (ends_short && tokens.may_lack_a_page()) {

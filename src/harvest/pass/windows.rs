@@ -88,7 +88,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         );
         let mut reading = Reading::new(window, asked_already, newest_first).comparing(asked);
         let store = &self.run.context.store;
-        reading.expect_again(&store.rivals(self.source.id, MAX_EXPECTED)?);
+        reading.expect_again(&store.other_states(self.source.id, MAX_EXPECTED)?);
         let mut request = self.request(&reading.window, reading.window.token.as_ref());
         loop {
             if self.run.context.stop.is_requested() {
@@ -104,11 +104,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
             let first = reading.is_first();
             if !first {
                 self.run.repository.tokens_work = true;
-                if let Some(stranger) = reading.stranger(&fetched.response.content) {
-                    match self
-                        .meaning_of_other_sets(&reading.window, stranger)
-                        .await?
-                    {
+                if let Some(other) = reading.record_of_other_set(&fetched.response.content) {
+                    match self.meaning_of_other_sets(&reading.window, other).await? {
                         OtherSets::Ignored => return self.read_without_sets().await,
                         OtherSets::Forgotten => reading.leave_out_other_sets(),
                         OtherSets::Unclear => {}

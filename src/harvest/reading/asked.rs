@@ -169,7 +169,7 @@ impl Asked {
 
     /// The first record that names only other sets, if the records of first pages name theirs and no
     /// such record came before.
-    pub(super) fn stranger<'r>(&self, records: &'r [Record]) -> Option<&'r Header> {
+    pub(super) fn record_of_other_set<'r>(&self, records: &'r [Record]) -> Option<&'r Header> {
         let set = self.set.as_ref().filter(|_| self.names_sets)?;
         let mut headers = records.iter().map(|record| &record.header);
         headers.find(|header| !self.forgets_set && names_only_others(header, set))
@@ -466,12 +466,15 @@ mod tests {
         for (case, first, mut later, expected) in cases {
             let mut asked = Asked::new("oai_dc", Some("a"), &Traits::default());
             asked.learn(&first);
-            let found = asked.stranger(&later).is_some();
+            let found = asked.record_of_other_set(&later).is_some();
             assert_eq!(found, expected > 0, "{case}");
             if found {
                 asked.leave_out();
             }
-            assert!(asked.stranger(&later).is_none(), "{case}: only once");
+            assert!(
+                asked.record_of_other_set(&later).is_none(),
+                "{case}: only once"
+            );
             let before = later.len();
             asked.leave_out_other_sets(&mut later);
             assert_eq!(before - later.len(), expected, "{case}");

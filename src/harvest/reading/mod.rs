@@ -210,9 +210,9 @@ impl Reading {
     }
 
     /// The first record of another set on a later page, if the first page had none.
-    pub(super) fn stranger<'c>(&self, content: &'c Content) -> Option<&'c Header> {
+    pub(super) fn record_of_other_set<'c>(&self, content: &'c Content) -> Option<&'c Header> {
         match content {
-            Content::Records(list) if !self.first => self.asked.stranger(&list.items),
+            Content::Records(list) if !self.first => self.asked.record_of_other_set(&list.items),
             _ => None,
         }
     }
@@ -341,7 +341,7 @@ impl Reading {
         if let Some(note) = self.goes_in_circles(&list) {
             return Verdict::Fail(note);
         }
-        if self.tokens.page(list.token.as_ref(), cost.requests > 1) {
+        if self.tokens.add_page(list.token.as_ref(), cost.requests > 1) {
             return Verdict::Restart(format!(
                 "a page may have been lost after {} items, and the repository alone knows the place",
                 self.items

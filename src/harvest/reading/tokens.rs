@@ -36,7 +36,7 @@ impl Tokens {
 
     /// Takes up a page with this token. `asked_again` if the page was requested more than once. Gives
     /// whether a page before it may have been lost.
-    pub(in crate::harvest) fn page(
+    pub(in crate::harvest) fn add_page(
         &mut self,
         token: Option<&ResumptionToken>,
         asked_again: bool,
@@ -122,7 +122,7 @@ mod tests {
             for page in pages.split(' ') {
                 let text = page.to_lowercase();
                 let token = ResumptionToken::new(&text).filter(|_| !"-!".contains(page));
-                any_lost |= tokens.page(token.as_ref(), page == "!" || page != text);
+                any_lost |= tokens.add_page(token.as_ref(), page == "!" || page != text);
             }
             assert_eq!(
                 (any_lost, tokens.may_lack_a_page()),
@@ -131,6 +131,6 @@ mod tests {
             );
         }
         let mut resumed = Tokens::from(ResumptionToken::new("a"), true);
-        assert!(resumed.page(ResumptionToken::new("a").as_ref(), false));
+        assert!(resumed.add_page(ResumptionToken::new("a").as_ref(), false));
     }
 }

@@ -22,8 +22,8 @@ use crate::daemon::http::{Ctx, Failure};
 use crate::daemon::overview::{self, ExportView, JobView, OutputView};
 use crate::daemon::status::{Reload, StatusRegistry};
 use crate::store::{
-    BoardList, BoardOrder, BoardQuery, BoardRow, HostPause, JobKind, Reader, RunDay, SourceState,
-    StoreError,
+    HostPause, JobKind, Reader, RunDay, SourceList, SourceListOrder, SourceListQuery, SourceRow,
+    SourceState, StoreError,
 };
 
 /// Sources on one page.
@@ -121,14 +121,14 @@ impl Sort {
         known.map_or("", |(_, word, _)| word)
     }
 
-    fn order(self) -> BoardOrder {
+    fn order(self) -> SourceListOrder {
         match self {
-            Self::State => BoardOrder::State,
-            Self::Name => BoardOrder::Name,
-            Self::Records => BoardOrder::Records,
-            Self::Today => BoardOrder::Today,
-            Self::Behind => BoardOrder::Behind,
-            Self::Next => BoardOrder::Next,
+            Self::State => SourceListOrder::State,
+            Self::Name => SourceListOrder::Name,
+            Self::Records => SourceListOrder::Records,
+            Self::Today => SourceListOrder::Today,
+            Self::Behind => SourceListOrder::Behind,
+            Self::Next => SourceListOrder::Next,
         }
     }
 }
@@ -198,9 +198,9 @@ pub(in crate::daemon::http) async fn status_page(
 
 /// What the page shows.
 struct Front {
-    listed: BoardList,
+    listed: SourceList,
     /// The sources with the most urgent problems.
-    urgent: Vec<BoardRow>,
+    urgent: Vec<SourceRow>,
     /// The progress of the running jobs among the listed sources, by source.
     running: BTreeMap<String, JobView>,
     runs: BTreeMap<String, Vec<RunDay>>,
@@ -256,7 +256,7 @@ impl Front {
             .iter()
             .map(|source| source.name.as_str())
             .collect();
-        let board = BoardQuery {
+        let query = SourceListQuery {
             configured: serde_json::Value::from(names).to_string(),
             text: query.q.trim().to_owned(),
             states: query.state.map(StateFilter::states).unwrap_or_default(),
@@ -265,25 +265,26 @@ impl Front {
             limit: ROWS,
             now_ms,
         };
-        let listed = reader.board(&board)?;
+        let listed = reader.source_list(&query)?;
         let has_problems = listed.counts.iter().any(|(state, _)| state.is_problem());
-        let begins_with_problems =
-            board.text.is_empty() && board.states.is_empty() && board.order == BoardOrder::State;
+        let begins_with_problems = query.text.is_empty()
+            && query.states.is_empty()
+            && query.order == SourceListOrder::State;
         let urgent = if !has_problems {
             Vec::new()
-        } else if begins_with_problems && board.offset == 0 {
+        } else if begins_with_problems && query.offset == 0 {
             let urgent = listed.rows.iter().filter(|row| row.state.is_problem());
             urgent.take(PROBLEMS as usize).cloned().collect()
         } else {
-            let urgent = BoardQuery {
+            let urgent = SourceListQuery {
                 text: String::new(),
                 states: StateFilter::Problems.states(),
-                order: BoardOrder::State,
+                order: SourceListOrder::State,
                 offset: 0,
                 limit: PROBLEMS,
-                ..board
+                ..query
             };
-            reader.board(&urgent)?.rows
+            reader.source_list(&urgent)?.rows
         };
         let shown: Vec<&str> = listed.rows.iter().map(|row| row.name.as_str()).collect();
         let running = listed.rows.iter().filter_map(|row| {
@@ -579,7 +580,7 @@ fn head(query: &StatusQuery, sort: Sort) -> Markup {
     }
 }
 
-fn line(row: &BoardRow, front: &Front, times: Times) -> Markup {
+fn line(row: &SourceRow, front: &Front, times: Times) -> Markup {
     let running = front.running.get(&row.name);
     let runs = front.runs.get(&row.name).map_or(&[][..], Vec::as_slice);
     html! {
@@ -630,7 +631,7 @@ fn line(row: &BoardRow, front: &Front, times: Times) -> Markup {
     }
 }
 
-fn pages(query: &StatusQuery, sort: Sort, listed: &BoardList) -> Markup {
+fn pages(query: &StatusQuery, sort: Sort, listed: &SourceList) -> Markup {
     let number = query.number();
     let first = u64::from(ROWS) * (number - 1) + 1;
     let last = first + listed.rows.len() as u64 - 1;

@@ -6,7 +6,7 @@ use super::words;
 use crate::daemon::overview::{ExportView, OutputView};
 use crate::daemon::status::Reload;
 use crate::http::excerpt;
-use crate::store::{BoardRow, Job, JobOutcome, SourceState, StateCounts};
+use crate::store::{Job, JobOutcome, SourceRow, SourceState, StateCounts};
 
 /// The longest reason of a problem, in characters.
 const REASON_CHARS: usize = 160;
@@ -78,7 +78,7 @@ pub(super) struct Facts<'a> {
     /// The number of sources in each state.
     pub(super) counts: &'a StateCounts,
     /// The most urgent sources with problems.
-    pub(super) sources: &'a [BoardRow],
+    pub(super) sources: &'a [SourceRow],
     pub(super) outputs: &'a [OutputView],
     pub(super) exports: &'a [ExportView],
     /// Why the scheduler cannot do its work.
@@ -180,7 +180,7 @@ fn of_daemon(facts: &Facts<'_>) -> Vec<Problem> {
     problems
 }
 
-fn of_source(row: &BoardRow) -> Option<Problem> {
+fn of_source(row: &SourceRow) -> Option<Problem> {
     let (text, since) = reason(row)?;
     Some(Problem {
         tone: Tone::of(row.state),
@@ -192,7 +192,7 @@ fn of_source(row: &BoardRow) -> Option<Problem> {
 }
 
 /// Why a source has a problem, and since when; `None` if it has none.
-pub(super) fn reason(row: &BoardRow) -> Option<(String, Option<i64>)> {
+pub(super) fn reason(row: &SourceRow) -> Option<(String, Option<i64>)> {
     match row.state {
         SourceState::Failing => {
             let jobs = [&row.harvest, &row.reconcile];
@@ -281,8 +281,8 @@ mod tests {
     use crate::daemon::status::JobStatus;
     use crate::store::{JobKey, JobKind, Output, WarningKind};
 
-    fn row(name: &str, state: SourceState) -> BoardRow {
-        BoardRow {
+    fn row(name: &str, state: SourceState) -> SourceRow {
+        SourceRow {
             name: name.to_owned(),
             state,
             base_url: String::new(),
@@ -324,7 +324,7 @@ mod tests {
 
     fn judge(
         counts: &[(SourceState, u64)],
-        sources: &[BoardRow],
+        sources: &[SourceRow],
         outputs: &[OutputView],
     ) -> Verdict {
         verdict(&Facts {
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn problems_say_what_is_wrong_since_when_the_worst_first() {
-        let warned = BoardRow {
+        let warned = SourceRow {
             warnings: vec![(
                 WarningKind::NoCrosswalk,
                 "xoai cannot be converted.".to_owned(),
@@ -408,11 +408,11 @@ mod tests {
             )],
             ..row("strange", SourceState::Incomplete)
         };
-        let gapped = BoardRow {
+        let gapped = SourceRow {
             gaps: 2,
             ..row("holes", SourceState::Incomplete)
         };
-        let down = BoardRow {
+        let down = SourceRow {
             harvest: failed(JobKind::Harvest, "old", "HTTP 500", 7),
             ..row("old", SourceState::Failing)
         };

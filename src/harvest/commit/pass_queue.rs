@@ -1,4 +1,4 @@
-//! The steps of one pass on their way through the pool. One step of a lane is packed at a time, and they are
+//! The steps of one pass on their way through the pool. One step of a pass is packed at a time, and they are
 //! written in their order.
 
 use std::any::Any;
@@ -16,7 +16,7 @@ use crate::store::{PackedStep, PassPacker, Step, StoreError};
 /// Steps of one pass that may wait to be stored; more only take memory.
 const MOST_STEPS: usize = 12;
 
-/// What is handed to a lane.
+/// What is handed to a pass.
 pub(super) enum Message<S> {
     Step {
         step: Box<S>,
@@ -30,7 +30,7 @@ pub(super) enum Message<S> {
     Failed(Failure),
 }
 
-/// A step's place in its lane, and its part of the memory that waiting steps may take.
+/// A step's place in its pass, and its part of the memory that waiting steps may take.
 pub(super) struct Room {
     pub(super) _place: OwnedSemaphorePermit,
     pub(super) _memory: OwnedSemaphorePermit,
@@ -44,7 +44,7 @@ pub(super) enum Failure {
 }
 
 /// See the module.
-pub(super) struct Lane {
+pub(super) struct PassQueue {
     pub(super) places: Arc<Semaphore>,
     steps: Mutex<Waiting>,
     packer: Mutex<PassPacker>,
@@ -57,11 +57,11 @@ pub(super) struct Lane {
 #[derive(Default)]
 struct Waiting {
     messages: VecDeque<Message<Step>>,
-    /// The pool has this lane in its queue, or packs one of its steps.
+    /// The pool has this pass in its queue, or packs one of its steps.
     queued: bool,
 }
 
-impl Lane {
+impl PassQueue {
     pub(super) fn new(packer: PassPacker, writing: Writing) -> Self {
         Self {
             places: Arc::new(Semaphore::new(MOST_STEPS)),
@@ -73,7 +73,7 @@ impl Lane {
         }
     }
 
-    /// Takes a message; whether the lane has to be put into the queue of the pool.
+    /// Takes a message; whether the pass has to be put into the queue of the pool.
     pub(super) fn push(&self, message: Message<Step>) -> bool {
         let mut steps = lock(&self.steps);
         steps.messages.push_back(message);
@@ -107,7 +107,7 @@ impl Lane {
         })
     }
 
-    /// Whether steps are left to pack. If not, the next one puts the lane into the queue again.
+    /// Whether steps are left to pack. If not, the next one puts the pass into the queue again.
     pub(super) fn is_waiting(&self) -> bool {
         let mut steps = lock(&self.steps);
         steps.queued = !steps.messages.is_empty();

@@ -61,7 +61,7 @@ impl SourceState {
 
 /// The order of the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum BoardOrder {
+pub enum SourceListOrder {
     /// The most urgent state first, then by name.
     #[default]
     State,
@@ -77,7 +77,7 @@ pub enum BoardOrder {
     Next,
 }
 
-impl BoardOrder {
+impl SourceListOrder {
     /// Neither names nor values of a caller go into it.
     fn sql(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl BoardOrder {
 
 /// Which rows of the list to read.
 #[derive(Debug, Clone, Default)]
-pub struct BoardQuery {
+pub struct SourceListQuery {
     /// The names of the configured sources, as a JSON array. The list also has the others in the store.
     pub configured: String,
     /// Only sources whose name or base URL contains this, in any case; empty for all.
@@ -101,7 +101,7 @@ pub struct BoardQuery {
     /// Only sources in one of these states; empty for all.
     pub states: Vec<SourceState>,
     /// The order.
-    pub order: BoardOrder,
+    pub order: SourceListOrder,
     /// Rows to leave out before the first.
     pub offset: u64,
     /// The largest number of rows.
@@ -112,7 +112,7 @@ pub struct BoardQuery {
 
 /// One source in the list.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BoardRow {
+pub struct SourceRow {
     /// Its name.
     pub name: String,
     /// Its state.
@@ -148,7 +148,7 @@ pub type StateCounts = Vec<(SourceState, u64)>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listed {
     /// The rows.
-    pub rows: Vec<BoardRow>,
+    pub rows: Vec<SourceRow>,
     /// All sources that match the filter.
     pub matching: u64,
     /// The states of all sources, whatever the filter.
@@ -181,7 +181,7 @@ pub(super) const PRESENT: &str =
 ///
 /// The index of names is given, because statistics of a store that had few sources once make SQLite scan them
 /// all for each of them.
-const BOARD: &str = "
+const SOURCES: &str = "
 WITH known (name, configured) AS (
     SELECT value, 1 FROM json_each(:configured)
     UNION ALL
@@ -202,7 +202,7 @@ row AS MATERIALIZED (
     LEFT JOIN source_day ON source_day.source_id = source.id AND source_day.day = :today
     LEFT JOIN job AS harvest ON harvest.kind = 'harvest' AND harvest.name = known.name
     LEFT JOIN job AS reconcile ON reconcile.kind = 'reconcile' AND reconcile.name = known.name),
-board AS (
+listed AS (
     SELECT name, id, base_url, live_records, deleted_records, next_at, watermark, gaps, new_today,
         today,
         CASE WHEN NOT configured THEN 5 WHEN paused_at IS NOT NULL THEN 4 WHEN has_failed THEN 0
@@ -217,7 +217,7 @@ const MATCHES: &str = "
 
 impl Reader {
     /// A part of the list of sources.
-    pub fn board(&self, query: &BoardQuery) -> Result<Listed, StoreError> {
+    pub fn source_list(&self, query: &SourceListQuery) -> Result<Listed, StoreError> {
         let mut listed = self.read("reading the list of sources", |connection| {
             list(connection, query)
         })?;
@@ -301,20 +301,20 @@ impl Reader {
     }
 }
 
-fn list(connection: &Connection, query: &BoardQuery) -> rusqlite::Result<Listed> {
+fn list(connection: &Connection, query: &SourceListQuery) -> rusqlite::Result<Listed> {
     let problems = serde_json::Value::from(WarningKind::PROBLEMS.map(WarningKind::word).to_vec());
     let rank = |state: &SourceState| SourceState::ALL.iter().position(|other| other == state);
     let states: Vec<usize> = query.states.iter().filter_map(rank).collect();
-    let board = BOARD.replace("{present}", PRESENT);
+    let sources = SOURCES.replace("{present}", PRESENT);
     let order = query.order.sql();
     // The counts and the rows are of one reading of all sources.
     let mut statement = connection.prepare_cached(&format!(
-        "{board} SELECT state, count(*), count(*) FILTER (WHERE {MATCHES}),
-            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM board GROUP BY state
+        "{sources} SELECT state, count(*), count(*) FILTER (WHERE {MATCHES}),
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM listed GROUP BY state
          UNION ALL SELECT * FROM (
             SELECT state, NULL, NULL, name, id, base_url, live_records, deleted_records, watermark, gaps,
                 new_today, today
-            FROM board WHERE {MATCHES} ORDER BY {order} LIMIT :limit OFFSET :offset)"
+            FROM listed WHERE {MATCHES} ORDER BY {order} LIMIT :limit OFFSET :offset)"
     ))?;
     let mut rows = statement.query(named_params! {
         ":configured": query.configured,
@@ -332,14 +332,14 @@ fn list(connection: &Connection, query: &BoardQuery) -> rusqlite::Result<Listed>
                 listed.counts.push((state(row, 0)?, count));
                 listed.matching += row.get::<_, u64>(2)?;
             }
-            None => listed.rows.push(board_row(connection, row)?),
+            None => listed.rows.push(source_row(connection, row)?),
         }
     }
     listed.counts.sort_unstable_by_key(|(state, _)| *state);
     Ok(listed)
 }
 
-fn board_row(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<BoardRow> {
+fn source_row(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<SourceRow> {
     let name: String = row.get(3)?;
     let id: Option<i64> = row.get(4)?;
     let count = |column: usize| -> rusqlite::Result<u64> {
@@ -352,7 +352,7 @@ fn board_row(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<BoardRo
     let quarantined = connection
         .prepare_cached("SELECT count(*) FROM quarantine WHERE source_id = ?1")?
         .query_row([id], |row| row.get(0))?;
-    Ok(BoardRow {
+    Ok(SourceRow {
         state: state(row, 0)?,
         base_url: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
         live_records: count(6)?,
@@ -466,13 +466,13 @@ mod tests {
         let still = JobKey::new(JobKind::Harvest, "still");
         store.change_jobs(&[(still, pause)], 8).unwrap();
 
-        let query = BoardQuery {
+        let query = SourceListQuery {
             configured: r#"["alpha","beta","delta","gamma","never","still","young"]"#.to_owned(),
             limit: 100,
             now_ms: 7 * DAY_MS + 10,
-            ..BoardQuery::default()
+            ..SourceListQuery::default()
         };
-        let all = reader.board(&query).unwrap();
+        let all = reader.source_list(&query).unwrap();
         let urgent = [
             "never", "delta", "gamma", "young", "alpha", "beta", "still", "old",
         ];
@@ -502,7 +502,7 @@ mod tests {
         let cases = [
             (
                 "a text",
-                BoardQuery {
+                SourceListQuery {
                     text: "ET".into(),
                     ..query.clone()
                 },
@@ -511,7 +511,7 @@ mod tests {
             ),
             (
                 "an address",
-                BoardQuery {
+                SourceListQuery {
                     text: "gamma.example.org/oai".into(),
                     ..query.clone()
                 },
@@ -520,7 +520,7 @@ mod tests {
             ),
             (
                 "no pattern",
-                BoardQuery {
+                SourceListQuery {
                     text: "%".into(),
                     ..query.clone()
                 },
@@ -529,7 +529,7 @@ mod tests {
             ),
             (
                 "states",
-                BoardQuery {
+                SourceListQuery {
                     states: vec![SourceState::Failing, SourceState::Paused],
                     ..query.clone()
                 },
@@ -538,7 +538,7 @@ mod tests {
             ),
             (
                 "the second page",
-                BoardQuery {
+                SourceListQuery {
                     offset: 3,
                     limit: 2,
                     ..query.clone()
@@ -548,8 +548,8 @@ mod tests {
             ),
             (
                 "by name",
-                BoardQuery {
-                    order: BoardOrder::Name,
+                SourceListQuery {
+                    order: SourceListOrder::Name,
                     limit: 3,
                     ..query.clone()
                 },
@@ -558,8 +558,8 @@ mod tests {
             ),
             (
                 "by records",
-                BoardQuery {
-                    order: BoardOrder::Records,
+                SourceListQuery {
+                    order: SourceListOrder::Records,
                     limit: 2,
                     ..query.clone()
                 },
@@ -568,8 +568,8 @@ mod tests {
             ),
             (
                 "by new records",
-                BoardQuery {
-                    order: BoardOrder::Today,
+                SourceListQuery {
+                    order: SourceListOrder::Today,
                     limit: 2,
                     ..query.clone()
                 },
@@ -578,8 +578,8 @@ mod tests {
             ),
             (
                 "by age",
-                BoardQuery {
-                    order: BoardOrder::Behind,
+                SourceListQuery {
+                    order: SourceListOrder::Behind,
                     limit: 3,
                     ..query.clone()
                 },
@@ -588,7 +588,7 @@ mod tests {
             ),
         ];
         for (case, query, expected, matching) in cases {
-            let listed = reader.board(&query).unwrap();
+            let listed = reader.source_list(&query).unwrap();
             assert_eq!(names(&listed), expected, "{case}");
             assert_eq!(listed.matching, matching, "{case}");
             assert_eq!(listed.counts, all.counts, "{case}");
@@ -627,15 +627,15 @@ mod tests {
                 )
             })
             .unwrap();
-        let query = BoardQuery {
+        let query = SourceListQuery {
             configured: serde_json::Value::from(names.clone()).to_string(),
             offset: 5_950,
             limit: 100,
-            ..BoardQuery::default()
+            ..SourceListQuery::default()
         };
         let reader = store.reader().unwrap();
         let begun = std::time::Instant::now();
-        let listed = reader.board(&query).unwrap();
+        let listed = reader.source_list(&query).unwrap();
         let took = begun.elapsed();
         assert_eq!(listed.rows.len(), 50);
         assert_eq!(listed.counts, [(SourceState::Good, 6_000)]);

@@ -1,5 +1,4 @@
-//! Rivals of stored records as rows: other states of the same identifier that lists have shown, and that
-//! are not stored, or not yet.
+//! The other states of records: states that lists have shown, and that are not the stored state, or not yet.
 
 use rusqlite::{Connection, Row, params};
 
@@ -7,9 +6,9 @@ use super::pack::Packed;
 use super::payload::Compressed;
 use super::{PassId, Reader, SourceId, Store, StoreError, WindowId};
 
-/// Where a rival stands.
+/// What is decided about another state of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RivalState {
+pub(super) enum Standing {
     /// A tombstone, or an older state, that waits for the end of its pass.
     Held,
     /// GetRecord has to decide.
@@ -18,7 +17,7 @@ pub(super) enum RivalState {
     Refused,
 }
 
-impl RivalState {
+impl Standing {
     fn word(self) -> &'static str {
         match self {
             Self::Held => "held",
@@ -36,7 +35,7 @@ impl RivalState {
 
 /// Another state of a stored record, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rival {
+pub(super) struct OtherState {
     /// The row of the record.
     pub(super) record: i64,
     /// The set of the list; empty for the whole repository.
@@ -47,7 +46,7 @@ pub(super) struct Rival {
     /// The combination of sets that its header names.
     pub(super) set_list: i64,
     pub(super) deleted: bool,
-    pub(super) state: RivalState,
+    pub(super) standing: Standing,
     /// The same list shows the record live, so that a tombstone does not mean that the record has left
     /// the set.
     pub(super) own: bool,
@@ -60,18 +59,18 @@ pub(super) struct Rival {
 const COLUMNS: &str = "record_id, set_spec, content_hash, datestamp, datestamp_text, set_list_id,
     deleted, state, own, listed_live, seen_pass";
 
-/// The rivals of one source within a write transaction.
-pub(super) struct Rivals<'a> {
+/// The other states of one source within a write transaction.
+pub(super) struct OtherStates<'a> {
     connection: &'a Connection,
     source: SourceId,
     /// False where the source has none, so that most records cost no statement.
     has_rows: bool,
 }
 
-impl<'a> Rivals<'a> {
+impl<'a> OtherStates<'a> {
     pub(super) fn new(connection: &'a Connection, source: SourceId) -> rusqlite::Result<Self> {
         let has_rows = connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM rival WHERE source_id = ?1)")?
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM other_state WHERE source_id = ?1)")?
             .query_row([source.0], |row| row.get(0))?;
         Ok(Self {
             connection,
@@ -80,14 +79,14 @@ impl<'a> Rivals<'a> {
         })
     }
 
-    /// The rivals of one record.
-    pub(super) fn of(&self, record: i64) -> rusqlite::Result<Vec<Rival>> {
+    /// The other states of one record.
+    pub(super) fn of(&self, record: i64) -> rusqlite::Result<Vec<OtherState>> {
         if !self.has_rows {
             return Ok(Vec::new());
         }
         self.connection
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM rival WHERE record_id = ?1 ORDER BY datestamp DESC, set_spec"
+                "SELECT {COLUMNS} FROM other_state WHERE record_id = ?1 ORDER BY datestamp DESC, set_spec"
             ))?
             .query_map([record], from_row)?
             .collect()
@@ -95,13 +94,13 @@ impl<'a> Rivals<'a> {
 
     /// The tombstones that wait or are in doubt, and the older states that wait; those of one record come
     /// together, the newest first.
-    pub(super) fn waiting(&self) -> rusqlite::Result<Vec<Rival>> {
+    pub(super) fn waiting(&self) -> rusqlite::Result<Vec<OtherState>> {
         if !self.has_rows {
             return Ok(Vec::new());
         }
         self.connection
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM rival
+                "SELECT {COLUMNS} FROM other_state
                  WHERE source_id = ?1 AND state IN ('held', 'doubted')
                     AND (deleted OR state = 'held')
                  ORDER BY record_id, datestamp DESC, set_spec"
@@ -110,14 +109,14 @@ impl<'a> Rivals<'a> {
             .collect()
     }
 
-    /// The refused rivals that `pass` showed without the stored state of their records.
-    pub(super) fn alone(&self, pass: PassId) -> rusqlite::Result<Vec<Rival>> {
+    /// The refused other states that `pass` showed without the stored state of their records.
+    pub(super) fn alone(&self, pass: PassId) -> rusqlite::Result<Vec<OtherState>> {
         if !self.has_rows {
             return Ok(Vec::new());
         }
         self.connection
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM rival
+                "SELECT {COLUMNS} FROM other_state
                  WHERE source_id = ?1 AND state = 'refused' AND seen_pass = ?2
                     AND (SELECT seen_pass FROM record WHERE id = record_id) < ?2"
             ))?
@@ -125,12 +124,12 @@ impl<'a> Rivals<'a> {
             .collect()
     }
 
-    /// Adds a rival, or renews it unless its datestamp would become older. A doubt stays a doubt.
-    pub(super) fn put(&mut self, rival: &Rival) -> rusqlite::Result<()> {
+    /// Adds another state, or renews it unless its datestamp would become older. A doubt stays a doubt.
+    pub(super) fn put(&mut self, other: &OtherState) -> rusqlite::Result<()> {
         self.has_rows = true;
         self.connection
             .prepare_cached(
-                "INSERT INTO rival (source_id, record_id, set_spec, content_hash, datestamp,
+                "INSERT INTO other_state (source_id, record_id, set_spec, content_hash, datestamp,
                     datestamp_text, set_list_id, deleted, state, own, listed_live, seen_pass)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                  ON CONFLICT (record_id, set_spec, content_hash) DO UPDATE
@@ -143,35 +142,35 @@ impl<'a> Rivals<'a> {
             )?
             .execute(params![
                 self.source.0,
-                rival.record,
-                rival.set,
-                rival.hash,
-                rival.datestamp,
-                rival.datestamp_text,
-                rival.set_list,
-                rival.deleted,
-                rival.state.word(),
-                rival.own,
-                rival.listed_live,
-                rival.seen_pass,
+                other.record,
+                other.set,
+                other.hash,
+                other.datestamp,
+                other.datestamp_text,
+                other.set_list,
+                other.deleted,
+                other.standing.word(),
+                other.own,
+                other.listed_live,
+                other.seen_pass,
             ])?;
         Ok(())
     }
 
-    /// Notes which reading shows a rival that waits.
-    pub(super) fn set_window(&self, rival: &Rival, window: WindowId) -> rusqlite::Result<()> {
-        self.change(rival, "window_id = ?4", window.0)
+    /// Notes which reading shows another state that waits.
+    pub(super) fn set_window(&self, other: &OtherState, window: WindowId) -> rusqlite::Result<()> {
+        self.change(other, "window_id = ?4", window.0)
     }
 
-    /// Whether the window whose reading shows a rival is not read to its end.
-    pub(super) fn is_of_unfinished_list(&self, rival: &Rival) -> rusqlite::Result<bool> {
+    /// Whether the window whose reading shows another state is not read to its end.
+    pub(super) fn is_of_unfinished_list(&self, other: &OtherState) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM rival JOIN window ON window.id = window_id
-                    WHERE record_id = ?1 AND rival.set_spec = ?2 AND content_hash = ?3
+                "SELECT EXISTS (SELECT 1 FROM other_state JOIN window ON window.id = window_id
+                    WHERE record_id = ?1 AND other_state.set_spec = ?2 AND content_hash = ?3
                         AND window.state <> 'complete')",
             )?
-            .query_row(params![rival.record, rival.set, rival.hash], |row| {
+            .query_row(params![other.record, other.set, other.hash], |row| {
                 row.get(0)
             })
     }
@@ -182,24 +181,24 @@ impl<'a> Rivals<'a> {
         if self.has_rows {
             self.connection
                 .prepare_cached(
-                    "DELETE FROM rival WHERE source_id = ?1 AND state = 'held' AND window_id = ?2",
+                    "DELETE FROM other_state WHERE source_id = ?1 AND state = 'held' AND window_id = ?2",
                 )?
                 .execute(params![self.source.0, window.0])?;
         }
         Ok(())
     }
 
-    /// Keeps the content of a rival that waits.
-    pub(super) fn put_content(&self, rival: &Rival, packed: &Packed) -> rusqlite::Result<()> {
+    /// Keeps the content of another state that waits.
+    pub(super) fn put_content(&self, other: &OtherState, packed: &Packed) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
-                "UPDATE rival SET dictionary_id = ?4, metadata = ?5, extra = ?6
+                "UPDATE other_state SET dictionary_id = ?4, metadata = ?5, extra = ?6
                  WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3",
             )?
             .execute(params![
-                rival.record,
-                rival.set,
-                rival.hash,
+                other.record,
+                other.set,
+                other.hash,
                 packed.dictionary_id(),
                 packed.metadata.as_ref().map(|metadata| &*metadata.bytes),
                 packed.extra.as_ref().map(|extra| &*extra.bytes),
@@ -207,14 +206,14 @@ impl<'a> Rivals<'a> {
         Ok(())
     }
 
-    /// The content of a rival that waits.
-    pub(super) fn content(&self, rival: &Rival) -> rusqlite::Result<Packed> {
+    /// The content of another state that waits.
+    pub(super) fn content(&self, other: &OtherState) -> rusqlite::Result<Packed> {
         self.connection
             .prepare_cached(
-                "SELECT coalesce(dictionary_id, 0), metadata, extra FROM rival
+                "SELECT coalesce(dictionary_id, 0), metadata, extra FROM other_state
                  WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3",
             )?
-            .query_row(params![rival.record, rival.set, rival.hash], |row| {
+            .query_row(params![other.record, other.set, other.hash], |row| {
                 let dictionary_id = row.get(0)?;
                 let compressed = |bytes: Option<Vec<u8>>| {
                     bytes.map(|bytes| Compressed {
@@ -229,64 +228,64 @@ impl<'a> Rivals<'a> {
             })
     }
 
-    /// Notes that a rival has lost.
-    pub(super) fn refuse(&self, rival: &Rival) -> rusqlite::Result<()> {
-        let refused = RivalState::Refused.word();
+    /// Notes that another state has lost.
+    pub(super) fn refuse(&self, other: &OtherState) -> rusqlite::Result<()> {
+        let refused = Standing::Refused.word();
         let nothing = "dictionary_id = NULL, metadata = NULL, extra = NULL";
-        self.change(rival, &format!("state = ?4, {nothing}"), refused)
+        self.change(other, &format!("state = ?4, {nothing}"), refused)
     }
 
-    /// Notes that a pass showed a rival.
-    pub(super) fn see(&self, rival: &Rival, pass: PassId) -> rusqlite::Result<()> {
-        self.change(rival, "seen_pass = max(seen_pass, ?4)", pass.0)
+    /// Notes that a pass showed another state.
+    pub(super) fn see(&self, other: &OtherState, pass: PassId) -> rusqlite::Result<()> {
+        self.change(other, "seen_pass = max(seen_pass, ?4)", pass.0)
     }
 
-    /// Notes that GetRecord has to decide about a rival.
-    pub(super) fn doubt(&self, rival: &Rival) -> rusqlite::Result<()> {
-        self.change(rival, "state = ?4", RivalState::Doubted.word())
+    /// Notes that GetRecord has to decide about another state.
+    pub(super) fn doubt(&self, other: &OtherState) -> rusqlite::Result<()> {
+        self.change(other, "state = ?4", Standing::Doubted.word())
     }
 
-    /// Notes that the list of the rival shows the record live.
-    pub(super) fn set_own(&self, rival: &Rival) -> rusqlite::Result<()> {
-        self.change(rival, "own = ?4", true)
+    /// Notes that the list of the other state shows the record live.
+    pub(super) fn set_own(&self, other: &OtherState) -> rusqlite::Result<()> {
+        self.change(other, "own = ?4", true)
     }
 
     fn change(
         &self,
-        rival: &Rival,
+        other: &OtherState,
         assignment: &str,
         value: impl rusqlite::ToSql,
     ) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(&format!(
-                "UPDATE rival SET {assignment}
+                "UPDATE other_state SET {assignment}
                  WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3"
             ))?
-            .execute(params![rival.record, rival.set, rival.hash, value])?;
+            .execute(params![other.record, other.set, other.hash, value])?;
         Ok(())
     }
 
     /// Notes that lists show the record live as well.
-    pub(super) fn set_listed_live(&self, rival: &Rival) -> rusqlite::Result<()> {
-        self.change(rival, "listed_live = ?4", true)
+    pub(super) fn set_listed_live(&self, other: &OtherState) -> rusqlite::Result<()> {
+        self.change(other, "listed_live = ?4", true)
     }
 
-    /// Removes a rival.
-    pub(super) fn remove(&self, rival: &Rival) -> rusqlite::Result<()> {
+    /// Removes another state.
+    pub(super) fn remove(&self, other: &OtherState) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
-                "DELETE FROM rival WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3",
+                "DELETE FROM other_state WHERE record_id = ?1 AND set_spec = ?2 AND content_hash = ?3",
             )?
-            .execute(params![rival.record, rival.set, rival.hash])?;
+            .execute(params![other.record, other.set, other.hash])?;
         Ok(())
     }
 
-    /// Removes the refused rivals that the complete full pass `pass` did not show again.
+    /// Removes the refused other states that the complete full pass `pass` did not show again.
     pub(super) fn forget_unseen(&self, pass: PassId) -> rusqlite::Result<()> {
         if self.has_rows {
             self.connection
                 .prepare_cached(
-                    "DELETE FROM rival WHERE source_id = ?1 AND state = 'refused' AND seen_pass < ?2",
+                    "DELETE FROM other_state WHERE source_id = ?1 AND state = 'refused' AND seen_pass < ?2",
                 )?
                 .execute(params![self.source.0, pass.0])?;
         }
@@ -303,18 +302,22 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         self.read("reading the records in doubt", |connection| {
-            identifiers(connection, source, &[RivalState::Doubted], limit)
+            identifiers(connection, source, &[Standing::Doubted], limit)
         })
     }
 
     /// The records of which lists show several states, at most `limit`: their identifiers, and how many
     /// states each has beside the stored one.
-    pub fn rivals(&self, source: SourceId, limit: u32) -> Result<Vec<(String, u32)>, StoreError> {
+    pub fn other_states(
+        &self,
+        source: SourceId,
+        limit: u32,
+    ) -> Result<Vec<(String, u32)>, StoreError> {
         self.read("reading records with several states", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT identifier, count(*) FROM rival JOIN record ON record.id = record_id
-                     WHERE rival.source_id = ?1 GROUP BY record_id LIMIT ?2",
+                    "SELECT identifier, count(*) FROM other_state JOIN record ON record.id = record_id
+                     WHERE other_state.source_id = ?1 GROUP BY record_id LIMIT ?2",
                 )?
                 .query_map(params![source.0, limit], |row| {
                     Ok((row.get(0)?, row.get(1)?))
@@ -332,9 +335,9 @@ impl Store {
         self.read("reading a record in doubt", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM record JOIN rival ON record_id = record.id
+                    "SELECT EXISTS (SELECT 1 FROM record JOIN other_state ON record_id = record.id
                      WHERE record.source_id = ?1 AND identifier = ?2
-                        AND rival.deleted AND state = 'doubted')",
+                        AND other_state.deleted AND state = 'doubted')",
                 )?
                 .query_row(params![source.0, identifier], |row| row.get(0))
         })
@@ -343,7 +346,7 @@ impl Store {
     /// Whether states of records wait for the end of their pass.
     pub fn has_held_states(&self, source: SourceId) -> Result<bool, StoreError> {
         self.read("looking for states that wait", |connection| {
-            Ok(!identifiers(connection, source, &[RivalState::Held], 1)?.is_empty())
+            Ok(!identifiers(connection, source, &[Standing::Held], 1)?.is_empty())
         })
     }
 }
@@ -357,7 +360,7 @@ impl Reader {
         source: SourceId,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        let states = [RivalState::Doubted, RivalState::Held];
+        let states = [Standing::Doubted, Standing::Held];
         self.read("reading the records in doubt", |connection| {
             identifiers(connection, source, &states, limit)
         })
@@ -367,24 +370,24 @@ impl Reader {
 fn identifiers(
     connection: &Connection,
     source: SourceId,
-    states: &[RivalState],
+    states: &[Standing],
     limit: u32,
 ) -> rusqlite::Result<Vec<String>> {
     let words: Vec<&str> = states.iter().map(|state| state.word()).collect();
     let words = serde_json::Value::from(words).to_string();
     connection
         .prepare_cached(
-            "SELECT identifier FROM record WHERE id IN (SELECT record_id FROM rival
-                WHERE rival.source_id = ?1 AND state IN (SELECT value FROM json_each(?2)))
+            "SELECT identifier FROM record WHERE id IN (SELECT record_id FROM other_state
+                WHERE other_state.source_id = ?1 AND state IN (SELECT value FROM json_each(?2)))
              ORDER BY id LIMIT ?3",
         )?
         .query_map(params![source.0, words, limit], |row| row.get(0))?
         .collect()
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Rival> {
-    let state: String = row.get(7)?;
-    Ok(Rival {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<OtherState> {
+    let standing: String = row.get(7)?;
+    Ok(OtherState {
         record: row.get(0)?,
         set: row.get(1)?,
         hash: row.get(2)?,
@@ -392,7 +395,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Rival> {
         datestamp_text: row.get(4)?,
         set_list: row.get(5)?,
         deleted: row.get(6)?,
-        state: RivalState::from_word(&state).unwrap_or(RivalState::Doubted),
+        standing: Standing::from_word(&standing).unwrap_or(Standing::Doubted),
         own: row.get(8)?,
         listed_live: row.get(9)?,
         seen_pass: row.get(10)?,
