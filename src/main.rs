@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::of_process();
-    allocator::give_large_blocks_back();
+    allocator::tune();
     allow_many_files();
     let exit = match run(&cli) {
         Ok(exit) => exit,

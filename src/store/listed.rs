@@ -2,7 +2,9 @@
 //! is kept, in whichever order they come.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
 
 use super::WindowId;
 
@@ -79,9 +81,7 @@ impl Listed {
 }
 
 fn hash(identifier: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    identifier.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(identifier)
 }
 
 #[cfg(test)]

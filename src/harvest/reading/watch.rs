@@ -1,6 +1,8 @@
 //! Checks on each page: the list goes in circles, it moves, or it is another list than was requested.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::quality::FixedState;
 
 use super::{Reading, span};
 use crate::oai::response::List;
@@ -133,8 +135,8 @@ fn content_fingerprint(list: &List<Record>) -> u64 {
     items.chain(bad).fold(1, u64::wrapping_add)
 }
 
+/// The hash of a value, the same in each run of the program. The standard library's hash of whole records
+/// would cost as much as to parse them.
 fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(value)
 }
