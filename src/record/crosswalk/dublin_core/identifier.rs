@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use percent_encoding::percent_decode_str;
 use regex::Regex;
 
 use crate::record::{isbn, issn};
@@ -30,6 +31,15 @@ pub(super) fn doi(value: &str) -> Option<&str> {
         None => value,
     };
     bare_doi(rest)
+}
+
+/// The DOI in the address of a resolver that has its slash percent-encoded (`https://doi.org/10.1000%2F182`).
+pub(super) fn encoded_doi(value: &str) -> Option<String> {
+    if !value.contains("doi.org/10.") || !value.contains("%2") {
+        return None;
+    }
+    let decoded = percent_decode_str(value).decode_utf8().ok()?;
+    doi(&decoded).map(str::to_owned)
 }
 
 /// The DOI of OpenAIRE's `info:eu-repo/semantics/altIdentifier/doi/…`.
@@ -246,6 +256,21 @@ pub(super) fn arxiv(value: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_encoded_dois() {
+        for (value, want) in [
+            ("https://doi.org/10.1000%2F182", Some("10.1000/182")),
+            (
+                "http://dx.doi.org/10.1000%2f182%281%29",
+                Some("10.1000/182(1)"),
+            ),
+            ("https://doi.org/10.1000/182", None),
+            ("https://example.org/?doi=10.1000%2F182", None),
+        ] {
+            assert_eq!(encoded_doi(value).as_deref(), want, "{value}");
+        }
+    }
 
     #[test]
     fn finds_the_doi_in_every_spelling() {

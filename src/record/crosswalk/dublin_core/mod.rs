@@ -337,6 +337,7 @@ fn own_doi(record: &Record<'_>, kind: Kind) -> Option<String> {
             identifier::doi(&line)
                 .or_else(|| identifier::alternative_doi(&line))
                 .map(str::to_owned)
+                .or_else(|| identifier::encoded_doi(&line))
         })
         .or_else(|| {
             relations().find_map(|s| identifier::alternative_doi(&s.text).map(str::to_owned))
