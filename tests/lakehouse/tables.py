@@ -2,8 +2,8 @@
 
     tables.py PROGRAM CLASSPATH [KILLS [SEED]]
 
-1. A folder: harvestd is killed at KILLS random moments of its pushes. After each, it pushes once more, and Polars and
-   DuckDB find exactly what the export says; Spark after a few of them.
+1. A folder: harvestd is killed at KILLS random moments of its pushes. After each, it pushes once more, and Polars finds
+   exactly what the export says; DuckDB and Spark after each tenth.
 2. The job of config/spark reads the table, and finds the clusters of the store.
 3. The upkeep of docs/outputs/delta-engines.md, by Polars and Spark. It changes the state of no record, and
    `harvestd restore` makes the same store of what it leaves.
@@ -30,7 +30,7 @@ PROGRAM = sys.argv[1]
 CLASSPATH = sys.argv[2]
 KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 50
 SEED = int(sys.argv[4]) if len(sys.argv) > 4 else 1
-SPARK_READS_EACH = 10
+ALL_READ_EACH = 10
 # Not a round number: harvestd takes a list of 250 for one that was cut off.
 RECORDS = 243
 BEGUN = time.monotonic()
@@ -105,10 +105,11 @@ def pushes_with_kills(world, state, readers, chance, kills, forwarder=None):
             time.sleep(chance.uniform(0, duration))
         during += kill(push)
         world.push()
-        of_spark = number % SPARK_READS_EACH == 0 or number == kills
-        used = [reader for reader in readers if of_spark or not isinstance(reader, Spark)]
+        all_read = number % ALL_READ_EACH == 0 or number == kills
+        used = readers if all_read else readers[:1]
         live = compare(f"{world.url} after kill {number}", world.expected(), world.url, used)
-    assert during > 0, "all pushes had ended before they were killed"
+    # Of a few pushes all may end in time.
+    assert during > 0 or kills < 10, "all pushes had ended before they were killed"
     return f"{kills} kills, {during} of them during a push; {live} live records at the end"
 
 
