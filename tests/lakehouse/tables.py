@@ -99,10 +99,12 @@ def pushes_with_kills(world, state, readers, chance, kills, forwarder=None):
     for number in range(1, kills + 1):
         change(state, world)
         push = world.start("push", "lake")
-        time.sleep(chance.uniform(0, duration))
         if forwarder and number % 2 == 1:
+            forwarder.wait_for_connection()
+            # The first cut breaks a connection for certain.
+            time.sleep(chance.uniform(0, duration) if number > 1 else 0)
             forwarder.cut(chance.uniform(0.05, 0.3))
-            time.sleep(chance.uniform(0, duration))
+        time.sleep(chance.uniform(0, duration))
         during += kill(push)
         world.push()
         all_read = number % ALL_READ_EACH == 0 or number == kills

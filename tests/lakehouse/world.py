@@ -125,7 +125,7 @@ class Forwarder:
     def __init__(self, port):
         self.target = port
         self.connections = set()
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()
         self.cut_connections = 0
         self.listener = listen(0)
         self.port = self.listener.getsockname()[1]
@@ -143,6 +143,7 @@ class Forwarder:
         server = socket.create_connection(("127.0.0.1", self.target))
         with self.lock:
             self.connections |= {client, server}
+            self.lock.notify_all()
         for source, target in ((client, server), (server, client)):
             threading.Thread(target=self.copy, args=(source, target), daemon=True).start()
 
@@ -155,6 +156,11 @@ class Forwarder:
         for connection in (source, target):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def wait_for_connection(self):
+        """Returns once a connection is open."""
+        with self.lock:
+            assert self.lock.wait_for(lambda: self.connections, timeout=60), "nobody connected"
 
     def cut(self, seconds):
         """Breaks all connections, and refuses new ones for so long."""
