@@ -44,10 +44,12 @@ fn main() {
 /// The daemon of the store, and the address of its provider.
 fn start(folder: &Path) -> (Child, String) {
     let config = folder.join("harvestd.toml");
-    let text = "store = 'store.db'\n[daemon]\nlisten = '127.0.0.1:0'\nsearch = false\n[daemon.oai]\n\
-                enabled = true\nadmin_email = ['a@b.org']\nlisten = '127.0.0.1:0'\n\
-                [[source]]\nname = 'bench'\nurl = 'http://bench.example/oai'\n\
-                metadata_prefix = 'oai_doaj'\nschedule = '0 0 1 1 *'\n";
+    let text = format!(
+        "store = 'store.db'\n[daemon]\nlisten = '127.0.0.1:0'\nsearch = false\n[daemon.oai]\n\
+         enabled = true\nadmin_email = ['a@b.org']\nlisten = '127.0.0.1:0'\n\
+         [[source]]\nname = 'bench'\nurl = '{}'\nmetadata_prefix = 'oai_doaj'\nschedule = 'never'\n",
+        common::BASE_URL
+    );
     std::fs::write(&config, text).expect("the folder can be written");
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_harvestd"))
         .args(["daemon", "--config"])

@@ -70,11 +70,14 @@ pub fn fill_with(
     }
 }
 
+/// The base URL of the source `bench`, where no repository is.
+pub const BASE_URL: &str = "http://bench.example/oai";
+
 /// What stores the pages of one pass, and a step of it without records.
 pub fn writer(store: &Arc<Store>) -> (PassPacker, PassWriter, PageStep) {
     let definition = SourceDefinition {
         name: "bench".to_owned(),
-        base_url: "http://bench.example/oai".to_owned(),
+        base_url: BASE_URL.to_owned(),
         metadata_prefix: "oai_doaj".to_owned(),
         sets: Vec::new(),
         floor: None,

@@ -37,9 +37,9 @@ def record(number, is_later):
     )
 
 
-def records(_, numbers):
+def records(_path, _prefix, numbers):
     is_later = os.path.exists(sys.argv[1])
     return (record(number, is_later) for number in numbers)
 
 
-serve(RECORDS, PAGE, records)
+serve(lambda *_: RECORDS, PAGE, records)

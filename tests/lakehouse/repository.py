@@ -138,9 +138,9 @@ def works_of(source):
 WORKS = {source: works_of(source) for source in "abcd"}
 
 
-def records(source, numbers):
+def records(source, _prefix, numbers):
     now = state()
     return (record(source, number, WORKS[source][number], now) for number in numbers)
 
 
-serve(RECORDS, PAGE, records)
+serve(lambda *_: RECORDS, PAGE, records)

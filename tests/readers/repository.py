@@ -5,25 +5,16 @@
 Prints its port. CORPUS is a folder with answers of repositories, whose records in oai_dc are served too.
 """
 
-import http.server
 import pathlib
 import re
 import sys
-import urllib.parse
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
+from oai_server import serve
+
 PAGE = 500
-HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?><OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">'
-    "<responseDate>2026-06-02T00:00:00Z</responseDate><request>http://localhost/</request>"
-)
-IDENTIFY = (
-    "<Identify><repositoryName>R</repositoryName><baseURL>http://localhost/</baseURL>"
-    "<protocolVersion>2.0</protocolVersion><adminEmail>a@b.org</adminEmail>"
-    "<earliestDatestamp>2026-01-01T00:00:00Z</earliestDatestamp><deletedRecord>persistent</deletedRecord>"
-    "<granularity>YYYY-MM-DDThh:mm:ssZ</granularity></Identify>"
-)
 OAI = "{http://www.openarchives.org/OAI/2.0/}"
 OAI_DC = "{http://www.openarchives.org/OAI/2.0/oai_dc/}dc"
 
@@ -72,31 +63,8 @@ def listed(name, metadata):
     )
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        arguments = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
-        if arguments.get("verb") == "Identify":
-            body = IDENTIFY
-        elif arguments.get("verb") == "ListRecords":
-            token = arguments.get("resumptionToken")
-            prefix, begin = token.rsplit(":", 1) if token else (arguments["metadataPrefix"], 0)
-            end = int(begin) + PAGE
-            records = "".join(listed(*record) for record in FORMATS[prefix][int(begin) : end])
-            token = f"{prefix}:{end}" if end < len(FORMATS[prefix]) else ""
-            body = f"<ListRecords>{records}<resumptionToken>{token}</resumptionToken></ListRecords>"
-        else:
-            body = '<error code="badVerb"/>'
-        body = f"{HEAD}{body}</OAI-PMH>".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+serve(
+    lambda _, prefix: len(FORMATS[prefix]),
+    PAGE,
+    lambda _, prefix, numbers: (listed(*FORMATS[prefix][number]) for number in numbers),
+)

@@ -15,22 +15,33 @@ IDENTIFY = (
 )
 
 
-def serve(records, page, make):
-    """Serves a number of records on a free port, and prints the port. Each answer has at most `page` of them. `make`
-    gets the path of the request and the numbers of the records, from 0, and returns their XML, one after the other."""
+def serve(count, page, make):
+    """Serves lists of records on a free port, and prints the port. Each answer has at most `page` records.
+
+    A list is known by the path of the request and its metadata prefix. `count` gets both and returns the number of
+    records. `make` gets both and the numbers of the records, from 0, and returns their XML, one after the other."""
+
+    def list_records(path, arguments):
+        prefix, begin = arguments.get("metadataPrefix"), 0
+        if "resumptionToken" in arguments:
+            prefix, begin = arguments["resumptionToken"].rsplit(":", 1)
+        begin, records = int(begin), count(path, prefix)
+        end = min(begin + page, records)
+        token = f"{prefix}:{end}" if end < records else ""
+        listed = "".join(make(path, prefix, range(begin, end)))
+        return f"<ListRecords>{listed}<resumptionToken>{token}</resumptionToken></ListRecords>"
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             url = urllib.parse.urlsplit(self.path)
             arguments = dict(urllib.parse.parse_qsl(url.query))
-            if arguments.get("verb") == "Identify":
+            verb = arguments.get("verb")
+            if verb == "Identify":
                 body = IDENTIFY
+            elif verb == "ListRecords":
+                body = list_records(url.path.strip("/"), arguments)
             else:
-                begin = int(arguments.get("resumptionToken", "0"))
-                end = min(begin + page, records)
-                listed = "".join(make(url.path.strip("/"), range(begin, end)))
-                token = str(end) if end < records else ""
-                body = f"<ListRecords>{listed}<resumptionToken>{token}</resumptionToken></ListRecords>"
+                body = '<error code="badVerb"/>'
             body = f"{HEAD}{body}</OAI-PMH>".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/xml")
