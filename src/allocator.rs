@@ -9,8 +9,8 @@ const LARGE_BLOCK: libc::c_int = 1 << 20;
 #[cfg(target_env = "gnu")]
 const KEPT: libc::c_int = 64 << 20;
 
-/// Threads share this many heaps. By default each thread of the first eight for each core gets a heap, which
-/// keeps what that thread has freed.
+/// Threads share this many heaps. By default there are up to eight for each core, and each keeps what its
+/// threads have freed.
 #[cfg(target_env = "gnu")]
 const HEAPS: libc::c_int = 2;
 

@@ -6,7 +6,7 @@ use super::pack::Packed;
 use super::payload::Compressed;
 use super::{PassId, Reader, SourceId, Store, StoreError, WindowId};
 
-/// What is decided about another state of a record.
+/// What is decided about a state that is not the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// A tombstone, or an older state, that waits for the end of its pass.
@@ -59,7 +59,7 @@ pub(super) struct OtherState {
 const COLUMNS: &str = "record_id, set_spec, content_hash, datestamp, datestamp_text, set_list_id,
     deleted, state, own, listed_live, seen_pass";
 
-/// The other states of one source within a write transaction.
+/// The other states of the records of one source, within a write transaction.
 pub(super) struct OtherStates<'a> {
     connection: &'a Connection,
     source: SourceId,
@@ -109,7 +109,7 @@ impl<'a> OtherStates<'a> {
             .collect()
     }
 
-    /// The refused other states that `pass` showed without the stored state of their records.
+    /// The refused states that `pass` showed without the stored state of their records.
     pub(super) fn alone(&self, pass: PassId) -> rusqlite::Result<Vec<OtherState>> {
         if !self.has_rows {
             return Ok(Vec::new());
@@ -124,7 +124,7 @@ impl<'a> OtherStates<'a> {
             .collect()
     }
 
-    /// Adds another state, or renews it unless its datestamp would become older. A doubt stays a doubt.
+    /// Adds a state, or renews it unless its datestamp would become older. A doubt stays a doubt.
     pub(super) fn put(&mut self, other: &OtherState) -> rusqlite::Result<()> {
         self.has_rows = true;
         self.connection
@@ -157,12 +157,12 @@ impl<'a> OtherStates<'a> {
         Ok(())
     }
 
-    /// Notes which reading shows another state that waits.
+    /// Notes which reading shows a state that waits.
     pub(super) fn set_window(&self, other: &OtherState, window: WindowId) -> rusqlite::Result<()> {
         self.change(other, "window_id = ?4", window.0)
     }
 
-    /// Whether the window whose reading shows another state is not read to its end.
+    /// Whether the reading that shows a state has not come to the end of its window.
     pub(super) fn is_of_unfinished_list(&self, other: &OtherState) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached(
@@ -188,7 +188,7 @@ impl<'a> OtherStates<'a> {
         Ok(())
     }
 
-    /// Keeps the content of another state that waits.
+    /// Keeps the content of a state that waits.
     pub(super) fn put_content(&self, other: &OtherState, packed: &Packed) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
@@ -206,7 +206,7 @@ impl<'a> OtherStates<'a> {
         Ok(())
     }
 
-    /// The content of another state that waits.
+    /// The content of a state that waits.
     pub(super) fn content(&self, other: &OtherState) -> rusqlite::Result<Packed> {
         self.connection
             .prepare_cached(
@@ -228,19 +228,19 @@ impl<'a> OtherStates<'a> {
             })
     }
 
-    /// Notes that another state has lost.
+    /// Notes that a state has lost.
     pub(super) fn refuse(&self, other: &OtherState) -> rusqlite::Result<()> {
         let refused = Standing::Refused.word();
         let nothing = "dictionary_id = NULL, metadata = NULL, extra = NULL";
         self.change(other, &format!("state = ?4, {nothing}"), refused)
     }
 
-    /// Notes that a pass showed another state.
+    /// Notes that a pass showed a state.
     pub(super) fn see(&self, other: &OtherState, pass: PassId) -> rusqlite::Result<()> {
         self.change(other, "seen_pass = max(seen_pass, ?4)", pass.0)
     }
 
-    /// Notes that GetRecord has to decide about another state.
+    /// Notes that GetRecord has to decide about a state.
     pub(super) fn doubt(&self, other: &OtherState) -> rusqlite::Result<()> {
         self.change(other, "state = ?4", Standing::Doubted.word())
     }
@@ -270,7 +270,7 @@ impl<'a> OtherStates<'a> {
         self.change(other, "listed_live = ?4", true)
     }
 
-    /// Removes another state.
+    /// Removes a state.
     pub(super) fn remove(&self, other: &OtherState) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
@@ -280,7 +280,7 @@ impl<'a> OtherStates<'a> {
         Ok(())
     }
 
-    /// Removes the refused other states that the complete full pass `pass` did not show again.
+    /// Removes the refused states that the complete full pass `pass` did not show again.
     pub(super) fn forget_unseen(&self, pass: PassId) -> rusqlite::Result<()> {
         if self.has_rows {
             self.connection

@@ -193,7 +193,7 @@ impl RecordWriter<'_> {
         Ok(others)
     }
 
-    /// Notes that another state has lost, or forgets it if it is the stored state itself.
+    /// Notes that a state has lost, or forgets it if it is the stored state itself.
     fn refuse(&self, known: &Known, other: &OtherState) -> rusqlite::Result<()> {
         if other.hash == known.hash {
             self.others.remove(other)
@@ -215,7 +215,7 @@ impl RecordWriter<'_> {
         self.take(known, other, &record, &payload, counts)
     }
 
-    /// Another state as a record without content.
+    /// A state that is not stored, as a record without content.
     fn header_of(&self, known: &Known, other: &OtherState) -> rusqlite::Result<Record> {
         let instant = other.datestamp.map(Datestamp::from_unix);
         let text = other.datestamp_text.clone();

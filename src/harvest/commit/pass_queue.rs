@@ -16,7 +16,7 @@ use crate::store::{PackedStep, PassPacker, Step, StoreError};
 /// Steps of one pass that may wait to be stored; more only take memory.
 const MOST_STEPS: usize = 12;
 
-/// What is handed to a pass.
+/// What is put into the queue of a pass.
 pub(super) enum Message<S> {
     Step {
         step: Box<S>,
@@ -30,7 +30,7 @@ pub(super) enum Message<S> {
     Failed(Failure),
 }
 
-/// A step's place in its pass, and its part of the memory that waiting steps may take.
+/// A step's place in the queue of its pass, and its part of the memory that waiting steps may take.
 pub(super) struct Room {
     pub(super) _place: OwnedSemaphorePermit,
     pub(super) _memory: OwnedSemaphorePermit,
@@ -57,7 +57,7 @@ pub(super) struct PassQueue {
 #[derive(Default)]
 struct Waiting {
     messages: VecDeque<Message<Step>>,
-    /// The pool has this pass in its queue, or packs one of its steps.
+    /// The pool has this queue in its own, or packs one of its steps.
     queued: bool,
 }
 
@@ -73,7 +73,7 @@ impl PassQueue {
         }
     }
 
-    /// Takes a message; whether the pass has to be put into the queue of the pool.
+    /// Takes a message; whether this queue has to be put into that of the pool.
     pub(super) fn push(&self, message: Message<Step>) -> bool {
         let mut steps = lock(&self.steps);
         steps.messages.push_back(message);
@@ -107,7 +107,7 @@ impl PassQueue {
         })
     }
 
-    /// Whether steps are left to pack. If not, the next one puts the pass into the queue again.
+    /// Whether steps are left to pack. If not, the next one puts this queue into that of the pool again.
     pub(super) fn is_waiting(&self) -> bool {
         let mut steps = lock(&self.steps);
         steps.queued = !steps.messages.is_empty();

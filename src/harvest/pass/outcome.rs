@@ -10,7 +10,7 @@ use crate::store::{Cost, Ending, PageStep, Step, WindowId};
 /// What reading a window came to.
 #[derive(Debug)]
 pub(super) enum WindowOutcome {
-    /// The stored state of its windows says what happens next: the window is complete, is to be read again, or was split.
+    /// The stored state of the window says what happens next: it is complete, is to be read again, or was split.
     Settled,
     /// This run cannot read the window, for this reason.
     Failed(String),

@@ -51,12 +51,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(ignores)
     }
 
-    /// What it means that a later page of a set's list shows a record of other sets although
-    /// the first page had none, perhaps by chance.
+    /// What it means that a later page of a set's list shows a record of other sets, although the first page had
+    /// none, perhaps by chance.
     ///
     /// The list of the set at the datestamp of `other`, the first such record, tells. If its first page shows
-    /// records of other sets, the repository ignores sets. If it stays the same and differs from the list of everything,
-    /// later pages forget the set.
+    /// records of other sets, the repository ignores sets. If it stays the same and differs from the list of
+    /// everything, later pages forget the set.
     pub(super) async fn meaning_of_other_sets(
         &mut self,
         window: &Window,
