@@ -306,7 +306,7 @@ impl<'a> RecordWriter<'a> {
                 self.others
                     .put(&known.as_other(shown_by.set, Standing::Refused))?;
             }
-            Choice::Revive => self.doubt_stored_tombstone(&known, shown_by)?,
+            Choice::Revive => self.doubt_stored_tombstone(&known, new.datestamp, shown_by)?,
             Choice::Keep | Choice::Doubt => {
                 let state = match choice {
                     Choice::Doubt => Standing::Doubted,
@@ -526,15 +526,22 @@ impl<'a> RecordWriter<'a> {
         })
     }
 
-    /// A list shows a record live whose tombstone this pass has stored: GetRecord decides.
+    /// A list shows a record live whose tombstone this pass has stored: GetRecord decides. `live_at` is the
+    /// datestamp of the live state.
     pub(super) fn doubt_stored_tombstone(
         &mut self,
         known: &Known,
+        live_at: Option<i64>,
         shown_by: ShownBy<'_>,
     ) -> rusqlite::Result<()> {
         let mut lists = self.sets_listing(known)?;
         if lists.is_empty() {
             lists.push(shown_by.set.to_owned());
+        }
+        // A record that was deleted in all its sets, and lives again in one of them, has left none of the
+        // others: their lists are older.
+        if live_at > known.datestamp && lists.iter().any(|set| set == shown_by.set) {
+            lists.retain(|set| set == shown_by.set);
         }
         for set in lists {
             let own = set == shown_by.set;

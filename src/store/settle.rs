@@ -85,7 +85,7 @@ impl RecordWriter<'_> {
                 is_list: true,
                 set: &other.set,
             };
-            self.doubt_stored_tombstone(known, shown_by)?;
+            self.doubt_stored_tombstone(known, other.datestamp, shown_by)?;
         } else if !self.has_listed_time_of(known, &other.set)? {
             return self.others.doubt(other);
         }
