@@ -80,6 +80,9 @@ pub(super) struct Held {
     pub(super) doubted: bool,
     /// The list that shows the tombstone was not read to its end, which may show the record live.
     pub(super) is_unfinished: bool,
+    /// The tombstone is older than the stored state, whose time the pass has not listed: a list from a cache, for
+    /// example, or of a gap.
+    pub(super) is_outdated: bool,
     /// The pass is complete and listed everything.
     pub(super) is_whole: bool,
 }
@@ -96,7 +99,8 @@ pub(super) enum Decision {
 /// Decides about a tombstone. It is believed where nothing contradicts it. A complete list of everything
 /// without the live record takes a doubt away.
 pub(super) fn decide(held: Held) -> Decision {
-    let may_be_contradicted = held.is_listed_live || held.is_in_other_set || held.is_unfinished;
+    let may_be_contradicted =
+        held.is_listed_live || held.is_in_other_set || held.is_unfinished || held.is_outdated;
     if may_be_contradicted || (held.doubted && !held.is_whole) {
         Decision::Ask
     } else {
@@ -289,6 +293,7 @@ mod tests {
                 is_whole,
             ] = facts;
             let held = Held {
+                is_outdated: false,
                 is_listed_live,
                 is_in_other_set,
                 doubted,
@@ -296,6 +301,11 @@ mod tests {
                 is_whole,
             };
             assert_eq!(decide(held), expected, "{case}");
+            let outdated = Held {
+                is_outdated: true,
+                ..held
+            };
+            assert_eq!(decide(outdated), Ask, "{case}, outdated");
         }
     }
 }

@@ -43,6 +43,8 @@ impl RecordWriter<'_> {
                 is_in_other_set: self.is_in_other_set(&known, &other)?,
                 doubted: has_lied || other.standing == Standing::Doubted,
                 is_unfinished: !is_complete && self.others.is_of_unfinished_list(&other)?,
+                is_outdated: other.datestamp < known.datestamp
+                    && !self.has_listed_time_of(&known, &other.set)?,
                 is_whole,
             };
             if held.is_listed_live {
@@ -99,14 +101,16 @@ impl RecordWriter<'_> {
         self.take(known, other, &record, &payload, counts)
     }
 
-    /// Whether the pass has read a list of this set, as far as it includes the datestamp of the stored state.
+    /// Whether the pass has read a list of this set, as far as it includes the datestamp of the stored state. A list
+    /// from a cache does not include what is newer than the cache.
     fn has_listed_time_of(&self, known: &Known, set: &str) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM window
                     WHERE pass_id = ?1 AND coalesce(set_spec, '') = ?2 AND state = 'complete'
                         AND coalesce(from_datestamp <= ?3, true)
-                        AND coalesce(until_datestamp >= ?3, true))",
+                        AND coalesce(until_datestamp >= ?3, true)
+                        AND coalesce(bound >= ?3, true))",
             )?
             .query_row(params![self.pass.0, set, known.datestamp], |row| row.get(0))
     }

@@ -1,14 +1,15 @@
 //! B: dates, windows, watermarks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::model::{Behaviour, CompleteListSize, Model, Order, Tokens};
+use crate::support::model::{Behaviour, CompleteListSize, Model, Order, Reply, Tokens};
 use harvestd::end::End;
 use harvestd::harvest::{RunOptions, harvest_all};
 use harvestd::http::Secret;
 use harvestd::oai::{Datestamp, Granularity};
-use harvestd::store::WarningKind;
+use harvestd::store::{StoredRecord, Version, WarningKind};
 use std::num::NonZeroUsize;
 
 use crate::common::*;
@@ -731,6 +732,100 @@ async fn b20_page_from_a_cache() {
         .iter()
         .map(|request| request.header("cache-control"));
     assert!(asked.all(|header| header == Some("no-cache")));
+}
+
+/// The date of HTTP at [`NOON`].
+fn date_of_noon() -> (String, String) {
+    let noon = "Mon, 01 Jun 2026 12:00:00 GMT";
+    ("date".to_owned(), noon.to_owned())
+}
+
+/// An answer from a cache that was filled with `body` at [`NOON`].
+fn cached(body: &[u8]) -> Fault {
+    Fault::Reply(Reply {
+        headers: vec![date_of_noon()],
+        ..Reply::xml(body)
+    })
+}
+
+#[tokio::test]
+async fn b20_list_from_a_cache_takes_no_watermark_back() {
+    let world = World::of(six()).await;
+    let filled_with = page(&[1, 2, 3, 4, 5, 6], None);
+    assert!(filled_with.contains(NOON), "{filled_with}");
+    world.run().await;
+    world.advance(20 * DAY);
+    put(
+        &world.repository,
+        7,
+        world.repository.clock().now().plus_seconds(-60),
+    );
+    world.run().await;
+    let watermark = world.watermark();
+    world.advance(DAY);
+    world.repository.forget_requests();
+    world
+        .repository
+        .break_with(first_page(), cached(filled_with.as_bytes()));
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.watermark(), watermark);
+    assert_eq!(world.repository.count("Identify"), 1, "it tells the time");
+    // A watermark that no answer confirms is taken back.
+    let now = world.repository.clock().now().to_string();
+    let says_noon = Fault::Transform(Arc::new(move |mut reply| {
+        let body = String::from_utf8(reply.body).unwrap();
+        reply.body = body.replace(&now, NOON).into_bytes();
+        reply.headers.push(date_of_noon());
+        reply
+    }));
+    world
+        .repository
+        .break_with(When::Verb("Identify"), says_noon);
+    world.run().await;
+    assert!(world.watermark() < watermark, "{:?}", world.watermark());
+}
+
+#[tokio::test]
+async fn b20_list_from_a_cache_brings_no_old_state_back() {
+    let world = World::of(six()).await;
+    world.run().await;
+    let old = page(&[1, 2, 3, 4, 5], None);
+    let tombstone = format!(
+        "<record><header status=\"deleted\"><identifier>{}</identifier><datestamp>{}</datestamp>\
+         </header></record>",
+        id(6),
+        at(6)
+    );
+    let filled_with = old.replace("</ListRecords>", &format!("{tombstone}</ListRecords>"));
+    world.advance(20 * DAY);
+    // Both change: one has another title, the other was deleted when the cache was filled.
+    for number in [5, 6] {
+        let mut item = item(number);
+        item.metadata = metadata("new");
+        item.datestamp = world.repository.clock().now().plus_seconds(-60);
+        world.repository.with_model(|model| model.insert(item));
+    }
+    world.run().await;
+    assert_eq!(
+        (world.title(5), world.title(6)),
+        ("new".into(), "new".into())
+    );
+    let before = world.stored();
+    world
+        .repository
+        .break_with(first_page(), cached(filled_with.as_bytes()));
+    let full = RunOptions {
+        full: true,
+        ..RunOptions::default()
+    };
+    let report = world.run_with(&full).await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(report.counts.changed + report.counts.deleted, 0);
+    let versions = |records: &BTreeMap<String, StoredRecord>| -> Vec<Version> {
+        records.values().map(|record| record.version).collect()
+    };
+    assert_eq!(versions(&world.stored()), versions(&before));
+    assert_eq!(world.live(), "1 2 3 4 5 6");
 }
 
 #[tokio::test]

@@ -167,11 +167,11 @@ async fn start(
 }
 
 fn head(reply: &Reply, framing: Framing, date: SystemTime) -> String {
-    let mut head = format!(
-        "HTTP/1.1 {} Scripted\r\ndate: {}\r\n",
-        reply.status,
-        httpdate::fmt_http_date(date)
-    );
+    let mut head = format!("HTTP/1.1 {} Scripted\r\n", reply.status);
+    // An answer from a cache has a date of its own.
+    if !reply.headers.iter().any(|(name, _)| name == "date") {
+        head.push_str(&format!("date: {}\r\n", httpdate::fmt_http_date(date)));
+    }
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -6,11 +6,12 @@ use crate::harvest::blocking::blocking;
 use crate::harvest::learn;
 use crate::harvest::progress::Event;
 use crate::harvest::request_form;
-use crate::harvest::requester::Fetched;
+use crate::harvest::requester::{Fetched, RequestError};
 use crate::harvest::run::Halt;
 use crate::harvest::watermark::{self, Evidence};
 use crate::oai::client::Transport;
-use crate::oai::{Content, Request};
+use crate::oai::request::Verb;
+use crate::oai::{Content, Datestamp, Request};
 use crate::store::{PassKind, WarningKind, Window};
 
 impl<T: Transport> PassRun<'_, '_, T> {
@@ -21,7 +22,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         sent: &Request,
         fetched: &Fetched,
     ) -> Result<bool, Halt> {
-        self.retract_disproven_watermark(window, fetched)?;
+        self.retract_disproven_watermark(window, fetched).await?;
         if self.ignores_sets(window, fetched).await? {
             return Ok(true);
         }
@@ -89,7 +90,13 @@ impl<T: Transport> PassRun<'_, '_, T> {
 
     /// Takes back a watermark that lies in the repository's future. A pass that began at that
     /// watermark ends.
-    fn retract_disproven_watermark(&self, window: &Window, fetched: &Fetched) -> Result<(), Halt> {
+    ///
+    /// A page from a cache is no reason, so Identify has to tell such a date as well.
+    async fn retract_disproven_watermark(
+        &mut self,
+        window: &Window,
+        fetched: &Fetched,
+    ) -> Result<(), Halt> {
         let (response_date, http_date) = (fetched.response.response_date, fetched.http_date);
         let Some(watermark) =
             self.source
@@ -100,6 +107,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         else {
             return Ok(());
         };
+        if self.shows_later_clock(watermark.datestamp).await? {
+            self.run.notes.note(
+                "a page seems to come from a cache: its dates are older than those of other answers",
+            );
+            return Ok(());
+        }
         let begins_there = self.pass.kind != PassKind::Full;
         let source = self.source;
         let store = &self.run.context.store;
@@ -121,5 +134,23 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.run.notes.note(&why);
         }
         Ok(())
+    }
+
+    /// Whether Identify shows that a watermark is not in the repository's future. If it fails, that may be so, and a
+    /// later run asks again, unless Identify never works.
+    async fn shows_later_clock(&mut self, watermark: Datestamp) -> Result<bool, Halt> {
+        if request_form::is_failing(&self.run.repository.traits, Verb::Identify) {
+            return Ok(false);
+        }
+        match self.run.requester.ask(&Request::Identify, 0).await {
+            Ok(answer) => Ok(!watermark::disproves(
+                answer.response.response_date,
+                answer.http_date,
+                watermark,
+            )),
+            Err(RequestError::Failed { .. }) => Ok(true),
+            Err(error) if error.refuses_this_request().is_some() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }

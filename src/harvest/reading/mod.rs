@@ -77,6 +77,8 @@ pub(super) struct Reading {
     last_size: Option<u64>,
     /// How far the first page proves the list.
     bound: Option<Datestamp>,
+    /// The least `until` that pages of this reading have echoed in place of the requested one.
+    echoed: Option<Datestamp>,
     /// Hashes of the pages, two for each: over its items, and over their content.
     fingerprints: HashSet<u64>,
     /// The hash of the last page that had items.
@@ -186,6 +188,7 @@ impl Reading {
             list_size: if resumed { window.list_size } else { None },
             last_size: None,
             bound: window.bound.or(window.span.until),
+            echoed: None,
             fingerprints: HashSet::new(),
             fingerprint: 0,
             pages_of_versions: 0,
@@ -326,6 +329,8 @@ impl Reading {
             clock,
         };
         let bound = watermark::bound(evidence);
+        let echoed = watermark::echoed_bound(evidence);
+        self.echoed = self.echoed.into_iter().chain(echoed).min();
         // A part that has to be split again is checked more closely. If only `from` is ignored and the
         // newest items come first, the page begins within the part, and each split causes another.
         // The same goes for a narrow part, which comes from larger ones that failed.
@@ -359,8 +364,8 @@ impl Reading {
         }
         // A key that expires while the list is read brings the clamp back. Then the rest belongs to
         // another list than the beginning.
-        let lowers = watermark::echoed_bound(evidence)
-            .filter(|lowered| !first && self.bound.is_some_and(|bound| *lowered < bound));
+        let lowers =
+            echoed.filter(|lowered| !first && self.bound.is_some_and(|bound| *lowered < bound));
         self.moved |= lowers.is_some();
         // A page from a cache shows how the list was when the cache was filled.
         let older = clock.filter(|clock| !first && self.bound.is_some_and(|bound| *clock < bound));
@@ -506,11 +511,20 @@ impl Reading {
     }
 
     /// The smaller windows into which the window can be split.
+    ///
+    /// The end of a part lay in the repository's past when the part was split off. A clock that is older now comes
+    /// from a cache, and is no reason to leave the end of the part out.
     fn split_at(&self, bound: Option<Datestamp>, rules: &Rules) -> Option<Vec<NewWindow>> {
         if !rules.may_split {
             return None;
         }
-        let spans = span::split(self.window.span, bound?, rules.earliest, rules.granularity)?;
+        let end = match self.window.span.until {
+            Some(until) if self.window.part => {
+                self.echoed.map_or(until, |echoed| echoed.min(until))
+            }
+            _ => bound?,
+        };
+        let spans = span::split(self.window.span, end, rules.earliest, rules.granularity)?;
         let part = |span| NewWindow {
             set_spec: self.window.set_spec.clone(),
             span,
