@@ -42,8 +42,10 @@ pub(crate) struct Memory {
 pub(crate) struct Ran<'a> {
     /// `None` if it was cut off.
     pub(crate) report: Option<&'a Report>,
-    /// The repository's clock when it began.
+    /// The repository's clock when it began, or the oldest one that a list has shown.
     pub(crate) began: i64,
+    /// The repository's clock when it began.
+    pub(crate) began_at: i64,
     /// Whether the repository changed meanwhile, or may have.
     pub(crate) changed: bool,
     /// Whether only a span was requested for, which leaves an open pass as it is.
@@ -81,13 +83,13 @@ pub(crate) fn check(
         return Ok(());
     };
     let before = std::mem::take(&mut memory.records);
-    let moved = check_records(&before, &records, repository)?;
+    let moved = check_records(&before, &records, repository, ran)?;
     check_counts(&before, &records, source, moved, ran)?;
     check_end(reader, source, ran)?;
     check_watermarks(memory, &records, repository, source, reader, ran)?;
     memory.records = records;
     let open = open_pass(reader, source)?;
-    memory.open_since = open.then(|| memory.open_since.unwrap_or(ran.began));
+    memory.open_since = open.then(|| memory.open_since.unwrap_or(ran.began).min(ran.began));
     Ok(())
 }
 
@@ -107,6 +109,7 @@ fn check_records(
     before: &BTreeMap<String, Stored>,
     records: &BTreeMap<String, Stored>,
     repository: &Repository,
+    ran: &Ran<'_>,
 ) -> Result<u64, String> {
     let mut moved = 0;
     for (identifier, stored) in records {
@@ -114,6 +117,19 @@ fn check_records(
         if known == Some(stored) {
             continue;
         }
+        // What is true, and was true when the run began, is kept, whatever comes from a cache.
+        let was_true = known.is_some_and(|known| {
+            repository.current.get(identifier).is_some_and(|current| {
+                current.visible_at <= ran.began_at
+                    && repository.state(&current.item) == known.state
+                    && !repository.has_second_states(identifier)
+            })
+        });
+        demand!(
+            !was_true,
+            "{identifier} was stored as it is, and went back to {:?}",
+            stored.state
+        );
         // A record that comes first as a tombstone may live; one that was stored live may not be deleted
         // for that.
         let was_live = known.is_some_and(|known| !known.state.deleted);

@@ -491,6 +491,12 @@ impl Repository {
         history.is_some_and(|states| states.contains(state))
     }
 
+    /// Whether lists ever showed an item in another state beside the true one.
+    pub(crate) fn has_second_states(&self, identifier: &str) -> bool {
+        let history = self.second_history.get(identifier);
+        history.is_some_and(|states| !states.is_empty())
+    }
+
     /// Whether lists ever contradicted themselves. Of what they showed then, something may still be in doubt.
     pub(crate) fn has_contradicted(&self) -> bool {
         self.second_history

@@ -372,6 +372,7 @@ pub(crate) fn run(
     let (began, changes) = {
         let mut site = member.site.lock().unwrap();
         site.calls = 0;
+        site.oldest_date = None;
         let cut = site.cut;
         site.say(|| format!("run with {options:?}, cut off {cut:?}"));
         (site.repository.now, site.repository.changes)
@@ -397,7 +398,9 @@ pub(crate) fn run(
     }
     let ran = Ran {
         report: report.as_ref(),
-        began,
+        // A list from a cache is as old as the cache.
+        began: began.min(site.oldest_date.unwrap_or(began)),
+        began_at: began,
         // What changed long before may show only now, and of two states of one record each counts.
         changed: site.repository.changes > changes
             || !site.repository.model.behaviour.index_lag.is_zero()

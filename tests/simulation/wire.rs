@@ -76,6 +76,16 @@ pub(crate) struct Site {
     empty_questions: HashSet<Vec<(String, String)>>,
     /// Later pages of a set's list also show records of other sets.
     forgets_set: bool,
+    /// How many lists of a thousand have a page with an old date.
+    old_date_rate: u32,
+    /// How many questions of a thousand are answered from a cache, if it has an answer.
+    cache_rate: u32,
+    /// Draws what comes of caches.
+    cache_rng: Rng,
+    /// The answers of one page that a cache keeps, by their questions.
+    cache: HashMap<Vec<(String, String)>, Vec<u8>>,
+    /// The oldest date that a list of this run has shown, in seconds since 1970.
+    pub(crate) oldest_date: Option<i64>,
     /// The pages since the list began.
     pages: Vec<Vec<u8>>,
     /// Whether a run asked more than [`MOST_CALLS`] times.
@@ -105,6 +115,12 @@ impl Site {
         let mut more = Rng::with_seed(rng.clone().u64(..) ^ 0x6761_7073);
         site.poison_hides_identifiers = more.bool();
         site.empty_lists_fail = more.u8(0..8) == 0;
+        site.old_date_rate = [0, 0, 100, 400][more.usize(0..4)];
+        // What shows late in a list shows later still in one from a cache, and no overlap covers that.
+        if site.repository.late == 0 {
+            site.cache_rate = [0, 0, 100, 400][more.usize(0..4)];
+        }
+        site.cache_rng = more;
         site
     }
 
@@ -132,6 +148,11 @@ impl Site {
             keeps_empty: false,
             empty_questions: HashSet::new(),
             forgets_set: false,
+            old_date_rate: 0,
+            cache_rate: 0,
+            cache_rng: Rng::with_seed(0),
+            cache: HashMap::new(),
+            oldest_date: None,
             pages: Vec::new(),
             endless: false,
         }
@@ -145,6 +166,8 @@ impl Site {
         self.outage = None;
         self.cut = None;
         self.dead_tokens.clear();
+        self.cache_rate = 0;
+        self.old_date_rate = 0;
     }
 
     /// Whether some records cannot be read. Where empty lists fail as well, nothing tells an empty part of a
@@ -154,8 +177,7 @@ impl Site {
     }
 
     /// Whether a record can be read: its list can be cut, by dates or by names, so that no page shows it
-    /// together with a poisoned one. The shortest lists are of two units, as some repositories leave the
-    /// last one out.
+    /// together with a poisoned one. The shortest lists are of one unit.
     pub(crate) fn is_readable(&self, item: &Item) -> bool {
         let behaviour = &self.repository.model.behaviour;
         let is_poisoned = |name: &String| self.poison.contains(name);
@@ -175,8 +197,7 @@ impl Site {
         let mut others = self.repository.current.values();
         !behaviour.ignores_from
             && !others.any(|other| {
-                is_poisoned(&other.item.identifier)
-                    && number(&other.item).abs_diff(number(item)) <= 1
+                is_poisoned(&other.item.identifier) && number(&other.item) == number(item)
             })
     }
 
@@ -319,6 +340,16 @@ impl Site {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let now = Datestamp::from_unix(self.repository.now);
+        if !resumed
+            && self.cache_rng.u32(0..1_000) < self.cache_rate
+            && let Some(body) = self.cache.get(&arguments).cloned()
+        {
+            self.say(|| "an answer from a cache".to_owned());
+            if lists {
+                self.pages.clear();
+            }
+            return Ok(self.old_answer(body));
+        }
         let body = self.repository.model.answer(&arguments, now).body;
         let mut body = self.repository.add_second_states(&arguments, body);
         let text = String::from_utf8_lossy(&body);
@@ -343,7 +374,7 @@ impl Site {
         }
         if self.keeps_empty && is_question {
             if is_empty {
-                self.empty_questions.insert(arguments);
+                self.empty_questions.insert(arguments.clone());
             } else if self.empty_questions.contains(&arguments) {
                 return self.reply(Fault::NothingMore, request);
             }
@@ -353,7 +384,9 @@ impl Site {
         }
         let received = matches!(fault, None | Some(Fault::Restarted))
             && self.cut != Some(Cut::After(self.calls));
+        let is_list = lists || request.verb() == Verb::ListIdentifiers;
         let result = match fault {
+            None | Some(Fault::Restarted) if is_list => Ok(self.dated(arguments, body.clone())),
             None | Some(Fault::Restarted) => Ok(answer(body.clone(), now)),
             Some(fault) => match faults::spoil(fault, &body, resumed && lists, &mut self.rng) {
                 Some(body) => Ok(answer(body, now)),
@@ -365,6 +398,44 @@ impl Site {
             self.pages.push(body);
         }
         result
+    }
+
+    /// A page of a list, which a cache keeps if it is the only one, and which may have an old date.
+    fn dated(&mut self, arguments: Vec<(String, String)>, body: Vec<u8>) -> Answer {
+        let text = String::from_utf8_lossy(&body);
+        let is_whole = text.contains("</ListRecords>") && !text.contains("<resumptionToken");
+        if is_whole && self.cache_rate > 0 {
+            self.cache.insert(arguments, body.clone());
+        }
+        if self.cache_rng.u32(0..1_000) >= self.old_date_rate {
+            return answer(body, Datestamp::from_unix(self.repository.now));
+        }
+        let then = self.repository.now - self.cache_rng.i64(0..4 * 86_400);
+        let then = Datestamp::from_unix(then).render(Granularity::Second);
+        let Some((before, rest)) = text.split_once("<responseDate>") else {
+            return answer(body, Datestamp::from_unix(self.repository.now));
+        };
+        let after = rest
+            .split_once("</responseDate>")
+            .map_or("", |(_, after)| after);
+        let text = format!("{before}<responseDate>{then}</responseDate>{after}");
+        self.say(|| format!("a page with the date {then}"));
+        self.old_answer(text.into_bytes())
+    }
+
+    /// An answer whose document has an old date. So has its HTTP header, or not: some caches write their own.
+    fn old_answer(&mut self, body: Vec<u8>) -> Answer {
+        let text = String::from_utf8_lossy(&body);
+        let date = text
+            .split_once("<responseDate>")
+            .and_then(|(_, rest)| rest.split_once('<'))
+            .and_then(|(date, _)| Datestamp::parse(date))
+            .map(|(date, _)| date);
+        let then = date.expect("the model dates its answers");
+        let oldest = self.oldest_date.unwrap_or(then.unix());
+        self.oldest_date = Some(oldest.min(then.unix()));
+        let now = Datestamp::from_unix(self.repository.now);
+        answer(body, if self.cache_rng.bool() { then } else { now })
     }
 
     /// A page with records of sets that were not asked for among the others.
