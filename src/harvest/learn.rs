@@ -24,6 +24,27 @@ pub(super) fn identity(traits: &mut Traits, identify: Identify, moved_to: Option
     traits.moved_to = moved_to;
 }
 
+/// From Identify in the middle of a pass: as [`identity`], but what the answer leaves out stays, and so does a
+/// known granularity. Requests may have shown that the repository takes another one than it declares, and
+/// the windows of the pass end at its units.
+pub(super) fn identity_again(traits: &mut Traits, identify: Identify, moved_to: Option<String>) {
+    let before = traits.clone();
+    identity(traits, identify, moved_to);
+    traits.granularity = before.granularity.or(traits.granularity);
+    traits.repository_name = traits.repository_name.take().or(before.repository_name);
+    traits.earliest = traits.earliest.or(before.earliest);
+    traits.deleted_record = traits.deleted_record.take().or(before.deleted_record);
+    traits.moved_to = traits.moved_to.take().or(before.moved_to);
+    working_verb(traits, Verb::Identify);
+}
+
+/// Notes that a verb works.
+pub(super) fn working_verb(traits: &mut Traits, verb: Verb) {
+    traits
+        .failing_verbs
+        .retain(|failing| failing != verb.name());
+}
+
 /// Notes a verb that should work and does not.
 pub(super) fn failing_verb(traits: &mut Traits, verb: Verb) {
     if !request_form::is_failing(traits, verb) {
@@ -111,6 +132,42 @@ pub(super) fn skew_in_words(seconds: i64, is_believed: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oai::Granularity;
+
+    #[test]
+    fn identify_in_the_middle_of_a_pass_keeps_what_is_known() {
+        let day = |number: i64| Datestamp::from_unix(number * 86_400);
+        let mut traits = Traits::default();
+        failing_verb(&mut traits, Verb::Identify);
+        let declared = Identify {
+            granularity: Some(Granularity::Second),
+            earliest_datestamp: Some("1970-01-03".to_owned()),
+            deleted_record: Some("persistent".to_owned()),
+            ..Identify::default()
+        };
+        identity_again(
+            &mut traits,
+            declared.clone(),
+            Some("http://b.org/".to_owned()),
+        );
+        assert_eq!(traits.granularity, Some(Granularity::Second));
+        assert_eq!(traits.earliest, Some(day(2)));
+        assert_eq!(traits.deleted_record.as_deref(), Some("persistent"));
+        assert!(traits.failing_verbs.is_empty());
+        // Requests have shown that only days work.
+        traits.granularity = Some(Granularity::Day);
+        let known = traits.clone();
+        identity_again(&mut traits, Identify::default(), None);
+        assert_eq!(traits, known);
+        let newer = Identify {
+            deleted_record: Some("transient".to_owned()),
+            ..declared
+        };
+        identity_again(&mut traits, newer, None);
+        assert_eq!(traits.granularity, Some(Granularity::Day));
+        assert_eq!(traits.deleted_record.as_deref(), Some("transient"));
+        assert_eq!(traits.moved_to.as_deref(), Some("http://b.org/"));
+    }
 
     #[test]
     fn formats_without_a_crosswalk_are_named() {

@@ -27,9 +27,7 @@ pub(super) async fn list_all_identifiers<T: Transport>(run: &mut Run<'_, T>) -> 
     run.repository.tokens_work = false;
     match read {
         Ok(()) => {
-            let works = Verb::ListIdentifiers.name();
-            let failing = &mut run.repository.traits.failing_verbs;
-            failing.retain(|verb| verb != works);
+            learn::working_verb(&mut run.repository.traits, Verb::ListIdentifiers);
             run.save_traits(&source)?;
             Ok(true)
         }

@@ -3,6 +3,7 @@
 
 use super::window_identifiers::{IdentifierCount, WindowIdentifiers};
 use super::{PassRun, PassStart, WindowOutcome};
+use crate::harvest::learn;
 use crate::harvest::request_form;
 use crate::harvest::requester::RequestError;
 use crate::harvest::run::{Halt, SingleRecord};
@@ -10,7 +11,7 @@ use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::BadItem;
-use crate::oai::{Datestamp, Record, Request};
+use crate::oai::{Content, Datestamp, Record, Request};
 use crate::store::{Cost, Ending, NewWindow, PageOrder, PageStep, Span, Step, Window};
 
 /// Reading record by record ends for now after this many records without any answer.
@@ -196,7 +197,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(None)
     }
 
-    /// The repository's clock, from an answer that shows that not every request fails.
+    /// The repository's clock, from an answer that shows that not every request fails. If that is an answer to
+    /// Identify, the run learns from it.
     async fn check_that_it_answers(&mut self, why: &str) -> Result<Option<Datestamp>, Halt> {
         let run = &mut *self.run;
         // Where Identify never works, its failure shows nothing. A page shows as much.
@@ -209,6 +211,10 @@ impl<T: Transport> PassRun<'_, '_, T> {
             Ok(answer) => {
                 let clock = run.repository_clock(&answer);
                 run.clocks.last_answer = clock.or(run.clocks.last_answer);
+                if let Content::Identify(identify) = answer.response.content {
+                    let traits = &mut run.repository.traits;
+                    learn::identity_again(traits, identify, answer.moved_to);
+                }
                 Ok(clock)
             }
             // The repository fails, not this window.

@@ -151,9 +151,7 @@ impl<'a, T: Transport> Run<'a, T> {
                         )));
                     }
                     learn::identity(traits, identify, moved_to);
-                    traits
-                        .failing_verbs
-                        .retain(|verb| verb != Verb::Identify.name());
+                    learn::working_verb(traits, Verb::Identify);
                 }
                 _ => learn::failing_verb(traits, Verb::Identify),
             },
