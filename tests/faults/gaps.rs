@@ -98,6 +98,32 @@ async fn b22_newer_records_come_while_one_cannot_be_read_for_weeks() {
 }
 
 #[tokio::test]
+async fn b22_the_days_around_a_record_that_cannot_be_read_come_at_once() {
+    let builder = six()
+        .behaving(|how| how.granularity = Granularity::Day)
+        .always(When::Always, poison(8, false));
+    let world = World::of(builder).await;
+    assert_eq!(world.run().await.end, End::Complete);
+    world.advance(10 * DAY);
+    for number in 7..=9 {
+        put(&world, number, NOW + (number as i64 - 5) * DAY);
+    }
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert!(matches!(end, End::GapsLeft(_)), "{end:?}");
+    assert_eq!(world.live(), "1 2 3 4 5 6 7 9");
+    assert!(requests <= 120, "{requests} requests");
+    // The gap is as wide as before, since lists of one day prove nothing.
+    world.advance(DAY);
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert!(matches!(end, End::GapsLeft(_)), "{end:?}");
+    assert!(requests <= 20, "{requests} requests");
+    world.repository.heal();
+    world.advance(8 * DAY);
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7 8 9");
+}
+
+#[tokio::test]
 async fn b22_a_gap_is_left_alone_until_its_pause_is_over() {
     let world = World::of(six().always(When::Always, poison(3, false))).await;
     let (end, _) = requests_of_a_run(&world).await;

@@ -4,6 +4,7 @@
 use super::window_identifiers::{IdentifierCount, WindowIdentifiers};
 use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::learn;
+use crate::harvest::reading::Asked;
 use crate::harvest::request_form;
 use crate::harvest::requester::RequestError;
 use crate::harvest::run::{Halt, SingleRecord};
@@ -16,6 +17,9 @@ use crate::store::{Cost, Ending, NewWindow, PageOrder, PageStep, Span, Step, Win
 
 /// Reading record by record ends for now after this many records without any answer.
 const MAX_UNANSWERED: u32 = 5;
+
+/// At most this many pages of the list of one unit are read.
+const MAX_UNIT_PAGES: usize = 10;
 
 /// Why a window fails.
 pub(super) struct Failure {
@@ -153,10 +157,84 @@ impl<T: Transport> PassRun<'_, '_, T> {
             RecordByRecord::Read(page) => self.end_recovered(*page).await,
             RecordByRecord::OtherDates => self.read_without_dates(&window).await,
             RecordByRecord::Failed(note) => {
+                self.read_single_units(&window).await?;
                 let why = format!("{why}; reading record by record failed too: {note}");
                 self.fail_window(window.id, why, cost).await
             }
         }
+    }
+
+    /// Stores what can be read of a failing window of two units (seconds or days) by lists of one unit each.
+    ///
+    /// The window fails all the same. Some repositories leave the last unit of a list out, so that such lists prove
+    /// nothing.
+    async fn read_single_units(&mut self, window: &Window) -> Result<(), Halt> {
+        let traits = &self.run.repository.traits;
+        let (Some(from), Some(until)) = (window.span.from, window.span.until) else {
+            return Ok(());
+        };
+        if self.lists_identifiers() || traits.ignores_dates || traits.rejects_until {
+            return Ok(());
+        }
+        let unit = span::unit_seconds(request_form::granularity(traits));
+        let number = |at: Datestamp| at.unix().div_euclid(unit);
+        if number(until) - number(from) != 1 {
+            return Ok(());
+        }
+        for at in [from, until] {
+            let is_in_unit = |record: &Record| {
+                let instant = record.header.instant();
+                instant.is_some_and(|instant| number(instant) == number(at))
+            };
+            self.read_single_unit(window, at, is_in_unit).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores the first pages of the list of one unit, as far as they have only records that were asked for.
+    async fn read_single_unit(
+        &mut self,
+        window: &Window,
+        at: Datestamp,
+        is_in_unit: impl Fn(&Record) -> bool,
+    ) -> Result<(), Halt> {
+        let traits = &self.run.repository.traits;
+        let (prefix, set) = (
+            &self.run.settings.metadata_prefix,
+            window.set_spec.as_deref(),
+        );
+        let asked = Asked::new(prefix, set, traits);
+        let span = Span {
+            from: Some(at),
+            until: Some(at),
+        };
+        let mut request = Request::ListRecords(request_form::first(prefix, set, span, traits));
+        for _ in 0..MAX_UNIT_PAGES {
+            let Some(Content::Records(mut list)) = self.run.requester.content(&request, 0).await?
+            else {
+                break;
+            };
+            let is_asked_for = list.items.iter().all(&is_in_unit)
+                && asked.other_format(&list.items).is_none()
+                && asked.record_of_other_set(&list.items).is_none();
+            if !is_asked_for {
+                break;
+            }
+            asked.reject_other_formats(&mut list);
+            let page = PageStep {
+                window: window.id,
+                records: list.items,
+                is_list: true,
+                bad: list.bad,
+                ..PageStep::default()
+            };
+            self.committer.store(Step::Page(page)).await?;
+            let Some(token) = list.token else {
+                break;
+            };
+            request = self.request(window, Some(&token));
+        }
+        Ok(())
     }
 
     /// Stores what was read of a window record by record.

@@ -404,7 +404,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         self.fail_window(window.id, why, refusal.cost).await
     }
 
-    fn request(&self, window: &Window, token: Option<&ResumptionToken>) -> Request {
+    pub(super) fn request(&self, window: &Window, token: Option<&ResumptionToken>) -> Request {
         let prefix = &self.run.settings.metadata_prefix;
         let traits = &self.run.repository.traits;
         match token {

@@ -106,7 +106,7 @@ impl Asked {
     }
 
     /// Moves the records that are in another format to the bad items. The page around them is right.
-    pub(super) fn reject_other_formats(&self, list: &mut List<Record>) {
+    pub(in crate::harvest) fn reject_other_formats(&self, list: &mut List<Record>) {
         // Nearly every page has none, and its records begin alike.
         let mut right_tag = None;
         let has_other = list.items.iter().any(|record| {
@@ -169,7 +169,10 @@ impl Asked {
 
     /// The first record that names only other sets, if the records of first pages name theirs and no
     /// such record came before.
-    pub(super) fn record_of_other_set<'r>(&self, records: &'r [Record]) -> Option<&'r Header> {
+    pub(in crate::harvest) fn record_of_other_set<'r>(
+        &self,
+        records: &'r [Record],
+    ) -> Option<&'r Header> {
         let set = self.set.as_ref().filter(|_| self.names_sets)?;
         let mut headers = records.iter().map(|record| &record.header);
         headers.find(|header| !self.forgets_set && names_only_others(header, set))
