@@ -5,8 +5,9 @@ mod support;
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
-use harvestd::demo::{Size, articles};
+use harvestd::demo::{Reply, Size, articles};
 use harvestd::store::{ChangeFilter, Deletion, Reader};
 use serde_json::Value;
 use support::{Fault, Repository, When, harvestd, temp_store};
@@ -347,4 +348,54 @@ async fn records_are_listed_where_identifiers_cannot_be() {
     harvestd(&arguments).await.success();
     assert_eq!(repository.count("ListIdentifiers"), 5);
     assert_eq!(repository.count("ListRecords"), 0);
+}
+
+#[tokio::test]
+async fn a_gap_keeps_only_its_own_records_from_being_reconciled() {
+    let repository = doaj(60).await;
+    let place = temp_store();
+    let config = configure(place.dir(), &repository.base_url());
+    let store = place.argument();
+    let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
+    harvestd(&harvest).await.success();
+    let identifiers: Vec<String> = repository
+        .visible()
+        .into_iter()
+        .map(|item| item.identifier)
+        .collect();
+    let now = repository.clock().now();
+    repository.with_model(|model| model.remove(&identifiers[3], now.plus_seconds(-DAY)));
+    // No answer can show this record.
+    let broken = identifiers[30].clone();
+    let needle = format!("<identifier>{broken}</identifier>");
+    let fault = Fault::Transform(Arc::new(move |answer| {
+        match String::from_utf8_lossy(&answer.body).contains(&needle) {
+            true => Reply {
+                status: 500,
+                body: b"<html><body>Internal Server Error</body></html>".to_vec(),
+                ..answer
+            },
+            false => answer,
+        }
+    }));
+    repository.break_with(When::Always, fault);
+    let arguments = [
+        "reconcile",
+        "--json",
+        "--config",
+        config.as_str(),
+        "--store",
+        &store,
+    ];
+    let output = harvestd(&arguments).await.failure(3);
+    assert_eq!(numbers(&output.stdout), (1, 0, 1));
+    assert!(output.stdout.contains("HTTP 500"), "{}", output.stdout);
+    let gone = [(identifiers[3].clone(), Deletion::Disappeared)];
+    assert_eq!(deletions(&place.path()), gone);
+    // A record that disappears in a gap is found once the gap can be read.
+    repository.heal();
+    repository.with_model(|model| model.remove(&broken, now.plus_seconds(-DAY)));
+    let output = harvestd(&arguments).await.success();
+    assert_eq!(numbers(&output.stdout), (1, 0, 1));
+    assert_eq!(deletions(&place.path()).len(), 2);
 }

@@ -177,11 +177,11 @@ fn dry_run(
             .into_iter()
             .find(|source| source.name == settings.name);
         let listed = match &known {
-            Some(source) => store.last_whole_list(source.id)?,
+            Some(source) => store.last_full_list(source.id)?,
             None => None,
         };
         let (Some(source), Some(pass)) = (known, listed) else {
-            writeln!(out, "{}: no complete full list yet", settings.name)?;
+            writeln!(out, "{}: no full list yet", settings.name)?;
             continue;
         };
         let unseen = store.count_unseen(source.id, pass.id)?;

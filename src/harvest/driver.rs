@@ -349,7 +349,7 @@ async fn read_gaps<T: Transport>(run: &mut Run<'_, T>) -> Result<(), Halt> {
 }
 
 /// Says which gaps are left, if there are any.
-fn end_with_gaps<T: Transport>(run: &Run<'_, T>) -> Result<(), Halt> {
+pub(super) fn end_with_gaps<T: Transport>(run: &Run<'_, T>) -> Result<(), Halt> {
     let source = run.current_source()?;
     let gaps = run.context.store.gaps(&source)?;
     match gaps_in_words(&source, &gaps, run.context.clock.now_ms()) {

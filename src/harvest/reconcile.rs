@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::blocking::blocking;
 use super::commit::Committer;
 use super::context::Context;
-use super::driver::read_passes;
+use super::driver::{end_with_gaps, read_passes};
 use super::list_identifiers::list_all_identifiers;
 use super::plan::RunOptions;
 use super::progress::Event;
@@ -14,7 +14,7 @@ use super::run::{Halt, Run, SingleRecord};
 use super::settings::SourceSettings;
 use crate::end::End;
 use crate::oai::client::Transport;
-use crate::store::{Cost, Counts, Pass, PassId, Source, Step, WarningKind};
+use crate::store::{Cost, Counts, Pass, PassId, PassState, Source, Step, WarningKind};
 
 /// Reconciling ends after this many unclear answers in a row.
 const MAX_UNCLEAR_IN_A_ROW: u32 = 20;
@@ -62,7 +62,8 @@ pub struct ReconcileReport {
 /// goes on where it stood: the list at its token, the requests at the first one without an answer.
 ///
 /// It lists identifiers alone if that works, else whole records: DOAJ refuses to resume a list of
-/// identifiers for callers without a key.
+/// identifiers for callers without a key. If a list of whole records leaves gaps, records whose datestamps lie
+/// in a gap stay as they are, and the run ends with [`End::GapsLeft`].
 pub async fn reconcile<T: Transport>(
     context: &Context,
     transport: &T,
@@ -127,6 +128,9 @@ async fn reconcile_source<T: Transport>(
             report.unclear
         )));
     }
+    if pass.state == PassState::Incomplete {
+        return end_with_gaps(run);
+    }
     Ok(())
 }
 
@@ -137,12 +141,12 @@ fn end_reconciling<T: Transport>(run: &mut Run<'_, T>, source: &Source) -> Resul
     run.save_traits(source)
 }
 
-/// A full pass whose list is complete: an earlier one with records that were not asked for yet, or
-/// else a new one.
+/// A full pass whose list is complete but for its gaps: an earlier one with records that were not asked for
+/// yet, or else a new one.
 async fn listed_pass<T: Transport>(run: &mut Run<'_, T>) -> Result<Pass, Halt> {
     let store = &run.context.store;
     let source = run.current_source()?;
-    let newest = store.last_whole_list(source.id)?;
+    let newest = store.last_full_list(source.id)?;
     let settling = run.repository.traits.settling;
     if let Some(newest) = newest.filter(|newest| settling == Some(newest.id.0)) {
         run.notes
@@ -154,9 +158,14 @@ async fn listed_pass<T: Transport>(run: &mut Run<'_, T>) -> Result<Pass, Halt> {
             full: true,
             ..RunOptions::default()
         };
-        read_passes(run, everything).await?;
+        match read_passes(run, everything).await {
+            Err(Halt::GapsLeft(_)) => run
+                .notes
+                .note("records whose datestamps lie in a gap are not looked for"),
+            read => read?,
+        }
     }
-    let listed = store.last_whole_list(source.id)?.ok_or_else(|| {
+    let listed = store.last_full_list(source.id)?.ok_or_else(|| {
         Halt::Unfinished(format!("source {} has no complete full list", source.name))
     })?;
     run.repository.traits.settling = Some(listed.id.0);

@@ -91,6 +91,14 @@ impl Store {
         )
     }
 
+    /// The newest pass that listed everything, but for the gaps that it may have left.
+    pub fn last_full_list(&self, source: SourceId) -> Result<Option<Pass>, StoreError> {
+        self.newest_pass(
+            source,
+            "state IN ('complete', 'incomplete') AND kind IN ('full', 'identifiers')",
+        )
+    }
+
     /// Abandons an open pass.
     pub fn abandon_pass(&self, pass: PassId, why: &str, now_ms: i64) -> Result<(), StoreError> {
         self.write("abandoning a pass", |transaction| {
