@@ -164,7 +164,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
             }
             let (config, _) = start_with(&cli.global, &overrides, Secrets::Unread)?;
             let (json, now_ms) = (cli.global.json, Clock::System.now_ms());
-            let exit = dedup::run(args, &config, json, now_ms, &mut out)?;
+            let screen = Screen::of_stdout(&cli.global);
+            let exit = dedup::run(args, &config, json, now_ms, screen, &mut out)?;
             out.flush()?;
             return Ok(exit);
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use support::model::{Behaviour, Model};
+use support::solr::FakeSolr;
 use support::{Repository, temp_store};
 
 /// The widths of the terminals.
@@ -121,6 +122,52 @@ async fn tables_and_bars_fit_the_screen() {
             .collect();
         assert!(!bars.is_empty(), "{text}");
         assert_fits(&bars.join("\n"), columns, "bars");
+    }
+}
+
+#[tokio::test]
+async fn clusters_and_pushes_fit_the_screen() {
+    let solr = FakeSolr::start().await;
+    let folder = temp_store();
+    let folder = folder.dir();
+    let config = |output: &str| {
+        format!(
+            "store = 's.db'\n[dedup]\nenabled = true\n[[output]]\ntype = 'solr'\nname = '{output}'\n\
+             urls = ['{}']\n",
+            solr.url
+        )
+    };
+    std::fs::write(folder.join("c.toml"), config("unused")).unwrap();
+    let harvest = "harvest --demo --limit 1500 --quiet --config c.toml --store s.db";
+    if in_terminal(folder, 80, harvest, false).await.is_none() {
+        return;
+    }
+    for columns in WIDTHS {
+        let list = "dedup list --config c.toml";
+        let text = in_terminal(folder, columns, list, false).await.unwrap();
+        let listed = lines(&text);
+        assert!(listed.iter().any(|line| line.contains("preferred")));
+        // A name has no blank, so each line is measured here.
+        for line in &listed {
+            let width = console::measure_text_width(line);
+            assert!(width <= columns, "{columns}: {width}: {line}");
+        }
+        // The lead, the source and an identifier of this demo have 71 characters.
+        let is_cut = listed.iter().any(|line| line.contains('…'));
+        assert_eq!(is_cut, columns < 71, "{columns}: {text}");
+
+        let name = format!("a-catalogue-with-a-name-of-many-letters-{columns}");
+        let file = format!("{columns}.toml");
+        std::fs::write(folder.join(&file), config(&name)).unwrap();
+        let push = format!("push --config {file}");
+        let text = in_terminal(folder, columns, &push, true).await.unwrap();
+        assert_fits(&text, columns, "push");
+        let bars: Vec<String> = lines(&text)
+            .into_iter()
+            .filter(|line| line.starts_with("a-catalogue-with-a-name") && line.contains('['))
+            .collect();
+        let shown = bars.iter().any(|bar| bar.contains(" of 1,"));
+        assert!(shown, "{text}");
     }
 }
 

@@ -86,16 +86,40 @@ impl Bars {
     }
 
     fn row(&self, source: &str) -> Row<ProgressBar> {
-        let prefix = truncate_str(source, MOST_NAME, "…").into_owned();
-        let bar = self.bars.add(ProgressBar::no_length().with_prefix(prefix));
-        bar.set_style(style("{prefix} {spinner} {wide_msg}"));
-        bar.enable_steady_tick(Duration::from_millis(250));
-        Row::new(bar)
+        Row::new(named(&self.bars, source))
+    }
+}
+
+/// A line for something with this name: a spinner and a message that is cut at the edge of the screen. See
+/// [`set_total`] for a bar in the spinner's place.
+pub(super) fn named(bars: &MultiProgress, name: &str) -> ProgressBar {
+    let prefix = truncate_str(name, MOST_NAME, "…").into_owned();
+    let bar = bars.add(ProgressBar::no_length().with_prefix(prefix));
+    bar.set_style(style("{prefix} {spinner} {wide_msg}"));
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+/// Draws a bar of this length in the place of the spinner, or the spinner again if there is no total.
+pub(super) fn set_total(bar: &ProgressBar, total: Option<u64>) {
+    match total {
+        Some(total) => {
+            if bar.length().is_none() {
+                let width = bar_width(Term::stderr().size().1);
+                bar.set_style(style(&format!("{{prefix}} [{{bar:{width}}}] {{wide_msg}}")));
+            }
+            bar.set_length(total);
+        }
+        None if bar.length().is_some() => {
+            bar.unset_length();
+            bar.set_style(style("{prefix} {spinner} {wide_msg}"));
+        }
+        None => {}
     }
 }
 
 /// The width of a bar on a screen of so many columns. What it says needs the rest.
-fn bar_width(columns: u16) -> u16 {
+pub(super) fn bar_width(columns: u16) -> u16 {
     match columns {
         ..80 => 6,
         80..120 => 10,
@@ -150,17 +174,7 @@ impl Progress for Bars {
 }
 
 fn redraw(row: &Row<ProgressBar>) {
-    if let Some(total) = row.tally.total() {
-        if row.shown.length().is_none() {
-            let bar = bar_width(Term::stderr().size().1);
-            row.shown
-                .set_style(style(&format!("{{prefix}} [{{bar:{bar}}}] {{wide_msg}}")));
-        }
-        row.shown.set_length(total);
-    } else if row.shown.length().is_some() {
-        row.shown.unset_length();
-        row.shown.set_style(style("{prefix} {spinner} {wide_msg}"));
-    }
+    set_total(&row.shown, row.tally.total());
     row.shown.set_position(row.tally.records());
     row.shown.set_message(row.line());
 }

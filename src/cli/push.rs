@@ -4,14 +4,16 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::args::Global;
 use super::exit::{Exit, UsageError};
+use super::progress::{named, set_total};
 use super::signals;
 use super::table::{Cell, Column, Screen, Tone, fit};
+use super::tally::{short, time_left};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::end::End;
@@ -255,43 +257,37 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 struct Shown {
     output: String,
     bar: Option<ProgressBar>,
+    started: Instant,
     logged: Mutex<Instant>,
 }
 
 impl Shown {
     fn new(settings: &OutputSettings, bars: &MultiProgress) -> Self {
         let bar = (!bars.is_hidden()).then(|| {
-            let bar = bars.add(ProgressBar::new(0).with_prefix(settings.name.clone()));
-            let template = "{prefix} [{bar:20}] {human_pos} of {human_len} changes, {per_sec}, \
-                            {eta} left{msg}";
-            bar.set_style(
-                ProgressStyle::with_template(template)
-                    .expect("the template is right")
-                    .progress_chars("=> "),
-            );
+            let bar = named(bars, &settings.name);
+            bar.set_message("waiting for the first answer");
             bar
         });
         Self {
             output: settings.name.clone(),
             bar,
+            started: Instant::now(),
             logged: Mutex::new(Instant::now()),
         }
     }
 
     fn show(&self, progress: PushProgress) {
         if let Some(bar) = &self.bar {
-            bar.set_length(progress.total.max(progress.done));
+            set_total(bar, Some(progress.total.max(progress.done)));
             bar.set_position(progress.done);
-            if progress.rejected > 0 {
-                bar.set_message(format!(", {} rejected", progress.rejected));
-            }
+            bar.set_message(line(&progress, self.started.elapsed()));
             return;
         }
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.elapsed() >= LOG_EVERY {
             *logged = Instant::now();
-            let PushProgress { done, total, .. } = progress;
-            tracing::info!(output = self.output, "{done} of {total} changes pushed");
+            let line = line(&progress, self.started.elapsed());
+            tracing::info!(output = self.output, "{line}");
         }
     }
 
@@ -300,6 +296,31 @@ impl Shown {
             bar.finish_and_clear();
         }
     }
+}
+
+/// How far a push is, `elapsed` after its start: `1,000 of 4,000 changes, 500/s, 6s left, 7 deleted`.
+fn line(progress: &PushProgress, elapsed: Duration) -> String {
+    let PushProgress {
+        done,
+        total,
+        deleted,
+        rejected,
+        ..
+    } = *progress;
+    let total = total.max(done);
+    let mut line = format!("{} of {} changes", HumanCount(done), HumanCount(total));
+    if done > 0 && elapsed.as_secs() > 0 {
+        line.push_str(&format!(", {:.0}/s", done as f64 / elapsed.as_secs_f64()));
+    }
+    if let Some(left) = time_left(done, total, elapsed).filter(|left| !left.is_zero()) {
+        line.push_str(&format!(", {} left", short(left)));
+    }
+    for (count, word) in [(deleted, "deleted"), (rejected, "rejected")] {
+        if count > 0 {
+            line.push_str(&format!(", {} {word}", HumanCount(count)));
+        }
+    }
+    line
 }
 
 fn dry_run(
@@ -389,4 +410,35 @@ fn as_value(report: &PushReport) -> Value {
         "starts_over": report.starts_over,
         "seconds": report.elapsed.as_secs_f64(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_far_a_push_is() {
+        let progress = |done, deleted, rejected| PushProgress {
+            done,
+            total: 4_000,
+            added: done,
+            deleted,
+            rejected,
+        };
+        for (progress, seconds, expected) in [
+            (progress(0, 0, 0), 3, "0 of 4,000 changes"),
+            (progress(1_000, 0, 0), 0, "1,000 of 4,000 changes"),
+            (
+                progress(1_000, 7, 1),
+                2,
+                "1,000 of 4,000 changes, 500/s, 6s left, 7 deleted, 1 rejected",
+            ),
+            (progress(4_000, 0, 0), 2, "4,000 of 4,000 changes, 2000/s"),
+            // Changes that came meanwhile.
+            (progress(4_001, 0, 0), 0, "4,001 of 4,001 changes"),
+        ] {
+            let elapsed = Duration::from_secs(seconds);
+            assert_eq!(line(&progress, elapsed), expected);
+        }
+    }
 }

@@ -59,6 +59,21 @@ impl Screen {
         }
     }
 
+    /// A name that fits beside `taken` other characters on its line. What does not fit is cut out of its middle,
+    /// because the ends tell names apart: the source at the front, the number at the back.
+    pub fn shorten(self, name: &str, taken: usize) -> String {
+        let most = self.width().saturating_sub(taken).max(NARROWEST);
+        let width = measure_text_width(name);
+        if width <= most {
+            return name.to_owned();
+        }
+        let front = start(name.chars(), most / 2);
+        let back = start(name.chars().rev(), most - most / 2 - 1);
+        let mut shortened: String = front.into_iter().chain(['…']).collect();
+        shortened.extend(back.into_iter().rev());
+        shortened
+    }
+
     /// `text` in lines that fit, each with a line feed. The second line and those after it are indented.
     pub fn wrap(self, text: &str, indent: usize) -> String {
         let width = self.width();
@@ -83,6 +98,16 @@ impl Screen {
         lines.push('\n');
         lines
     }
+}
+
+/// The first letters that need at most `most` columns.
+fn start(letters: impl Iterator<Item = char>, most: usize) -> Vec<char> {
+    let mut left = most;
+    let fitting = letters.map_while(|letter| {
+        left = left.checked_sub(measure_text_width(letter.encode_utf8(&mut [0; 4])))?;
+        Some(letter)
+    });
+    fitting.collect()
 }
 
 /// Whether the environment asks for texts without colours.
@@ -308,22 +333,6 @@ fn make_fit(shown: &mut Vec<(usize, Column, usize)>, most: usize) {
     }
 }
 
-/// As [`fit`] on a screen of any width, with columns that all stay.
-pub fn render(columns: &[(&'static str, Align)], rows: &[Vec<String>]) -> String {
-    let columns: Vec<Column> = columns
-        .iter()
-        .map(|(heading, align)| match align {
-            Align::Left => Column::left(heading),
-            Align::Right => Column::right(heading),
-        })
-        .collect();
-    let rows: Vec<Vec<Cell>> = rows
-        .iter()
-        .map(|row| row.iter().map(Cell::from).collect())
-        .collect();
-    fit(&columns, &rows, Screen::PLAIN)
-}
-
 /// A text from a repository, made safe for a terminal: control characters become visible, as
 /// `<U+001B>`.
 pub(crate) fn printable(text: &str) -> String {
@@ -342,27 +351,26 @@ mod tests {
     #[test]
     fn columns_are_aligned_by_width_on_screen() {
         let columns = [
-            ("source", Align::Left),
-            ("records", Align::Right),
-            ("state", Align::Left),
+            Column::left("source"),
+            Column::right("records"),
+            Column::left("state"),
         ];
         let rows = [
-            vec![
-                "doaj".to_owned(),
-                "11,000,000".to_owned(),
-                "complete".to_owned(),
-            ],
-            vec!["日本".to_owned(), "7".to_owned(), "bad\x1b[31m".to_owned()],
-            vec!["short".to_owned()],
+            vec!["doaj".into(), "11,000,000".into(), "complete".into()],
+            vec!["日本".into(), "7".into(), "bad\x1b[31m".into()],
+            vec!["short".into()],
         ];
         assert_eq!(
-            render(&columns, &rows),
+            fit(&columns, &rows, Screen::PLAIN),
             "source     records  state\n\
              doaj    11,000,000  complete\n\
              日本             7  bad<U+001B>[31m\n\
              short\n"
         );
-        assert_eq!(render(&columns, &[]), "source  records  state\n");
+        assert_eq!(
+            fit(&columns, &[], Screen::PLAIN),
+            "source  records  state\n"
+        );
     }
 
     #[test]
@@ -416,6 +424,26 @@ mod tests {
         );
         assert!(colored.contains("\u{1b}["), "{colored:?}");
         assert_eq!(console::strip_ansi_codes(&colored), plain);
+    }
+
+    #[test]
+    fn names_lose_their_middle_on_a_narrow_screen() {
+        let screen = Screen {
+            width: Some(40),
+            color: false,
+        };
+        let name = "a-source/oai:repository.example.org:10.5555/123456789";
+        assert_eq!(screen.shorten("a-source/1", 13), "a-source/1");
+        assert_eq!(screen.shorten(name, 13), "a-source/oai:…555/123456789");
+        assert_eq!(Screen::PLAIN.shorten(name, 13), name);
+        for taken in 0..60 {
+            for name in [name, "日本語日本語日本語日本語日本語日本語日本語日本語"]
+            {
+                let width = measure_text_width(&screen.shorten(name, taken));
+                let most = 40_usize.saturating_sub(taken).max(NARROWEST);
+                assert!(width <= most && width + 2 >= most, "{taken}: {width}");
+            }
+        }
     }
 
     #[test]

@@ -54,12 +54,7 @@ impl Tally {
 
     /// The time left at the speed so far, if total and speed are known.
     pub(super) fn time_left(&self, elapsed: Duration) -> Option<Duration> {
-        let (total, seen) = (self.total()?, self.sums.records);
-        if seen == 0 {
-            return None;
-        }
-        let left = elapsed.as_secs_f64() * (total - seen) as f64 / seen as f64;
-        Duration::try_from_secs_f64(left).ok()
+        time_left(self.sums.records, self.total()?, elapsed)
     }
 
     /// The progress as one line of text, `elapsed` after the start.
@@ -90,6 +85,16 @@ impl Tally {
         push(&mut line, format_args!("; server {server}, own {own}"));
         line
     }
+}
+
+/// The time that the rest of `total` takes at the speed of the first `done`, which took `elapsed`; `None` if nothing
+/// is done yet. `done` is at most `total`.
+pub(super) fn time_left(done: u64, total: u64, elapsed: Duration) -> Option<Duration> {
+    if done == 0 {
+        return None;
+    }
+    let left = elapsed.as_secs_f64() * (total - done) as f64 / done as f64;
+    Duration::try_from_secs_f64(left).ok()
 }
 
 fn push(line: &mut String, text: std::fmt::Arguments<'_>) {

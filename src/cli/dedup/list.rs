@@ -5,14 +5,16 @@ use std::io::Write;
 use serde_json::json;
 
 use super::find::name;
-use crate::cli::table::{self, Align, printable};
+use crate::cli::table::{Cell, Column, Screen, fit, printable};
 use crate::store::{ClusterFilter, ClusterState, Reader};
 
-/// Writes the clusters of two records or more: as JSON one per line, else with the members below.
+/// Writes the clusters of two records or more: as JSON one per line, else with the members below. Names that are
+/// too long for the screen lose their middle.
 pub(super) fn clusters(
     reader: &Reader,
     filter: &ClusterFilter,
     as_json: bool,
+    screen: Screen,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     for cluster in reader.clusters(filter)? {
@@ -29,17 +31,24 @@ pub(super) fn clusters(
             continue;
         }
         let title = printable(&cluster.name.to_string());
-        writeln!(out, "{title}: {} records", cluster.members.len())?;
+        let size = format!(": {} records", cluster.members.len());
+        writeln!(out, "{}{size}", screen.shorten(&title, size.len()))?;
         for (member, rank) in cluster.members.iter().zip(0..) {
             let mark = if rank == 0 { "preferred" } else { "" };
-            writeln!(out, "  {mark:<9}  {}", name(member))?;
+            let lead = format!("  {mark:<9}  ");
+            writeln!(out, "{lead}{}", screen.shorten(&name(member), lead.len()))?;
         }
     }
     Ok(())
 }
 
 /// Writes how many clusters there are.
-pub(super) fn stats(reader: &Reader, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn stats(
+    reader: &Reader,
+    as_json: bool,
+    screen: Screen,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let stats = reader.cluster_stats()?;
     if as_json {
         writeln!(out, "{}", serde_json::to_string(&stats)?)?;
@@ -60,15 +69,15 @@ pub(super) fn stats(reader: &Reader, as_json: bool, out: &mut impl Write) -> any
         ("names that lead to another", stats.redirects),
         ("decisions", stats.decisions),
     ];
-    let mut rows: Vec<Vec<String>> = numbers
+    let mut rows: Vec<Vec<Cell>> = numbers
         .iter()
-        .map(|(what, number)| vec![(*what).to_owned(), number.to_string()])
+        .map(|(what, number)| vec![(*what).into(), number.to_string().into()])
         .collect();
     for origin in &stats.origins {
         let what = format!("clusters imported from {}", printable(&origin.name));
-        rows.push(vec![what, origin.clusters.to_string()]);
+        rows.push(vec![what.into(), origin.clusters.to_string().into()]);
     }
-    let columns = [("deduplication", Align::Left), (state, Align::Right)];
-    out.write_all(table::render(&columns, &rows).as_bytes())?;
+    let columns = [Column::left("deduplication").cut(), Column::right(state)];
+    out.write_all(fit(&columns, &rows, screen).as_bytes())?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use clap::{ArgGroup, Subcommand};
 
 use super::exit::{Exit, UsageError};
+use super::table::Screen;
 use crate::config::Config;
 use crate::dedup::rules::Versions;
 use crate::dedup::score::{self, Truth};
@@ -218,6 +219,7 @@ pub fn run(
     config: &Config,
     json: bool,
     now_ms: i64,
+    screen: Screen,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     match &args.action {
@@ -228,7 +230,7 @@ pub fn run(
         Action::Cluster { versions } => {
             stream::run(stream::Components::new(*versions), io::stdin().lock(), out)
         }
-        action => with_store(action, config, json, now_ms, out).map(|()| Exit::Done),
+        action => with_store(action, config, json, now_ms, screen, out).map(|()| Exit::Done),
     }
 }
 
@@ -237,6 +239,7 @@ fn with_store(
     config: &Config,
     json: bool,
     now_ms: i64,
+    screen: Screen,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     match action {
@@ -263,7 +266,7 @@ fn with_store(
                 min_size: *min_size,
                 limit: *limit,
             };
-            list::clusters(&reader, &filter, json, out)
+            list::clusters(&reader, &filter, json, screen, out)
         }
         Action::Split { records, reason } => {
             let reader = Reader::open(&config.store)?;
@@ -280,11 +283,11 @@ fn with_store(
         Action::Import(args) => import::run(args, config, json, now_ms, out),
         Action::Report {
             judged: Some(path), ..
-        } => report::judged(path, json, out),
+        } => report::judged(path, json, screen, out),
         Action::Report { sample, .. } => {
             report::sample(&Reader::open(&config.store)?, sample, json, out)
         }
-        Action::Stats => list::stats(&Reader::open(&config.store)?, json, out),
+        Action::Stats => list::stats(&Reader::open(&config.store)?, json, screen, out),
         Action::Score {
             records,
             clusters,

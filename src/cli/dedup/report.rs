@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde_json::{Map, Value, json};
 
 use crate::cli::exit::UsageError;
-use crate::cli::table::{self, Align, printable};
+use crate::cli::table::{Cell, Column, Screen, fit, printable};
 use crate::dedup::evidence::{Estimate, Judged, Stratum, estimate};
 use crate::dedup::rules::Verdict;
 use crate::dedup::table::RULES;
@@ -197,7 +197,12 @@ fn write_sample(
 ///
 /// # Errors
 /// If the file cannot be read, is no such sample, or nothing in it is judged.
-pub(super) fn judged(path: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn judged(
+    path: &Path,
+    as_json: bool,
+    screen: Screen,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let shown = printable(&path.display().to_string());
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {shown}"))?;
     let sample = JudgedSample::read(&text).with_context(|| format!("reading {shown}"))?;
@@ -212,7 +217,7 @@ pub(super) fn judged(path: &Path, as_json: bool, out: &mut impl Write) -> anyhow
         writeln!(out, "{}", sample.as_value(estimate))?;
         return Ok(());
     }
-    sample.write(estimate, out)
+    sample.write(estimate, screen, out)
 }
 
 /// What people found in a sample.
@@ -294,23 +299,30 @@ impl JudgedSample {
         &mut self.rules[at].1
     }
 
-    fn write(&self, estimate: Estimate, out: &mut impl Write) -> anyhow::Result<()> {
+    fn write(
+        &self,
+        estimate: Estimate,
+        screen: Screen,
+        out: &mut impl Write,
+    ) -> anyhow::Result<()> {
         let columns = [
-            ("rule", Align::Left),
-            ("matches", Align::Right),
-            ("judged", Align::Right),
-            ("wrong", Align::Right),
+            Column::left("rule").cut(),
+            Column::right("matches"),
+            Column::right("judged"),
+            Column::right("wrong"),
         ];
-        let rows: Vec<Vec<String>> = self
+        let rows: Vec<Vec<Cell>> = self
             .rules
             .iter()
             .map(|(rule, judged)| {
                 let numbers = [judged.links, judged.judged, judged.wrong];
-                let numbers = numbers.iter().map(u64::to_string);
-                std::iter::once(rule.clone()).chain(numbers).collect()
+                let numbers = numbers.iter().map(|number| number.to_string().into());
+                std::iter::once(Cell::from(rule.as_str()))
+                    .chain(numbers)
+                    .collect()
             })
             .collect();
-        out.write_all(table::render(&columns, &rows).as_bytes())?;
+        out.write_all(fit(&columns, &rows, screen).as_bytes())?;
         writeln!(
             out,
             "\nabout {} of the matches are right; with 95 % certainty between {} and {}",

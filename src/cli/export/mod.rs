@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use self::report::Tally;
@@ -17,6 +18,7 @@ use self::target::Target;
 use super::args::Global;
 use super::catalogue::CatalogueArgs;
 use super::exit::{Exit, UsageError};
+use super::progress::bar_width;
 use super::signals;
 use crate::config::Config;
 use crate::files::Protected;
@@ -252,10 +254,15 @@ fn bar(
         return None;
     }
     let template = match total {
-        Some(_) => "[{bar:20}] {human_pos} of {human_len} records, {rate}, {eta} left",
-        None => "{spinner} {human_pos} records, {rate}",
+        Some(_) => {
+            let width = bar_width(Term::stderr().size().1);
+            format!(
+                "[{{bar:{width}}}] {{human_pos}} of {{human_len}} records, {{rate}}, {{eta}} left"
+            )
+        }
+        None => "{spinner} {human_pos} records, {rate}".to_owned(),
     };
-    let style = ProgressStyle::with_template(template)
+    let style = ProgressStyle::with_template(&template)
         .expect("both templates are right")
         .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
             // Infallible, as all writing to strings.
