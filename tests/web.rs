@@ -415,7 +415,7 @@ async fn the_first_page_says_what_is_wrong_and_lists_sources() {
     for (query, shown, hidden) in [
         ("q=FIN", "fine", "ill"),
         ("state=problems", "ill", "fine"),
-        ("state=good&sort=name", "fine", "ill"),
+        ("state=complete&sort=name", "fine", "ill"),
         ("q=&sort=state", "fine", "nothing"),
     ] {
         let page = text(&daemon, &format!("/?{query}")).await;

@@ -2,14 +2,15 @@
 
 use std::io::Write;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
-use super::state::{self, SourceState, SourceView};
+use super::state::{self, SourceView};
 use super::status::instant;
 use super::table::{Cell, Column, Screen, fit};
 use super::{control, forget, import};
 use crate::config::Config;
-use crate::store::{Reader, StoreError};
+use crate::store::{Reader, SourceState, StoreError};
 
 /// Arguments of `sources`.
 #[derive(Debug, clap::Args)]
@@ -62,8 +63,14 @@ pub struct ShowArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ListArgs {
     /// Only sources in this state; can be repeated
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", value_parser = state_parser())]
     pub state: Vec<SourceState>,
+}
+
+/// Reads the word for a state, and knows all of them.
+fn state_parser() -> impl TypedValueParser<Value = SourceState> {
+    PossibleValuesParser::new(SourceState::ALL.map(SourceState::word))
+        .map(|word| SourceState::from_word(&word).expect("only these words are possible"))
 }
 
 /// Lists the sources.
@@ -101,6 +108,7 @@ fn as_value(view: &SourceView) -> serde_json::Value {
     json!({
         "name": source.name,
         "state": view.state,
+        "running": view.is_running,
         "why": view.why,
         "base_url": source.base_url,
         "metadata_prefix": source.metadata_prefix,
@@ -127,7 +135,7 @@ fn as_text(views: &[SourceView], screen: Screen) -> String {
             let ended = view.job.as_ref().and_then(|job| job.ended_at);
             vec![
                 view.source.name.as_str().into(),
-                Cell::new(view.state.word(), view.state.tone()),
+                view.cell(),
                 view.source.live_records.to_string().into(),
                 view.source.deleted_records.to_string().into(),
                 view.source.metadata_prefix.as_str().into(),

@@ -1,72 +1,25 @@
-//! The state of a source in one word, and the sentence behind it: the same for every command.
+//! Each source with its state and the sentence behind it: the same for every command.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::table::Tone;
+use super::table::{Cell, Tone};
 use crate::config::Config;
 use crate::harvest::gaps_in_words;
 use crate::harvest::settings::definition;
 use crate::store::{
-    Job, JobKey, JobKind, JobOutcome, JobState, PassState, Reader, Source, StoreError, WarningKind,
+    Job, JobKey, JobKind, JobOutcome, Reader, Source, SourceState, StoreError, WarningKind,
 };
 
-/// The state of a source. The worst comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum SourceState {
-    /// Its last run failed.
-    Failed,
-    /// It waits for a person to confirm something.
-    Held,
-    /// A run was interrupted, or it has gaps.
-    Incomplete,
-    /// The store has it, and the configuration does not.
-    NotConfigured,
-    /// A person has paused it.
-    Paused,
-    /// It is being harvested.
-    Running,
-    /// It was never harvested.
-    New,
-    /// The last run was complete.
-    Complete,
-    /// It has no record any more and is not configured.
-    Forgotten,
-}
-
-impl SourceState {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Held => "held",
-            Self::Incomplete => "incomplete",
-            Self::NotConfigured => "not configured",
-            Self::Paused => "paused",
-            Self::Running => "running",
-            Self::New => "new",
-            Self::Complete => "complete",
-            Self::Forgotten => "forgotten",
-        }
-    }
-
-    /// Its colour.
-    pub fn tone(self) -> Tone {
-        match self {
-            Self::Failed => Tone::Bad,
-            Self::Held | Self::Incomplete | Self::NotConfigured | Self::Paused => Tone::Doubtful,
-            Self::Running => Tone::Active,
-            Self::New | Self::Forgotten => Tone::Plain,
-            Self::Complete => Tone::Good,
-        }
-    }
-
-    /// Whether a person should look at it.
-    pub fn is_problem(self) -> bool {
-        self <= Self::Incomplete
+/// The colour of a state.
+fn tone(state: SourceState) -> Tone {
+    match state {
+        SourceState::Failed => Tone::Bad,
+        SourceState::Held
+        | SourceState::Incomplete
+        | SourceState::NotConfigured
+        | SourceState::Paused => Tone::Doubtful,
+        SourceState::New | SourceState::Forgotten => Tone::Plain,
+        SourceState::Complete => Tone::Good,
     }
 }
 
@@ -77,10 +30,27 @@ pub struct SourceView {
     pub source: Source,
     /// Its state.
     pub state: SourceState,
+    /// Whether it is being harvested.
+    pub is_running: bool,
     /// Why it is in this state, if that needs a sentence.
     pub why: Option<String>,
     /// Its harvests, as far as the store knows them.
     pub job: Option<Job>,
+}
+
+impl SourceView {
+    /// Its state for a table: `complete`, `failed, running`.
+    pub fn cell(&self) -> Cell {
+        match self.is_running {
+            true => Cell::new(format!("{}, running", self.state.text()), Tone::Active),
+            false => Cell::new(self.state.text(), self.tone()),
+        }
+    }
+
+    /// The colour of its state.
+    pub fn tone(&self) -> Tone {
+        tone(self.state)
+    }
 }
 
 /// All sources of the configuration and of the store: problems first, then by name. Without a store, those of
@@ -114,9 +84,7 @@ fn read_sources(
             jobs.insert(job.key.clone(), job);
         }
     }
-    let mut configured = HashSet::new();
     for settings in &config.sources {
-        configured.insert(settings.name.as_str());
         stored.entry(settings.name.clone()).or_insert_with(|| {
             let definition = definition(settings);
             Source {
@@ -127,13 +95,35 @@ fn read_sources(
             }
         });
     }
+    let configured: Vec<&str> = match config.file {
+        Some(_) => { config.sources.iter() }
+            .map(|settings| settings.name.as_str())
+            .collect(),
+        // Without a file, every source comes from a command line.
+        None => stored.keys().map(String::as_str).collect(),
+    };
+    let states = match reader {
+        Some(reader) => reader.source_states(&configured, None)?,
+        None => BTreeMap::new(),
+    };
     let mut views = Vec::new();
     for source in stored.into_values() {
         let job = jobs.remove(&JobKey::new(JobKind::Harvest, &source.name));
-        // Without a file, every source comes from a command line.
-        let gone = config.file.is_some() && !configured.contains(source.name.as_str());
-        let (state, why) = state(reader, &source, job.as_ref(), gone, now_ms)?;
+        let reconcile = jobs.remove(&JobKey::new(JobKind::Reconcile, &source.name));
+        let state = states.get(&source.name).copied();
+        let state = state.unwrap_or(SourceState::New);
+        let why = match reader {
+            Some(reader) => why(
+                reader,
+                &source,
+                state,
+                [job.as_ref(), reconcile.as_ref()],
+                now_ms,
+            )?,
+            None => None,
+        };
         views.push(SourceView {
+            is_running: job.as_ref().is_some_and(Job::is_running),
             source,
             state,
             why,
@@ -150,57 +140,41 @@ fn read_sources(
     Ok(views)
 }
 
-fn state(
-    reader: Option<&Reader>,
+/// The sentence behind a state.
+fn why(
+    reader: &Reader,
     source: &Source,
-    job: Option<&Job>,
-    gone: bool,
+    state: SourceState,
+    jobs: [Option<&Job>; 2],
     now_ms: i64,
-) -> Result<(SourceState, Option<String>), StoreError> {
-    let (Some(reader), true) = (reader, source.id.0 != 0) else {
-        // Its first run failed before there was anything to store.
-        let failed = job.filter(|job| job.outcome == Some(JobOutcome::Failed));
-        return Ok(match failed {
-            Some(job) => (SourceState::Failed, job.message.clone()),
-            None => (SourceState::New, None),
-        });
+) -> Result<Option<String>, StoreError> {
+    let warning = |kinds: &[WarningKind]| -> Result<Option<String>, StoreError> {
+        let warnings = reader.warnings(source.id)?;
+        let mut these = warnings.into_iter().filter(|it| kinds.contains(&it.kind));
+        Ok(these.next().map(|warning| warning.message))
     };
-    if let Some(job) = job {
-        if job.is_running() {
-            return Ok((SourceState::Running, None));
+    let note = || -> Result<Option<String>, StoreError> {
+        let last = reader.passes(source.id, 1)?.into_iter().next();
+        Ok(last.and_then(|pass| pass.note))
+    };
+    match state {
+        SourceState::Failed => {
+            let mut jobs = jobs.into_iter().flatten();
+            let failed = jobs.find(|job| job.outcome == Some(JobOutcome::Failed));
+            Ok(failed.and_then(|job| job.message.clone()))
         }
-        if job.paused_at.is_some() || job.state == JobState::Paused {
-            return Ok((SourceState::Paused, None));
+        SourceState::Held => warning(&WarningKind::HOLDS),
+        SourceState::Incomplete => {
+            let gaps = reader.gaps(source)?;
+            if let Some(words) = gaps_in_words(source, &gaps, now_ms) {
+                return Ok(Some(words));
+            }
+            match warning(&WarningKind::PROBLEMS)? {
+                Some(message) => Ok(Some(message)),
+                None => note(),
+            }
         }
+        SourceState::New if source.id.0 != 0 => note(),
+        _ => Ok(None),
     }
-    if gone {
-        let is_empty = source.live_records == 0 && source.watermarks.is_empty();
-        let state = match is_empty && source.deleted_records > 0 {
-            true => SourceState::Forgotten,
-            false => SourceState::NotConfigured,
-        };
-        return Ok((state, None));
-    }
-    let held = [WarningKind::HeldGrowth, WarningKind::HeldDeletions];
-    let warnings = reader.warnings(source.id)?;
-    if let Some(warning) = warnings.iter().find(|warning| held.contains(&warning.kind)) {
-        return Ok((SourceState::Held, Some(warning.message.clone())));
-    }
-    if let Some(job) = job.filter(|job| job.outcome == Some(JobOutcome::Failed)) {
-        return Ok((SourceState::Failed, job.message.clone()));
-    }
-    let gaps = reader.gaps(source)?;
-    if let Some(words) = gaps_in_words(source, &gaps, now_ms) {
-        return Ok((SourceState::Incomplete, Some(words)));
-    }
-    let last = reader.passes(source.id, 1)?.into_iter().next();
-    Ok(match last {
-        Some(pass) if pass.state == PassState::Open => (SourceState::Incomplete, pass.note),
-        Some(_) if !source.watermarks.is_empty() => (SourceState::Complete, None),
-        _ if source.live_records == 0 && source.deleted_records > 0 && job.is_none() => {
-            (SourceState::Forgotten, None)
-        }
-        Some(pass) => (SourceState::Incomplete, pass.note),
-        None => (SourceState::New, None),
-    })
 }

@@ -16,7 +16,7 @@ use crate::oai::Granularity;
 use crate::output::OutputSettings;
 use crate::store::{
     Export, Gap, Harvester, HostPause, Job, JobKind, JobOutcome, Output, Pass, PassState,
-    QuarantinedItem, Reader, Source, StoreError, Traits, Warning, WarningKind, Window,
+    QuarantinedItem, Reader, Source, SourceState, StoreError, Traits, Warning, WarningKind, Window,
 };
 
 /// Arguments of `status`.
@@ -102,6 +102,7 @@ fn show(
         for view in views.iter().filter(|view| view.source.id.0 != 0) {
             let mut value = as_value(&state(reader, &view.source)?);
             value["state"] = json!(view.state);
+            value["running"] = json!(view.is_running);
             value["why"] = json!(view.why);
             sources.push(value);
         }
@@ -425,7 +426,7 @@ fn output_as_value(state: &OutputState) -> Value {
 
 /// The sums of all sources, in one sentence.
 fn sums(views: &[SourceView]) -> String {
-    let mut states: BTreeMap<state::SourceState, usize> = BTreeMap::new();
+    let mut states: BTreeMap<SourceState, usize> = BTreeMap::new();
     let (mut live, mut deleted) = (0, 0);
     for view in views {
         *states.entry(view.state).or_default() += 1;
@@ -434,7 +435,7 @@ fn sums(views: &[SourceView]) -> String {
     }
     let states: Vec<String> = states
         .into_iter()
-        .map(|(state, count)| format!("{count} {}", state.word()))
+        .map(|(state, count)| format!("{count} {}", state.text()))
         .collect();
     format!(
         "{} sources ({}): {live} live and {deleted} deleted records. Those with problems follow; --all shows \
@@ -461,7 +462,7 @@ fn notices_of(
         }
     };
     if let Some(why) = &view.why {
-        line(&format!("{}: {why}", view.state.word()), view.state.tone());
+        line(&format!("{}: {why}", view.state.text()), view.tone());
     }
     if let Some(seconds) = source.traits.delayed_seconds {
         line(&delay(seconds), Tone::Plain);
@@ -474,10 +475,9 @@ fn notices_of(
             }
         }
     }
-    text.push_str(&failure(
-        of_kind(jobs, JobKind::Reconcile, &source.name),
-        screen,
-    ));
+    let reconcile = of_kind(jobs, JobKind::Reconcile, &source.name);
+    let reconcile = reconcile.filter(|job| job.message != view.why);
+    text.push_str(&failure(reconcile, screen));
     Ok(text)
 }
 
@@ -517,7 +517,7 @@ fn overview(views: &[SourceView], reader: &Reader, screen: Screen) -> Result<Str
         let job = view.job.as_ref();
         rows.push(vec![
             source.name.as_str().into(),
-            Cell::new(view.state.word(), view.state.tone()),
+            view.cell(),
             source.live_records.to_string().into(),
             source.deleted_records.to_string().into(),
             quarantined.to_string().into(),
@@ -836,7 +836,8 @@ mod tests {
         };
         let view = SourceView {
             source: state.source.clone(),
-            state: state::SourceState::Complete,
+            state: SourceState::Complete,
+            is_running: false,
             why: None,
             job: None,
         };

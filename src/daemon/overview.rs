@@ -1,7 +1,7 @@
 //! The state of all sources, outputs and exports at one moment: what the store has, and what the daemon is
 //! doing. Status page, metrics and API show it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use crate::oai::Datestamp;
 use crate::output::OutputSettings;
 use crate::store::{
     Condition, Day, Export, Gap, HostPause, IndexState, Job, JobKey, JobKind, Output, Pass,
-    PassState, QuarantinedItem, Reader, Source, SourceTotals, StoreError, Traits, Version, Warning,
-    Watermark, Window,
+    PassState, QuarantinedItem, Reader, Source, SourceState, SourceTotals, StoreError, Traits,
+    Version, Warning, Watermark, Window,
 };
 
 /// Passes of a source that are shown.
@@ -95,6 +95,8 @@ pub(super) struct Totals {
     pub(super) stored: SourceTotals,
     /// The harvests of the configured sources.
     pub(super) harvests: Vec<Job>,
+    /// The state of each source.
+    pub(super) states: BTreeMap<String, SourceState>,
     /// What passes and reconciles have done since the daemon started.
     pub(super) counters: PassCounters,
 }
@@ -152,6 +154,8 @@ pub(super) struct ExportView {
 pub(super) struct SourceView {
     /// Its name.
     pub(super) name: String,
+    /// Its state.
+    pub(super) state: SourceState,
     /// Whether the configuration has it.
     pub(super) configured: bool,
     /// Its passes.
@@ -241,7 +245,11 @@ pub(super) fn one_source(
 ) -> Result<Option<SourceView>, StoreError> {
     let config = registry.config();
     let configured = config.sources.iter().any(|source| source.name == name);
-    reader.snapshot(|reader| named_source(reader, registry, name, configured, Extent::Whole))
+    let names = configured.then_some(name);
+    reader.snapshot(|reader| {
+        let states = reader.source_states(names.as_slice(), Some(&[name]))?;
+        named_source(reader, registry, name, configured, &states, Extent::Whole)
+    })
 }
 
 /// At most `limit` sources of configuration and store by name, those after the name `after`.
@@ -260,9 +268,14 @@ pub(super) fn sources(
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut names = names.range::<str, _>((after, Bound::Unbounded));
         let mut sources = Vec::new();
-        for name in names.by_ref().take(limit) {
-            let configured = configured.contains(name.as_str());
-            let source = named_source(reader, registry, name, configured, Extent::Row)?;
+        let these: Vec<&str> = names.by_ref().take(limit).map(String::as_str).collect();
+        let known: Vec<&str> = { these.iter().copied() }
+            .filter(|name| configured.contains(name))
+            .collect();
+        let states = reader.source_states(&known, Some(&these))?;
+        for name in these {
+            let configured = configured.contains(name);
+            let source = named_source(reader, registry, name, configured, &states, Extent::Row)?;
             sources.extend(source);
         }
         Ok(SourcePage {
@@ -293,7 +306,9 @@ pub(super) fn totals(reader: &Reader, registry: &StatusRegistry) -> Result<Total
         let configured = || config.sources.iter().map(|source| source.name.as_str());
         let harvests = configured().map(harvest).collect();
         names.extend(configured().map(str::to_owned));
+        let known: Vec<&str> = configured().collect();
         Ok(Totals {
+            states: reader.source_states(&known, None)?,
             sources: names.len(),
             stored: reader.source_totals()?,
             harvests,
@@ -307,6 +322,7 @@ fn named_source(
     registry: &StatusRegistry,
     name: &str,
     configured: bool,
+    states: &BTreeMap<String, SourceState>,
     extent: Extent,
 ) -> Result<Option<SourceView>, StoreError> {
     let source = match reader.source(name)? {
@@ -317,7 +333,9 @@ fn named_source(
     let pass = JobView::read(reader, registry, JobKind::Harvest, name)?;
     let reconcile = JobView::read(reader, registry, JobKind::Reconcile, name)?;
     let now_ms = registry.now_ms();
-    source_view(reader, source, configured, pass, reconcile, now_ms, extent).map(Some)
+    let mut view = source_view(reader, source, configured, pass, reconcile, now_ms, extent)?;
+    view.state = states.get(name).copied().unwrap_or(view.state);
+    Ok(Some(view))
 }
 
 /// The configured outputs by name, or only the one of this name.
@@ -429,6 +447,7 @@ fn source_view(
         .collect::<Result<_, _>>()?;
     Ok(SourceView {
         set_names,
+        state: SourceState::New,
         configured,
         pass,
         reconcile,

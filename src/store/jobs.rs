@@ -411,6 +411,12 @@ impl Reader {
                 .query_map([], from_row)?
                 .collect()
         })?;
+        self.correct_all(&mut jobs);
+        Ok(jobs)
+    }
+
+    /// Shows runs as interrupted if their processes are gone.
+    fn correct_all(&self, jobs: &mut [Job]) {
         let daemon_runs = LazyCell::new(|| is_held(&self.path, DAEMON));
         for job in jobs.iter_mut().filter(|job| job.is_running()) {
             correct(
@@ -421,7 +427,21 @@ impl Reader {
                 },
             );
         }
-        Ok(jobs)
+    }
+
+    /// The names of the sources that are being harvested now.
+    pub(super) fn running_harvests(&self) -> Result<Vec<String>, StoreError> {
+        let mut jobs: Vec<Job> = self.read("reading the running harvests", |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM job WHERE kind = 'harvest' AND state = 'running'"
+                ))?
+                .query_map([], from_row)?
+                .collect()
+        })?;
+        self.correct_all(&mut jobs);
+        jobs.retain(Job::is_running);
+        Ok(jobs.into_iter().map(|job| job.key.name).collect())
     }
 
     /// One job; `None` if it was never planned or run.

@@ -1,7 +1,10 @@
 //! The list of sources as pages show it: one row for each source with its state, filtered, sorted and cut
 //! into pages by SQLite. One statement reads all sources; the rest depends on the size of a page alone.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row, named_params, params};
+use serde::Serialize;
 
 use super::days::day_of;
 use super::jobs::{Job, JobKey, JobKind, by_key as job_by_key};
@@ -9,49 +12,72 @@ use super::quarantine::QuarantinedItem;
 use super::{Reader, StoreError, Version, WarningKind};
 use crate::oai::Datestamp;
 
-/// The state of a source in one word. The order is that of urgency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The state of a source in one word, for all who show it. The order is that of urgency. Whether a run goes on is not
+/// part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SourceState {
-    /// Its last pass or reconcile failed.
-    Failing,
-    /// It has gaps, or a warning that is a problem.
+    /// Its last harvest or reconcile failed.
+    Failed,
+    /// It waits for a person to confirm something.
+    Held,
+    /// It has gaps, a warning that is a problem, or an interrupted run that nothing continues by itself.
     Incomplete,
     /// No list of it was ever complete.
     New,
     /// None of the others.
-    Good,
+    Complete,
     /// A person paused it.
     Paused,
-    /// The configuration does not have it any more.
-    Removed,
+    /// The store has it, and the configuration does not.
+    NotConfigured,
+    /// It was forgotten: only tombstones are left.
+    Forgotten,
 }
 
 impl SourceState {
     /// All of them, by urgency.
-    pub const ALL: [Self; 6] = [
-        Self::Failing,
+    pub const ALL: [Self; 8] = [
+        Self::Failed,
+        Self::Held,
         Self::Incomplete,
         Self::New,
-        Self::Good,
+        Self::Complete,
         Self::Paused,
-        Self::Removed,
+        Self::NotConfigured,
+        Self::Forgotten,
     ];
 
-    /// The word for it in addresses.
+    /// The word for it in JSON, addresses, options and labels.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Failing => "failing",
+            Self::Failed => "failed",
+            Self::Held => "held",
             Self::Incomplete => "incomplete",
             Self::New => "new",
-            Self::Good => "good",
+            Self::Complete => "complete",
             Self::Paused => "paused",
-            Self::Removed => "removed",
+            Self::NotConfigured => "not_configured",
+            Self::Forgotten => "forgotten",
         }
+    }
+
+    /// The word for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not configured",
+            other => other.word(),
+        }
+    }
+
+    /// The state with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
     /// Whether a person should look at it.
     pub fn is_problem(self) -> bool {
-        matches!(self, Self::Failing | Self::Incomplete)
+        self <= Self::Incomplete
     }
 
     fn at(rank: i64) -> Option<Self> {
@@ -177,15 +203,18 @@ pub(super) const PRESENT: &str =
     "CASE WHEN sets = '[]' OR traits ->> 'ignores_sets' IS 1 THEN set_spec = ''
         ELSE set_spec IN (SELECT value FROM json_each(sets)) END";
 
-/// One row for each source, with what the filter and the orders need.
+/// One row for each source, with what the filter and the orders need. Its `CASE` is the rule for the states, which
+/// are numbered as in [`SourceState::ALL`]. Runs that wait for a person fail, so that they are held is said first.
 ///
 /// The index of names is given, because statistics of a store that had few sources once make SQLite scan them
 /// all for each of them.
 const SOURCES: &str = "
 WITH known (name, configured) AS (
     SELECT value, 1 FROM json_each(:configured)
+        WHERE :only IS NULL OR value IN (SELECT value FROM json_each(:only))
     UNION ALL
-    SELECT name, 0 FROM source WHERE name NOT IN (SELECT value FROM json_each(:configured))),
+    SELECT name, 0 FROM source WHERE name NOT IN (SELECT value FROM json_each(:configured))
+        AND (:only IS NULL OR name IN (SELECT value FROM json_each(:only)))),
 row AS MATERIALIZED (
     SELECT known.name, source.id, base_url, live_records, deleted_records, harvest.next_at,
         (SELECT min(datestamp) FROM watermark
@@ -196,7 +225,15 @@ row AS MATERIALIZED (
         known.configured, harvest.paused_at,
         coalesce(harvest.outcome = 'failed' OR reconcile.outcome = 'failed', 0) AS has_failed,
         EXISTS (SELECT 1 FROM warning WHERE warning.source_id = source.id
-            AND kind IN (SELECT value FROM json_each(:problems))) AS is_warned
+            AND kind IN (SELECT value FROM json_each(:problems))) AS is_warned,
+        EXISTS (SELECT 1 FROM warning WHERE warning.source_id = source.id
+            AND kind IN (SELECT value FROM json_each(:holds))) AS is_held,
+        coalesce((SELECT state = 'open' FROM pass WHERE pass.source_id = source.id
+            ORDER BY pass.id DESC LIMIT 1), 0)
+            AND (harvest.name IS NULL OR harvest.state = 'on_demand' OR (harvest.state = 'running'
+                AND known.name NOT IN (SELECT value FROM json_each(:running)))) AS is_left,
+        coalesce(live_records, 0) = 0 AND deleted_records > 0 AS has_tombstones_alone,
+        harvest.name IS NOT NULL AS has_job
     FROM known
     LEFT JOIN source INDEXED BY sqlite_autoindex_source_1 ON source.name = known.name
     LEFT JOIN source_day ON source_day.source_id = source.id AND source_day.day = :today
@@ -205,8 +242,11 @@ row AS MATERIALIZED (
 listed AS (
     SELECT name, id, base_url, live_records, deleted_records, next_at, watermark, gaps, new_today,
         today,
-        CASE WHEN NOT configured THEN 5 WHEN paused_at IS NOT NULL THEN 4 WHEN has_failed THEN 0
-            WHEN is_warned OR gaps > 0 THEN 1 WHEN watermark IS NULL THEN 2 ELSE 3 END AS state
+        CASE WHEN NOT configured THEN iif(has_tombstones_alone AND watermark IS NULL, 7, 6)
+            WHEN paused_at IS NOT NULL THEN 5 WHEN is_held THEN 1 WHEN has_failed THEN 0
+            WHEN is_warned OR gaps > 0 OR is_left THEN 2
+            WHEN has_tombstones_alone AND watermark IS NULL AND NOT has_job THEN 7
+            WHEN watermark IS NULL THEN 3 ELSE 4 END AS state
     FROM row)
 ";
 
@@ -218,8 +258,9 @@ const MATCHES: &str = "
 impl Reader {
     /// A part of the list of sources.
     pub fn source_list(&self, query: &SourceListQuery) -> Result<Listed, StoreError> {
+        let running = self.running_harvests()?;
         let mut listed = self.read("reading the list of sources", |connection| {
-            list(connection, query)
+            list(connection, query, &running)
         })?;
         for row in &mut listed.rows {
             for job in [&mut row.harvest, &mut row.reconcile] {
@@ -229,6 +270,32 @@ impl Reader {
             }
         }
         Ok(listed)
+    }
+
+    /// The states of sources by name: of all in the store and in `configured`, or only of those in `only`.
+    pub fn source_states(
+        &self,
+        configured: &[&str],
+        only: Option<&[&str]>,
+    ) -> Result<BTreeMap<String, SourceState>, StoreError> {
+        let running = self.running_harvests()?;
+        let sources = SOURCES.replace("{present}", PRESENT);
+        self.read("reading the states of sources", |connection| {
+            connection
+                .prepare_cached(&format!("{sources} SELECT name, state FROM listed"))?
+                .query_map(
+                    named_params! {
+                        ":configured": json_array(configured),
+                        ":only": only.map(json_array),
+                        ":running": json_array(&running),
+                        ":problems": kinds(&WarningKind::PROBLEMS),
+                        ":holds": kinds(&WarningKind::HOLDS),
+                        ":today": 0,
+                    },
+                    |row| Ok((row.get(0)?, state(row, 1)?)),
+                )?
+                .collect()
+        })
     }
 
     /// The newest records of a source, the newest first, at most `limit`. Only the newest changes of the whole
@@ -301,8 +368,22 @@ impl Reader {
     }
 }
 
-fn list(connection: &Connection, query: &SourceListQuery) -> rusqlite::Result<Listed> {
-    let problems = serde_json::Value::from(WarningKind::PROBLEMS.map(WarningKind::word).to_vec());
+/// Texts as a JSON array.
+fn json_array(texts: &[impl AsRef<str>]) -> String {
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    serde_json::Value::from(texts).to_string()
+}
+
+fn kinds(kinds: &[WarningKind]) -> String {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+    json_array(&words)
+}
+
+fn list(
+    connection: &Connection,
+    query: &SourceListQuery,
+    running: &[String],
+) -> rusqlite::Result<Listed> {
     let rank = |state: &SourceState| SourceState::ALL.iter().position(|other| other == state);
     let states: Vec<usize> = query.states.iter().filter_map(rank).collect();
     let sources = SOURCES.replace("{present}", PRESENT);
@@ -318,7 +399,10 @@ fn list(connection: &Connection, query: &SourceListQuery) -> rusqlite::Result<Li
     ))?;
     let mut rows = statement.query(named_params! {
         ":configured": query.configured,
-        ":problems": problems.to_string(),
+        ":only": None::<String>,
+        ":running": json_array(running),
+        ":problems": kinds(&WarningKind::PROBLEMS),
+        ":holds": kinds(&WarningKind::HOLDS),
         ":today": day_of(query.now_ms),
         ":text": query.text.to_lowercase(),
         ":states": serde_json::Value::from(states).to_string(),
@@ -478,8 +562,14 @@ mod tests {
         ];
         assert_eq!(names(&all), urgent);
         assert_eq!(all.matching, 8);
-        let counts = [1, 2, 1, 2, 1, 1];
-        let expected: StateCounts = SourceState::ALL.into_iter().zip(counts).collect();
+        let expected: StateCounts = vec![
+            (SourceState::Failed, 1),
+            (SourceState::Incomplete, 2),
+            (SourceState::New, 1),
+            (SourceState::Complete, 2),
+            (SourceState::Paused, 1),
+            (SourceState::NotConfigured, 1),
+        ];
         assert_eq!(all.counts, expected);
         let row = |name: &str| all.rows.iter().find(|row| row.name == name).unwrap();
         let alpha = row("alpha");
@@ -530,7 +620,7 @@ mod tests {
             (
                 "states",
                 SourceListQuery {
-                    states: vec![SourceState::Failing, SourceState::Paused],
+                    states: vec![SourceState::Failed, SourceState::Paused],
                     ..query.clone()
                 },
                 vec!["never", "still"],
@@ -638,7 +728,7 @@ mod tests {
         let listed = reader.source_list(&query).unwrap();
         let took = begun.elapsed();
         assert_eq!(listed.rows.len(), 50);
-        assert_eq!(listed.counts, [(SourceState::Good, 6_000)]);
+        assert_eq!(listed.counts, [(SourceState::Complete, 6_000)]);
         // A statement for each source, or a scan for each, would take seconds.
         assert!(took < std::time::Duration::from_secs(1), "{took:?}");
     }

@@ -297,6 +297,9 @@ words! {
 }
 
 impl WarningKind {
+    /// The kinds after which nothing goes on until a person confirms it.
+    pub const HOLDS: [Self; 2] = [Self::HeldGrowth, Self::HeldDeletions];
+
     /// The kinds after which a person should do something. The others are properties of a repository that
     /// the program lives with.
     pub const PROBLEMS: [Self; 12] = [

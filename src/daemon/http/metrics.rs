@@ -15,7 +15,7 @@ use crate::daemon::overview::{
     self, ExportView, JobView, OutputView, Overview, SourceView, Totals,
 };
 use crate::daemon::usage::Usage;
-use crate::store::{Health, JobState};
+use crate::store::{Health, JobState, SourceState};
 
 /// Get the metrics, in the text format of Prometheus
 #[utoipa::path(
@@ -366,6 +366,15 @@ fn source_totals(text: &mut Exposition, totals: &Totals) {
     );
     for state in JobState::ALL {
         let these = harvests().filter(|job| job.state == state);
+        states.sample(&[("state", state.word())], count(these.count() as u64));
+    }
+    let mut states = text.family(
+        "harvestd_sources_in_state",
+        Gauge,
+        "Sources of configuration and store by their state, as the page and `harvestd sources` show it.",
+    );
+    for state in SourceState::ALL {
+        let these = totals.states.values().filter(|other| **other == state);
         states.sample(&[("state", state.word())], count(these.count() as u64));
     }
     let stored = &totals.stored;

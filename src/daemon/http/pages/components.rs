@@ -39,26 +39,20 @@ pub(super) fn badge(tone: Tone, word: &str) -> Markup {
 
 /// The state of a source as a badge.
 pub(super) fn state_badge(state: SourceState) -> Markup {
-    badge(Tone::of(state), state_word(state))
+    badge(Tone::of(state), &state_word(state))
 }
 
-/// The word for a state of sources, for people.
-pub(super) fn state_word(state: SourceState) -> &'static str {
-    match state {
-        SourceState::Failing => "Failing",
-        SourceState::Incomplete => "Incomplete",
-        SourceState::New => "New",
-        SourceState::Good => "Up to date",
-        SourceState::Paused => "Paused",
-        SourceState::Removed => "Removed",
-    }
+/// The word for a state of sources, with a capital.
+pub(super) fn state_word(state: SourceState) -> String {
+    let (first, rest) = state.text().split_at(1);
+    first.to_uppercase() + rest
 }
 
 /// The state of the job of an output or export as a badge.
 pub(super) fn job_badge(view: &JobView, is_behind: bool) -> Markup {
     let job = &view.job;
     let (tone, word) = match (job.state, job.outcome) {
-        (_, Some(JobOutcome::Failed)) => (Tone::Bad, "Failing"),
+        (_, Some(JobOutcome::Failed)) => (Tone::Bad, "Failed"),
         (JobState::Running, _) => (Tone::Info, "Running"),
         (JobState::Paused, _) => (Tone::Idle, "Paused"),
         (_, None) => (Tone::Info, "New"),

@@ -22,10 +22,7 @@ use super::{chart, learnt, strip, words};
 use crate::daemon::http::{Context, Ctx, Failure, lookup};
 use crate::daemon::overview::{DAYS, SourceView};
 use crate::daemon::scheduler::Command;
-use crate::store::{
-    JobKey, JobKind, JobOutcome, JobState, NewRecord, Pass, PassState, RunDay, SourceState,
-    WarningKind,
-};
+use crate::store::{JobKey, JobKind, JobState, NewRecord, Pass, PassState, RunDay, WarningKind};
 
 /// Rows of a table; the API gives more.
 const ROWS: usize = 15;
@@ -147,30 +144,6 @@ pub(in crate::daemon::http) async fn send_source_form(
     send_form::<SourceAction>(&context, &headers, &name, &body).await
 }
 
-/// The state of a source, by the rules of the list of sources.
-fn state(source: &SourceView) -> SourceState {
-    let has_failed = [&source.pass, &source.reconcile]
-        .iter()
-        .any(|view| view.job.outcome == Some(JobOutcome::Failed));
-    let has_problem = source
-        .warnings
-        .iter()
-        .any(|warning| WarningKind::PROBLEMS.contains(&warning.kind));
-    if !source.configured {
-        SourceState::Removed
-    } else if source.pass.job.paused_at.is_some() {
-        SourceState::Paused
-    } else if has_failed {
-        SourceState::Failing
-    } else if has_problem || !source.gaps.is_empty() {
-        SourceState::Incomplete
-    } else if source.watermark.is_none() {
-        SourceState::New
-    } else {
-        SourceState::Good
-    }
-}
-
 /// The most important numbers.
 fn facts(source: &SourceView, times: Times) -> Markup {
     let cannot_convert = source
@@ -269,7 +242,7 @@ fn pass_badge(pass: &Pass, source: &SourceView) -> Markup {
 
 fn page(details: &SourceDetails, visitor: &Visitor, result: Option<&CommandResult>) -> Markup {
     let (source, times) = (&details.source, visitor.times);
-    let state = state(source);
+    let state = source.state;
     let content = html! {
         p class="hint" { a href="/" { "Sources" } }
         h1 { (source.name) " " (state_badge(state)) }

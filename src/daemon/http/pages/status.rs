@@ -47,42 +47,51 @@ const REFRESH: std::ops::RangeInclusive<u64> = 10..=86_400;
 /// The longest text to filter by, in bytes. Names and addresses are shorter.
 const MAX_TEXT_BYTES: usize = 2_000;
 
-/// Which sources to list.
+/// Which sources to list. The older words stay, for addresses that people keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::daemon::http) enum StateFilter {
-    /// Those that are failing or incomplete.
+    /// Those that failed, are held or are incomplete.
     Problems,
-    Failing,
+    #[serde(alias = "failing")]
+    Failed,
+    Held,
     Incomplete,
     New,
-    Good,
+    #[serde(alias = "good")]
+    Complete,
     Paused,
-    Removed,
+    #[serde(alias = "removed")]
+    NotConfigured,
+    Forgotten,
 }
 
 impl StateFilter {
-    fn states(self) -> Vec<SourceState> {
-        match self {
-            Self::Problems => vec![SourceState::Failing, SourceState::Incomplete],
-            Self::Failing => vec![SourceState::Failing],
-            Self::Incomplete => vec![SourceState::Incomplete],
-            Self::New => vec![SourceState::New],
-            Self::Good => vec![SourceState::Good],
-            Self::Paused => vec![SourceState::Paused],
-            Self::Removed => vec![SourceState::Removed],
+    fn of(state: SourceState) -> Self {
+        match state {
+            SourceState::Failed => Self::Failed,
+            SourceState::Held => Self::Held,
+            SourceState::Incomplete => Self::Incomplete,
+            SourceState::New => Self::New,
+            SourceState::Complete => Self::Complete,
+            SourceState::Paused => Self::Paused,
+            SourceState::NotConfigured => Self::NotConfigured,
+            SourceState::Forgotten => Self::Forgotten,
         }
     }
 
+    fn states(self) -> Vec<SourceState> {
+        let is_meant = |state: &SourceState| match self {
+            Self::Problems => state.is_problem(),
+            one => one == Self::of(*state),
+        };
+        SourceState::ALL.into_iter().filter(is_meant).collect()
+    }
+
     fn word(self) -> &'static str {
-        match self {
-            Self::Problems => "problems",
-            Self::Failing => SourceState::Failing.word(),
-            Self::Incomplete => SourceState::Incomplete.word(),
-            Self::New => SourceState::New.word(),
-            Self::Good => SourceState::Good.word(),
-            Self::Paused => SourceState::Paused.word(),
-            Self::Removed => SourceState::Removed.word(),
+        match self.states()[..] {
+            [state] => state.word(),
+            _ => "problems",
         }
     }
 }
@@ -513,14 +522,6 @@ fn sources(front: &Front, query: &StatusQuery, times: Times) -> Markup {
 fn chips(front: &Front, query: &StatusQuery, all: u64) -> Markup {
     let sort = query.sort.unwrap_or_default();
     let current = |state: Option<StateFilter>| (query.state == state).then_some("true");
-    let filters = [
-        (SourceState::Failing, StateFilter::Failing),
-        (SourceState::Incomplete, StateFilter::Incomplete),
-        (SourceState::New, StateFilter::New),
-        (SourceState::Good, StateFilter::Good),
-        (SourceState::Paused, StateFilter::Paused),
-        (SourceState::Removed, StateFilter::Removed),
-    ];
     html! {
         ul class="chips" {
             li {
@@ -529,11 +530,10 @@ fn chips(front: &Front, query: &StatusQuery, all: u64) -> Markup {
                 }
             }
             @for (state, count) in &front.listed.counts {
-                @if let Some((_, filter)) = filters.iter().find(|(of, _)| of == state) {
-                    li {
-                        a href=(query.address(Some(*filter), sort, 1)) aria-current=[current(Some(*filter))] {
-                            (state_word(*state)) " " (words::number(*count))
-                        }
+                @let filter = Some(StateFilter::of(*state));
+                li {
+                    a href=(query.address(filter, sort, 1)) aria-current=[current(filter)] {
+                        (state_word(*state)) " " (words::number(*count))
                     }
                 }
             }

@@ -6,7 +6,7 @@ use super::words;
 use crate::daemon::overview::{ExportView, OutputView};
 use crate::daemon::status::Reload;
 use crate::http::excerpt;
-use crate::store::{Job, JobOutcome, SourceRow, SourceState, StateCounts};
+use crate::store::{Job, JobOutcome, SourceRow, SourceState, StateCounts, WarningKind};
 
 /// The longest reason of a problem, in characters.
 const REASON_CHARS: usize = 160;
@@ -36,11 +36,11 @@ impl Tone {
     /// The tone of a source in this state.
     pub(super) fn of(state: SourceState) -> Self {
         match state {
-            SourceState::Failing => Self::Bad,
-            SourceState::Incomplete => Self::Warn,
+            SourceState::Failed => Self::Bad,
+            SourceState::Held | SourceState::Incomplete => Self::Warn,
             SourceState::New => Self::Info,
-            SourceState::Good => Self::Good,
-            SourceState::Paused | SourceState::Removed => Self::Idle,
+            SourceState::Complete => Self::Good,
+            SourceState::Paused | SourceState::NotConfigured | SourceState::Forgotten => Self::Idle,
         }
     }
 }
@@ -97,15 +97,18 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Verdict {
             .find(|(state, _)| *state == wanted)
             .map_or(0, |(_, count)| *count)
     };
-    let wrong = count(SourceState::Failing) + count(SourceState::Incomplete);
+    let wrong = { SourceState::ALL.into_iter() }
+        .filter(|state| state.is_problem())
+        .map(count)
+        .sum::<u64>();
     let all = problems.len() as u64 + wrong;
     problems.extend(facts.sources.iter().filter_map(of_source));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.tone));
-    let (good, new) = (count(SourceState::Good), count(SourceState::New));
+    let (good, new) = (count(SourceState::Complete), count(SourceState::New));
     let mut notes = Vec::new();
     for (state, word) in [
         (SourceState::Paused, "paused"),
-        (SourceState::Removed, "removed from the configuration"),
+        (SourceState::NotConfigured, "not configured any more"),
     ] {
         match count(state) {
             0 => {}
@@ -194,7 +197,7 @@ fn of_source(row: &SourceRow) -> Option<Problem> {
 /// Why a source has a problem, and since when; `None` if it has none.
 pub(super) fn reason(row: &SourceRow) -> Option<(String, Option<i64>)> {
     match row.state {
-        SourceState::Failing => {
+        SourceState::Failed => {
             let jobs = [&row.harvest, &row.reconcile];
             let job = jobs.into_iter().find(|job| has_failed(job))?;
             Some((failure(job), job.failing_since.or(job.ended_at)))
@@ -208,10 +211,18 @@ pub(super) fn reason(row: &SourceRow) -> Option<(String, Option<i64>)> {
             };
             Some((text, None))
         }
-        SourceState::Incomplete => {
-            let (_, message, since) = row.warnings.first()?;
+        SourceState::Held => {
+            let held = |kind| WarningKind::HOLDS.contains(kind);
+            let (_, message, since) = row.warnings.iter().find(|(kind, ..)| held(kind))?;
             Some((short(message), Some(*since)))
         }
+        SourceState::Incomplete => match row.warnings.first() {
+            Some((_, message, since)) => Some((short(message), Some(*since))),
+            None => {
+                let text = "the last run was interrupted; the next one continues";
+                Some((text.to_owned(), row.harvest.ended_at))
+            }
+        },
         _ => None,
     }
 }
@@ -342,12 +353,12 @@ mod tests {
 
     #[test]
     fn the_headline_says_whether_something_is_wrong() {
-        use SourceState::{Failing, Good, Incomplete, New, Paused, Removed};
+        use SourceState::{Complete, Failed, Incomplete, New, NotConfigured, Paused};
         let cases: [Case<'_>; 9] = [
             (&[], "No sources yet", "", Tone::Info),
-            (&[(Good, 1)], "The source is up to date", "", Tone::Good),
+            (&[(Complete, 1)], "The source is up to date", "", Tone::Good),
             (
-                &[(Good, 12)],
+                &[(Complete, 12)],
                 "All 12 sources are up to date",
                 "",
                 Tone::Good,
@@ -359,31 +370,31 @@ mod tests {
                 Tone::Info,
             ),
             (
-                &[(New, 1), (Good, 2)],
+                &[(New, 1), (Complete, 2)],
                 "2 sources are up to date",
                 "1 source has no complete list yet",
                 Tone::Good,
             ),
             (
-                &[(Good, 3), (Paused, 1)],
+                &[(Complete, 3), (Paused, 1)],
                 "All 3 sources are up to date",
                 "1 paused",
                 Tone::Good,
             ),
             (
-                &[(Removed, 2)],
+                &[(NotConfigured, 2)],
                 "No source is active",
-                "2 removed from the configuration",
+                "2 not configured any more",
                 Tone::Info,
             ),
             (
-                &[(Incomplete, 1), (Good, 1)],
+                &[(Incomplete, 1), (Complete, 1)],
                 "1 problem",
                 "1 source is up to date",
                 Tone::Warn,
             ),
             (
-                &[(Failing, 2), (New, 1), (Good, 297)],
+                &[(Failed, 2), (New, 1), (Complete, 297)],
                 "2 problems",
                 "297 sources are up to date; 1 source has no complete list yet",
                 Tone::Warn,
@@ -414,7 +425,7 @@ mod tests {
         };
         let down = SourceRow {
             harvest: failed(JobKind::Harvest, "old", "HTTP 500", 7),
-            ..row("old", SourceState::Failing)
+            ..row("old", SourceState::Failed)
         };
         let outputs = [output(
             failed(JobKind::Push, "vufind", "connection refused", 8),
@@ -422,9 +433,9 @@ mod tests {
             3,
         )];
         let counts = [
-            (SourceState::Failing, 1),
+            (SourceState::Failed, 1),
             (SourceState::Incomplete, 4),
-            (SourceState::Good, 9),
+            (SourceState::Complete, 9),
         ];
         let verdict = judge(&counts, &[down, warned, gapped], &outputs);
         let said: Vec<(&str, &str, Option<i64>)> = verdict
@@ -450,7 +461,7 @@ mod tests {
             0,
             3,
         )];
-        let verdict = judge(&[(SourceState::Good, 1)], &[], &rejecting);
+        let verdict = judge(&[(SourceState::Complete, 1)], &[], &rejecting);
         assert_eq!(verdict.problems[0].text, "3 documents were rejected");
         assert_eq!(verdict.tone, Tone::Warn);
     }

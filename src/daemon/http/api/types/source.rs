@@ -19,10 +19,34 @@ pub(in crate::daemon::http) struct Sources {
     pub(super) next: Option<String>,
 }
 
+/// The state of a source.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::daemon::http) enum SourceState {
+    /// Its last harvest or reconcile failed.
+    Failed,
+    /// It waits for a person to confirm something.
+    Held,
+    /// It has gaps, a warning that is a problem, or an interrupted run that nothing continues by itself.
+    Incomplete,
+    /// No list of it was ever complete.
+    New,
+    /// None of the others.
+    Complete,
+    /// A person paused it.
+    Paused,
+    /// The store has it, and the configuration does not.
+    NotConfigured,
+    /// It was forgotten: only tombstones are left.
+    Forgotten,
+}
+
 /// One source: a repository, a metadata format, and maybe sets.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::daemon::http) struct Source {
     name: String,
+    /// In one word, how it is. Whether a pass goes on is in `pass`.
+    state: SourceState,
     /// Whether the configuration has it. Records of a removed source stay in the store.
     configured: bool,
     /// Passes over it.
@@ -164,6 +188,7 @@ impl From<SourceView> for Source {
     fn from(view: SourceView) -> Self {
         Self {
             name: view.name,
+            state: view.state.into(),
             configured: view.configured,
             pass: view.pass.into(),
             reconcile: view.reconcile.into(),
@@ -183,6 +208,21 @@ impl From<SourceView> for Source {
             warnings: list(view.warnings),
             quarantined: view.quarantined,
             quarantine: list(view.quarantine),
+        }
+    }
+}
+
+impl From<store::SourceState> for SourceState {
+    fn from(state: store::SourceState) -> Self {
+        match state {
+            store::SourceState::Failed => Self::Failed,
+            store::SourceState::Held => Self::Held,
+            store::SourceState::Incomplete => Self::Incomplete,
+            store::SourceState::New => Self::New,
+            store::SourceState::Complete => Self::Complete,
+            store::SourceState::Paused => Self::Paused,
+            store::SourceState::NotConfigured => Self::NotConfigured,
+            store::SourceState::Forgotten => Self::Forgotten,
         }
     }
 }
