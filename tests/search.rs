@@ -9,8 +9,8 @@ use harvestd::harvest::proven;
 use harvestd::oai::Record;
 use harvestd::oai::response::Header;
 use harvestd::store::{
-    FoundBy, NewWindow, PageStep, PassKind, PassPacker, PassWriter, Query, Reader, SearchIndex,
-    SourceDefinition, Span, Step, Store, StoredRecord,
+    FoundBy, MatchCounts, NewWindow, PageStep, PassKind, PassPacker, PassWriter, Query, Reader,
+    SearchIndex, SourceDefinition, Span, Step, Store, StoredRecord,
 };
 
 const NOW: i64 = 1_780_272_000_000;
@@ -37,9 +37,13 @@ impl World {
 
     /// Stores a page of DOAJ's articles.
     fn put(&self, records: Vec<Record>) {
+        self.put_into("a", records);
+    }
+
+    fn put_into(&self, name: &str, records: Vec<Record>) {
         let definition = SourceDefinition {
-            name: "a".to_owned(),
-            base_url: "http://a.example/oai".to_owned(),
+            name: name.to_owned(),
+            base_url: format!("http://{name}.example/oai"),
             metadata_prefix: "oai_doaj".to_owned(),
             sets: Vec::new(),
             floor: None,
@@ -113,6 +117,70 @@ fn header(identifier: &str, deleted: bool) -> Header {
 fn article(identifier: &str, title: &str, doi: &str) -> Record {
     let metadata = format!("<doajArticle><title>{title}</title><doi>{doi}</doi></doajArticle>");
     live(identifier, metadata)
+}
+
+#[test]
+fn all_that_match_are_counted_and_can_be_chosen_by_source() {
+    let world = World::new();
+    let heat = |number: u32| {
+        let doi = format!("10.1000/heat.{number}");
+        article(
+            &format!("oai:x:{number}"),
+            &format!("Heat of the kind {number}"),
+            &doi,
+        )
+    };
+    world.put_into("early", (0..7).map(heat).collect());
+    world.put_into("late", (100..330).map(heat).collect());
+    world.put_into(
+        "other",
+        vec![article("oai:x:999", "Light", "10.1000/light")],
+    );
+    world.follow();
+    let search = |text: &str, source: Option<&str>, deleted| {
+        let query = Query {
+            text: text.to_owned(),
+            most: 20,
+            source: source.map(str::to_owned),
+            deleted,
+            counts: true,
+            ..Query::default()
+        };
+        let show = |_, record: StoredRecord| record.source;
+        world.reader.search(&query, true, show).unwrap()
+    };
+    let counts = |early, late| {
+        let group = |name: &str, count| ((name.to_owned(), false), count);
+        MatchCounts {
+            groups: [group("early", early), group("late", late)].into(),
+            more: false,
+        }
+    };
+    for (source, deleted, sources, more) in [
+        (None, None, vec!["late"; 20], true),
+        (Some("late"), Some(false), vec!["late"; 20], true),
+        // All of these are older than the newest 20.
+        (Some("early"), None, vec!["early"; 7], false),
+        (Some("early"), Some(true), vec![], false),
+        (Some("other"), None, vec![], false),
+    ] {
+        let found = search("heat kind", source, deleted);
+        assert_eq!(found.records, sources, "{source:?}");
+        assert_eq!(found.more, more, "{source:?}");
+        assert_eq!(found.counts, Some(counts(7, 230)), "{source:?}");
+    }
+    let one = search("oai:x:3", None, None);
+    assert_eq!(one.records, ["early"]);
+    assert_eq!(one.counts.unwrap().groups.len(), 1);
+    // Who does not ask for counts gets none, and the filter all the same.
+    let query = Query {
+        text: "heat".to_owned(),
+        most: 20,
+        source: Some("early".to_owned()),
+        ..Query::default()
+    };
+    let found = world.reader.search(&query, true, |_, _| ()).unwrap();
+    assert_eq!((found.records.len(), found.counts), (7, None));
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub use quarantine::QuarantinedItem;
 pub use records::{Deletion, OtherRecord, RecordState, RepairedRecord, StoredRecord};
 pub use report::PeriodTotals;
 pub use restore::{RestoredRecord, RestoredSource, Restoring};
-pub use search::{FollowResult, Found, FoundBy, IndexState, Query, SearchIndex};
+pub use search::{FollowResult, Found, FoundBy, IndexState, MatchCounts, Query, SearchIndex};
 pub use selection::set_of_source;
 pub use serving::{Served, ServedRecord, ServedSource, ServingClock, ServingState};
 pub use set_map::{SetMap, with_ancestors};

@@ -9,7 +9,7 @@
 //! large sorted segments, so hashes cause no random writes.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -82,6 +82,30 @@ pub struct Query {
     pub identifiers: Vec<String>,
     /// The largest number of records.
     pub most: usize,
+    /// Only records of this source.
+    pub source: Option<String>,
+    /// Only records that are deleted, or only those that are not.
+    pub deleted: Option<bool>,
+    /// Whether to count what matches by source and state, whatever the filters above.
+    pub counts: bool,
+}
+
+/// How many records match a search. Those that have changed since the index read them are counted too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MatchCounts {
+    /// The numbers of records by source and by whether they are deleted.
+    pub groups: BTreeMap<(String, bool), u64>,
+    /// Whether more match than were counted, which are the newest.
+    pub more: bool,
+}
+
+impl MatchCounts {
+    /// So many matches are counted at most, since each has to be looked up.
+    pub const MOST: usize = 10_000;
+
+    fn add(&mut self, source: &str, deleted: bool) {
+        *self.groups.entry((source.to_owned(), deleted)).or_default() += 1;
+    }
 }
 
 /// The way in which a record was found.
@@ -105,6 +129,8 @@ pub struct Found<T> {
     pub records: Vec<T>,
     /// Whether there are more.
     pub more: bool,
+    /// How many records match, if that was asked for.
+    pub counts: Option<MatchCounts>,
     /// The state of the index; `None` if there is none and only whole identifiers were searched.
     pub index: Option<IndexState>,
 }
@@ -300,7 +326,7 @@ impl Reader {
         use_index: bool,
         show: impl Fn(FoundBy, StoredRecord) -> T,
     ) -> Result<Found<T>, StoreError> {
-        let mut collected = Collected::new(query.most, show);
+        let mut collected = Collected::new(query, show);
         let text = query.text.trim();
         for identifier in [text]
             .into_iter()
@@ -319,14 +345,16 @@ impl Reader {
             return Ok(collected.found(Some(state)));
         }
         if let Some(wanted) = doi::normalise(text) {
-            for number in self.matches(&index, &hash(Kind::Doi, &wanted), query.most)? {
+            let words = hash(Kind::Doi, &wanted);
+            for number in self.matches(&index, &words, query, &mut collected)? {
                 let same = |record: &StoredRecord| doi_of(record).as_deref() == Some(&*wanted);
                 collected.add(self, FoundBy::Doi, number, same)?;
             }
             return Ok(collected.found(Some(state)));
         }
         if let Some(part) = last_part(text).filter(|_| !text.contains(char::is_whitespace)) {
-            for number in self.matches(&index, &hash(Kind::LastPart, &part), query.most)? {
+            let words = hash(Kind::LastPart, &part);
+            for number in self.matches(&index, &words, query, &mut collected)? {
                 let same =
                     |record: &StoredRecord| last_part(&record.identifier).as_ref() == Some(&part);
                 collected.add(self, FoundBy::LastPart, number, same)?;
@@ -351,7 +379,7 @@ impl Reader {
                 break;
             }
             let last = words.last().copied().filter(|_| wanted.ends_with('*'));
-            for number in self.matches(&index, &wanted, query.most)? {
+            for number in self.matches(&index, &wanted, query, &mut collected)? {
                 let fits = |record: &StoredRecord| has_words(record, &words, last);
                 collected.add(self, FoundBy::Title, number, fits)?;
             }
@@ -391,8 +419,51 @@ impl Reader {
         })
     }
 
+    /// The numbers of the records whose words match and that fit the filters, the newest first, at most one more than
+    /// are wanted. If the query asks for it, all that match are counted.
+    fn matches<T, S>(
+        &self,
+        index: &Connection,
+        words: &str,
+        query: &Query,
+        collected: &mut Collected<'_, T, S>,
+    ) -> Result<Vec<i64>, StoreError> {
+        let is_filtered = query.source.is_some() || query.deleted.is_some();
+        if !query.counts && !is_filtered {
+            return self.newest_matches(index, words, query.most);
+        }
+        let mut numbers = self.newest_matches(index, words, MatchCounts::MOST)?;
+        collected.counts.more |= numbers.len() > MatchCounts::MOST;
+        numbers.truncate(MatchCounts::MOST);
+        let places = self.read("looking up what matches", |connection| {
+            // In the order of the numbers, since they are the outer loop.
+            connection
+                .prepare_cached(
+                    "SELECT record.id, source.name, record.deleted <> 0 FROM json_each(?1) AS wanted
+                     CROSS JOIN record ON record.id = wanted.value
+                     CROSS JOIN source ON source.id = record.source_id",
+                )?
+                .query_map([serde_json::Value::from(numbers).to_string()], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?
+                .collect::<rusqlite::Result<Vec<(i64, String, bool)>>>()
+        })?;
+        let mut fitting = Vec::new();
+        for (number, source, deleted) in places {
+            if collected.counted.insert(number) {
+                collected.counts.add(&source, deleted);
+            }
+            let fits = query.source.as_ref().is_none_or(|wanted| *wanted == source)
+                && query.deleted.is_none_or(|wanted| wanted == deleted);
+            if fits && fitting.len() <= query.most {
+                fitting.push(number);
+            }
+        }
+        Ok(fitting)
+    }
+
     /// The numbers of the records whose words match, the newest first, at most one more than `limit`.
-    fn matches(
+    fn newest_matches(
         &self,
         index: &Connection,
         words: &str,
@@ -432,22 +503,26 @@ impl Reader {
 }
 
 /// Records found so far, each once.
-struct Collected<T, S> {
-    most: usize,
+struct Collected<'a, T, S> {
+    query: &'a Query,
     show: S,
     numbers: BTreeSet<i64>,
     records: Vec<T>,
     more: bool,
+    counts: MatchCounts,
+    counted: BTreeSet<i64>,
 }
 
-impl<T, S: Fn(FoundBy, StoredRecord) -> T> Collected<T, S> {
-    fn new(most: usize, show: S) -> Self {
+impl<'a, T, S: Fn(FoundBy, StoredRecord) -> T> Collected<'a, T, S> {
+    fn new(query: &'a Query, show: S) -> Self {
         Self {
-            most,
+            query,
             show,
             numbers: BTreeSet::new(),
             records: Vec::new(),
             more: false,
+            counts: MatchCounts::default(),
+            counted: BTreeSet::new(),
         }
     }
 
@@ -465,15 +540,29 @@ impl<T, S: Fn(FoundBy, StoredRecord) -> T> Collected<T, S> {
         if !self.numbers.insert(number) {
             return Ok(());
         }
-        if self.records.len() >= self.most {
+        if self.records.len() >= self.query.most {
             self.more = true;
             return Ok(());
         }
-        let record = reader.record_of(number)?;
-        let shown = record
-            .filter(fits)
-            .map(|record| (self.show)(found_by, record));
-        self.records.extend(shown);
+        let Some(record) = reader.record_of(number)?.filter(fits) else {
+            return Ok(());
+        };
+        let deleted = record.deletion.is_some();
+        if self.counted.insert(number) {
+            self.counts.add(&record.source, deleted);
+        }
+        let Query {
+            source,
+            deleted: state,
+            ..
+        } = self.query;
+        let is_wanted = source
+            .as_ref()
+            .is_none_or(|wanted| *wanted == record.source)
+            && state.is_none_or(|wanted| wanted == deleted);
+        if is_wanted {
+            self.records.push((self.show)(found_by, record));
+        }
         Ok(())
     }
 
@@ -481,6 +570,7 @@ impl<T, S: Fn(FoundBy, StoredRecord) -> T> Collected<T, S> {
         Found {
             records: self.records,
             more: self.more,
+            counts: self.query.counts.then_some(self.counts),
             index,
         }
     }

@@ -13,7 +13,7 @@ use crate::daemon::http::{Context, Ctx, Failure};
 use crate::daemon::overview::SearchView;
 use crate::output::vufind::DocumentOptions;
 use crate::record::crosswalk;
-use crate::store::{self, Deletion, Query, StoredRecord};
+use crate::store::{self, Deletion, MatchCounts, Query, StoredRecord};
 
 /// Records in a response without and with `limit`.
 const DEFAULT_LIMIT: u64 = 50;
@@ -101,7 +101,7 @@ pub(in crate::daemon::http) async fn search(
         Some(Number(0)) => return Err(Failure::bad_request("limit must be at least 1")),
         Some(Number(limit)) => limit.min(MAX_LIMIT),
     };
-    let found = find(&context, &query.q, limit).await?;
+    let found = find(&context, query.q, limit, Query::default()).await?;
     Ok(Json(SearchResults {
         query: found.query,
         records: found.records,
@@ -115,18 +115,29 @@ pub(in crate::daemon::http) struct Found {
     pub(in crate::daemon::http) query: String,
     pub(in crate::daemon::http) records: Vec<Hit>,
     pub(in crate::daemon::http) more: bool,
+    /// For the page alone.
+    pub(in crate::daemon::http) counts: MatchCounts,
     pub(in crate::daemon::http) search: SearchView,
 }
 
-/// The records that match `text`, as many as an answer can have.
-pub(in crate::daemon::http) async fn find_most(
+/// The records that match `text` and are of this source and in this state, as many as an answer can have, and how many
+/// match by source and state.
+pub(in crate::daemon::http) async fn find_and_count(
     context: &Context,
     text: &str,
+    source: Option<String>,
+    deleted: Option<bool>,
 ) -> Result<Found, Failure> {
-    find(context, text, MAX_LIMIT).await
+    let query = Query {
+        source,
+        deleted,
+        counts: true,
+        ..Query::default()
+    };
+    find(context, text.to_owned(), MAX_LIMIT, query).await
 }
 
-async fn find(context: &Context, text: &str, limit: u64) -> Result<Found, Failure> {
+async fn find(context: &Context, text: String, limit: u64, query: Query) -> Result<Found, Failure> {
     if text.len() > MAX_TEXT_BYTES {
         let message = format!("q is longer than {MAX_TEXT_BYTES} bytes");
         return Err(Failure::bad_request(message));
@@ -138,6 +149,7 @@ async fn find(context: &Context, text: &str, limit: u64) -> Result<Found, Failur
         identifiers: identifiers(&config.documents, &text),
         text: text.clone(),
         most: usize::try_from(limit).unwrap_or(usize::MAX),
+        ..query
     };
     let found = context
         .read(move |reader| reader.search(&query, enabled, hit))
@@ -146,6 +158,7 @@ async fn find(context: &Context, text: &str, limit: u64) -> Result<Found, Failur
         query: text,
         records: found.records,
         more: found.more,
+        counts: found.counts.unwrap_or_default(),
         search: SearchView {
             enabled,
             index: found.index,

@@ -15,10 +15,10 @@ use super::prose::marked;
 use super::verdict::Tone;
 use super::visitor::Visitor;
 use super::words;
-use crate::daemon::http::api::search::{Found, FoundBy, Hit, find_most};
+use crate::daemon::http::api::search::{Found, FoundBy, Hit, find_and_count};
 use crate::daemon::http::{Ctx, arguments};
 use crate::daemon::overview::SearchView;
-use crate::store::IndexState;
+use crate::store::{IndexState, MatchCounts};
 
 /// Records that the page shows of those that were found.
 const ROWS: usize = 50;
@@ -35,11 +35,10 @@ pub(in crate::daemon::http) enum RecordStateFilter {
 }
 
 impl RecordStateFilter {
-    fn of(hit: &Hit) -> Self {
-        if hit.deleted {
-            Self::Deleted
-        } else {
-            Self::Live
+    fn of(deleted: bool) -> Self {
+        match deleted {
+            true => Self::Deleted,
+            false => Self::Live,
         }
     }
 
@@ -69,13 +68,17 @@ pub(in crate::daemon::http) struct SearchPageQuery {
 }
 
 impl SearchPageQuery {
-    fn fits(&self, hit: &Hit) -> bool {
-        self.source
-            .as_ref()
-            .is_none_or(|source| *source == hit.source)
-            && self
-                .state
-                .is_none_or(|state| state == RecordStateFilter::of(hit))
+    /// How many records match and are of this source and in this state.
+    fn count(&self, counts: &MatchCounts) -> u64 {
+        let groups = counts.groups.iter();
+        let fits = |source: &str, deleted: bool| {
+            self.source.as_deref().is_none_or(|wanted| wanted == source) && { self.state }
+                .is_none_or(|state| state == RecordStateFilter::of(deleted))
+        };
+        groups
+            .filter(|((source, deleted), _)| fits(source, *deleted))
+            .map(|(_, count)| *count)
+            .sum()
     }
 
     fn address(&self, source: Option<&str>, state: Option<RecordStateFilter>) -> String {
@@ -108,7 +111,8 @@ pub(in crate::daemon::http) async fn search_page(
 ) -> PageResult {
     let query: SearchPageQuery = arguments::read(&query.unwrap_or_default())?;
     let visitor = Visitor::of(&context, &headers);
-    let found = find_most(&context, &query.q).await?;
+    let deleted = query.state.map(|state| state == RecordStateFilter::Deleted);
+    let found = find_and_count(&context, &query.q, query.source.clone(), deleted).await?;
     let is_filtered = query.source.is_some() || query.state.is_some();
     if let [only] = found.records.as_slice()
         && only.found_by != FoundBy::Title
@@ -121,20 +125,29 @@ pub(in crate::daemon::http) async fn search_page(
 }
 
 fn page(found: &Found, query: &SearchPageQuery, visitor: &Visitor) -> Markup {
-    let fitting: Vec<&Hit> = found.records.iter().filter(|hit| query.fits(hit)).collect();
-    let count = words::counted(fitting.len() as u64, "record", "records");
+    let shown = found.records.len();
+    // The counts are of the index, which can lag.
+    let counted = match found.more {
+        true => query.count(&found.counts).max(shown as u64),
+        false => shown as u64,
+    };
+    let count = words::counted(counted, "record", "records");
     let content = html! {
         h1 {
             @if found.query.is_empty() { "Search" }
-            @else if fitting.is_empty() { "Nothing found" }
-            @else if found.more { "More than " (count) }
+            @else if shown == 0 { "Nothing found" }
+            @else if found.counts.more { "More than " (count) }
             @else { (count) }
         }
         (search_form(&found.query))
-        @if !found.records.is_empty() { (facets(found, query)) }
-        @for hit in fitting.iter().take(ROWS) { (result(hit, &found.query)) }
-        @if fitting.len() > ROWS { p { "These are the first " (ROWS) ". Choose a source or add words to find fewer." } }
-        @else if found.more { p { "These are the newest ones. Add words to find fewer." } }
+        @if !found.counts.groups.is_empty() { (facets(&found.counts, query)) }
+        @for hit in found.records.iter().take(ROWS) { (result(hit, &found.query)) }
+        @if shown > ROWS { p { "These are the first " (ROWS) ". Choose a source or add words to find fewer." } }
+        @if found.counts.more {
+            p class="hint" {
+                "The numbers are those of the newest " (words::number(MatchCounts::MOST as u64)) " that match."
+            }
+        }
         p class="hint" { (searchable(&found.search)) }
     };
     let title = match found.query.as_str() {
@@ -148,13 +161,13 @@ fn page(found: &Found, query: &SearchPageQuery, visitor: &Visitor) -> Markup {
     page.with(&content)
 }
 
-/// How many of the found records each source and each state has.
-fn facets(found: &Found, query: &SearchPageQuery) -> Markup {
+/// How many of the matching records each source and each state has.
+fn facets(counts: &MatchCounts, query: &SearchPageQuery) -> Markup {
     let mut sources: BTreeMap<&str, u64> = BTreeMap::new();
     let mut states: BTreeMap<RecordStateFilter, u64> = BTreeMap::new();
-    for hit in &found.records {
-        *sources.entry(&hit.source).or_default() += 1;
-        *states.entry(RecordStateFilter::of(hit)).or_default() += 1;
+    for ((source, deleted), count) in &counts.groups {
+        *sources.entry(source).or_default() += count;
+        *states.entry(RecordStateFilter::of(*deleted)).or_default() += count;
     }
     let mut sources: Vec<(&str, u64)> = sources.into_iter().collect();
     sources.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
