@@ -445,12 +445,6 @@ pub(crate) fn check_equal(
 
 /// While faults last: everything that can be read is in the store after the next run.
 pub(crate) fn check_readable(site: &mut Site, name: &str, reader: &Reader) -> Result<(), String> {
-    let sources = reader.sources().map_err(|error| error.to_string())?;
-    let source = sources.iter().find(|source| source.name == name);
-    // Faults that pass may have looked like a rule of the repository. A warning says so.
-    if source.is_some_and(|source| source.traits.ignores_dates || source.traits.rejects_until) {
-        return Ok(());
-    }
     let records = stored(reader, name)?;
     let now = Datestamp::from_unix(site.repository.now);
     let visible = site.repository.model.visible(now);

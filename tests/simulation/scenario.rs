@@ -21,7 +21,6 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use crate::model::CompleteListSize;
 use crate::oracle::{self, Memory, Ran};
 use crate::repository::{Listing, START, WorldSize};
 use crate::wire::{Cut, Site, Watch, Wire};
@@ -243,11 +242,7 @@ fn check_lasting_faults(
 ) -> Result<(), String> {
     {
         let mut site = member.site.lock().unwrap();
-        // Where a wrong size splits each short list, a run has no splits left for those that fail.
-        let sizes = site.repository.model.behaviour.complete_list_size;
-        let splits_all =
-            matches!(sizes, CompleteListSize::Wrong(_)) && member.settings.window_records < 100;
-        if splits_all || !site.has_lasting_faults() {
+        if !site.has_lasting_faults() {
             return Ok(());
         }
         site.calm();

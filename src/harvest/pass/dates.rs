@@ -1,9 +1,14 @@
 //! Repositories that ignore or reject `from` and `until`: their lists cannot be read in parts.
+//!
+//! A fault may have looked like that, so the dates are tried once more where a list without them fails.
 
 use super::{PassRun, WindowOutcome};
 use crate::harvest::commit::Times;
+use crate::harvest::request_form;
 use crate::harvest::run::Halt;
 use crate::oai::client::Transport;
+use crate::oai::response::{ErrorCode, OaiError};
+use crate::oai::{Content, Request};
 use crate::store::{NewWindow, Span, Step, WarningKind, Window};
 
 const IGNORES_DATES: &str = "the repository ignores from and until; each pass reads everything";
@@ -20,6 +25,42 @@ impl<T: Transport> PassRun<'_, '_, T> {
         self.run.repository.disprove_dates();
         self.run
             .warn(self.source, WarningKind::IgnoresDates, Some(IGNORES_DATES))
+    }
+
+    /// Tries whether dates work after all, with one request that should bring nothing: once in a pass, and only if
+    /// an earlier run took them not to.
+    pub(super) async fn reconsider_dates(&mut self, window: &Window) -> Result<(), Halt> {
+        let run = &mut *self.run;
+        let Some(clock) = run.clocks.last_answer else {
+            return Ok(());
+        };
+        if !run.repository.doubts_dates() || std::mem::replace(&mut self.dates_are_tried, true) {
+            return Ok(());
+        }
+        let mut traits = run.repository.traits.clone();
+        traits.ignores_dates = false;
+        traits.rejects_until = false;
+        // Where records are held back, nobody may ask for newer ones.
+        let at = Some(clock.plus_seconds(-traits.delayed_seconds.unwrap_or(0)));
+        let request = Request::ListRecords(request_form::first(
+            &run.settings.metadata_prefix,
+            window.set_spec.as_deref(),
+            Span {
+                from: at,
+                until: at,
+            },
+            &traits,
+        ));
+        let says_none = |error: &OaiError| error.known_code() == Some(ErrorCode::NoRecordsMatch);
+        if let Some(Content::Errors(errors)) = run.requester.content(&request, 0).await?
+            && errors.iter().all(says_none)
+        {
+            run.repository.trust_dates();
+            run.notes
+                .note("from and until work after all; lists can be read in parts");
+            run.warn(self.source, WarningKind::IgnoresDates, None)?;
+        }
+        Ok(())
     }
 
     /// Replaces all windows of a list by one without dates.

@@ -58,6 +58,8 @@ struct PassRun<'p, 'a, T> {
     identifiers_fail: bool,
     /// A request was answered since a window last failed.
     has_answered: bool,
+    /// It was tried in this pass whether dates work after all.
+    dates_are_tried: bool,
     /// The windows that were requested once more as a whole.
     asked_again: HashSet<WindowId>,
     /// The first pages of lists that were split for their size, by a hash of their items, each with the
@@ -87,6 +89,7 @@ pub(super) async fn read_pass<T: Transport>(
         answered_lists: HashSet::new(),
         identifiers_fail: false,
         has_answered: false,
+        dates_are_tried: false,
         asked_again: HashSet::new(),
         split_pages: HashMap::new(),
         splits: 0,

@@ -96,6 +96,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         } else {
             self.check_that_it_answers(&why).await?
         };
+        self.reconsider_dates(&window).await?;
         let is_dated = window.span.from.is_some() || window.span.until.is_some();
         // Smaller windows fail too often for that, and so do gaps. An interrupted pass may have no others left,
         // so its first failure counts.

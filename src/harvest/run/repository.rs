@@ -1,6 +1,6 @@
 //! What one run knows of its repository.
 
-use crate::harvest::assume;
+use crate::harvest::assume::{self, Assumption};
 use crate::harvest::reading::Rules;
 use crate::harvest::request_form;
 use crate::harvest::settings::SourceSettings;
@@ -62,6 +62,22 @@ impl<'a> Repository<'a> {
     pub(in crate::harvest) fn disprove_dates(&mut self) {
         self.traits.ignores_dates = true;
         self.dates_disproven = true;
+    }
+
+    /// Whether an earlier run has taken `from` or `until` to have no effect or to fail, and neither this run nor a person
+    /// says so.
+    pub(in crate::harvest) fn doubts_dates(&self) -> bool {
+        let is_assumed =
+            |assumption: &Assumption| matches!(assumption, Assumption::IgnoresDates(_));
+        (self.traits.ignores_dates || self.traits.rejects_until)
+            && !self.dates_disproven
+            && !self.settings.assume.iter().any(is_assumed)
+    }
+
+    /// Requests with `from` and `until` work.
+    pub(in crate::harvest) fn trust_dates(&mut self) {
+        self.traits.ignores_dates = false;
+        self.traits.rejects_until = false;
     }
 
     /// Forgets the traits that a full list shows again: the size at which lists end and, for a new
