@@ -182,7 +182,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
     }
 
     /// The first page of another span than that of `window`; `None` if there is no page of records.
-    async fn first_page_of_span(
+    pub(super) async fn first_page_of_span(
         &mut self,
         window: &Window,
         span: Span,

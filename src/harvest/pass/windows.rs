@@ -385,6 +385,20 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(WindowOutcome::Settled)
     }
 
+    /// Whether the repository serves the requested format, although it denies that for the list of `window`: a single
+    /// record may lack it, and some repositories answer so if there are no records.
+    async fn serves_format(&mut self, window: &Window) -> Result<bool, Halt> {
+        if self.answered_lists.contains(&window.set_spec) {
+            return Ok(true);
+        }
+        let is_dated = window.span.from.is_some() || window.span.until.is_some();
+        Ok(is_dated
+            && self
+                .first_page_of_span(window, Span::default())
+                .await?
+                .is_some())
+    }
+
     /// Does what follows when the repository refuses a window: the run ends, unless other windows may
     /// be answered.
     async fn refuse(&mut self, window: &Window, refusal: Refusal) -> Result<WindowOutcome, Halt> {
@@ -393,6 +407,14 @@ impl<T: Transport> PassRun<'_, '_, T> {
             return Err(Halt::CannotListIdentifiers(why));
         }
         let concerns_dates = refusal.error.known_code() != Some(ErrorCode::CannotDisseminateFormat);
+        if !concerns_dates && self.serves_format(window).await? {
+            let failure = Failure {
+                why,
+                cost: refusal.cost,
+                at_first_page: true,
+            };
+            return self.recover(window.clone(), failure).await;
+        }
         if concerns_dates && let Some(outcome) = self.recover_from_dates(window, &why).await? {
             return Ok(outcome);
         }
