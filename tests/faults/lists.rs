@@ -1046,6 +1046,36 @@ async fn a32_later_pages_forget_the_set() {
 }
 
 #[tokio::test]
+async fn a32_headers_name_the_set_in_another_way() {
+    let end = Some("<resumptionToken/>");
+    let of_everything = When::matching(|request| {
+        request.argument("set").is_none() && request.argument("resumptionToken").is_none()
+    });
+    let dated = When::matching(|request| request.argument("from").is_some());
+    let mut world = World::of(
+        six()
+            .always(dated, page_of_sets(&[(5, "A")], end))
+            .always(
+                of_everything,
+                page_of_sets(&[(1, "a"), (2, "b"), (3, "a")], Some(&token("t"))),
+            )
+            .always(
+                first_page(),
+                page_of_sets(&[(1, "a"), (3, "a")], Some(&token("u"))),
+            )
+            .always(with_token("u"), page_of_sets(&[(5, "A")], end)),
+    )
+    .await;
+    world.settings.sets = vec!["a".to_owned()];
+    let report = world.run().await;
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(world.live(), "1 3 5");
+    assert_ne!(world.source().traits.ignores_sets, Some(true));
+    assert!(!world.has_warning(WarningKind::IgnoresSets));
+    assert!(!world.has_warning(WarningKind::ForgetsSet));
+}
+
+#[tokio::test]
 async fn a33_later_pages_forget_the_dates() {
     let world = World::of(six()).await;
     world.assert_whole(&world.run().await);

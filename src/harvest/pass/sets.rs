@@ -54,9 +54,10 @@ impl<T: Transport> PassRun<'_, '_, T> {
     /// What it means that a later page of a set's list shows a record of other sets, although the first page had
     /// none, perhaps by chance.
     ///
-    /// The list of the set at the datestamp of `other`, the first such record, tells. If its first page shows
-    /// records of other sets, the repository ignores sets. If it stays the same and differs from the list of
-    /// everything, later pages forget the set.
+    /// The list of the set at the datestamp of `other`, the first such record, tells, and the list of the window. If
+    /// first pages show such records and are those of the list of everything, the repository ignores sets. If they
+    /// show them and differ from that list, the set has another name in headers. If they show none and differ,
+    /// later pages forget the set.
     pub(super) async fn meaning_of_other_sets(
         &mut self,
         window: &Window,
@@ -77,56 +78,67 @@ impl<T: Transport> PassRun<'_, '_, T> {
             from: Some(at),
             until: Some(at.plus_seconds(unit)),
         });
+        let mut shows_others = false;
         let mut meaning = OtherSets::Unclear;
         for span in at.into_iter().chain([window.span]) {
-            meaning = self.compare_with_whole(span, set).await?;
+            let Some(compared) = self.compare_with_whole(span, set).await? else {
+                continue;
+            };
+            shows_others |= compared.shows_others;
+            meaning = match (shows_others, compared.is_whole) {
+                // At one datestamp, there may be records of the set alone.
+                (true, true) if span != window.span => OtherSets::Unclear,
+                (true, true) => OtherSets::Ignored,
+                (true, false) => OtherSets::Renamed,
+                (false, true) => OtherSets::Unclear,
+                (false, false) => OtherSets::Forgotten,
+            };
             if meaning != OtherSets::Unclear {
                 break;
             }
         }
-        if meaning == OtherSets::Unclear {
-            self.note_other_sets(window, meaning)?;
-            return Ok(meaning);
-        }
-        let ignores = meaning == OtherSets::Ignored;
-        self.run.repository.traits.ignores_sets = Some(ignores);
-        self.save_traits()?;
-        if ignores {
-            self.run
-                .warn(self.source, WarningKind::IgnoresSets, Some(IGNORES_SETS))?;
+        match meaning {
+            OtherSets::Unclear => self.note_other_sets(window, meaning)?,
+            OtherSets::Renamed => {}
+            OtherSets::Ignored | OtherSets::Forgotten => {
+                let ignores = meaning == OtherSets::Ignored;
+                self.run.repository.traits.ignores_sets = Some(ignores);
+                self.save_traits()?;
+                if ignores {
+                    self.run
+                        .warn(self.source, WarningKind::IgnoresSets, Some(IGNORES_SETS))?;
+                }
+            }
         }
         Ok(meaning)
     }
 
-    /// Compares the first page of the list of a set with that of the list of everything.
-    async fn compare_with_whole(&mut self, span: Span, set: &str) -> Result<OtherSets, Halt> {
+    /// Compares the first page of the list of a set with that of the list of everything. `None` if one of them cannot
+    /// be read, or if they differ and the list of the set does not stay the same.
+    async fn compare_with_whole(
+        &mut self,
+        span: Span,
+        set: &str,
+    ) -> Result<Option<Compared>, Halt> {
         let Some(of_set) = self.first_page(span, Some(set)).await? else {
-            return Ok(OtherSets::Unclear);
+            return Ok(None);
         };
-        let shows_others = |list: &List<Record>| {
-            let mut records = list.items.iter();
-            records.any(|record| names_only_others(&record.header, set))
-        };
-        if shows_others(&of_set) {
-            return Ok(OtherSets::Ignored);
-        }
         let Some(whole) = self.first_page(span, None).await? else {
-            return Ok(OtherSets::Unclear);
+            return Ok(None);
         };
-        if is_same(&of_set, &whole) {
-            return Ok(OtherSets::Unclear);
-        }
+        let is_whole = is_same(&of_set, &whole);
         // The lists differ, or the repository changed between the two answers.
-        let Some(again) = self.first_page(span, Some(set)).await? else {
-            return Ok(OtherSets::Unclear);
-        };
-        Ok(if shows_others(&again) {
-            OtherSets::Ignored
-        } else if is_same(&of_set, &again) {
-            OtherSets::Forgotten
-        } else {
-            OtherSets::Unclear
-        })
+        if !is_whole {
+            let again = self.first_page(span, Some(set)).await?;
+            if !again.is_some_and(|again| is_same(&of_set, &again)) {
+                return Ok(None);
+            }
+        }
+        let mut records = of_set.items.iter();
+        Ok(Some(Compared {
+            shows_others: records.any(|record| names_only_others(&record.header, set)),
+            is_whole,
+        }))
     }
 
     /// The first page of a list; empty if nothing matches, twice. `None` if it cannot be read.
@@ -164,7 +176,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let set = window.set_spec.as_deref().unwrap_or_default();
         let follows = match meaning {
             OtherSets::Forgotten => "these are left out",
-            OtherSets::Ignored | OtherSets::Unclear => {
+            OtherSets::Ignored | OtherSets::Renamed | OtherSets::Unclear => {
                 "these are stored, since the repository may ignore sets"
             }
         };
@@ -209,8 +221,18 @@ pub(super) enum OtherSets {
     Ignored,
     /// Later pages forget the set.
     Forgotten,
+    /// The list is right, and headers name its set in another way.
+    Renamed,
     /// One or the other.
     Unclear,
+}
+
+/// The list of a set beside the list of everything, by their first pages.
+struct Compared {
+    /// The list of the set shows records of other sets.
+    shows_others: bool,
+    /// Both lists are the same.
+    is_whole: bool,
 }
 
 fn says_none(errors: &[OaiError]) -> bool {

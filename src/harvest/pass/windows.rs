@@ -108,6 +108,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     match self.meaning_of_other_sets(&reading.window, other).await? {
                         OtherSets::Ignored => return self.read_without_sets().await,
                         OtherSets::Forgotten => reading.leave_out_other_sets(),
+                        OtherSets::Renamed => reading.trust_list_of_set(),
                         OtherSets::Unclear => {}
                     }
                 }

@@ -183,6 +183,11 @@ impl Asked {
         self.forgets_set = true;
     }
 
+    /// From here on, the list is believed, whatever sets its records name.
+    pub(super) fn trust_list(&mut self) {
+        self.names_sets = false;
+    }
+
     /// Whether a later page has shown records of other sets.
     pub(in crate::harvest) fn forgets_set(&self) -> bool {
         self.forgets_set

@@ -226,6 +226,11 @@ impl Reading {
         self.forget_pages();
     }
 
+    /// From here on, the sets that headers name are not compared with the set of the list.
+    pub(super) fn trust_list_of_set(&mut self) {
+        self.asked.trust_list();
+    }
+
     /// Whether the list has shown records of other sets.
     pub(super) fn forgets_set(&self) -> bool {
         self.asked.forgets_set()
