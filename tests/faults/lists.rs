@@ -217,6 +217,24 @@ async fn a08_one_token_too_many() {
 }
 
 #[tokio::test]
+async fn a08_a_refused_token_behind_the_last_page() {
+    use CompleteListSize::{Absent, Exact};
+    for (text, size) in [("null", Absent), ("None", Absent), ("x", Exact)] {
+        let behind = format!(">{text}</resumptionToken>");
+        let builder = six()
+            .behaving(move |how| how.complete_list_size = size)
+            .always(
+                When::Page(3),
+                token_replaced(move |element| element.replace("/>", &behind)),
+            )
+            .always(with_token(text), Fault::bad_resumption_token());
+        let world = World::of(builder).await;
+        world.assert_whole(&world.run().await);
+        assert_eq!(world.repository.count("ListRecords"), 8, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a09_empty_pages_with_tokens() {
     let world = World::of(pages(&[
         ("", &[1, 2, 3], Some(&token("a"))),

@@ -11,6 +11,9 @@ const MAX_READINGS: u32 = 3;
 /// on its pages.
 const FEW_ITEMS: u64 = 1_000;
 
+/// How programs write that there is no token.
+const NO_VALUES: [&str; 4] = ["null", "none", "nil", "undefined"];
+
 /// The formal end of a list.
 #[derive(Clone, Copy)]
 pub(super) enum ListEnd<'a> {
@@ -107,6 +110,34 @@ impl Reading {
             Ending::Complete
         };
         page.ending = Some(ending);
+        Verdict::End(page)
+    }
+
+    /// Whether a refused token may be one too many, behind the last page: its text stands for no value, as some
+    /// programs write it, or all announced items have come.
+    pub(super) fn may_be_behind_the_end(&self, rules: &Rules) -> bool {
+        let stands_for_nothing = self.tokens.sent().is_some_and(|token| {
+            let is_it = |word: &&str| token.as_str().eq_ignore_ascii_case(word);
+            NO_VALUES.iter().any(|word| is_it(word))
+        });
+        stands_for_nothing || (self.items > 0 && self.is_as_announced(rules))
+    }
+
+    /// The end of a list at such a token. A token can be refused for other reasons, and a wrong size can be the number
+    /// of items so far, so that a short list is read again.
+    pub(super) fn end_at_refused_token(&self, mut page: PageStep, rules: &Rules) -> Verdict {
+        let again = self.items_before() == Some(self.items);
+        if again || self.is_counted() {
+            return self.end(page, ListEnd::NoRecordsMatch, rules);
+        }
+        let note = format!(
+            "a token was refused after {} items, perhaps all",
+            self.items
+        );
+        if self.number() > MAX_READINGS {
+            return Verdict::Restart(note);
+        }
+        page.ending = Some(Ending::Suspicious(note));
         Verdict::End(page)
     }
 

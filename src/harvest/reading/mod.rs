@@ -482,6 +482,9 @@ impl Reading {
         match code {
             // One token too many: an end, if all announced items have come.
             Some(ErrorCode::NoRecordsMatch) => self.end(empty, ListEnd::NoRecordsMatch, rules),
+            Some(ErrorCode::BadResumptionToken) if self.may_be_behind_the_end(rules) => {
+                self.end_at_refused_token(empty, rules)
+            }
             _ => Verdict::Restart(format!(
                 "{} ({}) in answer to a token after {} items",
                 error.code, error.message, self.items
