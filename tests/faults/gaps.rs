@@ -124,6 +124,56 @@ async fn b22_the_days_around_a_record_that_cannot_be_read_come_at_once() {
 }
 
 #[tokio::test]
+async fn b22_a_record_without_the_format_does_not_stop_its_source() {
+    let Fault::Reply(cannot) = Fault::oai_error("cannotDisseminateFormat") else {
+        unreachable!("an error is a reply");
+    };
+    let world =
+        World::of(six().always(When::Always, instead_if_listed(&[4], cannot.clone()))).await;
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert!(
+        matches!(&end, End::GapsLeft(why) if why.contains("cannotDisseminateFormat")),
+        "{end:?}"
+    );
+    assert_eq!(world.live(), "1 2 3 5 6");
+    assert!(requests <= 160, "{requests} requests");
+    world.advance(3 * DAY);
+    put(&world, 7, NOW + DAY);
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert!(matches!(end, End::GapsLeft(_)), "{end:?}");
+    assert_eq!(world.live(), "1 2 3 5 6 7");
+    assert!(requests <= 20, "{requests} requests");
+    // Where the format is gone, the source waits for a person.
+    world.repository.heal();
+    world.repository.break_with(lists(), Fault::Reply(cannot));
+    world.advance(3 * DAY);
+    let (end, requests) = requests_of_a_run(&world).await;
+    assert!(
+        matches!(&end, End::Incomplete(why) if why.contains("cannotDisseminateFormat")),
+        "{end:?}"
+    );
+    assert!(requests <= 4, "{requests} requests");
+}
+
+#[tokio::test]
+async fn b25_answers_with_records_that_are_all_cut_are_not_split_for_ever() {
+    let cut = Fault::body(|mut body| {
+        if String::from_utf8_lossy(&body).contains("<record>") {
+            body.truncate(body.len() - 12);
+        }
+        body
+    });
+    let world = World::of(Repository::of(model(60, 20)).always(When::Always, cut)).await;
+    for run in 0..3 {
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert_ne!(end, End::Complete, "run {run}");
+        assert!(requests <= 400, "run {run}: {requests} requests");
+        assert!(world.quarantine().len() < 20, "run {run}");
+        world.advance(DAY);
+    }
+}
+
+#[tokio::test]
 async fn b22_a_gap_is_left_alone_until_its_pause_is_over() {
     let world = World::of(six().always(When::Always, poison(3, false))).await;
     let (end, _) = requests_of_a_run(&world).await;
@@ -207,13 +257,17 @@ async fn b22_a_gap_at_the_beginning_is_no_lack_of_proof() {
 
 #[tokio::test]
 async fn b23_a_quiet_day_that_fails_costs_a_handful_of_requests() {
-    let answers: [(&str, Fault); 6] = [
+    let answers: [(&str, Fault); 7] = [
         ("HTTP 500", Fault::html(500)),
         ("HTTP 204", Fault::status(204, &[], "")),
         ("HTTP 404", Fault::html(404)),
         ("a document without content", Fault::xml(list(""))),
         ("an unknown code", Fault::oai_error("noRecordsFound")),
         ("a code of another fault", Fault::oai_error("badArgument")),
+        (
+            "a code of another format",
+            Fault::oai_error("cannotDisseminateFormat"),
+        ),
     ];
     for (case, answer) in answers {
         let reply = match answer {

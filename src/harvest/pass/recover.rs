@@ -241,8 +241,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
     /// Stores what was read of a window record by record.
     async fn end_recovered(&mut self, page: PageStep) -> Result<WindowOutcome, Halt> {
         let outcome = WindowOutcome::of(&page);
-        if matches!(outcome, WindowOutcome::Settled) {
-            self.run.budget.window_was_recovered();
+        let budget = &mut self.run.budget;
+        budget.read_by_name(page.records.len(), page.bad.len());
+        // Windows that bring nothing but unreadable records count as failed.
+        let is_bad = page.records.is_empty() && !page.bad.is_empty();
+        if matches!(outcome, WindowOutcome::Settled) && !is_bad {
+            budget.window_was_recovered();
         }
         self.committer.store(Step::Page(page)).await?;
         Ok(outcome)
@@ -350,7 +354,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             ending: Some(Ending::Complete),
             ..PageStep::default()
         };
-        let max_bad = headers.len() / 4 + 3;
+        let max_bad = self.run.budget.may_be_bad(headers.len());
         let mut unanswered = 0;
         for header in headers {
             if header.deleted {

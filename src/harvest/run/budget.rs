@@ -43,6 +43,10 @@ pub(in crate::harvest) struct Budget {
     restarts: HashMap<WindowId, u32>,
     /// Hashes of the identifiers that pages have shown after a window failed.
     seen: HashSet<u64>,
+    /// Records that this run has read, in lists or by name.
+    read: usize,
+    /// Records that this run has asked for by name, and that cannot be read.
+    bad: usize,
     /// A list of records was answered in this run, if only by `noRecordsMatch`.
     some_list_was_answered: bool,
 }
@@ -57,6 +61,8 @@ impl Budget {
             failures_in_a_row: 0,
             restarts: HashMap::new(),
             seen: HashSet::new(),
+            read: 0,
+            bad: 0,
             some_list_was_answered: false,
         }
     }
@@ -135,8 +141,9 @@ impl Budget {
         let mut is_progress = false;
         for identifier in identifiers {
             self.some_list_was_answered = true;
+            self.read += 1;
             if !is_failing {
-                return;
+                continue;
             }
             is_progress |= self.seen.len() < MAX_SEEN && self.seen.insert(hash(identifier));
         }
@@ -158,6 +165,18 @@ impl Budget {
         if self.some_list_was_answered {
             self.failures_in_a_row = 0;
         }
+    }
+
+    /// How many of `records`, which are asked for by name, may be unreadable: of all records of the run a quarter,
+    /// and three.
+    pub(in crate::harvest) fn may_be_bad(&self, records: usize) -> usize {
+        ((self.read + records) / 4 + 3).saturating_sub(self.bad)
+    }
+
+    /// So many records were read by name, and so many could not be read.
+    pub(in crate::harvest) fn read_by_name(&mut self, read: usize, bad: usize) {
+        self.read += read;
+        self.bad += bad;
     }
 
     /// A window was read record by record.
