@@ -146,6 +146,8 @@ pub(super) struct Requester<'a, T> {
     /// Whether the source has never given an OAI-PMH answer. Then there is no patience with an address at which
     /// no repository is.
     pub(super) first_contact: bool,
+    /// The repository answers other requests beside those that it refuses. A refusal counts as a failed request then.
+    pub(super) isolates_refusals: bool,
 }
 
 enum Next {
@@ -183,6 +185,7 @@ impl<'a, T: Transport> Requester<'a, T> {
             turn: Turn::default(),
             growth: Growth::unlimited(),
             first_contact: false,
+            isolates_refusals: false,
         }
     }
 
@@ -240,7 +243,17 @@ impl<'a, T: Transport> Requester<'a, T> {
                     self.turn = std::mem::take(&mut answer.turn);
                     self.read(request, answer, &mut cost).await
                 }
-                Err(error) => self.after_failure(error)?,
+                Err(error) => match self.after_failure(error) {
+                    Err(RequestError::Refused { why, .. }) if self.isolates_refusals => {
+                        return Err(RequestError::Failed {
+                            why,
+                            body: None,
+                            answered: true,
+                            cost,
+                        });
+                    }
+                    next => next?,
+                },
             };
             let (why, pause) = match next {
                 Next::Answered(fetched) => {

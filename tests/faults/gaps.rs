@@ -156,6 +156,82 @@ async fn b22_a_record_without_the_format_does_not_stop_its_source() {
 }
 
 #[tokio::test]
+async fn b22_a_record_whose_page_is_refused_does_not_stop_its_source() {
+    for status in [403, 404, 401] {
+        let fault = instead_if_listed(&[4, 7], html(status));
+        let world = World::of(six().always(When::Always, fault)).await;
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert!(
+            matches!(&end, End::GapsLeft(why) if why.contains(&status.to_string())),
+            "HTTP {status}: {end:?}"
+        );
+        assert_eq!(world.live(), "1 2 3 5 6", "HTTP {status}");
+        assert!(requests <= 180, "HTTP {status}: {requests} requests");
+        // Another one comes, and breaks the list of what is new.
+        world.advance(9 * DAY);
+        put(&world, 7, NOW + 5 * DAY);
+        put(&world, 8, NOW + 8 * DAY);
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert!(matches!(end, End::GapsLeft(_)), "HTTP {status}: {end:?}");
+        assert_eq!(world.live(), "1 2 3 5 6 8", "HTTP {status}");
+        assert!(requests <= 120, "HTTP {status}: {requests} requests");
+        // If everything is refused, the host is left alone.
+        world.repository.heal();
+        world
+            .repository
+            .break_with(When::Always, Fault::Reply(html(403)));
+        world.advance(DAY);
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert!(matches!(end, End::Incomplete(_)), "HTTP {status}: {end:?}");
+        assert!(requests <= 3, "HTTP {status}: {requests} requests");
+    }
+}
+
+#[tokio::test]
+async fn b26_one_set_that_is_refused_holds_up_no_other() {
+    let cannot = Fault::oai_error("cannotDisseminateFormat");
+    for (case, fault) in [
+        ("403", Fault::html(403)),
+        ("404", Fault::html(404)),
+        ("format", cannot),
+    ] {
+        let refused = When::matching(|request| request.argument("set") == Some("a"));
+        let mut world = World::of(six().always(refused, fault)).await;
+        world.repository.with_model(|model| {
+            model.behaviour.sets = true;
+            for number in 1..=6 {
+                let mut item = item(number);
+                item.set_specs = vec![if number % 2 == 0 { "a" } else { "b" }.to_owned()];
+                model.insert(item);
+            }
+        });
+        world.settings.sets = vec!["a".to_owned(), "b".to_owned()];
+        let (end, requests) = requests_of_a_run(&world).await;
+        assert!(matches!(end, End::Incomplete(_)), "{case}: {end:?}");
+        assert_eq!(world.live(), "1 3 5", "{case}");
+        assert!(requests <= 20, "{case}: {requests} requests");
+    }
+}
+
+#[tokio::test]
+async fn d15_a_record_that_is_refused_by_name_does_not_stop_its_source() {
+    for status in [401, 403] {
+        let by_name = When::Verb("GetRecord");
+        let builder = six()
+            .always(by_name, Fault::html(status))
+            .always(lists(), without_metadata(2));
+        let world = World::of(builder).await;
+        let report = world.run().await;
+        assert_eq!(report.end, End::Complete, "HTTP {status}");
+        assert_eq!(world.live(), "1 2 3 4 5 6", "HTTP {status}");
+        world.advance(DAY);
+        put(&world, 7, NOW + 3_600);
+        assert_eq!(world.run().await.end, End::Complete, "HTTP {status}");
+        assert_eq!(world.live(), "1 2 3 4 5 6 7", "HTTP {status}");
+    }
+}
+
+#[tokio::test]
 async fn b25_answers_with_records_that_are_all_cut_are_not_split_for_ever() {
     let cut = Fault::body(|mut body| {
         if String::from_utf8_lossy(&body).contains("<record>") {

@@ -225,7 +225,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             }
             error => {
                 let Some(why) = error.refuses_this_request().map(str::to_owned) else {
-                    return Err(error.into());
+                    return self.refused_by_status(error, reading).await;
                 };
                 if !reading.is_first() {
                     // Some repositories refuse an expired token by an HTTP status.
@@ -233,10 +233,90 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 }
                 match self.recover_from_dates(&reading.window, &why).await? {
                     Some(outcome) => Ok(outcome),
-                    None => Err(error.into()),
+                    None => self.refused_by_status(error, reading).await,
                 }
             }
         }
+    }
+
+    /// Does what follows when a request is refused by its HTTP status, or redirected to nowhere. That can be the whole
+    /// repository, one of its sets, or one record that a firewall dislikes.
+    async fn refused_by_status(
+        &mut self,
+        error: RequestError,
+        reading: Reading,
+    ) -> Result<WindowOutcome, Halt> {
+        let RequestError::Refused { why, .. } = &error else {
+            return Err(error.into());
+        };
+        if self.lists_identifiers() {
+            return Err(error.into());
+        }
+        let why = why.clone();
+        let at_first_page = reading.is_first();
+        let window = reading.window;
+        self.run.requester.isolates_refusals = true;
+        if self.answers_others_of_list(&window).await? {
+            let failure = Failure {
+                why,
+                cost: Cost::default(),
+                at_first_page,
+            };
+            return self.recover(window, failure).await;
+        }
+        let is_isolated = self.answers_other_sets(&window).await?;
+        self.run.requester.isolates_refusals = is_isolated;
+        if is_isolated {
+            return self.fail_window(window.id, why, Cost::default()).await;
+        }
+        Err(error.into())
+    }
+
+    /// Whether the repository answers other requests for the list of `window`, of which one was refused.
+    async fn answers_others_of_list(&mut self, window: &Window) -> Result<bool, Halt> {
+        if self.answered_lists.contains(&window.set_spec) {
+            return self.still_answers().await;
+        }
+        let is_dated = window.span.from.is_some() || window.span.until.is_some();
+        Ok(is_dated && self.answers_whole_list(window).await?)
+    }
+
+    /// Whether a repository that has answered in this run does so now. It may have begun to refuse everything.
+    async fn still_answers(&mut self) -> Result<bool, Halt> {
+        match self.run.requester.ask(&Request::Identify, 0).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.refuses_this_request().is_some() => Ok(false),
+            Err(RequestError::Failed { .. } | RequestError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the repository answers the list of `window` without dates, with records.
+    async fn answers_whole_list(&mut self, window: &Window) -> Result<bool, Halt> {
+        let list = self.first_page_of_span(window, Span::default()).await?;
+        Ok(list.is_some())
+    }
+
+    /// Whether the repository answers the list of another set than that of `window`.
+    async fn answers_other_sets(&mut self, window: &Window) -> Result<bool, Halt> {
+        if window.set_spec.is_none() {
+            return Ok(false);
+        }
+        if !self.answered_lists.is_empty() {
+            return self.still_answers().await;
+        }
+        let mut sets = self.run.settings.sets.iter();
+        let Some(other) = sets.find(|set| Some(*set) != window.set_spec.as_ref()) else {
+            return Ok(false);
+        };
+        let request = Request::ListRecords(request_form::first(
+            &self.run.settings.metadata_prefix,
+            Some(other),
+            Span::default(),
+            &self.run.repository.traits,
+        ));
+        let content = self.run.requester.content(&request, 0).await?;
+        Ok(matches!(content, Some(Content::Records(_))))
     }
 
     /// Judges an answer and takes up all that it teaches.
@@ -393,11 +473,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             return Ok(true);
         }
         let is_dated = window.span.from.is_some() || window.span.until.is_some();
-        Ok(is_dated
-            && self
-                .first_page_of_span(window, Span::default())
-                .await?
-                .is_some())
+        Ok(is_dated && self.answers_whole_list(window).await?)
     }
 
     /// Does what follows when the repository refuses a window: the run ends, unless other windows may
@@ -421,7 +497,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
         let is_only_list = !window.part && self.run.settings.sets.len() < 2;
         let format = ErrorCode::CannotDisseminateFormat;
-        if is_only_list || refusal.error.known_code() == Some(format) {
+        let is_format = refusal.error.known_code() == Some(format);
+        if is_only_list || (is_format && !self.answers_other_sets(window).await?) {
             return Err(Halt::Refused(why));
         }
         self.fail_window(window.id, why, refusal.cost).await

@@ -126,6 +126,11 @@ impl Budget {
         self.some_list_was_answered = true;
     }
 
+    /// Whether a list of records was answered in this run.
+    pub(in crate::harvest) fn some_list_was_answered(&self) -> bool {
+        self.some_list_was_answered
+    }
+
     /// Whether another failed window may be split.
     pub(in crate::harvest) fn may_split(&self) -> bool {
         self.failures <= MAX_FAILURE_SPLITS

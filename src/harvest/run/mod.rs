@@ -55,6 +55,8 @@ pub(super) struct Run<'a, T> {
     pub(super) notes: Notes<'a>,
     /// What became of the records of this run.
     pub(super) counts: Counts,
+    /// Records that the repository has refused to give.
+    refused_records: u32,
     /// The saved records of the current pass.
     pub(super) saved: Saved,
     /// Why the end of a list could not be read, so that nothing shows how far it reaches.
@@ -79,6 +81,7 @@ impl<'a, T: Transport> Run<'a, T> {
             size_check: SizeCheck::default(),
             notes: Notes::new(&*context.progress, &settings.name),
             counts: Counts::default(),
+            refused_records: 0,
             saved: Saved::default(),
             unread_end: None,
         }

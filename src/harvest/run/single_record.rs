@@ -24,6 +24,9 @@ pub(in crate::harvest) enum SingleRecord {
     },
 }
 
+/// After so many refused records, a run in which no list was answered ends.
+const MAX_REFUSED_AT_FIRST: u32 = 3;
+
 impl<T: Transport> Run<'_, T> {
     /// Asks for one record. The answer proves nothing about any list.
     pub(in crate::harvest) async fn get_record(
@@ -68,6 +71,16 @@ impl<T: Transport> Run<'_, T> {
             return Ok(unreadable(why.to_owned()));
         }
         match error {
+            // A restricted record, if the repository answers other requests. A run may begin with such records.
+            RequestError::Refused {
+                why,
+                status: Some(_),
+            } if self.budget.some_list_was_answered()
+                || self.refused_records < MAX_REFUSED_AT_FIRST =>
+            {
+                self.refused_records += 1;
+                Ok(unreadable(why))
+            }
             RequestError::Failed {
                 why,
                 body,
