@@ -118,7 +118,7 @@ impl Reading {
     pub(super) fn may_be_behind_the_end(&self, rules: &Rules) -> bool {
         let stands_for_nothing = self.tokens.sent().is_some_and(|token| {
             let is_it = |word: &&str| token.as_str().eq_ignore_ascii_case(word);
-            NO_VALUES.iter().any(|word| is_it(word))
+            NO_VALUES.iter().any(is_it)
         });
         stands_for_nothing || (self.items > 0 && self.is_as_announced(rules))
     }
