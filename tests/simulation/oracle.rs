@@ -36,6 +36,8 @@ pub(crate) struct Memory {
     heads: BTreeMap<Option<String>, Proof>,
     /// When the open pass began, on the repository's clock.
     pub(crate) open_since: Option<i64>,
+    /// How many records had changed before the open pass.
+    pub(crate) changes_before: Option<u64>,
 }
 
 /// How the last run over a source went.
@@ -46,7 +48,8 @@ pub(crate) struct Ran<'a> {
     pub(crate) began: i64,
     /// The repository's clock when it began.
     pub(crate) began_at: i64,
-    /// Whether the repository changed meanwhile, or may have.
+    /// Whether the repository changed meanwhile, or since the open pass began. A tombstone that waits for the end of its
+    /// pass, and the record that lives again since, are two changes of one run.
     pub(crate) changed: bool,
     /// Whether only a span was requested for, which leaves an open pass as it is.
     pub(crate) part: bool,

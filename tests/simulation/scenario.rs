@@ -370,7 +370,11 @@ pub(crate) fn run(
         site.oldest_date = None;
         let cut = site.cut;
         site.say(|| format!("run with {options:?}, cut off {cut:?}"));
-        (site.repository.now, site.repository.changes)
+        let changes = member.memory.changes_before;
+        (
+            site.repository.now,
+            changes.unwrap_or(site.repository.changes),
+        )
     };
     let report = harvest_once(member, stage, options)?;
     let mut site = member.site.lock().unwrap();
@@ -409,6 +413,7 @@ pub(crate) fn run(
         stage.reader()?,
         &ran,
     )?;
+    member.memory.changes_before = member.memory.open_since.map(|_| changes);
     Ok(report)
 }
 
