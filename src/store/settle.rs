@@ -102,17 +102,24 @@ impl RecordWriter<'_> {
     }
 
     /// Whether the pass has read a list of this set, as far as it includes the datestamp of the stored state. A list
-    /// from a cache does not include what is newer than the cache.
+    /// from a cache does not include what is newer than the cache, or may be: what came later in the same second (or
+    /// day) has the same datestamp.
     fn has_listed_time_of(&self, known: &Known, set: &str) -> rusqlite::Result<bool> {
+        const DATE: usize = "2026-01-05".len();
+        let is_date = known.datestamp_text.as_ref().map(String::len) == Some(DATE);
+        let unit = if is_date { 86_400 } else { 1 };
+        let after = known.datestamp.map(|at| at + unit);
         self.connection
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM window
                     WHERE pass_id = ?1 AND coalesce(set_spec, '') = ?2 AND state = 'complete'
                         AND coalesce(from_datestamp <= ?3, true)
                         AND coalesce(until_datestamp >= ?3, true)
-                        AND coalesce(bound >= ?3, true))",
+                        AND coalesce(bound >= ?4, true))",
             )?
-            .query_row(params![self.pass.0, set, known.datestamp], |row| row.get(0))
+            .query_row(params![self.pass.0, set, known.datestamp, after], |row| {
+                row.get(0)
+            })
     }
 
     /// Takes up the answer of GetRecord about a record in doubt.
