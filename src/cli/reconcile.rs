@@ -156,6 +156,7 @@ fn as_value(outcome: &ReconcileReport) -> serde_json::Value {
         "found": outcome.found,
         "deleted": outcome.deleted,
         "unclear": outcome.unclear,
+        "unclear_example": outcome.unclear_example,
     })
 }
 

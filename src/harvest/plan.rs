@@ -6,7 +6,7 @@ use crate::store::{Gap, NewWindow, Pass, PassKind, Source, Span, Traits};
 use super::settings::SourceSettings;
 use super::{request_form, span};
 
-/// A question begins at most this many seconds or days earlier. Behind so many quiet days there is
+/// A request begins at most this many seconds or days earlier. Behind so many quiet days there is
 /// nothing to list.
 const MAX_EARLIER: u32 = 400;
 
@@ -129,9 +129,9 @@ pub(super) fn plan(
     }
 }
 
-/// By how much the question of a pass begins earlier after passes in which a list had nothing.
+/// By how much the first request of a pass begins earlier after passes in which a list had nothing.
 ///
-/// Some repositories answer the same question from a cache for ever, so the question has to differ.
+/// Some repositories answer the same request from a cache for ever, so the request has to differ.
 fn earlier_seconds(traits: &Traits) -> i64 {
     let unit = span::unit_seconds(request_form::granularity(traits));
     i64::from(traits.empty_passes.min(MAX_EARLIER)) * unit
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_brought_nothing_is_not_asked_again() {
+    fn a_request_that_brought_nothing_is_not_sent_again() {
         let asked = |granularity, empty_passes, from| {
             let mut source = source(Some("2026-04-03T12:00:00Z"));
             source.traits.granularity = Some(granularity);

@@ -99,6 +99,8 @@ async fn preview_list<T: Transport>(
         .collect();
     let (response, http_date) = ask(transport, settings, &request).await?;
     let bound = watermark::bound(Evidence {
+        asked_from: window.span.from,
+        echoed_from: response.request.from.as_deref(),
         asked_until: window.span.until,
         asked_text: asked_until.as_deref(),
         echoed_until: response.request.until.as_deref(),

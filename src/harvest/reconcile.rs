@@ -50,6 +50,8 @@ pub struct ReconcileReport {
     pub deleted: u64,
     /// The number of them without a clear answer; they stay as they are.
     pub unclear: u64,
+    /// One of these, and what GetRecord said of it.
+    pub unclear_example: Option<String>,
     /// Nothing was deleted, because so many are missing that a person has to confirm.
     pub held: bool,
 }
@@ -83,6 +85,7 @@ pub async fn reconcile<T: Transport>(
         found: 0,
         deleted: 0,
         unclear: 0,
+        unclear_example: None,
         held: false,
     };
     if let Err(halt) = reconcile_source(&mut run, policy, &mut report).await {
@@ -124,8 +127,9 @@ async fn reconcile_source<T: Transport>(
     end_reconciling(run, &source)?;
     if report.unclear > 0 {
         return Err(Halt::Unfinished(format!(
-            "{} records have no clear answer, and stay as they are",
-            report.unclear
+            "{} records have no clear answer, and stay as they are; one of them: {}",
+            report.unclear,
+            report.unclear_example.as_deref().unwrap_or_default()
         )));
     }
     if pass.state == PassState::Incomplete {
@@ -243,6 +247,9 @@ async fn ask_in_order<T: Transport>(
                 }
                 Ok(SingleRecord::Unreadable { reason, .. }) => {
                     report.unclear += 1;
+                    report
+                        .unclear_example
+                        .get_or_insert_with(|| format!("{identifier}: {reason}"));
                     unclear_in_a_row += 1;
                     if unclear_in_a_row >= MAX_UNCLEAR_IN_A_ROW {
                         let why = format!("GetRecord keeps failing: {reason}");

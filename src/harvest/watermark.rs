@@ -4,9 +4,13 @@
 use crate::oai::{Datestamp, Granularity};
 use crate::store::{Gap, ListState, Proven, Span, Window, WindowState};
 
-/// The dates of a first page that prove how far its list reaches.
+/// The dates of a first page that prove which span its list covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Evidence<'a> {
+    /// The requested `from`.
+    pub(super) asked_from: Option<Datestamp>,
+    /// The `from` that the repository echoes in `<request>`.
+    pub(super) echoed_from: Option<&'a str>,
     /// The requested `until`.
     pub(super) asked_until: Option<Datestamp>,
     /// The requested `until` as it was sent.
@@ -52,7 +56,8 @@ pub(super) fn disproves(
 }
 
 /// How far a complete list proves: the least of the requested `until`, the echoed `until`, and the
-/// repository's clock at the first page.
+/// repository's clock at the first page. A list that begins later than was asked proves no more than
+/// where it should begin.
 ///
 /// `None` if the repository's clock is unknown: then the requested `until` may lie in its future.
 ///
@@ -67,7 +72,21 @@ pub(super) fn bound(evidence: Evidence<'_>) -> Option<Datestamp> {
     if let Some(echoed) = echoed_bound(evidence) {
         bound = bound.min(echoed);
     }
+    if raised_from(evidence).is_some() {
+        // What lies between was not listed.
+        bound = bound.min(evidence.asked_from?);
+    }
     Some(bound)
+}
+
+/// A repository that echoes `from` in its own time zone, or as the day, has not raised it.
+const RAISED_SECONDS: i64 = 86_400;
+
+/// The echoed `from`, if the repository has raised it: its list begins later than was asked.
+pub(super) fn raised_from(evidence: Evidence<'_>) -> Option<Datestamp> {
+    let echoed = instant(evidence.echoed_from?)?;
+    let asked = evidence.asked_from?;
+    (echoed > asked.plus_seconds(RAISED_SECONDS)).then_some(echoed)
 }
 
 /// The echoed `until`, if it is not just the requested one.
@@ -739,14 +758,59 @@ mod tests {
                 asked_text: asked,
                 echoed_until: echoed,
                 clock: response_date.map(at),
+                ..Evidence::default()
             };
             assert_eq!(bound(evidence), expected.map(at), "{case}");
+        }
+        let begins = Some(at("2026-03-01T00:00:00Z"));
+        for (case, begins, echoed_from, expected) in [
+            (
+                "raised",
+                begins,
+                Some("2026-04-20T00:00:00Z"),
+                "2026-03-01T00:00:00Z",
+            ),
+            (
+                "as asked",
+                begins,
+                Some("2026-03-01"),
+                "2026-05-01T12:00:00Z",
+            ),
+            (
+                "a time zone",
+                begins,
+                Some("2026-03-01T11:00:00Z"),
+                "2026-05-01T12:00:00Z",
+            ),
+            (
+                "lowered",
+                begins,
+                Some("2020-01-01"),
+                "2026-05-01T12:00:00Z",
+            ),
+            ("nonsense", begins, Some("then"), "2026-05-01T12:00:00Z"),
+            ("no echo", begins, None, "2026-05-01T12:00:00Z"),
+            (
+                "no beginning",
+                None,
+                Some("2026-04-20"),
+                "2026-05-01T12:00:00Z",
+            ),
+        ] {
+            let evidence = Evidence {
+                asked_from: begins,
+                echoed_from,
+                clock: now.map(at),
+                ..Evidence::default()
+            };
+            assert_eq!(bound(evidence), Some(at(expected)), "{case}");
         }
         let within_the_day = Evidence {
             asked_until: Some(at("2026-01-05T15:00:00Z")),
             asked_text: Some("2026-01-05"),
             echoed_until: Some("2026-01-05"),
             clock: now.map(at),
+            ..Evidence::default()
         };
         assert_eq!(bound(within_the_day), Some(at("2026-01-05")));
     }
@@ -812,10 +876,9 @@ mod tests {
     #[test]
     fn a_delay_shows_only_without_until() {
         let evidence = Evidence {
-            asked_until: None,
-            asked_text: None,
             echoed_until: Some("2026-04-01T12:00:00Z"),
             clock: Datestamp::parse("2026-05-01T12:00:00Z").map(|(at, _)| at),
+            ..Evidence::default()
         };
         assert_eq!(delay_seconds(evidence), Some(30 * 86_400));
         let asked = Evidence {

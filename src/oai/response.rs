@@ -57,6 +57,20 @@ pub enum Content {
     Errors(Vec<OaiError>),
 }
 
+impl Content {
+    /// Whether it is a list that has no items, not even unreadable ones.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        match self {
+            Self::Sets(list) => list.items.is_empty() && list.bad.is_empty(),
+            Self::Identifiers(list) => list.items.is_empty() && list.bad.is_empty(),
+            Self::Records(list) => list.items.is_empty() && list.bad.is_empty(),
+            Self::Identify(_) | Self::MetadataFormats(_) | Self::Record(_) | Self::Errors(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct List<T> {

@@ -263,6 +263,8 @@ words! {
         CredentialsWithoutEffect = "credentials_without_effect",
         /// A list does not prove how far it reaches.
         NoProof = "no_proof",
+        /// Lists begin later than was asked.
+        BeginsLate = "begins_late",
         /// Far fewer records than before.
         FewerRecords = "fewer_records",
         /// No record has changed for far longer than ever before.
@@ -302,9 +304,10 @@ impl WarningKind {
 
     /// The kinds after which a person should do something. The others are properties of a repository that
     /// the program lives with.
-    pub const PROBLEMS: [Self; 12] = [
+    pub const PROBLEMS: [Self; 13] = [
         Self::CredentialsWithoutEffect,
         Self::NoProof,
+        Self::BeginsLate,
         Self::FewerRecords,
         Self::Stalled,
         Self::EmptySet,

@@ -850,3 +850,33 @@ async fn b21_question_from_a_cache() {
         );
     }
 }
+
+#[tokio::test]
+async fn b34_from_is_raised_silently() {
+    let world = World::of(six()).await;
+    world.assert_whole(&world.run().await);
+    let clock = || world.repository.clock().now();
+    put(&world.repository, 7, clock().plus_seconds(10 * DAY));
+    put(&world.repository, 8, clock().plus_seconds(29 * DAY));
+    world.advance(30 * DAY);
+    // Nothing older than ten days is listed now.
+    let late = list(&record(
+        &id(8),
+        &clock().plus_seconds(-DAY).to_string(),
+        &item(8).metadata[0].1,
+    ));
+    let raised = clock().plus_seconds(-10 * DAY);
+    let late = late.replace("<request", &format!("<request from=\"{raised}\""));
+    let late = late.replace(NOON, &clock().to_string());
+    world.repository.break_with(lists(), Fault::xml(late));
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 8");
+    assert!(world.watermark().unwrap().as_str() <= NOON, "not passed");
+    let warning = &world.warnings()[WarningKind::BeginsLate.word()];
+    assert!(warning.contains(&raised.to_string()), "{warning}");
+    world.repository.heal();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6 7 8");
+    assert_eq!(world.watermark(), Some(clock().to_string()));
+    assert!(!world.has_warning(WarningKind::BeginsLate));
+}

@@ -954,8 +954,8 @@ async fn a31_token_in_an_unusual_place() {
     world.assert_whole(&world.run().await);
     assert_eq!(
         world.repository.requests().len(),
-        4,
-        "the last one repeats what was sent"
+        5,
+        "the second page is asked for twice; the last one repeats what was sent"
     );
     // The last page shows a text that leads nowhere, or to the same page again.
     for odd in ["none", "c"] {
@@ -1219,4 +1219,59 @@ async fn a34_one_record_in_another_format() {
     assert_eq!(world.live(), "1 2 4 5 6");
     let item = &world.quarantine()[0];
     assert!(item.reason.contains("another format"), "{item:?}");
+}
+
+#[tokio::test]
+async fn a35_items_that_are_no_records() {
+    let other = page(&[1, 2, 3, 4, 5, 6], None)
+        .replace("<record>", "<Record>")
+        .replace("</record>", "</Record>");
+    let world = World::of(six()).await;
+    world
+        .repository
+        .break_with(lists(), Fault::xml(other.clone()));
+    world.assert_incomplete(&world.run().await, &["Record in place of its items"]);
+    world.repository.heal();
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 3 4 5 6");
+    // Later, it is no quiet day either.
+    world.advance(DAY);
+    world.repository.break_with(lists(), Fault::xml(other));
+    assert_incomplete(&world.run().await, &["Record in place of its items"]);
+}
+
+#[tokio::test]
+async fn a36_smaller_lists_show_less_than_announced() {
+    let without = Fault::body(|body| {
+        let text = String::from_utf8(body).unwrap();
+        let Some(place) = text.find(&id(3)) else {
+            return text.into_bytes();
+        };
+        let begin = text[..place].rfind("<record").unwrap();
+        let end = place + text[place..].find("</record>").unwrap() + "</record>".len();
+        [&text[..begin], &text[end..]].concat().into_bytes()
+    });
+    let smaller = When::matching(|request| {
+        ["until", "resumptionToken"]
+            .into_iter()
+            .any(|name| request.argument(name).is_some())
+    });
+    let mut world = World::of(six().always(smaller, without)).await;
+    world.settings.window_records = 3;
+    assert_eq!(world.run().await.end, End::Complete);
+    assert_eq!(world.live(), "1 2 4 5 6");
+    let warning = &world.warnings()[WarningKind::CountsDisagree.word()];
+    assert!(warning.contains("announced 6 records"), "{warning}");
+}
+
+#[tokio::test]
+async fn a37_page_of_another_caller() {
+    let other = page(&[9], Some("<resumptionToken/>"));
+    let other = other.replacen(
+        "<request verb",
+        "<request resumptionToken=\"theirs\" verb",
+        1,
+    );
+    let world = World::of(six().once(When::Page(2), Fault::xml(other))).await;
+    world.assert_whole(&world.run().await);
 }

@@ -174,6 +174,7 @@ pub(super) fn observe(
             WarningKind::EmptySet,
             WarningKind::CountsDisagree,
             WarningKind::NoProof,
+            WarningKind::BeginsLate,
         ]);
         let held = warned(&[WarningKind::HeldDeletions]);
         let growth = warned(&[WarningKind::HeldGrowth]);

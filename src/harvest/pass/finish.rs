@@ -93,8 +93,8 @@ pub(super) fn finish_pass<T: Transport>(
     let seen = ended.counts.records();
     let proves_nothing = totals.watermarks.is_empty() && run.current_source()?.heads.is_empty();
     let unproven = pass.moves_watermark && seen > 0 && proves_nothing;
-    let message = "the repository gives no date with its lists that can be believed, so nothing \
-                   is proven: each pass reads everything";
+    let message = "no answer proves how far its list reaches, so the watermark does not move: the \
+                   next pass begins where this one began";
     run.warn(source, WarningKind::NoProof, unproven.then_some(message))
 }
 
@@ -126,6 +126,19 @@ fn warn_of_stall<T: Transport>(
     run.warn(source, WarningKind::Stalled, message.as_deref())
 }
 
+/// What to say of a full list that announced more records than the store has after it. Fewer than one in a
+/// thousand may have been removed while the list was read.
+fn missing_in_words(announced: Option<u64>, stored: u64) -> Option<String> {
+    let announced = announced?;
+    let missing = announced.saturating_sub(stored);
+    (missing > announced / 1_000).then(|| {
+        format!(
+            "the full list announced {announced} records, and the store has {stored}: {missing} were not \
+             shown, or several share an identifier; compare with the repository's own number"
+        )
+    })
+}
+
 /// Lowers the warnings that a full list has put to the test, and warns if it showed few records.
 fn check_full_list<T: Transport>(
     run: &Run<'_, T>,
@@ -145,6 +158,13 @@ fn check_full_list<T: Transport>(
     // The unread parts of an incomplete list may have more.
     if pass.state == PassState::Incomplete {
         return Ok(());
+    }
+    if !traits.list_size_lies {
+        let stored = run.current_source()?;
+        let stored = stored.live_records + stored.deleted_records + pass.counts.quarantined;
+        let message =
+            missing_in_words(run.saved.announced, stored).filter(|_| run.settings.sets.is_empty());
+        run.warn(source, WarningKind::CountsDisagree, message.as_deref())?;
     }
     let seen = pass.counts.records();
     let stored = source.live_records + source.deleted_records;

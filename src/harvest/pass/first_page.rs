@@ -11,6 +11,7 @@ use crate::harvest::run::Halt;
 use crate::harvest::watermark::{self, Evidence};
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
+use crate::oai::response::RequestEcho;
 use crate::oai::{Content, Datestamp, Request};
 use crate::store::{PassKind, WarningKind, Window};
 
@@ -67,6 +68,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
             let message = format!("the repository has moved to {moved_to}: change its url");
             run.warn(self.source, WarningKind::Moved, Some(&message))?;
         }
+        self.warn_of_raised_from(window, &fetched.response.request)?;
+        let run = &mut *self.run;
         if window.span.until.is_some() {
             return Ok(());
         }
@@ -76,6 +79,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             asked_text: asked.as_deref(),
             echoed_until: fetched.response.request.until.as_deref(),
             clock,
+            ..Evidence::default()
         });
         run.repository.traits.delayed_seconds = delay;
         let has_key = run.settings.client.credentials.api_key.is_some();
@@ -86,6 +90,39 @@ impl<T: Transport> PassRun<'_, '_, T> {
             WarningKind::CredentialsWithoutEffect,
             (has_key && delay.is_some()).then_some(message),
         )
+    }
+
+    /// Warns of a repository that lists nothing older than it likes, whatever `from` asks.
+    fn warn_of_raised_from(&mut self, window: &Window, echo: &RequestEcho) -> Result<(), Halt> {
+        // earliestDatestamp is only a hint: a later beginning of a whole list proves no loss.
+        let hint = self.run.repository.traits.earliest;
+        let evidence = Evidence {
+            asked_from: window.span.from.or(hint),
+            echoed_from: echo.from.as_deref(),
+            ..Evidence::default()
+        };
+        let raised = watermark::raised_from(evidence);
+        if window.span.from.is_none() {
+            if let Some(raised) = raised {
+                self.run.notes.remark(format!(
+                    "the list of all records begins at {raised} by its own words: the store lacks what \
+                     is older; ask the repository for it"
+                ));
+            }
+            return Ok(());
+        }
+        // Other parts of a list say nothing about its beginning.
+        if raised.is_none() && window.part {
+            return Ok(());
+        }
+        let message = raised.zip(window.span.from).map(|(raised, asked)| {
+            format!(
+                "asked for records from {asked}, the repository listed only those from {raised}: the \
+                 store lacks what changed between, and the watermark stays; ask the repository for it"
+            )
+        });
+        self.run
+            .warn(self.source, WarningKind::BeginsLate, message.as_deref())
     }
 
     /// Takes back a watermark that lies in the repository's future. A pass that began at that

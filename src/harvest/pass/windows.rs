@@ -7,7 +7,7 @@ use super::sets::OtherSets;
 use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::commit::Times;
 use crate::harvest::reading::{
-    Asked, ListAnswer, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records,
+    Asked, ListAnswer, Reading, Rules, SizeDoubt, Verdict, identifiers_to_records, names_another,
 };
 use crate::harvest::request_form;
 use crate::harvest::requester::{Fetched, RequestError};
@@ -524,7 +524,19 @@ impl<T: Transport> PassRun<'_, '_, T> {
     ) -> Result<(Request, Fetched), RequestError> {
         let run = &mut *self.run;
         let retries = run.budget.retries(run.settings.retries);
-        let fetched = run.requester.ask(request, retries).await?;
+        let mut fetched = run.requester.ask(request, retries).await?;
+        let echo = &fetched.response.request.resumption_token;
+        if names_another(echo.as_deref(), reading.token()) && !run.repository.echoes_other_tokens {
+            // A proxy may have mixed up two callers. Asked again, it gives the right page; a repository
+            // that always echoes another token does so again.
+            let again = run.requester.ask(request, retries).await?;
+            let cost = fetched.cost.plus(again.cost);
+            let is_error = matches!(again.response.content, Content::Errors(_));
+            run.repository.echoes_other_tokens =
+                is_error || again.response.request.resumption_token == *echo;
+            fetched = if is_error { fetched } else { again };
+            fetched.cost = cost;
+        }
         let code = match &fetched.response.content {
             Content::Errors(_) if !reading.is_first() && run.repository.tokens_work => {
                 return Ok((request.clone(), fetched));

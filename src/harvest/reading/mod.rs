@@ -15,7 +15,7 @@ use ends::ListEnd;
 pub(super) use identifiers::identifiers_to_records;
 use order::Order;
 pub(super) use tokens::Tokens;
-pub(super) use tokens::in_request as token_in_request;
+pub(super) use tokens::{in_request as token_in_request, names_another};
 
 use super::resume::Named;
 use super::watermark::{self, Evidence};
@@ -328,6 +328,8 @@ impl Reading {
             span::render(self.window.span, rules.granularity).1
         };
         let evidence = Evidence {
+            asked_from: self.window.span.from,
+            echoed_from: request.from.as_deref(),
             asked_until: self.window.span.until,
             asked_text: asked_until.as_deref(),
             echoed_until: request.until.as_deref(),

@@ -65,11 +65,26 @@ pub(in crate::harvest) fn in_request(
     sent: Option<&ResumptionToken>,
 ) -> Option<ResumptionToken> {
     let echoed = ResumptionToken::new(echoed?)?;
-    let is_same = sent.is_some_and(|sent| {
-        let (one, other) = (plain(sent.as_str()), plain(echoed.as_str()));
-        one.starts_with(&other)
-    });
+    let is_same = sent.is_some_and(|sent| is_written_as(sent, &echoed));
     (!is_same).then_some(echoed)
+}
+
+/// Whether a page answers a request with another token than the one that was sent, by its `<request>`.
+///
+/// A token in `<request>` that leads on is not the one that was sent either. Asked again, the repository
+/// shows which it is.
+pub(in crate::harvest) fn names_another(
+    echoed: Option<&str>,
+    sent: Option<&ResumptionToken>,
+) -> bool {
+    let echoed = echoed.and_then(ResumptionToken::new);
+    let pair = sent.zip(echoed);
+    pair.is_some_and(|(sent, echoed)| !is_written_as(sent, &echoed))
+}
+
+/// Whether `echoed` is `sent` in another writing, or its beginning.
+fn is_written_as(sent: &ResumptionToken, echoed: &ResumptionToken) -> bool {
+    plain(sent.as_str()).starts_with(&plain(echoed.as_str()))
 }
 
 /// A token without escapes and white space.
@@ -100,6 +115,8 @@ mod tests {
             let found = in_request(echoed, sent.as_ref());
             let found = found.as_ref().map(ResumptionToken::as_str);
             assert_eq!(found, expected, "{echoed:?} {sent:?}");
+            let other = sent.is_some() && expected.is_some();
+            assert_eq!(names_another(echoed, sent.as_ref()), other, "{echoed:?}");
         }
     }
 

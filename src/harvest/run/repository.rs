@@ -23,6 +23,8 @@ pub(in crate::harvest) struct Repository<'a> {
     pub(in crate::harvest) had_empty_list: bool,
     /// A resumption has worked in this run, so that its form is right.
     pub(in crate::harvest) tokens_work: bool,
+    /// Its `<request>` shows other tokens than were sent, also when asked again.
+    pub(in crate::harvest) echoes_other_tokens: bool,
 }
 
 impl<'a> Repository<'a> {
@@ -37,6 +39,7 @@ impl<'a> Repository<'a> {
             shows_other_format: false,
             had_empty_list: false,
             tokens_work: false,
+            echoes_other_tokens: false,
         }
     }
 

@@ -57,6 +57,8 @@ pub(super) struct Walk<'t> {
     root_namespace: &'t str,
     /// An element of the envelope is in the wrong namespace.
     misplaced: bool,
+    /// The name of an element of a list that is neither an item nor anything else of OAI-PMH.
+    unknown_item: Option<String>,
     errors: Vec<OaiError>,
     token: Option<ResumptionToken>,
     paging: Paging,
@@ -81,6 +83,7 @@ pub(super) fn response<'t>(
         mode,
         root_namespace: "",
         misplaced: false,
+        unknown_item: None,
         errors: Vec::new(),
         token: None,
         paging: Paging::default(),
@@ -205,6 +208,14 @@ impl<'t> Walk<'t> {
         let Some(mut content) = content else {
             return missing(found);
         };
+        // A list of other things is not an empty list.
+        if let Some(unknown) = self.unknown_item.take()
+            && self.token.is_none()
+            && content.is_empty_list()
+        {
+            let verb = self.hints.verb;
+            return missing(Some(format!("{verb} with {unknown} in place of its items")));
+        }
         match &mut content {
             Content::Sets(list) => (list.token, list.paging) = self.take_token(),
             Content::Identifiers(list) => (list.token, list.paging) = self.take_token(),
@@ -349,7 +360,13 @@ impl<'t> Walk<'t> {
                 _ if is_token(name) => walk.resumption_token()?,
                 // Some repositories answer ListIdentifiers with records that contain only a header.
                 "record" if item == "header" => walk.items(list, item, first, read)?,
-                _ => walk.scan.skip()?,
+                _ => {
+                    if walk.unknown_item.is_none() {
+                        let other = walk.scan.top().map_or("", |open| open.name.text);
+                        walk.unknown_item = Some(walk.line(other, CODE_CHARS));
+                    }
+                    walk.scan.skip()?;
+                }
             }
             Ok(())
         })
