@@ -19,7 +19,7 @@ Examples:
   harvestd init https://REPOSITORY/oai    write a configuration for a repository
   harvestd harvest                        harvest every configured source
   harvestd harvest https://doaj.org/oai.article --prefix oai_doaj
-  harvestd status                         show records, watermarks and problems of each source
+  harvestd status                         show records and problems of each source
   harvestd push                           send changes to the configured outputs
   harvestd export --format jsonl -o all.jsonl
 
@@ -27,18 +27,20 @@ Exit status:
   0  success; every source and output is complete
   1  another error
   2  wrong usage or configuration; correct it before you run the command again
-  3  a source or an output is incomplete: the work done so far is kept, and the next run resumes;
-     or some records could not be exported, and all others were
+  3  a source or an output is incomplete: the work done so far is kept, and the
+     next run resumes; or some records could not be exported, all others were
 
 Files:
-  Configuration: ~/.config/harvestd/harvestd.toml, or else /etc/harvestd/harvestd.toml
-  Store: ~/.local/share/harvestd/harvestd.db; /var/lib/harvestd/harvestd.db with the
-  configuration in /etc; $STATE_DIRECTORY/harvestd.db as a systemd service
+  Configuration: ~/.config/harvestd/harvestd.toml, or else
+  /etc/harvestd/harvestd.toml
+  Store: ~/.local/share/harvestd/harvestd.db; /var/lib/harvestd/harvestd.db with
+  the configuration in /etc; $STATE_DIRECTORY/harvestd.db as a systemd service
 
 Environment:
-  HARVESTD_CONFIG, HARVESTD_STORE, HARVESTD_CONTACT, HARVESTD_LOG, HARVESTD_LOG_FORMAT,
-  HARVESTD_DAEMON_<KEY> for each key of [daemon], HARVESTD_SOURCE_<NAME>_<KEY> for each key of a
-  source, and HARVESTD_OUTPUT_<NAME>_<KEY> for each key of an output";
+  HARVESTD_CONFIG, HARVESTD_STORE, HARVESTD_CONTACT, HARVESTD_LOG,
+  HARVESTD_LOG_FORMAT, HARVESTD_DAEMON_<KEY> for each key of [daemon],
+  HARVESTD_SOURCE_<NAME>_<KEY> for each key of a source, and
+  HARVESTD_OUTPUT_<NAME>_<KEY> for each key of an output";
 
 /// Keeps a faithful copy of OAI-PMH repositories and feeds it to catalogues.
 #[derive(Debug, Parser)]
@@ -110,7 +112,7 @@ pub struct Global {
     /// Show only warnings and errors, and no progress
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show more: -v shows each page, -vv also shows what the libraries do
+    /// Show more: -v also shows splits and repairs of lists, -vv what the libraries do
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Write the result to standard output as JSON

@@ -64,13 +64,16 @@ pub async fn run(args: &Args, global: &Global, config: Config) -> anyhow::Result
     let config = arranged(config)?;
     if config.sources.is_empty() {
         let message = match &config.file {
-            Some(file) => format!("no source is configured in {}", file.display()),
+            Some(file) => format!(
+                "no source is configured in {}: add a [[source]]",
+                file.display()
+            ),
             None => "no source is configured; there is no configuration file".to_owned(),
         };
         return Err(UsageError(message).into());
     }
     let (switch, stop) = stop_switch();
-    signals::stop_on_signal(switch)?;
+    signals::stop_at_signal(switch, "stopping when what runs has reached a safe point")?;
     let (hangups, reload) = mpsc::channel(1);
     signals::tell_hangups(hangups)?;
     let (overrides, secrets) = (global.overrides(), args.secrets());

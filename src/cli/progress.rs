@@ -323,8 +323,8 @@ mod tests {
         display.event("b", Event::Ended(End::Incomplete(why)));
         assert_eq!(
             term.contents(),
-            "a complete: 10 records, 10 new; server 2s, own 0s\n\
-             b incomplete (the limit): 3 records, 3 new; server 2s, own 0s"
+            "a complete: 10 records, 10 new; server 2s, processing 0s\n\
+             b incomplete (the limit): 3 records, 3 new; server 2s, processing 0s"
         );
     }
 
@@ -368,8 +368,8 @@ mod tests {
         let expected = [
             "INFO pass started source.id=\"a\"",
             "INFO no sets source.id=\"a\"",
-            "WARN pass failed (HTTP 500): 10 records, 10 new; server 2s, own 0s source.id=\"a\"",
-            "INFO 3 records, 3 new; server 2s, own 0s source.id=\"b\"",
+            "WARN pass failed (HTTP 500): 10 records, 10 new; server 2s, processing 0s source.id=\"a\"",
+            "INFO 3 records, 3 new; server 2s, processing 0s source.id=\"b\"",
         ];
         assert_eq!(lines.len(), expected.len(), "{lines:?}");
         for (line, expected) in lines.iter().zip(expected) {
@@ -402,7 +402,7 @@ mod tests {
             "INFO waiting 2s for GET http://x/oai?page=7: no connection source.id=\"a\"",
             "INFO waiting 10m 0s for GET http://x/oai?page=8 answered HTTP 500 source.id=\"a\"",
             "INFO waited 19 times more for: answered HTTP 500 source.id=\"a\"",
-            "INFO pass complete: 0 records; server 0s, own 0s source.id=\"a\"",
+            "INFO pass complete: 0 records; server 0s, processing 0s source.id=\"a\"",
             "INFO pass started source.id=\"a\"",
             "INFO waiting 2s for GET http://x/oai answered HTTP 500 source.id=\"a\"",
         ];

@@ -300,12 +300,12 @@ fn as_text(lines: &[Line<'_>], screen: Screen) -> String {
         Column::left("source").cut(),
         Column::left("health"),
         Column::right("passes"),
-        Column::right("failed"),
+        Column::right("not complete"),
         Column::right("live"),
         Column::right("new"),
         Column::right("changed"),
         Column::right("deleted"),
-        Column::right("unread").drop(2),
+        Column::right("quarantined").drop(2),
         Column::right("unconvertible").drop(3),
         Column::left("last change").drop(4),
     ];
@@ -350,8 +350,8 @@ fn as_html(views: &[View], lines: &[Line<'_>], period: &str, now_ms: i64) -> Mar
                 p { (period) }
                 table {
                     thead { tr {
-                        @for heading in ["source", "health", "passes", "failed", "records", "new", "changed",
-                            "deleted", "unread", "unconvertible", "last change"] {
+                        @for heading in ["source", "health", "passes", "not complete", "records", "new", "changed",
+                            "deleted", "quarantined", "unconvertible", "last change"] {
                             th { (heading) }
                         }
                     } }

@@ -245,7 +245,10 @@ fn as_text(record: &StoredRecord, repaired: Option<&RepairedRecord>) -> String {
             &String::from_utf8_lossy(&repaired.raw),
         );
     }
-    for (name, part) in [("metadata", &record.metadata), ("beside it", &record.extra)] {
+    for (name, part) in [
+        ("metadata", &record.metadata),
+        ("other elements", &record.extra),
+    ] {
         if let Some(part) = part {
             // Infallible, as all writing to strings.
             let _ = write!(text, "\n{name}:\n{}\n", printable_lines(part));

@@ -16,7 +16,7 @@ const ENDED_BY_SIGNAL: i32 = 143;
 /// # Errors
 /// If the system refuses signal handlers.
 pub(super) fn stop_on_signal(switch: StopSwitch) -> anyhow::Result<()> {
-    stop_at_signal(switch, "finishing this page")
+    stop_at_signal(switch, "stopping after this page")
 }
 
 /// Does the same as [`stop_on_signal`], with `words` as the message at the first signal.
@@ -29,7 +29,7 @@ pub(super) fn stop_at_signal(switch: StopSwitch, words: &'static str) -> anyhow:
     let mut interrupt = listen(SignalKind::interrupt())?;
     tokio::spawn(async move {
         either(&mut terminate, &mut interrupt).await;
-        tracing::warn!("{words}; press Ctrl-C again to stop now");
+        tracing::info!("{words}; a second signal or Ctrl-C stops at once");
         switch.stop();
         either(&mut terminate, &mut interrupt).await;
         std::process::exit(ENDED_BY_SIGNAL);

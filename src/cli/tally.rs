@@ -82,7 +82,10 @@ impl Tally {
             }
         }
         let (server, own) = (short(sums.server_wait), short(sums.own_time));
-        push(&mut line, format_args!("; server {server}, own {own}"));
+        push(
+            &mut line,
+            format_args!("; server {server}, processing {own}"),
+        );
         line
     }
 }
@@ -164,19 +167,19 @@ mod tests {
                 tally(12_300, Some(11_000_000)),
                 100,
                 "12,300 of 11,000,000 records, 123/s, 1d 0h left, 6,150 new, 1,230 deleted; server \
-                 1m 30s, own 4s",
+                 1m 30s, processing 4s",
             ),
             (
                 "no total",
                 tally(10, None),
                 0,
-                "10 records, 5 new, 1 deleted; server 1m 30s, own 4s",
+                "10 records, 5 new, 1 deleted; server 1m 30s, processing 4s",
             ),
             (
                 "nothing yet",
                 Tally::default(),
                 5,
-                "0 records; server 0s, own 0s",
+                "0 records; server 0s, processing 0s",
             ),
         ];
         for (case, tally, seconds, expected) in cases {

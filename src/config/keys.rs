@@ -223,7 +223,7 @@ keys! {
     /// records. `harvestd status` shows the traits that were learnt.
     ASSUME: Vec<Assumption> = "assume" in SOURCES, v::ASSUMPTIONS, default "[]";
 
-    /// How far before the end of the last pass the next pass starts.
+    /// How far before the watermark the next pass starts; with gaps, before the newest date that was read.
     ///
     /// For repositories that show a record later than its datestamp says. Records that are already in
     /// the store are recognised and cost only their transfer.

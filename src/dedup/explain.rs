@@ -189,7 +189,7 @@ mod tests {
         );
         assert_eq!(
             explain(&a, &c, Versions::Together).to_string(),
-            "same by doi: one DOI, and titles that agree; nearly equal ones if the pages do not \
+            "same by doi: the same DOI, and titles that agree; nearly equal ones if the pages do not \
              agree\n  doi: same: \"10.1/abc\" / \"10.1/abc\"\n  title: 100 % alike: \
              \"the heart of the matter in mice\" / \"the heart of the matter in mice\"\n  \
              first page: missing: \"7\" / \"\""

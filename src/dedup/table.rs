@@ -39,7 +39,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "journals-no-issn",
         verdict: Same,
-        why: "two journals of one title and one publisher, one of them without ISSN",
+        why: "two journals of the same title and one publisher, one of them without ISSN",
         fields: &[F::Form, F::Title, F::Venue],
         holds: |c| journals(c) && c.issn == Agreement::Missing && c.title == 1.0 && c.venue.same(),
     },
@@ -54,8 +54,8 @@ pub const RULES: &[Rule] = &[
         name: "form-conflict",
         verdict: Different,
         why: "a thesis, a data set, a program, an image and an article are different things, and \
-              so are article, conference paper, chapter and book unless one DOI or one place \
-              shows that only the label differs",
+              so are article, conference paper, chapter and book unless the same DOI or the same \
+              place shows that only the label differs",
         fields: &[F::Form, F::Doi, F::Volume, F::FirstPage, F::Issn],
         holds: |c| {
             let one_place =
@@ -95,8 +95,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "issue-conflict",
         verdict: Different,
-        why: "other issue of one volume, or of a journal without volumes, and neither one DOI nor \
-              one first page above 10: pages may begin anew in each issue",
+        why: "other issue of the same volume, or of a journal without volumes, and neither the \
+              same DOI nor the same first page above 10: pages may begin anew in each issue",
         fields: &[F::Volume, F::Issue, F::FirstPage, F::Doi],
         holds: |c| {
             let no_volumes = c.a.volume.is_none() && c.b.volume.is_none();
@@ -114,14 +114,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "isbn-conflict",
         verdict: Different,
-        why: "other ISBN, and not one DOI",
+        why: "other ISBN, and not the same DOI",
         fields: &[F::Isbn, F::Doi],
         holds: |c| c.isbn.conflicts() && !c.doi.same(),
     },
     Rule {
         name: "numbers-conflict",
         verdict: Different,
-        why: "other numbers in the titles, as of parts of a series, and not one volume and page",
+        why: "other numbers in the titles, as of parts of a series, and not the same volume and page",
         fields: &[F::Title, F::Numbers, F::Volume, F::FirstPage],
         holds: |c| {
             let excused = c.same_place() || (c.doi.same() && c.contained);
@@ -131,7 +131,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "doi",
         verdict: Same,
-        why: "one DOI, and titles that agree; nearly equal ones if the pages do not agree",
+        why: "the same DOI, and titles that agree; nearly equal ones if the pages do not agree",
         fields: &[F::Doi, F::Title, F::FirstPage],
         holds: |c| {
             c.doi.same()
@@ -142,7 +142,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "page-conflict",
         verdict: Different,
-        why: "other first page, and not one long title with all authors, one year, volume and issue",
+        why: "other first page, and not one long title with all authors, the same year, volume and issue",
         fields: &[
             F::FirstPage,
             F::Title,
@@ -160,7 +160,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "volume-conflict",
         verdict: Different,
-        why: "other volume, and not one first page and year: what appears each year may begin on \
+        why: "other volume, and not the same first page and year: what appears each year may begin on \
               one page",
         fields: &[F::Volume, F::FirstPage, F::Year],
         holds: |c| c.volume.conflicts() && !(c.page.same() && c.year.same()),
@@ -168,22 +168,22 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "year-conflict",
         verdict: Different,
-        why: "years more than one apart, and not one volume and page",
+        why: "years more than one apart, and not the same volume and page",
         fields: &[F::Year, F::Volume, F::FirstPage],
         holds: |c| c.year.conflicts() && !c.same_place(),
     },
     Rule {
         name: "journal-conflict",
         verdict: Different,
-        why: "other journal, and not one volume and page",
+        why: "other journal, and not the same volume and page",
         fields: &[F::Issn, F::Venue, F::Volume, F::FirstPage],
         holds: |c| c.journals_conflict() && !c.same_place(),
     },
     Rule {
         name: "companion",
         verdict: Different,
-        why: "titles that differ in a telling word, and neither one volume and page nor one DOI: \
-              the study of men and the study of women",
+        why: "titles that differ in a telling word, and neither the same volume and page nor the \
+              same DOI: the study of men and the study of women",
         fields: &[F::Title, F::Volume, F::FirstPage, F::Doi],
         holds: |c| {
             let nearly = c.title >= NEARLY_EQUAL && c.title < 1.0;
@@ -193,7 +193,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "doi-conflict",
         verdict: Different,
-        why: "other DOI, and not one volume, the same pages and a title of some length",
+        why: "other DOI, and not the same volume, the same pages and a title that is long enough",
         fields: &[F::Doi, F::Volume, F::FirstPage, F::LastPage, F::Title],
         holds: |c| {
             let one_place = c.volume.same() && c.same_pages();
@@ -220,7 +220,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "title-and-place",
         verdict: Same,
-        why: "nearly one title of some length, one volume and first page, and one year or journal",
+        why: "nearly equal titles that are long enough, the same volume and first page, and the same \
+              year or journal",
         fields: &[
             F::Title,
             F::Authors,
@@ -238,8 +239,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "short-title-and-place",
         verdict: Same,
-        why: "nearly one short title, one volume, first page and year, and common authors or one \
-              journal and last page: two book reviews may share a page; of an editorial, also one \
+        why: "nearly equal short titles, the same volume, first page and year, and common authors or the \
+              same journal and last page: two book reviews may share a page; of an editorial, also one \
               issue, or none in both",
         fields: &[
             F::Title,
@@ -264,8 +265,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "title-author-journal",
         verdict: Same,
-        why: "nearly one title of some length, common authors, years at most one apart, and one \
-              journal, volume or page; two of these if a year is missing; a volume or page if one \
+        why: "nearly equal titles that are long enough, common authors, years at most one apart, and the \
+              same journal, volume or page; two of these if a year is missing; a volume or page if one \
               title has words more",
         fields: &[
             F::Title,
@@ -291,9 +292,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "full-text-link",
         verdict: Same,
-        why: "one address of the full text, and one title: nearly the same or one within the other, \
-              with common authors and not other years; or one of 40 letters and one year, if a \
-              record names no authors; or one of three words, all authors and one year: the \
+        why: "one address of the full text, and the same title: nearly the same or one within the other, \
+              with common authors and not other years; or one of 40 letters and the same year, if a \
+              record names no authors; or one of three words, all authors and the same year: the \
               address may be that of the whole issue",
         fields: &[
             F::Address,
@@ -318,8 +319,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "title-alike-and-range",
         verdict: Same,
-        why: "titles that agree, one volume, first and last page, and one year or journal; one \
-              DOI or several common authors if the titles are only alike: one author may review \
+        why: "titles that agree, the same volume, first and last page, and the same year or journal; the \
+              same DOI or several common authors if the titles are only alike: one author may review \
               two books on a page",
         fields: &[
             F::Title,
@@ -341,8 +342,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "title-page-journal",
         verdict: Same,
-        why: "titles that agree, one first page, journal and year, and more than one page or \
-              nearly one title of some length",
+        why: "titles that agree, the same first page, journal and year, and more than one page or \
+              nearly equal titles that are long enough",
         fields: &[
             F::Title,
             F::Authors,
@@ -387,7 +388,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "title-author-alone",
         verdict: Same,
-        why: "nearly one title of some length and all authors, and one record names no journal \
+        why: "nearly equal titles that are long enough and all authors, and one record names no journal \
               and has the same year, or both name none and are at most one year apart",
         fields: &[F::Title, F::Authors, F::Year, F::Venue, F::Issn],
         holds: |c| {
@@ -398,8 +399,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "title-authors-year",
         verdict: Same,
-        why: "one title of 40 letters and all authors, one of some length and two authors or more, or \
-              a short one and three authors or more, and one year; nothing else conflicts",
+        why: "the same title of 40 letters and all authors, one that is long enough and two authors \
+              or more, or a short one and three authors or more, and the same year; nothing else conflicts",
         fields: &[
             F::Title,
             F::Authors,
@@ -421,7 +422,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "version",
         verdict: Same,
-        why: "a preprint or report and a published text: nearly one title of some length, common \
+        why: "a preprint or report and a published text: nearly equal titles that are long enough, common \
               authors, all of them if the titles differ, and years at most two apart",
         fields: &[F::Form, F::Title, F::Authors, F::Year],
         holds: |c| {
@@ -433,8 +434,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "doi-and-authors",
         verdict: Same,
-        why: "one DOI, all authors or one place, years at most one apart, and titles \
-              in two languages or scripts: the abstracts of a supplement may have one DOI",
+        why: "the same DOI, all authors or the same place, years at most one apart, and titles \
+              in two languages or scripts: the abstracts of a supplement may have the same DOI",
         fields: &[
             F::Doi,
             F::Authors,
@@ -452,7 +453,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "range-and-authors",
         verdict: Same,
-        why: "one journal, volume, first and last page, year and all authors of two or more, and \
+        why: "the same journal, volume, first and last page, year and all authors of two or more, and \
               titles in two languages",
         fields: &[
             F::Authors,

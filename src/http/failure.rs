@@ -68,12 +68,18 @@ fn head_fault(error: &hyper::Error) -> Option<Fault> {
     Some(Fault::Head(reason))
 }
 
+/// How texts begin that say only in which layer of the libraries something failed.
+const WRAPPERS: [&str; 2] = ["client error (", "tcp connect error"];
+
 /// The causes of an error on one line, without the outermost: it says only that something failed,
 /// and may contain the URL.
 pub(crate) fn error_text(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in causes(error) {
         let text = cause.to_string();
+        if WRAPPERS.iter().any(|wrapper| text.starts_with(wrapper)) && below(cause).is_some() {
+            continue;
+        }
         // Wrappers often repeat the text of their cause.
         if texts.last().is_none_or(|last| !last.contains(&text)) {
             texts.push(text);

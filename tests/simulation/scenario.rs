@@ -1,10 +1,11 @@
 //! One seed: which runs there are, how each is cut off, and how it all ends.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -87,10 +88,17 @@ pub(crate) fn play(seed: u64, mut log: Option<&mut Vec<String>>) -> Result<Outco
         seeds: 1,
         ..Outcome::default()
     };
-    let result = play_all(&mut members, size, &mut stage, &mut outcome, &mut rng);
+    let result = match log {
+        // A panic must not take the log with it.
+        Some(_) => catch_unwind(AssertUnwindSafe(|| {
+            play_all(&mut members, size, &mut stage, &mut outcome, &mut rng)
+        }))
+        .unwrap_or_else(|_| Err("it panicked".to_owned())),
+        None => play_all(&mut members, size, &mut stage, &mut outcome, &mut rng),
+    };
     if let Some(log) = &mut log {
         for member in &members {
-            let mut site = member.site.lock().unwrap();
+            let mut site = member.site.lock().unwrap_or_else(PoisonError::into_inner);
             log.push(format!(
                 "source {}: {:#?}",
                 member.settings.name, member.settings

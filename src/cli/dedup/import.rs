@@ -125,7 +125,11 @@ pub(super) fn run(
         ClusterState::Current => {
             writeln!(out, "{} records moved to another cluster", imported.moved)?
         }
-        ClusterState::Off | ClusterState::Due => writeln!(
+        ClusterState::Off => writeln!(
+            out,
+            "deduplication is off: set enabled = true in [dedup], then run `harvestd dedup rebuild`"
+        )?,
+        ClusterState::Due => writeln!(
             out,
             "clusters are out of date: run `harvestd dedup rebuild` to apply it"
         )?,

@@ -18,8 +18,8 @@ pub(super) fn sentences(traits: &Traits) -> Vec<String> {
         });
     }
     match traits.granularity {
-        Some(Granularity::Day) => say("Its datestamps are days.".to_owned()),
-        Some(Granularity::Second) => say("Its datestamps are seconds.".to_owned()),
+        Some(Granularity::Day) => say("Its datestamps are precise to the day.".to_owned()),
+        Some(Granularity::Second) => say("Its datestamps are precise to the second.".to_owned()),
         None => {}
     }
     if let Some(earliest) = traits.earliest {
@@ -136,7 +136,7 @@ mod tests {
         };
         let expected = [
             "It keeps tombstones of deleted records for a while only.",
-            "Its datestamps are seconds.",
+            "Its datestamps are precise to the second.",
             "It says that its oldest datestamp is 1970-01-01T00:00:00Z.",
             "A full page has 300 records.",
             "Its lists begin with the newest record.",
