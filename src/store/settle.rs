@@ -43,8 +43,7 @@ impl RecordWriter<'_> {
                 is_in_other_set: self.is_in_other_set(&known, &other)?,
                 doubted: has_lied || other.standing == Standing::Doubted,
                 is_unfinished: !is_complete && self.others.is_of_unfinished_list(&other)?,
-                is_outdated: other.datestamp < known.datestamp
-                    && !self.has_listed_time_of(&known, &other.set)?,
+                is_outdated: self.is_outdated(&known, &other)?,
                 is_whole,
             };
             if held.is_listed_live {
@@ -99,6 +98,11 @@ impl RecordWriter<'_> {
         };
         let payload = Payload::of_packed(other.hash, packed);
         self.take(known, other, &record, &payload, counts)
+    }
+
+    /// Whether a state is older than the stored one, whose time the pass has not listed.
+    fn is_outdated(&self, known: &Known, other: &OtherState) -> rusqlite::Result<bool> {
+        Ok(other.datestamp < known.datestamp && !self.has_listed_time_of(known, &other.set)?)
     }
 
     /// Whether the pass has read a list of this set, as far as it includes the datestamp of the stored state. A list
@@ -162,7 +166,12 @@ impl RecordWriter<'_> {
             (Some(_), false, false) if doubted.iter().all(|other| other.deleted) => {
                 self.see(&known)?;
                 for other in &doubted {
-                    self.others.refuse(other)?;
+                    // What a list from a cache calls deleted has not left its set.
+                    if self.is_outdated(&known, other)? {
+                        self.others.remove(other)?;
+                    } else {
+                        self.others.refuse(other)?;
+                    }
                 }
                 let found_at = found.header.instant().map(Datestamp::unix);
                 if known.seen_pass < self.pass.0 && found_at > known.datestamp {

@@ -120,17 +120,20 @@ fn check_records(
         if known == Some(stored) {
             continue;
         }
-        // What is true, and was true when the run began, is kept, whatever comes from a cache.
+        // What is true, and was true when the run began, is kept, whatever comes from a cache. Only its datestamp may
+        // be that of the cache.
         let was_true = known.is_some_and(|known| {
-            repository.current.get(identifier).is_some_and(|current| {
-                current.visible_at <= ran.began_at
-                    && repository.state(&current.item) == known.state
-                    && !repository.has_second_states(identifier)
-            })
+            let is_other = content(&known.state) != content(&stored.state);
+            is_other
+                && repository.current.get(identifier).is_some_and(|current| {
+                    current.visible_at <= ran.began_at
+                        && repository.state(&current.item) == known.state
+                        && !repository.has_second_states(identifier)
+                })
         });
         demand!(
             !was_true,
-            "{identifier} was stored as it is, and went back to {:?}",
+            "{identifier} was stored as it is, {known:?}, and went back to {:?}",
             stored.state
         );
         // A record that comes first as a tombstone may live; one that was stored live may not be deleted
