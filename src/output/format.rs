@@ -38,9 +38,9 @@ pub enum Tombstones {
     /// It lists them among the records.
     Listed,
     /// It deletes the earlier state of a record, so a file without earlier states has none.
-    TakenAway,
+    AsDeletions,
     /// It cannot express them.
-    Unspoken,
+    Omitted,
 }
 
 impl Format {
@@ -71,8 +71,8 @@ impl Format {
     pub fn tombstones(self) -> Tombstones {
         match self {
             Self::Jsonl | Self::Xml | Self::OaiDc | Self::Csv => Tombstones::Listed,
-            Self::VufindJson | Self::VufindXml | Self::Marcxml => Tombstones::TakenAway,
-            Self::Ris | Self::Bibtex | Self::CslJson => Tombstones::Unspoken,
+            Self::VufindJson | Self::VufindXml | Self::Marcxml => Tombstones::AsDeletions,
+            Self::Ris | Self::Bibtex | Self::CslJson => Tombstones::Omitted,
         }
     }
 
@@ -91,6 +91,6 @@ impl Format {
 
     /// Whether readers know its records by their identifiers alone, without the source.
     pub fn is_by_identifier(self) -> bool {
-        self.tombstones() == Tombstones::TakenAway
+        self.tombstones() == Tombstones::AsDeletions
     }
 }

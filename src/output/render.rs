@@ -22,7 +22,7 @@ pub struct Renderer<'a> {
     /// effect in format `xml`, which is as received.
     pub enrich: &'a [Part],
     /// Whether the reader has the earlier state of records. Then formats with
-    /// [`Tombstones::TakenAway`] write tombstones.
+    /// [`Tombstones::AsDeletions`] write tombstones.
     pub changes: bool,
 }
 
@@ -61,9 +61,9 @@ impl Renderer<'_> {
 
     fn tombstone(&self, record: &StoredRecord, out: &mut Vec<u8>) -> Rendered {
         match self.format.tombstones() {
-            Tombstones::Unspoken => return Rendered::LeftOut,
-            Tombstones::TakenAway if !self.changes => return Rendered::LeftOut,
-            Tombstones::TakenAway | Tombstones::Listed => {}
+            Tombstones::Omitted => return Rendered::LeftOut,
+            Tombstones::AsDeletions if !self.changes => return Rendered::LeftOut,
+            Tombstones::AsDeletions | Tombstones::Listed => {}
         }
         let item = item(record);
         match self.format {

@@ -122,7 +122,7 @@ impl<'a> Body<'a> {
     }
 
     fn delete(&mut self, record: &StoredRecord) -> Option<Command> {
-        if self.renderer.format.tombstones() != Tombstones::TakenAway {
+        if self.renderer.format.tombstones() != Tombstones::AsDeletions {
             return None;
         }
         let deleted = StoredRecord {
