@@ -231,3 +231,18 @@ async fn a_configured_source_that_was_never_reached_is_shown_as_failed() {
     let why = shown["sources"][0]["why"].as_str().unwrap();
     assert!(why.contains("cannot be reached"), "{why}");
 }
+
+#[tokio::test]
+async fn a_redirect_to_a_dead_address_names_it() {
+    // Nothing listens at port 1.
+    let dead = "http://127.0.0.1:1/oai";
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/old", listener.local_addr().unwrap());
+    let moved = move || async move { (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, dead)]) };
+    let router = Router::new().fallback(moved);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let (store, output) = harvest(&url).await;
+    let told = format!("{url} redirects to {dead}, which cannot be reached");
+    assert!(output.stderr.contains(&told), "{}", output.stderr);
+    assert_empty(&store);
+}

@@ -21,10 +21,18 @@ impl Unreached {
     pub(super) fn new(settings: &SourceSettings, instead: &Instead) -> Self {
         let url = show_url(&settings.client.url);
         match instead {
-            Instead::Nothing(fault) => Self {
-                why: format!("{url} cannot be reached: {fault}; check the address"),
-                has_server: false,
-            },
+            Instead::Nothing { fault, at } => {
+                let target = at.split('?').next().unwrap_or_default();
+                let is_redirected = !target.is_empty() && !url.starts_with(target);
+                let place = match is_redirected {
+                    true => format!("{url} redirects to {target}, which"),
+                    false => url,
+                };
+                Self {
+                    why: format!("{place} cannot be reached: {fault}; check the address"),
+                    has_server: false,
+                }
+            }
             Instead::Other(what) => Self {
                 why: format!("{url} is no OAI-PMH repository: it answers {what}"),
                 has_server: true,
@@ -67,7 +75,12 @@ pub async fn first_contact<T: Transport>(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Instead {
     /// No connection: the host has no address, or nothing listens there.
-    Nothing(String),
+    Nothing {
+        /// What failed.
+        fault: String,
+        /// The address that was tried, after redirects.
+        at: String,
+    },
     /// Something else, in words.
     Other(String),
 }
@@ -75,7 +88,7 @@ pub(super) enum Instead {
 impl Instead {
     /// Whether another request would bring the same.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Nothing(_))
+        matches!(self, Self::Nothing { .. })
     }
 
     /// What a body is that is no OAI-PMH answer. `None` for one that may be a damaged answer.
@@ -113,7 +126,10 @@ impl Instead {
                         ..
                     }),
                 ..
-            } => Some(Self::Nothing(fault.to_string())),
+            } => Some(Self::Nothing {
+                fault: fault.to_string(),
+                at: exchange.url.clone(),
+            }),
             FetchError::Refused { status, .. } if !is_about_the_client(*status) => {
                 let what = match (&exchange.title, &exchange.excerpt) {
                     (Some(title), _) => format!(": a web page titled {title:?}"),

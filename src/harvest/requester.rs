@@ -489,8 +489,14 @@ impl<'a, T: Transport> Requester<'a, T> {
                     instead,
                 })
             }
-            FetchError::Refused { status, .. } => Err(RequestError::Refused {
-                why,
+            FetchError::Refused {
+                status, exchange, ..
+            } => Err(RequestError::Refused {
+                // What to do about a repository that refuses everything is no advice about one record.
+                why: match self.isolates_refusals {
+                    true => format!("{exchange}: refused, while other requests are answered"),
+                    false => why,
+                },
                 status: Some(status),
             }),
             FetchError::Redirect { .. } | FetchError::Tls { .. } => {
