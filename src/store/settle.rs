@@ -105,9 +105,10 @@ impl RecordWriter<'_> {
         Ok(other.datestamp < known.datestamp && !self.has_listed_time_of(known, &other.set)?)
     }
 
-    /// Whether the pass has read a list of this set, as far as it includes the datestamp of the stored state. A list
-    /// from a cache does not include what is newer than the cache, or may be: what came later in the same second (or
-    /// day) has the same datestamp.
+    /// Whether the pass has read a list of this set that includes every change at the datestamp of the stored state.
+    ///
+    /// A list from a cache lacks the changes that are newer than the cache. A change later in the same second (or day)
+    /// has the same datestamp, so the list must reach beyond that second (or day).
     fn has_listed_time_of(&self, known: &Known, set: &str) -> rusqlite::Result<bool> {
         const DATE: usize = "2026-01-05".len();
         let is_date = known.datestamp_text.as_ref().map(String::len) == Some(DATE);
