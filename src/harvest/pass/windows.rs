@@ -285,7 +285,6 @@ impl<T: Transport> PassRun<'_, '_, T> {
     async fn still_answers(&mut self) -> Result<bool, Halt> {
         match self.run.requester.ask(&Request::Identify, 0).await {
             Ok(_) => Ok(true),
-            Err(error) if error.refuses_this_request().is_some() => Ok(false),
             Err(RequestError::Failed { .. } | RequestError::Refused { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -65,7 +65,10 @@ pub(in crate::harvest) fn in_request(
     sent: Option<&ResumptionToken>,
 ) -> Option<ResumptionToken> {
     let echoed = ResumptionToken::new(echoed?)?;
-    let is_same = sent.is_some_and(|sent| is_written_as(sent, &echoed));
+    let is_same = sent.is_some_and(|sent| {
+        let (one, other) = (plain(sent.as_str()), plain(echoed.as_str()));
+        one.starts_with(&other)
+    });
     (!is_same).then_some(echoed)
 }
 
@@ -77,14 +80,7 @@ pub(in crate::harvest) fn names_another(
     echoed: Option<&str>,
     sent: Option<&ResumptionToken>,
 ) -> bool {
-    let echoed = echoed.and_then(ResumptionToken::new);
-    let pair = sent.zip(echoed);
-    pair.is_some_and(|(sent, echoed)| !is_written_as(sent, &echoed))
-}
-
-/// Whether `echoed` is `sent` in another writing, or its beginning.
-fn is_written_as(sent: &ResumptionToken, echoed: &ResumptionToken) -> bool {
-    plain(sent.as_str()).starts_with(&plain(echoed.as_str()))
+    sent.is_some() && in_request(echoed, sent).is_some()
 }
 
 /// A token without escapes and white space.
