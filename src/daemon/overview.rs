@@ -330,12 +330,9 @@ fn named_source(
         None if configured => Source::unknown(name.to_owned()),
         None => return Ok(None),
     };
-    let pass = JobView::read(reader, registry, JobKind::Harvest, name)?;
-    let reconcile = JobView::read(reader, registry, JobKind::Reconcile, name)?;
-    let now_ms = registry.now_ms();
-    let mut view = source_view(reader, source, configured, pass, reconcile, now_ms, extent)?;
-    view.state = states.get(name).copied().unwrap_or(view.state);
-    Ok(Some(view))
+    // A source of the store or of the configuration has a state.
+    let state = states.get(name).copied().unwrap_or(SourceState::New);
+    source_view(reader, registry, source, configured, state, extent).map(Some)
 }
 
 /// The configured outputs by name, or only the one of this name.
@@ -427,13 +424,15 @@ pub(super) fn overview(
 
 fn source_view(
     reader: &Reader,
+    registry: &StatusRegistry,
     source: Source,
     configured: bool,
-    pass: JobView,
-    reconcile: JobView,
-    now_ms: i64,
+    state: SourceState,
     extent: Extent,
 ) -> Result<SourceView, StoreError> {
+    let pass = JobView::read(reader, registry, JobKind::Harvest, &source.name)?;
+    let reconcile = JobView::read(reader, registry, JobKind::Reconcile, &source.name)?;
+    let now_ms = registry.now_ms();
     let is_whole = extent == Extent::Whole;
     let passes = reader.passes(source.id, if is_whole { PASSES } else { 1 })?;
     let pending_windows = match passes.first() {
@@ -447,7 +446,7 @@ fn source_view(
         .collect::<Result<_, _>>()?;
     Ok(SourceView {
         set_names,
-        state: SourceState::New,
+        state,
         configured,
         pass,
         reconcile,
