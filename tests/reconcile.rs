@@ -61,6 +61,12 @@ fn deletions(store: &Path) -> Vec<(String, Deletion)> {
     deletions
 }
 
+/// The identifiers of the records that the repository shows.
+fn identifiers(repository: &Repository) -> Vec<String> {
+    let visible = repository.visible().into_iter();
+    visible.map(|item| item.identifier).collect()
+}
+
 fn numbers(json: &str) -> (u64, u64, u64) {
     let value: Value = serde_json::from_str(json).unwrap();
     let source = &value["sources"][0];
@@ -76,11 +82,7 @@ async fn disappeared_records_are_deleted_and_hidden_ones_are_not() {
     let store = place.argument();
     let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
     harvestd(&harvest).await.success();
-    let identifiers: Vec<String> = repository
-        .visible()
-        .into_iter()
-        .map(|item| item.identifier)
-        .collect();
+    let identifiers = identifiers(&repository);
     let now = repository.clock().now();
     repository.with_model(|model| {
         model.remove(&identifiers[3], now.plus_seconds(-DAY));
@@ -361,11 +363,7 @@ async fn a_gap_keeps_only_its_own_records_from_being_reconciled() {
     let store = place.argument();
     let harvest = ["harvest", "--config", config.as_str(), "--store", &store];
     harvestd(&harvest).await.success();
-    let identifiers: Vec<String> = repository
-        .visible()
-        .into_iter()
-        .map(|item| item.identifier)
-        .collect();
+    let identifiers = identifiers(&repository);
     let now = repository.clock().now();
     repository.with_model(|model| model.remove(&identifiers[3], now.plus_seconds(-DAY)));
     // No answer can show this record.
