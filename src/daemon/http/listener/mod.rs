@@ -237,7 +237,12 @@ pub(in crate::daemon::http) async fn serve(
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok(accepted) => return accepted,
+            Ok((stream, peer)) => {
+                // Otherwise the last part of an answer waits until the client has acknowledged the rest of it,
+                // which many do only after 40 ms. Without the option answers are slower, and right.
+                let _ = stream.set_nodelay(true);
+                return (stream, peer);
+            }
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
                 tracing::warn!("taking an HTTP connection: {error}; trying again");

@@ -97,6 +97,16 @@ async fn rest(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// With Nagle's algorithm, the end of an answer waits up to 40 ms for a client that acknowledges late.
+#[tokio::test]
+async fn answers_are_sent_without_delay() {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, (stream, _)) = tokio::join!(TcpStream::connect(address), accept(&listener));
+    assert!(client.is_ok());
+    assert!(stream.nodelay().unwrap());
+}
+
 #[tokio::test]
 async fn each_wait_for_a_client_has_a_limit() {
     const SHORT: Duration = Duration::from_millis(100);
