@@ -36,7 +36,8 @@ fn language_tag(language: &str) -> Option<String> {
 pub fn from_resource(resource: &Resource) -> String {
     let mut out = Vec::with_capacity(4096);
     push_resource(resource, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8(out)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Appends a resource as `oai_dc`, in one line.

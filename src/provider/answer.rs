@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::arguments::{self, Pairs, Request, Selection, Start};
 use super::error::{ErrorCode, OaiError};
 use super::formats::{self, Writing};
-use super::page::{Page, Room};
+use super::page::{Page, Room, with_writers};
 use super::settings::ProviderSettings;
 use super::token::Token;
 use super::{sets, xml};
@@ -390,22 +390,25 @@ impl Repository<'_> {
             items: self.settings.page_size,
             bytes: MAX_PAGE_BYTES,
         };
-        let mut filling = Page::new(room, place.after, &write, content, out);
-        let mut walk = |span| {
-            reader.served(served, span, content, |item| match writing(&item.record) {
-                Some(writing) => filling.add(item, writing),
-                None => ControlFlow::Continue(()),
-            })?;
-            filling.flush();
-            Ok::<_, StoreError>((filling.items, filling.last, !filling.has_more))
-        };
-        let (mut items, mut last, mut is_last) = walk((place.after, place.upto))?;
-        if is_continued && items == 0 {
-            // All records of the rest have changed since the token was given, and a page must not be
-            // empty. They are in the next list too.
-            (items, last, _) = walk((place.upto, state.newest))?;
-            is_last = true;
-        }
+        let (items, last, is_last) = with_writers(content, |scope| {
+            let mut filling = Page::new(room, place.after, &write, scope, out);
+            let mut walk = |span| {
+                reader.served(served, span, content, |item| match writing(&item.record) {
+                    Some(writing) => filling.add(item, writing),
+                    None => ControlFlow::Continue(()),
+                })?;
+                filling.flush();
+                Ok::<_, StoreError>((filling.items, filling.last, !filling.has_more))
+            };
+            let (items, last, is_last) = walk((place.after, place.upto))?;
+            if is_continued && items == 0 {
+                // All records of the rest have changed since the token was given, and a page must not be
+                // empty. They are in the next list too.
+                let (items, last, _) = walk((place.upto, state.newest))?;
+                return Ok((items, last, true));
+            }
+            Ok::<_, StoreError>((items, last, is_last))
+        })?;
         (page.items, page.is_last) = (items as u64, is_last);
         if page.items == 0 {
             return Err(nothing().into());

@@ -1,23 +1,40 @@
-//! Fills a page of a list. Records are written in groups, each on two processor cores.
+//! Fills a page of a list. While one group of records is read, earlier ones are written on other cores.
 
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 
 use super::formats::Writing;
 use crate::store::{ServedRecord, Version};
 
 /// Records that are written together.
-const GROUP: usize = 64;
+const GROUP: usize = 32;
 
 /// A group is complete when its metadata has so many bytes, also if it has fewer records.
 const GROUP_BYTES: usize = 1 << 20;
 
-/// Groups of fewer records are written faster than another thread starts.
+/// Groups of fewer records are written faster than another thread wakes up.
 const SHARED: usize = 8;
 
-/// Whether there is a second core.
-static HAS_CORES: LazyLock<bool> =
-    LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1));
+/// Groups of one page that other threads write or that wait there.
+const MAX_WAITING: usize = 2;
+
+/// Threads that write records for all pages.
+const MAX_WRITERS: usize = 8;
+
+/// The threads that write records; `None` if there is no second core for them.
+static WRITERS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(cores.min(MAX_WRITERS))
+        .thread_name(|number| format!("provider-{number}"));
+    // Without threads, whoever reads the records writes them too.
+    (cores > 1).then(|| pool.build().ok()).flatten()
+});
 
 /// What a page can hold.
 #[derive(Debug, Clone, Copy)]
@@ -29,18 +46,22 @@ pub(super) struct Room {
 }
 
 /// A page that is being filled, by version.
-pub(super) struct Page<'a, W> {
+pub(super) struct Page<'a, 'scope, W> {
     room: Room,
     /// Appends a record to a text.
-    write: &'a W,
-    /// Whether records take long to write.
-    is_slow: bool,
+    write: &'scope W,
+    /// Where groups can be written on other threads.
+    scope: Option<&'a Scope<'scope>>,
     out: &'a mut Vec<u8>,
     begin: usize,
     group: Vec<(ServedRecord, Writing)>,
     group_bytes: usize,
+    /// The groups that are not in `out` yet, in order.
+    groups: VecDeque<Group>,
     /// The version of the last record that was added.
     newest: Version,
+    /// The number of records that were added and are not in `out` yet.
+    added: usize,
     /// The number of records on the page.
     pub(super) items: usize,
     /// The version of the last record on the page.
@@ -49,7 +70,33 @@ pub(super) struct Page<'a, W> {
     pub(super) has_more: bool,
 }
 
-impl<'a, W> Page<'a, W>
+/// A group that is complete.
+enum Group {
+    Written(Text),
+    /// Another thread writes it.
+    Waiting(Receiver<Text>),
+}
+
+/// The records of a group, one after the other, with the version and the end of each.
+#[derive(Default)]
+struct Text {
+    bytes: Vec<u8>,
+    ends: Vec<(Version, usize)>,
+}
+
+/// Calls `fill` with a scope for [`Page::new`]. `None` if records are written faster where they are read:
+/// unless `is_slow`, and with one core.
+pub(super) fn with_writers<'scope, T>(
+    is_slow: bool,
+    fill: impl FnOnce(Option<&Scope<'scope>>) -> T,
+) -> T {
+    match WRITERS.as_ref().filter(|_| is_slow) {
+        Some(writers) => writers.in_place_scope(|scope| fill(Some(scope))),
+        None => fill(None),
+    }
+}
+
+impl<'a, 'scope, W> Page<'a, 'scope, W>
 where
     W: Fn(&ServedRecord, Writing, &mut Vec<u8>) + Sync,
 {
@@ -57,19 +104,21 @@ where
     pub(super) fn new(
         room: Room,
         after: Version,
-        write: &'a W,
-        is_slow: bool,
+        write: &'scope W,
+        scope: Option<&'a Scope<'scope>>,
         out: &'a mut Vec<u8>,
     ) -> Self {
         Self {
             room,
             write,
-            is_slow,
+            scope,
             begin: out.len(),
             out,
             group: Vec::with_capacity(GROUP),
             group_bytes: 0,
+            groups: VecDeque::new(),
             newest: after,
+            added: 0,
             items: 0,
             last: after,
             has_more: false,
@@ -79,17 +128,18 @@ where
     /// Adds a record, and breaks if the page is full. Records of one version are on one page.
     pub(super) fn add(&mut self, record: ServedRecord, writing: Writing) -> ControlFlow<()> {
         let version = record.record.version;
-        let is_full = self.items + self.group.len() >= self.room.items
-            || self.group.is_empty() && self.is_long();
+        let is_full = self.items + self.added >= self.room.items || self.is_long();
         if is_full && version > self.newest {
             self.has_more = true;
             return ControlFlow::Break(());
         }
         self.newest = version;
+        self.added += 1;
         self.group_bytes += record.record.metadata.as_ref().map_or(0, String::len);
         self.group.push((record, writing));
         if self.group.len() >= GROUP || self.group_bytes >= GROUP_BYTES {
-            self.flush();
+            self.end_group();
+            self.append_written();
         }
         match self.has_more {
             true => ControlFlow::Break(()),
@@ -101,57 +151,84 @@ where
         self.out.len() - self.begin >= self.room.bytes
     }
 
-    /// Writes the records that were added.
-    pub(super) fn flush(&mut self) {
-        let group = std::mem::take(&mut self.group);
+    /// Has the group written: by another thread if there is one and it is not behind.
+    fn end_group(&mut self) {
+        let group = std::mem::replace(&mut self.group, Vec::with_capacity(GROUP));
         self.group_bytes = 0;
-        let is_shared = self.is_slow && group.len() >= SHARED && *HAS_CORES;
-        let (first, second) = group.split_at(match is_shared {
-            true => group.len() / 2,
-            false => group.len(),
+        let waiting = self
+            .groups
+            .iter()
+            .filter(|group| matches!(group, Group::Waiting(_)));
+        let is_shared = group.len() >= SHARED && waiting.count() < MAX_WAITING;
+        let write = self.write;
+        self.groups.push_back(match self.scope {
+            Some(scope) if is_shared => {
+                let (sender, written) = sync_channel(1);
+                // The page may have ended with an earlier group.
+                scope.spawn(move |_| drop(sender.send(text(&group, write))));
+                Group::Waiting(written)
+            }
+            _ => Group::Written(text(&group, write)),
         });
-        let (first, second) = std::thread::scope(|scope| {
-            let other = is_shared.then(|| scope.spawn(|| written(second, self.write)));
-            let first = written(first, self.write);
-            let second = other.map(|other| match other.join() {
-                Ok(second) => second,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            (first, second.unwrap_or_default())
-        });
-        let texts = texts(&first).chain(texts(&second));
-        for ((record, _), text) in group.iter().zip(texts) {
-            let version = record.record.version;
-            if self.is_long() && version > self.last {
+    }
+
+    /// Appends the first groups, as far as they are written.
+    fn append_written(&mut self) {
+        while let Some(first) = self.groups.pop_front() {
+            let text = match first {
+                Group::Written(text) => text,
+                Group::Waiting(written) => match written.try_recv() {
+                    Ok(text) => text,
+                    Err(_) => {
+                        self.groups.push_front(Group::Waiting(written));
+                        return;
+                    }
+                },
+            };
+            self.append(&text);
+        }
+    }
+
+    /// Appends all records that were added.
+    pub(super) fn flush(&mut self) {
+        self.end_group();
+        while let Some(group) = self.groups.pop_front() {
+            let text = match group {
+                Group::Written(text) => text,
+                // There is none if the thread has panicked. The scope passes the panic on when it ends.
+                Group::Waiting(written) => written.recv().unwrap_or_default(),
+            };
+            self.append(&text);
+        }
+    }
+
+    fn append(&mut self, text: &Text) {
+        let mut begin = 0;
+        self.added -= text.ends.len();
+        for (version, end) in &text.ends {
+            if self.is_long() && *version > self.last {
                 self.has_more = true;
                 break;
             }
-            self.out.extend_from_slice(text);
+            self.out.extend_from_slice(&text.bytes[begin..*end]);
+            begin = *end;
             self.items += 1;
-            self.last = version;
+            self.last = *version;
         }
     }
 }
 
-/// Records, one after the other, and the end of each.
-type Texts = (Vec<u8>, Vec<usize>);
-
-fn written(
+fn text(
     group: &[(ServedRecord, Writing)],
     write: &impl Fn(&ServedRecord, Writing, &mut Vec<u8>),
-) -> Texts {
-    let mut text = Vec::new();
+) -> Text {
+    let mut bytes = Vec::new();
     let ends = group.iter().map(|(record, writing)| {
-        write(record, *writing, &mut text);
-        text.len()
+        write(record, *writing, &mut bytes);
+        (record.record.version, bytes.len())
     });
     let ends = ends.collect();
-    (text, ends)
-}
-
-fn texts((text, ends): &Texts) -> impl Iterator<Item = &[u8]> {
-    let begins = std::iter::once(&0).chain(ends);
-    begins.zip(ends).map(|(begin, end)| &text[*begin..*end])
+    Text { bytes, ends }
 }
 
 #[cfg(test)]
@@ -188,17 +265,19 @@ mod tests {
         let mut pages = Vec::new();
         for is_slow in [false, true] {
             let mut out = b"before\n".to_vec();
-            let mut page = Page::new(room, Version(0), &write, is_slow, &mut out);
-            for (version, bytes) in records {
-                if page
-                    .add(record(*version, *bytes), Writing::OaiDc)
-                    .is_break()
-                {
-                    break;
+            let (items, last, has_more) = with_writers(is_slow, |scope| {
+                let mut page = Page::new(room, Version(0), &write, scope, &mut out);
+                for (version, bytes) in records {
+                    if page
+                        .add(record(*version, *bytes), Writing::OaiDc)
+                        .is_break()
+                    {
+                        break;
+                    }
                 }
-            }
-            page.flush();
-            let (items, last, has_more) = (page.items, page.last, page.has_more);
+                page.flush();
+                (page.items, page.last, page.has_more)
+            });
             let text = String::from_utf8(out).unwrap();
             let versions: Vec<i64> = { text.lines().skip(1) }
                 .map(|line| line.split_once(' ').unwrap().0.parse().unwrap())

@@ -374,7 +374,9 @@ pub(super) fn from_row(
             return Ok(None);
         };
         let bytes = decompressor.decompress(connection, dictionary_id, bytes)?;
-        String::from_utf8(bytes).map(Some).map_err(|error| {
+        // With a copy, this takes less time than the standard library's check without one.
+        let text = simdutf8::compat::from_utf8(&bytes).map(str::to_owned);
+        text.map(Some).map_err(|error| {
             rusqlite::Error::FromSqlConversionFailure(
                 column,
                 rusqlite::types::Type::Blob,
