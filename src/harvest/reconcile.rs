@@ -110,7 +110,7 @@ async fn reconcile_source<T: Transport>(
     if traits.reconciling_since.is_none() {
         traits.reconciling_since = Some(run.context.clock.now_ms());
         if policy.start_over {
-            traits.settling = None;
+            traits.reconciling_pass = None;
         }
         run.save_traits(&source)?;
     }
@@ -123,7 +123,7 @@ async fn reconcile_source<T: Transport>(
         return Err(held);
     }
     ask_for_missing(run, &source, pass.id, report).await?;
-    run.repository.traits.settling = None;
+    run.repository.traits.reconciling_pass = None;
     end_reconciling(run, &source)?;
     if report.unclear > 0 {
         return Err(Halt::Unfinished(format!(
@@ -151,8 +151,8 @@ async fn listed_pass<T: Transport>(run: &mut Run<'_, T>) -> Result<Pass, Halt> {
     let store = &run.context.store;
     let source = run.current_source()?;
     let newest = store.last_full_list(source.id)?;
-    let settling = run.repository.traits.settling;
-    if let Some(newest) = newest.filter(|newest| settling == Some(newest.id.0)) {
+    let reconciling_pass = run.repository.traits.reconciling_pass;
+    if let Some(newest) = newest.filter(|newest| reconciling_pass == Some(newest.id.0)) {
         run.notes
             .note("asking for the missing records of an earlier list");
         return Ok(newest);
@@ -172,7 +172,7 @@ async fn listed_pass<T: Transport>(run: &mut Run<'_, T>) -> Result<Pass, Halt> {
     let listed = store.last_full_list(source.id)?.ok_or_else(|| {
         Halt::Unfinished(format!("source {} has no complete full list", source.name))
     })?;
-    run.repository.traits.settling = Some(listed.id.0);
+    run.repository.traits.reconciling_pass = Some(listed.id.0);
     run.save_traits(&source)?;
     Ok(listed)
 }

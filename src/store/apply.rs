@@ -173,15 +173,15 @@ impl StepWriter<'_> {
                     ..Applied::default()
                 })
             }
-            Step::Settle { found, unknown } => {
+            Step::ResolveContradictions { found, unknown } => {
                 let mut counts = Counts::default();
                 let is_complete = self.is_complete()?;
                 self.records.decide_held(is_complete, &mut counts)?;
                 for (record, payload) in found.iter().zip(&packed.payloads) {
-                    self.records.settle(record, payload, &mut counts)?;
+                    self.records.resolve_found(record, payload, &mut counts)?;
                 }
                 for identifier in unknown {
-                    self.records.settle_unknown(identifier, &mut counts)?;
+                    self.records.resolve_unknown(identifier, &mut counts)?;
                 }
                 self.add_to_pass(0, &Cost::default(), &counts)?;
                 Ok(Applied {

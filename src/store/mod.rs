@@ -9,7 +9,7 @@
 //! - `pack`: preparing steps outside of transactions; `apply`: storing them in one
 //! - `record_writer`: storing the records of a step; `listed`: the items of the present reading
 //! - `contradiction`: which of two listed states is stored; `other_states`: the other states as rows;
-//!   `settle`: deciding about them
+//!   `resolve`: deciding about them
 //! - `quarantine`: items that could not become records
 //! - `payload`: compression of metadata
 //! - `records`: reading single records; `changes`: the change feed
@@ -60,6 +60,7 @@ mod quarantine;
 mod record_writer;
 mod records;
 mod report;
+mod resolve;
 mod restore;
 mod schema;
 mod search;
@@ -67,7 +68,6 @@ mod selection;
 mod serving;
 mod set_map;
 mod set_names;
-mod settle;
 mod source_list;
 mod sources;
 mod step;

@@ -70,7 +70,7 @@ pub struct Delivery {
     /// The new position; `None` leaves it as it is.
     pub upto: Option<Version>,
     /// The ids of documents that it accepted or deleted; they are no longer rejected.
-    pub settled: Vec<String>,
+    pub accepted: Vec<String>,
     /// The rejected documents.
     pub rejected: Vec<RejectedDocument>,
     /// The number of accepted documents.
@@ -172,7 +172,7 @@ impl Store {
                 let mut forget = transaction.prepare_cached(
                     "DELETE FROM rejected WHERE output_id = ?1 AND document_id = ?2",
                 )?;
-                for id in &delivery.settled {
+                for id in &delivery.accepted {
                     forget.execute(params![output.0, id])?;
                 }
             }
@@ -330,7 +330,7 @@ mod tests {
 
         delivery.upto = Some(Version(4));
         delivery.rejected.clear();
-        delivery.settled = vec!["x".to_owned()];
+        delivery.accepted = vec!["x".to_owned()];
         store.confirm(output.id, &delivery).unwrap();
         assert_eq!(known().position, Version(5), "not back");
         assert_eq!(reader.count_rejected(output.id).unwrap(), 1);

@@ -222,8 +222,9 @@ pub struct Traits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest_first: Option<bool>,
     /// The full pass whose list is complete and whose missing records are being requested by name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub settling: Option<i64>,
+    /// Stores written earlier call it `settling`.
+    #[serde(alias = "settling", skip_serializing_if = "Option::is_none")]
+    pub reconciling_pass: Option<i64>,
     /// When the present reconciling began, in milliseconds since 1970 on our clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconciling_since: Option<i64>,

@@ -42,7 +42,7 @@ pub enum Step {
     },
     /// The lists of the pass have ended, for now at least, and GetRecord was asked about records that
     /// are listed in several states.
-    Settle {
+    ResolveContradictions {
         /// The answers: live records and tombstones.
         found: Vec<Record>,
         /// The identifiers that the repository does not know.
@@ -84,7 +84,7 @@ impl Step {
     pub(super) fn records_mut(&mut self) -> &mut [Record] {
         match self {
             Self::Page(page) => &mut page.records,
-            Self::Reconcile { found, .. } | Self::Settle { found, .. } => found,
+            Self::Reconcile { found, .. } | Self::ResolveContradictions { found, .. } => found,
             Self::Split { .. }
             | Self::Restart { .. }
             | Self::End { .. }
@@ -96,7 +96,7 @@ impl Step {
     pub(super) fn records(&self) -> &[Record] {
         match self {
             Self::Page(page) => &page.records,
-            Self::Reconcile { found, .. } | Self::Settle { found, .. } => found,
+            Self::Reconcile { found, .. } | Self::ResolveContradictions { found, .. } => found,
             Self::Split { .. }
             | Self::Restart { .. }
             | Self::End { .. }

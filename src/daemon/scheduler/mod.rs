@@ -544,7 +544,8 @@ impl Scheduler {
                 .get(&key)
                 .is_some_and(|row| row.outcome == Some(JobOutcome::Failed));
             let list_is_open = stored.sources.get(&key.name).is_some_and(|source| {
-                source.traits.reconciling_since.is_some() && source.traits.settling.is_none()
+                source.traits.reconciling_since.is_some()
+                    && source.traits.reconciling_pass.is_none()
             });
             let first = scheduled.requested.is_some() || (wanted && list_is_open && !failed);
             let is_due = all_due.contains(&key);

@@ -133,6 +133,6 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.committer.send(step, Times::default()).await?;
         }
         self.committer.flush().await?;
-        Ok(WindowOutcome::Settled)
+        Ok(WindowOutcome::Done)
     }
 }

@@ -126,7 +126,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
         let read = self.read_windows().await;
         match &read {
-            Ok(()) | Err(Halt::Unfinished(_)) => self.settle_doubts().await?,
+            Ok(()) | Err(Halt::Unfinished(_)) => self.resolve_contradictions().await?,
             Err(_) => {}
         }
         read

@@ -11,7 +11,7 @@ use crate::store::{Cost, Ending, PageStep, Step, WindowId};
 #[derive(Debug)]
 pub(super) enum WindowOutcome {
     /// The stored state of the window says what happens next: it is complete, is to be read again, or was split.
-    Settled,
+    Done,
     /// This run cannot read the window, for this reason.
     Failed(String),
 }
@@ -21,7 +21,7 @@ impl WindowOutcome {
     pub(super) fn of(page: &PageStep) -> Self {
         match &page.ending {
             Some(Ending::Failed(why)) => Self::Failed(why.clone()),
-            _ => Self::Settled,
+            _ => Self::Done,
         }
     }
 }

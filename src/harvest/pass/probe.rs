@@ -48,7 +48,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     has_failed: true,
                 };
                 self.committer.store(step).await?;
-                Ok(Some(WindowOutcome::Settled))
+                Ok(Some(WindowOutcome::Done))
             }
             Finding::RejectsUntil => Ok(Some(self.read_without_until(window).await?)),
             Finding::RejectsFrom => Ok(Some(self.read_without_from(window).await?)),

@@ -72,7 +72,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             note,
         };
         self.committer.store(step).await?;
-        Ok(WindowOutcome::Settled)
+        Ok(WindowOutcome::Done)
     }
 
     /// Recovers what can be read of a window that failed, if the repository answers at all: by the same
@@ -114,7 +114,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     note: why,
                 };
                 self.committer.store(step).await?;
-                return Ok(WindowOutcome::Settled);
+                return Ok(WindowOutcome::Done);
             }
             if let Some(outcome) = self.recover_from_dates(&window, &why).await? {
                 return Ok(outcome);
@@ -147,7 +147,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 has_failed: true,
             };
             self.committer.store(step).await?;
-            return Ok(WindowOutcome::Settled);
+            return Ok(WindowOutcome::Done);
         }
         let read = if self.lists_identifiers() {
             RecordByRecord::Failed("only done for whole records".to_owned())
@@ -245,7 +245,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         budget.read_by_name(page.records.len(), page.bad.len());
         // Windows that bring nothing but unreadable records count as failed.
         let is_bad = page.records.is_empty() && !page.bad.is_empty();
-        if matches!(outcome, WindowOutcome::Settled) && !is_bad {
+        if matches!(outcome, WindowOutcome::Done) && !is_bad {
             budget.window_was_recovered();
         }
         self.committer.store(Step::Page(page)).await?;

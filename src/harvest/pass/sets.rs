@@ -210,7 +210,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.committer.send(step, Times::default()).await?;
         }
         self.committer.flush().await?;
-        Ok(WindowOutcome::Settled)
+        Ok(WindowOutcome::Done)
     }
 }
 

@@ -53,11 +53,11 @@ impl<T: Transport> PassRun<'_, '_, T> {
 
     /// Asks for records about which lists contradict themselves, a limited number in each run. Without
     /// an answer they stay as they are, a warning says so, and the next run asks again.
-    pub(super) async fn settle_doubts(&mut self) -> Result<(), Halt> {
+    pub(super) async fn resolve_contradictions(&mut self) -> Result<(), Halt> {
         let store = &self.run.context.store;
         // They wait for windows that cannot be read now. What nothing contradicts so far is stored.
         if store.has_held_states(self.source.id)? {
-            let nothing = Step::Settle {
+            let nothing = Step::ResolveContradictions {
                 found: Vec::new(),
                 unknown: Vec::new(),
             };
@@ -97,7 +97,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             unknown.clear();
         }
         self.committer
-            .store(Step::Settle { found, unknown })
+            .store(Step::ResolveContradictions { found, unknown })
             .await?;
         self.warn_of_doubts()
     }

@@ -399,7 +399,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             has_failed: false,
         };
         self.committer.store(step).await?;
-        Ok(WindowOutcome::Settled)
+        Ok(WindowOutcome::Done)
     }
 
     /// Why it does not help to split a list for its size, by what splitting has brought so far. `None` if
@@ -462,7 +462,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
             self.run.size_check.watch(doubt, &totals.counts);
         }
         self.run.budget.spend(items)?;
-        Ok(WindowOutcome::Settled)
+        Ok(WindowOutcome::Done)
     }
 
     /// Whether the repository serves the requested format, although it denies that for the list of `window`: a single

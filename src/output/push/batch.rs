@@ -53,7 +53,7 @@ pub(crate) fn read(
     }
     Ok(Batch {
         records: changes.len() as u64,
-        changes: settle(reader, settings, changes)?,
+        changes: last_of_each_document(reader, settings, changes)?,
         upto,
         last,
     })
@@ -61,7 +61,7 @@ pub(crate) fn read(
 
 /// Keeps one change for each document: the last one. Where a record is deleted in one source and
 /// lives in another one, the document of the living record replaces the deletion.
-pub(crate) fn settle(
+pub(crate) fn last_of_each_document(
     reader: &Reader,
     settings: &OutputSettings,
     changes: Vec<Change>,

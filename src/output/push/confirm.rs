@@ -40,7 +40,7 @@ pub(crate) fn delivery(delivered: Delivered, upto: Option<Version>, at: i64) -> 
         }
         match &change.fault {
             Some(fault) => delivery.rejected.push(rejected(&change, fault, at)),
-            None => delivery.settled.push(change.id),
+            None => delivery.accepted.push(change.id),
         }
     }
     for (change, reason) in &delivered.refused {

@@ -389,7 +389,7 @@ impl Run<'_> {
                 Some((number, result)) = requests.next(), if !requests.is_empty() => {
                     in_flight.finish(number, result);
                     while let Some((sent, result)) = in_flight.take_finished() {
-                        let confirmation = self.settle(sent, result, &in_flight, &streak).await?;
+                        let confirmation = self.resolve_doubts(sent, result, &in_flight, &streak).await?;
                         if confirmations.send(confirmation).await.is_err() {
                             return Ok(());
                         }
@@ -419,8 +419,8 @@ impl Run<'_> {
         deliver(self.target, changes, Some(upto), streak).await
     }
 
-    /// Settles the doubts about a batch, and sends what was held back because of them.
-    async fn settle(
+    /// Resolves the doubts about a batch, and sends what was held back because of them.
+    async fn resolve_doubts(
         &self,
         sent: SentBatch,
         result: BatchResult,
@@ -434,7 +434,7 @@ impl Run<'_> {
                 .chain(&sent.ids)
                 .cloned()
                 .collect();
-            self.settle_doubt(doubt, &delivered, unconfirmed).await?;
+            self.check_target(doubt, &delivered, unconfirmed).await?;
             streak.end();
             let rest = std::mem::take(&mut delivered.rest);
             if !rest.is_empty() {
@@ -452,7 +452,7 @@ impl Run<'_> {
 
     /// Finds out whether the target is at fault, by sending it again a document that it has taken
     /// before or, if there is none, some that it gets later.
-    async fn settle_doubt(
+    async fn check_target(
         &self,
         doubt: Doubt,
         delivered: &Delivered,
@@ -502,7 +502,7 @@ impl Run<'_> {
                     .find(|record| record.source == rejected.source);
                 changes.extend(record.map(|record| batch::change(record, &settings)));
             }
-            batch::settle(&reader, &settings, changes)
+            batch::last_of_each_document(&reader, &settings, changes)
         })
         .await?;
         for change in changes {

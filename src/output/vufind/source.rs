@@ -301,7 +301,7 @@ pub(super) fn from_oai_doaj(
             }
         }
     }
-    values.urls.extend(url.settle());
+    values.urls.extend(url.into_address());
     values.all = text.normal;
     Ok(values)
 }
@@ -362,7 +362,7 @@ impl Url {
         }
     }
 
-    fn settle(self) -> Option<String> {
+    fn into_address(self) -> Option<String> {
         let address = self.address.unwrap_or_default();
         match self.has_scheme? {
             true => Some(address),

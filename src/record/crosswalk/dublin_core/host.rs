@@ -346,7 +346,11 @@ fn with_own_elements(
 
 /// Fills host, series and citations of a resource whose kind is known. Returns the year of the
 /// citation.
-pub(super) fn settle(place: Place, record: &Record<'_>, resource: &mut Resource) -> Option<String> {
+pub(super) fn fill_host(
+    place: Place,
+    record: &Record<'_>,
+    resource: &mut Resource,
+) -> Option<String> {
     let kind = resource.kind;
     let isbn_or_issn = match kind {
         Kind::Chapter | Kind::ConferencePaper => place.issn_beside || place.isbn_beside,

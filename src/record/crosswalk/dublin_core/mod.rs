@@ -76,7 +76,7 @@ pub fn resource_with_header(
     resource.rights = rights::rights(&record.of("rights"));
     let place = host::place(&record, &resource);
     resource.kind = kind_of(&record, &document, place.is_cited(), &resource);
-    let citation_year = host::settle(place, &record, &mut resource);
+    let citation_year = host::fill_host(place, &record, &mut resource);
     resource.dates = date::dates(&record.of("date"), citation_year.as_deref());
     let doi = own_doi(&record, resource.kind);
     if let Some(doi) = &doi {

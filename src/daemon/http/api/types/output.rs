@@ -37,7 +37,7 @@ pub(in crate::daemon::http) struct Output {
     documents: u64,
     /// Deletions sent, repetitions included.
     deletions: u64,
-    /// Documents that it rejected and that are not settled.
+    /// Documents that it rejected and has not accepted since.
     rejected: u64,
 }
 

@@ -128,7 +128,7 @@ impl RecordWriter<'_> {
     }
 
     /// Takes up the answer of GetRecord about a record in doubt.
-    pub(super) fn settle(
+    pub(super) fn resolve_found(
         &mut self,
         found: &Record,
         payload: &Payload,
@@ -192,7 +192,7 @@ impl RecordWriter<'_> {
 
     /// Takes up that GetRecord does not know a record in doubt. A tombstone is believed then, unless
     /// lists show the record live beside it: that GetRecord does not know it is a fault too.
-    pub(super) fn settle_unknown(
+    pub(super) fn resolve_unknown(
         &mut self,
         identifier: &str,
         counts: &mut Counts,
