@@ -312,6 +312,55 @@ fn base_url(settings: &ProviderSettings, headers: &HeaderMap, registry: &StatusR
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+    use crate::store::ChangeFilter;
+
+    fn provider() -> Arc<Provider> {
+        let mut config = Config::bare("no such store");
+        config.daemon.oai = Some(ProviderSettings {
+            listen: None,
+            path: "/oai".to_owned(),
+            repository_name: "name".to_owned(),
+            admin_emails: vec!["a@b.org".to_owned()],
+            base_url: None,
+            page_size: 200,
+            formats: Vec::new(),
+            filter: ChangeFilter::default(),
+            identifier_namespace: "example.org".to_owned(),
+            forgets_deletions: false,
+        });
+        let clock = Clock::Manual(Arc::new(1_000.into()));
+        let registry = Arc::new(StatusRegistry::new(clock, Arc::new(config)));
+        Provider::new(registry, "no such store".into(), 128)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_for_which_there_is_no_place_is_asked_to_come_again() {
+        let provider = provider();
+        let client = |number: u8| Client::of([192, 0, 2, number].into());
+        let mut others = Vec::new();
+        for number in 1..=4 {
+            let place = provider.places.records(&client(number)).await;
+            others.push(place.expect("four answers are made at a time"));
+        }
+        let begun = tokio::time::Instant::now();
+        let answer = respond(
+            State(Arc::clone(&provider)),
+            Extension(client(5)),
+            Method::GET,
+            HeaderMap::new(),
+            RawQuery(Some("verb=ListRecords&metadataPrefix=oai_dc".to_owned())),
+            Bytes::new(),
+        )
+        .await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], RETRY_AFTER);
+        assert_eq!(begun.elapsed().as_secs(), 30);
+        others.pop();
+        assert!(provider.places.records(&client(5)).await.is_ok());
+        assert_eq!(begun.elapsed().as_secs(), 30);
+    }
 
     #[test]
     fn gzip_is_sent_to_who_takes_it() {

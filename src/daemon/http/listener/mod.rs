@@ -93,6 +93,15 @@ pub(in crate::daemon::http) struct Client {
 }
 
 impl Client {
+    /// A client at this address, for tests of handlers.
+    #[cfg(test)]
+    pub(in crate::daemon::http) fn of(peer: IpAddr) -> Self {
+        Self {
+            connection: Arc::new(Connection::new(peer)),
+            connections: Arc::new(Connections::new(Limits::default())),
+        }
+    }
+
     /// What counts as one client: an address of version 4, or a network of 64 bits of version 6.
     pub(in crate::daemon::http) fn network(&self) -> IpAddr {
         match self.connection.peer.to_canonical() {
