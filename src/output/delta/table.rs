@@ -62,6 +62,8 @@ struct Writer {
     application: String,
     /// The note that was last seen.
     note: Option<i64>,
+    /// The table when the push began; `None` if there was none. Each commit reads its newest state.
+    table: Option<SnapshotRef>,
     /// When it began to write, in milliseconds since 1970.
     at_ms: i64,
 }
@@ -199,7 +201,10 @@ impl Table {
         if let Some(files) = self.pending.take() {
             return Ok(files);
         }
-        let snapshot = self.snapshot_or_create()?;
+        let snapshot = match &self.writer().table {
+            Some(table) => Arc::clone(table),
+            None => self.snapshot_or_create()?,
+        };
         let engine = self.storage.engine();
         let files = snapshot
             .update_table(UpdateTableOperation::Write, ENGINE, true)
@@ -292,14 +297,16 @@ impl TableTarget for Table {
     fn begin(&mut self, store_id: &[u8; 16], at_ms: i64) -> Result<Option<Version>, OutputError> {
         let store_id = hex(store_id);
         let application = application(&store_id, &self.output);
-        let note = match self.snapshot()? {
-            Some(snapshot) => self.note(&snapshot, &application)?,
+        let table = self.snapshot()?;
+        let note = match &table {
+            Some(table) => self.note(table, &application)?,
             None => None,
         };
         self.writer = Some(Writer {
             store_id,
             application,
             note,
+            table,
             at_ms,
         });
         Ok(note.map(Version))
