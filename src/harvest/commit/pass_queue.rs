@@ -14,7 +14,7 @@ use super::{Times, Totals, Writing, lock};
 use crate::store::{PackedStep, PassPacker, Step, StoreError};
 
 /// Steps of one pass that may wait to be stored; more only take memory.
-const MOST_STEPS: usize = 12;
+const MOST_STEPS: usize = 8;
 
 /// What is put into the queue of a pass.
 pub(super) enum Message<S> {
