@@ -142,7 +142,7 @@ pub struct FlatText<'a> {
 pub struct FlatAgent<'a> {
     /// The name.
     pub name: &'a str,
-    /// ORCID iD, as written.
+    /// ORCID iD as `0000-0000-0000-0000`; a text that is none stays as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orcid: Option<&'a str>,
     /// The first affiliation.

@@ -169,7 +169,7 @@ pub struct Agent {
     /// Whether it is an organisation.
     #[serde(skip_serializing_if = "is_false")]
     pub organisation: bool,
-    /// ORCID iD as written, often a URL.
+    /// ORCID iD as `0000-0000-0000-0000`; a text that is none stays as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orcid: Option<String>,
     /// Affiliations, in document order.

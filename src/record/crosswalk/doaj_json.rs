@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::values::orcid_or_text;
 use super::{CrosswalkError, checks, non_blank};
 use crate::record::resource::{
     IdentifierKind, Language, LinkPurpose, Publisher, Rights, Subject, Text, Title,
@@ -325,7 +326,7 @@ fn read_author(author: Value, resource: &mut Resource) {
     }
     resource.agents.push(Agent {
         name: take_text(&mut author, "name").unwrap_or_default(),
-        orcid: take_text(&mut author, "orcid_id"),
+        orcid: take_text(&mut author, "orcid_id").map(orcid_or_text),
         affiliations,
         email: take_text(&mut author, "email"),
         ..Agent::default()

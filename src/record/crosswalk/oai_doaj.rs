@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::values::orcid_or_text;
 use super::{CrosswalkError, checks, is_doaj, non_blank};
 use crate::record::resource::{IdentifierKind, Language, Link, LinkPurpose, Subject, Text, Title};
 use crate::record::xml::{Element, Token, Walker, XmlError};
@@ -305,7 +306,7 @@ fn author(
                 None
             }
             "email" => author.email.replace(text),
-            "orcid_id" => author.orcid.replace(text),
+            "orcid_id" => author.orcid.replace(orcid_or_text(text)),
             _ if author.name.is_empty() => {
                 author.name = text;
                 None
@@ -469,7 +470,7 @@ mod tests {
             agents: vec![
                 Agent {
                     name: "A".to_owned(),
-                    orcid: text("https://orcid.org/0000-0002-1825-0097"),
+                    orcid: text("0000-0002-1825-0097"),
                     affiliations: vec!["U1".to_owned(), "U2".to_owned()],
                     email: text("a@b.c"),
                     ..Agent::default()

@@ -351,6 +351,14 @@ pub(super) fn orcid(text: &str) -> Option<&str> {
     form.then_some(id)
 }
 
+/// As [`orcid`]; a text that ends in no ORCID iD stays as it is.
+pub(super) fn orcid_or_text(text: String) -> String {
+    match orcid(&text) {
+        Some(id) => id.to_owned(),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -445,6 +453,8 @@ mod tests {
             Some("0000-0002-9333-897X")
         );
         assert_eq!(orcid("0000-0002-9333"), None);
+        let kept = orcid_or_text("orcid.org/aaaa-0001".to_owned());
+        assert_eq!(kept, "orcid.org/aaaa-0001");
     }
 
     #[test]
