@@ -147,12 +147,16 @@ impl Reading {
     /// is different: parts with records move the watermark past it. A list that had records before may
     /// still have them. Both are requested once more.
     pub(super) fn end_of_empty_list(&self) -> Ending {
-        let is_behind = self.window.part || self.window.items > 0;
+        let items = self.window.items;
+        let is_behind = self.window.part || items > 0;
         let again = self.items_before() == Some(0);
-        if is_behind && !again && self.number() < MAX_READINGS {
+        let reading = self.number();
+        if !is_behind || again || (items == 0 && reading >= MAX_READINGS) {
+            Ending::Complete
+        } else if reading <= MAX_READINGS {
             Ending::Suspicious("noRecordsMatch, though there may be some: asked again".to_owned())
         } else {
-            Ending::Complete
+            Ending::Failed(format!("noRecordsMatch in place of {items} items"))
         }
     }
 
@@ -587,17 +591,36 @@ mod tests {
             ..window
         };
         let cases = [
-            ("a whole list", window(Open, 0, 0), true),
-            ("a part", part(window(Open, 0, 0)), false),
-            ("a part, again", part(window(Suspicious, 1, 0)), true),
-            ("a part that failed", part(window(Failed, 2, 0)), false),
-            ("had records", window(Suspicious, 1, 4), false),
-            ("had records, once", window(Suspicious, 2, 0), true),
-            ("keeps changing", part(window(Suspicious, 2, 4)), true),
+            ("a whole list", window(Open, 0, 0), "complete"),
+            ("a part", part(window(Open, 0, 0)), "suspicious"),
+            ("a part, again", part(window(Suspicious, 1, 0)), "complete"),
+            (
+                "a part that failed",
+                part(window(Failed, 2, 0)),
+                "suspicious",
+            ),
+            ("had records", window(Suspicious, 1, 4), "suspicious"),
+            ("had records, once", window(Suspicious, 2, 0), "complete"),
+            (
+                "the third time",
+                part(window(Suspicious, 2, 4)),
+                "suspicious",
+            ),
+            (
+                "the fourth time",
+                part(window(Suspicious, 3, 0)),
+                "complete",
+            ),
+            ("keeps changing", part(window(Suspicious, 3, 4)), "failed"),
         ];
-        for (case, window, complete) in cases {
+        for (case, window, expected) in cases {
             let ending = Reading::new(window, true, None).end_of_empty_list();
-            assert_eq!(ending == Ending::Complete, complete, "{case}: {ending:?}");
+            let said = match ending {
+                Ending::Complete => "complete",
+                Ending::Suspicious(_) => "suspicious",
+                Ending::Failed(_) => "failed",
+            };
+            assert_eq!(said, expected, "{case}");
         }
     }
 

@@ -478,6 +478,7 @@ impl Reading {
                 _ => Verdict::Refused(error),
             };
         }
+        self.tokens.add_error(cost.requests > 1);
         if std::mem::replace(&mut self.guesses, false) {
             return self.end_of_guess(cost, rules);
         }

@@ -50,6 +50,12 @@ impl Tokens {
         self.doubtful && same
     }
 
+    /// Notes an error in place of a page. `asked_again` if the page was requested more than once: the first request
+    /// may have brought it.
+    pub(super) fn add_error(&mut self, asked_again: bool) {
+        self.doubtful |= asked_again;
+    }
+
     /// Whether a list that has ended may lack a page. Its count can still show that it does not.
     pub(in crate::harvest) fn may_lack_a_page(&self) -> bool {
         self.doubtful && !self.differ
@@ -118,8 +124,8 @@ mod tests {
 
     #[test]
     fn a_page_is_lost_only_where_the_repository_keeps_the_place() {
-        // Pages as their tokens, those asked for again in capitals; then whether one may be lost, and
-        // whether the end may lack one.
+        // Pages as their tokens, those asked for again in capitals, `-` and `!` for none, and `x` for an error in
+        // answer to a repeated request; then whether a page may be lost, and whether the end may lack one.
         let cases = [
             ("a a -", false, false),
             ("A a -", false, false),
@@ -128,11 +134,17 @@ mod tests {
             ("a !", false, true),
             ("a b !", false, false),
             ("!", false, false),
+            ("a a x", false, true),
+            ("a b x", false, false),
         ];
         for (pages, lost, lacks) in cases {
             let mut tokens = Tokens::from(None, false);
             let mut any_lost = false;
             for page in pages.split(' ') {
+                if page == "x" {
+                    tokens.add_error(true);
+                    continue;
+                }
                 let text = page.to_lowercase();
                 let token = ResumptionToken::new(&text).filter(|_| !"-!".contains(page));
                 any_lost |= tokens.add_page(token.as_ref(), page == "!" || page != text);
