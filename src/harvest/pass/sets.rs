@@ -188,16 +188,19 @@ impl<T: Transport> PassRun<'_, '_, T> {
             .warn(self.source, WarningKind::ForgetsSet, Some(&message))
     }
 
-    /// Replaces the lists of all sets by one list of everything.
+    /// Replaces the lists of all sets by one list of everything, which also covers the gaps of the sets.
     pub(super) async fn read_without_sets(&mut self) -> Result<WindowOutcome, Halt> {
         let pending = self.run.context.store.pending_windows(self.pass.id)?;
+        // The source as it was when the pass began still has the lists of its sets.
+        let gaps = self.run.context.store.gaps(self.source)?;
         let of_sets: Vec<&Window> = pending
             .iter()
             .filter(|window| window.set_spec.is_some())
             .collect();
+        let windows = of_sets.iter().map(|window| window.span);
         let whole = NewWindow {
             set_spec: None,
-            span: hull(of_sets.iter().map(|window| window.span)),
+            span: hull(windows.chain(gaps.iter().map(|gap| gap.span))),
         };
         let mut into = vec![whole];
         for window in of_sets {
