@@ -1,5 +1,7 @@
 //! Splits spans of datestamps so that the parts cover the whole, on any repository.
 
+use std::collections::BTreeSet;
+
 use crate::oai::{Datestamp, Granularity};
 use crate::store::Span;
 
@@ -127,6 +129,45 @@ pub(super) fn split(
     ])
 }
 
+/// Splits a span below `bound` so that each second (or day) of `units` stands in two short parts: with the unit
+/// before it, and with the one after it. `None` if that makes no part smaller than the whole.
+///
+/// Neighbouring parts share one unit, as those of [`halve`] do.
+pub(super) fn around(
+    span: Span,
+    bound: Datestamp,
+    units: &[Datestamp],
+    granularity: Granularity,
+) -> Option<Vec<Span>> {
+    let unit = unit_seconds(granularity);
+    let number = |at: Datestamp| at.unix().div_euclid(unit);
+    let until = span.until.unwrap_or(bound).min(bound);
+    let first = span.from.map_or(i64::MIN, number);
+    let seams: BTreeSet<i64> = units
+        .iter()
+        .flat_map(|at| [number(*at) - 1, number(*at), number(*at) + 1])
+        .filter(|seam| first < *seam && *seam < number(until))
+        .collect();
+    if seams.is_empty() {
+        return None;
+    }
+    let mut from = span.from;
+    let mut spans = Vec::new();
+    for seam in seams {
+        let seam = Datestamp::from_unix(seam * unit);
+        spans.push(Span {
+            from,
+            until: Some(seam),
+        });
+        from = Some(seam);
+    }
+    spans.push(Span {
+        from,
+        until: Some(until),
+    });
+    Some(spans)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -238,6 +279,70 @@ mod tests {
         let ends = spans.iter().map(|span| span.until.unwrap());
         let within: Vec<Datestamp> = ends.filter(|end| *end != end.day_start()).collect();
         assert_eq!(within, [bound]);
+    }
+
+    #[test]
+    fn records_are_set_apart_from_the_rest() {
+        let span = |from: &str, until: &str| Span {
+            from: (!from.is_empty()).then(|| at(from)),
+            until: Some(at(until)),
+        };
+        type Case<'a> = (&'a str, Granularity, Span, &'a [&'a str], &'a [Span]);
+        let cases: [Case<'_>; 5] = [
+            (
+                "in the middle",
+                Granularity::Second,
+                span("2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z"),
+                &["2024-01-01T00:30:00Z"],
+                &[
+                    span("2024-01-01T00:00:00Z", "2024-01-01T00:29:59Z"),
+                    span("2024-01-01T00:29:59Z", "2024-01-01T00:30:00Z"),
+                    span("2024-01-01T00:30:00Z", "2024-01-01T00:30:01Z"),
+                    span("2024-01-01T00:30:01Z", "2024-01-01T01:00:00Z"),
+                ],
+            ),
+            (
+                "at an end, by the day, without a lower end",
+                Granularity::Day,
+                span("", "2024-01-05T12:00:00Z"),
+                &["2024-01-05T10:00:00Z"],
+                &[
+                    span("", "2024-01-04T00:00:00Z"),
+                    span("2024-01-04T00:00:00Z", "2024-01-05T12:00:00Z"),
+                ],
+            ),
+            (
+                "neighbours",
+                Granularity::Second,
+                span("2024-01-01T00:00:00Z", "2024-01-01T00:00:03Z"),
+                &["2024-01-01T00:00:01Z", "2024-01-01T00:00:02Z"],
+                &[
+                    span("2024-01-01T00:00:00Z", "2024-01-01T00:00:01Z"),
+                    span("2024-01-01T00:00:01Z", "2024-01-01T00:00:02Z"),
+                    span("2024-01-01T00:00:02Z", "2024-01-01T00:00:03Z"),
+                ],
+            ),
+            (
+                "two seconds cannot be split",
+                Granularity::Second,
+                span("2024-01-01T00:00:00Z", "2024-01-01T00:00:01Z"),
+                &["2024-01-01T00:00:01Z"],
+                &[],
+            ),
+            (
+                "outside of the span",
+                Granularity::Second,
+                span("2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z"),
+                &["2023-01-01T00:00:00Z"],
+                &[],
+            ),
+        ];
+        let bound = at("2025-01-01");
+        for (case, granularity, whole, units, expected) in cases {
+            let units: Vec<Datestamp> = units.iter().map(|text| at(text)).collect();
+            let spans = around(whole, bound, &units, granularity).unwrap_or_default();
+            assert_eq!(spans, expected, "{case}");
+        }
     }
 
     proptest! {

@@ -56,6 +56,8 @@ struct PassRun<'p, 'a, T> {
     answered_lists: HashSet<Option<String>>,
     /// Lists of identifiers fail as well, at least some of them.
     identifiers_fail: bool,
+    /// The number of records that could not be read by name, in windows of which none could be.
+    unread_by_name: usize,
     /// A request was answered since a window last failed.
     has_answered: bool,
     /// It was tried in this pass whether dates work after all.
@@ -88,6 +90,7 @@ pub(super) async fn read_pass<T: Transport>(
         has_resumed: false,
         answered_lists: HashSet::new(),
         identifiers_fail: false,
+        unread_by_name: 0,
         has_answered: false,
         dates_are_tried: false,
         asked_again: HashSet::new(),

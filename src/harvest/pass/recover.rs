@@ -1,7 +1,7 @@
 //! What happens to a window that fails: it is read again, with other dates, split, or read record by
 //! record. A window for which nothing of that helps fails.
 
-use super::window_identifiers::{IdentifierCount, WindowIdentifiers};
+use super::window_identifiers::{MAX_IDENTIFIERS, WindowIdentifiers};
 use super::{PassRun, PassStart, WindowOutcome};
 use crate::harvest::learn;
 use crate::harvest::reading::Asked;
@@ -12,11 +12,15 @@ use crate::harvest::span;
 use crate::oai::client::Transport;
 use crate::oai::request::Verb;
 use crate::oai::response::BadItem;
-use crate::oai::{Content, Datestamp, Record, Request};
+use crate::oai::{Content, Datestamp, Header, Record, Request};
 use crate::store::{Cost, Ending, NewWindow, PageOrder, PageStep, Span, Step, Window};
 
 /// Reading record by record ends for now after this many records without any answer.
 const MAX_UNANSWERED: u32 = 5;
+
+/// Windows are not read record by record before they are split, after this many records of windows of which none
+/// could be read so.
+const MAX_UNREAD_BY_NAME: usize = 5;
 
 /// At most this many pages of the list of one unit are read.
 const MAX_UNIT_PAGES: usize = 10;
@@ -50,6 +54,25 @@ enum RecordByRecord {
     OtherDates,
     /// Nothing, for this reason.
     Failed(String),
+}
+
+/// What reading a window of few records record by record brought, before it is split.
+enum FewRecords {
+    /// The window was read, or is read in another way.
+    Recovered(WindowOutcome),
+    /// It has to be split. These are the datestamps of records that could not be read; none if the records are
+    /// not few, or not known.
+    Split(Vec<Datestamp>),
+}
+
+/// What asking for each record of a window brought.
+struct ByName {
+    /// What was read. It is the last page of the window if no record is left without an answer.
+    page: PageStep,
+    /// The datestamps of the records that were not read.
+    unread: Vec<Datestamp>,
+    /// So many answers cannot be read that it is no fault of single records.
+    too_bad: Option<String>,
 }
 
 impl<T: Transport> PassRun<'_, '_, T> {
@@ -129,16 +152,20 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 self.run.budget.failures_in_a_row()
             )));
         }
-        if !self.lists_identifiers()
-            && let Some(outcome) = self.read_few_records(&window, &why).await?
-        {
-            return Ok(outcome);
-        }
         if self.run.repository.traits.granularity.is_none() {
             // Otherwise windows end at a day.
             self.run.identify(self.source).await?;
         }
-        if let Some(into) = now.and_then(|now| self.smaller_windows(&window, now)) {
+        let mut into = now.and_then(|now| self.smaller_windows(&window, now, &[]));
+        if into.is_some() && !self.lists_identifiers() {
+            match self.read_few_records(&window, &why).await? {
+                FewRecords::Recovered(outcome) => return Ok(outcome),
+                FewRecords::Split(around) => {
+                    into = now.and_then(|now| self.smaller_windows(&window, now, &around));
+                }
+            }
+        }
+        if let Some(into) = into {
             self.run.notes.trouble(&why, "reading smaller windows");
             let step = Step::Split {
                 window: window.id,
@@ -252,32 +279,51 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(outcome)
     }
 
-    /// Reads a window record by record if it has few records: that takes fewer requests than smaller
-    /// windows. `None` if they are not few, or cannot be read so.
-    async fn read_few_records(
-        &mut self,
-        window: &Window,
-        why: &str,
-    ) -> Result<Option<WindowOutcome>, Halt> {
-        if self.identifiers_fail {
-            return Ok(None);
+    /// Reads a window record by record if it has few records: that takes fewer requests than smaller windows.
+    ///
+    /// If some have no answer, the others are stored, and the window has to be split. A list may show what
+    /// GetRecord does not.
+    async fn read_few_records(&mut self, window: &Window, why: &str) -> Result<FewRecords, Halt> {
+        let cannot_list =
+            request_form::is_failing(&self.run.repository.traits, Verb::ListIdentifiers);
+        if self.identifiers_fail || cannot_list {
+            return Ok(FewRecords::Split(Vec::new()));
         }
-        match self.count_identifiers(window).await? {
-            IdentifierCount::Few => {}
-            IdentifierCount::OtherDates => {
-                return self.read_without_dates(window).await.map(Some);
+        let (headers, lowered) = match self.list_few_identifiers(window).await? {
+            WindowIdentifiers::Listed {
+                headers, lowered, ..
+            } => (headers, lowered),
+            WindowIdentifiers::OtherDates => {
+                return self
+                    .read_without_dates(window)
+                    .await
+                    .map(FewRecords::Recovered);
             }
-            IdentifierCount::ManyOrUnknown => return Ok(None),
-        }
-        if let RecordByRecord::Read(page) = self.read_record_by_record(window, why).await? {
-            let is_whole = matches!(page.ending, Some(Ending::Complete));
-            // Where no record can be had alone, smaller lists may still show some.
-            if is_whole && (page.bad.is_empty() || !page.records.is_empty()) {
-                return self.end_recovered(*page).await.map(Some);
+            WindowIdentifiers::TooMany => return Ok(FewRecords::Split(Vec::new())),
+            WindowIdentifiers::Failed(_) => {
+                self.identifiers_fail = true;
+                return Ok(FewRecords::Split(Vec::new()));
             }
+        };
+        let ByName {
+            mut page,
+            unread,
+            too_bad,
+        } = self.read_by_name(window, headers, lowered, why).await?;
+        let is_whole = too_bad.is_none() && matches!(page.ending, Some(Ending::Complete));
+        // Where no record can be had alone, smaller lists may still show some.
+        if is_whole && (page.bad.is_empty() || !page.records.is_empty()) {
+            return self.end_recovered(page).await.map(FewRecords::Recovered);
         }
-        self.identifiers_fail = true;
-        Ok(None)
+        if page.records.is_empty() {
+            self.unread_by_name += unread.len();
+            self.identifiers_fail = self.unread_by_name >= MAX_UNREAD_BY_NAME;
+        } else {
+            page.ending = None;
+            page.bad.clear();
+            self.end_recovered(page).await?;
+        }
+        Ok(FewRecords::Split(unread))
     }
 
     /// The repository's clock, from an answer that shows that not every request fails. If that is an answer to
@@ -306,9 +352,14 @@ impl<T: Transport> PassRun<'_, '_, T> {
         }
     }
 
-    /// The windows into which a failed window is split; `None` if it cannot be split. `now` is the
-    /// repository's clock.
-    fn smaller_windows(&self, window: &Window, now: Datestamp) -> Option<Vec<NewWindow>> {
+    /// The windows into which a failed window is split: halves, or those that set the datestamps of `around`
+    /// apart. `None` if it cannot be split. `now` is the repository's clock.
+    fn smaller_windows(
+        &self,
+        window: &Window,
+        now: Datestamp,
+        around: &[Datestamp],
+    ) -> Option<Vec<NewWindow>> {
         let traits = &self.run.repository.traits;
         if traits.ignores_dates || traits.rejects_until || !self.run.budget.may_split() {
             return None;
@@ -319,7 +370,8 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let delay = traits.delayed_seconds.unwrap_or(0);
         let shown = now.plus_seconds(delay.saturating_neg());
         let granularity = request_form::granularity(traits);
-        let mut spans = span::split(window.span, shown, traits.earliest, granularity)?;
+        let mut spans = span::around(window.span, shown, around, granularity)
+            .or_else(|| span::split(window.span, shown, traits.earliest, granularity))?;
         // Only the list itself proves how far it reaches, so its end stays. An end in the repository's
         // future bounds nothing, and a part would be taken to prove it.
         if let Some(last) = spans.last_mut() {
@@ -343,10 +395,34 @@ impl<T: Transport> PassRun<'_, '_, T> {
         why: &str,
     ) -> Result<RecordByRecord, Halt> {
         let (headers, lowered) = match self.list_identifiers_at_rest(window).await? {
-            WindowIdentifiers::Listed { headers, lowered } => (headers, lowered),
+            WindowIdentifiers::Listed {
+                headers, lowered, ..
+            } => (headers, lowered),
             WindowIdentifiers::OtherDates => return Ok(RecordByRecord::OtherDates),
+            WindowIdentifiers::TooMany => {
+                return Ok(RecordByRecord::Failed(format!(
+                    "more than {MAX_IDENTIFIERS} identifiers"
+                )));
+            }
             WindowIdentifiers::Failed(note) => return Ok(RecordByRecord::Failed(note)),
         };
+        let read = self.read_by_name(window, headers, lowered, why).await?;
+        Ok(match read.too_bad {
+            Some(why) => RecordByRecord::Failed(why),
+            None => RecordByRecord::Read(Box::new(read.page)),
+        })
+    }
+
+    /// Asks for each record of a window by name.
+    async fn read_by_name(
+        &mut self,
+        window: &Window,
+        headers: Vec<Header>,
+        lowered: Option<Datestamp>,
+        why: &str,
+    ) -> Result<ByName, Halt> {
+        let mut unread = Vec::new();
+        let mut too_bad = None;
         let mut page = PageStep {
             window: window.id,
             order: PageOrder::First { bound: lowered },
@@ -361,6 +437,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                 page.records.push(Record::tombstone(header));
                 continue;
             }
+            let datestamp = header.instant();
             match self.run.get_record(&header.identifier).await? {
                 SingleRecord::Found(mut record) => {
                     record.header.complete_from(&header);
@@ -373,6 +450,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     ..
                 } => {
                     unanswered += 1;
+                    unread.extend(datestamp);
                     page.ending = Some(Ending::Failed(format!(
                         "{why}; record by record: no answer about {unanswered} records, one of them \
                          {}: {reason}",
@@ -383,6 +461,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     }
                 }
                 answer => {
+                    unread.extend(datestamp);
                     // A list shows the record, so that GetRecord does not know it is a fault too.
                     let (reason, body) = match answer {
                         SingleRecord::Unreadable { reason, body, .. } => (reason, body),
@@ -397,13 +476,16 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     });
                     if page.bad.len() > max_bad {
                         let count = page.bad.len();
-                        return Ok(RecordByRecord::Failed(format!(
-                            "{count} records failed, one of them: {reason}"
-                        )));
+                        too_bad = Some(format!("{count} records failed, one of them: {reason}"));
+                        break;
                     }
                 }
             }
         }
-        Ok(RecordByRecord::Read(Box::new(page)))
+        Ok(ByName {
+            page,
+            unread,
+            too_bad,
+        })
     }
 }

@@ -17,23 +17,13 @@ use crate::oai::{Content, Datestamp, Header, Request};
 use crate::store::{Traits, Window};
 
 /// A window of more records is not read record by record.
-const MAX_IDENTIFIERS: usize = 3_000;
+pub(super) const MAX_IDENTIFIERS: usize = 3_000;
 
 /// A window of at most this many records is read record by record before it is split.
 const FEW_IDENTIFIERS: usize = 20;
 
 /// A list of identifiers with more pages goes in circles.
 const MAX_PAGES: u32 = 300;
-
-/// What one request shows of the number of a window's identifiers.
-pub(super) enum IdentifierCount {
-    /// At most 20.
-    Few,
-    /// More, or the list cannot be read.
-    ManyOrUnknown,
-    /// Most headers have other dates than were asked for.
-    OtherDates,
-}
 
 /// The answer to a request for the identifiers of a window.
 pub(super) enum WindowIdentifiers {
@@ -43,9 +33,13 @@ pub(super) enum WindowIdentifiers {
         headers: Vec<Header>,
         /// The `until` to which the repository lowered that of the window.
         lowered: Option<Datestamp>,
+        /// More were announced. The size may be wrong.
+        is_short: bool,
     },
     /// Most headers have other dates than were asked for.
     OtherDates,
+    /// More than were wanted, or not surely fewer.
+    TooMany,
     /// No usable list, for this reason.
     Failed(String),
 }
@@ -56,7 +50,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
     pub(super) async fn is_cut_off(&mut self, window: &Window, items: u64) -> Result<bool, Halt> {
         let has_more = !self.lists_identifiers()
             && matches!(
-                self.list_headers(window, Verb::ListIdentifiers).await?,
+                self.list_headers(window, Verb::ListIdentifiers, MAX_IDENTIFIERS).await?,
                 WindowIdentifiers::Listed { headers, .. } if headers.len() as u64 > items
             );
         if has_more {
@@ -65,73 +59,68 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(has_more)
     }
 
-    /// Counts the identifiers of a window by one request. A list that fails is not asked for again.
-    pub(super) async fn count_identifiers(
-        &mut self,
-        window: &Window,
-    ) -> Result<IdentifierCount, Halt> {
-        let run = &mut *self.run;
-        let traits = &run.repository.traits;
-        let verb = Verb::ListIdentifiers;
-        if request_form::is_failing(traits, verb) {
-            return Ok(IdentifierCount::ManyOrUnknown);
-        }
-        let prefix = &run.settings.metadata_prefix;
-        let set = window.set_spec.as_deref();
-        let request =
-            Request::ListIdentifiers(request_form::first(prefix, set, window.span, traits));
-        let Some(Content::Identifiers(list)) = run.requester.content(&request, 0).await? else {
-            self.identifiers_fail = true;
-            return Ok(IdentifierCount::ManyOrUnknown);
-        };
-        if have_other_dates(&list.items, window, &run.repository.traits) {
-            return Ok(IdentifierCount::OtherDates);
-        }
-        let is_few = list.token.is_none() && list.items.len() <= FEW_IDENTIFIERS;
-        Ok(if is_few {
-            IdentifierCount::Few
-        } else {
-            IdentifierCount::ManyOrUnknown
-        })
-    }
-
     /// Lists identifiers, each once. If an identifier came twice, the list may have moved while it was
-    /// read, and others may be missing between two pages. Then the same list has to come again.
+    /// read, and others may be missing between two pages. If fewer came than were announced, it may be cut off. Then
+    /// the same list has to come again.
     pub(super) async fn list_identifiers_at_rest(
         &mut self,
         window: &Window,
     ) -> Result<WindowIdentifiers, Halt> {
         let mut verb = Verb::ListIdentifiers;
-        let mut listed = self.list_headers(window, verb).await?;
+        let mut listed = self.list_headers(window, verb, MAX_IDENTIFIERS).await?;
         // A list in another format still shows which records there are.
         if matches!(listed, WindowIdentifiers::Failed(_)) && self.run.repository.shows_other_format
         {
             verb = Verb::ListRecords;
-            listed = self.list_headers(window, verb).await?;
+            listed = self.list_headers(window, verb, MAX_IDENTIFIERS).await?;
         }
-        let WindowIdentifiers::Listed { headers, .. } = &mut listed else {
+        let WindowIdentifiers::Listed {
+            headers, is_short, ..
+        } = &mut listed
+        else {
             return Ok(listed);
         };
         let count = headers.len();
         let first = unique(headers);
-        if headers.len() == count {
+        if headers.len() == count && !*is_short {
             return Ok(listed);
         }
-        let mut again = self.list_headers(window, verb).await?;
+        let mut again = self.list_headers(window, verb, MAX_IDENTIFIERS).await?;
         if let WindowIdentifiers::Listed { headers, .. } = &mut again
             && unique(headers) != first
         {
-            let note = "the list of identifiers moved while it was read".to_owned();
+            let note = "the list of identifiers was another one when it was read again".to_owned();
             return Ok(WindowIdentifiers::Failed(note));
         }
         Ok(again)
     }
 
-    /// Lists the headers of a window, by ListIdentifiers or out of ListRecords.
+    /// Lists the identifiers of a window if they are at most 20, in one page, and each once.
+    pub(super) async fn list_few_identifiers(
+        &mut self,
+        window: &Window,
+    ) -> Result<WindowIdentifiers, Halt> {
+        let verb = Verb::ListIdentifiers;
+        let mut listed = self.list_headers(window, verb, FEW_IDENTIFIERS).await?;
+        if let WindowIdentifiers::Listed {
+            headers, is_short, ..
+        } = &mut listed
+        {
+            let count = headers.len();
+            if *is_short || unique(headers).len() < count {
+                // The list may be cut off or have moved, and may lack others.
+                return Ok(WindowIdentifiers::TooMany);
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Lists the headers of a window, by ListIdentifiers or out of ListRecords, if they are at most `most`.
     async fn list_headers(
         &mut self,
         window: &Window,
         verb: Verb,
+        most: usize,
     ) -> Result<WindowIdentifiers, Halt> {
         let run = &mut *self.run;
         let prefix = &run.settings.metadata_prefix;
@@ -145,6 +134,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         let mut headers = Vec::new();
         let mut tokens = Tokens::default();
         let mut guesses = false;
+        let mut announced = 0;
         for _ in 0..MAX_PAGES {
             let fetched = match run.requester.ask(&request, 1).await {
                 Ok(fetched) => fetched,
@@ -182,6 +172,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                             window.span.until.is_some_and(|until| *echoed < until)
                         });
                     }
+                    announced = announced.max(list.paging.complete_list_size.unwrap_or(0));
                     headers.extend(list.items);
                     let is_lost = tokens.add_page(list.token.as_ref(), fetched.cost.requests > 1);
                     let ends_short = list.token.is_none()
@@ -189,15 +180,21 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     if is_lost || (ends_short && tokens.may_lack_a_page()) {
                         return failed("a page of identifiers may have been lost".to_owned());
                     }
-                    if headers.len() > MAX_IDENTIFIERS {
-                        return failed(format!("more than {MAX_IDENTIFIERS} identifiers"));
+                    // A few identifiers come in one page; more pages may move while they are read.
+                    let goes_on = most == FEW_IDENTIFIERS && list.token.is_some();
+                    if headers.len() > most || goes_on {
+                        return Ok(WindowIdentifiers::TooMany);
                     }
                     let Some(token) = list.token else {
                         let is_bare = list.paging == Paging::default();
                         if is_bare && traits.cut_off_at == Some(headers.len() as u64) {
                             return failed("the list of identifiers is cut off as well".to_owned());
                         }
-                        return Ok(WindowIdentifiers::Listed { headers, lowered });
+                        return Ok(WindowIdentifiers::Listed {
+                            is_short: !traits.list_size_lies && announced > headers.len() as u64,
+                            headers,
+                            lowered,
+                        });
                     };
                     request = request_form::resume(verb, &token, prefix, traits);
                 }
