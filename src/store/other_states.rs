@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::pack::Packed;
 use super::payload::Compressed;
-use super::{PassId, Reader, SourceId, Store, StoreError, WindowId};
+use super::{PassId, Reader, Source, SourceId, Store, StoreError, WindowId};
 
 /// What is decided about a state that is not the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,18 +65,41 @@ pub(super) struct OtherStates<'a> {
     source: SourceId,
     /// False where the source has none, so that most records cost no statement.
     has_rows: bool,
+    /// The repository ignores sets: the list of a set is that of everything.
+    ignores_sets: bool,
 }
 
 impl<'a> OtherStates<'a> {
     pub(super) fn new(connection: &'a Connection, source: SourceId) -> rusqlite::Result<Self> {
-        let has_rows = connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM other_state WHERE source_id = ?1)")?
-            .query_row([source.0], |row| row.get(0))?;
+        let (has_rows, ignores_sets) = connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM other_state WHERE source_id = source.id),
+                        coalesce(traits ->> 'ignores_sets', 0)
+                 FROM source WHERE id = ?1",
+            )?
+            .query_row([source.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Self {
             connection,
             source,
             has_rows,
+            ignores_sets,
         })
+    }
+
+    /// The sets that a record has left, by the tombstones among its other states.
+    pub(super) fn left_sets<'o>(&self, others: &'o [OtherState]) -> Vec<&'o str> {
+        let left = |other: &&OtherState| {
+            let is_decided = other.standing == Standing::Refused;
+            other.deleted && is_decided && !other.own && !other.set.is_empty()
+        };
+        match self.ignores_sets {
+            true => Vec::new(),
+            false => others
+                .iter()
+                .filter(left)
+                .map(|other| other.set.as_str())
+                .collect(),
+        }
     }
 
     /// The other states of one record.
@@ -245,9 +268,9 @@ impl<'a> OtherStates<'a> {
         self.change(other, "state = ?4", Standing::Doubted.word())
     }
 
-    /// Notes that the list of the other state shows the record live.
-    pub(super) fn set_own(&self, other: &OtherState) -> rusqlite::Result<()> {
-        self.change(other, "own = ?4", true)
+    /// Notes whether the list of the other state shows the record live.
+    pub(super) fn set_own(&self, other: &OtherState, own: bool) -> rusqlite::Result<()> {
+        self.change(other, "own = ?4", own)
     }
 
     fn change(
@@ -326,20 +349,24 @@ impl Store {
         })
     }
 
-    /// Whether a record in doubt is listed as deleted.
+    /// Whether a list has a tombstone of a record in doubt that means the record: the list of everything, or that of a
+    /// set which shows the record live as well. Another tombstone in the list of a set may mean that set alone.
     pub fn is_listed_as_deleted(
         &self,
-        source: SourceId,
+        source: &Source,
         identifier: &str,
     ) -> Result<bool, StoreError> {
+        let lists_all = !source.is_read_by_sets();
         self.read("reading a record in doubt", |connection| {
             connection
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM record JOIN other_state ON record_id = record.id
                      WHERE record.source_id = ?1 AND identifier = ?2
-                        AND other_state.deleted AND state = 'doubted')",
+                        AND other_state.deleted AND state = 'doubted' AND (own OR ?3))",
                 )?
-                .query_row(params![source.0, identifier], |row| row.get(0))
+                .query_row(params![source.id.0, identifier, lists_all], |row| {
+                    row.get(0)
+                })
         })
     }
 

@@ -399,13 +399,10 @@ impl<'a> RecordWriter<'a> {
         let is_own =
             |other: &&OtherState| shown_by.is_list && other.deleted && other.set == shown_by.set;
         for other in others.iter().filter(is_own) {
-            self.others.set_own(other)?;
+            self.others.set_own(other, true)?;
         }
-        let left: Vec<&str> = others
-            .iter()
-            .filter(|other| other.means_left() && other.set != shown_by.set)
-            .map(|other| other.set.as_str())
-            .collect();
+        let mut left = self.others.left_sets(others);
+        left.retain(|set| *set != shown_by.set);
         if new.set_specs.iter().any(|spec| is_below_any(spec, &left)) {
             let mut stay = new.set_specs.to_vec();
             stay.retain(|spec| !is_below_any(spec, &left));
@@ -922,14 +919,6 @@ impl NewState<'_> {
         other.hash == self.hash
             && other.datestamp == self.datestamp
             && (!other.deleted || other.set == shown_by.set)
-    }
-}
-
-impl OtherState {
-    /// Whether it means that the record has left the set of the list.
-    pub(super) fn means_left(&self) -> bool {
-        let is_decided = self.standing == Standing::Refused;
-        self.deleted && is_decided && !self.own && !self.set.is_empty()
     }
 }
 

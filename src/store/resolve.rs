@@ -165,13 +165,22 @@ impl RecordWriter<'_> {
                 }
             }
             (Some(_), false, false) if doubted.iter().all(|other| other.deleted) => {
+                let is_listed_live = known.seen_pass >= self.pass.0;
                 self.see(&known)?;
                 for other in &doubted {
                     // What a list from a cache calls deleted has not left its set.
                     if self.is_outdated(&known, other)? {
                         self.others.remove(other)?;
-                    } else {
-                        self.others.refuse(other)?;
+                        continue;
+                    }
+                    self.others.refuse(other)?;
+                    // The list may have shown the record live before it left the set: earlier in this pass, or in a
+                    // pass that had the same tombstone.
+                    let sets = &found.header.set_specs;
+                    let is_in_set = sets.iter().any(|spec| is_below_any(spec, &[&other.set]));
+                    let came_later = !is_listed_live || other.datestamp > known.datestamp;
+                    if came_later && !sets.is_empty() && !is_in_set {
+                        self.others.set_own(other, false)?;
                     }
                 }
                 let found_at = found.header.instant().map(Datestamp::unix);
@@ -325,11 +334,7 @@ impl RecordWriter<'_> {
     /// Takes a live record out of the sets whose lists call it deleted.
     fn leave_sets(&mut self, known: &Known, counts: &mut Counts) -> rusqlite::Result<()> {
         let others = self.others.of(known.id)?;
-        let left: Vec<&str> = others
-            .iter()
-            .filter(|other| other.means_left())
-            .map(|other| other.set.as_str())
-            .collect();
+        let left = self.others.left_sets(&others);
         if left.is_empty() {
             return Ok(());
         }

@@ -76,9 +76,9 @@ impl<T: Transport> PassRun<'_, '_, T> {
             match self.run.get_record(&identifier).await? {
                 SingleRecord::Found(record) => {
                     in_a_row = 0;
-                    // The list of a set may mean that set alone.
-                    let may_be_false = !record.header.deleted && !self.source.is_read_by_sets();
-                    if may_be_false && store.is_listed_as_deleted(self.source.id, &identifier)? {
+                    if !record.header.deleted
+                        && store.is_listed_as_deleted(self.source, &identifier)?
+                    {
                         self.run.repository.traits.false_tombstones = true;
                     }
                     found.push(*record);
