@@ -102,6 +102,8 @@ pub(crate) struct Repository {
     pub(crate) late: i64,
     pub(crate) current: BTreeMap<String, Current>,
     pub(crate) disappeared: BTreeMap<String, Item>,
+    /// Some answers come from a cache.
+    pub(crate) has_cache: bool,
     /// What decides about lists that contradict themselves, if there are any.
     contradictions: Option<Rng>,
     /// What they show beside what is true.
@@ -197,6 +199,7 @@ impl Repository {
             late: 0,
             current: BTreeMap::new(),
             disappeared: BTreeMap::new(),
+            has_cache: false,
             contradictions: None,
             second_states: Vec::new(),
             second_history: HashMap::new(),
@@ -632,9 +635,25 @@ impl Repository {
 
     /// Whether the item was ever like this.
     pub(crate) fn ever(&self, identifier: &str, state: &State) -> bool {
-        self.history
-            .get(identifier)
-            .is_some_and(|states| states.contains(state))
+        let states = self.history.get(identifier).map_or(&[][..], Vec::as_slice);
+        if states.contains(state) {
+            return true;
+        }
+        // What the list of a set calls deleted leaves the set, until a list shows the record in it again.
+        let has_tombstones =
+            self.has_second_states(identifier) || states.iter().any(|known| known.deleted);
+        !self.sets.is_empty()
+            && has_tombstones
+            && states.iter().any(|known| {
+                let mut left = known.set_specs.iter();
+                let in_sets = |set: &String| left.any(|spec| spec == set);
+                state.set_specs.iter().all(in_sets)
+                    && *state
+                        == State {
+                            set_specs: state.set_specs.clone(),
+                            ..known.clone()
+                        }
+            })
     }
 
     /// How many different contents the item had.

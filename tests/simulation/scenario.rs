@@ -242,7 +242,10 @@ fn prepare(member: &mut Member, rng: &mut Rng) -> RunOptions {
     options
 }
 
-/// Ends what comes and goes, keeps the faults that last, and demands of the next run all that can be read.
+/// So many runs have to read all that can be read while faults last.
+const RUNS_WITH_FAULTS: u32 = 3;
+
+/// Ends what comes and goes, keeps the faults that last, and demands of the next runs all that can be read.
 fn check_lasting_faults(
     member: &mut Member,
     stage: &mut Stage,
@@ -260,9 +263,19 @@ fn check_lasting_faults(
         site.clock.fetch_add(60 * 86_400_000, Ordering::Relaxed);
         site.say(|| "from here on only lasting faults disturb".to_owned());
     }
-    run(member, stage, &RunOptions::default(), outcome)?.ok_or("an undisturbed run was cut off")?;
-    let mut site = member.site.lock().unwrap();
-    oracle::check_readable(&mut site, &member.settings.name, stage.reader()?)
+    // A run that meets many faults leaves the rest of them as gaps to later ones.
+    let mut checked = Ok(());
+    for _ in 0..RUNS_WITH_FAULTS {
+        run(member, stage, &RunOptions::default(), outcome)?
+            .ok_or("an undisturbed run was cut off")?;
+        let mut site = member.site.lock().unwrap();
+        checked = oracle::check_readable(&mut site, &member.settings.name, stage.reader()?);
+        if checked.is_ok() {
+            break;
+        }
+        site.advance(86_400);
+    }
+    checked
 }
 
 /// Heals everything, and runs the source until it is at its end and equal to its repository.
@@ -342,12 +355,17 @@ fn check_quiet(
     outcome: &mut Outcome,
 ) -> Result<(), String> {
     let name = member.settings.name.clone();
+    let everything = RunOptions {
+        full: true,
+        ..RunOptions::default()
+    };
+    if !member.settings.sets.is_empty() {
+        // Where sets turn out to be ignored, the next full list gives records back the sets that they seemed to leave.
+        run(member, stage, &everything, outcome)?;
+    }
     let before = oracle::versions(stage.reader()?, &name)?;
     for full in [true, false, true] {
-        let options = RunOptions {
-            full,
-            ..RunOptions::default()
-        };
+        let options = RunOptions { full, ..everything };
         run(member, stage, &options, outcome)?;
         let after = oracle::versions(stage.reader()?, &name)?;
         // A full list may show tombstones of before the first harvest.

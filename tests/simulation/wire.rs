@@ -119,6 +119,7 @@ impl Site {
         // What shows late in a list shows later still in one from a cache, and no overlap covers that.
         if site.repository.late == 0 {
             site.cache_rate = [0, 0, 100, 400][more.usize(0..4)];
+            site.repository.has_cache = site.cache_rate > 0;
         }
         site.cache_rng = more;
         site
@@ -194,11 +195,11 @@ impl Site {
             Granularity::Second => 1,
         };
         let number = |item: &Item| item.datestamp.unix().div_euclid(unit);
-        let mut others = self.repository.current.values();
+        let present = self.repository.current.values().map(|known| &known.item);
+        let beside = self.repository.second_states.iter();
+        let mut others = present.chain(beside.map(|second| &second.item));
         !behaviour.ignores_from
-            && !others.any(|other| {
-                is_poisoned(&other.item.identifier) && number(&other.item) == number(item)
-            })
+            && !others.any(|other| is_poisoned(&other.identifier) && number(other) == number(item))
     }
 
     /// From here on everything works, and nothing changes.
