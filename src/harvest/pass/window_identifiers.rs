@@ -25,6 +25,25 @@ const FEW_IDENTIFIERS: usize = 20;
 /// A list of identifiers with more pages goes in circles.
 const MAX_PAGES: u32 = 300;
 
+/// How many identifiers of a window are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// A few, in one page: more pages may move while they are read.
+    Few,
+    /// All that are read record by record at the most.
+    All,
+}
+
+impl Wanted {
+    /// Whether a list is longer, which has brought so many and goes on or does not.
+    fn is_exceeded(self, count: usize, goes_on: bool) -> bool {
+        match self {
+            Self::Few => count > FEW_IDENTIFIERS || goes_on,
+            Self::All => count > MAX_IDENTIFIERS,
+        }
+    }
+}
+
 /// The answer to a request for the identifiers of a window.
 pub(super) enum WindowIdentifiers {
     /// The whole list.
@@ -50,7 +69,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
     pub(super) async fn is_cut_off(&mut self, window: &Window, items: u64) -> Result<bool, Halt> {
         let has_more = !self.lists_identifiers()
             && matches!(
-                self.list_headers(window, Verb::ListIdentifiers, MAX_IDENTIFIERS).await?,
+                self.list_headers(window, Verb::ListIdentifiers, Wanted::All).await?,
                 WindowIdentifiers::Listed { headers, .. } if headers.len() as u64 > items
             );
         if has_more {
@@ -67,12 +86,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         window: &Window,
     ) -> Result<WindowIdentifiers, Halt> {
         let mut verb = Verb::ListIdentifiers;
-        let mut listed = self.list_headers(window, verb, MAX_IDENTIFIERS).await?;
+        let mut listed = self.list_headers(window, verb, Wanted::All).await?;
         // A list in another format still shows which records there are.
         if matches!(listed, WindowIdentifiers::Failed(_)) && self.run.repository.shows_other_format
         {
             verb = Verb::ListRecords;
-            listed = self.list_headers(window, verb, MAX_IDENTIFIERS).await?;
+            listed = self.list_headers(window, verb, Wanted::All).await?;
         }
         let WindowIdentifiers::Listed {
             headers, is_short, ..
@@ -85,7 +104,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         if headers.len() == count && !*is_short {
             return Ok(listed);
         }
-        let mut again = self.list_headers(window, verb, MAX_IDENTIFIERS).await?;
+        let mut again = self.list_headers(window, verb, Wanted::All).await?;
         if let WindowIdentifiers::Listed { headers, .. } = &mut again
             && unique(headers) != first
         {
@@ -101,7 +120,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
         window: &Window,
     ) -> Result<WindowIdentifiers, Halt> {
         let verb = Verb::ListIdentifiers;
-        let mut listed = self.list_headers(window, verb, FEW_IDENTIFIERS).await?;
+        let mut listed = self.list_headers(window, verb, Wanted::Few).await?;
         if let WindowIdentifiers::Listed {
             headers, is_short, ..
         } = &mut listed
@@ -115,12 +134,12 @@ impl<T: Transport> PassRun<'_, '_, T> {
         Ok(listed)
     }
 
-    /// Lists the headers of a window, by ListIdentifiers or out of ListRecords, if they are at most `most`.
+    /// Lists the headers of a window, by ListIdentifiers or out of ListRecords, as far as they are wanted.
     async fn list_headers(
         &mut self,
         window: &Window,
         verb: Verb,
-        most: usize,
+        wanted: Wanted,
     ) -> Result<WindowIdentifiers, Halt> {
         let run = &mut *self.run;
         let prefix = &run.settings.metadata_prefix;
@@ -180,9 +199,7 @@ impl<T: Transport> PassRun<'_, '_, T> {
                     if is_lost || (ends_short && tokens.may_lack_a_page()) {
                         return failed("a page of identifiers may have been lost".to_owned());
                     }
-                    // A few identifiers come in one page; more pages may move while they are read.
-                    let goes_on = most == FEW_IDENTIFIERS && list.token.is_some();
-                    if headers.len() > most || goes_on {
+                    if wanted.is_exceeded(headers.len(), list.token.is_some()) {
                         return Ok(WindowIdentifiers::TooMany);
                     }
                     let Some(token) = list.token else {
