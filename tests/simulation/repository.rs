@@ -642,18 +642,16 @@ impl Repository {
         // What the list of a set calls deleted leaves the set, until a list shows the record in it again.
         let has_tombstones =
             self.has_second_states(identifier) || states.iter().any(|known| known.deleted);
-        !self.sets.is_empty()
-            && has_tombstones
-            && states.iter().any(|known| {
-                let mut left = known.set_specs.iter();
-                let in_sets = |set: &String| left.any(|spec| spec == set);
-                state.set_specs.iter().all(in_sets)
-                    && *state
-                        == State {
-                            set_specs: state.set_specs.clone(),
-                            ..known.clone()
-                        }
-            })
+        let may_have_left = |spec: &String| {
+            has_tombstones && self.sets.iter().any(|set| spec.starts_with(set.as_str()))
+        };
+        states.iter().any(|known| {
+            let mut stays = known.clone();
+            stays
+                .set_specs
+                .retain(|spec| state.set_specs.contains(spec) || !may_have_left(spec));
+            stays == *state
+        })
     }
 
     /// How many different contents the item had.
